@@ -1,0 +1,52 @@
+// `npm run youworker -- COMMAND`: what operators do by hand.
+import { createLogger } from '@youworker/runtime/logger'
+import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology'
+import { generateEnv } from './keys.ts'
+import { passwordVariable, renderNatsConf } from './nats-conf.ts'
+
+const USAGE = `Usage: npm run youworker -- COMMAND
+
+  migrate         make the roles and schemas in DATABASE__ADMIN_URL, or bring them up to date;
+                  the services' passwords come from POSTGRES_PASSWORD_<SERVICE>
+  keys generate   print a complete production .env with fresh secrets
+  nats conf       print the nats-server configuration with a user for each service
+`
+
+function requireSettings(names: readonly string[]): Record<string, string> {
+  const missing = names.filter((name) => !process.env[name])
+  if (missing.length > 0) throw new Error(`Settings that are missing: ${missing.join(', ')}`)
+  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']))
+}
+
+async function migrate(): Promise<void> {
+  const owners = Object.keys(SCHEMAS) as SchemaOwner[]
+  const settings = requireSettings(['DATABASE__ADMIN_URL', ...owners.map((owner) => passwordVariable('POSTGRES_PASSWORD', owner))])
+  const passwords = Object.fromEntries(owners.map((owner) => [owner, settings[passwordVariable('POSTGRES_PASSWORD', owner)] ?? '']))
+  const { migrateAll } = await import('@youworker/database/migrate')
+  await migrateAll({
+    adminUrl: settings['DATABASE__ADMIN_URL'] ?? '',
+    // One entry for each owner, made right above.
+    passwords: passwords as Record<SchemaOwner, string>,
+    logger: createLogger({ name: 'migrate' }),
+  })
+}
+
+const COMMANDS: Readonly<Record<string, () => void | Promise<void>>> = {
+  migrate,
+  'keys generate': () => void process.stdout.write(generateEnv()),
+  'nats conf': () => void process.stdout.write(renderNatsConf()),
+}
+
+const name = process.argv.slice(2).join(' ')
+const command = COMMANDS[name]
+if (command) {
+  try {
+    await command()
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
+} else {
+  console.error(USAGE)
+  process.exitCode = name === '--help' ? 0 : 2
+}

@@ -1,0 +1,47 @@
+import { permissionsOf } from '@youworker/contracts/permissions'
+import { SERVICES, type ServiceName } from '@youworker/contracts/topology'
+
+/** `NATS_PASSWORD_CHAT_AGENT` for chat-agent. */
+export const passwordVariable = (prefix: string, service: string): string => `${prefix}_${service.replaceAll('-', '_').toUpperCase()}`
+
+/** The configuration of a production nats-server (2.12.7 or newer). Passwords are read from the server's environment. */
+export function renderNatsConf(): string {
+  return `# Generated from the contracts by \`npm run contracts:accept\`: do not edit.
+port: 4222
+http_port: 8222
+max_payload: 1MB
+
+jetstream {
+  store_dir: /data
+  sync_interval: always
+}
+
+authorization {
+  users: [
+${SERVICES.map(renderUser).join('\n')}
+  ]
+}
+`
+}
+
+function renderUser(service: ServiceName): string {
+  const { publish, subscribe, allow_responses } = permissionsOf(service)
+  const list = (subjects: readonly string[]) => subjects.map((subject) => `            "${subject}"`).join('\n')
+  return `    {
+      user: "${service}"
+      password: $${passwordVariable('NATS_PASSWORD', service)}
+      permissions: {
+        publish: {
+          allow: [
+${list(publish.allow)}
+          ]
+        }
+        subscribe: {
+          allow: [
+${list(subscribe.allow)}
+          ]
+        }
+        allow_responses: ${allow_responses}
+      }
+    }`
+}

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestHouse, type TestHouse } from './support/house.ts'
+import { failure, type Person, readEvents, textOf } from './support/person.ts'
+
+let house: TestHouse
+let ada: Person
+
+beforeAll(async () => {
+  house = await startTestHouse({ tokensPerSecond: 40 })
+  ada = await house.newPerson('ada')
+  await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries and ends in the Black Sea.\n' }])
+}, 120_000)
+afterAll(() => house[Symbol.asyncDispose]())
+
+const QUESTION = 'Through how many countries does the Danube flow?'
+
+test('one JSON answer when no stream is wanted', async () => {
+  const { status, body } = await ada.post('/v1/chat', { text_input: QUESTION, stream: false })
+  expect(status).toBe(200)
+  expect(body).toMatchObject({
+    run_id: expect.any(String),
+    session_id: expect.any(String),
+    content: expect.stringContaining('ten countries'),
+    citations: [{ index: 1, title: 'Rivers' }],
+    metadata: { status: 'success', tool_calls: 1, tokens_in: expect.any(Number), model: expect.any(String) },
+  })
+  expect(body.tool_events.map(({ status }: { status: string }) => status)).toEqual(['start', 'end'])
+})
+
+test('old clients: simple-chat and unified-chat', async () => {
+  const simple = await ada.post('/v1/simple-chat', { message: QUESTION })
+  expect(simple.body).toMatchObject({ content: expect.stringContaining('ten countries'), session_id: expect.any(String), metadata: {}, tool_events: expect.any(Array), logs: expect.any(Array) })
+  const unified = await ada.post('/v1/unified-chat', { text_input: QUESTION, stream: false, session_id: simple.body.session_id })
+  expect(unified.body).toMatchObject({ content: expect.stringContaining('ten countries'), transcript: null, audio_b64: null, session_id: simple.body.session_id })
+  expect((await ada.post('/v1/unified-chat', { audio_b64: 'AAAA', sample_rate: 16_000 })).status).toBe(415)
+})
+
+test('a conversation is kept, found by either id, and erased', async () => {
+  const { sessionId } = await ada.chat(QUESTION)
+  await ada.chat('What time is it?', { session_id: sessionId })
+  const detail = await ada.get(`/v1/sessions/${sessionId}`)
+  expect(detail.body.session).toMatchObject({ id: sessionId, message_count: expect.any(Number) })
+  const roles = detail.body.messages.map(({ role }: { role: string }) => role)
+  expect(roles.filter((role: string) => role === 'user')).toHaveLength(2)
+  expect(roles.at(-1)).toBe('assistant')
+  expect(detail.body.messages[0].content).toBe(QUESTION)
+  expect(detail.body.tool_events.length).toBeGreaterThan(0)
+  expect((await ada.get(`/v1/sessions/${detail.body.session.external_id}`)).body.session.id).toBe(sessionId)
+  expect((await ada.call('PATCH', `/v1/sessions/${sessionId}?title=Flüsse%20日本`)).body).toMatchObject({ title: 'Flüsse 日本' })
+  expect((await ada.get('/v1/sessions')).body.sessions[0]).toMatchObject({ id: sessionId, title: 'Flüsse 日本' })
+  expect((await ada.get('/v1/tool-runs')).body.runs[0]).toMatchObject({ status: 'success', tool_name: expect.any(String), args: expect.any(Object) })
+  expect((await ada.call('DELETE', `/v1/sessions/${sessionId}`)).status).toBe(204)
+  expect((await ada.get(`/v1/sessions/${sessionId}`)).body).toMatchObject(failure('SESSION_NOT_FOUND'))
+})
+
+test('a client that is cut off comes back for the rest, from any place', async () => {
+  const started = await ada.fetch('/v1/chat', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text_input: QUESTION }) })
+  const seen = []
+  let runId = ''
+  for await (const event of readEvents(started)) {
+    seen.push(event)
+    if (event.event === 'run') runId = event.data.run_id
+    if (event.event === 'token') break
+  }
+  const last = seen.at(-1)?.id ?? 0
+  const rest = await Array.fromAsync(readEvents(await ada.fetch(`/v1/runs/${runId}/events`, { headers: { 'last-event-id': String(last) } })))
+  expect(rest[0]?.id).toBeGreaterThan(last)
+  const done = rest.at(-1)
+  expect(done?.event).toBe('done')
+  expect(textOf([...seen, ...rest])).toBe(done?.data.content)
+
+  const all = await Array.fromAsync(readEvents(await ada.fetch(`/v1/runs/${runId}/events`)))
+  expect(all).toEqual([...seen, ...rest])
+  const fromMiddle = await Array.fromAsync(readEvents(await ada.fetch(`/v1/runs/${runId}/events?after=${all.at(-2)?.id}`)))
+  expect(fromMiddle.map(({ event }) => event)).toEqual(['done'])
+})
+
+test('stop ends the answer and keeps what was said', async () => {
+  const response = await ada.fetch('/v1/chat', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text_input: QUESTION }) })
+  const events = []
+  for await (const event of readEvents(response)) {
+    events.push(event)
+    const runId = events[0]?.data.run_id
+    if (events.filter((seen) => seen.event === 'token').length === 2) await ada.post(`/v1/runs/${runId}/stop`)
+  }
+  const done = events.at(-1)?.data
+  expect(done.metadata.status).toBe('stopped')
+  expect(done.content).toBe(textOf(events))
+  expect(done.content.length).toBeGreaterThan(0)
+  const { body } = await ada.get(`/v1/sessions/${done.metadata.session_id}`)
+  expect(body.messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
+  expect((await ada.get(`/v1/runs/${events[0]?.data.run_id}`)).body).toMatchObject({ status: 'cancelled' })
+})
+
+test('messages of one session wait for each other', async () => {
+  const first = await ada.post('/v1/chat', { text_input: 'Hello there', stream: false })
+  const session_id = first.body.session_id
+  const answers = await Promise.all(['one Danube?', 'two Danube?', 'three Danube?'].map((text) => ada.post('/v1/chat', { text_input: text, session_id, stream: false })))
+  for (const { status, body } of answers) expect([status, body.metadata.status]).toEqual([200, 'success'])
+  const { messages } = (await ada.get(`/v1/sessions/${session_id}`)).body
+  const turns = messages.filter(({ role }: { role: string }) => role !== 'tool').map(({ role }: { role: string }) => role)
+  expect(turns.filter((role: string) => role === 'user')).toHaveLength(4)
+  expect(turns.filter((role: string) => role === 'assistant')).toHaveLength(4)
+})
+
+test('the same key begins one run', async () => {
+  const ask = () => ada.post('/v1/chat', { text_input: QUESTION, stream: false }, { 'idempotency-key': 'chat-1' })
+  const [first, second] = [await ask(), await ask()]
+  expect(second.body.run_id).toBe(first.body.run_id)
+  expect(second.body.content).toBe(first.body.content)
+})
+
+test('the overview counts what happened', async () => {
+  const overview = async () => (await ada.get('/v1/analytics/overview?days=7')).body
+  await expect.poll(async () => (await overview()).documents?.total, { timeout: 30_000 }).toBe(1)
+  const body = await overview()
+  expect(body).toMatchObject({ period_days: 7, ingestion: { total_runs: 1 } })
+  expect(body.sessions.total).toBeGreaterThan(0)
+  expect(body.messages.total).toBeGreaterThan(body.sessions.total)
+  expect(body.tools).toMatchObject({ success_rate: expect.any(Number), avg_latency_ms: expect.any(Number) })
+})

@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify, parseEnv } from 'node:util'
+import { permissionsOf } from '@youworker/contracts/permissions'
+import { SERVICES } from '@youworker/contracts/topology'
+import { readEnv } from '@youworker/runtime/config'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import type { z } from 'zod'
+
+const ROOT = join(import.meta.dirname, '../../..')
+const run = promisify(execFile)
+
+interface ComposeService {
+  readonly image?: string
+  readonly build?: { readonly args: { readonly SERVICE: string } }
+  readonly environment?: Readonly<Record<string, string>>
+  readonly healthcheck?: unknown
+  readonly depends_on?: Readonly<Record<string, unknown>>
+}
+
+const compose = parse(await readFile(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }) as { services: Record<string, ComposeService> }
+const dockerfile = await readFile(join(ROOT, 'infra/docker/Dockerfile'), 'utf8')
+const youworker = (...args: string[]) => run(process.execPath, [join(ROOT, 'infra/cli/src/main.ts'), ...args])
+const generated = parseEnv((await youworker('keys', 'generate')).stdout)
+
+/** As compose does: `${NAME:?}` must be set, `${NAME:-default}` may be. */
+function substitute(value: string): string {
+  return value.replaceAll(/\$\{(\w+)(?::([-?])([^}]*))?\}/g, (_, name: string, kind?: string, rest = '') => {
+    const set = generated[name]
+    if (set) return set
+    if (kind === '-') return rest
+    throw new Error(`${name} is required and \`keys generate\` does not print it`)
+  })
+}
+
+const environmentOf = ({ environment = {} }: ComposeService) =>
+  Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, substitute(String(value))]))
+
+test('every service starts in production with the environment that compose gives it', async () => {
+  for (const name of [...SERVICES, 'offline-model']) {
+    const service = compose.services[name]
+    if (!service) throw new Error(`docker-compose.yml has no ${name}`)
+    expect(service.build?.args.SERVICE).toBe(name)
+    const folder = name === 'offline-model' ? 'infra' : 'services'
+    const { Env } = (await import(join(ROOT, folder, name, 'src/config.ts'))) as { Env: z.ZodObject }
+    const config = readEnv(Env, { APP_ENV: 'production', HEALTH__PORT: '8080', ...environmentOf(service) })
+    for (const setting of Object.keys(service.environment ?? {})) expect(Object.keys(Env.shape), `${name} reads ${setting}`).toContain(setting)
+    expect(config['APP_ENV']).toBe('production')
+  }
+})
+
+test('no image floats, every container has a health check, nothing waits for what is not there', () => {
+  for (const [name, service] of Object.entries(compose.services)) {
+    if (service.image) expect(service.image).toMatch(/^[\w./-]+:\d+\.\d+/)
+    expect(service.image ?? service.build, name).toBeDefined()
+    if (service.image) expect(service.healthcheck, name).toBeDefined()
+    for (const dependency of Object.keys(service.depends_on ?? {})) expect(Object.keys(compose.services)).toContain(dependency)
+  }
+  expect(dockerfile.match(/^FROM .*$/gm)?.every((line) => /:\d+\.\d+\.\d+/.test(line))).toBe(true)
+  expect(dockerfile).toMatch(/^USER node$/m)
+  expect(dockerfile).toMatch(/^HEALTHCHECK /m)
+  expect(dockerfile).not.toMatch(/^(ENV|ARG) .*(PASSWORD|SECRET|KEY)/m)
+})
+
+test('the committed nats.conf is the one that the contracts make', async () => {
+  const committed = await readFile(join(ROOT, 'infra/nats/nats.conf'), 'utf8')
+  expect(committed).toBe((await youworker('nats', 'conf')).stdout)
+  for (const service of SERVICES) {
+    for (const subject of permissionsOf(service).publish.allow) expect(committed).toContain(`"${subject}"`)
+    expect(compose.services['nats']?.environment).toHaveProperty(`NATS_PASSWORD_${service.replace('-', '_').toUpperCase()}`)
+  }
+})
+
+test('a missing secret is named, all of them at once', async () => {
+  const start = run(process.execPath, [join(ROOT, 'services/auth/src/main.ts')], { env: { APP_ENV: 'production' } })
+  await expect(start).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/(?=[\s\S]*DATABASE__URL)(?=[\s\S]*NATS__URL)(?=[\s\S]*SECURITY__ROOT_API_KEY)(?=[\s\S]*SECURITY__JWT_PRIVATE_KEY)/),
+  })
+})

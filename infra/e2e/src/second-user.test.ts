@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestHouse, type TestHouse } from './support/house.ts'
+import { type Answer, type Person } from './support/person.ts'
+
+const CANARY = 'the vault code is heliotrope 9981'
+let house: TestHouse
+let ada: Person
+let eve: Person
+let paths: Record<string, string>
+let collected = ''
+
+const keep = (answer: Answer): Answer => {
+  collected += JSON.stringify(answer.body)
+  return answer
+}
+
+beforeAll(async () => {
+  house = await startTestHouse()
+  ;[ada, eve] = [await house.newPerson('ada'), await house.newPerson('eve')]
+  const upload = await ada.upload([{ name: 'secret.md', content: `# Secret\n\nListen: ${CANARY}.` }])
+  const group = await ada.post('/v1/groups', { name: 'Inner circle' })
+  await ada.upload([{ name: 'shared.md', content: `# Shared\n\nAgain: ${CANARY}.` }], { wait: 'true', group_id: group.body.id })
+  const { runId, sessionId, done } = await ada.chat('What is the vault code?')
+  expect(done.content).toContain('heliotrope')
+  const unknown = '01890000-0000-7000-8000-000000000000'
+  paths = { run: runId, session: sessionId, external: done.metadata.session_external_id, document: upload.body.files[0].document_id, ingestion: upload.body.run_id, group: group.body.id, unknown }
+}, 120_000)
+afterAll(() => house[Symbol.asyncDispose]())
+
+/** Every route that names a thing, with the id in its place. */
+const ROUTES: readonly [method: string, path: string, kind: string, body?: unknown][] = [
+  ['GET', '/v1/documents/{}', 'document'],
+  ['GET', '/v1/documents/{}/content', 'document'],
+  ['DELETE', '/v1/documents/{}', 'document'],
+  ['GET', '/v1/ingestion-runs/{}', 'ingestion'],
+  ['GET', '/v1/ingestion-runs/{}/events', 'ingestion'],
+  ['POST', '/v1/ingestion-runs/{}/cancel', 'ingestion'],
+  ['POST', '/v1/ingestion-runs/{}/retry', 'ingestion'],
+  ['DELETE', '/v1/ingestion-runs/{}', 'ingestion'],
+  ['GET', '/v1/runs/{}', 'run'],
+  ['GET', '/v1/runs/{}/events', 'run'],
+  ['POST', '/v1/runs/{}/stop', 'run'],
+  ['GET', '/v1/sessions/{}', 'session'],
+  ['GET', '/v1/chat/sessions/{}', 'session'],
+  ['PATCH', '/v1/sessions/{}', 'session', { title: 'mine now' }],
+  ['DELETE', '/v1/sessions/{}', 'session'],
+  ['GET', '/v1/sessions/{}', 'external'],
+  ['GET', '/v1/tasks/{}', 'run'],
+  ['GET', '/v1/tasks/{}', 'ingestion'],
+  ['POST', '/v1/tasks/{}/cancel', 'ingestion'],
+  ['GET', '/v1/groups/{}', 'group'],
+  ['PATCH', '/v1/groups/{}', 'group', { name: 'mine now' }],
+  ['DELETE', '/v1/groups/{}', 'group'],
+  ['GET', '/v1/groups/{}/members', 'group'],
+  ['POST', '/v1/groups/{}/members', 'group', { username: 'eve' }],
+]
+
+const withoutCorrelation = ({ body }: Answer) => ({ ...body.error, correlation_id: undefined })
+
+test.each(ROUTES)('%s %s of another user answers like one that does not exist', async (method, path, kind, body) => {
+  const theirs = keep(await eve.call(method, path.replace('{}', paths[kind] ?? ''), body))
+  const nobodys = await eve.call(method, path.replace('{}', paths['unknown'] ?? ''), body)
+  expect(theirs.status).toBe(404)
+  expect(withoutCorrelation(theirs)).toEqual(withoutCorrelation(nobodys))
+})
+
+test('ids in bodies and queries count like ids in paths', async () => {
+  const chat = keep(await eve.post('/v1/chat', { text_input: 'hi', session_id: paths['session'], stream: false }))
+  expect([chat.status, chat.body.error.code]).toEqual([404, 'SESSION_NOT_FOUND'])
+  for (const answer of [
+    await eve.post('/v1/search', { query: 'vault code', group_id: paths['group'] }),
+    await eve.upload([{ name: 'x.md', content: '# X\n\nx' }], { wait: 'true', group_id: paths['group'] ?? '' }),
+    await eve.get(`/v1/documents?group_id=${paths['group']}`),
+  ]) {
+    expect([keep(answer).status, answer.body.error.code]).toEqual([404, 'GROUP_NOT_FOUND'])
+  }
+})
+
+test('lists, search and the agent hold nothing of the other', async () => {
+  for (const path of ['/v1/documents', '/v1/ingestion-runs', '/v1/sessions', '/v1/tool-runs', '/v1/tasks', '/v1/groups']) {
+    const { body } = keep(await eve.get(path))
+    expect(body.total ?? body.tasks?.length, path).toBe(0)
+  }
+  const { body } = keep(await eve.post('/v1/search', { query: 'what is the vault code' }))
+  expect(body.results).toEqual([])
+  const { done } = await eve.chat('What is the vault code?')
+  expect(done.citations).toEqual([])
+  collected += JSON.stringify(done)
+})
+
+test('root reads nobody’s content', async () => {
+  expect((await house.root.get(`/v1/documents/${paths['document']}`)).status).toBe(404)
+  expect((await house.root.get(`/v1/sessions/${paths['session']}`)).status).toBe(404)
+  expect((await house.root.get(`/v1/groups/${paths['group']}`)).status).toBe(404)
+  expect((await house.root.post('/v1/search', { query: 'vault code' })).body.results).toEqual([])
+})
+
+test('not one byte of the canary came back, and the owner still has everything', async () => {
+  expect(collected).not.toContain('heliotrope')
+  expect((await ada.get(`/v1/sessions/${paths['session']}`)).body.session.title).not.toBe('mine now')
+  expect((await ada.get(`/v1/documents/${paths['document']}`)).status).toBe(200)
+  expect((await ada.get(`/v1/groups/${paths['group']}`)).body).toMatchObject({ name: 'Inner circle', member_count: 1 })
+})
+
+test('a member finds what is shared and no longer after leaving', async () => {
+  const joined = await ada.post(`/v1/groups/${paths['group']}/members`, { username: 'eve' })
+  expect(joined.status).toBe(201)
+  const found = async () => (await eve.post('/v1/search', { query: 'vault code heliotrope' })).body.results.map(({ title }: { title: string }) => title)
+  await expect.poll(found, { timeout: 30_000 }).toEqual(['Shared'])
+  expect((await ada.call('DELETE', `/v1/groups/${paths['group']}/members/${eve.id}`)).status).toBe(204)
+  await expect.poll(found, { timeout: 30_000 }).toEqual([])
+})

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestHouse, type TestHouse } from './support/house.ts'
+import { failure, Person } from './support/person.ts'
+
+let house: TestHouse
+beforeAll(async () => void (house = await startTestHouse()), 120_000)
+afterAll(() => house[Symbol.asyncDispose]())
+
+/** A browser: keeps cookies, sends its origin. */
+class Browser {
+  readonly #api: string
+  readonly cookies = new Map<string, string>()
+
+  constructor(api: string) {
+    this.#api = api
+  }
+
+  async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+    const response = await fetch(`${this.#api}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json', cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '), ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    for (const cookie of response.headers.getSetCookie()) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
+      if (value === '' || /max-age=0/i.test(cookie)) this.cookies.delete(name)
+      else this.cookies.set(name, value)
+    }
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+  }
+}
+
+test('a password account: made by root, signs in, reads itself, signs out', async () => {
+  const made = await house.root.post('/v1/admin/users', { username: 'grace', password: 'correct horse battery' })
+  expect(made.status).toBe(201)
+  expect(made.body).toMatchObject({ username: 'grace', is_root: false, api_key: expect.stringMatching(/^yw_/) })
+  expect((await house.root.post('/v1/admin/users', { username: 'Grace' })).status).toBe(409)
+
+  const browser = new Browser(house.api)
+  const login = await browser.call('POST', '/v1/auth/login', { username: 'grace', password: 'correct horse battery' })
+  expect(login.status).toBe(200)
+  expect(login.body).toMatchObject({ message: expect.any(String), username: 'grace', expires_in: expect.any(Number), user: { username: 'grace' }, csrf_token: expect.any(String) })
+  const cookies = login.headers.getSetCookie().join('\n')
+  expect(cookies).toMatch(/youworker_token=[^;]+;.*HttpOnly/i)
+  expect(cookies).toMatch(/youworker_csrf=[^;]+;.*SameSite=Strict/i)
+  expect((await browser.call('GET', '/v1/auth/me')).body).toMatchObject({ username: 'grace', authenticated: true, is_root: false, groups: [] })
+
+  const withoutToken = await browser.call('POST', '/v1/sessions', { title: 'x' })
+  expect(withoutToken.status).toBe(403)
+  expect(withoutToken.body).toMatchObject(failure('CSRF_VALIDATION_FAILED'))
+  const { csrf_token } = (await browser.call('GET', '/v1/auth/csrf-token')).body
+  expect((await browser.call('POST', '/v1/sessions', { title: 'x' }, { 'x-csrf-token': 'forged' })).status).toBe(403)
+  expect((await browser.call('POST', '/v1/sessions', { title: 'x' }, { 'x-csrf-token': csrf_token })).status).toBeLessThan(300)
+
+  const copy = new Map(browser.cookies)
+  expect((await browser.call('POST', '/v1/auth/logout', undefined, { 'x-csrf-token': csrf_token })).status).toBe(200)
+  for (const [name, value] of copy) browser.cookies.set(name, value)
+  await expect.poll(async () => (await browser.call('GET', '/v1/auth/me')).status, { timeout: 10_000 }).toBe(401)
+})
+
+test('a session’s CSRF token is worth nothing in another session', async () => {
+  await house.root.post('/v1/admin/users', { username: 'heidi', password: 'a long password' })
+  const [one, two] = [new Browser(house.api), new Browser(house.api)]
+  for (const browser of [one, two]) await browser.call('POST', '/v1/auth/login', { username: 'heidi', password: 'a long password' })
+  const foreign = one.cookies.get('youworker_csrf') ?? ''
+  two.cookies.set('youworker_csrf', foreign)
+  expect((await two.call('POST', '/v1/sessions', {}, { 'x-csrf-token': decodeURIComponent(foreign) })).status).toBe(403)
+})
+
+test('bearer tokens for clients that ask', async () => {
+  const person = await house.newPerson('ivan')
+  const { status, body } = await new Person(house.api, '').post('/v1/auth/login', { api_key: person.key, token: true })
+  expect(status).toBe(200)
+  expect(body).toMatchObject({ access_token: expect.any(String), token_type: 'bearer', expires_in: expect.any(Number) })
+  const bearer = { authorization: `Bearer ${body.access_token}` }
+  expect((await new Person(house.api, '').call('GET', '/v1/auth/me', undefined, bearer)).body).toMatchObject({ username: 'ivan' })
+  const [header, payload, signature] = body.access_token.split('.')
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
+  const forged = Buffer.from(JSON.stringify({ ...claims, root: true })).toString('base64url')
+  for (const token of [`${header}.${forged}.${signature}`, `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`]) {
+    expect((await new Person(house.api, '').call('GET', '/v1/auth/me', undefined, { authorization: `Bearer ${token}` })).status).toBe(401)
+  }
+})
+
+test('auto-login takes a key in a header, and a user name header changes nothing', async () => {
+  const person = await house.newPerson('judy')
+  const stranger = new Person(house.api, '')
+  for (const headers of [{ 'x-api-key': person.key ?? '' }, { 'x-authentik-api-key': person.key ?? '', 'x-authentik-username': 'root' }]) {
+    const { status, body } = await stranger.call('POST', '/v1/auth/auto-login', undefined, headers)
+    expect([status, body.username, body.user.is_root]).toEqual([200, 'judy', false])
+  }
+})
+
+test('only root makes accounts', async () => {
+  const person = await house.newPerson('mallory')
+  expect((await person.post('/v1/admin/users', { username: 'puppet' })).body).toMatchObject(failure('NOT_AUTHORIZED'))
+})

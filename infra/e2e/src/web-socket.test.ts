@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startTestHouse, type TestHouse } from './support/house.ts'
+import type { Person } from './support/person.ts'
+
+let house: TestHouse
+let ada: Person
+
+beforeAll(async () => {
+  house = await startTestHouse({ tokensPerSecond: 40 })
+  ada = await house.newPerson('ada')
+  await ada.upload([{ name: 'sky.md', content: '# Sky\n\nThe sky is blue because short waves of light scatter more.\n' }])
+}, 120_000)
+afterAll(() => house[Symbol.asyncDispose]())
+
+interface Frame {
+  type: string
+  seq: number
+  run_id?: string
+  timestamp: string
+  [field: string]: unknown
+}
+
+async function open(path: string, headers: Record<string, string>) {
+  const socket = new WebSocket(`${house.api.replace('http', 'ws')}${path}`, { headers })
+  const frames: Frame[] = []
+  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString())))
+  await once(socket, 'open')
+  const until = async (type: string, from = 0) => {
+    await expect.poll(() => frames.slice(from).some((frame) => frame.type === type), { timeout: 30_000 }).toBe(true)
+    return frames.slice(from).find((frame) => frame.type === type)
+  }
+  return { socket, frames, until, send: (message: unknown) => socket.send(JSON.stringify(message)) }
+}
+
+const newSession = async () => (await ada.post('/v1/sessions', {})).body.external_id as string
+
+test('asks, streams, answers pings, stops', async () => {
+  const session = await newSession()
+  const chat = await open(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '' })
+  chat.send({ type: 'ping' })
+  await chat.until('pong')
+  chat.send({ type: 'text', content: 'Why is the sky blue?' })
+  const done = await chat.until('done')
+  const text = chat.frames.filter(({ type }) => type === 'token').map(({ text }) => text).join('')
+  expect(done).toMatchObject({ content: text, run_id: expect.any(String), citations: [{ title: 'Sky' }] })
+  const seqs = chat.frames.filter(({ run_id }) => run_id === done?.run_id).map(({ seq }) => seq)
+  expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
+
+  const from = chat.frames.length
+  chat.send({ type: 'text', content: 'And why is the sky blue again?' })
+  await chat.until('token', from)
+  chat.send({ type: 'stop' })
+  expect(await chat.until('done', from)).toMatchObject({ metadata: { status: 'stopped' } })
+
+  chat.socket.close()
+  const again = await open(`/chat/${session}`, { 'x-api-key': ada.key ?? '' })
+  again.send({ type: 'resume', run_id: done?.run_id, after: 0 })
+  expect(await again.until('done')).toMatchObject({ content: done?.['content'] })
+  again.socket.close()
+})
+
+test('bad frames get an error frame and the socket goes on', async () => {
+  const chat = await open(`/v1/ws/chat/${await newSession()}`, { 'x-api-key': ada.key ?? '' })
+  chat.socket.send('not json')
+  await chat.until('error')
+  chat.send({ type: 'text' })
+  chat.send({ type: 'dance' })
+  await expect.poll(() => chat.frames.filter(({ type }) => type === 'error').length, { timeout: 30_000 }).toBe(3)
+  chat.send({ type: 'ping' })
+  await chat.until('pong')
+  chat.socket.close()
+})
+
+test('nobody gets in without a credential, with a foreign origin or into a foreign session', async () => {
+  const session = await newSession()
+  const eve = await house.newPerson('eve')
+  const status = async (path: string, headers: Record<string, string>) => {
+    const socket = new WebSocket(`${house.api.replace('http', 'ws')}${path}`, { headers })
+    socket.on('error', () => {})
+    const outcome = await Promise.race([once(socket, 'unexpected-response').then(([, response]) => response.statusCode), once(socket, 'open').then(() => 101)])
+    socket.terminate()
+    return outcome
+  }
+  expect(await status(`/v1/ws/chat/${session}`, {})).toBe(401)
+  expect(await status(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '', origin: 'https://evil.example' })).toBe(403)
+  expect(await status(`/v1/ws/chat/${session}`, { 'x-api-key': eve.key ?? '' })).toBe(404)
+  expect(await status(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '', origin: house.frontendOrigin })).toBe(101)
+})

@@ -1,0 +1,134 @@
+// Plain JavaScript for Node 20: all that a newcomer's machine has. Installs what is missing, then runs the command on Node 26.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PNPM = 'pnpm@12.21.0'
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const cache = join(root, 'node_modules/.cache/youworker')
+const stamp = join(cache, 'installed')
+const vitest = 'node_modules/vitest/vitest.mjs'
+
+/** Command -> the steps it takes on Node 26. */
+const COMMANDS = {
+  start: [{ script: 'infra/local/src/start.ts' }],
+  test: [{ script: 'infra/local/src/test.ts' }],
+  check: [{ script: 'infra/local/src/check.ts' }],
+  'check:laws': [{ script: 'infra/local/src/laws.ts' }],
+  bench: [{ script: 'infra/bench/src/main.ts' }],
+  youworker: [{ script: 'infra/cli/src/main.ts' }],
+  'contracts:accept': [
+    { script: vitest, args: ['run'], cwd: 'packages/contracts', env: { ACCEPT_CONTRACTS: '1' } },
+    { script: vitest, args: ['run'], cwd: 'packages/database', env: { ACCEPT_SCHEMA: '1' } },
+  ],
+}
+
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
+
+/** What an installation depends on: the lock file, the settings and every package.json. */
+function fingerprint() {
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
+  const packages = ['services', 'packages', 'infra'].flatMap((group) =>
+    readdirSync(join(root, group)).sort().map((name) => `${group}/${name}/package.json`),
+  )
+  for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', ...packages]) {
+    if (existsSync(join(root, file))) hash.update(file).update(readFileSync(join(root, file)))
+  }
+  return hash.digest('hex')
+}
+
+const isInstalled = (wanted) => existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(join(root, 'node_modules/.bin/vitest'))
+
+function install() {
+  const wanted = fingerprint()
+  if (isInstalled(wanted)) return
+  const lock = join(cache, 'install.lock')
+  mkdirSync(cache, { recursive: true })
+  while (!takeLock(lock)) {
+    if (isInstalled(wanted)) return
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+  }
+  try {
+    if (isInstalled(wanted)) return
+    console.log('Installing packages (about 15 s the first time) …')
+    const args = ['-y', PNPM, 'install', '--frozen-lockfile', '--prefer-offline', '--config.confirmModulesPurge=false']
+    const { status, error } = spawnSync('npx', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+    if (status !== 0) {
+      rmSync(lock, { force: true })
+      fail(`The packages could not be installed${error ? ` (${error.message})` : ''}. The lines above say why. Is the npm registry reachable (npm ping)?`)
+    }
+    writeFileSync(stamp, wanted)
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
+/** Two starts at once on a fresh checkout: the second waits for the first. */
+function takeLock(lock) {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error
+  }
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')) || 2 ** 30, 0)
+  } catch (error) {
+    if (error.code !== 'EPERM') rmSync(lock, { force: true })
+  }
+  return false
+}
+
+function node26() {
+  const installed = join(root, 'node_modules/.bin/node')
+  if (existsSync(installed)) return installed
+  if (Number(process.versions.node.split('.')[0]) >= 26) return process.execPath
+  return fail(`There is no packaged Node 26 for ${process.platform}-${process.arch}. Install Node 26 or later and run this command with it.`)
+}
+
+function run({ script, args = [], cwd = '.', env = {} }, rest) {
+  const child = spawn(node26(), [join(root, script), ...args, ...rest], {
+    cwd: join(root, cwd),
+    // The IPC channel tells the child that this process is gone, also after kill -9.
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: {
+      ...process.env,
+      INIT_CWD: process.env.INIT_CWD ?? process.cwd(),
+      PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}`,
+      // Compiled and type-stripped code is kept between starts.
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(cache, 'compiled'),
+      ...env,
+    },
+  })
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  return new Promise((resolve) => {
+    child.once('error', (error) => fail(`Node 26 did not start: ${error.message}`))
+    child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)))
+  })
+}
+
+/** npm killed with -9 passes no signal on; its end is seen by the change of the parent. */
+function endWithNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return
+  const parent = process.ppid
+  setInterval(() => process.ppid === parent || process.exit(1), 1_000).unref()
+}
+
+const [name, ...rest] = process.argv.slice(2)
+if (Number(process.versions.node.split('.')[0]) < 20) {
+  fail(`YouWorker needs Node 20 or later to start (this is ${process.version}). Get it from https://nodejs.org, then run the command again.`)
+}
+const steps = COMMANDS[name]
+if (steps === undefined) fail(`Unknown command ${name ?? ''}. There are: ${Object.keys(COMMANDS).join(', ')}.`)
+endWithNpm()
+install()
+for (const step of steps) {
+  const code = await run(step, rest)
+  if (code !== 0) process.exit(code)
+}
+process.exit(0)

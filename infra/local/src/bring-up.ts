@@ -1,0 +1,172 @@
+import { mkdir, rename, stat } from 'node:fs/promises'
+import { createLogger } from '@youworker/runtime/logger'
+import { choosePorts } from './ports.ts'
+import { secretValue } from './environment.ts'
+import { type Endpoints, writeEndpoints } from './endpoints.ts'
+import type { DataDir } from './paths.ts'
+import { modelSpec, NATS_ADMIN, natsSpec, type Plan, postgresSpec, serviceSpecs, singleProcessSpec } from './process-specs.ts'
+import { type Say, seconds } from './say.ts'
+import { readSecrets, SCHEMA_OWNERS } from './secrets.ts'
+import type { GivenSettings } from './settings.ts'
+import type { RunCommand } from './start-arguments.ts'
+import { StartError } from './start-error.ts'
+import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
+import { waitUntilReady } from './wait-until-ready.ts'
+
+/** Together below 5 s, the longest that Ctrl+C may take. */
+const GRACE_MS = { services: 3_500, servers: 400 } as const
+const LARGEST_LOG = 10 * 1024 * 1024
+
+export interface RunningHouse {
+  readonly endpoints: () => Endpoints
+  readonly processes: readonly SupervisedProcess[]
+  /** Restarts what the name means; without a number all replicas. Returns the names, none when unknown. */
+  restart(name: string): Promise<string[]>
+  stop(): Promise<void>
+}
+
+interface BringUpOptions {
+  readonly command: RunCommand
+  readonly data: DataDir
+  readonly given: GivenSettings
+  readonly say: Say
+  readonly signal: AbortSignal
+}
+
+/** Starts everything in order and waits until all of it is ready. What was started is ended again when that fails. */
+export async function bringUp({ command, data, given, say, signal }: BringUpOptions): Promise<RunningHouse> {
+  const plan = await makePlan(command, data, given, say)
+  const processes: SupervisedProcess[] = []
+  let isUp = false
+  let stopping: Promise<void> | undefined
+  const endpoints = () => describe(plan, processes)
+  const onPid = () => isUp && void writeEndpoints(data.endpoints, endpoints()).catch(() => {})
+  const start = async (spec: ProcessSpec) => {
+    const supervised = new SupervisedProcess(spec, { say, onPid })
+    processes.push(supervised)
+    await rotateLog(data.log(spec.name))
+    await supervised.start()
+    signal.throwIfAborted()
+    return supervised
+  }
+  const stop = () => (stopping ??= stopAll(processes))
+  const house: RunningHouse = { endpoints, processes, stop, restart: (name) => restart(processes, name) }
+  try {
+    const model = given.ollamaUrl === undefined ? start(modelSpec(plan)) : undefined
+    await allOrFirstError([startDatabase(plan, start), startNatsServer(plan, start), ...(model ? [model] : [])])
+    const began = performance.now()
+    const specs = command.singleProcess ? [singleProcessSpec(plan)] : serviceSpecs(plan)
+    say(`Services: starting ${command.singleProcess ? 'all in one process' : `${specs.length} processes`} …`)
+    await allOrFirstError(specs.map(start))
+    await allOrFirstError(processes.map((supervised) => waitUntilReady(supervised, data, signal)))
+    say(`Services: all ready (${seconds(performance.now() - began)})`)
+    processes.sort((a, b) => rank(a) - rank(b))
+    isUp = true
+    await writeEndpoints(data.endpoints, endpoints())
+    return house
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function makePlan(command: RunCommand, data: DataDir, given: GivenSettings, say: Say): Promise<Plan> {
+  await mkdir(data.logs, { recursive: true, mode: 0o700 })
+  await mkdir(data.index, { recursive: true, mode: 0o700 })
+  const [secrets, ports, { roleUrl }] = await Promise.all([
+    readSecrets(data.secrets),
+    choosePorts(command.replicas, given.env, say),
+    import('@youworker/database/migrate'),
+  ])
+  const adminUrl = given.adminUrl ?? `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`
+  return {
+    data,
+    given,
+    secrets,
+    ports,
+    say,
+    databaseUrl: (owner) => roleUrl(adminUrl, owner, secrets.role_passwords[owner]),
+    addresses: {
+      adminUrl,
+      natsUrlOf: (service) => given.natsUrl ?? `nats://${service}:${secrets.nats_passwords[service]}@127.0.0.1:${ports.nats}`,
+      modelUrl: given.ollamaUrl ?? `http://127.0.0.1:${ports.model.own}`,
+      toolsUrl: '',
+      indexDir: data.index,
+    },
+  }
+}
+
+type Start = (spec: ProcessSpec) => Promise<SupervisedProcess>
+
+async function startDatabase(plan: Plan, start: Start): Promise<void> {
+  const { addresses, given, secrets, say } = plan
+  const began = performance.now()
+  if (given.adminUrl === undefined) {
+    await start(postgresSpec(plan))
+    say(`Postgres: up on port ${plan.ports.postgres} (${seconds(performance.now() - began)})`)
+  } else say(`Postgres: yours, at ${new URL(given.adminUrl).host}`)
+  const migrating = performance.now()
+  const { migrateAll } = await import('@youworker/database/migrate')
+  const passwords = Object.fromEntries(SCHEMA_OWNERS.map((owner) => [owner, secrets.role_passwords[owner]])) as typeof secrets.role_passwords
+  await migrateAll({ adminUrl: addresses.adminUrl, passwords, logger: createLogger({ name: 'migrate', level: 'warn' }) }).catch((cause: unknown) => {
+    throw new StartError(`The database could not be migrated: ${cause instanceof Error ? cause.message : String(cause)}${
+      given.adminUrl === undefined ? '' : '\nIs DATABASE__ADMIN_URL right, and may its user make roles and schemas?'}`, { cause })
+  })
+  say(`Postgres: tables are up to date (${seconds(performance.now() - migrating)})`)
+}
+
+async function startNatsServer(plan: Plan, start: Start): Promise<void> {
+  const began = performance.now()
+  if (plan.given.natsUrl !== undefined) {
+    plan.say('NATS: yours, from NATS__URL. All services use its one user, so per-service permissions are off.')
+    return
+  }
+  await start(natsSpec(plan))
+  plan.say(`NATS: up on port ${plan.ports.nats} (${seconds(performance.now() - began)})`)
+}
+
+function describe({ addresses, given, ports, secrets }: Plan, processes: readonly SupervisedProcess[]): Endpoints {
+  return {
+    api: `http://127.0.0.1:${ports.services.gateway[0]?.own}`,
+    nats: given.natsUrl ?? `nats://${NATS_ADMIN}:${secrets.nats_password}@127.0.0.1:${ports.nats}`,
+    postgres: addresses.adminUrl,
+    root_api_key: secretValue('SECURITY__ROOT_API_KEY', given, secrets),
+    processes: processes.map(({ spec, pid }) => ({
+      name: spec.name,
+      pid: pid ?? null,
+      ...(spec.healthUrl === undefined ? {} : { health_url: spec.healthUrl }),
+      ...(spec.url === undefined ? {} : { url: spec.url }),
+    })),
+  }
+}
+
+/** The order people read: what all others need first. */
+function rank({ spec: { name } }: SupervisedProcess): number {
+  const at = ['postgres', 'nats', 'offline-model'].indexOf(name)
+  return at === -1 ? 3 : at
+}
+
+const isServer = ({ spec }: SupervisedProcess): boolean => spec.name === 'postgres' || spec.name === 'nats'
+
+/** First who uses the servers, then the servers. */
+async function stopAll(processes: readonly SupervisedProcess[]): Promise<void> {
+  await Promise.all(processes.filter((one) => !isServer(one)).map((one) => one.stop(GRACE_MS.services)))
+  await Promise.all(processes.filter(isServer).map((one) => one.stop(GRACE_MS.servers)))
+}
+
+async function restart(processes: readonly SupervisedProcess[], name: string): Promise<string[]> {
+  const meant = processes.filter(({ spec }) => spec.name === name || spec.name.replace(/\.\d+$/, '') === name)
+  await Promise.all(meant.map((one) => one.restart(isServer(one) ? 2_000 : GRACE_MS.services)))
+  return meant.map(({ spec }) => spec.name)
+}
+
+/** Waits for all even when one fails, so that nothing is still starting when the rest is stopped. */
+async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((outcome) => outcome.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+async function rotateLog(file: string): Promise<void> {
+  const size = await stat(file).then((found) => found.size, () => 0)
+  if (size > LARGEST_LOG) await rename(file, `${file}.1`)
+}

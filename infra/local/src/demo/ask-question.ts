@@ -1,0 +1,41 @@
+import type { Done } from '@youworker/contracts/chat-agent'
+import { z } from 'zod'
+import type { Say } from '../say.ts'
+import { GatewayClient } from './gateway-client.ts'
+
+const Token = z.object({ text: z.string() })
+const Rewind = z.object({ offset: z.number().int() })
+
+/** Asks, and prints the answer as it comes, then its sources. */
+export async function askQuestion(gateway: GatewayClient, question: string, say: Say, write: (text: string) => void): Promise<Done> {
+  say('')
+  say(`> ${question}`)
+  say('')
+  let answer = ''
+  for await (const event of gateway.chat(question)) {
+    if (event.event === 'token') {
+      const { text } = Token.parse(event.data)
+      answer += text
+      write(text)
+    } else if (event.event === 'rewind') {
+      const { offset } = Rewind.parse(event.data)
+      // Printed text cannot be taken back, so what still holds is printed again.
+      if (offset < answer.length) write(`\n\n(another worker took over; from the beginning:)\n\n${answer.slice(0, offset)}`)
+      answer = answer.slice(0, offset)
+    } else if (event.event === 'done') {
+      const done = GatewayClient.readDone(event)
+      write('\n')
+      printSources(done, say)
+      return done
+    }
+  }
+  throw new Error('the answer ended before it was complete')
+}
+
+function printSources({ citations, metadata }: Done, say: Say): void {
+  say('')
+  if (metadata.status !== 'success') say(`The run ended as ${metadata.status}${metadata.error ? `: ${metadata.error}` : ''}.`)
+  if (citations.length === 0) return
+  say('Sources:')
+  for (const { index, title, page } of citations) say(`[${index}] ${title}${page === undefined ? '' : `, page ${page}`}`)
+}

@@ -1,0 +1,126 @@
+import { openAsBlob } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Done } from '@youworker/contracts/chat-agent'
+import { IngestionRun, SearchAnswer } from '@youworker/contracts/ingestion'
+import { z } from 'zod'
+import type { GivenFile } from './collect-files.ts'
+import { readEvents, type ServerEvent } from './server-events.ts'
+
+const ErrorBody = z.object({
+  error: z.object({ message: z.string(), code: z.string(), details: z.array(z.object({ field: z.string(), message: z.string() })).optional() }),
+})
+/** How long a service that is away is waited for. */
+const PATIENCE_MS = 20_000
+const Accepted = z.object({ run_id: z.string() })
+
+/** An answer of the gateway other than success. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly status: number
+  readonly code: string
+  /** What was wrong, by field: for uploads by file. */
+  readonly details: readonly { field: string; message: string }[]
+
+  constructor(status: number, body: z.infer<typeof ErrorBody>['error']) {
+    super(body.message)
+    this.status = status
+    this.code = body.code
+    this.details = body.details ?? []
+  }
+}
+
+/** The gateway as any client sees it: HTTP and an API key. */
+export class GatewayClient {
+  readonly #api: string
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #signal: AbortSignal
+
+  constructor(api: string, apiKey: string, signal: AbortSignal) {
+    this.#api = api
+    this.#headers = { 'x-api-key': apiKey }
+    this.#signal = signal
+  }
+
+  async whoAmI(): Promise<string> {
+    return z.object({ username: z.string() }).parse(await this.#json('/v1/auth/me')).username
+  }
+
+  /** Starts an ingestion run; returns its id. */
+  async upload(files: readonly GivenFile[]): Promise<string> {
+    const form = new FormData()
+    form.append('wait', 'false')
+    for (const { path, name } of files) form.append('files', await openAsBlob(path), name)
+    return Accepted.parse(await this.#json('/v1/ingest/upload', { method: 'POST', body: form })).run_id
+  }
+
+  async ingestionRun(id: string): Promise<IngestionRun> {
+    return IngestionRun.parse(await this.#json(`/v1/ingestion-runs/${id}`))
+  }
+
+  async search(query: string): Promise<SearchAnswer['results']> {
+    const body = JSON.stringify({ query, top_k: 20 })
+    return SearchAnswer.parse(await this.#json('/v1/search', { method: 'POST', body, headers: { 'content-type': 'application/json' } })).results
+  }
+
+  /** The events of one chat turn up to `done`; goes on where it was when the connection is cut. */
+  async *chat(question: string): AsyncGenerator<ServerEvent> {
+    let runId: string | undefined
+    let last = 0
+    for (let tries = 0; ; tries++) {
+      try {
+        const response = await (runId === undefined ? this.#startChat(question) : this.#open(`/v1/runs/${runId}/events?after=${last}`))
+        for await (const event of readEvents(response)) {
+          if (event.event === 'run') runId = z.object({ run_id: z.string() }).parse(event.data).run_id
+          last = event.id ?? last
+          yield event
+          if (event.event === 'done') return
+          tries = 0
+        }
+      } catch (error) {
+        const mayComeBack = error instanceof ApiError ? error.status >= 500 : true
+        if (this.#signal.aborted || runId === undefined || tries >= 20 || !mayComeBack) throw error
+      }
+      if (runId === undefined || tries >= 20) throw new Error('the answer ended before it was complete')
+      await sleep(500, undefined, { signal: this.#signal })
+    }
+  }
+
+  static readDone(event: ServerEvent): Done {
+    return Done.parse(event.data)
+  }
+
+  #startChat(question: string): Promise<Response> {
+    const body = JSON.stringify({ messages: [{ role: 'user', content: question }], stream: true })
+    return this.#open('/v1/chat', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+  }
+
+  async #json(path: string, init?: RequestInit): Promise<unknown> {
+    return (await this.#open(path, init)).json()
+  }
+
+  /** Repeats on 503, when told how soon. A POST carries a key, so that it happens once however often it is sent. */
+  async #open(path: string, init: RequestInit = {}): Promise<Response> {
+    const once = init.method === 'POST' ? { 'idempotency-key': crypto.randomUUID() } : {}
+    const headers = { ...init.headers, ...this.#headers, ...once }
+    for (const until = Date.now() + PATIENCE_MS; ; ) {
+      const response = await fetch(`${this.#api}${path}`, { ...init, headers, signal: this.#signal })
+      if (response.ok) return response
+      const text = await response.text()
+      const wait = Number(response.headers.get('retry-after') ?? Number.NaN) * 1000
+      if (response.status === 503 && Date.now() + wait < until) {
+        await sleep(Math.min(wait, 1_000), undefined, { signal: this.#signal })
+        continue
+      }
+      const parsed = ErrorBody.safeParse(parseJson(text))
+      throw new ApiError(response.status, parsed.success ? parsed.data.error : { message: text.slice(0, 300), code: String(response.status) })
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

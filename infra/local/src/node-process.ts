@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TOOL_CACHE } from '@youworker/embedded/nats-binary'
+import type { Exit, Running } from './supervised-process.ts'
+
+/** Compiled and type-stripped code is kept between starts: a quarter of the time of a warm start. */
+const COMPILED = { NODE_COMPILE_CACHE: join(TOOL_CACHE, 'compiled') }
+
+export interface NodeProcess {
+  readonly script: string
+  readonly args?: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+  readonly logFile: string
+  readonly cwd: string
+}
+
+/** Starts a script on this Node. Its IPC channel closes when we are gone, and then it ends itself. */
+export async function startNodeProcess({ script, args = [], env, logFile, cwd }: NodeProcess): Promise<Running> {
+  const log = await open(logFile, 'a', 0o600)
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd,
+    env: { ...COMPILED, ...env },
+    // A group of its own: Ctrl+C in a terminal must reach the supervisor only, which ends its children in order.
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+  })
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+    child.once('error', () => resolve({ code: null, signal: null }))
+  })
+  await once(child, 'spawn').finally(() => log.close())
+  return { pid: child.pid ?? 0, exited, stop: (graceMs) => stop(child, exited, graceMs) }
+}
+
+async function stop(child: ChildProcess, exited: Promise<Exit>, graceMs: number): Promise<void> {
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
+  await exited
+  clearTimeout(timer)
+}

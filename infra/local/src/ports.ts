@@ -1,0 +1,54 @@
+import type { ServiceName } from '@youworker/contracts/topology'
+import { SERVICES } from '@youworker/contracts/topology'
+import { freePort } from '@youworker/embedded/port'
+import type { Say } from './say.ts'
+
+export interface ReplicaPorts {
+  readonly health: number
+  /** API__PORT of a gateway, TOOLS__PORT of a tools process. */
+  readonly own?: number | undefined
+}
+
+export interface HousePorts {
+  readonly postgres: number
+  readonly nats: number
+  readonly model: { readonly own: number; readonly health: number }
+  readonly services: Readonly<Record<ServiceName, readonly ReplicaPorts[]>>
+}
+
+/** Chooses every port before the first child starts. */
+export async function choosePorts(replicas: Readonly<Record<ServiceName, number>>, env: NodeJS.ProcessEnv, say: Say): Promise<HousePorts> {
+  const services = {} as Record<ServiceName, ReplicaPorts[]>
+  let api = await preferred('API__PORT', 8001, env, say)
+  for (const service of SERVICES) {
+    services[service] = []
+    for (let n = 0; n < replicas[service]; n++) {
+      if (service === 'gateway' && n > 0) api = await nextFree(api + 1)
+      const own = service === 'gateway' ? api : service === 'tools' ? await freePort(n === 0 ? portIn(env['TOOLS__PORT']) : undefined) : undefined
+      services[service].push({ health: await freePort(), own })
+    }
+  }
+  return {
+    services,
+    postgres: await freePort(),
+    nats: await freePort(),
+    model: { own: await freePort(portIn(env['OFFLINE_MODEL__PORT'])), health: await freePort() },
+  }
+}
+
+async function preferred(name: string, fallback: number, env: NodeJS.ProcessEnv, say: Say): Promise<number> {
+  const wanted = portIn(env[name]) ?? fallback
+  const port = await nextFree(wanted)
+  if (port !== wanted) say(`Port ${wanted} is taken; the API is on ${port} (choose one with ${name})`)
+  return port
+}
+
+async function nextFree(from: number): Promise<number> {
+  for (let port = from; port < from + 100; port++) if ((await freePort(port)) === port) return port
+  return freePort()
+}
+
+function portIn(text: string | undefined): number | undefined {
+  const port = Number(text)
+  return text && Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined
+}

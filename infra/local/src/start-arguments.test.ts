@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { DEFAULT_DATA_DIR } from './paths.ts'
+import { parseStartArguments, type RunCommand } from './start-arguments.ts'
+
+const run = (...args: string[]): RunCommand => {
+  const command = parseStartArguments(args, '/home/me')
+  if (command.kind !== 'run') throw new Error(`understood as ${command.kind}`)
+  return command
+}
+
+test('without arguments: the demo on the default folder', () => {
+  expect(run()).toMatchObject({ dataDir: DEFAULT_DATA_DIR, paths: [], question: undefined, once: false, demo: true, reset: false, singleProcess: false })
+})
+
+test("paths are those of the caller's folder, options may stand anywhere", () => {
+  const command = run('handbook.pdf', '--once', 'notes/', '--ask', 'How many days?', '--data', '../my data', '/abs/x.md')
+  expect(command.paths).toEqual(['/home/me/handbook.pdf', '/home/me/notes', '/abs/x.md'])
+  expect(command).toMatchObject({ dataDir: '/home/my data', once: true, question: 'How many days?' })
+})
+
+test('replicas', () => {
+  expect(run('--replicas', 'chat-agent=2, gateway=3').replicas).toMatchObject({ 'chat-agent': 2, gateway: 3, auth: 1 })
+  for (const wrong of ['chat-agent', 'chat-agent=0', 'nobody=2', 'auth=99', '']) {
+    expect(() => run('--replicas', wrong)).toThrow(/SERVICE=COUNT/)
+  }
+  expect(() => run('--single-process', '--replicas', 'auth=2')).toThrow(/exclude/)
+})
+
+test('commands for what runs', () => {
+  expect(parseStartArguments(['status'], '/')).toEqual({ kind: 'status', dataDir: DEFAULT_DATA_DIR, name: undefined })
+  expect(parseStartArguments(['restart', 'chat-agent.2', '--data', 'd'], '/x')).toEqual({ kind: 'restart', dataDir: '/x/d', name: 'chat-agent.2' })
+  expect(() => parseStartArguments(['restart'], '/')).toThrow(/Which one/)
+  // A file of that name can still be given.
+  expect(run('./status').paths).toEqual(['/home/me/status'])
+})
+
+test('what cannot be meant is said with the options there are', () => {
+  expect(() => run('--onec')).toThrow(/--onec[^]*--once/)
+  expect(() => run('--ask', ' ')).toThrow(/needs a question/)
+  expect(parseStartArguments(['--help'], '/')).toEqual({ kind: 'help' })
+})

@@ -1,0 +1,102 @@
+import { parsePassages } from './passages.ts'
+import { quotesFor } from './quote.ts'
+import type { ChatRequest, Message, ToolCall } from './wire.ts'
+import { MODEL } from './wire.ts'
+
+export interface Reply {
+  readonly text: string
+  readonly toolCalls: readonly ToolCall[]
+}
+
+export const FOOTER =
+  '\n\n(Quoted by the offline model. For a real one install Ollama and set LLM__OLLAMA_BASE_URL and LLM__CHAT_MODEL.)'
+export const NOT_FOUND = 'The answer was not found in the documents.'
+const INTRODUCTION = `I am ${MODEL}, a stand-in for a language model: I find and quote sentences of your documents, and cannot say anything of my own.`
+
+/** Longest query a search takes (`SearchQuery` of the ingestion contract). */
+const LONGEST_QUERY = 4_000
+const LONGEST_RESULT = 1_000
+
+const SEARCH_TOOL = /knowledge_search$/
+const CLOCK_TOOL = /(?:current_?(?:date_?)?time|current_?date|date_?time|get_time)$/i
+const ASKS_FOR_NOW = [
+  /\bwhat(?:'s|’s|s| is)? (?:the )?(?:current |exact )?(?:time|date)(?: and (?:time|date))?(?: is it)?(?: (?:now|today|right now)| in [\p{Lu}][\p{L} ]{1,40})?[\s?!.]*$/iu,
+  /\bwhat (?:day|date|time|month|year) is (?:it|today)\b/i,
+  /\b(?:current|today's|today’s) (?:date|time)\b/i,
+]
+
+/** What comes after the given messages; the last one decides. An assistant's text at the end is a beginning to go on from. */
+export function answer({ messages, tools }: Pick<ChatRequest, 'messages' | 'tools'>): Reply {
+  const { conversation, begun } = splitBegun(messages)
+  const reply = answerTo(
+    conversation,
+    (tools ?? []).map((tool) => tool.function.name),
+  )
+  return begun === '' ? reply : { text: restOf(reply.text, begun), toolCalls: [] }
+}
+
+/** Parts the text that the last answer began with, if the last message is one, from what it answers. */
+export function splitBegun(messages: readonly Message[]): { conversation: readonly Message[]; begun: string } {
+  const last = messages.at(-1)
+  if (last?.role !== 'assistant') return { conversation: messages, begun: '' }
+  return { conversation: messages.slice(0, -1), begun: last.content }
+}
+
+/** The last text of a person. */
+export const questionOf = (messages: readonly Message[]): string =>
+  messages.findLast(({ role }) => role === 'user')?.content ?? ''
+
+function answerTo(conversation: readonly Message[], tools: readonly string[]): Reply {
+  const question = questionOf(conversation)
+  if (conversation.at(-1)?.role === 'tool') return say(fromTools(question, resultsOf(conversation)))
+  const clock = tools.find((name) => CLOCK_TOOL.test(name))
+  if (clock !== undefined && ASKS_FOR_NOW.some((pattern) => pattern.test(question))) return call(clock, {})
+  const search = tools.find((name) => SEARCH_TOOL.test(name))
+  if (search !== undefined && question.trim() !== '')
+    return call(search, { query: question.trim().slice(0, LONGEST_QUERY).toWellFormed() })
+  return say(INTRODUCTION)
+}
+
+const say = (text: string): Reply => ({ text: `${text}${FOOTER}`, toolCalls: [] })
+const call = (name: string, args: Record<string, unknown>): Reply => ({
+  text: '',
+  toolCalls: [{ function: { name, arguments: args } }],
+})
+
+/** The tool results since the last text of a person. */
+const resultsOf = (messages: readonly Message[]): Message[] =>
+  messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1).filter(({ role }) => role === 'tool')
+
+function fromTools(question: string, results: readonly Message[]): string {
+  const searched = results.filter(isSearchResult)
+  const told = results
+    .filter((result) => !isSearchResult(result))
+    .map(({ content }) => shorten(content.trim()))
+    .filter((text) => text !== '')
+  const quotes = quotesFor(
+    question,
+    searched.flatMap(({ content }) => parsePassages(content)),
+  )
+  const quoted = quotes.map(({ text, n }) => `${text} [${n}]`)
+  if (quoted.length === 0 && (searched.length > 0 || told.length === 0)) quoted.push(NOT_FOUND)
+  return [...told, ...quoted].join(' ')
+}
+
+/** A search that failed is told like any other failure: nothing is known about what the documents say. */
+const isSearchResult = ({ tool_name, content }: Message): boolean => {
+  if (content.startsWith('Error:')) return false
+  return tool_name === undefined ? parsePassages(content).length > 0 : SEARCH_TOOL.test(tool_name)
+}
+
+const shorten = (text: string): string =>
+  text.length <= LONGEST_RESULT ? text : `${text.slice(0, LONGEST_RESULT).toWellFormed()} …`
+
+/** What of `full` comes after `begun`. A beginning that was changed on the way is found again by its end. */
+export function restOf(full: string, begun: string): string {
+  if (full.startsWith(begun)) return full.slice(begun.length)
+  for (let length = Math.min(begun.length, 120); length >= 12; length -= 4) {
+    const at = full.indexOf(begun.slice(-length))
+    if (at >= 0) return full.slice(at + length)
+  }
+  return ` ${full}`
+}

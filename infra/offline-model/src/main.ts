@@ -1,0 +1,5 @@
+import { runProcess } from '@youworker/runtime/run-process'
+import { startOfflineModel } from './app.ts'
+import { Env } from './config.ts'
+
+await runProcess({ name: 'offline-model', env: process.env, schema: Env, start: startOfflineModel })

@@ -1,0 +1,84 @@
+import type { Passage, Sentence } from './passages.ts'
+import { sentencesOf } from './passages.ts'
+import { contentStems, wordsOf } from './words.ts'
+
+const MOST = 3
+/** A further sentence is quoted when it is nearly as good as the best one. */
+const NEARLY = 0.7
+/** Share of the question's weight that the best sentence must carry. */
+const ENOUGH = 0.25
+const HEADING_SHARE = 0.5
+
+/** Words that talk about the asking, not about the thing asked for. */
+const ASKING = new Set(
+  contentStems(
+    'document documents file files text page pages summary summarise summarize explain describe say says said show find answer question know mean called quickly fast soon',
+  ),
+)
+
+interface Scored {
+  readonly sentence: Sentence
+  readonly score: number
+  /** The part of the score that stands in the sentence itself, not in its heading. */
+  readonly own: number
+}
+
+/** The one to three sentences with the most of the question's words, best first; none when no sentence has enough of them. */
+export function quotesFor(question: string, passages: readonly Passage[]): Sentence[] {
+  const sentences = unique(passages.flatMap(sentencesOf))
+  const asked = [...new Set(contentStems(question))].filter((word) => !ASKING.has(word))
+  if (asked.length === 0) return sentences.slice(0, 1)
+
+  const weights = weigh(asked, sentences)
+  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0)
+  const wantsNumber = /\bhow (?:many|much|long|often|old|far|big|large|fast|quick(?:ly)?|soon)\b|\bwhen\b/i.test(question)
+  const scored = sentences.map((sentence) => scoreOf(sentence, weights, wantsNumber)).sort((a, b) => b.score - a.score)
+  const best = scored[0]
+  if (best === undefined || best.score < ENOUGH * total) return []
+  return scored
+    .filter(({ score, own }) => score >= NEARLY * best.score && (own > 0 || best.own === 0))
+    .slice(0, MOST)
+    .map(({ sentence }) => sentence)
+}
+
+/** Overlapping passages hold the same sentence: the first one is cited. */
+function unique(sentences: readonly Sentence[]): Sentence[] {
+  const seen = new Map(sentences.toReversed().map((sentence) => [wordsOf(sentence.text).join(' '), sentence]))
+  return sentences.filter((sentence) => seen.get(wordsOf(sentence.text).join(' ')) === sentence)
+}
+
+/** Rare words weigh more (inverse document frequency, a sentence with its headings as the document). */
+function weigh(asked: readonly string[], sentences: readonly Sentence[]): Map<string, number> {
+  const bags = sentences.map(({ text, heading }) => [...new Set(contentStems(`${heading} ${text}`))])
+  return new Map(
+    asked.map((word) => {
+      const having = bags.filter((bag) => bag.some((other) => alike(word, other) > 0)).length
+      return [word, Math.log(1 + (sentences.length + 1) / (having + 1))]
+    }),
+  )
+}
+
+function scoreOf(sentence: Sentence, weights: ReadonlyMap<string, number>, wantsNumber: boolean): Scored {
+  const body = contentStems(sentence.text)
+  const heading = contentStems(sentence.heading)
+  let own = 0
+  let above = 0
+  for (const [word, weight] of weights) {
+    const inBody = closest(word, body)
+    own += weight * inBody
+    above += weight * Math.max(0, closest(word, heading) - inBody) * HEADING_SHARE
+  }
+  const factor = wantsNumber && /\p{N}/u.test(sentence.text) ? 1.25 : 1
+  // Of two equally good sentences the shorter one says it more directly.
+  return { sentence, own, score: (own + above) * factor * (1 - Math.min(body.length, 60) / 600) }
+}
+
+const closest = (word: string, others: readonly string[]): number =>
+  others.reduce((best, other) => Math.max(best, alike(word, other)), 0)
+
+/** 1 for the same stem, 0.7 for one that only goes on a little: `approv` and `approval`. */
+function alike(a: string, b: string): number {
+  if (a === b) return 1
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  return short.length >= 4 && long.length - short.length <= 3 && long.startsWith(short) && /^\p{L}+$/u.test(long) ? 0.7 : 0
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import { Id, Nothing, Time } from './common.ts'
+import { event, request } from './define.ts'
+
+export const Username = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N}._@-]*$/u, 'letters, digits and . _ @ - only')
+/** Length bounds as in NIST SP 800-63B-4 section 3.1.1. */
+export const Password = z.string().min(8).max(256)
+export const Secret = z.string().min(1).max(512)
+
+export const User = z.object({ id: Id, username: z.string(), is_root: z.boolean(), created_at: Time }).meta({ id: 'User' })
+export type User = z.infer<typeof User>
+
+export const Revocation = z.object({
+  /** Id of the session or key that ended, or `null` when everything of `sub` did. */
+  sid: Id.nullable(),
+  sub: Id.nullable(),
+  /** Tokens issued up to this time are refused. */
+  revoked_at: Time,
+})
+export type Revocation = z.infer<typeof Revocation>
+
+/** A privileged act, allowed or denied. Carries ids, never text. Each service that has such acts publishes its own subject. */
+export const AuditEntry = z.object({
+  actor_id: Id.nullable(),
+  action: z.string().max(64),
+  outcome: z.enum(['allowed', 'denied']),
+  target_type: z.string().max(32),
+  /** A member of a group is `<group_id>/<user_id>`. */
+  target_id: z.string().max(128).nullable(),
+  correlation_id: z.string().max(64),
+})
+export type AuditEntry = z.infer<typeof AuditEntry>
+
+export const auth = {
+  /** Signs in. The secret is returned once; only its SHA-256 is kept. */
+  createSession: request('rpc.auth.v1.session.create', {
+    auth: 'none',
+    input: z.discriminatedUnion('method', [
+      z.object({ method: z.literal('password'), username: z.string().max(64), password: z.string().max(256) }),
+      z.object({ method: z.literal('api_key'), api_key: Secret }),
+    ]),
+    output: z.object({
+      user: User,
+      session_id: Id,
+      session_secret: z.string(),
+      /** The latest end, however often the session is used; without use it ends 12 h after the last one. */
+      expires_at: Time,
+    }),
+    /** After 10 failures for one username within 15 minutes. */
+    errors: ['RATE_LIMIT_EXCEEDED'],
+  }),
+  /** Ends the caller's session (or nothing, for a key). */
+  endSession: request('rpc.auth.v1.session.end', { input: Nothing, output: Nothing, repeatable: true }),
+  /** A session secret or API key for an access token of at most 10 minutes. Slides the session's idle time. */
+  exchangeCredential: request('rpc.auth.v1.credential.exchange', {
+    auth: 'none',
+    input: z.object({ kind: z.enum(['session', 'api_key']), secret: Secret }),
+    output: z.object({ access_token: z.string(), token_expires_at: Time, sid: Id, user: User }),
+    repeatable: true,
+  }),
+  /** The public keys (RFC 7517) that access tokens are signed with. */
+  listKeys: request('rpc.auth.v1.key.list', {
+    auth: 'none',
+    input: Nothing,
+    output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
+    repeatable: true,
+  }),
+  /** Revocations younger than the longest token life. */
+  listRevocations: request('rpc.auth.v1.revocation.list', {
+    auth: 'none',
+    input: Nothing,
+    output: z.object({ revocations: z.array(Revocation) }),
+    repeatable: true,
+  }),
+  getSelf: request('rpc.auth.v1.user.get-self', { input: Nothing, output: User, repeatable: true }),
+  /** root only. The key is in this one answer: a repeat, also with the same idempotency key, is `CONFLICT`. */
+  createUser: request('rpc.auth.v1.user.create', {
+    input: z.object({ username: Username, password: Password.optional() }),
+    output: User.extend({ api_key: z.string() }),
+    errors: ['CONFLICT'],
+  }),
+  /** Exact ids or one exact username; unknown ones are missing from the answer. */
+  lookUpUsers: request('rpc.auth.v1.user.look-up', {
+    input: z.union([z.object({ user_ids: z.array(Id).max(200) }), z.object({ username: z.string().max(64) })]),
+    output: z.object({ users: z.array(z.object({ id: Id, username: z.string() })) }),
+    repeatable: true,
+  }),
+  /** A right to act for the caller in one run, for 7 days. Swept after an hour when no such run began. */
+  createGrant: request('rpc.auth.v1.grant.create', {
+    input: z.object({ run_id: Id }),
+    output: z.object({ grant_id: Id }),
+    repeatable: true,
+  }),
+  /** A token with audience `run`, good for at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant ended. */
+  issueGrantToken: request('rpc.auth.internal.v1.grant.token', {
+    auth: 'service',
+    input: z.object({ grant_id: Id }),
+    output: z.object({ token: z.string(), token_expires_at: Time }),
+    repeatable: true,
+  }),
+
+  userCreated: event('events.auth.v1.user.created', z.object({ user_id: Id, is_root: z.boolean() })),
+  revocationAdded: event('events.auth.v1.revocation.added', Revocation),
+  auditRecorded: event('events.auth.v1.audit.recorded', AuditEntry),
+} as const

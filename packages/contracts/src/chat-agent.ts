@@ -1,0 +1,276 @@
+import { z } from 'zod'
+import { AuditEntry } from './auth.ts'
+import { Id, Line, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
+import { event, request } from './define.ts'
+import { LIMITS } from './limits.ts'
+
+const Count = z.number().int().min(0)
+const utf8 = new TextEncoder()
+
+/** Text of one message; the gateway answers a longer one with 413 before it travels. */
+export const MessageText = z
+  .string()
+  .min(1)
+  .refine((text) => text.trim() !== '', 'must not be blank')
+  .refine((text) => utf8.encode(text).length <= LIMITS.message, `must be at most ${LIMITS.message} bytes`)
+
+/** An id or an external_id: both find a session. */
+export const SessionRef = z.string().min(1).max(128)
+
+export const ChatInput = z
+  .object({
+    messages: z
+      .array(z.object({ role: z.enum(['user', 'assistant', 'system']), content: z.string().max(LIMITS.message) }))
+      .min(1)
+      .max(200)
+      .optional(),
+    text_input: MessageText.optional(),
+    session_id: SessionRef.nullish(),
+    enable_tools: z.boolean().default(true),
+    model: Line(128).nullish(),
+    disable_web: z.boolean().default(false),
+    expect_audio: z.boolean().default(false),
+    max_iterations: z.number().int().min(1).max(50).nullish(),
+  })
+  .meta({ id: 'ChatInput' })
+export type ChatInput = z.infer<typeof ChatInput>
+
+export const Session = z
+  .object({
+    id: Id,
+    external_id: z.string(),
+    title: z.string().nullable(),
+    model: z.string().nullable(),
+    enable_tools: z.boolean(),
+    message_count: Count,
+    created_at: Time,
+    updated_at: Time,
+  })
+  .meta({ id: 'Session' })
+export type Session = z.infer<typeof Session>
+
+export const Message = z
+  .object({
+    id: Id,
+    role: z.enum(['user', 'assistant', 'tool']),
+    content: z.string(),
+    tool_call_name: z.string().nullable(),
+    tool_call_id: z.string().nullable(),
+    tokens_in: Count,
+    tokens_out: Count,
+    created_at: Time,
+  })
+  .meta({ id: 'Message' })
+export type Message = z.infer<typeof Message>
+
+export const ToolRun = z
+  .object({
+    id: Id,
+    tool_name: z.string(),
+    status: z.enum(['running', 'success', 'error', 'unknown']),
+    start_ts: Time,
+    end_ts: Time.nullable(),
+    latency_ms: Count.nullable(),
+    args: z.record(z.string(), z.unknown()),
+    error_message: z.string().nullable(),
+    /** At most 500 characters. */
+    result_preview: z.string().nullable(),
+  })
+  .meta({ id: 'ToolRun' })
+export type ToolRun = z.infer<typeof ToolRun>
+
+export const Citation = z
+  .object({
+    index: z.number().int().min(1),
+    document_id: Id,
+    title: z.string(),
+    uri: z.string(),
+    page: z.number().int().optional(),
+    score: z.number(),
+    snippet: z.string(),
+  })
+  .meta({ id: 'Citation' })
+export type Citation = z.infer<typeof Citation>
+
+const ToolStart = z.object({
+  tool: z.string(),
+  status: z.literal('start'),
+  args: z.record(z.string(), z.unknown()),
+  ts: Time,
+  /** Id of the tool run, not of the chat run: clients pair start and end by it. */
+  run_id: Id,
+})
+const ToolEnd = z.object({
+  tool: z.string(),
+  status: z.enum(['end', 'error']),
+  latency_ms: Count,
+  result_preview: z.string(),
+  ts: Time,
+  run_id: Id,
+})
+export const ToolEvent = z.discriminatedUnion('status', [ToolStart, ToolEnd])
+export type ToolEvent = z.infer<typeof ToolEvent>
+const Log = z.object({ level: z.enum(['info', 'warning', 'error']), msg: z.string() })
+
+export const Done = z
+  .object({
+    content: z.string(),
+    citations: z.array(Citation),
+    metadata: z.object({
+      iterations: Count,
+      tool_calls: Count,
+      status: z.enum(['success', 'max_iterations', 'stopped', 'error']),
+      session_id: Id,
+      session_external_id: z.string(),
+      session_title: z.string().nullable(),
+      model: z.string(),
+      tokens_in: Count,
+      tokens_out: Count,
+      ttft_ms: Count.nullable(),
+      duration_ms: Count,
+      error: z.string().optional(),
+    }),
+    tool_events: z.array(ToolEvent),
+    logs: z.array(Log),
+  })
+  .meta({ id: 'Done' })
+export type Done = z.infer<typeof Done>
+
+/** What a run's log holds; `event` is the SSE event's name. Published clients match names by prefix. */
+export const RunEntryBody = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('run'), data: z.object({ run_id: Id, session_id: Id }) }),
+  z.object({ event: z.literal('status'), data: z.object({ stage: z.string(), position: Count.optional() }) }),
+  z.object({ event: z.literal('token'), data: z.object({ text: z.string() }) }),
+  z.object({ event: z.literal('tool'), data: ToolEvent }),
+  z.object({ event: z.literal('log'), data: Log }),
+  /** Text after `offset` (UTF-16 units of the concatenated tokens) is void; the answer goes on from there. */
+  z.object({ event: z.literal('rewind'), data: z.object({ offset: Count }) }),
+  z.object({ event: z.literal('done'), data: Done }),
+])
+export type RunEntryBody = z.infer<typeof RunEntryBody>
+
+/** First number of an attempt's entries, less one: `n = attempt * ENTRIES_PER_ATTEMPT + index`, index dense from 1. */
+export const ENTRIES_PER_ATTEMPT = 1_000_000
+export const RunEntry = z.object({ n: z.number().int(), body: RunEntryBody })
+export type RunEntry = z.infer<typeof RunEntry>
+
+export const ChatRun = z
+  .object({
+    id: Id,
+    session_id: Id,
+    status: Status,
+    attempt: Count,
+    steps: z.array(z.object({ kind: z.enum(['model', 'tool']), name: z.string(), status: z.string(), latency_ms: Count.nullable() })),
+    usage: z.object({ tokens_in: Count, tokens_out: Count }),
+    error: z.string().nullable(),
+    created_at: Time,
+    updated_at: Time,
+  })
+  .meta({ id: 'ChatRun' })
+export type ChatRun = z.infer<typeof ChatRun>
+
+const RunId = z.object({ run_id: Id })
+const SessionId = z.object({ session_id: SessionRef })
+export const SessionSettings = z.object({
+  title: Line(200).nullish(),
+  model: Line(128).nullish(),
+  enable_tools: z.boolean().optional(),
+})
+
+export const chatAgent = {
+  /** Writes the user's message and the run in one transaction; the answer is then in the run's log. */
+  startRun: request('rpc.chat-agent.v1.run.start', {
+    input: ChatInput,
+    output: RunId.extend({ session_id: Id, session_external_id: z.string() }),
+    errors: ['SESSION_NOT_FOUND'],
+  }),
+  getRun: request('rpc.chat-agent.v1.run.get', {
+    input: RunId,
+    output: ChatRun,
+    errors: ['RUN_NOT_FOUND'],
+    repeatable: true,
+  }),
+  stopRun: request('rpc.chat-agent.v1.run.stop', {
+    input: RunId,
+    output: ChatRun,
+    errors: ['RUN_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** Persisted entries with `n > after`, oldest first, at most `LIMITS.entriesPage` bytes. Also the access check of a stream. */
+  listEntries: request('rpc.chat-agent.v1.run.entries', {
+    input: RunId.extend({ after: z.number().int().min(0).default(0) }),
+    output: z.object({ entries: z.array(RunEntry), more: z.boolean(), status: Status }),
+    errors: ['RUN_NOT_FOUND'],
+    repeatable: true,
+  }),
+  createSession: request('rpc.chat-agent.v1.session.create', {
+    input: SessionSettings.extend({ external_id: SessionRef.optional() }),
+    output: Session,
+    errors: ['CONFLICT'],
+  }),
+  listSessions: request('rpc.chat-agent.v1.session.list', {
+    input: Page,
+    output: z.object({ sessions: z.array(Session), total: Count }),
+    repeatable: true,
+  }),
+  getSession: request('rpc.chat-agent.v1.session.get', {
+    input: SessionId,
+    output: Session,
+    errors: ['SESSION_NOT_FOUND'],
+    repeatable: true,
+  }),
+  updateSession: request('rpc.chat-agent.v1.session.update', {
+    input: SessionId.extend(SessionSettings.shape),
+    output: Session,
+    errors: ['SESSION_NOT_FOUND'],
+  }),
+  /** Erases the session with its messages, runs and tool runs. */
+  deleteSession: request('rpc.chat-agent.v1.session.delete', {
+    input: SessionId,
+    output: Nothing,
+    errors: ['SESSION_NOT_FOUND'],
+  }),
+  /** Oldest first, at most `LIMITS.entriesPage` bytes; `next` is the `after` of the following page. */
+  listMessages: request('rpc.chat-agent.v1.message.list', {
+    input: SessionId.extend({ after: Id.optional() }),
+    output: z.object({ messages: z.array(Message), next: Id.nullable() }),
+    errors: ['SESSION_NOT_FOUND'],
+    repeatable: true,
+  }),
+  listToolRuns: request('rpc.chat-agent.v1.tool-run.list', {
+    input: Page.extend({ session_id: SessionRef.optional() }),
+    output: z.object({ runs: z.array(ToolRun), total: Count }),
+    errors: ['SESSION_NOT_FOUND'],
+    repeatable: true,
+  }),
+  listTasks: request('rpc.chat-agent.v1.task.list', { input: Page, output: TaskList, repeatable: true }),
+  getTask: request('rpc.chat-agent.v1.task.get', {
+    input: z.object({ task_id: Id }),
+    output: Task,
+    errors: ['TASK_NOT_FOUND'],
+    repeatable: true,
+  }),
+  cancelTask: request('rpc.chat-agent.v1.task.cancel', {
+    input: z.object({ task_id: Id }),
+    output: Task,
+    errors: ['TASK_NOT_FOUND'],
+    repeatable: true,
+  }),
+
+  sessionCreated: event('events.chat-agent.v1.session.created', z.object({ session_id: Id, user_id: Id, model: z.string().nullable(), enable_tools: z.boolean() })),
+  sessionDeleted: event('events.chat-agent.v1.session.deleted', z.object({ session_id: Id, user_id: Id })),
+  messageCreated: event(
+    'events.chat-agent.v1.message.created',
+    z.object({ message_id: Id, session_id: Id, user_id: Id, role: z.enum(['user', 'assistant']), model: z.string().nullable(), tokens_in: Count, tokens_out: Count }),
+  ),
+  runStarted: event('events.chat-agent.v1.run.started', RunId.extend({ user_id: Id, session_id: Id, grant_id: Id })),
+  runFinished: event(
+    'events.chat-agent.v1.run.finished',
+    RunId.extend({ user_id: Id, session_id: Id, grant_id: Id, status: Status, tokens_in: Count, tokens_out: Count, duration_ms: Count }),
+  ),
+  toolRunFinished: event(
+    'events.chat-agent.v1.tool-run.finished',
+    z.object({ tool_run_id: Id, user_id: Id, tool_name: z.string(), status: z.enum(['success', 'error', 'unknown']), latency_ms: Count }),
+  ),
+  auditRecorded: event('events.chat-agent.v1.audit.recorded', AuditEntry),
+} as const

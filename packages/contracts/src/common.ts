@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { LIMITS } from './limits.ts'
+
+export const Id = z.uuid()
+export const Time = z.iso.datetime({ offset: true })
+export const Nothing = z.object({})
+
+/** `limit` and `offset` also arrive as query strings, hence the coercion. */
+export const Page = z.object({
+  limit: z.coerce.number().int().min(1).max(LIMITS.listRows).default(50),
+  offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
+})
+
+/** A line of text a person typed: trimmed, without control characters. */
+export const Line = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters')
+
+/** The state of every piece of long work, in every service. */
+export const Status = z.enum(['pending', 'running', 'success', 'partial', 'failed', 'cancelled'])
+export type Status = z.infer<typeof Status>
+export const TERMINAL: readonly Status[] = ['success', 'partial', 'failed', 'cancelled']
+
+/** One long job as `/v1/tasks` shows it, whichever service runs it. */
+export const Task = z
+  .object({
+    id: Id,
+    type: z.string(),
+    state: Status,
+    progress: z.object({ current: z.number().int(), total: z.number().int() }),
+    result: z.record(z.string(), z.unknown()).optional(),
+    error: z.string().optional(),
+    attempts: z.number().int(),
+    created_at: Time,
+    updated_at: Time,
+  })
+  .meta({ id: 'Task' })
+export type Task = z.infer<typeof Task>
+
+export const TaskList = z.object({ tasks: z.array(Task), total: z.number().int() })

@@ -1,0 +1,107 @@
+import { z } from 'zod'
+
+/** Every code that may cross a subject or leave over HTTP, with its HTTP status. The list is closed. */
+export const ERROR_STATUS = {
+  VALIDATION_ERROR: 400,
+  INVALID_ROLE: 400,
+  GROUP_NAME_EXISTS: 400,
+  MEMBERSHIP_EXISTS: 400,
+  LAST_ADMIN: 400,
+  NOT_AUTHENTICATED: 401,
+  NOT_AUTHORIZED: 403,
+  NOT_GROUP_ADMIN: 403,
+  CSRF_VALIDATION_FAILED: 403,
+  ROUTE_NOT_FOUND: 404,
+  USER_NOT_FOUND: 404,
+  GROUP_NOT_FOUND: 404,
+  MEMBERSHIP_NOT_FOUND: 404,
+  SESSION_NOT_FOUND: 404,
+  RUN_NOT_FOUND: 404,
+  DOCUMENT_NOT_FOUND: 404,
+  BLOB_NOT_FOUND: 404,
+  TASK_NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  CONFLICT: 409,
+  IDEMPOTENCY_MISMATCH: 409,
+  PAYLOAD_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  RATE_LIMIT_EXCEEDED: 429,
+  INTERNAL_ERROR: 500,
+  DATABASE_ERROR: 500,
+  EXTERNAL_SERVICE_ERROR: 502,
+  LLM_ERROR: 502,
+  CIRCUIT_OPEN: 503,
+  SERVICE_UNAVAILABLE: 503,
+  DEADLINE_EXCEEDED: 504,
+} as const
+
+export type ErrorCode = keyof typeof ERROR_STATUS
+export const ErrorCode = z.enum(Object.keys(ERROR_STATUS) as [ErrorCode, ...ErrorCode[]])
+
+/** Codes that any call may end in; a contract declares all others. */
+export const ALWAYS_ALLOWED: readonly ErrorCode[] = [
+  'VALIDATION_ERROR',
+  'NOT_AUTHENTICATED',
+  'NOT_AUTHORIZED',
+  'PAYLOAD_TOO_LARGE',
+  'IDEMPOTENCY_MISMATCH',
+  'INTERNAL_ERROR',
+  'DATABASE_ERROR',
+  'CIRCUIT_OPEN',
+  'SERVICE_UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+]
+
+export const ErrorDetail = z.object({ field: z.string(), message: z.string() })
+export type ErrorDetail = z.infer<typeof ErrorDetail>
+
+export interface AppErrorOptions extends ErrorOptions {
+  readonly details?: readonly ErrorDetail[]
+  /** Seconds until it is worth trying again: becomes `Retry-After`. */
+  readonly retryAfter?: number
+}
+
+/** The one error of the house. Everything else that is thrown is a bug and reaches callers as `INTERNAL_ERROR`. */
+export class AppError extends Error {
+  override readonly name = 'AppError'
+  readonly code: ErrorCode
+  readonly details: readonly ErrorDetail[] | undefined
+  readonly retryAfter: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options)
+    this.code = code
+    this.details = options.details
+    this.retryAfter = options.retryAfter
+  }
+
+  /** The failing fields of a zod error, at most 20 of them, as `VALIDATION_ERROR`. */
+  static fromZod(error: z.ZodError, what = 'The request'): AppError {
+    const details = error.issues.slice(0, 20).map((issue) => ({ field: issue.path.join('.'), message: issue.message }))
+    const first = details[0]
+    const where = first?.field ? `${first.field}: ${first.message}` : (first?.message ?? 'invalid')
+    return new AppError('VALIDATION_ERROR', `${what} is not valid: ${where}`, { details, cause: error })
+  }
+}
+
+/** The one error body, on every HTTP path and in every SSE or WebSocket error. OpenAI's four fields are part of it. */
+export const ErrorBody = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.enum([
+        'invalid_request_error',
+        'authentication_error',
+        'permission_error',
+        'not_found_error',
+        'rate_limit_error',
+        'server_error',
+      ]),
+      param: z.string().nullable(),
+      code: ErrorCode,
+      details: z.array(ErrorDetail).optional(),
+      correlation_id: z.string(),
+    }),
+  })
+  .meta({ id: 'Error' })
+export type ErrorBody = z.infer<typeof ErrorBody>

@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { AuditEntry } from './auth.ts'
+import { Id, Line, Nothing, Page, Time } from './common.ts'
+import { event, request } from './define.ts'
+
+export const Role = z.enum(['admin', 'member'])
+export type Role = z.infer<typeof Role>
+
+export const Group = z
+  .object({
+    id: Id,
+    name: z.string(),
+    description: z.string().nullable(),
+    created_at: Time,
+    updated_at: Time,
+    member_count: z.number().int(),
+    /** The caller's role. */
+    role: Role,
+  })
+  .meta({ id: 'Group' })
+export type Group = z.infer<typeof Group>
+
+export const Member = z
+  .object({ user_id: Id, username: z.string(), role: Role, joined_at: Time })
+  .meta({ id: 'Member' })
+export type Member = z.infer<typeof Member>
+
+const Description = z.string().trim().max(500).nullable()
+/** Any string: a wrong one is `INVALID_ROLE`, not `VALIDATION_ERROR` (as published). */
+const RoleName = z.string().max(32)
+const GroupId = z.object({ group_id: Id })
+const MembershipId = GroupId.extend({ user_id: Id })
+
+export const group = {
+  createGroup: request('rpc.group.v1.group.create', {
+    input: z.object({ name: Line(128), description: Description.optional() }),
+    output: Group,
+    /** `GROUP_NOT_FOUND`: a repeat with the same idempotency key, of a group that has been deleted since. */
+    errors: ['GROUP_NAME_EXISTS', 'GROUP_NOT_FOUND'],
+  }),
+  updateGroup: request('rpc.group.v1.group.update', {
+    input: GroupId.extend({ name: Line(128).optional(), description: Description.optional() }),
+    output: Group,
+    errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'GROUP_NAME_EXISTS'],
+  }),
+  getGroup: request('rpc.group.v1.group.get', {
+    input: GroupId,
+    output: Group,
+    errors: ['GROUP_NOT_FOUND'],
+    repeatable: true,
+  }),
+  listGroups: request('rpc.group.v1.group.list', {
+    input: Page,
+    output: z.object({ groups: z.array(Group), total: z.number().int() }),
+    repeatable: true,
+  }),
+  deleteGroup: request('rpc.group.v1.group.delete', {
+    input: GroupId,
+    output: Nothing,
+    errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN'],
+  }),
+  listMembers: request('rpc.group.v1.member.list', {
+    input: GroupId.extend(Page.shape),
+    output: z.object({ members: z.array(Member), total: z.number().int() }),
+    errors: ['GROUP_NOT_FOUND'],
+    repeatable: true,
+  }),
+  addMember: request('rpc.group.v1.member.add', {
+    input: GroupId.extend({ user_id: Id.optional(), username: z.string().max(64).optional(), role: RoleName.default('member') })
+      .refine((input) => (input.user_id === undefined) !== (input.username === undefined), 'give user_id or username'),
+    output: Member,
+    errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'USER_NOT_FOUND', 'MEMBERSHIP_EXISTS', 'INVALID_ROLE'],
+  }),
+  setRole: request('rpc.group.v1.member.set-role', {
+    input: MembershipId.extend({ role: RoleName }),
+    output: Member,
+    errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'MEMBERSHIP_NOT_FOUND', 'LAST_ADMIN', 'INVALID_ROLE'],
+  }),
+  /** A member may remove themself; the last admin may not. */
+  removeMember: request('rpc.group.v1.member.remove', {
+    input: MembershipId,
+    output: Nothing,
+    errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'MEMBERSHIP_NOT_FOUND', 'LAST_ADMIN'],
+  }),
+  /** Every space the caller may read: their own and their groups'. */
+  listSpaces: request('rpc.group.v1.space.list', {
+    audience: ['api', 'run'],
+    input: Nothing,
+    output: z.object({ space_ids: z.array(Id) }),
+    repeatable: true,
+  }),
+
+  groupCreated: event('events.group.v1.group.created', z.object({ group_id: Id, user_id: Id })),
+  groupDeleted: event('events.group.v1.group.deleted', z.object({ group_id: Id, user_id: Id })),
+  memberAdded: event('events.group.v1.member.added', MembershipId.extend({ role: Role })),
+  memberRoleChanged: event('events.group.v1.member.role-changed', MembershipId.extend({ role: Role })),
+  memberRemoved: event('events.group.v1.member.removed', MembershipId),
+  auditRecorded: event('events.group.v1.audit.recorded', AuditEntry),
+} as const

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { Nothing } from './common.ts'
+import { request } from './define.ts'
+
+export const ComponentHealth = z.object({
+  name: z.string(),
+  status: z.enum(['ok', 'degraded', 'down']),
+  latency_ms: z.number(),
+  /** What is wrong and what to do. */
+  message: z.string().optional(),
+})
+export type ComponentHealth = z.infer<typeof ComponentHealth>
+
+/** Every service answers how it and what it depends on are. */
+export const healthContract = <S extends string>(service: S) =>
+  ({
+    checkHealth: request(`rpc.${service}.v1.health.check`, {
+      auth: 'none',
+      input: Nothing,
+      output: z.object({ components: z.array(ComponentHealth) }),
+      deadlineMs: 2_000,
+      repeatable: true,
+    }),
+  }) as const

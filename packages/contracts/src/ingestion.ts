@@ -1,0 +1,245 @@
+import { z } from 'zod'
+import { AuditEntry } from './auth.ts'
+import { Id, Line, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
+import { event, request } from './define.ts'
+import { LIMITS, WAIT } from './limits.ts'
+
+export const Stage = z.enum(['waiting', 'parsing', 'chunking', 'embedding', 'indexing', 'done'])
+export type Stage = z.infer<typeof Stage>
+
+const Count = z.number().int().min(0)
+const Tag = Line(64)
+export const Tags = z.array(Tag).max(50)
+const FileName = z.string().min(1).max(1024)
+
+export const RunFile = z.object({
+  path: z.string(),
+  uri: z.string(),
+  mime: z.string().nullable(),
+  size_bytes: Count,
+  /** The same number under the name that published clients read. */
+  bytes_size: Count,
+  chunks: Count,
+  document_id: Id.nullable(),
+  status: Status,
+  stage: Stage,
+  percent: z.number().min(0).max(100),
+  error: z.string().optional(),
+})
+export type RunFile = z.infer<typeof RunFile>
+
+export const IngestionRunSummary = z.object({
+  id: Id,
+  status: Status,
+  percent: z.number().min(0).max(100),
+  totals: z.object({ files: Count, chunks: Count, total_bytes: Count }),
+  files_processed: Count,
+  chunks_written: Count,
+  tags: z.array(z.string()),
+  collection: z.string().nullable(),
+  group_id: Id.nullable(),
+  is_private: z.boolean(),
+  errors: z.array(z.string()),
+  attempt: Count,
+  created_at: Time,
+  started_at: Time.nullable(),
+  finished_at: Time.nullable(),
+})
+export const IngestionRun = IngestionRunSummary.extend({ files: z.array(RunFile) }).meta({ id: 'IngestionRun' })
+export type IngestionRun = z.infer<typeof IngestionRun>
+
+export const Document = z
+  .object({
+    id: Id,
+    uri: z.string(),
+    path: z.string(),
+    title: z.string(),
+    mime: z.string(),
+    bytes_size: Count,
+    source: z.enum(['upload']),
+    tags: z.array(z.string()),
+    collection: z.string().nullable(),
+    group_id: Id.nullable(),
+    is_private: z.boolean(),
+    path_hash: z.string(),
+    chunk_count: Count,
+    created_at: Time,
+    last_ingested_at: Time,
+  })
+  .meta({ id: 'Document' })
+export type Document = z.infer<typeof Document>
+
+export const SearchMode = z.enum(['hybrid', 'dense', 'lexical'])
+export const SearchQuery = z
+  .object({
+    query: z.string().trim().min(1).max(4_000),
+    top_k: z.number().int().min(1).max(50).default(10),
+    collection: z.string().max(128).optional(),
+    tags: Tags.optional(),
+    group_id: Id.optional(),
+    mode: SearchMode.default('hybrid'),
+  })
+  .meta({ id: 'SearchQuery' })
+export type SearchQuery = z.infer<typeof SearchQuery>
+
+export const SearchHit = z.object({
+  document_id: Id,
+  chunk_id: Id,
+  title: z.string(),
+  uri: z.string(),
+  /** First page of the chunk, from 1; only for paged formats. */
+  page: z.number().int().optional(),
+  /** Headings from the document's top to the chunk. */
+  title_path: z.array(z.string()).optional(),
+  score: z.number(),
+  dense_score: z.number().optional(),
+  lexical_score: z.number().optional(),
+  snippet: z.string(),
+  text: z.string(),
+})
+export type SearchHit = z.infer<typeof SearchHit>
+export const SearchAnswer = z.object({ results: z.array(SearchHit), took_ms: z.number() }).meta({ id: 'SearchAnswer' })
+export type SearchAnswer = z.infer<typeof SearchAnswer>
+
+const RunId = z.object({ run_id: Id })
+const DocumentId = z.object({ document_id: Id })
+const BlobId = z.object({ blob_id: Id })
+
+export const ingestion = {
+  openUpload: request('rpc.ingestion.v1.upload.open', {
+    input: z.object({ name: FileName, size: Count.optional(), space_id: Id.optional() }),
+    output: BlobId,
+    errors: ['GROUP_NOT_FOUND'],
+  }),
+  /** Piece `index` (from 0) of an open upload; every piece but the last is exactly `LIMITS.piece` bytes. Repeats change nothing. */
+  writeUpload: request('rpc.ingestion.v1.upload.write', {
+    body: 'bytes',
+    input: BlobId.extend({ index: z.number().int().min(0).max(4_095) }),
+    output: Nothing,
+    errors: ['BLOB_NOT_FOUND'],
+    deadlineMs: WAIT.slowRequest,
+    repeatable: true,
+  }),
+  finishUpload: request('rpc.ingestion.v1.upload.finish', {
+    input: BlobId.extend({ pieces: z.number().int().min(0).max(4_096), sha256: z.hex().length(64) }),
+    output: z.object({ size: Count }),
+    errors: ['BLOB_NOT_FOUND'],
+    deadlineMs: WAIT.slowRequest,
+    repeatable: true,
+  }),
+  startRun: request('rpc.ingestion.v1.run.start', {
+    input: z.object({
+      files: z
+        .array(z.object({ blob_id: Id, name: FileName, mime: z.string().max(255).optional() }))
+        .min(1)
+        .max(LIMITS.runFiles),
+      tags: Tags.default([]),
+      collection: Line(128).optional(),
+      group_id: Id.optional(),
+      is_private: z.boolean().default(false),
+    }),
+    output: RunId,
+    errors: ['GROUP_NOT_FOUND', 'BLOB_NOT_FOUND', 'UNSUPPORTED_MEDIA_TYPE'],
+    deadlineMs: WAIT.slowRequest,
+  }),
+  getRun: request('rpc.ingestion.v1.run.get', {
+    input: RunId,
+    output: IngestionRun,
+    errors: ['RUN_NOT_FOUND'],
+    repeatable: true,
+  }),
+  listRuns: request('rpc.ingestion.v1.run.list', {
+    input: Page,
+    output: z.object({ runs: z.array(IngestionRunSummary), total: Count }),
+    repeatable: true,
+  }),
+  cancelRun: request('rpc.ingestion.v1.run.cancel', {
+    input: RunId,
+    output: IngestionRun,
+    errors: ['RUN_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** Runs the failed files of a finished run again. */
+  retryRun: request('rpc.ingestion.v1.run.retry', {
+    input: RunId,
+    output: IngestionRun,
+    errors: ['RUN_NOT_FOUND', 'CONFLICT'],
+  }),
+  /** Forgets a finished run; its documents stay. */
+  deleteRun: request('rpc.ingestion.v1.run.delete', {
+    input: RunId,
+    output: Nothing,
+    errors: ['RUN_NOT_FOUND', 'CONFLICT'],
+  }),
+  listDocuments: request('rpc.ingestion.v1.document.list', {
+    input: Page.extend({
+      collection: z.string().max(128).optional(),
+      tag: z.string().max(64).optional(),
+      group_id: Id.optional(),
+      mime: z.string().max(255).optional(),
+      q: z.string().max(200).optional(),
+    }),
+    output: z.object({ documents: z.array(Document), total: Count }),
+    errors: ['GROUP_NOT_FOUND'],
+    repeatable: true,
+  }),
+  getDocument: request('rpc.ingestion.v1.document.get', {
+    input: DocumentId,
+    output: Document,
+    errors: ['DOCUMENT_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** Erases document, chunks, embeddings and file; gone from search in the same transaction. */
+  deleteDocument: request('rpc.ingestion.v1.document.delete', {
+    input: DocumentId,
+    output: Nothing,
+    errors: ['DOCUMENT_NOT_FOUND'],
+  }),
+  openContent: request('rpc.ingestion.v1.document.open-content', {
+    input: DocumentId,
+    output: BlobId.extend({ name: z.string(), mime: z.string(), size: Count, pieces: Count, sha256: z.string() }),
+    errors: ['DOCUMENT_NOT_FOUND'],
+    repeatable: true,
+  }),
+  readBlob: request('rpc.ingestion.v1.blob.read', {
+    reply: 'bytes',
+    input: BlobId.extend({ index: z.number().int().min(0).max(4_095) }),
+    output: Nothing,
+    errors: ['BLOB_NOT_FOUND'],
+    deadlineMs: WAIT.slowRequest,
+    repeatable: true,
+  }),
+  search: request('rpc.ingestion.v1.search.query', {
+    audience: ['api', 'run'],
+    input: SearchQuery,
+    output: SearchAnswer,
+    errors: ['GROUP_NOT_FOUND', 'LLM_ERROR'],
+    deadlineMs: WAIT.slowRequest,
+    repeatable: true,
+  }),
+  listTasks: request('rpc.ingestion.v1.task.list', { input: Page, output: TaskList, repeatable: true }),
+  getTask: request('rpc.ingestion.v1.task.get', {
+    input: z.object({ task_id: Id }),
+    output: Task,
+    errors: ['TASK_NOT_FOUND'],
+    repeatable: true,
+  }),
+  cancelTask: request('rpc.ingestion.v1.task.cancel', {
+    input: z.object({ task_id: Id }),
+    output: Task,
+    errors: ['TASK_NOT_FOUND'],
+    repeatable: true,
+  }),
+
+  runFinished: event(
+    'events.ingestion.v1.run.finished',
+    RunId.extend({ user_id: Id, space_id: Id, status: Status, files: Count, chunks: Count, total_bytes: Count, duration_ms: Count }),
+  ),
+  /** `replaced`: an earlier version of the same document made way. */
+  documentIngested: event(
+    'events.ingestion.v1.document.ingested',
+    DocumentId.extend({ user_id: Id, space_id: Id, bytes_size: Count, chunks: Count, replaced: z.boolean() }),
+  ),
+  documentDeleted: event('events.ingestion.v1.document.deleted', DocumentId.extend({ user_id: Id, space_id: Id })),
+  auditRecorded: event('events.ingestion.v1.audit.recorded', AuditEntry),
+} as const

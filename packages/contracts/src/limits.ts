@@ -1,0 +1,30 @@
+/** Bounds that more than one service keeps. Bytes unless the name says otherwise. */
+export const LIMITS = {
+  /** One NATS request or reply. */
+  wire: 512 * 1024,
+  /** One row of a file. */
+  piece: 256 * 1024,
+  /** One page of run entries. */
+  entriesPage: 256 * 1024,
+  /** Text of one chat message (UTF-8). */
+  message: 64 * 1024,
+  /** Text of one answer (UTF-16 units); a longer one is cut and marked. */
+  answer: 96 * 1024,
+  /** Rows of one list page. */
+  listRows: 200,
+  /** Files of one ingestion run. */
+  runFiles: 200,
+} as const
+
+/** Longest waits, one constant per kind, in ms. */
+export const WAIT = {
+  /** Default deadline of a NATS request. */
+  request: 5_000,
+  /** Deadline of requests that embed, search or move pieces of files. */
+  slowRequest: 10_000,
+  /** How long a job's lease lasts without a heartbeat. */
+  lease: 9_000,
+  heartbeat: 3_000,
+  /** How long a stopping process waits for running work. */
+  grace: 8_000,
+} as const

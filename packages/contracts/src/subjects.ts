@@ -1,0 +1,12 @@
+/** Builders for the subjects that no contract names: live entries of runs and wake-ups of workers. */
+export const liveSubject = (runId: string): string => `runs.${runId}`
+export const wakeSubject = (service: string, kind: string): string => `wake.${service}.${kind}`
+
+export const EVENT_STREAM = { name: 'EVENTS', subjects: ['events.>'] } as const
+
+/** The service that owns a subject: `rpc.group.v1.member.add` -> `group`. */
+export function ownerOf(subject: string): string {
+  const [kind, service] = subject.split('.')
+  if (kind === undefined || service === undefined) throw new Error(`not a subject of the house: ${subject}`)
+  return service
+}

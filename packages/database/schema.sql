@@ -1,0 +1,1210 @@
+-- What the migrations make. Written by the test of schema-dump.ts: ACCEPT_SCHEMA=1 npm test
+
+create table "analytics"."data_keys" ( -- owner: analytics_owner
+  space_id uuid not null,
+  key_version integer not null,
+  wrapped bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint data_keys_pkey PRIMARY KEY (space_id)
+);
+alter table "analytics"."data_keys" enable row level security;
+alter table "analytics"."data_keys" force row level security;
+create policy data_keys_spaces on "analytics"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "analytics"."dead_letters" ( -- owner: analytics_owner
+  id uuid not null default gen_random_uuid(),
+  envelope text not null,
+  reason text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table "analytics"."documents" ( -- owner: analytics_owner
+  document_id uuid not null,
+  space_id uuid not null,
+  bytes_size bigint,
+  chunks bigint,
+  ingested_at timestamp with time zone,
+  event_id uuid,
+  deleted_at timestamp with time zone,
+  constraint documents_pkey PRIMARY KEY (document_id)
+);
+CREATE INDEX documents_of_space ON analytics.documents USING btree (space_id) WHERE (deleted_at IS NULL);
+alter table "analytics"."documents" enable row level security;
+alter table "analytics"."documents" force row level security;
+create policy documents_spaces on "analytics"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "analytics"."idempotency" ( -- owner: analytics_owner
+  user_id uuid not null,
+  subject text not null,
+  key text not null,
+  request_hash bytea not null,
+  response jsonb,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_pkey PRIMARY KEY (user_id, subject, key)
+);
+CREATE INDEX idempotency_created_at ON analytics.idempotency USING btree (created_at);
+
+create table "analytics"."inbox" ( -- owner: analytics_owner
+  event_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  constraint inbox_pkey PRIMARY KEY (event_id)
+);
+CREATE INDEX inbox_received_at ON analytics.inbox USING btree (received_at);
+
+create table "analytics"."ingestion_runs" ( -- owner: analytics_owner
+  run_id uuid not null,
+  space_id uuid not null,
+  status text not null,
+  files bigint not null,
+  chunks bigint not null,
+  total_bytes bigint not null,
+  duration_ms bigint not null,
+  finished_at timestamp with time zone not null,
+  event_id uuid not null,
+  constraint ingestion_runs_pkey PRIMARY KEY (run_id)
+);
+CREATE INDEX ingestion_runs_of_space ON analytics.ingestion_runs USING btree (space_id, finished_at);
+alter table "analytics"."ingestion_runs" enable row level security;
+alter table "analytics"."ingestion_runs" force row level security;
+create policy ingestion_runs_spaces on "analytics"."ingestion_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "analytics"."jobs" ( -- owner: analytics_owner
+  id uuid not null,
+  kind text not null,
+  user_id uuid not null,
+  space_id uuid not null,
+  payload jsonb not null,
+  status text not null default 'pending'::text,
+  progress_current integer not null default 0,
+  progress_total integer not null default 0,
+  stage text,
+  error text,
+  attempt integer not null default 0,
+  max_attempts integer not null,
+  queue_key text,
+  run_after timestamp with time zone not null default now(),
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint jobs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX jobs_leased ON analytics.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
+CREATE INDEX jobs_of_user ON analytics.jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX jobs_one_running_per_queue ON analytics.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
+CREATE INDEX jobs_open ON analytics.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_queue ON analytics.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+
+create table "analytics"."messages" ( -- owner: analytics_owner
+  message_id uuid not null,
+  space_id uuid not null,
+  session_id uuid not null,
+  role text not null,
+  model text,
+  tokens_in bigint not null,
+  tokens_out bigint not null,
+  created_at timestamp with time zone not null,
+  constraint messages_pkey PRIMARY KEY (message_id)
+);
+CREATE INDEX messages_of_space ON analytics.messages USING btree (space_id, created_at);
+alter table "analytics"."messages" enable row level security;
+alter table "analytics"."messages" force row level security;
+create policy messages_spaces on "analytics"."messages" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "analytics"."migrations" ( -- owner: analytics_owner
+  name character varying(255) not null,
+  "timestamp" character varying(255) not null,
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table "analytics"."migrations_lock" ( -- owner: analytics_owner
+  id character varying(255) not null,
+  is_locked integer not null default 0,
+  constraint migrations_lock_pkey PRIMARY KEY (id)
+);
+
+create table "analytics"."outbox" ( -- owner: analytics_owner
+  "position" bigint not null generated always as identity,
+  id uuid not null,
+  subject text not null,
+  data jsonb not null,
+  correlation_id text,
+  traceparent text,
+  created_at timestamp with time zone not null default now(),
+  published_at timestamp with time zone,
+  stream_created text,
+  stream_seq bigint,
+  constraint outbox_pkey PRIMARY KEY ("position"),
+  constraint outbox_id_key UNIQUE (id)
+);
+CREATE INDEX outbox_published_at ON analytics.outbox USING btree (published_at);
+CREATE INDEX outbox_stream ON analytics.outbox USING btree (stream_created, stream_seq);
+CREATE INDEX outbox_unpublished ON analytics.outbox USING btree ("position") WHERE (published_at IS NULL);
+
+create table "analytics"."sessions" ( -- owner: analytics_owner
+  session_id uuid not null,
+  space_id uuid not null,
+  model text,
+  enable_tools boolean,
+  created_at timestamp with time zone,
+  deleted_at timestamp with time zone,
+  constraint sessions_pkey PRIMARY KEY (session_id)
+);
+CREATE INDEX sessions_of_space ON analytics.sessions USING btree (space_id, created_at);
+alter table "analytics"."sessions" enable row level security;
+alter table "analytics"."sessions" force row level security;
+create policy sessions_spaces on "analytics"."sessions" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "analytics"."tool_runs" ( -- owner: analytics_owner
+  tool_run_id uuid not null,
+  space_id uuid not null,
+  tool_name text not null,
+  status text not null,
+  latency_ms bigint not null,
+  finished_at timestamp with time zone not null,
+  constraint tool_runs_pkey PRIMARY KEY (tool_run_id)
+);
+CREATE INDEX tool_runs_of_space ON analytics.tool_runs USING btree (space_id, finished_at);
+alter table "analytics"."tool_runs" enable row level security;
+alter table "analytics"."tool_runs" force row level security;
+create policy tool_runs_spaces on "analytics"."tool_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "auth"."api_keys" ( -- owner: auth_owner
+  id uuid not null,
+  user_id uuid not null,
+  key_hash bytea not null,
+  from_setting boolean not null default false,
+  created_at timestamp with time zone not null default now(),
+  revoked_at timestamp with time zone,
+  constraint api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+  constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE,
+  constraint api_keys_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX api_keys_live ON auth.api_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
+CREATE UNIQUE INDEX api_keys_one_from_setting ON auth.api_keys USING btree (user_id) WHERE (from_setting AND (revoked_at IS NULL));
+CREATE INDEX api_keys_user ON auth.api_keys USING btree (user_id);
+
+create table "auth"."audit_entries" ( -- owner: auth_owner
+  seq bigint not null,
+  id uuid not null,
+  occurred_at timestamp with time zone not null,
+  source text not null,
+  actor_id uuid,
+  action text not null,
+  outcome text not null,
+  target_type text not null,
+  target_id text,
+  correlation_id text not null,
+  prev_hash bytea not null,
+  hash bytea not null,
+  constraint audit_entries_outcome_check CHECK ((outcome = ANY (ARRAY['allowed'::text, 'denied'::text]))),
+  constraint audit_entries_pkey PRIMARY KEY (seq),
+  constraint audit_entries_id_key UNIQUE (id)
+);
+CREATE INDEX audit_entries_actor ON auth.audit_entries USING btree (actor_id, seq);
+
+create table "auth"."audit_head" ( -- owner: auth_owner
+  singleton boolean not null default true,
+  seq bigint not null,
+  hash bytea not null,
+  constraint audit_head_singleton_check CHECK (singleton),
+  constraint audit_head_pkey PRIMARY KEY (singleton)
+);
+
+create table "auth"."data_keys" ( -- owner: auth_owner
+  space_id uuid not null,
+  key_version integer not null,
+  wrapped bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint data_keys_pkey PRIMARY KEY (space_id)
+);
+alter table "auth"."data_keys" enable row level security;
+alter table "auth"."data_keys" force row level security;
+create policy data_keys_spaces on "auth"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "auth"."dead_letters" ( -- owner: auth_owner
+  id uuid not null default gen_random_uuid(),
+  envelope text not null,
+  reason text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table "auth"."grants" ( -- owner: auth_owner
+  id uuid not null,
+  user_id uuid not null,
+  sid uuid not null,
+  run_id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  started_at timestamp with time zone,
+  constraint grants_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE,
+  constraint grants_pkey PRIMARY KEY (id),
+  constraint grants_user_id_run_id_key UNIQUE (user_id, run_id)
+);
+CREATE INDEX grants_expires ON auth.grants USING btree (expires_at);
+CREATE INDEX grants_not_started ON auth.grants USING btree (created_at) WHERE (started_at IS NULL);
+
+create table "auth"."idempotency" ( -- owner: auth_owner
+  user_id uuid not null,
+  subject text not null,
+  key text not null,
+  request_hash bytea not null,
+  response jsonb,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_pkey PRIMARY KEY (user_id, subject, key)
+);
+CREATE INDEX idempotency_created_at ON auth.idempotency USING btree (created_at);
+
+create table "auth"."inbox" ( -- owner: auth_owner
+  event_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  constraint inbox_pkey PRIMARY KEY (event_id)
+);
+CREATE INDEX inbox_received_at ON auth.inbox USING btree (received_at);
+
+create table "auth"."jobs" ( -- owner: auth_owner
+  id uuid not null,
+  kind text not null,
+  user_id uuid not null,
+  space_id uuid not null,
+  payload jsonb not null,
+  status text not null default 'pending'::text,
+  progress_current integer not null default 0,
+  progress_total integer not null default 0,
+  stage text,
+  error text,
+  attempt integer not null default 0,
+  max_attempts integer not null,
+  queue_key text,
+  run_after timestamp with time zone not null default now(),
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint jobs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX jobs_leased ON auth.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
+CREATE INDEX jobs_of_user ON auth.jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX jobs_one_running_per_queue ON auth.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
+CREATE INDEX jobs_open ON auth.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_queue ON auth.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+
+create table "auth"."migrations" ( -- owner: auth_owner
+  name character varying(255) not null,
+  "timestamp" character varying(255) not null,
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table "auth"."migrations_lock" ( -- owner: auth_owner
+  id character varying(255) not null,
+  is_locked integer not null default 0,
+  constraint migrations_lock_pkey PRIMARY KEY (id)
+);
+
+create table "auth"."outbox" ( -- owner: auth_owner
+  "position" bigint not null generated always as identity,
+  id uuid not null,
+  subject text not null,
+  data jsonb not null,
+  correlation_id text,
+  traceparent text,
+  created_at timestamp with time zone not null default now(),
+  published_at timestamp with time zone,
+  stream_created text,
+  stream_seq bigint,
+  constraint outbox_pkey PRIMARY KEY ("position"),
+  constraint outbox_id_key UNIQUE (id)
+);
+CREATE INDEX outbox_published_at ON auth.outbox USING btree (published_at);
+CREATE INDEX outbox_stream ON auth.outbox USING btree (stream_created, stream_seq);
+CREATE INDEX outbox_unpublished ON auth.outbox USING btree ("position") WHERE (published_at IS NULL);
+
+create table "auth"."revocations" ( -- owner: auth_owner
+  id uuid not null,
+  sid uuid,
+  sub uuid,
+  revoked_at timestamp with time zone not null,
+  constraint revocations_check CHECK ((num_nonnulls(sid, sub) >= 1)),
+  constraint revocations_pkey PRIMARY KEY (id)
+);
+CREATE INDEX revocations_time ON auth.revocations USING btree (revoked_at);
+
+create table "auth"."sessions" ( -- owner: auth_owner
+  id uuid not null,
+  user_id uuid not null,
+  secret_hash bytea not null,
+  api_key_id uuid,
+  created_at timestamp with time zone not null default now(),
+  last_used_at timestamp with time zone not null default now(),
+  constraint sessions_secret_hash_check CHECK ((octet_length(secret_hash) = 32)),
+  constraint sessions_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES auth.api_keys(id) ON DELETE CASCADE,
+  constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE,
+  constraint sessions_pkey PRIMARY KEY (id),
+  constraint sessions_secret_hash_key UNIQUE (secret_hash)
+);
+CREATE INDEX sessions_key ON auth.sessions USING btree (api_key_id);
+CREATE INDEX sessions_last_used ON auth.sessions USING btree (last_used_at);
+CREATE INDEX sessions_user ON auth.sessions USING btree (user_id);
+
+create table "auth"."sign_in_failures" ( -- owner: auth_owner
+  bucket bytea not null,
+  window_start timestamp with time zone not null default now(),
+  failures integer not null,
+  constraint sign_in_failures_pkey PRIMARY KEY (bucket)
+);
+
+create table "auth"."users" ( -- owner: auth_owner
+  id uuid not null,
+  username text not null,
+  username_key text not null,
+  is_root boolean not null default false,
+  password_hash text,
+  created_at timestamp with time zone not null default now(),
+  constraint users_pkey PRIMARY KEY (id),
+  constraint users_username_key_key UNIQUE (username_key)
+);
+CREATE UNIQUE INDEX users_one_root ON auth.users USING btree (is_root) WHERE is_root;
+
+create table "chat_agent"."data_keys" ( -- owner: chat_agent_owner
+  space_id uuid not null,
+  key_version integer not null,
+  wrapped bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint data_keys_pkey PRIMARY KEY (space_id)
+);
+alter table "chat_agent"."data_keys" enable row level security;
+alter table "chat_agent"."data_keys" force row level security;
+create policy data_keys_spaces on "chat_agent"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "chat_agent"."dead_letters" ( -- owner: chat_agent_owner
+  id uuid not null default gen_random_uuid(),
+  envelope text not null,
+  reason text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table "chat_agent"."idempotency" ( -- owner: chat_agent_owner
+  user_id uuid not null,
+  subject text not null,
+  key text not null,
+  request_hash bytea not null,
+  response jsonb,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_pkey PRIMARY KEY (user_id, subject, key)
+);
+CREATE INDEX idempotency_created_at ON chat_agent.idempotency USING btree (created_at);
+
+create table "chat_agent"."inbox" ( -- owner: chat_agent_owner
+  event_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  constraint inbox_pkey PRIMARY KEY (event_id)
+);
+CREATE INDEX inbox_received_at ON chat_agent.inbox USING btree (received_at);
+
+create table "chat_agent"."jobs" ( -- owner: chat_agent_owner
+  id uuid not null,
+  kind text not null,
+  user_id uuid not null,
+  space_id uuid not null,
+  payload jsonb not null,
+  status text not null default 'pending'::text,
+  progress_current integer not null default 0,
+  progress_total integer not null default 0,
+  stage text,
+  error text,
+  attempt integer not null default 0,
+  max_attempts integer not null,
+  queue_key text,
+  run_after timestamp with time zone not null default now(),
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint jobs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX jobs_leased ON chat_agent.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
+CREATE INDEX jobs_of_user ON chat_agent.jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX jobs_one_running_per_queue ON chat_agent.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
+CREATE INDEX jobs_open ON chat_agent.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_queue ON chat_agent.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+
+create table "chat_agent"."messages" ( -- owner: chat_agent_owner
+  id uuid not null,
+  space_id uuid not null,
+  session_id uuid not null,
+  run_id uuid not null,
+  turn integer not null,
+  "position" bigint not null generated always as identity,
+  role text not null,
+  content bytea not null,
+  tokens_in integer not null default 0,
+  tokens_out integer not null default 0,
+  created_at timestamp with time zone not null default now(),
+  constraint messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES chat_agent.sessions(id) ON DELETE CASCADE,
+  constraint messages_pkey PRIMARY KEY (id)
+);
+CREATE INDEX messages_of_session ON chat_agent.messages USING btree (session_id, turn, "position");
+alter table "chat_agent"."messages" enable row level security;
+alter table "chat_agent"."messages" force row level security;
+create policy messages_spaces on "chat_agent"."messages" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "chat_agent"."migrations" ( -- owner: chat_agent_owner
+  name character varying(255) not null,
+  "timestamp" character varying(255) not null,
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table "chat_agent"."migrations_lock" ( -- owner: chat_agent_owner
+  id character varying(255) not null,
+  is_locked integer not null default 0,
+  constraint migrations_lock_pkey PRIMARY KEY (id)
+);
+
+create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
+  run_id uuid not null,
+  iteration integer not null,
+  space_id uuid not null,
+  model text not null,
+  latency_ms integer not null,
+  tokens_in integer not null,
+  tokens_out integer not null,
+  text_end integer not null,
+  constraint model_steps_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
+  constraint model_steps_pkey PRIMARY KEY (run_id, iteration)
+);
+alter table "chat_agent"."model_steps" enable row level security;
+alter table "chat_agent"."model_steps" force row level security;
+create policy model_steps_spaces on "chat_agent"."model_steps" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "chat_agent"."outbox" ( -- owner: chat_agent_owner
+  "position" bigint not null generated always as identity,
+  id uuid not null,
+  subject text not null,
+  data jsonb not null,
+  correlation_id text,
+  traceparent text,
+  created_at timestamp with time zone not null default now(),
+  published_at timestamp with time zone,
+  stream_created text,
+  stream_seq bigint,
+  constraint outbox_pkey PRIMARY KEY ("position"),
+  constraint outbox_id_key UNIQUE (id)
+);
+CREATE INDEX outbox_published_at ON chat_agent.outbox USING btree (published_at);
+CREATE INDEX outbox_stream ON chat_agent.outbox USING btree (stream_created, stream_seq);
+CREATE INDEX outbox_unpublished ON chat_agent.outbox USING btree ("position") WHERE (published_at IS NULL);
+
+create table "chat_agent"."run_entries" ( -- owner: chat_agent_owner
+  run_id uuid not null,
+  n bigint not null,
+  attempt integer not null,
+  space_id uuid not null,
+  body bytea not null,
+  constraint run_entries_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
+  constraint run_entries_pkey PRIMARY KEY (run_id, n)
+);
+alter table "chat_agent"."run_entries" enable row level security;
+alter table "chat_agent"."run_entries" force row level security;
+create policy run_entries_spaces on "chat_agent"."run_entries" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "chat_agent"."runs" ( -- owner: chat_agent_owner
+  id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  sid uuid not null,
+  session_id uuid not null,
+  grant_id uuid not null,
+  turn integer not null,
+  status text not null default 'pending'::text,
+  attempt integer not null default 0,
+  model text,
+  enable_tools boolean not null,
+  disable_web boolean not null,
+  max_iterations integer,
+  tokens_in integer not null default 0,
+  tokens_out integer not null default 0,
+  ttft_ms integer,
+  stop_reason text,
+  error text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint runs_session_id_fkey FOREIGN KEY (session_id) REFERENCES chat_agent.sessions(id) ON DELETE CASCADE,
+  constraint runs_pkey PRIMARY KEY (id),
+  constraint runs_turn UNIQUE (session_id, turn)
+);
+CREATE INDEX runs_open ON chat_agent.runs USING btree (user_id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+alter table "chat_agent"."runs" enable row level security;
+alter table "chat_agent"."runs" force row level security;
+create policy runs_spaces on "chat_agent"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
+  id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  external_id text not null,
+  title bytea,
+  model text,
+  enable_tools boolean not null,
+  tools_pinned boolean not null,
+  message_count integer not null default 0,
+  turn integer not null default 0,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint sessions_pkey PRIMARY KEY (id),
+  constraint sessions_external_id UNIQUE (user_id, external_id)
+);
+CREATE INDEX sessions_of_user ON chat_agent.sessions USING btree (user_id, created_at DESC, id DESC);
+alter table "chat_agent"."sessions" enable row level security;
+alter table "chat_agent"."sessions" force row level security;
+create policy sessions_spaces on "chat_agent"."sessions" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "chat_agent"."tool_runs" ( -- owner: chat_agent_owner
+  id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  session_id uuid not null,
+  run_id uuid not null,
+  iteration integer not null,
+  index integer not null,
+  tool_name text not null,
+  status text not null default 'running'::text,
+  idempotent boolean not null,
+  args bytea not null,
+  result bytea,
+  preview bytea,
+  error bytea,
+  start_ts timestamp with time zone not null default now(),
+  called_at timestamp with time zone,
+  end_ts timestamp with time zone,
+  latency_ms integer,
+  constraint tool_runs_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
+  constraint tool_runs_pkey PRIMARY KEY (id),
+  constraint tool_runs_place UNIQUE (run_id, iteration, index)
+);
+CREATE INDEX tool_runs_of_session ON chat_agent.tool_runs USING btree (session_id);
+CREATE INDEX tool_runs_of_user ON chat_agent.tool_runs USING btree (user_id, start_ts DESC, id DESC);
+alter table "chat_agent"."tool_runs" enable row level security;
+alter table "chat_agent"."tool_runs" force row level security;
+create policy tool_runs_spaces on "chat_agent"."tool_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "group"."data_keys" ( -- owner: group_owner
+  space_id uuid not null,
+  key_version integer not null,
+  wrapped bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint data_keys_pkey PRIMARY KEY (space_id)
+);
+alter table "group"."data_keys" enable row level security;
+alter table "group"."data_keys" force row level security;
+create policy data_keys_spaces on "group"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "group"."dead_letters" ( -- owner: group_owner
+  id uuid not null default gen_random_uuid(),
+  envelope text not null,
+  reason text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table "group"."groups" ( -- owner: group_owner
+  id uuid not null,
+  space_id uuid not null generated always as (id) stored,
+  name text not null,
+  name_key text not null,
+  description text,
+  created_by uuid not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint groups_pkey PRIMARY KEY (id)
+);
+alter table "group"."groups" enable row level security;
+alter table "group"."groups" force row level security;
+create policy groups_spaces on "group"."groups" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "group"."idempotency" ( -- owner: group_owner
+  user_id uuid not null,
+  subject text not null,
+  key text not null,
+  request_hash bytea not null,
+  response jsonb,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_pkey PRIMARY KEY (user_id, subject, key)
+);
+CREATE INDEX idempotency_created_at ON "group".idempotency USING btree (created_at);
+
+create table "group"."inbox" ( -- owner: group_owner
+  event_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  constraint inbox_pkey PRIMARY KEY (event_id)
+);
+CREATE INDEX inbox_received_at ON "group".inbox USING btree (received_at);
+
+create table "group"."jobs" ( -- owner: group_owner
+  id uuid not null,
+  kind text not null,
+  user_id uuid not null,
+  space_id uuid not null,
+  payload jsonb not null,
+  status text not null default 'pending'::text,
+  progress_current integer not null default 0,
+  progress_total integer not null default 0,
+  stage text,
+  error text,
+  attempt integer not null default 0,
+  max_attempts integer not null,
+  queue_key text,
+  run_after timestamp with time zone not null default now(),
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint jobs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX jobs_leased ON "group".jobs USING btree (lease_owner) WHERE (status = 'running'::text);
+CREATE INDEX jobs_of_user ON "group".jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX jobs_one_running_per_queue ON "group".jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
+CREATE INDEX jobs_open ON "group".jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_queue ON "group".jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+
+create table "group"."members" ( -- owner: group_owner
+  group_id uuid not null,
+  space_id uuid not null generated always as (group_id) stored,
+  user_id uuid not null,
+  role text not null,
+  joined_at timestamp with time zone not null default now(),
+  constraint members_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text]))),
+  constraint members_group_id_fkey FOREIGN KEY (group_id) REFERENCES "group".groups(id) ON DELETE CASCADE,
+  constraint members_pkey PRIMARY KEY (group_id, user_id)
+);
+CREATE INDEX members_user ON "group".members USING btree (user_id);
+alter table "group"."members" enable row level security;
+alter table "group"."members" force row level security;
+create policy members_spaces on "group"."members" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "group"."migrations" ( -- owner: group_owner
+  name character varying(255) not null,
+  "timestamp" character varying(255) not null,
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table "group"."migrations_lock" ( -- owner: group_owner
+  id character varying(255) not null,
+  is_locked integer not null default 0,
+  constraint migrations_lock_pkey PRIMARY KEY (id)
+);
+
+create table "group"."name_versions" ( -- owner: group_owner
+  user_id uuid not null,
+  version bigint not null,
+  constraint name_versions_pkey PRIMARY KEY (user_id)
+);
+
+create table "group"."outbox" ( -- owner: group_owner
+  "position" bigint not null generated always as identity,
+  id uuid not null,
+  subject text not null,
+  data jsonb not null,
+  correlation_id text,
+  traceparent text,
+  created_at timestamp with time zone not null default now(),
+  published_at timestamp with time zone,
+  stream_created text,
+  stream_seq bigint,
+  constraint outbox_pkey PRIMARY KEY ("position"),
+  constraint outbox_id_key UNIQUE (id)
+);
+CREATE INDEX outbox_published_at ON "group".outbox USING btree (published_at);
+CREATE INDEX outbox_stream ON "group".outbox USING btree (stream_created, stream_seq);
+CREATE INDEX outbox_unpublished ON "group".outbox USING btree ("position") WHERE (published_at IS NULL);
+
+create table "ingestion"."blob_pieces" ( -- owner: ingestion_owner
+  blob_id uuid not null,
+  index integer not null,
+  space_id uuid not null,
+  size integer not null,
+  sealed bytea not null,
+  constraint blob_pieces_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id) ON DELETE CASCADE,
+  constraint blob_pieces_pkey PRIMARY KEY (blob_id, index)
+);
+alter table "ingestion"."blob_pieces" enable row level security;
+alter table "ingestion"."blob_pieces" force row level security;
+create policy blob_pieces_spaces on "ingestion"."blob_pieces" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."blobs" ( -- owner: ingestion_owner
+  id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  name text not null,
+  declared_size bigint,
+  size bigint,
+  pieces integer,
+  sha256 text,
+  created_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  used_at timestamp with time zone,
+  constraint blobs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX blobs_space_id ON ingestion.blobs USING btree (space_id);
+CREATE INDEX blobs_unused ON ingestion.blobs USING btree (user_id, created_at) WHERE (used_at IS NULL);
+CREATE INDEX blobs_used_at ON ingestion.blobs USING btree (used_at) WHERE (used_at IS NOT NULL);
+alter table "ingestion"."blobs" enable row level security;
+alter table "ingestion"."blobs" force row level security;
+create policy blobs_spaces on "ingestion"."blobs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."chunks" ( -- owner: ingestion_owner
+  id uuid not null,
+  space_id uuid not null,
+  document_id uuid not null,
+  generation integer not null,
+  index integer not null,
+  text text not null,
+  title_path text[] not null,
+  page integer,
+  start integer not null,
+  "end" integer not null,
+  text_hash text not null,
+  constraint chunks_document_id_fkey FOREIGN KEY (document_id) REFERENCES ingestion.documents(id) ON DELETE CASCADE,
+  constraint chunks_pkey PRIMARY KEY (id),
+  constraint chunks_order UNIQUE (document_id, generation, index)
+);
+CREATE INDEX chunks_text_hash ON ingestion.chunks USING btree (space_id, text_hash);
+alter table "ingestion"."chunks" enable row level security;
+alter table "ingestion"."chunks" force row level security;
+create policy chunks_spaces on "ingestion"."chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."data_keys" ( -- owner: ingestion_owner
+  space_id uuid not null,
+  key_version integer not null,
+  wrapped bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint data_keys_pkey PRIMARY KEY (space_id)
+);
+alter table "ingestion"."data_keys" enable row level security;
+alter table "ingestion"."data_keys" force row level security;
+create policy data_keys_spaces on "ingestion"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."dead_letters" ( -- owner: ingestion_owner
+  id uuid not null default gen_random_uuid(),
+  envelope text not null,
+  reason text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dead_letters_pkey PRIMARY KEY (id)
+);
+
+create table "ingestion"."documents" ( -- owner: ingestion_owner
+  id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  path text not null,
+  path_hash text not null,
+  uri text not null,
+  title text not null,
+  mime text not null,
+  bytes_size bigint not null,
+  source text not null,
+  tags text[] not null,
+  collection text,
+  group_id uuid,
+  is_private boolean not null,
+  blob_id uuid not null,
+  sha256 text not null,
+  pipeline text not null,
+  generation integer not null,
+  chunk_count integer not null,
+  created_at timestamp with time zone not null default now(),
+  last_ingested_at timestamp with time zone not null default now(),
+  constraint documents_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id),
+  constraint documents_pkey PRIMARY KEY (id),
+  constraint documents_path UNIQUE (space_id, path_hash)
+);
+CREATE INDEX documents_blob_id ON ingestion.documents USING btree (blob_id);
+CREATE INDEX documents_list ON ingestion.documents USING btree (space_id, created_at, id);
+alter table "ingestion"."documents" enable row level security;
+alter table "ingestion"."documents" force row level security;
+create policy documents_spaces on "ingestion"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."embeddings" ( -- owner: ingestion_owner
+  space_id uuid not null,
+  model text not null,
+  text_hash text not null,
+  vector bytea not null,
+  constraint embeddings_pkey PRIMARY KEY (space_id, text_hash, model)
+);
+alter table "ingestion"."embeddings" enable row level security;
+alter table "ingestion"."embeddings" force row level security;
+create policy embeddings_spaces on "ingestion"."embeddings" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."idempotency" ( -- owner: ingestion_owner
+  user_id uuid not null,
+  subject text not null,
+  key text not null,
+  request_hash bytea not null,
+  response jsonb,
+  created_at timestamp with time zone not null default now(),
+  constraint idempotency_pkey PRIMARY KEY (user_id, subject, key)
+);
+CREATE INDEX idempotency_created_at ON ingestion.idempotency USING btree (created_at);
+
+create table "ingestion"."inbox" ( -- owner: ingestion_owner
+  event_id uuid not null,
+  received_at timestamp with time zone not null default now(),
+  constraint inbox_pkey PRIMARY KEY (event_id)
+);
+CREATE INDEX inbox_received_at ON ingestion.inbox USING btree (received_at);
+
+create table "ingestion"."index_changes" ( -- owner: ingestion_owner
+  space_id uuid not null,
+  document_id uuid not null,
+  seq bigint not null,
+  changed_at timestamp with time zone not null default now(),
+  constraint index_changes_pkey PRIMARY KEY (space_id, document_id)
+);
+CREATE INDEX index_changes_seq ON ingestion.index_changes USING btree (space_id, seq);
+alter table "ingestion"."index_changes" enable row level security;
+alter table "ingestion"."index_changes" force row level security;
+create policy index_changes_spaces on "ingestion"."index_changes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."jobs" ( -- owner: ingestion_owner
+  id uuid not null,
+  kind text not null,
+  user_id uuid not null,
+  space_id uuid not null,
+  payload jsonb not null,
+  status text not null default 'pending'::text,
+  progress_current integer not null default 0,
+  progress_total integer not null default 0,
+  stage text,
+  error text,
+  attempt integer not null default 0,
+  max_attempts integer not null,
+  queue_key text,
+  run_after timestamp with time zone not null default now(),
+  lease_owner uuid,
+  lease_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  finished_at timestamp with time zone,
+  constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint jobs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX jobs_leased ON ingestion.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
+CREATE INDEX jobs_of_user ON ingestion.jobs USING btree (user_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX jobs_one_running_per_queue ON ingestion.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
+CREATE INDEX jobs_open ON ingestion.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_queue ON ingestion.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+
+create table "ingestion"."migrations" ( -- owner: ingestion_owner
+  name character varying(255) not null,
+  "timestamp" character varying(255) not null,
+  constraint migrations_pkey PRIMARY KEY (name)
+);
+
+create table "ingestion"."migrations_lock" ( -- owner: ingestion_owner
+  id character varying(255) not null,
+  is_locked integer not null default 0,
+  constraint migrations_lock_pkey PRIMARY KEY (id)
+);
+
+create table "ingestion"."outbox" ( -- owner: ingestion_owner
+  "position" bigint not null generated always as identity,
+  id uuid not null,
+  subject text not null,
+  data jsonb not null,
+  correlation_id text,
+  traceparent text,
+  created_at timestamp with time zone not null default now(),
+  published_at timestamp with time zone,
+  stream_created text,
+  stream_seq bigint,
+  constraint outbox_pkey PRIMARY KEY ("position"),
+  constraint outbox_id_key UNIQUE (id)
+);
+CREATE INDEX outbox_published_at ON ingestion.outbox USING btree (published_at);
+CREATE INDEX outbox_stream ON ingestion.outbox USING btree (stream_created, stream_seq);
+CREATE INDEX outbox_unpublished ON ingestion.outbox USING btree ("position") WHERE (published_at IS NULL);
+
+create table "ingestion"."run_files" ( -- owner: ingestion_owner
+  run_id uuid not null,
+  index integer not null,
+  space_id uuid not null,
+  path text not null,
+  uri text not null,
+  mime text,
+  size_bytes bigint not null,
+  blob_id uuid,
+  document_id uuid,
+  chunks integer not null default 0,
+  status text not null,
+  stage text not null,
+  percent real not null default 0,
+  error text,
+  constraint run_files_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id) ON DELETE SET NULL,
+  constraint run_files_run_id_fkey FOREIGN KEY (run_id) REFERENCES ingestion.runs(id) ON DELETE CASCADE,
+  constraint run_files_pkey PRIMARY KEY (run_id, index)
+);
+CREATE INDEX run_files_blob_id ON ingestion.run_files USING btree (blob_id);
+alter table "ingestion"."run_files" enable row level security;
+alter table "ingestion"."run_files" force row level security;
+create policy run_files_spaces on "ingestion"."run_files" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."runs" ( -- owner: ingestion_owner
+  id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  target_space_id uuid not null,
+  tags text[] not null,
+  collection text,
+  group_id uuid,
+  is_private boolean not null,
+  created_at timestamp with time zone not null default now(),
+  started_at timestamp with time zone,
+  constraint runs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX runs_list ON ingestion.runs USING btree (user_id, created_at, id);
+CREATE INDEX runs_target_space_id ON ingestion.runs USING btree (target_space_id);
+alter table "ingestion"."runs" enable row level security;
+alter table "ingestion"."runs" force row level security;
+create policy runs_spaces on "ingestion"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "ingestion"."space_indexes" ( -- owner: ingestion_owner
+  space_id uuid not null,
+  epoch uuid not null default gen_random_uuid(),
+  seq bigint not null,
+  erased_at timestamp with time zone,
+  constraint space_indexes_pkey PRIMARY KEY (space_id)
+);
+alter table "ingestion"."space_indexes" enable row level security;
+alter table "ingestion"."space_indexes" force row level security;
+create policy space_indexes_spaces on "ingestion"."space_indexes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));

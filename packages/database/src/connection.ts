@@ -1,0 +1,89 @@
+import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
+import pg from 'pg'
+import { isPoisoned, toAppError } from './database-error.ts'
+
+type Callback = (error: Error | null | undefined, result: pg.QueryResult) => void
+
+/** A query that pg need not copy from a config object, and that may carry a prepared statement's name. */
+class Statement extends pg.Query {
+  readonly name: string | undefined
+  callback: Callback
+
+  constructor(text: string, values: unknown[] | undefined, name: string | undefined, callback: Callback) {
+    super(text, values)
+    this.name = name
+    this.callback = callback
+  }
+}
+
+export interface ConnectionHooks {
+  nameOf(sql: string): string | undefined
+  observe(sql: string, ms: number): void
+  /** Postgres answered a statement. */
+  answered(): void
+}
+
+/** One checkout of a pooled connection. Statements are sent at once, without waiting for earlier answers. */
+export class PgConnection implements DatabaseConnection {
+  readonly #client: pg.PoolClient
+  readonly #hooks: ConnectionHooks
+  #released = false
+  #poisoned = false
+
+  constructor(client: pg.PoolClient, hooks: ConnectionHooks) {
+    this.#client = client
+    this.#hooks = hooks
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    const started = performance.now()
+    try {
+      const result = await this.#send(sql, parameters, this.#hooks.nameOf(sql))
+      const affected = AFFECTING.has(result.command) ? { numAffectedRows: BigInt(result.rowCount ?? 0) } : {}
+      return { ...affected, rows: result.rows }
+    } finally {
+      this.#hooks.observe(sql, performance.now() - started)
+    }
+  }
+
+  /** Holds back what is sent from here to the end of this tick, so that it travels together. */
+  gather(): void {
+    const { stream } = this.#client.connection
+    stream.cork()
+    process.nextTick(() => stream.uncork())
+  }
+
+  /** Statements without parameters, several in one message where separated by `;`. Resolves to the command of the last. */
+  async run(sql: string): Promise<string> {
+    const result: pg.QueryResult | pg.QueryResult[] = await this.#send(sql, undefined, undefined)
+    return Array.isArray(result) ? (result.at(-1)?.command ?? '') : result.command
+  }
+
+  streamQuery(): never {
+    throw new Error('streaming of queries is not offered: read pages')
+  }
+
+  release(discard = false): void {
+    if (this.#released) return
+    this.#released = true
+    this.#client.release(discard || this.#poisoned)
+  }
+
+  async #send(sql: string, parameters: readonly unknown[] | undefined, name: string | undefined): Promise<pg.QueryResult> {
+    if (this.#released) throw new Error('a statement came after the end of its unit of work: await everything inside it')
+    const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>()
+    const values = parameters === undefined || parameters.length === 0 ? undefined : [...parameters]
+    this.#client.query(new Statement(sql, values, name, (error, result) => (error ? reject(error) : resolve(result))))
+    try {
+      const result = await promise
+      this.#hooks.answered()
+      return result
+    } catch (error) {
+      const failure = toAppError(error)
+      if (isPoisoned(failure)) this.#poisoned = true
+      throw failure
+    }
+  }
+}
+
+const AFFECTING = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])

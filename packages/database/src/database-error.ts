@@ -1,0 +1,67 @@
+import { AppError } from '@youworker/contracts/errors'
+import pg from 'pg'
+
+/** What Postgres said, without any value of a statement: safe to log. */
+export class DatabaseFault extends Error {
+  override readonly name = 'DatabaseFault'
+  /** SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */
+  readonly sqlstate: string
+  readonly constraint: string | undefined
+
+  constructor(error: pg.DatabaseError) {
+    super(withoutValues(error))
+    this.sqlstate = error.code ?? 'XX000'
+    this.constraint = error.constraint
+  }
+}
+
+/** Whether a write was refused because a row with the same key exists (of this constraint, when named). */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  const fault = faultOf(error)
+  return fault?.sqlstate === '23505' && (constraint === undefined || fault.constraint === constraint)
+}
+
+export function faultOf(error: unknown): DatabaseFault | undefined {
+  if (error instanceof DatabaseFault) return error
+  return error instanceof AppError && error.cause instanceof DatabaseFault ? error.cause : undefined
+}
+
+/** Cannot say which answer belongs to which statement any more, or plans of an older schema. */
+const POISONED = new Set(['0A000', '26000'])
+export const isPoisoned = (error: unknown): boolean => POISONED.has(faultOf(error)?.sqlstate ?? '')
+
+/** Any error of pg as an `AppError`: 503 when Postgres is away or busy, 504 when a statement took too long, else `DATABASE_ERROR`. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  if (error instanceof TypeError || error instanceof RangeError) {
+    return new AppError('INTERNAL_ERROR', 'A value cannot be sent to the database', { cause: error })
+  }
+  if (!(error instanceof pg.DatabaseError)) {
+    return new AppError('SERVICE_UNAVAILABLE', 'The connection to Postgres was lost; try again in a moment', {
+      retryAfter: 2,
+      cause: error,
+    })
+  }
+  const cause = new DatabaseFault(error)
+  const [code, message] = meaningOf(cause.sqlstate)
+  return new AppError(code, message, code === 'SERVICE_UNAVAILABLE' ? { retryAfter: 2, cause } : { cause })
+}
+
+function meaningOf(sqlstate: string): ['SERVICE_UNAVAILABLE' | 'DEADLINE_EXCEEDED' | 'DATABASE_ERROR', string] {
+  if (sqlstate === '57014') return ['DEADLINE_EXCEEDED', 'The database took too long to answer; try again or ask for less']
+  if (['40001', '40P01', '55P03'].includes(sqlstate)) {
+    return ['SERVICE_UNAVAILABLE', 'Another change to the same rows was in the way; try again']
+  }
+  if (['08', '53', '57'].includes(sqlstate.slice(0, 2)) || sqlstate === '25P03') {
+    return ['SERVICE_UNAVAILABLE', 'Postgres is stopping, starting or full; try again in a moment']
+  }
+  if (['28', '3D'].includes(sqlstate.slice(0, 2))) {
+    return ['SERVICE_UNAVAILABLE', 'Postgres refused the connection; check DATABASE__URL and run the migrations']
+  }
+  return ['DATABASE_ERROR', `The database refused a statement (SQLSTATE ${sqlstate})`]
+}
+
+/** Messages of class 22 (data exceptions) quote the value; those of the other classes only name tables and columns. */
+function withoutValues({ code, message }: pg.DatabaseError): string {
+  return code?.startsWith('22') ? message.replace(/[:"'].*/s, '').trim() : message
+}

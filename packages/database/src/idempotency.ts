@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '@youworker/contracts/errors'
+import type { Transaction } from 'kysely'
+import type { SystemTables } from './system-tables.ts'
+
+const MAX_KEY = 255
+
+interface Call {
+  readonly user_id: string
+  readonly subject: string
+  /** The client's key; without one the work just runs. */
+  readonly key: string | undefined
+  /** What was asked; only its hash is kept. */
+  readonly request: unknown
+}
+
+/** Makes a repeated request answer like the first, without doing its work again. */
+export class Idempotency {
+  readonly #db: Transaction<SystemTables>
+
+  constructor(db: Transaction<SystemTables>) {
+    this.#db = db
+  }
+
+  /**
+   * Runs `work` once per user, subject and key, and keeps its answer: a small JSON value of ids, never text. A repeat at the
+   * same time waits for the first. Throws `IDEMPOTENCY_MISMATCH` when the same key comes with another request.
+   */
+  async once<T>({ user_id, subject, key, request }: Call, work: () => Promise<T>): Promise<T> {
+    if (key === undefined) return work()
+    if (key === '' || key.length > MAX_KEY || /\p{Cc}/u.test(key)) {
+      throw new AppError('VALIDATION_ERROR', `An idempotency key has 1 to ${MAX_KEY} characters and no control characters`)
+    }
+    const id = { user_id, subject, key: key.toWellFormed() }
+    const request_hash = hashOf(request)
+    const inserted = await this.#db
+      .insertInto('idempotency')
+      .values({ ...id, request_hash })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('user_id')
+      .executeTakeFirst()
+    if (inserted === undefined) return this.#answerOf(id, request_hash)
+    const response = await work()
+    await this.#db
+      .updateTable('idempotency')
+      .set({ response: JSON.stringify(response ?? null) })
+      .where((where) => where.and(id))
+      .execute()
+    return response
+  }
+
+  async #answerOf<T>(id: { user_id: string; subject: string; key: string }, requestHash: Buffer): Promise<T> {
+    const row = await this.#db
+      .selectFrom('idempotency')
+      .select(['request_hash', 'response'])
+      .where((where) => where.and(id))
+      .executeTakeFirstOrThrow()
+    if (!row.request_hash.equals(requestHash)) {
+      throw new AppError('IDEMPOTENCY_MISMATCH', 'This idempotency key was used for another request; use a new key')
+    }
+    // It was written by `once` for the same subject.
+    return row.response as T
+  }
+}
+
+const hashOf = (request: unknown): Buffer =>
+  createHash('sha256')
+    .update(JSON.stringify(request, sortedKeys) ?? 'null')
+    .digest()
+
+/** Objects with the same fields hash alike, in whatever order the fields came. */
+const sortedKeys = (_key: string, value: unknown): unknown =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value

@@ -1,0 +1,40 @@
+/** Work that repeats after the pause it asks for, or at once when nudged; never twice at the same time. */
+export interface Loop {
+  readonly nudge: () => void
+  /** Resolves when the turn that runs has ended. */
+  stop(): Promise<void>
+}
+
+/** `turn` resolves to the pause before the next one, in ms, and never rejects. */
+export function createLoop(turn: () => Promise<number>): Loop {
+  let stopped = false
+  let nudged = false
+  let wake = () => {}
+  const pause = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  const run = async () => {
+    while (!stopped) {
+      nudged = false
+      const ms = await turn()
+      if (!stopped && !nudged) await pause(ms)
+    }
+  }
+  const running = run()
+  return {
+    nudge: () => {
+      nudged = true
+      wake()
+    },
+    stop: () => {
+      stopped = true
+      wake()
+      return running
+    },
+  }
+}

@@ -1,0 +1,31 @@
+import { retry } from '@youworker/runtime/retry'
+import pg from 'pg'
+import { scramVerifier } from './scram.ts'
+
+/** Roles belong to the whole cluster: another database's migration may make or change the same ones at this moment. */
+const RACES = new Set(['23505', '42710', 'XX000'])
+
+/** Makes the roles `<schema>_owner` (owns, may not log in) and `<schema>` (logs in with `password`, owns nothing). */
+export async function ensureRoles(admin: pg.Client, schema: string, password: string): Promise<void> {
+  const isRetryable = (error: unknown) => error instanceof pg.DatabaseError && RACES.has(error.code ?? '')
+  await retry(() => makeRoles(admin, schema, password), { attempts: 10, baseMs: 20, maxMs: 500, isRetryable })
+}
+
+async function makeRoles(admin: pg.Client, schema: string, password: string): Promise<void> {
+  const [owner, login] = [pg.escapeIdentifier(`${schema}_owner`), pg.escapeIdentifier(schema)]
+  const { rows } = await admin.query<{ rolname: string }>('select rolname from pg_roles where rolname in ($1, $2)', [
+    schema,
+    `${schema}_owner`,
+  ])
+  const existing = new Set(rows.map(({ rolname }) => rolname))
+  if (!existing.has(`${schema}_owner`)) await admin.query(`create role ${owner} nologin`)
+  const secret = pg.escapeLiteral(await scramVerifier(password))
+  await admin.query(`${existing.has(schema) ? 'alter' : 'create'} role ${login} with login password ${secret}`)
+  await grantOwnerToAdmin(admin, owner)
+}
+
+/** A superuser may become any role; another administrator must be a member of those it makes. */
+async function grantOwnerToAdmin(admin: pg.Client, owner: string): Promise<void> {
+  const { rows } = await admin.query<{ rolsuper: boolean }>('select rolsuper from pg_roles where rolname = current_user')
+  if (rows[0]?.rolsuper !== true) await admin.query(`grant ${owner} to current_user`)
+}

@@ -1,0 +1,62 @@
+import type { Transaction } from 'kysely'
+import { DeadLetters } from './dead-letters.ts'
+import { Idempotency } from './idempotency.ts'
+import { Inbox } from './inbox.ts'
+import { JobRepository } from './jobs.ts'
+import type { Database } from './open.ts'
+import { Outbox } from './outbox.ts'
+import type { Mode } from './transaction.ts'
+
+/** What every unit of work offers beside the owner's repositories. */
+export interface SystemRepositories {
+  readonly outbox: Outbox
+  readonly inbox: Inbox
+  readonly deadLetters: DeadLetters
+  readonly jobs: JobRepository
+  readonly idempotency: Idempotency
+}
+
+/** One transaction per call: all of `work` is committed when the promise resolves, none of it when it rejects. */
+export interface Scope<R> {
+  /** Read only; a write in it fails. */
+  read<T>(work: (repositories: R) => Promise<T>): Promise<T>
+  write<T>(work: (repositories: R) => Promise<T>): Promise<T>
+}
+
+export interface UnitOfWork<R> {
+  /** Rows of other spaces do not exist in here, whatever the `where` says. */
+  in(spaces: readonly string[]): Scope<R>
+  /** Every space: for the relay, claims, consumers and erasure only. */
+  system(): Scope<R>
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** `bind` makes the owner's repositories from the transaction's handle; it runs once per unit of work. */
+export function createUnitOfWork<Tables, R extends object>(
+  database: Database<Tables>,
+  bind: (trx: Transaction<Tables>) => R,
+): UnitOfWork<R & SystemRepositories> {
+  const run = <T>(spaces: string, mode: Mode, work: (repositories: R & SystemRepositories) => Promise<T>): Promise<T> =>
+    database.transact(spaces, mode, ({ trx, system, markOutbox }) => {
+      const own: SystemRepositories = {
+        outbox: new Outbox(system, markOutbox),
+        inbox: new Inbox(system),
+        deadLetters: new DeadLetters(system),
+        jobs: new JobRepository(system),
+        idempotency: new Idempotency(system),
+      }
+      return work(Object.assign(bind(trx), own))
+    })
+  const scope = (spaces: string): Scope<R & SystemRepositories> => ({
+    read: (work) => run(spaces, 'read', work),
+    write: (work) => run(spaces, 'write', work),
+  })
+  const everywhere = scope('*')
+  return { in: (spaces) => scope(joinSpaces(spaces)), system: () => everywhere }
+}
+
+function joinSpaces(spaces: readonly string[]): string {
+  for (const space of spaces) if (!UUID.test(space)) throw new TypeError('a space id is a UUID')
+  return spaces.join(',')
+}

@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { endOrphan, type Exit, launch, type ServerProcess } from './child-server.ts'
+import { isAtLeast, probeNatsServer } from './nats-binary.ts'
+
+export { findNatsServer, type NatsBinary } from './nats-binary.ts'
+
+export interface NatsUser {
+  readonly user: string
+  readonly password: string
+  /** Without any: everything is allowed. */
+  readonly permissions?:
+    | {
+        readonly publish?: { readonly allow: readonly string[] }
+        readonly subscribe?: { readonly allow: readonly string[] }
+        readonly allow_responses?: boolean
+      }
+    | undefined
+}
+
+export interface NatsOptions {
+  /** Path, as {@link findNatsServer} found it. */
+  readonly binary: string
+  /** Holds nats.conf and the JetStream store. */
+  readonly dir: string
+  readonly port: number
+  readonly users: readonly NatsUser[]
+  readonly logFile?: string | undefined
+  /** Called when the server ends without `stop()`. */
+  readonly onExit?: ((exit: Exit) => void) | undefined
+}
+
+export interface EmbeddedNats extends AsyncDisposable {
+  /** Without credentials. */
+  readonly url: string
+  readonly port: number
+  readonly pid: number
+  readonly exited: Promise<Exit>
+  /** `stepMs`: how long each harder signal waits for the one before. */
+  stop(stepMs?: number): Promise<void>
+}
+
+const READY_MS = 20_000
+
+/** A real nats-server with JetStream on 127.0.0.1. Starts again on the store that an earlier one left. */
+export async function startNats(options: NatsOptions): Promise<EmbeddedNats> {
+  const { binary, dir, port, logFile, onExit } = options
+  const probed = await probeNatsServer(binary)
+  if (!probed) throw new Error(`${binary} is no nats-server that can be used here`)
+  const config = join(dir, 'nats.conf')
+  const name = `youworker-${crypto.randomUUID()}`
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  await endPrevious(dir)
+  await writeFile(config, natsConfig(options, probed.version, name), { mode: 0o600 })
+  await chmod(config, 0o600)
+  let ready = false
+  const server = await launch({
+    command: [binary, '-c', config],
+    cwd: dir,
+    logFile,
+    stopSignals: ['SIGTERM'],
+    orphanSignal: 'TERM',
+    onExit: (exit) => ready && onExit?.(exit),
+  })
+  await untilReady(server, port, name, logFile)
+  ready = true
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    pid: server.pid,
+    exited: server.exited,
+    stop: (stepMs) => server.stop(stepMs),
+    [Symbol.asyncDispose]: () => server.stop(),
+  }
+}
+
+/** The file nats-server reads; every name and secret quoted, since `$` outside quotes is a variable there. */
+export function natsConfig({ dir, port, users }: Pick<NatsOptions, 'dir' | 'port' | 'users'>, version: string, name: string): string {
+  const entries = users.map(({ user, password, permissions }) => ({ user, password, ...(permissions ? { permissions } : {}) }))
+  // Older servers refuse the unknown setting; they flush to disk every two minutes, and the outbox covers what is lost.
+  const sync = isAtLeast(version, [2, 10, 0]) ? '  sync_interval: always\n' : ''
+  return `# Written at every start.
+server_name: ${JSON.stringify(name)}
+host: "127.0.0.1"
+port: ${port}
+pid_file: ${JSON.stringify(join(dir, 'nats.pid'))}
+max_payload: 1MB
+jetstream {
+  store_dir: ${JSON.stringify(dir)}
+  max_memory_store: 256MB
+${sync}}
+authorization {
+  users = ${JSON.stringify(entries, undefined, 2)}
+}
+`
+}
+
+async function endPrevious(dir: string): Promise<void> {
+  const pid = Number(await readFile(join(dir, 'nats.pid'), 'utf8').catch(() => ''))
+  if (pid > 1) await endOrphan(pid, ['SIGTERM'], (line) => line.includes(join(dir, 'nats.conf')))
+}
+
+async function untilReady(server: ServerProcess, port: number, name: string, logFile: string | undefined): Promise<void> {
+  let ended = false
+  void server.exited.then(() => (ended = true))
+  const until = Date.now() + READY_MS
+  while (!ended && Date.now() < until) {
+    // The name in the greeting tells our server from another one on the same port.
+    if ((await greeting(port)).includes(name)) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await server.stop()
+  const log = logFile === undefined ? '' : await readFile(logFile, 'utf8').catch(() => '')
+  throw new Error(`nats-server did not start. Its last lines:\n${log.trimEnd().split('\n').slice(-5).join('\n')}`)
+}
+
+async function greeting(port: number): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  socket.setTimeout(1_000, () => socket.destroy(new Error('no greeting')))
+  try {
+    const [first] = (await once(socket, 'data')) as [Buffer]
+    return first.toString()
+  } catch {
+    return ''
+  } finally {
+    socket.destroy()
+  }
+}

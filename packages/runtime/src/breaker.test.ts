@@ -1,0 +1,49 @@
+import { AppError } from '@youworker/contracts/errors'
+import { expect, test } from 'vitest'
+import { createBreaker } from './breaker.ts'
+
+const away = () => Promise.reject(new Error('away'))
+const there = () => Promise.resolve('there')
+
+async function failTimes(breaker: ReturnType<typeof createBreaker>, times: number) {
+  for (let i = 0; i < times; i += 1) await expect(breaker.run(away)).rejects.toThrow('away')
+}
+
+test('opens after five failures in ten seconds and lets one probe through after five', async () => {
+  let now = 0
+  const breaker = createBreaker({ target: 'test-1', now: () => now })
+  await failTimes(breaker, 5)
+  const refusal = await breaker.run(there).catch((error: unknown) => error)
+  expect(refusal).toMatchObject({ code: 'CIRCUIT_OPEN', retryAfter: 5 })
+
+  now += 5_000
+  let release: (value: string) => void = () => {}
+  const probe = breaker.run(() => new Promise<string>((resolve) => (release = resolve)))
+  await expect(breaker.run(there)).rejects.toBeInstanceOf(AppError)
+  release('back')
+  await expect(probe).resolves.toBe('back')
+  await expect(breaker.run(there)).resolves.toBe('there')
+})
+
+test('a failed probe keeps it open', async () => {
+  let now = 0
+  const breaker = createBreaker({ target: 'test-2', now: () => now })
+  await failTimes(breaker, 5)
+  now += 5_000
+  await failTimes(breaker, 1)
+  await expect(breaker.run(there)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' })
+})
+
+test('failures far apart and errors that are not the target’s fault do not open it', async () => {
+  let now = 0
+  const apart = createBreaker({ target: 'test-3', now: () => now })
+  for (let i = 0; i < 10; i += 1) {
+    await failTimes(apart, 1)
+    now += 3_000
+  }
+  await expect(apart.run(there)).resolves.toBe('there')
+
+  const innocent = createBreaker({ target: 'test-4', isFailure: () => false })
+  await failTimes(innocent, 20)
+  await expect(innocent.run(there)).resolves.toBe('there')
+})

@@ -1,0 +1,68 @@
+import { AppError } from '@youworker/contracts/errors'
+import { metrics } from './metrics.ts'
+
+const OPEN_AFTER = 5
+const WITHIN_MS = 10_000
+const PROBE_AFTER_MS = 5_000
+
+export interface Breaker {
+  /** Runs `fn`, or throws `CIRCUIT_OPEN` at once while the target is known to be away. */
+  run<T>(fn: () => Promise<T>): Promise<T>
+}
+
+interface BreakerOptions {
+  /** What people call the other side: `Postgres`, `the group service`. */
+  readonly target: string
+  /** Which errors speak against the target; by default all of them. */
+  readonly isFailure?: (error: unknown) => boolean
+  readonly now?: () => number
+}
+
+/** Opens after 5 failures within 10 s; then one probe every 5 s until one succeeds. */
+export function createBreaker({ target, isFailure = () => true, now = Date.now }: BreakerOptions): Breaker {
+  let failures: number[] = []
+  let openedAt: number | undefined
+  let probing = false
+  const state = metrics.breakerState.labels(target)
+
+  const close = () => {
+    failures = []
+    if (openedAt !== undefined) state.set(0)
+    openedAt = undefined
+  }
+  const fail = () => {
+    const time = now()
+    failures = [...failures.filter((at) => time - at < WITHIN_MS), time]
+    if (openedAt === undefined && failures.length < OPEN_AFTER) return
+    openedAt = time
+    state.set(2)
+  }
+  const admit = (): boolean => {
+    if (openedAt === undefined) return false
+    const wait = openedAt + PROBE_AFTER_MS - now()
+    if (wait > 0 || probing) {
+      const retryAfter = Math.max(1, Math.ceil(wait / 1_000))
+      throw new AppError('CIRCUIT_OPEN', `${target} does not answer; try again in ${retryAfter} s`, { retryAfter })
+    }
+    state.set(1)
+    return true
+  }
+
+  return {
+    async run(fn) {
+      const isProbe = admit()
+      if (isProbe) probing = true
+      try {
+        const result = await fn()
+        if (isProbe || failures.length > 0) close()
+        return result
+      } catch (error) {
+        if (isFailure(error)) fail()
+        else if (isProbe) close()
+        throw error
+      } finally {
+        if (isProbe) probing = false
+      }
+    },
+  }
+}

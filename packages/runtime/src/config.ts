@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+
+/** Names every missing or bad setting at once. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+const PINO_LEVEL: Readonly<Record<string, string>> = { critical: 'fatal', warning: 'warn', notset: 'trace' }
+
+const logLevel = z
+  .string()
+  .transform((level) => PINO_LEVEL[level.toLowerCase()] ?? level.toLowerCase())
+  .pipe(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']))
+
+/** Settings that every process has. */
+export const processEnv = {
+  APP_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  LOG_LEVEL: logLevel.default('info'),
+  /** Port of /health and /metrics; 0 = a free one. */
+  HEALTH__PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  HEALTH__HOST: z.string().default('127.0.0.1'),
+  /** How long a stopping process waits for running work, in ms. */
+  SHUTDOWN__GRACE_MS: z.coerce.number().int().min(0).max(60_000).default(8_000),
+}
+
+/** A published `.env` of the Python system says `postgresql+asyncpg://`. */
+export const postgresUrl = z
+  .string()
+  .transform((url) => url.replace(/^postgres(ql)?(\+\w+)?:/, 'postgresql:'))
+  .pipe(z.url({ protocol: /^postgresql$/, error: 'must be a postgresql:// URL' }))
+
+export const databaseEnv = {
+  DATABASE__URL: postgresUrl,
+  DATABASE__POOL_SIZE: z.coerce.number().int().min(1).max(200).default(10),
+  /** Queries slower than this are logged, without their parameters. In ms. */
+  DATABASE__SLOW_QUERY_MS: z.coerce.number().int().min(1).default(1_000),
+}
+
+export const natsEnv = { NATS__URL: z.url({ protocol: /^(nats|tls)$/, error: 'must be a nats:// URL' }) }
+
+/** `on/off`, `true/false`, `1/0`, as people write them. */
+export const flag = z.stringbool()
+
+/** A comma list; blanks around entries and empty entries are dropped. */
+export const commaList = z.string().transform((list) =>
+  list
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== ''),
+)
+
+/**
+ * Reads the settings named by the schema's keys. An empty value counts as unset; `NAME_FILE` names a file that holds the value.
+ * Throws {@link ConfigError}.
+ */
+export function readEnv<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): Readonly<z.output<S>> {
+  const problems: string[] = []
+  const values = Object.fromEntries(Object.keys(schema.shape).map((name) => [name, readValue(name, env, problems)]))
+  const parsed = schema.safeParse(values)
+  if (!parsed.success) {
+    problems.push(...parsed.error.issues.map((issue) => describe(issue, values)))
+  }
+  if (problems.length > 0 || !parsed.success) {
+    throw new ConfigError(`Settings that are missing or wrong:\n${problems.map((line) => `  ${line}`).join('\n')}`)
+  }
+  return Object.freeze(parsed.data)
+}
+
+function readValue(name: string, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
+  if (env[name]) return env[name]
+  const file = env[`${name}_FILE`]
+  if (!file) return undefined
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined
+  } catch (error) {
+    problems.push(`${name}_FILE: ${error instanceof Error ? error.message : String(error)}`)
+    return undefined
+  }
+}
+
+function describe(issue: z.core.$ZodIssue, values: Record<string, string | undefined>): string {
+  const name = String(issue.path[0] ?? '')
+  return values[name] === undefined ? `${name} is not set` : `${name}: ${issue.message}`
+}

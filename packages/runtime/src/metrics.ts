@@ -1,0 +1,47 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+const registry = new Registry()
+const registers = [registry]
+const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+const histogram = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+  new Histogram({ name, help, labelNames, registers, buckets })
+const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) => new Gauge({ name, help, labelNames, registers })
+const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+  new Counter({ name, help, labelNames, registers })
+
+/** The one set of metric names. Durations are in seconds. */
+export const metrics = {
+  httpRequestDuration: histogram('http_request_duration_seconds', 'HTTP requests by route', 'route', 'method', 'status'),
+  rpcDuration: histogram('rpc_duration_seconds', 'NATS requests served, by subject', 'subject'),
+  dbQueryDuration: histogram('db_query_duration_seconds', 'Queries by service', 'service'),
+  dbPoolActive: gauge('db_pool_active', 'Connections in use', 'service'),
+  dbPoolIdle: gauge('db_pool_idle', 'Idle connections', 'service'),
+  dbPoolWaiting: gauge('db_pool_waiting', 'Waits for a connection', 'service'),
+  dbPoolMax: gauge('db_pool_max', 'Size of the pool', 'service'),
+  cacheHits: counter('cache_hits_total', 'Cache hits', 'cache', 'tier'),
+  cacheMisses: counter('cache_misses_total', 'Cache misses', 'cache', 'tier'),
+  cacheEvictions: counter('cache_evictions_total', 'Entries dropped for room', 'cache', 'tier'),
+  wsConnections: gauge('ws_connections', 'Open WebSockets'),
+  sseStreams: gauge('sse_streams', 'Open event streams'),
+  breakerState: gauge('breaker_state', '0 closed, 1 half open, 2 open', 'target'),
+  jobsWaiting: gauge('jobs_waiting', 'Jobs that wait', 'kind'),
+  jobsRunning: gauge('jobs_running', 'Jobs running in this process', 'kind'),
+  jobsFailed: counter('jobs_failed', 'Jobs that failed for good', 'kind'),
+  jobOldest: gauge('job_oldest_seconds', 'Age of the oldest waiting job', 'kind'),
+  workersAlive: gauge('workers_alive', 'Workers in this process', 'kind'),
+  outboxLag: gauge('outbox_lag_seconds', 'Age of the oldest unpublished event', 'service'),
+  modelTokens: counter('model_tokens_total', 'Tokens by model', 'model', 'direction'),
+  modelTtft: histogram('model_ttft_seconds', 'Time to the first token', 'model'),
+  toolRuns: counter('tool_runs_total', 'Tool calls', 'tool', 'status'),
+  searchDuration: histogram('search_duration_seconds', 'Searches by mode', 'mode'),
+}
+
+let defaults = false
+
+/** Everything in Prometheus' text format, the process's own figures included. */
+export async function renderMetrics(): Promise<{ contentType: string; body: string }> {
+  if (!defaults) collectDefaultMetrics({ register: registry })
+  defaults = true
+  return { contentType: registry.contentType, body: await registry.metrics() }
+}

@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const script = `
+import { z } from 'zod'
+import { processEnv } from '${import.meta.resolve('./config.ts')}'
+import { runProcess } from '${import.meta.resolve('./run-process.ts')}'
+const start = async (config, { logger }) => {
+  logger.info({ token: 'tell-nobody', nested: { api_key: 'tell-nobody' } }, 'starting')
+  if (config.MODE === 'broken') setTimeout(() => { throw new Error('boom') }, 50)
+  return { checks: { thing: async () => { if (config.MODE === 'sick') throw new Error('start the thing') } }, async [Symbol.asyncDispose]() { logger.info('stopped') } }
+}
+await runProcess({ name: 'sample', env: process.env, schema: z.object({ ...processEnv, MODE: z.string() }), start })
+`
+
+async function launch(env: Record<string, string>) {
+  const file = join(import.meta.dirname, `sample-${process.pid}-${Math.random().toString(36).slice(2)}.fixture.mjs`)
+  await writeFile(file, script)
+  const child = spawn(process.execPath, [file], { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  let output = ''
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.once('exit', () => void rm(file, { force: true }))
+  return { child, output: () => output }
+}
+
+async function healthUrl({ child, output }: { child: ChildProcess; output: () => string }): Promise<string> {
+  for (;;) {
+    const url = /"health":"([^"]+)"/.exec(output())?.[1]
+    if (url) return url
+    if (child.exitCode !== null) throw new Error(output())
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const exitOf = async (child: ChildProcess) => (child.exitCode !== null ? child.exitCode : ((await once(child, 'exit')) as [number])[0])
+
+test('serves health and metrics, keeps secrets out of the log and stops on SIGTERM', async () => {
+  const sample = await launch({ MODE: 'well' })
+  const url = await healthUrl(sample)
+  expect((await fetch(`${url}/health/live`)).status).toBe(200)
+  expect((await fetch(`${url}/health/ready`)).status).toBe(200)
+  expect(await (await fetch(`${url}/metrics`)).text()).toContain('process_cpu_seconds_total')
+  expect((await fetch(`${url}/other`)).status).toBe(404)
+  sample.child.kill('SIGTERM')
+  expect(await exitOf(sample.child)).toBe(0)
+  expect(sample.output()).toContain('stopped')
+  expect(sample.output()).not.toContain('tell-nobody')
+})
+
+test('is not ready while a dependency is away, and says what to do', async () => {
+  const sample = await launch({ MODE: 'sick' })
+  const response = await fetch(`${await healthUrl(sample)}/health/ready`)
+  expect(response.status).toBe(503)
+  expect(await response.json()).toMatchObject({ status: 'down', components: [{ name: 'thing', message: 'start the thing' }] })
+  sample.child.kill('SIGTERM')
+  await exitOf(sample.child)
+})
+
+test('ends when its supervisor is gone', async () => {
+  const sample = await launch({ MODE: 'well' })
+  await healthUrl(sample)
+  sample.child.disconnect()
+  expect(await exitOf(sample.child)).toBe(0)
+})
+
+test('exit codes tell wrong settings from a break', async () => {
+  const unset = await launch({})
+  expect(await exitOf(unset.child)).toBe(2)
+  expect(unset.output()).toContain('MODE is not set')
+  const broken = await launch({ MODE: 'broken' })
+  expect(await exitOf(broken.child)).toBe(1)
+})

@@ -1,0 +1,89 @@
+import type { z } from 'zod'
+import { ConfigError, type processEnv, readEnv } from './config.ts'
+import { armFaults } from './fault-point.ts'
+import { startHealthServer } from './health-server.ts'
+import { createLogger, type Logger } from './logger.ts'
+import type { Service, ServiceContext } from './service.ts'
+
+interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
+  readonly name: string
+  readonly env: NodeJS.ProcessEnv
+  readonly schema: S
+  readonly start: (config: Readonly<z.output<S>>, context: ServiceContext) => Promise<Service>
+}
+
+/** How a process ended, as its exit code: 0 asked to stop, 1 failed to start or broke, 2 wrong settings. */
+const EXIT = { ok: 0, failed: 1, settings: 2 } as const
+
+/**
+ * The whole life of a service's process: settings, start, health port, run until a signal or until the supervisor is gone
+ * (its IPC channel closes), then stop within SHUTDOWN__GRACE_MS. Sets the exit code; never returns before the stop.
+ */
+export async function runProcess<S extends z.ZodObject<typeof processEnv>>(options: ProcessOptions<S>): Promise<void> {
+  const { name, env, schema } = options
+  let config: Readonly<z.output<S>>
+  try {
+    config = readEnv(schema, env)
+    armFaults(env['FAULT'], config.APP_ENV)
+  } catch (error) {
+    process.stderr.write(`${name} cannot start. ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = error instanceof ConfigError ? EXIT.settings : EXIT.failed
+    if (process.connected) process.disconnect?.()
+    return
+  }
+  const logger = createLogger({ name, level: config.LOG_LEVEL })
+  const stop = stopSignal(logger)
+  stop.addEventListener('abort', () => setTimeout(() => process.exit(EXIT.failed), config.SHUTDOWN__GRACE_MS + 1_000).unref())
+  const code = await run(options, config, logger, stop)
+  setTimeout(() => process.exit(code), 500).unref()
+  process.exitCode = code
+  if (process.connected) process.disconnect?.()
+}
+
+async function run<S extends z.ZodObject<typeof processEnv>>(
+  { name, start }: ProcessOptions<S>,
+  config: Readonly<z.output<S>>,
+  logger: Logger,
+  stop: AbortSignal,
+): Promise<number> {
+  let checks: Service['checks'] | undefined
+  try {
+    await using health = await startHealthServer({ host: config.HEALTH__HOST, port: config.HEALTH__PORT, checks: () => checks })
+    const service = await start(config, { logger })
+    checks = service.checks
+    logger.info({ health: health.url }, `${name} is up`)
+    const broken = await aborted(stop)
+    await within(config.SHUTDOWN__GRACE_MS, service[Symbol.asyncDispose](), logger)
+    return broken ? EXIT.failed : EXIT.ok
+  } catch (error) {
+    logger.fatal({ err: error }, `${name} failed`)
+    return EXIT.failed
+  }
+}
+
+/** Aborts on SIGTERM, SIGINT and when the parent is gone; with an error as reason when the process broke. */
+function stopSignal(logger: Logger): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
+  if (process.channel) process.once('disconnect', () => stop.abort('the supervisor is gone'))
+  const broke = (error: unknown) => {
+    logger.fatal({ err: error }, 'an error nobody caught: stopping')
+    stop.abort(error instanceof Error ? error : new Error(String(error)))
+  }
+  process.on('uncaughtException', broke)
+  process.on('unhandledRejection', broke)
+  return stop.signal
+}
+
+async function aborted(signal: AbortSignal): Promise<boolean> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+  return signal.reason instanceof Error
+}
+
+async function within(graceMs: number, stopping: PromiseLike<void>, logger: Logger): Promise<void> {
+  const late = Promise.withResolvers<'late'>()
+  const timer = setTimeout(() => late.resolve('late'), graceMs)
+  const outcome = await Promise.race([stopping, late.promise])
+  clearTimeout(timer)
+  if (outcome === 'late') logger.warn(`work was still running after ${graceMs} ms; stopping anyway`)
+}

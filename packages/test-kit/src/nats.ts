@@ -1,0 +1,55 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findNatsServer, startNats } from '@youworker/embedded/nats'
+import { freePort } from '@youworker/embedded/port'
+
+type Users = Parameters<typeof startNats>[0]['users']
+
+export interface TestNats extends AsyncDisposable {
+  /** With the first user's credentials. */
+  readonly url: string
+  /** With the credentials of one of `users`. */
+  urlOf(user: string): string
+  stop(): Promise<void>
+  /** On the same port and store. */
+  start(): Promise<void>
+  /** Only while stopped. */
+  deleteStore(): Promise<void>
+}
+
+/** A nats-server of one's own, with JetStream. */
+export async function testNats({ users = [{ user: 'test', password: 'test' }] }: { users?: Users } = {}): Promise<TestNats> {
+  const { path: binary } = await findNatsServer({ cacheDir: join(tmpdir(), 'youworker-cache') })
+  const home = await mkdtemp(join(tmpdir(), 'youworker-nats-'))
+  const dir = join(home, 'nats')
+  const port = await freePort()
+  const launch = () => startNats({ binary, dir, port, users })
+  let server: Awaited<ReturnType<typeof launch>> | undefined = await launch()
+
+  const urlOf = (name: string) => {
+    const user = users.find((candidate) => candidate.user === name)
+    if (!user) throw new Error(`no NATS user ${name} in this test`)
+    return `nats://${user.user}:${user.password}@127.0.0.1:${port}`
+  }
+  const stop = async () => {
+    await server?.stop()
+    server = undefined
+  }
+  return {
+    url: urlOf(users[0]?.user ?? ''),
+    urlOf,
+    stop,
+    async start() {
+      server ??= await launch()
+    },
+    async deleteStore() {
+      if (server) throw new Error('stop the server before its store is deleted')
+      await rm(dir, { recursive: true, force: true })
+    },
+    async [Symbol.asyncDispose]() {
+      await stop()
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+}

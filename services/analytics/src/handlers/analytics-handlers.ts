@@ -1,0 +1,7 @@
+import type { analytics } from '@youworker/contracts/analytics'
+import type { Handlers } from '@youworker/messaging/server'
+import type { OverviewService } from '../services/overview-service.ts'
+
+export const analyticsHandlers = (overview: OverviewService): Handlers<typeof analytics> => ({
+  getOverview: ({ days }, { caller }) => overview.get(caller.user_id, days),
+})

@@ -1,0 +1,5 @@
+import { runProcess } from '@youworker/runtime/run-process'
+import { startAnalytics } from './app.ts'
+import { Env } from './config.ts'
+
+await runProcess({ name: 'analytics', env: process.env, schema: Env, start: startAnalytics })

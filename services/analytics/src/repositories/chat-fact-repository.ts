@@ -1,0 +1,47 @@
+import type { AnalyticsTables, MessageRow, SessionRow, ToolRunRow } from '@youworker/database/analytics/tables'
+import { sql, type Transaction } from 'kysely'
+
+/** Each write may be repeated and may come before or after the others. */
+export class ChatFactRepository {
+  readonly #db: Transaction<AnalyticsTables>
+
+  constructor(db: Transaction<AnalyticsTables>) {
+    this.#db = db
+  }
+
+  async sessionCreated(session: Omit<SessionRow, 'deleted_at'>): Promise<void> {
+    const { session_id: _id, ...told } = session
+    await this.#db
+      .insertInto('sessions')
+      .values(session)
+      .onConflict((conflict) => conflict.column('session_id').doUpdateSet(told))
+      .execute()
+  }
+
+  async sessionDeleted(session: Pick<SessionRow, 'session_id' | 'space_id'> & { deleted_at: string }): Promise<void> {
+    await this.#db
+      .insertInto('sessions')
+      .values(session)
+      // least() ignores nulls.
+      .onConflict((conflict) =>
+        conflict.column('session_id').doUpdateSet({ deleted_at: sql`least(sessions.deleted_at, excluded.deleted_at)` }),
+      )
+      .execute()
+  }
+
+  async messageCreated(message: MessageRow): Promise<void> {
+    await this.#db
+      .insertInto('messages')
+      .values(message)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  }
+
+  async toolRunFinished(toolRun: ToolRunRow): Promise<void> {
+    await this.#db
+      .insertInto('tool_runs')
+      .values(toolRun)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  }
+}

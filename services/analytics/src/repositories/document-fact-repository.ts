@@ -1,0 +1,55 @@
+import type { AnalyticsTables, DocumentRow, IngestionRunRow } from '@youworker/database/analytics/tables'
+import { sql, type Transaction } from 'kysely'
+
+type Ingested = Omit<DocumentRow, 'deleted_at'> & { readonly ingested_at: string; readonly event_id: string }
+
+/** Each write may be repeated and may come before or after the others: of several of one kind the latest event wins. */
+export class DocumentFactRepository {
+  readonly #db: Transaction<AnalyticsTables>
+
+  constructor(db: Transaction<AnalyticsTables>) {
+    this.#db = db
+  }
+
+  async runFinished(run: IngestionRunRow): Promise<void> {
+    const { run_id: _id, ...told } = run
+    await this.#db
+      .insertInto('ingestion_runs')
+      .values(run)
+      .onConflict((conflict) =>
+        conflict
+          .column('run_id')
+          .doUpdateSet(told)
+          .where(sql<boolean>`(excluded.finished_at, excluded.event_id) > (ingestion_runs.finished_at, ingestion_runs.event_id)`),
+      )
+      .execute()
+  }
+
+  async documentIngested(document: Ingested): Promise<void> {
+    const { document_id: _id, ...told } = document
+    await this.#db
+      .insertInto('documents')
+      .values(document)
+      .onConflict((conflict) =>
+        conflict
+          .column('document_id')
+          .doUpdateSet(told)
+          .where(
+            sql<boolean>`documents.event_id is null
+              or (excluded.ingested_at, excluded.event_id) > (documents.ingested_at, documents.event_id)`,
+          ),
+      )
+      .execute()
+  }
+
+  /** `space_id` only counts until the ingestion tells whose document it was: in a group someone else may delete it. */
+  async documentDeleted(document: Pick<DocumentRow, 'document_id' | 'space_id'> & { deleted_at: string }): Promise<void> {
+    await this.#db
+      .insertInto('documents')
+      .values(document)
+      .onConflict((conflict) =>
+        conflict.column('document_id').doUpdateSet({ deleted_at: sql`least(documents.deleted_at, excluded.deleted_at)` }),
+      )
+      .execute()
+  }
+}

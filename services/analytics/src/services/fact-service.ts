@@ -1,0 +1,69 @@
+import type { chatAgent } from '@youworker/contracts/chat-agent'
+import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { ingestion } from '@youworker/contracts/ingestion'
+import type { z } from 'zod'
+import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work.ts'
+
+/** Reaches every space: an event may touch a row of someone else, as when a member deletes a group's document. */
+export type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
+
+type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'toolRunFinished'> = z.output<
+  (typeof chatAgent)[K]['payload']
+>
+type DocumentData<K extends 'runFinished' | 'documentIngested' | 'documentDeleted'> = z.output<(typeof ingestion)[K]['payload']>
+type Origin = Pick<EventEnvelope, 'id' | 'time'>
+
+/** Writes down what events tell, each event once, in whatever order they come. */
+export class FactService {
+  readonly #scope: FactScope
+
+  constructor(scope: FactScope) {
+    this.#scope = scope
+  }
+
+  sessionCreated({ user_id: space_id, ...session }: ChatData<'sessionCreated'>, origin: Origin): Promise<void> {
+    return this.#once(origin, ({ chat }) => chat.sessionCreated({ ...session, space_id, created_at: origin.time }))
+  }
+
+  sessionDeleted({ user_id: space_id, session_id }: ChatData<'sessionDeleted'>, origin: Origin): Promise<void> {
+    return this.#once(origin, ({ chat }) => chat.sessionDeleted({ session_id, space_id, deleted_at: origin.time }))
+  }
+
+  messageCreated({ user_id: space_id, ...message }: ChatData<'messageCreated'>, origin: Origin): Promise<void> {
+    return this.#once(origin, ({ chat }) => chat.messageCreated({ ...message, space_id, created_at: origin.time }))
+  }
+
+  toolRunFinished({ user_id: space_id, ...toolRun }: ChatData<'toolRunFinished'>, origin: Origin): Promise<void> {
+    return this.#once(origin, ({ chat }) => chat.toolRunFinished({ ...toolRun, space_id, finished_at: origin.time }))
+  }
+
+  runFinished({ user_id, ...run }: DocumentData<'runFinished'>, origin: Origin): Promise<void> {
+    const { id: event_id, time: finished_at } = origin
+    return this.#once(origin, ({ documents }) => documents.runFinished({ ...run, space_id: user_id, finished_at, event_id }))
+  }
+
+  documentIngested(
+    { user_id, document_id, bytes_size, chunks }: DocumentData<'documentIngested'>,
+    origin: Origin,
+  ): Promise<void> {
+    const { id: event_id, time: ingested_at } = origin
+    const document = { document_id, space_id: user_id, bytes_size, chunks, ingested_at, event_id }
+    return this.#once(origin, ({ documents }) => documents.documentIngested(document))
+  }
+
+  documentDeleted({ user_id, document_id }: DocumentData<'documentDeleted'>, origin: Origin): Promise<void> {
+    return this.#once(origin, ({ documents }) =>
+      documents.documentDeleted({ document_id, space_id: user_id, deleted_at: origin.time }),
+    )
+  }
+
+  keepDeadLetter(letter: { envelope_json: string; reason: string }): Promise<void> {
+    return this.#scope.write(({ deadLetters }) => deadLetters.add(letter))
+  }
+
+  #once({ id }: Origin, work: (repositories: AnalyticsRepositories) => Promise<void>): Promise<void> {
+    return this.#scope.write(async (repositories) => {
+      if (await repositories.inbox.first(id)) await work(repositories)
+    })
+  }
+}

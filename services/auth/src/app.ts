@@ -1,0 +1,67 @@
+import { auth } from '@youworker/contracts/auth'
+import type { AuthTables } from '@youworker/database/auth/tables'
+import { openDatabase } from '@youworker/database/open'
+import { startRelay } from '@youworker/database/relay'
+import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connect'
+import { consumeEvents, createEventPublisher } from '@youworker/messaging/events'
+import { serve, serveHealth } from '@youworker/messaging/server'
+import { createTokenVerifier } from '@youworker/messaging/token-verifier'
+import type { Service, ServiceContext } from '@youworker/runtime/service'
+import type { Config } from './config.ts'
+import { authConsumers } from './consumers/auth-consumers.ts'
+import { authHandlers } from './handlers/auth-handlers.ts'
+import { every, untilDone } from './jobs/background.ts'
+import { AccountService } from './services/account-service.ts'
+import { AuditService } from './services/audit-service.ts'
+import { CredentialService } from './services/credential-service.ts'
+import { GrantService } from './services/grant-service.ts'
+import { RevocationService } from './services/revocation-service.ts'
+import { RootAccount } from './services/root-account.ts'
+import { SignInService } from './services/sign-in-service.ts'
+import { Slots } from './services/slots.ts'
+import { Sweeper } from './services/sweeper.ts'
+import { TokenSigner } from './services/token-signer.ts'
+import { createAuthUnitOfWork } from './unit-of-work.ts'
+
+const SWEEP_MS = 60_000
+
+/** Composition root: the whole service, wired top to bottom. */
+export async function startAuth(config: Config, { logger }: ServiceContext): Promise<Service> {
+  await using stack = new AsyncDisposableStack()
+  const signer = await TokenSigner.create(config.SECURITY__JWT_PRIVATE_KEY)
+  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
+  const database = stack.use(openDatabase<AuthTables>({ url, schema: 'auth', poolSize, slowQueryMs, logger }))
+  const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'auth', logger }), closeNats)
+  const uow = createAuthUnitOfWork(database)
+
+  // Each argon2 takes 19 MiB and a core for about 25 ms.
+  const slots = new Slots({ running: 2, waiting: 64 })
+  const accounts = new AccountService(uow, slots)
+  const audit = new AuditService(uow)
+  const credentials = new CredentialService(uow, signer)
+  const grants = new GrantService(uow, signer)
+  const revocations = new RevocationService(uow)
+  const rootAccount = new RootAccount(uow, config.SECURITY__ROOT_API_KEY)
+  const handlers = authHandlers({ accounts, credentials, grants, revocations, signer, signIn: new SignInService(uow, slots) })
+
+  const checks = {
+    postgres: () => database.check(),
+    nats: natsCheck(nats),
+    root_account: () => rootAccount.check(),
+  }
+  const source = {
+    listKeys: async () => ({ keys: signer.keys.map((key) => ({ ...key })) }),
+    listRevocations: async () => ({ revocations: await revocations.list() }),
+  }
+  const verifier = stack.use(await createTokenVerifier(nats, { logger, source }))
+  stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'auth', logger }))
+  const deadLetter = (letter: { envelope_json: string; reason: string }) =>
+    uow.system().write(({ deadLetters }) => deadLetters.add(letter))
+  stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(audit, grants), deadLetter }))
+  stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
+  stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))
+  stack.use(await serveHealth(nats, 'auth', checks, { logger }))
+  stack.use(await serve(nats, auth, handlers, { service: 'auth', verifier, logger }))
+  const running = stack.move()
+  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}

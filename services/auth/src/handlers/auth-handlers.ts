@@ -1,0 +1,41 @@
+import type { auth } from '@youworker/contracts/auth'
+import type { Handlers } from '@youworker/messaging/server'
+import type { AccountService } from '../services/account-service.ts'
+import type { CredentialService } from '../services/credential-service.ts'
+import type { GrantService } from '../services/grant-service.ts'
+import type { RevocationService } from '../services/revocation-service.ts'
+import type { SignInService } from '../services/sign-in-service.ts'
+import type { TokenSigner } from '../services/token-signer.ts'
+
+interface Services {
+  readonly accounts: AccountService
+  readonly credentials: CredentialService
+  readonly grants: GrantService
+  readonly revocations: RevocationService
+  readonly signIn: SignInService
+  readonly signer: TokenSigner
+}
+
+export function authHandlers({ accounts, credentials, grants, revocations, signIn, signer }: Services): Handlers<typeof auth> {
+  return {
+    createSession: (input, context) =>
+      input.method === 'password'
+        ? signIn.withPassword(input.username, input.password, context)
+        : signIn.withApiKey(input.api_key, context),
+    async endSession(_input, context) {
+      await credentials.endSession(context.caller, context)
+      return {}
+    },
+    exchangeCredential: ({ kind, secret }) => credentials.exchange(kind, secret),
+    listKeys: async () => ({ keys: signer.keys.map((key) => ({ ...key })) }),
+    listRevocations: async () => ({ revocations: await revocations.list() }),
+    getSelf: (_input, { caller }) => accounts.get(caller.user_id),
+    createUser: (input, context) => accounts.create(input, context.caller, context),
+    lookUpUsers: async (input) => ({ users: await accounts.lookUp(input) }),
+    createGrant: async ({ run_id }, { caller }) => ({ grant_id: await grants.create(run_id, caller) }),
+    async issueGrantToken({ grant_id }) {
+      const { token, expires_at } = await grants.issueToken(grant_id)
+      return { token, token_expires_at: expires_at }
+    },
+  }
+}

@@ -1,0 +1,5 @@
+import { runProcess } from '@youworker/runtime/run-process'
+import { startAuth } from './app.ts'
+import { Env } from './config.ts'
+
+await runProcess({ name: 'auth', env: process.env, schema: Env, start: startAuth })

@@ -1,0 +1,81 @@
+import type { AuthTables } from '@youworker/database/auth/tables'
+import { sql, type Transaction } from 'kysely'
+
+export interface LiveGrant {
+  readonly user_id: string
+  readonly sid: string
+  readonly is_root: boolean
+  readonly expires_at: string
+}
+
+interface RunOfGrant {
+  readonly grant_id: string
+  readonly run_id: string
+  readonly user_id: string
+}
+
+export class GrantRepository {
+  readonly #db: Transaction<AuthTables>
+
+  constructor(db: Transaction<AuthTables>) {
+    this.#db = db
+  }
+
+  /** One grant for a user's run, however often it is asked for; returns its id. */
+  async add(grant: { id: string; user_id: string; sid: string; run_id: string }): Promise<string> {
+    const added = await this.#db
+      .insertInto('grants')
+      .values({ ...grant, expires_at: sql<string>`now() + interval '7 days'` })
+      .onConflict((conflict) => conflict.columns(['user_id', 'run_id']).doUpdateSet({ run_id: grant.run_id }))
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    return added.id
+  }
+
+  /** A grant is good while it has not ended, its user exists and the session or key it was made with is alive. */
+  live(id: string): Promise<LiveGrant | undefined> {
+    return this.#db
+      .selectFrom('grants')
+      .innerJoin('users', 'users.id', 'grants.user_id')
+      .select(['grants.user_id', 'grants.sid', 'users.is_root', 'grants.expires_at'])
+      .where('grants.id', '=', id)
+      .where('grants.expires_at', '>', sql<string>`now()`)
+      .where(
+        sql<boolean>`(
+          exists (select from api_keys where api_keys.id = grants.sid and api_keys.revoked_at is null)
+          or exists (
+            select from sessions left join api_keys on api_keys.id = sessions.api_key_id
+            where sessions.id = grants.sid and api_keys.revoked_at is null
+              and sessions.last_used_at > now() - interval '12 hours' and sessions.created_at > now() - interval '30 days'
+          ))`,
+      )
+      .executeTakeFirst()
+  }
+
+  async markStarted({ grant_id, run_id, user_id }: RunOfGrant): Promise<void> {
+    await this.#db
+      .updateTable('grants')
+      .set({ started_at: sql`now()` })
+      .where('id', '=', grant_id)
+      .where('run_id', '=', run_id)
+      .where('user_id', '=', user_id)
+      .execute()
+  }
+
+  async remove({ grant_id, run_id, user_id }: RunOfGrant): Promise<void> {
+    await this.#db
+      .deleteFrom('grants')
+      .where('id', '=', grant_id)
+      .where('run_id', '=', run_id)
+      .where('user_id', '=', user_id)
+      .execute()
+  }
+
+  /** Grants that ended, and those whose run did not begin within an hour. */
+  async removeDead(): Promise<void> {
+    await this.#db
+      .deleteFrom('grants')
+      .where(sql<boolean>`expires_at < now() or (started_at is null and created_at < now() - interval '1 hour')`)
+      .execute()
+  }
+}

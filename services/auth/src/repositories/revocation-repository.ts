@@ -1,0 +1,39 @@
+import type { AuthTables } from '@youworker/database/auth/tables'
+import { sql, type Transaction } from 'kysely'
+
+interface NewRevocation {
+  readonly id: string
+  readonly sid: string | null
+  readonly sub: string | null
+  readonly revoked_at: string
+}
+
+export class RevocationRepository {
+  readonly #db: Transaction<AuthTables>
+
+  constructor(db: Transaction<AuthTables>) {
+    this.#db = db
+  }
+
+  async add(revocation: NewRevocation): Promise<void> {
+    await this.#db.insertInto('revocations').values(revocation).execute()
+  }
+
+  /** Those that may still matter: tokens live for 10 minutes at most. Newest first. */
+  recent(limit: number): Promise<Omit<NewRevocation, 'id'>[]> {
+    return this.#db
+      .selectFrom('revocations')
+      .select(['sid', 'sub', 'revoked_at'])
+      .where('revoked_at', '>', sql<string>`now() - interval '15 minutes'`)
+      .orderBy('revoked_at', 'desc')
+      .limit(limit)
+      .execute()
+  }
+
+  async removeOld(): Promise<void> {
+    await this.#db
+      .deleteFrom('revocations')
+      .where('revoked_at', '<', sql<string>`now() - interval '1 hour'`)
+      .execute()
+  }
+}

@@ -1,0 +1,77 @@
+import type { AuthTables, UserRow } from '@youworker/database/auth/tables'
+import { sql, type Transaction } from 'kysely'
+
+/** A session ends after 12 h without use, and 30 days after sign-in at the latest. */
+const isLive = sql<boolean>`
+  sessions.last_used_at > now() - interval '12 hours' and sessions.created_at > now() - interval '30 days'`
+const endsAt = sql<string>`sessions.created_at + interval '30 days'`
+
+interface NewSession {
+  readonly id: string
+  readonly user_id: string
+  readonly secret_hash: Buffer
+  readonly api_key_id: string | null
+}
+
+export type LiveSession = UserRow & {
+  readonly sid: string
+  /** When it ends however often it is used. */
+  readonly ends_at: string
+  /** Whether its last use was written down more than a minute ago. */
+  readonly is_stale: boolean
+}
+
+export class SessionRepository {
+  readonly #db: Transaction<AuthTables>
+
+  constructor(db: Transaction<AuthTables>) {
+    this.#db = db
+  }
+
+  add(session: NewSession): Promise<{ ends_at: string }> {
+    return this.#db.insertInto('sessions').values(session).returning(endsAt.as('ends_at')).executeTakeFirstOrThrow()
+  }
+
+  /** A session dies with the key that signed in, also when both happened at once. */
+  live(secretHash: Buffer): Promise<LiveSession | undefined> {
+    return this.#db
+      .selectFrom('sessions')
+      .innerJoin('users', 'users.id', 'sessions.user_id')
+      .leftJoin('api_keys', 'api_keys.id', 'sessions.api_key_id')
+      .selectAll('users')
+      .select(['sessions.id as sid', endsAt.as('ends_at')])
+      .select(sql<boolean>`sessions.last_used_at < now() - interval '1 minute'`.as('is_stale'))
+      .where('secret_hash', '=', secretHash)
+      .where('api_keys.revoked_at', 'is', null)
+      .where(isLive)
+      .executeTakeFirst()
+  }
+
+  /** Slides the idle time, at most once a minute whatever the number of replicas. */
+  async touch(id: string): Promise<void> {
+    await this.#db
+      .updateTable('sessions')
+      .set({ last_used_at: sql`now()` })
+      .where('id', '=', id)
+      .where('last_used_at', '<', sql<string>`now() - interval '1 minute'`)
+      .execute()
+  }
+
+  async remove(id: string, userId: string): Promise<boolean> {
+    const gone = await this.#db.deleteFrom('sessions').where('id', '=', id).where('user_id', '=', userId).executeTakeFirst()
+    return gone.numDeletedRows > 0n
+  }
+
+  /** Ends what one key signed in; returns the ids. */
+  async removeOfKey(apiKeyId: string): Promise<string[]> {
+    const gone = await this.#db.deleteFrom('sessions').where('api_key_id', '=', apiKeyId).returning('id').execute()
+    return gone.map(({ id }) => id)
+  }
+
+  async removeExpired(): Promise<void> {
+    await this.#db
+      .deleteFrom('sessions')
+      .where(sql<boolean>`last_used_at < now() - interval '12 hours' or created_at < now() - interval '30 days'`)
+      .execute()
+  }
+}

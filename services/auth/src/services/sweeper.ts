@@ -1,0 +1,18 @@
+import { type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
+
+/** Removes what has ended: sessions, grants, revocations nobody needs any more, closed windows of failed sign-ins. */
+export class Sweeper {
+  readonly #uow: AuthUnitOfWork
+
+  constructor(uow: AuthUnitOfWork) {
+    this.#uow = uow
+  }
+
+  async sweep(): Promise<void> {
+    const scope = this.#uow.in(NO_SPACES)
+    await scope.write(({ sessions }) => sessions.removeExpired())
+    await scope.write(({ grants }) => grants.removeDead())
+    await scope.write(({ revocations }) => revocations.removeOld())
+    await scope.write(({ failures }) => failures.removeOver())
+  }
+}

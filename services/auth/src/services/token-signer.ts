@@ -1,0 +1,87 @@
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { newId } from '@youworker/runtime/id'
+import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose'
+
+/** Seconds. The caches and the deny-list of every service are built on the first. */
+const LIFE = { api: 600, run: 300 } as const
+
+interface Subject {
+  readonly user_id: string
+  /** Id of the session or key. */
+  readonly sid: string
+  readonly is_root: boolean
+  /** The token ends no later than this. */
+  readonly not_after?: string
+}
+
+export interface SignedToken {
+  readonly token: string
+  readonly expires_at: string
+}
+
+/** Makes access tokens: RS256 JWTs, their key named by its RFC 7638 thumbprint. */
+export class TokenSigner {
+  readonly #key: KeyObject
+  readonly #kid: string
+  /** Public keys, the signing one first. */
+  readonly keys: readonly JWK[]
+
+  private constructor(key: KeyObject, kid: string, keys: readonly JWK[]) {
+    this.#key = key
+    this.#kid = kid
+    this.keys = keys
+  }
+
+  /** The first private key signs; the others are kept published so that tokens they signed go on being accepted. */
+  static async create(setting: string): Promise<TokenSigner> {
+    const privateKeys = readPrivateKeys(setting)
+    const keys = await Promise.all(privateKeys.map(publicJwk))
+    const [signing, first] = [privateKeys[0], keys[0]]
+    if (!signing || !first) throw new Error('SECURITY__JWT_PRIVATE_KEY holds no private key in PEM')
+    return new TokenSigner(signing, first.kid, keys)
+  }
+
+  /** For people and their clients. */
+  signApi(subject: Subject): Promise<SignedToken> {
+    return this.#sign(subject, LIFE.api, 'api', {})
+  }
+
+  /** For the agent that acts for the subject in one run. */
+  signRun(subject: Subject): Promise<SignedToken> {
+    return this.#sign(subject, LIFE.run, 'run', { act: { sub: 'chat-agent' } })
+  }
+
+  async #sign(subject: Subject, lifeSeconds: number, audience: string, extra: object): Promise<SignedToken> {
+    const now = Math.floor(Date.now() / 1000)
+    const last = subject.not_after === undefined ? Infinity : Math.floor(Date.parse(subject.not_after) / 1000)
+    const expires = Math.min(now + lifeSeconds, last)
+    const token = await new SignJWT({ sid: subject.sid, root: subject.is_root, scopes: ['*'], ...extra })
+      .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: this.#kid })
+      .setIssuer('youworker')
+      .setSubject(subject.user_id)
+      .setAudience(audience)
+      .setJti(newId())
+      .setIssuedAt(now)
+      .setExpirationTime(expires)
+      .sign(this.#key)
+    return { token, expires_at: new Date(expires * 1000).toISOString() }
+  }
+}
+
+function readPrivateKeys(setting: string): KeyObject[] {
+  const text = setting.includes('-----BEGIN') ? setting : Buffer.from(setting, 'base64').toString('utf8')
+  const blocks = text.replaceAll('\\n', '\n').match(/-----BEGIN [A-Z ]*PRIVATE KEY-----[^]+?-----END [A-Z ]*PRIVATE KEY-----/g)
+  return (blocks ?? []).map((pem) => {
+    const key = createPrivateKey(pem)
+    if (key.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048) {
+      throw new Error('SECURITY__JWT_PRIVATE_KEY must be an RSA key of at least 2048 bits')
+    }
+    return key
+  })
+}
+
+async function publicJwk(key: KeyObject): Promise<JWK & { kid: string }> {
+  const { kty, n, e } = createPublicKey(key).export({ format: 'jwk' }) as JWK
+  const jwk = { kty, n, e } as JWK
+  return { ...jwk, kid: await calculateJwkThumbprint(jwk), alg: 'RS256', use: 'sig' }
+}

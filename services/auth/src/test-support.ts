@@ -1,0 +1,76 @@
+import { generateKeyPairSync } from 'node:crypto'
+import type { AuthTables } from '@youworker/database/auth/tables'
+import { migrateSchema, roleUrl } from '@youworker/database/migrate'
+import { openDatabase } from '@youworker/database/open'
+import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { silentLogger } from '@youworker/runtime/logger'
+import { testDatabase, testPassword } from '@youworker/test-kit/database'
+import { AccountService } from './services/account-service.ts'
+import { AuditService } from './services/audit-service.ts'
+import type { Caller, Origin } from './services/caller.ts'
+import { CredentialService } from './services/credential-service.ts'
+import { GrantService } from './services/grant-service.ts'
+import { RevocationService } from './services/revocation-service.ts'
+import { RootAccount } from './services/root-account.ts'
+import { SignInService } from './services/sign-in-service.ts'
+import { Slots } from './services/slots.ts'
+import { Sweeper } from './services/sweeper.ts'
+import { TokenSigner } from './services/token-signer.ts'
+import { createAuthUnitOfWork } from './unit-of-work.ts'
+
+const logger = silentLogger()
+const { privateKey } = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+})
+
+export const ROOT_KEY = 'root-key-of-the-tests'
+
+export const origin = (extra: Partial<Origin> = {}): Origin => ({
+  correlationId: newCorrelationId(),
+  traceparent: newTraceparent(),
+  signal: AbortSignal.timeout(60_000),
+  idempotencyKey: undefined,
+  ...extra,
+})
+
+/** auth's services on a database of its own, and an administrator who may do what the service may not. */
+export async function openTestAuth() {
+  await using stack = new AsyncDisposableStack()
+  const prepare = (adminUrl: string) => migrateSchema({ adminUrl, owner: 'auth', password: testPassword, logger })
+  const { adminUrl } = stack.use(await testDatabase({ template: 'auth', prepare }))
+  const open = (url: string) => openDatabase<AuthTables>({ url, schema: 'auth', poolSize: 10, slowQueryMs: 60_000, logger })
+  const database = stack.use(open(roleUrl(adminUrl, 'auth', testPassword)))
+  const admin = stack.use(open(adminUrl))
+  const uow = createAuthUnitOfWork(database)
+  const signer = await TokenSigner.create(privateKey)
+  const slots = new Slots({ running: 2, waiting: 64 })
+  const services = {
+    accounts: new AccountService(uow, slots),
+    audit: new AuditService(uow),
+    credentials: new CredentialService(uow, signer),
+    grants: new GrantService(uow, signer),
+    revocations: new RevocationService(uow),
+    signIn: new SignInService(uow, slots),
+    sweeper: new Sweeper(uow),
+  }
+  await new RootAccount(uow, ROOT_KEY).ensure()
+  const opened = stack.move()
+  return {
+    ...services,
+    uow,
+    signer,
+    /** As the service's own role. */
+    db: database.kysely,
+    /** As an administrator of the database. */
+    admin: admin.kysely,
+    async root(): Promise<Caller> {
+      const { user, sid } = await services.credentials.exchange('api_key', ROOT_KEY)
+      return { user_id: user.id, sid, is_root: user.is_root }
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+export type TestAuth = Awaited<ReturnType<typeof openTestAuth>>

@@ -1,0 +1,37 @@
+import type { AuthTables } from '@youworker/database/auth/tables'
+import type { Database } from '@youworker/database/open'
+import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
+import { ApiKeyRepository } from './repositories/api-key-repository.ts'
+import { AuditRepository } from './repositories/audit-repository.ts'
+import { GrantRepository } from './repositories/grant-repository.ts'
+import { RevocationRepository } from './repositories/revocation-repository.ts'
+import { SessionRepository } from './repositories/session-repository.ts'
+import { SignInFailureRepository } from './repositories/sign-in-failure-repository.ts'
+import { UserRepository } from './repositories/user-repository.ts'
+
+interface OwnRepositories {
+  readonly users: UserRepository
+  readonly apiKeys: ApiKeyRepository
+  readonly sessions: SessionRepository
+  readonly grants: GrantRepository
+  readonly revocations: RevocationRepository
+  readonly failures: SignInFailureRepository
+  readonly audit: AuditRepository
+}
+
+export type AuthRepositories = OwnRepositories & SystemRepositories
+export type AuthUnitOfWork = UnitOfWork<AuthRepositories>
+
+/** auth has no tenant tables: it finds out who the caller is, so it works in nobody's space. */
+export const NO_SPACES: readonly string[] = []
+
+export const createAuthUnitOfWork = (database: Database<AuthTables>): AuthUnitOfWork =>
+  createUnitOfWork<AuthTables, OwnRepositories>(database, (trx) => ({
+    users: new UserRepository(trx),
+    apiKeys: new ApiKeyRepository(trx),
+    sessions: new SessionRepository(trx),
+    grants: new GrantRepository(trx),
+    revocations: new RevocationRepository(trx),
+    failures: new SignInFailureRepository(trx),
+    audit: new AuditRepository(trx),
+  }))

@@ -1,0 +1,61 @@
+import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
+import type { Database } from '@youworker/database/open'
+import { parseKeyRing } from '@youworker/database/key-ring'
+import { createSealer } from '@youworker/database/sealer'
+import type { Logger } from '@youworker/runtime/logger'
+import { createMcpPort } from './clients/mcp-client.ts'
+import { createOllama } from './clients/ollama.ts'
+import type { Config } from './config.ts'
+import { AgentLoop } from './services/agent-loop.ts'
+import { AgentRunner } from './services/agent-runner.ts'
+import { EntryWriter } from './services/entry-writer.ts'
+import type { Grants, LivePublisher, Waker } from './services/ports.ts'
+import { RunFinisher } from './services/run-finisher.ts'
+import { RunService } from './services/run-service.ts'
+import { ownServers } from './services/server-urls.ts'
+import { SessionService } from './services/session-service.ts'
+import { StartRun } from './services/start-run.ts'
+import { ToolCaller } from './services/tool-caller.ts'
+import { ToolDiscovery } from './services/tool-discovery.ts'
+import { ToolRunService } from './services/tool-run-service.ts'
+import { createChatAgentUnitOfWork } from './unit-of-work.ts'
+
+interface Surroundings {
+  readonly database: Database<ChatAgentTables>
+  readonly live: LivePublisher
+  readonly waker: Waker
+  readonly grants: Grants
+  readonly logger: Logger
+}
+
+/** The services of the chat-agent without their transport. */
+export function createAgent(config: Config, { database, live, waker, grants, logger }: Surroundings) {
+  const uow = createChatAgentUnitOfWork(database)
+  const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
+  const model = createOllama({
+    url: config.LLM__OLLAMA_BASE_URL,
+    model: config.LLM__CHAT_MODEL,
+    contextTokens: config.LLM__CONTEXT_TOKENS,
+    stallMs: config.LLM__STALL_MS,
+  })
+  const tools = {
+    port: createMcpPort(),
+    discovery: new ToolDiscovery(),
+    servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
+    timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
+  }
+  const writer = new EntryWriter(uow, logger)
+  const finisher = new RunFinisher(uow)
+  const loop = new AgentLoop(uow, model, new ToolCaller(uow))
+  const maxIterations = config.AGENT__MAX_ITERATIONS
+  return {
+    uow,
+    writer,
+    model,
+    startRun: new StartRun({ uow, sealer, grants, live, waker }),
+    runs: new RunService({ uow, sealer, writer, live, waker, finisher }),
+    sessions: new SessionService(uow, sealer, waker),
+    toolRuns: new ToolRunService(uow, sealer),
+    runner: new AgentRunner({ uow, sealer, writer, live, grants, model, tools, loop, finisher, maxIterations, logger }),
+  }
+}

@@ -1,0 +1,73 @@
+import { auth } from '@youworker/contracts/auth'
+import { chatAgent } from '@youworker/contracts/chat-agent'
+import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
+import { openDatabase } from '@youworker/database/open'
+import { startRelay } from '@youworker/database/relay'
+import { startWorker } from '@youworker/database/worker'
+import { createClient } from '@youworker/messaging/client'
+import { closeNats, connectNats, natsCheck, type NatsConnection } from '@youworker/messaging/connect'
+import { createEventPublisher } from '@youworker/messaging/events'
+import { publishLive } from '@youworker/messaging/live'
+import { serve, serveHealth } from '@youworker/messaging/server'
+import { createTokenVerifier } from '@youworker/messaging/token-verifier'
+import { onWake, wake } from '@youworker/messaging/wake'
+import type { Service, ServiceContext } from '@youworker/runtime/service'
+import { createAgent } from './agent.ts'
+import type { Config } from './config.ts'
+import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
+import { every } from './jobs/every.ts'
+import type { Grants, Waker } from './services/ports.ts'
+
+const SERVICE = 'chat-agent'
+const JOB = 'run'
+const CANCEL = 'cancel'
+const LEFT_OVER_MS = 15_000
+
+/** Composition root: the whole service, wired top to bottom. */
+export async function startChatAgent(config: Config, { logger }: ServiceContext): Promise<Service> {
+  await using stack = new AsyncDisposableStack()
+  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
+  const database = stack.use(openDatabase<ChatAgentTables>({ url, schema: 'chat_agent', poolSize, slowQueryMs, logger }))
+  const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: SERVICE, logger }), closeNats)
+  const live = { publish: (runId: string, entry: Parameters<typeof publishLive>[2]) => publishLive(nats, runId, entry) }
+  const agent = createAgent(config, { database, live, waker: wakerOf(nats), grants: grantsOf(nats), logger })
+  stack.use(agent.writer)
+
+  const verifier = stack.use(await createTokenVerifier(nats, { logger }))
+  const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
+  stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: SERVICE, logger }))
+  const worker = stack.use(
+    startWorker({
+      database,
+      uow: agent.uow,
+      kind: JOB,
+      concurrency: config.AGENT__CONCURRENCY,
+      logger,
+      onWake: (fn) => onWake(nats, SERVICE, JOB, fn),
+      run: (job, { signal }) => agent.runner.run(job, signal),
+      giveUp: (job, reason) => agent.runner.giveUp(job, reason),
+    }),
+  )
+  stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
+  const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
+  stack.use(verifier.onRevoked((revocation) => void agent.runs.revoke(revocation).catch(failed)))
+  stack.use(every(LEFT_OVER_MS, () => agent.runs.endLeftOver(), { what: 'ending left-over runs', logger }))
+  // Without the model the service still serves sessions and takes messages: its health shows it, its readiness does not ask.
+  stack.use(await serveHealth(nats, SERVICE, { ...checks, model: () => agent.model.check() }, { logger }))
+  stack.use(await serve(nats, chatAgent, chatAgentHandlers(agent), { service: SERVICE, verifier, logger }))
+  const running = stack.move()
+  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+const wakerOf = (nats: NatsConnection): Waker => ({
+  newRun: () => wake(nats, SERVICE, JOB),
+  cancelled: () => wake(nats, SERVICE, CANCEL),
+})
+
+function grantsOf(nats: NatsConnection): Grants {
+  const client = createClient(nats, auth)
+  return {
+    create: async (run_id, context) => (await client.as(context).createGrant({ run_id })).grant_id,
+    issueToken: async (grant_id) => (await client.issueGrantToken({ grant_id })).token,
+  }
+}

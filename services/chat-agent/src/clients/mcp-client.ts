@@ -1,0 +1,114 @@
+import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { AppError } from '@youworker/contracts/errors'
+import { createBreaker, type Breaker } from '@youworker/runtime/breaker'
+import { z } from 'zod'
+import type { McpServer } from '../services/server-urls.ts'
+import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../services/tool-port.ts'
+
+const CONNECT_MS = 5_000
+const MAX_TOOLS = 128
+const MAX_TEXT = 64 * 1024
+/** Tools must answer within their call's signal; this is only the SDK's own, later limit. */
+const LATE_MS = 900_000
+
+const TextPart = z.object({ type: z.literal('text'), text: z.string() })
+
+/** MCP servers over streamable HTTP (MCP specification 2025-06-18, Transports). The SDK is loaded at first use. */
+export function createMcpPort(): ToolPort {
+  const breakers = new Map<string, Breaker>()
+  const breakerOf = (server: string): Breaker => {
+    const breaker = breakers.get(server) ?? createBreaker({ target: `The tool server ${server}` })
+    breakers.set(server, breaker)
+    return breaker
+  }
+  return { connect: (server, token) => new McpConnection(server, token, breakerOf(server.name)) }
+}
+
+class McpConnection implements ToolConnection {
+  readonly #server: McpServer
+  readonly #token: (() => Promise<string>) | undefined
+  readonly #breaker: Breaker
+  #client: Promise<Client> | undefined
+  #bearer: string | undefined
+
+  constructor(server: McpServer, token: (() => Promise<string>) | undefined, breaker: Breaker) {
+    this.#server = server
+    this.#token = token
+    this.#breaker = breaker
+  }
+
+  listTools(signal: AbortSignal): Promise<ToolDescription[]> {
+    return this.#ask(signal, async (client) => {
+      const { tools } = await client.listTools(undefined, { signal })
+      return tools.slice(0, MAX_TOOLS).map(({ name, description, inputSchema, annotations }) => ({
+        name,
+        description: (description ?? '').slice(0, 4_096),
+        parameters: inputSchema,
+        idempotent: annotations?.idempotentHint === true || annotations?.readOnlyHint === true,
+      }))
+    })
+  }
+
+  call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
+    return this.#ask(signal, async (client) => {
+      const options = { signal, timeout: LATE_MS }
+      const answer = await client.callTool({ name, arguments: args }, undefined, options)
+      const parts = Array.isArray(answer.content) ? answer.content : []
+      const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
+      return { text: texts.join('\n').slice(0, MAX_TEXT), is_error: answer.isError === true, structured: answer.structuredContent }
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const client = await this.#client?.catch(() => undefined)
+    await client?.close()
+  }
+
+  async #ask<T>(signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
+    signal.throwIfAborted()
+    // A fresh one each time: it lives a few minutes and ends with the user's session. Its failure is not the server's.
+    this.#bearer = await this.#token?.()
+    try {
+      return await this.#breaker.run(async () => work(await this.#connected(signal)))
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof AppError) throw error
+      throw await this.#explain(error)
+    }
+  }
+
+  #connected(signal: AbortSignal): Promise<Client> {
+    if (this.#client) return this.#client
+    const client = this.#connect(AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
+    this.#client = client
+    client.catch(() => {
+      if (this.#client === client) this.#client = undefined
+    })
+    return client
+  }
+
+  async #connect(signal: AbortSignal): Promise<Client> {
+    const [sdk, http] = await Promise.all([
+      import('@modelcontextprotocol/sdk/client/index.js'),
+      import('@modelcontextprotocol/sdk/client/streamableHttp.js'),
+    ])
+    const client = new sdk.Client({ name: 'youworker', version: '1.0.0' })
+    const transport = new http.StreamableHTTPClientTransport(new URL(this.#server.url), { fetch: this.#fetch })
+    // The SDK's own type of `sessionId` does not fit its interface under exactOptionalPropertyTypes.
+    await client.connect(transport as Parameters<Client['connect']>[0], { signal, timeout: CONNECT_MS })
+    return client
+  }
+
+  readonly #fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
+    const headers = new Headers(init?.headers)
+    if (this.#bearer !== undefined) headers.set('authorization', `Bearer ${this.#bearer}`)
+    return fetch(url, { ...init, headers })
+  }
+
+  async #explain(error: unknown): Promise<AppError> {
+    const { name } = this.#server
+    const { McpError } = await import('@modelcontextprotocol/sdk/types.js')
+    if (error instanceof McpError) return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name}: ${error.message}`, { cause: error })
+    return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name} cannot be reached now; its tools are missing.`, { cause: error })
+  }
+}

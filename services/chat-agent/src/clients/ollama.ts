@@ -1,0 +1,181 @@
+import { AppError } from '@youworker/contracts/errors'
+import { createBreaker } from '@youworker/runtime/breaker'
+import { newId } from '@youworker/runtime/id'
+import type { Message, Ollama, Tool } from 'ollama'
+import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/model-port.ts'
+import { checkLines } from './check-lines.ts'
+
+interface OllamaOptions {
+  readonly url: string
+  /** `LLM__CHAT_MODEL`; without it the first model of the list. */
+  readonly model: string | undefined
+  readonly contextTokens: number
+  readonly stallMs: number
+}
+
+const DESCRIBE_MS = 10_000
+const KNOWN_MS = 60_000
+const WAITING_MS = 10_000
+/** However steadily it talks, one call of a model ends by then. */
+const CALL_MS = 15 * 60_000
+
+/** Ollama (https://github.com/ollama/ollama/blob/main/docs/api.md), or what speaks its protocol. */
+export function createOllama(options: OllamaOptions): ModelPort & { check(): Promise<void> } {
+  const { url, contextTokens } = options
+  const breaker = createBreaker({ target: `Ollama at ${url}`, isFailure: (error) => !isRefusal(error) })
+  const known = new Map<string, { readonly until: number; readonly info: ModelInfo }>()
+  const ask = async <T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> => {
+    try {
+      return await breaker.run(async () => work(await clientFor(url, signal)))
+    } catch (error) {
+      throw explain(error, url)
+    }
+  }
+  const defaultModel = async (): Promise<string> => {
+    if (options.model !== undefined) return options.model
+    const { models } = await ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.list())
+    const first = models.find(({ name }) => !/embed/i.test(name)) ?? models[0]
+    if (first) return first.name
+    throw new AppError('VALIDATION_ERROR', `Ollama at ${url} has no model yet; get one with: ollama pull llama3.2`)
+  }
+  return {
+    async describe(wanted) {
+      const found = known.get(wanted ?? '')
+      if (found && found.until > Date.now()) return found.info
+      const name = wanted ?? (await defaultModel())
+      const shown = await ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.show({ model: name }))
+      // Ollama before 0.6.4 does not tell capabilities: then tools are offered.
+      const info = { name, tools: shown.capabilities?.includes('tools') ?? true, context: Math.min(contextTokens, windowOf(shown.model_info)) }
+      known.set(wanted ?? '', { until: Date.now() + KNOWN_MS, info })
+      return info
+    },
+    async *chat(request) {
+      const watch = new Watch(request, options)
+      try {
+        const stream = await ask(watch.signal, (client) => client.chat({ ...toRequest(request), stream: true }))
+        watch.heard()
+        for await (const part of stream) {
+          watch.heard()
+          yield toChunk(part)
+        }
+      } catch (error) {
+        request.signal.throwIfAborted()
+        throw watch.signal.aborted ? watch.signal.reason : explain(error, url)
+      } finally {
+        watch.end()
+      }
+    },
+    async check() {
+      await ask(AbortSignal.timeout(2_000), (client) => client.list())
+    },
+  }
+}
+
+/** Aborts a call that says nothing for too long, and tells that it is being waited for. */
+class Watch {
+  readonly signal: AbortSignal
+  readonly #stall = new AbortController()
+  readonly #stallMs: number
+  readonly #whole: NodeJS.Timeout
+  readonly #waiting: NodeJS.Timeout
+  #silence: NodeJS.Timeout
+
+  constructor({ signal, onWaiting }: ModelRequest, { stallMs, url }: OllamaOptions) {
+    this.#stallMs = stallMs
+    this.signal = AbortSignal.any([signal, this.#stall.signal])
+    const stop = (what: string) => () => this.#stall.abort(new AppError('LLM_ERROR', `The model at ${url} ${what}.`))
+    this.#silence = setTimeout(stop(`said nothing for ${stallMs / 1_000} s`), stallMs)
+    this.#whole = setTimeout(stop(`did not come to an end in ${CALL_MS / 60_000} minutes`), CALL_MS)
+    this.#waiting = setInterval(onWaiting, WAITING_MS)
+  }
+
+  heard(): void {
+    this.#silence.refresh()
+    this.#waiting.refresh()
+  }
+
+  end(): void {
+    clearTimeout(this.#silence)
+    clearTimeout(this.#whole)
+    clearInterval(this.#waiting)
+    this.#stall.abort(new AppError('LLM_ERROR', `The call ended within ${this.#stallMs} ms of its last token.`))
+  }
+}
+
+/** The library can abort a stream only once it has begun; this way a call ends with its signal at any moment. */
+async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
+  const { Ollama } = await import('ollama')
+  const bound: typeof fetch = async (input, init) => {
+    const signals = init?.signal ? [signal, init.signal] : [signal]
+    const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) })
+    if (!response.ok) throw await refusal(response)
+    return isStream(init) && response.body ? new Response(response.body.pipeThrough(checkLines()), response) : response
+  }
+  return new Ollama({ host, fetch: bound })
+}
+
+const isStream = (init: RequestInit | undefined): boolean => typeof init?.body === 'string' && init.body.includes('"stream":true')
+
+class Refused extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+const isRefusal = (error: unknown): boolean => error instanceof Refused && error.status < 500
+
+async function refusal(response: Response): Promise<Refused> {
+  const text = (await response.text().catch(() => '')).slice(0, 300)
+  return new Refused(response.status, text)
+}
+
+function explain(error: unknown, url: string): unknown {
+  if (error instanceof AppError) return error
+  if (error instanceof Refused && error.status === 404) {
+    const message = `Ollama at ${url} does not have this model; get it with "ollama pull", or choose another one: ${error.message}`
+    return new AppError('VALIDATION_ERROR', message, { cause: error })
+  }
+  if (error instanceof Refused) {
+    const code = error.status < 500 && error.status !== 429 ? 'VALIDATION_ERROR' : 'LLM_ERROR'
+    return new AppError(code, `Ollama at ${url} answered ${error.status}: ${error.message}`, { cause: error })
+  }
+  return new AppError('LLM_ERROR', `Ollama at ${url} cannot be reached, or its answer broke off.`, { cause: error })
+}
+
+function windowOf(info: unknown): number {
+  const fields = info instanceof Map ? [...info.entries()] : Object.entries(info ?? {})
+  const found = fields.find(([name]) => String(name).endsWith('.context_length'))?.[1]
+  return typeof found === 'number' && found > 0 ? found : Infinity
+}
+
+const toRequest = ({ model, messages, tools }: ModelRequest) => ({
+  model: model.name,
+  messages: messages.map(toMessage),
+  ...(tools.length > 0 ? { tools: tools.map((tool): Tool => ({ type: 'function', function: { ...tool } })) } : {}),
+  options: { num_ctx: model.context },
+})
+
+function toMessage(message: ModelMessage): Message {
+  if (message.role !== 'assistant') return { ...message }
+  const calls = message.tool_calls?.map((call) => ({ function: { name: call.name, arguments: call.arguments } }))
+  return { role: 'assistant', content: message.content, ...(calls ? { tool_calls: calls } : {}) }
+}
+
+interface Part {
+  readonly message?: Message
+  readonly done: boolean
+  readonly prompt_eval_count?: number
+  readonly eval_count?: number
+}
+
+function toChunk({ message, done, prompt_eval_count = 0, eval_count = 0 }: Part): ModelChunk {
+  const tool_calls = (message?.tool_calls ?? []).map(({ function: { name, arguments: args } }) => ({
+    name: name || `unnamed_${newId()}`,
+    arguments: typeof args === 'object' && args !== null ? args : {},
+  }))
+  const usage = done ? { usage: { tokens_in: prompt_eval_count, tokens_out: eval_count } } : {}
+  return { text: message?.content ?? '', tool_calls, ...usage }
+}

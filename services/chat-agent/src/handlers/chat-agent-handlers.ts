@@ -1,0 +1,35 @@
+import type { chatAgent } from '@youworker/contracts/chat-agent'
+import type { Handlers } from '@youworker/messaging/server'
+import type { RunService } from '../services/run-service.ts'
+import type { SessionService } from '../services/session-service.ts'
+import type { StartRun } from '../services/start-run.ts'
+import type { ToolRunService } from '../services/tool-run-service.ts'
+
+interface Services {
+  readonly startRun: StartRun
+  readonly runs: RunService
+  readonly sessions: SessionService
+  readonly toolRuns: ToolRunService
+}
+
+export function chatAgentHandlers({ startRun, runs, sessions, toolRuns }: Services): Handlers<typeof chatAgent> {
+  return {
+    startRun: (input, context) => startRun.start(input, context),
+    getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id),
+    stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
+    listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),
+    createSession: (input, context) => sessions.create(input, context),
+    listSessions: (page, { caller }) => sessions.list(caller.user_id, page),
+    getSession: ({ session_id }, { caller }) => sessions.get(caller.user_id, session_id),
+    updateSession: ({ session_id, ...settings }, { caller }) => sessions.update(caller.user_id, session_id, settings),
+    async deleteSession({ session_id }, context) {
+      await sessions.delete(context.caller.user_id, session_id, context)
+      return {}
+    },
+    listMessages: ({ session_id, after }, { caller }) => sessions.messages(caller.user_id, session_id, after),
+    listToolRuns: (input, { caller }) => toolRuns.list(caller.user_id, input),
+    listTasks: (page, { caller }) => runs.listTasks(caller.user_id, page),
+    getTask: ({ task_id }, { caller }) => runs.getTask(caller.user_id, task_id),
+    cancelTask: ({ task_id }, { caller }) => runs.cancelTask(caller.user_id, task_id),
+  }
+}

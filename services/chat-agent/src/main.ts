@@ -1,0 +1,5 @@
+import { runProcess } from '@youworker/runtime/run-process'
+import { startChatAgent } from './app.ts'
+import { Env } from './config.ts'
+
+await runProcess({ name: 'chat-agent', env: process.env, schema: Env, start: startChatAgent })

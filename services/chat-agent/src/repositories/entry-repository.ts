@@ -1,0 +1,43 @@
+import type { ChatAgentTables, EntryRow } from '@youworker/database/chat-agent/tables'
+import { type Kysely, sql } from 'kysely'
+
+export class EntryRepository {
+  readonly #db: Kysely<ChatAgentTables>
+
+  constructor(db: Kysely<ChatAgentTables>) {
+    this.#db = db
+  }
+
+  /**
+   * Any number of entries of any runs in one statement. Entries of an attempt that is no longer its run's owner are not
+   * written; the lock makes a new owner wait for what is. Writing one again changes nothing.
+   */
+  async addFenced(entries: readonly EntryRow[]): Promise<void> {
+    const column = <K extends keyof EntryRow>(name: K) => entries.map((entry) => entry[name])
+    const runIds = [...new Set(column('run_id'))]
+    await sql`
+      insert into run_entries (run_id, n, attempt, space_id, body)
+      select e.run_id, e.n, e.attempt, e.space_id, e.body
+      from unnest(${column('run_id')}::uuid[], ${column('n')}::bigint[], ${column('attempt')}::integer[],
+        ${column('space_id')}::uuid[], ${column('body')}::bytea[]) as e (run_id, n, attempt, space_id, body)
+      join (select id, attempt from runs where id = any(${runIds}::uuid[]) order by id for share) as owner
+        on owner.id = e.run_id and owner.attempt = e.attempt
+      on conflict do nothing`.execute(this.#db)
+  }
+
+  /** In the transaction that holds the run's row. */
+  async add(entries: readonly EntryRow[]): Promise<void> {
+    await this.#db.insertInto('run_entries').values(entries).execute()
+  }
+
+  page(runId: string, after: number, limit: number): Promise<Pick<EntryRow, 'n' | 'body'>[]> {
+    return this.#db
+      .selectFrom('run_entries')
+      .select(['n', 'body'])
+      .where('run_id', '=', runId)
+      .where('n', '>', after)
+      .orderBy('n')
+      .limit(limit)
+      .execute()
+  }
+}

@@ -1,0 +1,40 @@
+import type { ChatAgentTables, MessageRow } from '@youworker/database/chat-agent/tables'
+import { type Kysely, sql } from 'kysely'
+
+export type NewMessage = Omit<MessageRow, 'position' | 'created_at'>
+
+export class MessageRepository {
+  readonly #db: Kysely<ChatAgentTables>
+
+  constructor(db: Kysely<ChatAgentTables>) {
+    this.#db = db
+  }
+
+  async add(messages: readonly NewMessage[]): Promise<void> {
+    await this.#db.insertInto('messages').values(messages).execute()
+  }
+
+  /** Oldest first, those behind the message `after`. An unknown `after` has nothing behind it. */
+  page(sessionId: string, after: string | undefined, limit: number): Promise<MessageRow[]> {
+    let rows = this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId)
+    if (after !== undefined) {
+      rows = rows.where(
+        sql<boolean>`(turn, position) > (select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${sessionId})`,
+      )
+    }
+    return rows.orderBy('turn').orderBy('position').limit(limit).execute()
+  }
+
+  /** The latest messages up to a turn, newest first. */
+  latest(sessionId: string, upToTurn: number, limit: number): Promise<MessageRow[]> {
+    return this.#db
+      .selectFrom('messages')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .where('turn', '<=', upToTurn)
+      .orderBy('turn', 'desc')
+      .orderBy('position', 'desc')
+      .limit(limit)
+      .execute()
+  }
+}

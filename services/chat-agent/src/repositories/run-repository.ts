@@ -1,0 +1,98 @@
+import type { ChatAgentTables, ModelStepRow, RunRow } from '@youworker/database/chat-agent/tables'
+import { type Kysely, sql } from 'kysely'
+
+type NewRun = Pick<
+  RunRow,
+  'id' | 'space_id' | 'user_id' | 'sid' | 'session_id' | 'grant_id' | 'turn' | 'model' | 'enable_tools' | 'disable_web' | 'max_iterations'
+>
+type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
+
+const now = sql<string>`now()`
+
+export class RunRepository {
+  readonly #db: Kysely<ChatAgentTables>
+
+  constructor(db: Kysely<ChatAgentTables>) {
+    this.#db = db
+  }
+
+  async add(run: NewRun): Promise<void> {
+    await this.#db.insertInto('runs').values(run).execute()
+  }
+
+  find(id: string): Promise<RunRow | undefined> {
+    return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
+  }
+
+  /** Makes this attempt the run's owner. Waits for entries of the former owner that are being written; later ones are not. */
+  begin(id: string, attempt: number): Promise<RunRow | undefined> {
+    return this.#db
+      .updateTable('runs')
+      .set({ attempt, status: 'running', updated_at: now })
+      .where('id', '=', id)
+      .where('status', 'in', ['pending', 'running'])
+      .returningAll()
+      .executeTakeFirst()
+  }
+
+  async setModel(id: string, model: string): Promise<void> {
+    await this.#db.updateTable('runs').set({ model }).where('id', '=', id).execute()
+  }
+
+  async addUse(id: string, use: Pick<RunRow, 'tokens_in' | 'tokens_out' | 'ttft_ms'>): Promise<void> {
+    await this.#db.updateTable('runs').set({ ...use, updated_at: now }).where('id', '=', id).execute()
+  }
+
+  async end(id: string, end: RunEnd): Promise<void> {
+    await this.#db.updateTable('runs').set({ ...end, updated_at: now }).where('id', '=', id).execute()
+  }
+
+  /** The first reason stays. */
+  async setStopReason(id: string, reason: NonNullable<RunRow['stop_reason']>): Promise<void> {
+    await this.#db.updateTable('runs').set({ stop_reason: reason }).where('id', '=', id).where('stop_reason', 'is', null).execute()
+  }
+
+  /** Runs that have not ended, of one session or key, or of everything of one user. */
+  open(of: { sid: string } | { user_id: string }, startedBefore: string): Promise<Pick<RunRow, 'id' | 'session_id' | 'user_id' | 'space_id'>[]> {
+    const open = this.#db
+      .selectFrom('runs')
+      .select(['id', 'session_id', 'user_id', 'space_id'])
+      .where('status', 'in', ['pending', 'running'])
+      .where('created_at', '<=', startedBefore)
+    return ('sid' in of ? open.where('sid', '=', of.sid) : open.where('user_id', '=', of.user_id)).execute()
+  }
+
+  /** Runs that look open although their job has ended. */
+  leftOver(): Promise<Pick<RunRow, 'id' | 'space_id'>[]> {
+    return this.#db
+      .selectFrom('runs')
+      .innerJoin('jobs', 'jobs.id', 'runs.id')
+      .select(['runs.id', 'runs.space_id'])
+      .where('runs.status', 'in', ['pending', 'running'])
+      .where('jobs.status', 'not in', ['pending', 'running'])
+      .limit(100)
+      .execute()
+  }
+
+  /** Locked, in the order in which the writer of entries locks them too. */
+  lockOfSession(sessionId: string): Promise<RunRow[]> {
+    return this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId).orderBy('id').forUpdate().execute()
+  }
+
+  async idsOfSession(sessionId: string): Promise<string[]> {
+    const rows = await this.#db.selectFrom('runs').select('id').where('session_id', '=', sessionId).orderBy('id').execute()
+    return rows.map(({ id }) => id)
+  }
+
+  async addStep(step: ModelStepRow): Promise<void> {
+    await this.#db
+      .insertInto('model_steps')
+      .values(step)
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  }
+
+  steps(runId: string): Promise<ModelStepRow[]> {
+    return this.#db.selectFrom('model_steps').selectAll().where('run_id', '=', runId).orderBy('iteration').execute()
+  }
+}

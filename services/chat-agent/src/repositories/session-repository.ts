@@ -1,0 +1,92 @@
+import type { ChatAgentTables, SessionRow } from '@youworker/database/chat-agent/tables'
+import { type Kysely, sql } from 'kysely'
+
+type NewSession = Pick<SessionRow, 'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'>
+type SessionPatch = Partial<Pick<SessionRow, 'title' | 'model' | 'enable_tools' | 'tools_pinned'>>
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const now = sql<string>`now()`
+
+export class SessionRepository {
+  readonly #db: Kysely<ChatAgentTables>
+
+  constructor(db: Kysely<ChatAgentTables>) {
+    this.#db = db
+  }
+
+  /** By id or external_id; an id wins. */
+  find(userId: string, ref: string): Promise<SessionRow | undefined> {
+    return this.#matching(userId, ref).executeTakeFirst()
+  }
+
+  /** Locked until the transaction ends. Order of locks everywhere: session, job, run. */
+  lock(userId: string, ref: string): Promise<SessionRow | undefined> {
+    return this.#matching(userId, ref).forUpdate().executeTakeFirst()
+  }
+
+  #matching(userId: string, ref: string) {
+    const rows = this.#db.selectFrom('sessions').selectAll().where('user_id', '=', userId).limit(1)
+    // Postgres text cannot hold NUL, so no session has it.
+    if (ref.includes('\0')) return rows.where(sql<boolean>`false`)
+    if (!UUID.test(ref)) return rows.where('external_id', '=', ref)
+    return rows
+      .where((where) => where.or([where('id', '=', ref), where('external_id', '=', ref)]))
+      .orderBy(sql`(id = ${ref}::uuid)`, 'desc')
+  }
+
+  /** Answers nothing when the user already has a session with this external_id. */
+  add(session: NewSession): Promise<SessionRow | undefined> {
+    return this.#db
+      .insertInto('sessions')
+      .values(session)
+      .onConflict((conflict) => conflict.columns(['user_id', 'external_id']).doNothing())
+      .returningAll()
+      .executeTakeFirst()
+  }
+
+  update(id: string, patch: SessionPatch): Promise<SessionRow> {
+    return this.#db
+      .updateTable('sessions')
+      .set({ ...patch, updated_at: now })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+  }
+
+  /** Opens the next turn; `title` fills an empty one only. */
+  async beginTurn(id: string, { messages, title, enable_tools }: { messages: number; title: Buffer; enable_tools: boolean }): Promise<number> {
+    const { turn } = await this.#db
+      .updateTable('sessions')
+      .set((set) => ({
+        turn: sql<number>`turn + 1`,
+        message_count: sql<number>`message_count + ${messages}`,
+        title: set.fn.coalesce('title', set.val(title)),
+        enable_tools: sql<boolean>`case when tools_pinned then enable_tools else ${enable_tools} end`,
+        updated_at: now,
+      }))
+      .where('id', '=', id)
+      .returning('turn')
+      .executeTakeFirstOrThrow()
+    return turn
+  }
+
+  async countMessage(id: string): Promise<void> {
+    await this.#db
+      .updateTable('sessions')
+      .set({ message_count: sql<number>`message_count + 1`, updated_at: now })
+      .where('id', '=', id)
+      .execute()
+  }
+
+  async list(userId: string, { limit, offset }: { limit: number; offset: number }): Promise<{ rows: SessionRow[]; total: number }> {
+    const mine = this.#db.selectFrom('sessions').where('user_id', '=', userId)
+    const rows = await mine.selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).offset(offset).execute()
+    const { total } = await mine.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+    return { rows, total: Number(total) }
+  }
+
+  /** With its messages, runs, entries and tool runs. */
+  async delete(id: string): Promise<void> {
+    await this.#db.deleteFrom('sessions').where('id', '=', id).execute()
+  }
+}

@@ -1,0 +1,63 @@
+import type { ChatAgentTables, ToolRunRow } from '@youworker/database/chat-agent/tables'
+import { type Kysely, sql } from 'kysely'
+
+export type NewToolRun = Pick<
+  ToolRunRow,
+  'id' | 'space_id' | 'user_id' | 'session_id' | 'run_id' | 'iteration' | 'index' | 'tool_name' | 'idempotent' | 'args'
+>
+type ToolRunEnd = Pick<ToolRunRow, 'status' | 'result' | 'preview' | 'error' | 'latency_ms'>
+type ListedToolRun = Omit<ToolRunRow, 'result'>
+
+const LISTED = [
+  'id', 'space_id', 'user_id', 'session_id', 'run_id', 'iteration', 'index', 'tool_name', 'status', 'idempotent', 'args', 'preview',
+  'error', 'start_ts', 'called_at', 'end_ts', 'latency_ms',
+] as const
+
+export class ToolRunRepository {
+  readonly #db: Kysely<ChatAgentTables>
+
+  constructor(db: Kysely<ChatAgentTables>) {
+    this.#db = db
+  }
+
+  async add(toolRuns: readonly NewToolRun[]): Promise<void> {
+    if (toolRuns.length > 0) await this.#db.insertInto('tool_runs').values(toolRuns).execute()
+  }
+
+  /** Written down right before the call is made. */
+  async markCalled(id: string): Promise<void> {
+    await this.#db.updateTable('tool_runs').set({ called_at: sql<string>`now()` }).where('id', '=', id).execute()
+  }
+
+  async end(id: string, end: ToolRunEnd): Promise<void> {
+    await this.#db
+      .updateTable('tool_runs')
+      .set({ ...end, end_ts: sql<string>`now()` })
+      .where('id', '=', id)
+      .execute()
+  }
+
+  /** Calls of a run that ends without them. */
+  async endOpen(runId: string, error: (id: string) => Buffer): Promise<void> {
+    const open = await this.#db.selectFrom('tool_runs').select(['id', 'called_at']).where('run_id', '=', runId).where('status', '=', 'running').execute()
+    for (const { id, called_at } of open) {
+      const status = called_at === null ? 'error' : 'unknown'
+      await this.end(id, { status, result: null, preview: null, error: error(id), latency_ms: null })
+    }
+  }
+
+  ofRun(runId: string): Promise<ToolRunRow[]> {
+    return this.#db.selectFrom('tool_runs').selectAll().where('run_id', '=', runId).orderBy('iteration').orderBy('index').execute()
+  }
+
+  async list(
+    of: { user_id: string; session_id: string | undefined },
+    { limit, offset }: { limit: number; offset: number },
+  ): Promise<{ rows: ListedToolRun[]; total: number }> {
+    let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id)
+    if (of.session_id !== undefined) mine = mine.where('session_id', '=', of.session_id)
+    const rows = await mine.select(LISTED).orderBy('start_ts', 'desc').orderBy('id', 'desc').limit(limit).offset(offset).execute()
+    const { total } = await mine.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
+    return { rows, total: Number(total) }
+  }
+}

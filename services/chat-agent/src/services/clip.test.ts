@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { clipArgs, clipBytes, clipText, withinBytes } from './clip.ts'
+
+const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
+
+test('texts are cut between characters', () => {
+  expect(clipText('abc', 3)).toBe('abc')
+  expect(clipText('abcd', 3)).toBe('ab…')
+  expect(clipText('a😀😀', 3)).toBe('a…')
+  expect(bytes(clipBytes('\u0001日'.repeat(500), 600))).toBeLessThanOrEqual(600)
+})
+
+test('arguments are shown whole when small, else in part', () => {
+  expect(clipArgs({ query: 'x', top_k: 3 }, 100)).toEqual({ query: 'x', top_k: 3 })
+  const clipped = clipArgs({ query: '日'.repeat(5_000), deep: { a: ['b'.repeat(5_000)] }, ['k'.repeat(500)]: 1 }, 1_024)
+  expect(bytes(clipped)).toBeLessThanOrEqual(1_024)
+  expect(clipped['query']).toMatch(/^日+…$/)
+})
+
+test('a list ends before the limit', () => {
+  expect(withinBytes(['aa', 'bb', 'cc'], 11)).toEqual(['aa', 'bb'])
+  expect(withinBytes(['aa'], 100)).toEqual(['aa'])
+  expect(withinBytes(['a'.repeat(50)], 10)).toEqual([])
+})

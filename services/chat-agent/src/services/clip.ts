@@ -1,0 +1,35 @@
+const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '')
+
+/** At most `max` UTF-16 units, never half a character; a cut is shown by `…`. */
+export function clipText(text: string, max: number): string {
+  if (text.length <= max) return text
+  const cut = text.slice(0, max - 1)
+  return `${cut.isWellFormed() ? cut : cut.slice(0, -1)}…`
+}
+
+/** At most `max` bytes of JSON. */
+export function clipBytes(text: string, max: number): string {
+  let clipped = clipText(text, max)
+  while (bytesOf(clipped) > max) clipped = clipText(clipped, Math.floor(clipped.length * 0.8))
+  return clipped
+}
+
+/** Arguments for showing: as they are when they are at most `max` bytes of JSON, else their first fields, cut. */
+export function clipArgs(args: Record<string, unknown>, max: number): Record<string, unknown> {
+  if (bytesOf(args) <= max) return args
+  const shown: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(args)) {
+    const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
+    const next = { ...shown, [clipText(name, 64)]: clipBytes(text, Math.floor(max / 4)) }
+    if (bytesOf(next) > max) break
+    Object.assign(shown, next)
+  }
+  return shown
+}
+
+/** The first entries that fit into `max` bytes of JSON. */
+export function withinBytes<T>(entries: readonly T[], max: number): T[] {
+  let bytes = 0
+  const end = entries.findIndex((entry) => (bytes += bytesOf(entry) + 1) > max)
+  return entries.slice(0, end === -1 ? undefined : end)
+}

@@ -1,0 +1,27 @@
+import type { RunEntry } from '@youworker/contracts/chat-agent'
+
+/** For whom a request is made. A handler's context is one. */
+export interface CallerContext {
+  readonly caller: { readonly user_id: string; readonly sid: string; readonly token: string }
+  readonly correlationId: string
+  readonly traceparent: string
+  readonly idempotencyKey: string | undefined
+}
+
+/** Shows an entry to whoever watches the run now. Never throws; what gets lost is read from the run's log. */
+export interface LivePublisher {
+  publish(runId: string, entry: RunEntry): void
+}
+
+/** Wakes the workers of every process. */
+export interface Waker {
+  newRun(): void
+  cancelled(): void
+}
+
+/** The right of a run to act for its user, kept by auth. */
+export interface Grants {
+  create(runId: string, context: CallerContext): Promise<string>
+  /** A token of at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant has ended. */
+  issueToken(grantId: string): Promise<string>
+}

@@ -1,0 +1,39 @@
+import type { z } from 'zod'
+
+export interface McpServer {
+  readonly name: string
+  readonly url: string
+  /** Ours: gets the run's token, and its search results become citations. */
+  readonly own: boolean
+}
+
+/** Our built-in tool servers that a run uses. */
+export const OWN_SERVERS = ['semantic', 'datetime'] as const
+
+const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i
+
+/** `name=url,name=url` of MCP__SERVER_URLS. */
+export function parseServerUrls(list: string, context: z.core.$RefinementCtx): McpServer[] {
+  const entries = list.split(',').flatMap((entry) => (entry.trim() === '' ? [] : [entry.trim()]))
+  return entries.flatMap((entry) => {
+    const [name = '', ...rest] = entry.split('=')
+    const url = rest.join('=')
+    const message = problemOf(name, url)
+    if (message === undefined) return [{ name, url, own: false }]
+    context.addIssue({ code: 'custom', message: `${entry}: ${message}`, input: list })
+    return []
+  })
+}
+
+function problemOf(name: string, url: string): string | undefined {
+  if (!NAME.test(name)) return 'must be name=url, the name of letters, digits, _ and -'
+  if (OWN_SERVERS.some((own) => own === name)) return 'this name belongs to a built-in server; choose another'
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return 'must be name=url with an http(s) URL'
+  return undefined
+}
+
+/** Where our own servers are: `<TOOLS__URL>/<server>/mcp`. */
+export const ownServers = (toolsUrl: string | undefined): McpServer[] =>
+  toolsUrl === undefined
+    ? []
+    : OWN_SERVERS.map((name) => ({ name, url: `${toolsUrl.replace(/\/+$/, '')}/${name}/mcp`, own: true }))

@@ -1,0 +1,13 @@
+/** Names for the model: the server's own name for a tool; one that is taken becomes `<server>_<tool>`. Earlier servers win. */
+export function nameTools<T extends { readonly server: string; readonly name: string }>(tools: readonly T[]): Map<string, T> {
+  const named = new Map<string, T>()
+  for (const tool of tools) {
+    const name = named.has(tool.name) ? `${tool.server}_${tool.name}` : tool.name
+    if (!named.has(name)) named.set(name, tool)
+  }
+  return named
+}
+
+/** What `disable_web` takes away. */
+export const isWebTool = ({ server, name }: { readonly server: string; readonly name: string }): boolean =>
+  /^web/i.test(name) || /^web/i.test(server)

@@ -1,0 +1,146 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { ChatInput, type RunEntry } from '@youworker/contracts/chat-agent'
+import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
+import { migrateSchema, roleUrl } from '@youworker/database/migrate'
+import { openDatabase } from '@youworker/database/open'
+import { startWorker } from '@youworker/database/worker'
+import { readEnv } from '@youworker/runtime/config'
+import { silentLogger } from '@youworker/runtime/logger'
+import { testDatabase, testPassword } from '@youworker/test-kit/database'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { sql } from 'kysely'
+import { createAgent } from './agent.ts'
+import { Env } from './config.ts'
+import type { CallerContext } from './services/ports.ts'
+
+/** What auth would say; the whole house's tests have the real one. */
+export class TestGrants {
+  revoked = false
+  readonly made: string[] = []
+  issued = 0
+
+  readonly create = async (runId: string): Promise<string> => {
+    this.made.push(runId)
+    return randomUUID()
+  }
+
+  readonly issueToken = async (): Promise<string> => {
+    const { AppError } = await import('@youworker/contracts/errors')
+    if (this.revoked) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated')
+    this.issued += 1
+    return `token-${this.issued}`
+  }
+}
+
+export interface Replica extends AsyncDisposable {
+  readonly agent: ReturnType<typeof createAgent>
+  readonly live: { runId: string; entry: RunEntry }[]
+  /** The database connection goes away at once, as when the process dies. */
+  crash(): Promise<void>
+}
+
+export async function chatDatabase() {
+  const stack = new AsyncDisposableStack()
+  const { adminUrl } = stack.use(
+    await testDatabase({
+      template: 'chat-agent',
+      prepare: (url) => migrateSchema({ adminUrl: url, owner: 'chat-agent', password: testPassword, logger: silentLogger() }),
+    }),
+  )
+  const secret = randomBytes(32).toString('base64url')
+  const grants = new TestGrants()
+
+  /** The service without its NATS side, `worker: false` without running anything. */
+  const replica = (env: Record<string, string> = {}, { worker = true }: { worker?: boolean } = {}): Replica => {
+    const url = roleUrl(adminUrl, 'chat-agent', testPassword)
+    const logger = silentLogger()
+    const config = readEnv(Env, {
+      DATABASE__URL: url,
+      NATS__URL: 'nats://127.0.0.1:1',
+      SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: secret,
+      ...env,
+    })
+    const database = openDatabase<ChatAgentTables>({ url, schema: 'chat_agent', poolSize: 5, slowQueryMs: 1_000, logger })
+    const live: Replica['live'] = []
+    const nudge = () => running?.nudge()
+    const agent = createAgent(config, {
+      database,
+      live: { publish: (runId, entry) => void live.push({ runId, entry }) },
+      waker: { newRun: nudge, cancelled: nudge },
+      grants,
+      logger,
+    })
+    const { runner, uow } = agent
+    const running = worker
+      ? startWorker({
+          database,
+          uow,
+          kind: 'run',
+          concurrency: 10,
+          logger,
+          run: (job, { signal }) => runner.run(job, signal),
+          giveUp: (job, reason) => runner.giveUp(job, reason),
+        })
+      : undefined
+    const own = new AsyncDisposableStack()
+    own.use(database)
+    own.use(agent.writer)
+    if (running) own.use(running)
+    const handle: Replica = {
+      agent,
+      live,
+      crash: () => database[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => own.disposeAsync(),
+    }
+    stack.use(handle)
+    return handle
+  }
+  return { adminUrl, grants, replica, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+export const contextOf = (user_id: string, change: Partial<CallerContext> = {}): CallerContext => ({
+  caller: { user_id, sid: user_id, token: 'x' },
+  correlationId: randomUUID(),
+  traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
+  idempotencyKey: undefined,
+  ...change,
+})
+
+export const chat = (input: object): ChatInput => ChatInput.parse(input)
+
+/** Every entry of a run, as a reader pages through them. */
+export async function entriesOf({ agent }: Replica, userId: string, runId: string): Promise<RunEntry[]> {
+  const all: RunEntry[] = []
+  for (;;) {
+    const { entries, more } = await agent.runs.entries(userId, runId, all.at(-1)?.n ?? 0)
+    all.push(...entries)
+    if (!more) return all
+  }
+}
+
+export const doneOf = async (replica: Replica, userId: string, runId: string) =>
+  waitFor(
+    async () => {
+      const found = (await entriesOf(replica, userId, runId)).flatMap(({ body }) => (body.event === 'done' ? [body.data] : []))
+      if (found.length > 1) throw new Error('more than one done')
+      return found[0]
+    },
+    { what: 'the end of the run', timeoutMs: 45_000 },
+  )
+
+/** What a viewer has on the screen after these entries. */
+export function textOf(entries: readonly RunEntry[]): string {
+  let text = ''
+  for (const { body } of entries) {
+    if (body.event === 'token') text += body.data.text
+    if (body.event === 'rewind') text = text.slice(0, body.data.offset)
+  }
+  return text
+}
+
+/** Rows as an administrator sees them, whatever their space. */
+export async function asAdmin<T>(adminUrl: string, text: string): Promise<T[]> {
+  const logger = silentLogger()
+  await using database = openDatabase<ChatAgentTables>({ url: adminUrl, schema: 'chat_agent', poolSize: 1, slowQueryMs: 1_000, logger })
+  return (await sql.raw<T>(text).execute(database.kysely)).rows
+}

@@ -1,0 +1,27 @@
+import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
+import type { Database } from '@youworker/database/open'
+import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
+import { EntryRepository } from './repositories/entry-repository.ts'
+import { MessageRepository } from './repositories/message-repository.ts'
+import { RunRepository } from './repositories/run-repository.ts'
+import { SessionRepository } from './repositories/session-repository.ts'
+import { ToolRunRepository } from './repositories/tool-run-repository.ts'
+
+export interface ChatAgentRepositories extends SystemRepositories {
+  readonly sessions: SessionRepository
+  readonly messages: MessageRepository
+  readonly runs: RunRepository
+  readonly entries: EntryRepository
+  readonly toolRuns: ToolRunRepository
+}
+
+export type ChatAgentUnitOfWork = UnitOfWork<ChatAgentRepositories>
+
+export const createChatAgentUnitOfWork = (database: Database<ChatAgentTables>): ChatAgentUnitOfWork =>
+  createUnitOfWork(database, (trx) => ({
+    sessions: new SessionRepository(trx),
+    messages: new MessageRepository(trx),
+    runs: new RunRepository(trx),
+    entries: new EntryRepository(trx),
+    toolRuns: new ToolRunRepository(trx),
+  }))

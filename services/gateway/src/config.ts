@@ -1,0 +1,51 @@
+import { commaList, flag, natsEnv, processEnv } from '@youworker/runtime/config'
+import { z } from 'zod'
+import { isAddressRange } from './middleware/client-address.ts'
+
+const KNOWN_WORDS = /change|default|example|secret|password|test|csrf|123456/i
+const isStrong = (secret: string): boolean => secret.length >= 32 && new Set(secret).size >= 12 && !KNOWN_WORDS.test(secret)
+
+const isOrigin = (text: string): boolean =>
+  !text.includes('*') && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text
+
+const Origins = commaList
+  .transform((list) => list.map((origin) => origin.replace(/\/$/, '')))
+  .pipe(
+    z.array(
+      z.string().refine(isOrigin, 'names exact origins like https://app.example.org; `*` is refused because cookies are allowed'),
+    ),
+  )
+
+const AddressRanges = commaList.pipe(z.array(z.string().refine(isAddressRange, 'must be addresses or CIDR ranges')))
+
+export const Env = z
+  .object({
+    ...processEnv,
+    ...natsEnv,
+    API__HOST: z.string().default('127.0.0.1'),
+    API__PORT: z.coerce.number().int().min(0).max(65_535).default(8_001),
+    /** Signs CSRF tokens. Another value makes browsers fetch a new token. */
+    SECURITY__CSRF_SECRET: z.string().min(16, 'must have at least 16 characters'),
+    /** Origins of browser apps that may call with cookies. */
+    FRONTEND_ORIGIN: Origins.default([]),
+    /** Proxies whose X-Forwarded-For is believed. */
+    SECURITY__TRUSTED_PROXIES: AddressRanges.default([]),
+    /** Whether a trusted proxy's X-Authentik-Username is checked against the key. */
+    SECURITY__AUTHENTIK_ENABLED: flag.default(false),
+    /** `generous` is a hundred times the published limits. */
+    SECURITY__RATE_LIMITS: z.enum(['on', 'generous', 'off']).default('on'),
+    /** When set, only these addresses are served. */
+    SECURITY__WHITELISTED_IPS: AddressRanges.default([]),
+    INGEST__MAX_FILE_MB: z.coerce.number().int().min(1).max(1_024).default(100),
+  })
+  .superRefine((env, context) => {
+    if (env.APP_ENV !== 'production') return
+    const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+    if (!isStrong(env.SECURITY__CSRF_SECRET)) {
+      refuse('SECURITY__CSRF_SECRET', 'is weak: take a new one from `npm run youworker -- keys generate`')
+    }
+    if (env.SECURITY__RATE_LIMITS === 'off')
+      refuse('SECURITY__RATE_LIMITS', '`off` is refused in production; use `on` or `generous`')
+  })
+
+export type Config = Readonly<z.output<typeof Env>>

@@ -1,0 +1,41 @@
+import { ENTRIES_PER_ATTEMPT } from '@youworker/contracts/chat-agent'
+
+/** `gap`: entries before this one are missing, ask the log; the entry itself may be offered again later. */
+export type Verdict = 'apply' | 'drop' | 'gap'
+
+const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)
+
+/** Puts a run's entries from its log and from the live subject into one order, each once. */
+export class EntryOrder {
+  #last: number
+
+  /** `after`: number of the last entry the reader has, 0 for none. */
+  constructor(after = 0) {
+    this.#last = after
+  }
+
+  /** Number of the last entry applied. */
+  get last(): number {
+    return this.#last
+  }
+
+  /** The log comes in order and without holes: only what is known already is dropped. */
+  offerLogged(n: number): 'apply' | 'drop' {
+    if (n <= this.#last) return 'drop'
+    this.#last = n
+    return 'apply'
+  }
+
+  /**
+   * Entries of a lower attempt have lower numbers, so they drop out by themselves. The first entry of a new attempt refers to
+   * the persisted text of the one before: it applies only when the log has been read to its end (`caughtUp`).
+   */
+  offerLive(n: number, { caughtUp = false } = {}): Verdict {
+    if (n <= this.#last) return 'drop'
+    const isNext = n === this.#last + 1 && attemptOf(n) === attemptOf(this.#last)
+    const isFirstOfNewAttempt = n % ENTRIES_PER_ATTEMPT === 1
+    if (!isNext && !(isFirstOfNewAttempt && caughtUp)) return 'gap'
+    this.#last = n
+    return 'apply'
+  }
+}

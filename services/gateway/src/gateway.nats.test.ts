@@ -1,0 +1,327 @@
+import { createConnection } from 'node:net'
+import { ErrorBody } from '@youworker/contracts/errors'
+import { readEnv } from '@youworker/runtime/config'
+import { silentLogger } from '@youworker/runtime/logger'
+import { type TestNats, testNats } from '@youworker/test-kit/nats'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startGateway } from './app.ts'
+import { Env } from './config.ts'
+import { ROUTES } from './routes.ts'
+
+const ORIGIN = 'https://app.example.org'
+const JSON_TYPE = { 'content-type': 'application/json' }
+const ID = '0190a5f0-0000-7000-8000-000000000000'
+
+let nats: TestNats
+let gateway: Awaited<ReturnType<typeof startGateway>>
+let api = ''
+
+const start = (env: Record<string, string>) =>
+  startGateway(
+    readEnv(Env, {
+      NATS__URL: nats.url,
+      API__PORT: '0',
+      SECURITY__CSRF_SECRET: 'only for this test, long enough',
+      FRONTEND_ORIGIN: ORIGIN,
+      SECURITY__RATE_LIMITS: 'off',
+      ...env,
+    }),
+    { logger: silentLogger() },
+  )
+
+/** Nobody but the gateway is there: every service is down. */
+beforeAll(async () => {
+  nats = await testNats()
+  gateway = await start({})
+  api = `http://127.0.0.1:${gateway.port}`
+})
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]()
+  await nats[Symbol.asyncDispose]()
+})
+
+/** The answer, after checking what every error answer must be. */
+async function call(path: string, init: RequestInit = {}, base = api) {
+  const answer = await fetch(base + path, { redirect: 'manual', ...init })
+  const text = await answer.text()
+  expect(answer.headers.get('x-correlation-id'), path).toMatch(/^[A-Za-z0-9._-]{1,64}$/)
+  expect(answer.headers.get('x-content-type-options'), path).toBe('nosniff')
+  const error = answer.status >= 400 && text !== '' ? ErrorBody.parse(JSON.parse(text)).error : undefined
+  if (error) expect(error.correlation_id).toBe(answer.headers.get('x-correlation-id'))
+  return { status: answer.status, headers: answer.headers, text, error }
+}
+
+/** Raw bytes in, raw bytes out: for what fetch would not send. */
+function raw(request: string | Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(gateway.port, '127.0.0.1', () => socket.write(request))
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+      if (text.includes('\r\n\r\n')) socket.end()
+    })
+    socket.on('close', () => resolve(text))
+    socket.on('error', reject)
+  })
+}
+
+describe('every error has the one body', () => {
+  test.each([
+    ['an unknown path', '/v1/nothing', {}, 404, 'ROUTE_NOT_FOUND'],
+    ['an unknown method', '/v1/search', { method: 'GET' }, 405, 'METHOD_NOT_ALLOWED'],
+    ['an unusual method', '/v1/groups', { method: 'PROPFIND' }, 405, 'METHOD_NOT_ALLOWED'],
+    ['nobody signed in', '/v1/groups', {}, 401, 'NOT_AUTHENTICATED'],
+    ['a login with nothing', '/v1/auth/login', { method: 'POST' }, 401, 'NOT_AUTHENTICATED'],
+    ['bad JSON', '/v1/auth/login', { method: 'POST', body: '{', headers: JSON_TYPE }, 400, 'VALIDATION_ERROR'],
+    ['a wrong field', '/v1/auth/login', { method: 'POST', body: '{"username":7}', headers: JSON_TYPE }, 400, 'VALIDATION_ERROR'],
+    ['a form', '/v1/auth/login', { method: 'POST', body: new URLSearchParams({ a: 'b' }) }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [
+      'a compressed body',
+      '/v1/auth/login',
+      { method: 'POST', body: 'x', headers: { ...JSON_TYPE, 'content-encoding': 'gzip' } },
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+    ],
+    [
+      'a body over the limit',
+      '/v1/auth/login',
+      { method: 'POST', body: `"${'x'.repeat(300_000)}"`, headers: JSON_TYPE },
+      413,
+      'PAYLOAD_TOO_LARGE',
+    ],
+    ['NUL in the query', '/docs/a%00b', {}, 400, 'VALIDATION_ERROR'],
+    ['a path that is not UTF-8', '/docs/%ff', {}, 400, 'VALIDATION_ERROR'],
+    ['an asset that is not one', '/docs/package.json', {}, 404, 'ROUTE_NOT_FOUND'],
+    ['a stream asked for by HEAD', `/v1/runs/${ID}/events`, { method: 'HEAD' }, 405, undefined],
+  ] as const)('%s', async (_, path, init, status, code) => {
+    const answer = await call(path, init)
+    expect(answer.status).toBe(status)
+    expect(answer.error?.code).toBe(code)
+  })
+
+  test('what the message, the type and the field say', async () => {
+    expect((await call('/v1/groups')).error).toMatchObject({
+      message: expect.stringContaining('Not authenticated'),
+      type: 'authentication_error',
+      param: null,
+    })
+    const wrong = await call('/v1/auth/login', { method: 'POST', body: '{"username":7}', headers: JSON_TYPE })
+    expect(wrong.error).toMatchObject({ type: 'invalid_request_error', param: 'username', details: [{ field: 'username' }] })
+    expect((await call('/v1/nothing')).error?.type).toBe('not_found_error')
+    expect((await call('/v1/groups', { method: 'PROPFIND' })).headers.get('allow')).toBe('GET, POST, HEAD, OPTIONS')
+    expect((await call('/v1/groups')).headers.get('www-authenticate')).toMatch(/^Bearer/)
+  })
+
+  test('a body without a length is bounded too', async () => {
+    const body = new ReadableStream({
+      pull(controller) {
+        controller.enqueue(new Uint8Array(64 * 1024).fill(32))
+      },
+    })
+    const answer = await call('/v1/auth/login', { method: 'POST', body, headers: JSON_TYPE, duplex: 'half' } as RequestInit)
+    expect([answer.status, answer.error?.code]).toEqual([413, 'PAYLOAD_TOO_LARGE'])
+  })
+
+  test.each([
+    ['no HTTP at all', 'hello\r\n\r\n', 400],
+    ['an unknown verb', 'BREW / HTTP/1.1\r\n\r\n', 400],
+    ['headers without end', `GET / HTTP/1.1\r\nx: ${'a'.repeat(40_000)}\r\n\r\n`, 413],
+    ['a proxy request', 'CONNECT example.org:443 HTTP/1.1\r\n\r\n', 405],
+    ['a wrong length', 'POST /v1/auth/login HTTP/1.1\r\ncontent-length: 1x\r\n\r\n', 400],
+    ['smuggling', 'POST /v1/auth/login HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+    ['TRACE', 'TRACE /v1/groups HTTP/1.1\r\n\r\n', 405],
+    ['an upgrade to nothing we know', 'GET /v1/nothing HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n', 404],
+    ['an expectation', 'GET /v1/nothing HTTP/1.1\r\nexpect: tea\r\n\r\n', 404],
+    [
+      'invalid UTF-8',
+      Buffer.concat([
+        Buffer.from(`POST /v1/auth/login HTTP/1.1\r\n${'content-type: application/json\r\n'}content-length: 4\r\n\r\n`),
+        Buffer.from([0x22, 0xff, 0xfe, 0x22]),
+      ]),
+      400,
+    ],
+    ['a raw byte in the path', Buffer.from('GET /docs/\xff HTTP/1.1\r\n\r\n', 'latin1'), 400],
+  ] as const)('%s', async (_, request, status) => {
+    const [head = '', body = ''] = (await raw(request)).split('\r\n\r\n')
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(head.toLowerCase()).toContain('x-correlation-id: ')
+    expect(ErrorBody.parse(JSON.parse(body)).error.correlation_id).not.toBe('')
+  })
+})
+
+describe('a service that is down', () => {
+  const signIn = { method: 'POST', body: JSON.stringify({ api_key: 'k' }), headers: JSON_TYPE }
+
+  test('is 503 with Retry-After', async () => {
+    const answer = await call('/v1/auth/login', signIn)
+    expect([answer.status, answer.error?.code]).toEqual([503, 'SERVICE_UNAVAILABLE'])
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+  })
+
+  test('every route that needs a caller says so before anything else, to whoever brings a key', async () => {
+    const closed = ROUTES.filter(({ auth }) => auth === 'required')
+    expect(closed.length).toBeGreaterThan(30)
+    const refusals = closed.map(async ({ method, path }) => {
+      const url = path.replaceAll(/\{\w+\}/g, ID)
+      expect((await call(url, { method })).status, `${method} ${path}`).toBe(401)
+      const answer = await call(url, { method, headers: { 'x-api-key': 'some-key' } })
+      expect([answer.status, answer.error?.code], `${method} ${path}`).toEqual([503, 'SERVICE_UNAVAILABLE'])
+    })
+    await Promise.all(refusals)
+  })
+
+  test('health tells it', async () => {
+    expect(await call('/health/live')).toMatchObject({ status: 200 })
+    expect(await call('/api/v1/health/live')).toMatchObject({ status: 200 })
+    const ready = await fetch(`${api}/health/ready`)
+    expect([ready.status, await ready.json()]).toMatchObject([
+      503,
+      { components: { nats: { status: 'ok' }, keys: { status: 'down' } } },
+    ])
+    const detailed = JSON.parse((await call('/health/detailed')).text)
+    expect(detailed).toMatchObject({
+      status: 'degraded',
+      components: { ingestion: { status: 'down' }, gateway: { dependencies: { nats: { status: 'ok' } } } },
+    })
+  })
+})
+
+describe('browsers', () => {
+  test('a preflight from an allowed origin', async () => {
+    const ask = { origin: ORIGIN, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-csrf-token' }
+    const { status, headers } = await call('/v1/chat', { method: 'OPTIONS', headers: ask })
+    expect(status).toBe(204)
+    expect(headers.get('access-control-allow-origin')).toBe(ORIGIN)
+    expect(headers.get('access-control-allow-credentials')).toBe('true')
+    for (const name of [
+      'content-type',
+      'authorization',
+      'x-api-key',
+      'x-csrf-token',
+      'x-correlation-id',
+      'x-authentik-api-key',
+      'x-authentik-username',
+      'idempotency-key',
+      'last-event-id',
+    ]) {
+      expect(headers.get('access-control-allow-headers')?.split(', ')).toContain(name)
+    }
+  })
+
+  test('errors carry CORS headers, other origins none', async () => {
+    expect((await call('/v1/groups', { headers: { origin: ORIGIN } })).headers.get('access-control-allow-origin')).toBe(ORIGIN)
+    for (const origin of ['https://evil.example.org', `${ORIGIN}.evil.org`, 'null', 'https://APP.example.org']) {
+      const { headers } = await call('/v1/groups', { headers: { origin } })
+      expect(headers.get('access-control-allow-origin'), origin).toBeNull()
+      expect(headers.get('vary')).toContain('Origin')
+    }
+  })
+
+  test('a content type without a body is no error', async () => {
+    expect((await call('/health/live', { headers: JSON_TYPE })).status).toBe(200)
+    expect((await call('/v1/auth/auto-login', { method: 'POST', headers: JSON_TYPE })).error?.code).toBe('NOT_AUTHENTICATED')
+  })
+
+  test('who is not signed in may ask for a CSRF token and sign out', async () => {
+    const csrf = await call('/v1/auth/csrf-token')
+    expect(JSON.parse(csrf.text)).toEqual({ csrf_token: expect.any(String), expires_at: expect.any(String) })
+    expect(csrf.headers.get('set-cookie')).toMatch(/^youworker_csrf=[\w.-]+; Path=\/; Max-Age=\d+; SameSite=Strict$/)
+    expect(csrf.headers.get('cache-control')).toBe('no-store')
+    const out = await call('/v1/auth/logout', { method: 'POST' })
+    expect(out.headers.getSetCookie()).toEqual([
+      expect.stringMatching(/^youworker_token=; .*Max-Age=0; .*HttpOnly$/),
+      expect.stringMatching(/^youworker_csrf=; .*Max-Age=0/),
+    ])
+  })
+
+  test('the documentation needs nothing from elsewhere', async () => {
+    const page = await call('/docs')
+    expect(page.text).not.toMatch(/https?:|<script>|style=/)
+    expect(page.headers.get('content-security-policy')).not.toMatch(/unsafe|https?:|\*/)
+    for (const [, asset = ''] of page.text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+      const answer = await fetch(api + asset)
+      expect(answer.status, asset).toBe(200)
+      expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(50)
+    }
+    expect(JSON.parse((await call('/openapi.json')).text)).toMatchObject({ openapi: '3.1.0' })
+  })
+})
+
+test('a correlation id is taken when it is one', async () => {
+  const send = async (id: string) =>
+    (await call('/v1/nothing', { headers: { 'x-correlation-id': id } })).headers.get('x-correlation-id')
+  expect(await send('my.trace_1-2')).toBe('my.trace_1-2')
+  for (const bad of ['with blank', 'x'.repeat(65), 'a/b', 'é']) expect(await send(bad), bad).not.toBe(bad)
+})
+
+test('aliases and a slash at the end lead to the same route', async () => {
+  for (const path of ['/api/v1/groups', '/v1/groups/', '/v1/chat/sessions', '/api/v1/chat/sessions', `/v1/chat/sessions/${ID}`]) {
+    expect((await call(path)).status, path).toBe(401)
+  }
+  expect((await call('/api/v2/groups')).status).toBe(404)
+  expect((await raw('GET http://elsewhere/v1/groups HTTP/1.1\r\n\r\n')).slice(0, 12)).toBe('HTTP/1.1 401')
+})
+
+test('metrics are for this machine, or for root', async () => {
+  expect((await call('/metrics')).text).toContain('http_request_duration_seconds')
+  expect((await call('/metrics', { headers: { 'x-forwarded-for': '1.2.3.4' } })).status).toBe(401)
+})
+
+describe('WebSockets are refused in HTTP', () => {
+  const refused = (path: string, headers: Record<string, string> = {}, protocols: string[] = []) =>
+    new Promise<{ status: number | undefined; code: string }>((resolve, reject) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}${path}`, protocols, { headers })
+      socket.on('open', () => reject(new Error('it opened')))
+      socket.on('error', () => undefined)
+      socket.on('unexpected-response', (_, answer) => {
+        let text = ''
+        answer.on('data', (chunk: Buffer) => (text += chunk.toString()))
+        answer.on('end', () => resolve({ status: answer.statusCode, code: ErrorBody.parse(JSON.parse(text)).error.code }))
+      })
+    })
+
+  test.each([
+    ['without a credential', '/v1/ws/chat/x', {}, [], 401],
+    ['from a foreign page', '/v1/ws/chat/x', { origin: 'https://evil.example.org', 'x-api-key': 'k' }, [], 403],
+    ['at an unknown path', '/v1/ws/other', {}, [], 404],
+    ['with a forged token', '/chat/x', { origin: ORIGIN }, ['bearer', 'a.b.c'], 401],
+    ['while auth is down', '/api/v1/ws/chat/x', { 'x-api-key': 'k' }, [], 503],
+  ] as const)('%s', async (_, path, headers, protocols, status) => {
+    expect((await refused(path, { ...headers }, [...protocols])).status).toBe(status)
+  })
+})
+
+test('limits count addresses while nobody is signed in', async () => {
+  await using limited = await start({ SECURITY__RATE_LIMITS: 'on', SECURITY__TRUSTED_PROXIES: '127.0.0.1' })
+  const base = `http://127.0.0.1:${limited.port}`
+  const from = (address: string) => call('/v1/auth/login', { method: 'POST', headers: { 'x-forwarded-for': address } }, base)
+  const first = await from('2001:db8::1')
+  expect(first.headers.get('x-ratelimit-limit')).toBe('10')
+  expect(first.headers.get('x-ratelimit-remaining')).toBe('9')
+  for (let i = 0; i < 9; i++) await from(`2001:db8::${i}`)
+  const refused = await from('2001:db8::ffff')
+  expect([refused.status, refused.error?.code, refused.error?.type]).toEqual([429, 'RATE_LIMIT_EXCEEDED', 'rate_limit_error'])
+  expect(refused.headers.get('retry-after')).toBe('6')
+  expect(refused.headers.get('x-ratelimit-remaining')).toBe('0')
+  expect((await from('2001:db8:0:1::1')).status).toBe(401)
+})
+
+test('an allow-list shuts everybody else out, but not health checks', async () => {
+  await using closed = await start({ SECURITY__WHITELISTED_IPS: '10.0.0.0/8', SECURITY__TRUSTED_PROXIES: '127.0.0.1' })
+  const base = `http://127.0.0.1:${closed.port}`
+  expect((await call('/openapi.json', {}, base)).status).toBe(403)
+  expect((await call('/openapi.json', { headers: { 'x-forwarded-for': '10.1.2.3' } }, base)).status).toBe(200)
+  expect((await call('/health/live', {}, base)).status).toBe(200)
+})
+
+test('a stop answers what is under way and takes nothing new', async () => {
+  const stopping = await start({})
+  const base = `http://127.0.0.1:${stopping.port}`
+  const underWay = fetch(`${base}/health/detailed`)
+  const idle = await fetch(`${base}/health/live`)
+  await idle.text()
+  await stopping[Symbol.asyncDispose]()
+  expect((await underWay).status).toBe(200)
+  await expect(fetch(`${base}/health/live`)).rejects.toThrow()
+})

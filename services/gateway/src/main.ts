@@ -1,0 +1,5 @@
+import { runProcess } from '@youworker/runtime/run-process'
+import { startGateway } from './app.ts'
+import { Env } from './config.ts'
+
+await runProcess({ name: 'gateway', env: process.env, schema: Env, start: startGateway })

@@ -1,0 +1,54 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+
+const ALLOW_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+const ALLOW_HEADERS = [
+  'content-type',
+  'authorization',
+  'x-api-key',
+  'x-csrf-token',
+  'x-correlation-id',
+  'x-authentik-api-key',
+  'x-authentik-username',
+  'idempotency-key',
+  'last-event-id',
+].join(', ')
+const EXPOSE_HEADERS = [
+  'content-disposition',
+  'content-range',
+  'retry-after',
+  'x-correlation-id',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+].join(', ')
+
+/** The request's origin when it is one of ours: only exact matches, because cookies are allowed. */
+export function allowedOrigin(headers: IncomingHttpHeaders, origins: ReadonlySet<string>): string | undefined {
+  const { origin } = headers
+  return origin !== undefined && origins.has(origin) ? origin : undefined
+}
+
+export const corsHeaders = (origin: string): OutgoingHttpHeaders => ({
+  'access-control-allow-origin': origin,
+  'access-control-allow-credentials': 'true',
+  'access-control-expose-headers': EXPOSE_HEADERS,
+})
+
+export const preflightHeaders: OutgoingHttpHeaders = {
+  'access-control-allow-methods': ALLOW_METHODS,
+  'access-control-allow-headers': ALLOW_HEADERS,
+  'access-control-max-age': '600',
+}
+
+/** Whether a browser says the request comes from a page of this site or of an allowed origin. */
+export function isFromOwnPage(headers: IncomingHttpHeaders, origins: ReadonlySet<string>): boolean {
+  const site = headers['sec-fetch-site']
+  return site === 'same-origin' || site === 'same-site' || allowedOrigin(headers, origins) !== undefined
+}
+
+/** For WebSockets, which browsers open from any page: no Origin (no browser), an allowed one, or the gateway's own. */
+export function isSocketOriginAllowed(headers: IncomingHttpHeaders, origins: ReadonlySet<string>): boolean {
+  const { origin, host } = headers
+  if (origin === undefined || origins.has(origin)) return true
+  return URL.canParse(origin) && host !== undefined && new URL(origin).host === host.toLowerCase()
+}

@@ -1,0 +1,82 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { AppError } from '@youworker/contracts/errors'
+
+const MAX_DEPTH = 64
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+const bad = (message: string, cause?: unknown) => new AppError('VALIDATION_ERROR', message, { cause })
+
+/** A body must say that it is JSON in UTF-8: a form or plain text could come from any page without asking. */
+export function requireJsonType(headers: IncomingHttpHeaders): void {
+  const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
+  const isJson = /^application\/(?:[\w.-]+\+)?json$/.test(type.trim())
+  const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='))
+  const isUtf8 = charset === undefined || /^charset="?utf-?8"?$/.test(charset)
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (isJson && isUtf8 && encoding === 'identity') return
+  throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as uncompressed UTF-8 with Content-Type: application/json')
+}
+
+/** JSON that is safe to walk and to store: bounded in depth, without NUL and lone surrogates. */
+export function parseJson(bytes: Uint8Array): unknown {
+  const text = decode(bytes)
+  requireShallow(text)
+  const value = parse(text)
+  if (text.includes('\\u')) requireText(value)
+  return value
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch (cause) {
+    throw bad('The body is not valid UTF-8', cause)
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw bad(`The body is not valid JSON: ${cause instanceof Error ? cause.message.slice(0, 120) : 'unreadable'}`, cause)
+  }
+}
+
+/** Before parsing: what walks or prints the value later recurses. */
+function requireShallow(text: string): void {
+  let depth = 0
+  let inString = false
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (inString) {
+      if (unit === 0x5c) i++
+      else if (unit === 0x22) inString = false
+    } else if (unit === 0x22) inString = true
+    else if (unit === 0x7b || unit === 0x5b) {
+      if (++depth > MAX_DEPTH) throw bad(`The body is nested deeper than ${MAX_DEPTH} levels`)
+    } else if (unit === 0x7d || unit === 0x5d) depth--
+  }
+}
+
+const isText = (text: string): boolean => text.isWellFormed() && !text.includes('\0')
+
+function requireText(value: unknown, path = ''): void {
+  if (typeof value === 'string') {
+    if (!isText(value)) throw notText(path)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      if (!isText(key)) throw notText(path)
+      requireText(inner, path === '' ? key : `${path}.${key}`)
+    }
+  }
+}
+
+const notText = (field: string) =>
+  new AppError('VALIDATION_ERROR', 'Text must not contain NUL or half of a surrogate pair', {
+    details: [{ field, message: 'contains NUL or a lone surrogate' }],
+  })
+
+/** Query strings and path segments obey the same rule. */
+export function requirePlainText(text: string, field: string): string {
+  if (!isText(text)) throw notText(field)
+  return text
+}

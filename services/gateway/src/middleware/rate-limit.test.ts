@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { RateLimiter } from './rate-limit.ts'
+
+const MINUTE = 60_000
+const limiterAt = (mode: 'on' | 'generous' | 'off' = 'on') => {
+  const clock = { now: 1_000_000 }
+  return { clock, limiter: new RateLimiter(mode, () => clock.now) }
+}
+const accepted = (limiter: RateLimiter, name: 'default' | 'auth' | 'upload', who: string, times: number) =>
+  Array.from({ length: times }, () => limiter.take(name, who)?.remaining ?? 0).filter((remaining) => remaining >= 0).length
+
+test('a burst, then the rate', () => {
+  const { clock, limiter } = limiterAt()
+  expect(accepted(limiter, 'default', 'a', 500)).toBe(120)
+  clock.now += MINUTE
+  expect(accepted(limiter, 'default', 'a', 500)).toBe(100)
+  clock.now += 100 * MINUTE
+  expect(accepted(limiter, 'default', 'a', 500)).toBe(120)
+})
+
+test('over an hour the figure is exact however it is asked', () => {
+  const { clock, limiter } = limiterAt()
+  let taken = 0
+  for (let second = 0; second < 3_600; second++) {
+    taken += accepted(limiter, 'default', 'a', 7)
+    clock.now += 1_000
+  }
+  expect(taken).toBeGreaterThanOrEqual(60 * 100)
+  expect(taken).toBeLessThanOrEqual(60 * 100 + 121)
+})
+
+test('people and classes do not share', () => {
+  const { limiter } = limiterAt()
+  expect(accepted(limiter, 'auth', 'a', 50)).toBe(10)
+  expect(accepted(limiter, 'auth', 'b', 50)).toBe(10)
+  expect(accepted(limiter, 'upload', 'a', 50)).toBe(20)
+})
+
+test('what clients are told', () => {
+  const { clock, limiter } = limiterAt()
+  expect(limiter.take('auth', 'a')).toEqual({ limit: 10, remaining: 9, reset: clock.now / 1_000 + 6 })
+  accepted(limiter, 'auth', 'a', 50)
+  expect(limiter.isSpent('auth', 'a')).toBe(true)
+  expect(limiter.refusal('auth')).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED', retryAfter: 6 })
+  clock.now += 6_000
+  expect(limiter.isSpent('auth', 'a')).toBe(false)
+})
+
+test('off and generous', () => {
+  expect(limiterAt('off').limiter.take('auth', 'a')).toBeUndefined()
+  expect(accepted(limiterAt('generous').limiter, 'auth', 'a', 2_000)).toBe(1_000)
+})
+
+test('strangers cannot fill the memory', () => {
+  const { limiter } = limiterAt()
+  for (let i = 0; i < 120_000; i++) limiter.take('default', `address ${i}`)
+  expect(accepted(limiter, 'default', 'address 119999', 500)).toBe(119)
+})

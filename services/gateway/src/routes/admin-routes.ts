@@ -1,0 +1,19 @@
+import { auth } from '@youworker/contracts/auth'
+import { defineRoute } from '../define-route.ts'
+
+export const adminRoutes = [
+  defineRoute({
+    method: 'POST',
+    path: '/v1/admin/users',
+    tag: 'admin',
+    summary: 'Create an account (root); its API key is shown once',
+    auth: 'required',
+    csrf: 'required',
+    limit: 'default',
+    body: auth.createUser.input,
+    status: 201,
+    answer: auth.createUser.output,
+    errors: auth.createUser.errors,
+    handle: ({ body, exchange, deps }) => deps.auth.as(exchange.scope).createUser(body, exchange.once),
+  }),
+]

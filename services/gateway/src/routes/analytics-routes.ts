@@ -1,0 +1,17 @@
+import { Days, Overview } from '@youworker/contracts/analytics'
+import { defineRoute } from '../define-route.ts'
+
+export const analyticsRoutes = [
+  defineRoute({
+    method: 'GET',
+    path: '/v1/analytics/overview',
+    tag: 'analytics',
+    summary: "The caller's own figures",
+    auth: 'required',
+    csrf: 'none',
+    limit: 'default',
+    query: Days,
+    answer: Overview,
+    handle: ({ query, exchange, deps }) => deps.analytics.as(exchange.scope).getOverview(query),
+  }),
+]

@@ -1,0 +1,174 @@
+import { User } from '@youworker/contracts/auth'
+import { Id, Time } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import { Group } from '@youworker/contracts/group'
+import { z } from 'zod'
+import { defineRoute } from '../define-route.ts'
+import type { Deps } from '../deps.ts'
+import { bearerCredential, notAuthenticated, SESSION_COOKIE } from '../middleware/authenticate.ts'
+import { proxyUsername, requireSameUser } from '../middleware/authentik.ts'
+import { setCookie } from '../middleware/cookies.ts'
+import { CSRF_COOKIE } from '../middleware/csrf.ts'
+import type { Exchange } from '../exchange.ts'
+import { Reply } from '../reply.ts'
+
+/** Longest life of a session, in seconds; auth ends it earlier when it is idle, and slides that by itself. */
+const SESSION_S = 30 * 24 * 3600
+/** Whom the CSRF token of somebody who is not signed in belongs to. */
+const NOBODY = 'nobody'
+
+const SignIn = z.object({
+  username: z.string().min(1).max(64).optional(),
+  password: z.string().min(1).max(256).optional(),
+  api_key: z.string().min(1).max(512).optional(),
+  /** Also answer with a bearer token. */
+  token: z.boolean().default(false),
+})
+
+const SignedIn = z
+  .object({
+    message: z.string(),
+    username: z.string(),
+    /** Seconds: of the access token when one was asked for, else of the session. */
+    expires_in: z.number().int(),
+    user: User,
+    csrf_token: z.string(),
+    access_token: z.string().optional(),
+    token_type: z.literal('bearer').optional(),
+  })
+  .meta({ id: 'SignedIn' })
+
+type SignInMethod = { method: 'api_key'; api_key: string } | { method: 'password'; username: string; password: string }
+
+/** What the request signs in with: a key in a header, else the body. */
+function signInMethod(
+  { incoming: { headers } }: Exchange,
+  { username, password, api_key }: z.output<typeof SignIn>,
+): SignInMethod {
+  const key = headers['x-authentik-api-key'] ?? headers['x-api-key']
+  if (typeof key === 'string' && key !== '') return { method: 'api_key', api_key: key.slice(0, 512) }
+  const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  if (bearer !== undefined && bearerCredential(bearer).kind === 'api_key')
+    return { method: 'api_key', api_key: bearer.slice(0, 512) }
+  if (api_key !== undefined) return { method: 'api_key', api_key }
+  if (username !== undefined && password !== undefined) return { method: 'password', username, password }
+  throw notAuthenticated()
+}
+
+async function signIn(exchange: Exchange, deps: Deps, body: z.output<typeof SignIn>): Promise<Reply> {
+  const auth = deps.auth.as({ correlationId: exchange.correlationId })
+  const session = await auth.createSession(signInMethod(exchange, body))
+  requireSameUser(proxyUsername(exchange, deps), session.user.username)
+  const csrf_token = deps.csrf.issue(session.session_id)
+  const secondsTo = (time: string) => Math.max(0, Math.floor((Date.parse(time) - Date.now()) / 1_000))
+  const answer: z.input<typeof SignedIn> = {
+    message: 'Signed in',
+    username: session.user.username,
+    expires_in: secondsTo(session.expires_at),
+    user: session.user,
+    csrf_token,
+  }
+  if (body.token) {
+    const { access_token, token_expires_at } = await auth.exchangeCredential({ kind: 'session', secret: session.session_secret })
+    Object.assign(answer, { access_token, token_type: 'bearer', expires_in: secondsTo(token_expires_at) })
+  }
+  return new Reply(200, answer, {
+    'set-cookie': [sessionCookie(session.session_secret, SESSION_S, deps), csrfCookie(csrf_token, SESSION_S, deps)],
+  })
+}
+
+const sessionCookie = (value: string, maxAge: number, { isProduction }: Deps): string =>
+  setCookie(SESSION_COOKIE, value, { maxAge, httpOnly: true, sameSite: 'Lax', secure: isProduction })
+const csrfCookie = (value: string, maxAge: number, { isProduction }: Deps): string =>
+  setCookie(CSRF_COOKIE, value, { maxAge, httpOnly: false, sameSite: 'Strict', secure: isProduction })
+
+const Me = z
+  .object({
+    id: Id,
+    username: z.string(),
+    is_root: z.boolean(),
+    authenticated: z.literal(true),
+    created_at: Time,
+    groups: z.array(Group),
+    /** Services that could not be asked. */
+    incomplete: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Me' })
+
+const common = { tag: 'auth', csrf: 'none', errors: [] } as const
+
+export const authRoutes = [
+  defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/v1/auth/auto-login',
+    summary: 'Sign in with an API key in a header or in the body, or with username and password',
+    auth: 'none',
+    limit: 'auth',
+    body: SignIn,
+    answer: SignedIn,
+    handle: ({ body, exchange, deps }) => signIn(exchange, deps, body),
+  }),
+  defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/v1/auth/login',
+    summary: 'Sign in; with `token: true` the answer also has a bearer token',
+    auth: 'none',
+    limit: 'auth',
+    body: SignIn,
+    answer: SignedIn,
+    handle: ({ body, exchange, deps }) => signIn(exchange, deps, body),
+  }),
+  defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/v1/auth/logout',
+    summary: 'End the session everywhere',
+    auth: 'optional',
+    csrf: 'lenient',
+    limit: 'default',
+    answer: z.object({ message: z.string() }),
+    async handle({ exchange, deps }) {
+      if (exchange.identity) await deps.auth.as(exchange.scope).endSession({})
+      const cookies = [sessionCookie('', 0, deps), csrfCookie('', 0, deps)]
+      return new Reply(200, { message: 'Signed out' }, { 'set-cookie': cookies })
+    },
+  }),
+  defineRoute({
+    ...common,
+    method: 'GET',
+    path: '/v1/auth/me',
+    summary: 'Who the caller is, with their groups',
+    auth: 'required',
+    limit: 'default',
+    answer: Me,
+    async handle({ exchange, deps }) {
+      const groups = deps.group.as(exchange.scope).listGroups({ limit: 200 }).catch(unlessAway)
+      const { id, username, is_root, created_at } = await deps.auth.as(exchange.scope).getSelf({})
+      const listed = await groups
+      const incomplete = listed ? {} : { incomplete: ['group'] }
+      return { id, username, is_root, authenticated: true as const, created_at, groups: listed?.groups ?? [], ...incomplete }
+    },
+  }),
+  defineRoute({
+    ...common,
+    method: 'GET',
+    path: '/v1/auth/csrf-token',
+    summary: 'A CSRF token for the session, also set as a cookie',
+    auth: 'optional',
+    limit: 'default',
+    answer: z.object({ csrf_token: z.string(), expires_at: Time }),
+    async handle({ exchange, deps }) {
+      const csrf_token = deps.csrf.issue(exchange.identity?.caller.sid ?? NOBODY)
+      const expires_at = new Date(Date.now() + SESSION_S * 1_000).toISOString()
+      return new Reply(200, { csrf_token, expires_at }, { 'set-cookie': csrfCookie(csrf_token, SESSION_S, deps) })
+    },
+  }),
+]
+
+/** Signing in works while groups cannot be asked. */
+function unlessAway(error: unknown): undefined {
+  const isAway = error instanceof AppError && ['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'].includes(error.code)
+  if (!isAway) throw error
+}

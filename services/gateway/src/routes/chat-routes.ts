@@ -1,0 +1,148 @@
+import { ChatInput, Citation, Done, SessionRef, ToolEvent } from '@youworker/contracts/chat-agent'
+import { Id, Line } from '@youworker/contracts/common'
+import { AppError, type ErrorCode } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import { z } from 'zod'
+import { defineRoute, type RouteCall } from '../define-route.ts'
+import { streamRun, wholeRun } from '../stream-run.ts'
+
+/** Room for an earlier conversation; what travels on is at most one NATS request. */
+const CHAT_BYTES = 448 * 1024
+/** Ten megabytes of audio in base64, and the rest. */
+const UNIFIED_BYTES = 16 * 1024 * 1024
+
+/** Judged before the schemas: a message that is too long is 413, not a wrong field. */
+const Text = z.string().superRefine((text) => {
+  if (Buffer.byteLength(text) > LIMITS.message) {
+    throw new AppError(
+      'PAYLOAD_TOO_LARGE',
+      `A message may have at most ${LIMITS.message / 1024} KB of text; send less, or upload it as a document`,
+    )
+  }
+})
+const Turn = z.object({ role: z.enum(['user', 'assistant', 'system']), content: Text })
+
+const ChatBody = ChatInput.extend({
+  text_input: Text.nullish(),
+  messages: z.array(Turn).min(1).max(200).nullish(),
+  stream: z.boolean().default(true),
+}).meta({ id: 'ChatBody' })
+type ChatBody = z.output<typeof ChatBody>
+
+const UnifiedBody = ChatBody.extend({
+  audio_b64: z.string().nullish(),
+  sample_rate: z.number().int().nullish(),
+  images_b64: z.array(z.string()).max(16).nullish(),
+}).meta({ id: 'UnifiedBody' })
+
+const SimpleBody = z
+  .object({
+    message: Text,
+    session_id: SessionRef.nullish(),
+    enable_tools: z.boolean().default(true),
+    model: Line(128).nullish(),
+    disable_web: z.boolean().default(false),
+    max_iterations: z.number().int().min(1).max(50).nullish(),
+  })
+  .meta({ id: 'SimpleBody' })
+
+const ChatAnswer = Done.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
+const logs = Done.shape.logs
+const SimpleAnswer = z
+  .object({ content: z.string(), session_id: Id, metadata: Done.shape.metadata, tool_events: z.array(ToolEvent), logs })
+  .meta({ id: 'SimpleAnswer' })
+const UnifiedAnswer = SimpleAnswer.extend({
+  transcript: z.null(),
+  audio_b64: z.null(),
+  audio_sample_rate: z.null(),
+  stt_confidence: z.null(),
+  stt_language: z.null(),
+  citations: z.array(Citation),
+}).meta({ id: 'UnifiedAnswer' })
+
+type ChatCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'exchange'>
+
+const startRun = (body: Omit<ChatBody, 'stream'>, { deps, exchange }: ChatCall) => {
+  const { text_input, messages, ...rest } = body
+  if (!text_input && !messages) {
+    throw new AppError('VALIDATION_ERROR', 'Send text_input, or messages with the question last', {
+      details: [{ field: 'text_input', message: 'is missing' }],
+    })
+  }
+  const turns = { ...(text_input ? { text_input } : {}), ...(messages ? { messages } : {}) }
+  return deps.chatAgent.as(exchange.scope).startRun({ ...rest, ...turns }, exchange.once)
+}
+
+async function answerWhole(body: Omit<ChatBody, 'stream'>, call: ChatCall) {
+  const { run_id, session_id } = await startRun(body, call)
+  return { run_id, session_id, ...(await wholeRun(run_id, call.exchange, call.deps)) }
+}
+
+async function stream(body: Omit<ChatBody, 'stream'>, call: ChatCall) {
+  const { run_id } = await startRun(body, call)
+  return streamRun(run_id, call.exchange, call.deps, { begun: true })
+}
+
+const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE']
+const chat = { method: 'POST', tag: 'chat', auth: 'required', limit: 'chat', errors } as const
+
+export const chatRoutes = [
+  defineRoute({
+    ...chat,
+    path: '/v1/chat',
+    summary: 'Ask; the answer streams as events, or comes whole with `stream: false`',
+    csrf: 'required',
+    bodyLimit: CHAT_BYTES,
+    body: ChatBody,
+    answer: ChatAnswer,
+    media: 'text/event-stream',
+    handle: ({ body: { stream: streaming, ...body }, ...call }) => (streaming ? stream(body, call) : answerWhole(body, call)),
+  }),
+  defineRoute({
+    ...chat,
+    path: '/v1/unified-chat',
+    summary: 'Ask in text; the answer streams as events, or comes whole with `stream: false`',
+    csrf: 'lenient',
+    bodyLimit: UNIFIED_BYTES,
+    body: UnifiedBody,
+    answer: UnifiedAnswer,
+    media: 'text/event-stream',
+    async handle({ body, ...call }) {
+      const { stream: streaming, audio_b64, images_b64, sample_rate: _rate, ...question } = body
+      requireTextOnly({ audio_b64, images_b64 })
+      if (!streaming) {
+        const { content, session_id, metadata, tool_events, logs: lines, citations } = await answerWhole(question, call)
+        const voice = { transcript: null, audio_b64: null, audio_sample_rate: null, stt_confidence: null, stt_language: null }
+        return { content, session_id, metadata, tool_events, logs: lines, citations, ...voice }
+      }
+      const { identity, incoming } = call.exchange
+      if (identity?.credential.kind === 'session') call.deps.csrf.require(incoming.headers, identity.caller.sid, 'required')
+      return stream(question, call)
+    },
+  }),
+  defineRoute({
+    ...chat,
+    path: '/v1/simple-chat',
+    summary: 'Ask and get the whole answer',
+    csrf: 'lenient',
+    bodyLimit: CHAT_BYTES,
+    body: SimpleBody,
+    answer: SimpleAnswer,
+    async handle({ body: { message, ...rest }, ...call }) {
+      const question = { ...rest, text_input: message, expect_audio: false }
+      const { content, session_id, metadata, tool_events, logs: lines } = await answerWhole(question, call)
+      return { content, session_id, metadata, tool_events, logs: lines }
+    },
+  }),
+]
+
+function requireTextOnly(given: {
+  audio_b64?: string | null | undefined
+  images_b64?: readonly string[] | null | undefined
+}): void {
+  const field = given.audio_b64 ? 'audio_b64' : given.images_b64?.length ? 'images_b64' : undefined
+  if (field === undefined) return
+  throw new AppError('VALIDATION_ERROR', `This installation answers text only: send text_input instead of ${field}`, {
+    details: [{ field, message: 'is not supported' }],
+  })
+}

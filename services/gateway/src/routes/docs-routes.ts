@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises'
+import { AppError } from '@youworker/contracts/errors'
+import { z } from 'zod'
+import { defineRoute, type Route } from '../define-route.ts'
+import { buildOpenApi } from '../openapi.ts'
+import { Reply } from '../reply.ts'
+
+const PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>YouWorker API</title>
+<link rel="icon" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+`
+const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null })
+`
+/** Everything from this origin and nothing inline; Swagger UI carries its icons as data URLs. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const ASSETS: Readonly<Record<string, string>> = {
+  'swagger-ui.css': 'text/css; charset=utf-8',
+  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
+  'favicon-32x32.png': 'image/png',
+}
+const DAY = 'public, max-age=86400'
+
+const common = { method: 'GET', tag: 'docs', auth: 'none', csrf: 'none', limit: 'default' } as const
+
+/** `routes` is the table these routes describe; it is read when the first page is asked for. */
+export function docsRoutes(routes: () => readonly Route[]): Route[] {
+  let description: string | undefined
+  return [
+    defineRoute({
+      ...common,
+      path: '/openapi.json',
+      summary: 'This API as OpenAPI 3.1',
+      answer: z.record(z.string(), z.unknown()),
+      async handle() {
+        description ??= JSON.stringify(buildOpenApi(routes()))
+        return new Reply(200, description, { 'content-type': 'application/json' })
+      },
+    }),
+    defineRoute({
+      ...common,
+      path: '/docs',
+      summary: 'Swagger UI',
+      media: 'text/html',
+      handle: () =>
+        Promise.resolve(
+          new Reply(200, PAGE, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': PAGE_POLICY }),
+        ),
+    }),
+    defineRoute({
+      ...common,
+      limit: 'none',
+      path: '/docs/{asset}',
+      summary: 'Files of Swagger UI',
+      params: z.object({ asset: z.string().max(64) }),
+      media: 'application/octet-stream',
+      async handle({ params: { asset } }) {
+        if (asset === 'start.js')
+          return new Reply(200, START, { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': DAY })
+        const type = Object.hasOwn(ASSETS, asset) ? ASSETS[asset] : undefined
+        if (type === undefined) throw new AppError('ROUTE_NOT_FOUND', 'There is no such file; GET /docs is the page')
+        const bytes = await readFile(new URL(import.meta.resolve(`swagger-ui-dist/${asset}`)))
+        return new Reply(200, bytes, { 'content-type': type, 'cache-control': DAY })
+      },
+    }),
+  ]
+}

@@ -1,0 +1,120 @@
+import type { ComponentHealth } from '@youworker/contracts/health'
+import { AppError } from '@youworker/contracts/errors'
+import { SERVICES } from '@youworker/contracts/topology'
+import { reportHealth } from '@youworker/runtime/health-report'
+import { renderMetrics } from '@youworker/runtime/metrics'
+import { z } from 'zod'
+import { defineRoute } from '../define-route.ts'
+import type { Deps } from '../deps.ts'
+import { isLoopback } from '../middleware/client-address.ts'
+import { Reply } from '../reply.ts'
+
+const CHECK_MS = 2_000
+
+const State = z.enum(['ok', 'degraded', 'down'])
+type State = z.infer<typeof State>
+const Component = z.object({ status: State, latency_ms: z.number(), message: z.string().optional() })
+const Health = z
+  .object({
+    status: State,
+    timestamp: z.iso.datetime(),
+    components: z.record(z.string(), Component.extend({ dependencies: z.record(z.string(), Component).optional() })),
+  })
+  .meta({ id: 'Health' })
+type Components = z.input<typeof Health>['components']
+
+const now = () => new Date().toISOString()
+
+/** The worst of several, but one that is down leaves the rest working: the whole is degraded. */
+function overall(states: readonly State[]): State {
+  if (states.length > 0 && states.every((state) => state === 'down')) return 'down'
+  return states.every((state) => state === 'ok') ? 'ok' : 'degraded'
+}
+
+const byName = (components: readonly ComponentHealth[]) => Object.fromEntries(components.map(({ name, ...rest }) => [name, rest]))
+
+/** The gateway itself: without these it can serve nobody. */
+async function ownHealth({ checks }: Deps) {
+  const components = await reportHealth(checks, CHECK_MS)
+  const isReady = components.every(({ status }) => status !== 'down')
+  return { isReady, components: byName(components) }
+}
+
+async function serviceHealth(service: (typeof SERVICES)[number], deps: Deps): Promise<Components[string]> {
+  const started = performance.now()
+  const latency = () => Math.round((performance.now() - started) * 10) / 10
+  try {
+    const components = await deps.askHealth(service)
+    const status = overall(components.map((component) => component.status))
+    return { status: status === 'down' ? 'degraded' : status, latency_ms: latency(), dependencies: byName(components) }
+  } catch (error) {
+    return { status: 'down', latency_ms: latency(), message: error instanceof AppError ? error.message : 'does not answer' }
+  }
+}
+
+const common = { method: 'GET', tag: 'health', auth: 'none', csrf: 'none', limit: 'none' } as const
+const Live = z.object({ status: z.string() })
+
+export const healthRoutes = [
+  defineRoute({
+    ...common,
+    path: '/health',
+    aliases: ['/v1/health'],
+    summary: 'How the gateway and what it cannot do without are',
+    answer: Health,
+    async handle({ deps }) {
+      const { isReady, components } = await ownHealth(deps)
+      return {
+        status: isReady ? overall(Object.values(components).map(({ status }) => status)) : 'down',
+        timestamp: now(),
+        components,
+      }
+    },
+  }),
+  defineRoute({
+    ...common,
+    path: '/health/detailed',
+    aliases: ['/v1/health/detailed'],
+    summary: 'Every service and what it depends on, asked in parallel, 2 s each',
+    answer: Health,
+    async handle({ deps }) {
+      const asked = SERVICES.map(async (service) => [service, await serviceHealth(service, deps)] as const)
+      const components: Components = Object.fromEntries(await Promise.all(asked))
+      return { status: overall(Object.values(components).map(({ status }) => status)), timestamp: now(), components }
+    },
+  }),
+  defineRoute({
+    ...common,
+    path: '/health/live',
+    aliases: ['/v1/health/live'],
+    summary: 'The process runs',
+    answer: Live,
+    handle: () => Promise.resolve({ status: 'ok' }),
+  }),
+  defineRoute({
+    ...common,
+    path: '/health/ready',
+    aliases: ['/v1/health/ready'],
+    summary: '503 until requests can be served',
+    answer: Health,
+    async handle({ deps }) {
+      const { isReady, components } = await ownHealth(deps)
+      const body = { status: isReady ? 'ok' : 'down', timestamp: now(), components }
+      return new Reply(isReady ? 200 : 503, body, isReady ? {} : { 'retry-after': '1' })
+    },
+  }),
+  defineRoute({
+    ...common,
+    path: '/metrics',
+    summary: 'Prometheus figures: from this machine, else for root',
+    auth: 'optional',
+    media: 'text/plain',
+    async handle({ exchange }) {
+      if (!isLoopback(exchange.incoming) && !exchange.caller.is_root) {
+        throw new AppError('NOT_AUTHORIZED', 'Only root reads metrics from another machine')
+      }
+      const { contentType, body } = await renderMetrics()
+      return new Reply(200, body, { 'content-type': contentType })
+    },
+  }),
+]

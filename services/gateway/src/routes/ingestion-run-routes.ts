@@ -1,0 +1,100 @@
+import { Page } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import { IngestionRun, ingestion } from '@youworker/contracts/ingestion'
+import { defineRoute, type RouteCall } from '../define-route.ts'
+import { type Reply, SENT } from '../reply.ts'
+import { eventFrame, SseStream } from '../sse.ts'
+import { watchIngestionRun } from '../watch-ingestion-run.ts'
+
+const RunPath = ingestion.getRun.input
+const { errors } = ingestion.getRun
+
+type RunCall = Pick<RouteCall<{ run_id: string }, unknown, unknown>, 'deps' | 'exchange'>
+const client = ({ deps, exchange }: RunCall) => deps.ingestion.as(exchange.scope)
+
+/** `progress` whenever something changed, then `done`; both carry the whole run. */
+async function streamProgress({
+  params: { run_id },
+  exchange,
+  deps,
+}: RouteCall<{ run_id: string }, unknown, unknown>): Promise<Reply> {
+  using stream = new SseStream(exchange, deps.streams)
+  const onChange = (run: IngestionRun) => stream.send(eventFrame('progress', run))
+  try {
+    const run = await watchIngestionRun(run_id, { exchange, deps, signal: stream.signal, onChange })
+    if (run && !stream.signal.aborted) stream.send(eventFrame('done', run))
+  } catch (error) {
+    if (!stream.isOpen) throw error
+  }
+  if (!stream.isOpen && !exchange.outgoing.destroyed) {
+    throw new AppError('SERVICE_UNAVAILABLE', 'The stream ended before it began; ask again', { retryAfter: 1 })
+  }
+  return SENT
+}
+
+const read = { tag: 'ingestion', auth: 'required', csrf: 'none', limit: 'default' } as const
+const write = { tag: 'ingestion', auth: 'required', csrf: 'required', limit: 'default' } as const
+
+export const ingestionRunRoutes = [
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/ingestion-runs',
+    summary: "The caller's ingestion runs",
+    query: Page,
+    answer: ingestion.listRuns.output,
+    handle: ({ query, ...call }) => client(call).listRuns(query),
+  }),
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/ingestion-runs/{run_id}',
+    summary: 'One run with the state of each file',
+    params: RunPath,
+    answer: IngestionRun,
+    errors,
+    handle: ({ params, ...call }) => client(call).getRun(params),
+  }),
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/ingestion-runs/{run_id}/events',
+    summary: 'Progress of a run as events',
+    params: RunPath,
+    media: 'text/event-stream',
+    errors,
+    handle: streamProgress,
+  }),
+  defineRoute({
+    ...write,
+    method: 'DELETE',
+    path: '/v1/ingestion-runs/{run_id}',
+    summary: 'Forget a finished run; its documents stay',
+    params: RunPath,
+    status: 204,
+    errors: ingestion.deleteRun.errors,
+    async handle({ params, ...call }) {
+      await client(call).deleteRun(params)
+    },
+  }),
+  defineRoute({
+    ...write,
+    method: 'POST',
+    path: '/v1/ingestion-runs/{run_id}/cancel',
+    summary: 'Cancel a run',
+    params: RunPath,
+    answer: IngestionRun,
+    errors: ingestion.cancelRun.errors,
+    handle: ({ params, ...call }) => client(call).cancelRun(params, call.exchange.once),
+  }),
+  defineRoute({
+    ...write,
+    method: 'POST',
+    path: '/v1/ingestion-runs/{run_id}/retry',
+    summary: 'Run the failed files again',
+    params: RunPath,
+    answer: IngestionRun,
+    errors: ingestion.retryRun.errors,
+    handle: ({ params, ...call }) => client(call).retryRun(params, call.exchange.once),
+  }),
+]

@@ -1,0 +1,106 @@
+import { Id, Page, Task, type TaskList } from '@youworker/contracts/common'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import { z } from 'zod'
+import { defineRoute, type RouteCall } from '../define-route.ts'
+
+type TaskCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'exchange'>
+
+/** Services that run long jobs for people. */
+const ownersOf = ({ deps, exchange }: TaskCall) =>
+  [
+    { name: 'chat-agent', tasks: deps.chatAgent.as(exchange.scope) },
+    { name: 'ingestion', tasks: deps.ingestion.as(exchange.scope) },
+  ] as const
+type Owner = ReturnType<typeof ownersOf>[number]
+
+const isAway = (error: unknown): boolean => error instanceof AppError && ERROR_STATUS[error.code] >= 500
+
+interface Rows {
+  readonly tasks: Task[]
+  readonly total: number
+}
+
+/** The newest `count` of one owner. */
+async function newest({ tasks: client }: Owner, count: number): Promise<Rows> {
+  const tasks: Task[] = []
+  let total = 0
+  do {
+    const page: z.output<typeof TaskList> = await client.listTasks({ limit: LIMITS.listRows, offset: tasks.length })
+    tasks.push(...page.tasks)
+    total = page.total
+    if (page.tasks.length === 0) break
+  } while (tasks.length < Math.min(count, total))
+  return { tasks, total }
+}
+
+const byAge = (a: Task, b: Task): number =>
+  a.created_at === b.created_at ? (a.id < b.id ? 1 : -1) : a.created_at < b.created_at ? 1 : -1
+
+async function list(call: TaskCall, { limit, offset }: z.output<typeof Page>) {
+  const owners = ownersOf(call)
+  const asked = await Promise.allSettled(owners.map((owner) => newest(owner, offset + limit)))
+  const incomplete: string[] = []
+  const all: Task[] = []
+  let total = 0
+  for (const [at, outcome] of asked.entries()) {
+    if (outcome.status === 'fulfilled') {
+      all.push(...outcome.value.tasks)
+      total += outcome.value.total
+    } else if (isAway(outcome.reason)) incomplete.push(owners[at]?.name ?? '')
+    else throw outcome.reason
+  }
+  const tasks = all.sort(byAge).slice(offset, offset + limit)
+  return { tasks, total, ...(incomplete.length > 0 ? { incomplete } : {}) }
+}
+
+/** Only its owner knows a task: both are asked, one answers. */
+async function fromOwner(call: TaskCall, ask: (owner: Owner) => Promise<Task>): Promise<Task> {
+  const asked = await Promise.allSettled(ownersOf(call).map(ask))
+  let unknown = true
+  for (const outcome of asked) {
+    if (outcome.status === 'fulfilled') return outcome.value
+    if (isAway(outcome.reason)) unknown = false
+    else if (!(outcome.reason instanceof AppError) || outcome.reason.code !== 'TASK_NOT_FOUND') throw outcome.reason
+  }
+  if (unknown) throw new AppError('TASK_NOT_FOUND', 'There is no such task of yours; GET /v1/tasks lists them')
+  throw new AppError('SERVICE_UNAVAILABLE', 'The service that may run this task does not answer; try again', { retryAfter: 2 })
+}
+
+const common = { tag: 'tasks', auth: 'required', limit: 'default' } as const
+const TaskPath = z.object({ task_id: Id })
+
+export const taskRoutes = [
+  defineRoute({
+    ...common,
+    method: 'GET',
+    path: '/v1/tasks',
+    summary: 'Long jobs of the caller, whichever service runs them',
+    csrf: 'none',
+    query: Page.extend({ offset: z.coerce.number().int().min(0).max(10_000).default(0) }),
+    answer: z.object({ tasks: z.array(Task), total: z.number().int(), incomplete: z.array(z.string()).optional() }),
+    handle: ({ query, ...call }) => list(call, query),
+  }),
+  defineRoute({
+    ...common,
+    method: 'GET',
+    path: '/v1/tasks/{task_id}',
+    summary: 'One task',
+    csrf: 'none',
+    params: TaskPath,
+    answer: Task,
+    errors: ['TASK_NOT_FOUND'],
+    handle: ({ params, ...call }) => fromOwner(call, ({ tasks }) => tasks.getTask(params)),
+  }),
+  defineRoute({
+    ...common,
+    method: 'POST',
+    path: '/v1/tasks/{task_id}/cancel',
+    summary: 'Cancel a task',
+    csrf: 'required',
+    params: TaskPath,
+    answer: Task,
+    errors: ['TASK_NOT_FOUND'],
+    handle: ({ params, ...call }) => fromOwner(call, ({ tasks }) => tasks.cancelTask(params, call.exchange.once)),
+  }),
+]

@@ -1,0 +1,39 @@
+import { auth } from '@youworker/contracts/auth'
+import { group } from '@youworker/contracts/group'
+import type { GroupTables } from '@youworker/database/group/tables'
+import { openDatabase } from '@youworker/database/open'
+import { startRelay } from '@youworker/database/relay'
+import { createClient } from '@youworker/messaging/client'
+import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connect'
+import { createEventPublisher } from '@youworker/messaging/events'
+import { serve, serveHealth } from '@youworker/messaging/server'
+import { createTokenVerifier } from '@youworker/messaging/token-verifier'
+import type { Service, ServiceContext } from '@youworker/runtime/service'
+import { authDirectory } from './clients/auth-directory.ts'
+import type { Config } from './config.ts'
+import { groupHandlers } from './handlers/group-handlers.ts'
+import { GroupService } from './services/group-service.ts'
+import { MemberService } from './services/member-service.ts'
+import { OwnGroups } from './services/own-groups.ts'
+import { createGroupUnitOfWork } from './unit-of-work.ts'
+
+/** Composition root: the whole service, wired top to bottom. */
+export async function startGroup(config: Config, { logger }: ServiceContext): Promise<Service> {
+  await using stack = new AsyncDisposableStack()
+  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
+  const database = stack.use(openDatabase<GroupTables>({ url, schema: 'group', poolSize, slowQueryMs, logger }))
+  const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'group', logger }), closeNats)
+
+  const uow = createGroupUnitOfWork(database)
+  const own = new OwnGroups(uow)
+  const groups = new GroupService(uow, own)
+  const members = new MemberService(uow, authDirectory(createClient(nats, auth)), own)
+
+  const verifier = stack.use(await createTokenVerifier(nats, { logger }))
+  const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
+  stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'group', logger }))
+  stack.use(await serveHealth(nats, 'group', checks, { logger }))
+  stack.use(await serve(nats, group, groupHandlers(groups, members), { service: 'group', verifier, logger }))
+  const running = stack.move()
+  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}

@@ -1,0 +1,6 @@
+import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/config'
+import { z } from 'zod'
+
+export const Env = z.object({ ...processEnv, ...databaseEnv, ...natsEnv })
+
+export type Config = Readonly<z.output<typeof Env>>

@@ -1,0 +1,23 @@
+import type { group } from '@youworker/contracts/group'
+import type { Handlers } from '@youworker/messaging/server'
+import type { GroupService } from '../services/group-service.ts'
+import type { MemberService } from '../services/member-service.ts'
+
+export const groupHandlers = (groups: GroupService, members: MemberService): Handlers<typeof group> => ({
+  createGroup: (input, context) => groups.create(input, context),
+  updateGroup: ({ group_id, ...changes }, context) => groups.update(group_id, changes, context),
+  getGroup: ({ group_id }, context) => groups.get(group_id, context),
+  listGroups: (page, context) => groups.list(page, context),
+  async deleteGroup({ group_id }, context) {
+    await groups.delete(group_id, context)
+    return {}
+  },
+  listMembers: ({ group_id, ...page }, context) => members.list(group_id, page, context),
+  addMember: ({ group_id, ...wanted }, context) => members.add(group_id, wanted, context),
+  setRole: ({ group_id, user_id, role }, context) => members.setRole(group_id, user_id, role, context),
+  async removeMember({ group_id, user_id }, context) {
+    await members.remove(group_id, user_id, context)
+    return {}
+  },
+  listSpaces: async (_input, context) => ({ space_ids: await groups.spaces(context) }),
+})

@@ -1,0 +1,90 @@
+import type { GroupTables } from '@youworker/database/group/tables'
+import { sql, type Transaction } from 'kysely'
+
+type Role = 'admin' | 'member'
+
+/** A group as one of its members sees it. */
+export interface GroupView {
+  readonly id: string
+  readonly name: string
+  readonly description: string | null
+  readonly created_at: string
+  readonly updated_at: string
+  readonly member_count: number
+  readonly role: Role
+}
+
+interface NewGroup {
+  readonly id: string
+  readonly name: string
+  readonly name_key: string
+  readonly description: string | null
+  readonly created_by: string
+}
+
+interface Page {
+  readonly limit: number
+  readonly offset: number
+}
+
+export class GroupRepository {
+  readonly #db: Transaction<GroupTables>
+
+  constructor(db: Transaction<GroupTables>) {
+    this.#db = db
+  }
+
+  async add(group: NewGroup): Promise<void> {
+    await this.#db.insertInto('groups').values(group).execute()
+  }
+
+  /** One statement, always the same text, so that it runs prepared. */
+  seenBy(userId: string, groupId: string): Promise<GroupView | undefined> {
+    return this.#views(userId).where('groups.id', '=', groupId).executeTakeFirst()
+  }
+
+  /** Newest first. */
+  allSeenBy(userId: string, { limit, offset }: Page): Promise<GroupView[]> {
+    return this.#views(userId)
+      .orderBy('groups.created_at', 'desc')
+      .orderBy('groups.id', 'desc')
+      .limit(limit)
+      .offset(offset)
+      .execute()
+  }
+
+  /** Waits for whoever else changes the group or its members. Returns whether there is such a group. */
+  async lock(groupId: string): Promise<boolean> {
+    const row = await this.#db.selectFrom('groups').select('id').where('id', '=', groupId).forUpdate().executeTakeFirst()
+    return row !== undefined
+  }
+
+  async update(groupId: string, changes: { name?: string; name_key?: string; description?: string | null }): Promise<void> {
+    await this.#db
+      .updateTable('groups')
+      .set({ ...changes, updated_at: sql`now()` })
+      .where('id', '=', groupId)
+      .execute()
+  }
+
+  async remove(groupId: string): Promise<void> {
+    await this.#db.deleteFrom('groups').where('id', '=', groupId).execute()
+  }
+
+  #views(userId: string) {
+    return this.#db
+      .selectFrom('groups')
+      .innerJoin('members as mine', 'mine.group_id', 'groups.id')
+      .select(['groups.id', 'groups.name', 'groups.description', 'groups.created_at', 'groups.updated_at', 'mine.role'])
+      .select((group) =>
+        group
+          .selectFrom('members')
+          .select(sql<number>`count(*)`.as('count'))
+          .whereRef('members.group_id', '=', 'groups.id')
+          .$asScalar()
+          .$notNull()
+          .as('member_count'),
+      )
+      .where('mine.user_id', '=', userId)
+  }
+}

@@ -1,0 +1,52 @@
+import { AppError } from '@youworker/contracts/errors'
+import { group } from '@youworker/contracts/group'
+import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
+import type { Context } from './context.ts'
+
+export const groupNotFound = (): AppError => new AppError('GROUP_NOT_FOUND', 'There is no such group among yours.')
+
+/** For a stranger, root included, the group does not exist. */
+export async function requireMember(
+  { members }: Pick<GroupRepositories, 'members'>,
+  groupId: string,
+  userId: string,
+): Promise<'admin' | 'member'> {
+  const membership = await members.get(groupId, userId)
+  if (!membership) throw groupNotFound()
+  return membership.role
+}
+
+export async function requireAdmin(repos: Pick<GroupRepositories, 'members'>, groupId: string, userId: string): Promise<void> {
+  if ((await requireMember(repos, groupId, userId)) !== 'admin') {
+    throw new AppError('NOT_GROUP_ADMIN', 'Only an admin of the group may do this. Ask one of them.')
+  }
+}
+
+/** A privileged act, as the audit trail names it. */
+export interface Act {
+  readonly action: 'group.create' | 'group.update' | 'group.delete' | 'member.add' | 'member.set-role' | 'member.remove'
+  readonly target_type: 'group' | 'member'
+  readonly target_id: string
+}
+
+export function recordAudit(
+  { outbox }: Pick<GroupRepositories, 'outbox'>,
+  act: Act,
+  context: Context,
+  outcome: 'allowed' | 'denied' = 'allowed',
+): Promise<void> {
+  const entry = { ...act, outcome, actor_id: context.caller.user_id, correlation_id: context.correlationId }
+  return outbox.add(group.auditRecorded, entry, context)
+}
+
+/** Runs a privileged act; one that the caller's role does not allow leaves a trace too. */
+export async function audited<T>(uow: GroupUnitOfWork, act: Act, context: Context, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'NOT_GROUP_ADMIN') {
+      await uow.in([]).write((repos) => recordAudit(repos, act, context, 'denied'))
+    }
+    throw error
+  }
+}

@@ -1,0 +1,112 @@
+import { group, type Group } from '@youworker/contracts/group'
+import { newId } from '@youworker/runtime/id'
+import type { GroupUnitOfWork } from '../unit-of-work.ts'
+import { type Act, audited, groupNotFound, recordAudit, requireAdmin } from './access.ts'
+import type { Context } from './context.ts'
+import { type ClaimName, nameKey, type OwnGroups } from './own-groups.ts'
+
+interface Page {
+  readonly limit: number
+  readonly offset: number
+}
+
+export interface GroupChanges {
+  readonly name?: string | undefined
+  readonly description?: string | null | undefined
+}
+
+const actOn = (action: Act['action'], groupId: string): Act => ({ action, target_type: 'group', target_id: groupId })
+
+export class GroupService {
+  readonly #uow: GroupUnitOfWork
+  readonly #own: OwnGroups
+
+  constructor(uow: GroupUnitOfWork, own: OwnGroups) {
+    this.#uow = uow
+    this.#own = own
+  }
+
+  /** The caller becomes its first admin. */
+  async create({ name, description = null }: GroupChanges & { name: string }, context: Context): Promise<Group> {
+    const { user_id: userId } = context.caller
+    const id = newId()
+    await this.#own.requireRoom(userId)
+    const call = {
+      user_id: userId,
+      subject: group.createGroup.subject,
+      key: context.idempotencyKey,
+      request: { name, description },
+    }
+    const made = await this.#own.naming({ userId, name, groupId: id, signal: context.signal }, (claim) =>
+      this.#uow.in([id]).write((repos) =>
+        repos.idempotency.once(call, async () => {
+          await claim(repos)
+          await repos.groups.add({ id, name, name_key: nameKey(name), description, created_by: userId })
+          await repos.members.add(id, userId, 'admin')
+          await repos.outbox.add(group.groupCreated, { group_id: id, user_id: userId }, context)
+          await repos.outbox.add(group.memberAdded, { group_id: id, user_id: userId, role: 'admin' }, context)
+          await recordAudit(repos, actOn('group.create', id), context)
+          return { group_id: id }
+        }),
+      ),
+    )
+    return this.get(made.group_id, context)
+  }
+
+  /** One transaction with one statement: the most frequent request of this service. */
+  async get(groupId: string, { caller }: Context): Promise<Group> {
+    const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenBy(caller.user_id, groupId))
+    if (!view) throw groupNotFound()
+    return view
+  }
+
+  async list(page: Page, { caller }: Context): Promise<{ groups: Group[]; total: number }> {
+    const ids = await this.#own.ids(caller.user_id)
+    if (ids.length === 0) return { groups: [], total: 0 }
+    const groups = await this.#uow.in(ids).read((repos) => repos.groups.allSeenBy(caller.user_id, page))
+    return { groups, total: ids.length }
+  }
+
+  async update(groupId: string, changes: GroupChanges, context: Context): Promise<Group> {
+    const { name } = changes
+    const { caller, signal } = context
+    await audited(this.#uow, actOn('group.update', groupId), context, () =>
+      name === undefined
+        ? this.#change(groupId, changes, context, async () => {})
+        : this.#own.naming({ userId: caller.user_id, name, groupId, signal }, (claim) =>
+            this.#change(groupId, changes, context, claim),
+          ),
+    )
+    return this.get(groupId, context)
+  }
+
+  async delete(groupId: string, context: Context): Promise<void> {
+    const { user_id: userId } = context.caller
+    const act = actOn('group.delete', groupId)
+    await audited(this.#uow, act, context, () =>
+      this.#uow.in([groupId]).write(async (repos) => {
+        await repos.groups.lock(groupId)
+        await requireAdmin(repos, groupId, userId)
+        await repos.groups.remove(groupId)
+        await repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, context)
+        await recordAudit(repos, act, context)
+      }),
+    )
+  }
+
+  /** Every space the caller may read: their own and their groups'. */
+  async spaces({ caller }: Context): Promise<string[]> {
+    return [caller.user_id, ...(await this.#own.ids(caller.user_id))]
+  }
+
+  async #change(groupId: string, { name, description }: GroupChanges, context: Context, claim: ClaimName): Promise<void> {
+    await this.#uow.in([groupId]).write(async (repos) => {
+      await repos.groups.lock(groupId)
+      await requireAdmin(repos, groupId, context.caller.user_id)
+      await claim(repos)
+      const naming = name === undefined ? {} : { name, name_key: nameKey(name) }
+      await repos.groups.update(groupId, { ...naming, ...(description === undefined ? {} : { description }) })
+      await recordAudit(repos, actOn('group.update', groupId), context)
+    })
+  }
+}

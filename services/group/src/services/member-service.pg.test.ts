@@ -1,0 +1,157 @@
+import { newId } from '@youworker/runtime/id'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { as, openTestGroup, type TestGroup } from '../test-support.ts'
+
+let house: TestGroup
+beforeAll(async () => void (house = await openTestGroup()))
+afterAll(() => house[Symbol.asyncDispose]())
+
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'ok',
+    (error: { code: string }) => error.code,
+  )
+const page = { limit: 200, offset: 0 }
+let made = 0
+
+async function newGroup(...roles: string[]) {
+  made += 1
+  const ada = house.users.add(`ada-${made}`)
+  const { id } = await house.groups.create({ name: 'Team' }, as(ada))
+  const others: string[] = []
+  for (const role of roles) {
+    const username = `user-${made}-${others.length}`
+    others.push(house.users.add(username))
+    await house.members.add(id, { username, role }, as(ada))
+  }
+  return { id, ada, others }
+}
+const adminsOf = (id: string) =>
+  house.uow
+    .in([id])
+    .read(({ members }) => members.list(id, page))
+    .then((rows) => rows.filter(({ role }) => role === 'admin').map(({ user_id }) => user_id))
+
+test('members are added by name or id and listed with their names', async () => {
+  const { id, ada } = await newGroup()
+  const [bob, eve] = [house.users.add('bob'), house.users.add('eve')]
+  const added = await house.members.add(id, { username: 'bob', role: 'member' }, as(ada))
+  expect(added).toMatchObject({ user_id: bob, username: 'bob', role: 'member' })
+  await house.members.add(id, { user_id: eve, role: 'admin' }, as(ada))
+  expect(await house.members.list(id, page, as(bob))).toMatchObject({
+    members: [
+      { username: 'eve', role: 'admin' },
+      { username: 'bob', role: 'member' },
+      { user_id: ada, role: 'admin' },
+    ],
+    total: 3,
+  })
+  expect((await house.members.list(id, { limit: 1, offset: 1 }, as(bob))).members).toEqual([added])
+  expect(await house.groups.get(id, as(bob))).toMatchObject({ member_count: 3, role: 'member' })
+  expect(await house.groups.spaces(as(bob))).toEqual([bob, id])
+
+  expect(await codeOf(house.members.add(id, { username: 'bob', role: 'member' }, as(ada)))).toBe('MEMBERSHIP_EXISTS')
+  expect(await codeOf(house.members.add(id, { username: 'nobody', role: 'member' }, as(ada)))).toBe('USER_NOT_FOUND')
+  expect(await codeOf(house.members.add(id, { user_id: newId(), role: 'member' }, as(ada)))).toBe('USER_NOT_FOUND')
+  expect(await codeOf(house.members.add(id, { username: 'bob', role: 'owner' }, as(ada)))).toBe('INVALID_ROLE')
+  expect(await codeOf(house.members.add(id, { username: 'nobody', role: 'owner' }, as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect((await house.audited()).at(-1)).toBe(`denied member.add ${id}`)
+  expect(await house.audited()).toContain(`allowed member.add ${id}/${bob}`)
+  expect(await house.told(id)).toEqual(['group.created', 'member.added', 'member.added', 'member.added'])
+})
+
+test('a repeated add with the same key answers the same and tells it once', async () => {
+  const { id, ada } = await newGroup()
+  const bob = house.users.add('repeated')
+  const add = (key?: string) => house.members.add(id, { user_id: bob, role: 'member' }, as(ada, key))
+  const [one, two] = await Promise.all([add('k'), add('k')])
+  expect(two).toEqual(one)
+  expect(await add('k')).toEqual(one)
+  expect(await codeOf(add())).toBe('MEMBERSHIP_EXISTS')
+  expect(await house.told(id)).toEqual(['group.created', 'member.added', 'member.added'])
+})
+
+test('roles are changed by admins only', async () => {
+  const {
+    id,
+    ada,
+    others: [bob = ''],
+  } = await newGroup('member')
+  expect(await codeOf(house.members.setRole(id, bob, 'admin', as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect(await codeOf(house.members.setRole(id, bob, 'king', as(ada)))).toBe('INVALID_ROLE')
+  expect(await codeOf(house.members.setRole(id, newId(), 'admin', as(ada)))).toBe('MEMBERSHIP_NOT_FOUND')
+  expect(await house.members.setRole(id, bob, 'admin', as(ada))).toMatchObject({ user_id: bob, role: 'admin' })
+  await house.members.setRole(id, bob, 'admin', as(ada))
+  expect((await house.told(id)).filter((event) => event === 'member.role-changed')).toHaveLength(1)
+  expect(await codeOf(house.members.setRole(id, ada, 'member', as(bob)))).toBe('ok')
+  expect(await adminsOf(id)).toEqual([bob])
+})
+
+test('a member may leave and be removed; the last admin may not', async () => {
+  const {
+    id,
+    ada,
+    others: [bob = '', eve = ''],
+  } = await newGroup('member', 'member')
+  expect(await codeOf(house.members.remove(id, eve, as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect(await codeOf(house.members.remove(id, newId(), as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect(await codeOf(house.members.remove(id, newId(), as(ada)))).toBe('MEMBERSHIP_NOT_FOUND')
+  expect(await codeOf(house.members.remove(id, bob, as(bob)))).toBe('ok')
+  expect(await codeOf(house.groups.get(id, as(bob)))).toBe('GROUP_NOT_FOUND')
+  expect(await codeOf(house.members.remove(id, bob, as(bob)))).toBe('GROUP_NOT_FOUND')
+  expect(await codeOf(house.members.remove(id, ada, as(ada)))).toBe('LAST_ADMIN')
+  expect(await codeOf(house.members.setRole(id, ada, 'member', as(ada)))).toBe('LAST_ADMIN')
+  expect(await codeOf(house.members.remove(id, eve, as(ada)))).toBe('ok')
+  expect(await codeOf(house.members.remove(id, ada, as(ada)))).toBe('LAST_ADMIN')
+  expect((await house.told(id)).filter((event) => event === 'member.removed')).toHaveLength(2)
+})
+
+// Whoever demotes themself or leaves does so for sure, but for the last one; whoever removes another may be removed before.
+test.each([
+  ['demoting themselves', ['demote']],
+  ['leaving', ['leave']],
+  ['removing the next', ['removeNext']],
+  ['doing all of it', ['demote', 'leave', 'removeNext']],
+] as const)('many admins %s at once leave an admin', async (_what, ways) => {
+  const { id, ada, others } = await newGroup(...Array<string>(19).fill('admin'))
+  const admins = [ada, ...others]
+  const at = (n: number) => admins[n % admins.length] ?? ''
+  const acts = {
+    demote: (n: number) => house.members.setRole(id, at(n), 'member', as(at(n))),
+    leave: (n: number) => house.members.remove(id, at(n), as(at(n))),
+    removeNext: (n: number) => house.members.remove(id, at(n + 1), as(at(n))),
+  }
+  const outcomes = await Promise.all(admins.map((_, n) => codeOf(acts[ways[n % ways.length] ?? 'demote'](n))))
+  const left = await adminsOf(id)
+  const done = outcomes.filter((outcome) => outcome === 'ok').length
+  expect(left.length).toBe(20 - done)
+  expect(left.length).toBeGreaterThanOrEqual(1)
+  expect(outcomes).toContain('ok')
+  const expected = ['ok', 'LAST_ADMIN', 'GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'MEMBERSHIP_NOT_FOUND']
+  expect(outcomes.filter((outcome) => !expected.includes(outcome))).toEqual([])
+})
+
+test('of twenty admins who step back at once, exactly one stays', async () => {
+  const { id, ada, others } = await newGroup(...Array<string>(19).fill('admin'))
+  const outcomes = await Promise.all(
+    [ada, ...others].map((admin) => codeOf(house.members.setRole(id, admin, 'member', as(admin)))),
+  )
+  expect(outcomes.toSorted()).toEqual(['LAST_ADMIN', ...Array<string>(19).fill('ok')])
+  expect(await adminsOf(id)).toHaveLength(1)
+})
+
+test('a name that auth does not know any more, and auth being away', async () => {
+  const { id, ada } = await newGroup()
+  const ghost = newId()
+  await house.uow.in([id]).write(({ members }) => members.add(id, ghost, 'member'))
+  expect((await house.members.list(id, page, as(ada))).members.map(({ username }) => username)).toContain('deleted user')
+  house.users.isAway = true
+  try {
+    expect(await codeOf(house.members.list(id, page, as(ada)))).toBe('SERVICE_UNAVAILABLE')
+    expect(await codeOf(house.members.setRole(id, ghost, 'admin', as(ada)))).toBe('SERVICE_UNAVAILABLE')
+    expect(await adminsOf(id)).toEqual([ada])
+    expect(await codeOf(house.groups.get(id, as(ada)))).toBe('ok')
+  } finally {
+    house.users.isAway = false
+  }
+})

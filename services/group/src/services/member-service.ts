@@ -1,0 +1,158 @@
+import { AppError } from '@youworker/contracts/errors'
+import { group, type Member, Role } from '@youworker/contracts/group'
+import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
+import { type Act, audited, recordAudit, requireAdmin, requireMember } from './access.ts'
+import type { Context } from './context.ts'
+import type { OwnGroups } from './own-groups.ts'
+import type { UserDirectory } from './user-directory.ts'
+
+interface Page {
+  readonly limit: number
+  readonly offset: number
+}
+
+export interface NewMember {
+  readonly user_id?: string | undefined
+  readonly username?: string | undefined
+  readonly role: string
+}
+
+/** Shown for a member whose account is gone. */
+const GONE = 'deleted user'
+
+export class MemberService {
+  readonly #uow: GroupUnitOfWork
+  readonly #users: UserDirectory
+  readonly #own: OwnGroups
+
+  constructor(uow: GroupUnitOfWork, users: UserDirectory, own: OwnGroups) {
+    this.#uow = uow
+    this.#users = users
+    this.#own = own
+  }
+
+  async list(groupId: string, page: Page, context: Context): Promise<{ members: Member[]; total: number }> {
+    const { rows, total } = await this.#uow.in([groupId]).read(async (repos) => {
+      await requireMember(repos, groupId, context.caller.user_id)
+      return { rows: await repos.members.list(groupId, page), total: await repos.members.count(groupId) }
+    })
+    const names = await this.#users.names(
+      rows.map(({ user_id }) => user_id),
+      context,
+    )
+    return { members: rows.map((row) => ({ ...row, username: names.get(row.user_id) ?? GONE })), total }
+  }
+
+  async add(groupId: string, wanted: NewMember, context: Context): Promise<Member> {
+    return this.#asAdmin('member.add', groupId, wanted.user_id ?? null, context, async () => {
+      const role = parseRole(wanted.role)
+      const user = await this.#find(wanted, context)
+      await this.#own.requireRoom(user.id)
+      const request = { group_id: groupId, user_id: user.id, role }
+      const call = { user_id: context.caller.user_id, subject: group.addMember.subject, key: context.idempotencyKey, request }
+      const membership = await this.#change(groupId, context, (repos) =>
+        repos.idempotency.once(call, async () => {
+          const added = await repos.members.add(groupId, user.id, role)
+          if (!added) throw new AppError('MEMBERSHIP_EXISTS', 'This user is a member already.')
+          await repos.outbox.add(group.memberAdded, { group_id: groupId, user_id: user.id, role }, context)
+          await recordAudit(repos, actOn('member.add', groupId, user.id), context)
+          return added
+        }),
+      )
+      return { ...membership, username: user.username }
+    })
+  }
+
+  async setRole(groupId: string, userId: string, wanted: string, context: Context): Promise<Member> {
+    return this.#asAdmin('member.set-role', groupId, userId, context, async () => {
+      const role = parseRole(wanted)
+      // Asked before the change: should auth be away, nothing has happened yet.
+      const names = await this.#users.names([userId], context)
+      const membership = await this.#change(groupId, context, async (repos) => {
+        const present = await requireMembership(repos, groupId, userId)
+        if (present.role === role) return present
+        if (role !== 'admin') await requireOtherAdmin(repos, groupId, userId)
+        await repos.members.setRole(groupId, userId, role)
+        await repos.outbox.add(group.memberRoleChanged, { group_id: groupId, user_id: userId, role }, context)
+        await recordAudit(repos, actOn('member.set-role', groupId, userId), context)
+        return { ...present, role }
+      })
+      return { ...membership, username: names.get(userId) ?? GONE }
+    })
+  }
+
+  /** A member may remove themself; anyone else takes an admin. */
+  async remove(groupId: string, userId: string, context: Context): Promise<void> {
+    const { user_id: callerId } = context.caller
+    const act = actOn('member.remove', groupId, userId)
+    await audited(this.#uow, act, context, () =>
+      this.#uow.in([groupId]).write(async (repos) => {
+        await repos.groups.lock(groupId)
+        await (userId === callerId ? requireMember : requireAdmin)(repos, groupId, callerId)
+        const { role } = await requireMembership(repos, groupId, userId)
+        if (role === 'admin') await requireOtherAdmin(repos, groupId, userId)
+        await repos.members.remove(groupId, userId)
+        await repos.outbox.add(group.memberRemoved, { group_id: groupId, user_id: userId }, context)
+        await recordAudit(repos, act, context)
+      }),
+    )
+  }
+
+  /** Refuses others before anything else is looked at, so that they learn nothing from the answer. */
+  #asAdmin<T>(
+    action: Act['action'],
+    groupId: string,
+    userId: string | null,
+    context: Context,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return audited(this.#uow, actOn(action, groupId, userId), context, async () => {
+      await this.#uow.in([groupId]).read((repos) => requireAdmin(repos, groupId, context.caller.user_id))
+      return work()
+    })
+  }
+
+  /** Changes of one group's members run one after the other, and only while the caller still is an admin. */
+  #change<T>(groupId: string, context: Context, work: (repos: GroupRepositories) => Promise<T>): Promise<T> {
+    return this.#uow.in([groupId]).write(async (repos) => {
+      await repos.groups.lock(groupId)
+      await requireAdmin(repos, groupId, context.caller.user_id)
+      return work(repos)
+    })
+  }
+
+  async #find({ user_id, username }: NewMember, context: Context): Promise<{ id: string; username: string }> {
+    if (user_id !== undefined) {
+      const name = (await this.#users.names([user_id], context)).get(user_id)
+      if (name !== undefined) return { id: user_id, username: name }
+    }
+    const user = username === undefined ? undefined : await this.#users.named(username, context)
+    if (!user) throw new AppError('USER_NOT_FOUND', 'There is no such user. Check the name or id.')
+    return user
+  }
+}
+
+/** Without a user: one who was named, but not looked up since the caller had no right to. */
+const actOn = (action: Act['action'], groupId: string, userId: string | null): Act => ({
+  action,
+  target_type: 'member',
+  target_id: userId === null ? groupId : `${groupId}/${userId}`,
+})
+
+function parseRole(name: string): Role {
+  const role = Role.safeParse(name)
+  if (!role.success) throw new AppError('INVALID_ROLE', `A role is one of: ${Role.options.join(', ')}.`)
+  return role.data
+}
+
+async function requireMembership({ members }: GroupRepositories, groupId: string, userId: string) {
+  const membership = await members.get(groupId, userId)
+  if (!membership) throw new AppError('MEMBERSHIP_NOT_FOUND', 'This user is not a member of the group.')
+  return membership
+}
+
+async function requireOtherAdmin({ members }: GroupRepositories, groupId: string, userId: string): Promise<void> {
+  if (await members.isOnlyAdmin(groupId, userId)) {
+    throw new AppError('LAST_ADMIN', 'The last admin must stay. Make another member admin first, or delete the group.')
+  }
+}

@@ -1,0 +1,82 @@
+import { AppError } from '@youworker/contracts/errors'
+import type { GroupTables } from '@youworker/database/group/tables'
+import { migrateSchema, roleUrl } from '@youworker/database/migrate'
+import { openDatabase } from '@youworker/database/open'
+import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { newId } from '@youworker/runtime/id'
+import { silentLogger } from '@youworker/runtime/logger'
+import { testDatabase, testPassword } from '@youworker/test-kit/database'
+import type { Context } from './services/context.ts'
+import { GroupService } from './services/group-service.ts'
+import { MemberService } from './services/member-service.ts'
+import { OwnGroups } from './services/own-groups.ts'
+import type { UserDirectory } from './services/user-directory.ts'
+import { createGroupUnitOfWork } from './unit-of-work.ts'
+
+const logger = silentLogger()
+
+/** The users of a test, where the real service asks auth; infra/e2e has both. */
+class Users implements UserDirectory {
+  readonly #names = new Map<string, string>()
+  isAway = false
+
+  add(username: string): string {
+    const id = newId()
+    this.#names.set(id, username)
+    return id
+  }
+
+  async names(userIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (this.isAway) throw new AppError('SERVICE_UNAVAILABLE', 'auth is away', { retryAfter: 1 })
+    return new Map([...this.#names].filter(([id]) => userIds.includes(id)))
+  }
+
+  async named(username: string): Promise<{ id: string; username: string } | undefined> {
+    const [id] = [...this.#names].find(([, name]) => name === username) ?? []
+    return id === undefined ? undefined : { id, username }
+  }
+}
+
+/** The context of a request by this user. */
+export const as = (user_id: string, idempotencyKey?: string): Context => ({
+  caller: { user_id, token: 'unused' },
+  correlationId: newCorrelationId(),
+  traceparent: newTraceparent(),
+  deadline: Date.now() + 60_000,
+  signal: AbortSignal.timeout(60_000),
+  idempotencyKey,
+})
+
+/** group's services on a database of its own. */
+export async function openTestGroup() {
+  await using stack = new AsyncDisposableStack()
+  const prepare = (adminUrl: string) => migrateSchema({ adminUrl, owner: 'group', password: testPassword, logger })
+  const { adminUrl } = stack.use(await testDatabase({ template: 'group', prepare }))
+  const url = roleUrl(adminUrl, 'group', testPassword)
+  const database = stack.use(openDatabase<GroupTables>({ url, schema: 'group', poolSize: 10, slowQueryMs: 60_000, logger }))
+  const uow = createGroupUnitOfWork(database)
+  const own = new OwnGroups(uow)
+  const users = new Users()
+  const opened = stack.move()
+  return {
+    groups: new GroupService(uow, own),
+    members: new MemberService(uow, users, own),
+    users,
+    uow,
+    db: database.kysely,
+    /** What the service has told others, oldest first. */
+    async told(groupId: string): Promise<string[]> {
+      const rows = await database.kysely.selectFrom('outbox').select(['subject', 'data']).orderBy('position').execute()
+      const own = rows.filter(({ data }) => data['group_id'] === groupId)
+      return own.map(({ subject }) => subject.split('.').slice(3).join('.'))
+    },
+    async audited(): Promise<string[]> {
+      const rows = await database.kysely.selectFrom('outbox').select(['subject', 'data']).orderBy('position').execute()
+      const audit = rows.filter(({ subject }) => subject.endsWith('audit.recorded'))
+      return audit.map(({ data }) => `${String(data['outcome'])} ${String(data['action'])} ${String(data['target_id'])}`)
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+export type TestGroup = Awaited<ReturnType<typeof openTestGroup>>

@@ -1,0 +1,69 @@
+import { group } from '@youworker/contracts/group'
+import { ingestion } from '@youworker/contracts/ingestion'
+import type { IngestionTables } from '@youworker/database/ingestion/tables'
+import { parseKeyRing } from '@youworker/database/key-ring'
+import { openDatabase } from '@youworker/database/open'
+import { startRelay } from '@youworker/database/relay'
+import { createSealer } from '@youworker/database/sealer'
+import { startWorker } from '@youworker/database/worker'
+import { createClient } from '@youworker/messaging/client'
+import { closeNats, connectNats, natsCheck, onReconnect } from '@youworker/messaging/connect'
+import { consumeEvents, createEventPublisher, hearEvent } from '@youworker/messaging/events'
+import { serve, serveHealth } from '@youworker/messaging/server'
+import { createTokenVerifier } from '@youworker/messaging/token-verifier'
+import { onWake, wake } from '@youworker/messaging/wake'
+import type { Service, ServiceContext } from '@youworker/runtime/service'
+import { createEmbeddedIndex } from './clients/embedded-index.ts'
+import { groupSpaces } from './clients/group-spaces.ts'
+import { createOllamaEmbedder } from './clients/ollama.ts'
+import type { Config } from './config.ts'
+import { groupConsumers } from './consumers/group-consumers.ts'
+import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
+import { every } from './jobs/every.ts'
+import { RUN_KIND, runJob } from './jobs/run-job.ts'
+import { createServices } from './services/ingestion-services.ts'
+import { SpaceAccess } from './services/space-access.ts'
+import { createIngestionUnitOfWork } from './unit-of-work.ts'
+
+const service = 'ingestion'
+const SWEEP_MS = 300_000
+/** A file may have 100 MB and is parsed whole: no more at a time. */
+const RUNS_AT_A_TIME = 2
+
+/** Composition root: the whole service, wired top to bottom. */
+export async function startIngestion(config: Config, { logger }: ServiceContext): Promise<Service> {
+  await using stack = new AsyncDisposableStack()
+  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
+  const database = stack.use(openDatabase<IngestionTables>({ url, schema: service, poolSize, slowQueryMs, logger }))
+  const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service, logger }), closeNats)
+  const index = stack.use(createEmbeddedIndex(config.INDEX__DIR, { logger }))
+
+  const uow = createIngestionUnitOfWork(database)
+  const access = new SpaceAccess(groupSpaces(createClient(nats, group)))
+  const { processor, erasure, ...services } = createServices({
+    ...{ uow, access, index, logger },
+    sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
+    embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),
+    wake: () => wake(nats, service, RUN_KIND),
+    maxFileMb: config.INGEST__MAX_FILE_MB,
+    chunks: { tokens: config.INGEST__CHUNK_TOKENS, overlap: config.INGEST__CHUNK_OVERLAP },
+  })
+
+  const verifier = stack.use(await createTokenVerifier(nats, { logger }))
+  const checks = { postgres: () => database.check(), nats: natsCheck(nats), search_index: () => index.check(), keys: () => verifier.check() }
+  stack.use(hearEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
+  stack.use(hearEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
+  stack.use(hearEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
+  stack.use(onReconnect(nats, () => access.dropAll()))
+  stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
+  const deadLetter = (letter: { envelope_json: string; reason: string }) => uow.system().write(({ deadLetters }) => deadLetters.add(letter))
+  stack.use(await consumeEvents(nats, { service, logger, handlers: groupConsumers(erasure), deadLetter }))
+  const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
+  const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }
+  stack.use(startWorker({ database, uow, logger, ...job }))
+  stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
+  stack.use(await serveHealth(nats, service, checks, { logger }))
+  stack.use(await serve(nats, ingestion, ingestionHandlers(services), { service, verifier, logger }))
+  const running = stack.move()
+  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { parseMarkdown } from '../parsing/parse-markdown.ts'
+import { parseText } from '../parsing/parse-text.ts'
+import { chunkDocument } from './chunk-document.ts'
+import { countTokens } from './count-tokens.ts'
+
+const size = { tokens: 40, overlap: 12 }
+const sentence = (i: number) => `Sentence number ${i} says something short about topic ${i}. `
+
+test('chunks stay below the size, cover the text and repeat the end of the one before', () => {
+  const document = parseText(Array.from({ length: 30 }, (_, i) => sentence(i)).join(''))
+  const chunks = chunkDocument(document, size)
+  expect(chunks.length).toBeGreaterThan(5)
+  for (const [i, chunk] of chunks.entries()) {
+    expect(chunk.index).toBe(i)
+    expect(document.text.slice(chunk.start, chunk.end)).toBe(chunk.text)
+    expect(countTokens(chunk.text)).toBeLessThanOrEqual(size.tokens)
+    if (i > 0) expect(chunk.start).toBeLessThan(chunks[i - 1]?.end ?? 0)
+  }
+  for (let i = 0; i < 30; i += 1) expect(chunks.some(({ text }) => text.includes(sentence(i).trim()))).toBe(true)
+})
+
+test('no chunk crosses a heading or a page', () => {
+  const chunks = chunkDocument(parseMarkdown('# A\none\n\ntwo\n\n## B\nthree\n\n# C\nfour'), size)
+  expect(chunks.map(({ title_path, text }) => [title_path, text])).toEqual([
+    [['A'], 'one\n\ntwo'],
+    [['A', 'B'], 'three'],
+    [['C'], 'four'],
+  ])
+  const block = { title_path: [] }
+  const paged = { title: undefined, text: 'one\n\ntwo', blocks: [{ ...block, text: 'one', start: 0, end: 3, page: 1 }, { ...block, text: 'two', start: 5, end: 8, page: 2 }] }
+  expect(chunkDocument(paged, size).map(({ page }) => page)).toEqual([1, 2])
+})
+
+test.each([
+  ['one endless word', 'x'.repeat(50_000)],
+  ['emoji without blanks', '🙂'.repeat(9_000)],
+  ['Chinese', '休暇は二十五日です。'.repeat(800)],
+  ['one endless line', 'word '.repeat(10_000)],
+])('%s ends in bounded chunks that lose no character', (_, text) => {
+  const chunks = chunkDocument(parseText(text), { tokens: 400, overlap: 0 })
+  expect(chunks.map((chunk) => chunk.text.trim()).join('').replaceAll(' ', '')).toBe(text.replaceAll(' ', ''))
+  for (const chunk of chunks) {
+    expect(Buffer.byteLength(chunk.text)).toBeLessThanOrEqual(8_192)
+    expect(chunk.text.isWellFormed()).toBe(true)
+  }
+})
+
+test('tokens are counted like a tokenizer would, roughly', () => {
+  expect(countTokens('')).toBe(0)
+  expect(countTokens('You have 25 days of leave.')).toBe(7)
+  expect(countTokens('日本語')).toBe(3)
+  expect(countTokens('internationalisation')).toBe(4)
+})

@@ -1,0 +1,19 @@
+import { AppError } from '@youworker/contracts/errors'
+import type { group } from '@youworker/contracts/group'
+import type { createClient } from '@youworker/messaging/client'
+import { createBreaker } from '@youworker/runtime/breaker'
+import type { ListSpaces } from '../services/space-access.ts'
+
+/** Short: while groups are away, every search waits this long before it goes on without them. */
+const TIMEOUT_MS = 2_000
+
+/** Asks the group service which spaces the caller may read, as the caller. */
+export function groupSpaces(client: ReturnType<typeof createClient<typeof group>>): ListSpaces {
+  const isFailure = (error: unknown) =>
+    error instanceof AppError && (error.code === 'SERVICE_UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED')
+  const breaker = createBreaker({ target: 'the group service', isFailure })
+  return async (context) => {
+    const { space_ids } = await breaker.run(() => client.as(context).listSpaces({}, { timeoutMs: TIMEOUT_MS }))
+    return space_ids
+  }
+}

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { AppError } from '@youworker/contracts/errors'
+
+const CLAIM_EVERY_MS = 10_000
+/** A machine that has not renewed its claim for this long has left. */
+const CLAIM_LASTS_MS = 60_000
+
+/** A mark in the index folder that says which machine uses it. Processes and containers of one machine share it. */
+export class IndexHost {
+  readonly #dir: string
+  readonly #mark: string
+  #claiming: Promise<void> | undefined
+  #claimedAt = Number.NEGATIVE_INFINITY
+
+  constructor(dir: string) {
+    this.#dir = dir
+    this.#mark = join(dir, 'machine')
+  }
+
+  /** Throws `SERVICE_UNAVAILABLE` while another machine uses the folder. */
+  async claim(): Promise<void> {
+    if (performance.now() - this.#claimedAt < CLAIM_EVERY_MS) return
+    this.#claiming ??= this.#renew().finally(() => (this.#claiming = undefined))
+    await this.#claiming
+  }
+
+  async #renew(): Promise<void> {
+    const [machine, owner] = await Promise.all([machineId(), readFile(this.#mark, 'utf8').catch(() => undefined)])
+    if (owner !== undefined && owner !== machine && (await this.#age()) < CLAIM_LASTS_MS) {
+      throw new AppError(
+        'SERVICE_UNAVAILABLE',
+        `Another machine uses the search index in ${this.#dir}. The embedded index is for one machine: give each its own INDEX__DIR, or use Qdrant`,
+        { retryAfter: 60 },
+      )
+    }
+    await mkdir(this.#dir, { recursive: true })
+    const draft = `${this.#mark}.${randomUUID()}`
+    await writeFile(draft, machine)
+    await rename(draft, this.#mark)
+    this.#claimedAt = performance.now()
+  }
+
+  async #age(): Promise<number> {
+    const { mtimeMs } = await stat(this.#mark)
+    return Date.now() - mtimeMs
+  }
+}
+
+/** One per running kernel, so that containers of one machine agree (random(4)); elsewhere the host's name. */
+const machineId = (): Promise<string> => readFile('/proc/sys/kernel/random/boot_id', 'utf8').then((id) => id.trim(), hostname)

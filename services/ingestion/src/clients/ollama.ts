@@ -1,0 +1,63 @@
+import { AppError } from '@youworker/contracts/errors'
+import { createBreaker } from '@youworker/runtime/breaker'
+import { metrics } from '@youworker/runtime/metrics'
+import type { Embedder } from '../services/embedding-service.ts'
+
+interface OllamaOptions {
+  readonly url: string
+  readonly model: string
+}
+
+/** Embeddings through Ollama's API, or anything that speaks it. */
+export function createOllamaEmbedder({ url, model }: OllamaOptions): Embedder {
+  const breaker = createBreaker({
+    target: `the embedding model at ${url}`,
+    isFailure: (error) => error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE',
+  })
+  return {
+    model,
+    async embed(texts, { signal, timeoutMs }) {
+      const timeout = AbortSignal.timeout(timeoutMs)
+      const stop = signal ? AbortSignal.any([signal, timeout]) : timeout
+      return breaker.run(async () => {
+        try {
+          return await request(url, model, texts, stop)
+        } catch (error) {
+          signal?.throwIfAborted()
+          throw explain(error, url, model, timeout.aborted ? timeoutMs : undefined)
+        }
+      })
+    },
+  }
+}
+
+async function request(url: string, model: string, input: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  const { Ollama } = await import('ollama')
+  const ollama = new Ollama({ host: url, fetch: (target, init) => fetch(target, { ...init, signal }) })
+  const { embeddings, prompt_eval_count } = await ollama.embed({ model, input: [...input], truncate: true })
+  metrics.modelTokens.inc({ model, direction: 'in' }, prompt_eval_count ?? 0)
+  const length = embeddings[0]?.length ?? 0
+  const fits = embeddings.length === input.length && length > 0
+  if (!fits || !embeddings.every((vector) => vector.length === length && vector.every(Number.isFinite))) {
+    throw new AppError('LLM_ERROR', `The model ${model} answered with vectors that do not fit the question; check that it is an embedding model`)
+  }
+  return embeddings.map((vector) => Float32Array.from(vector))
+}
+
+function explain(error: unknown, url: string, model: string, timedOutMs: number | undefined): AppError {
+  if (error instanceof AppError) return error
+  const status = statusOf(error)
+  if (status === 404) {
+    return new AppError('LLM_ERROR', `The embedding model ${model} is not there; run: ollama pull ${model}`, { cause: error })
+  }
+  if (status !== undefined && status < 500) {
+    return new AppError('LLM_ERROR', `The embedding model ${model} refused a text (HTTP ${status})`, { cause: error })
+  }
+  const what = timedOutMs === undefined ? 'cannot be reached' : `did not answer in ${timedOutMs / 1_000} s`
+  const message = status === undefined ? `The embedding model at ${url} ${what}` : `The embedding model at ${url} failed (HTTP ${status})`
+  return new AppError('SERVICE_UNAVAILABLE', `${message}; documents can be searched by words until it does`, { cause: error, retryAfter: 5 })
+}
+
+/** The library's errors carry the HTTP status. */
+const statusOf = (error: unknown): number | undefined =>
+  error instanceof Error && 'status_code' in error && typeof error.status_code === 'number' ? error.status_code : undefined

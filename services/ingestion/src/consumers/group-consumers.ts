@@ -1,0 +1,8 @@
+import { group } from '@youworker/contracts/group'
+import { type EventHandler, on } from '@youworker/messaging/events'
+import type { ErasureService } from '../services/erasure-service.ts'
+
+export const groupConsumers = (erasure: ErasureService): readonly EventHandler[] => [
+  on(group.groupDeleted, ({ group_id }, { id }) => erasure.groupDeleted(group_id, id)),
+  on(group.memberRemoved, (membership, { id }) => erasure.memberRemoved(membership, id)),
+]

@@ -1,0 +1,39 @@
+import type { ingestion } from '@youworker/contracts/ingestion'
+import type { Handlers } from '@youworker/messaging/server'
+import type { DocumentService } from '../services/document-service.ts'
+import type { RunService } from '../services/run-service.ts'
+import type { RunStarter } from '../services/run-starter.ts'
+import type { SearchService } from '../services/search-service.ts'
+import type { UploadService } from '../services/upload-service.ts'
+
+interface IngestionServices {
+  readonly uploads: UploadService
+  readonly starter: RunStarter
+  readonly runs: RunService
+  readonly documents: DocumentService
+  readonly searches: SearchService
+}
+
+export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
+  const { uploads, starter, runs, documents, searches } = services
+  return {
+    openUpload: (input, context) => uploads.open(input, context),
+    writeUpload: (input, context) => uploads.write(input, context),
+    finishUpload: (input, context) => uploads.finish(input, context),
+    readBlob: (input, context) => uploads.read(input, context),
+    startRun: (input, context) => starter.start(input, context),
+    getRun: (input, context) => runs.get(input, context),
+    listRuns: (input, context) => runs.list(input, context),
+    cancelRun: (input, context) => runs.cancel(input, context),
+    retryRun: (input, context) => runs.retry(input, context),
+    deleteRun: (input, context) => runs.delete(input, context),
+    listTasks: (input, context) => runs.listTasks(input, context),
+    getTask: (input, context) => runs.getTask(input, context),
+    cancelTask: (input, context) => runs.cancelTask(input, context),
+    listDocuments: (input, context) => documents.list(input, context),
+    getDocument: (input, context) => documents.get(input, context),
+    deleteDocument: (input, context) => documents.delete(input, context),
+    openContent: (input, context) => documents.openContent(input, context),
+    search: (input, context) => searches.search(input, context),
+  }
+}

@@ -1,0 +1,61 @@
+import { extname } from 'node:path/posix'
+import { fileTypeFromBuffer } from 'file-type'
+
+/** How much of a file its kind is judged by. */
+export const HEAD_BYTES = 4_096
+
+const MIME_BY_EXTENSION: Readonly<Record<string, string>> = {
+  '.md': 'text/markdown',
+  '.markdown': 'text/markdown',
+  '.txt': 'text/plain',
+  '.text': 'text/plain',
+  '.html': 'text/html',
+  '.htm': 'text/html',
+  '.pdf': 'application/pdf',
+}
+const SUPPORTED = new Set(Object.values(MIME_BY_EXTENSION))
+const EXTENSIONS = Object.keys(MIME_BY_EXTENSION).join(', ')
+
+export type FileVerdict =
+  | { readonly ok: true; readonly mime: string }
+  | { readonly ok: false; readonly code: 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_ERROR'; readonly reason: string }
+
+/** Judges a file by its name and its first {@link HEAD_BYTES}; the declared type counts only where the name has no ending. */
+export async function judgeFile(name: string, head: Uint8Array, declaredMime?: string): Promise<FileVerdict> {
+  if (head.length === 0) return { ok: false, code: 'VALIDATION_ERROR', reason: 'the file is empty' }
+  const mime = mimeOf(name, declaredMime)
+  if (mime === undefined) return unsupported(`this type of file is not supported; send one of ${EXTENSIONS}`)
+  const found = await fileTypeFromBuffer(head).catch(() => undefined)
+  if (mime === 'application/pdf') {
+    return isPdf(head) ? { ok: true, mime } : unsupported('the name says PDF, but the content is not a PDF')
+  }
+  if (found && !found.mime.startsWith('text/') && found.mime !== 'application/xml') {
+    return unsupported(`the name says ${mime}, but the content is ${found.mime}`)
+  }
+  return isText(head) ? { ok: true, mime } : unsupported('the content is not UTF-8 text; save it as UTF-8 and send it again')
+}
+
+const unsupported = (reason: string): FileVerdict => ({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE', reason })
+
+function mimeOf(name: string, declaredMime: string | undefined): string | undefined {
+  const extension = extname(name).toLowerCase()
+  if (extension !== '') return MIME_BY_EXTENSION[extension]
+  const declared = declaredMime?.split(';', 1)[0]?.trim().toLowerCase()
+  return declared !== undefined && SUPPORTED.has(declared) ? declared : undefined
+}
+
+/** Readers accept the mark anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13). */
+function isPdf(head: Uint8Array): boolean {
+  return Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 1_024)).includes('%PDF-')
+}
+
+function isText(head: Uint8Array): boolean {
+  if (head.includes(0)) return false
+  try {
+    // `stream`: the head may end in the middle of a character.
+    new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,77 @@
+import { samplePdf } from '@youworker/test-kit/sample-pdf'
+import { expect, test } from 'vitest'
+import { parseFile } from './parse-file.ts'
+import type { ParsedDocument } from './parsed-document.ts'
+
+const parse = (mime: string, content: string | Uint8Array) =>
+  parseFile({ bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content, name: 'x', mime })
+
+const outline = (document: ParsedDocument) => document.blocks.map(({ text, title_path }) => [title_path.join(' > '), text])
+
+function expectOffsetsToFit(document: ParsedDocument) {
+  for (const { text, start, end } of document.blocks) expect(document.text.slice(start, end)).toBe(text)
+}
+
+test('Markdown: headings of both kinds, fenced code, front matter, bare headings', async () => {
+  const document = await parse(
+    'text/markdown',
+    '---\ntitle: x\n---\n# Handbook ##\r\n\r\nIntro\nline two\n\nLeave\n-----\n25 *days*.\n\n```sh\n# no heading\n\nstill code\n```\n\n### [Sick](x) leave\n\n## Empty\n\n## Last\nend',
+  )
+  expect(document.title).toBe('Handbook')
+  expect(outline(document)).toEqual([
+    ['Handbook', 'Intro\nline two'],
+    ['Handbook > Leave', '25 *days*.'],
+    ['Handbook > Leave', '```sh\n# no heading\n\nstill code\n```'],
+    ['Handbook > Leave > Sick leave', '### [Sick](x) leave'],
+    ['Handbook > Empty', '## Empty'],
+    ['Handbook > Last', 'end'],
+  ])
+  expectOffsetsToFit(document)
+})
+
+test('plain text: paragraphs by blank lines', async () => {
+  const document = await parse('text/plain', '\uFEFFone\r\nstill one\r\n\r\n  two 🙂 \n \n\nthree')
+  expect(document.blocks.map(({ text }) => text)).toEqual(['one\r\nstill one', 'two 🙂', 'three'])
+  expectOffsetsToFit(document)
+})
+
+test('HTML: title, headings, tables; no scripts and no navigation', async () => {
+  const document = await parse(
+    'text/html',
+    `<html><head><title> Our
+     Rules </title><script>steal()</script></head><body><nav>menu</nav><h1>Rules</h1><p>Be <b>kind</b>.</p>
+     <h2>Leave</h2><table><tr><th>Role</th><th>Days</th></tr><tr><td>Dev</td><td>30</td></tr></table><style>p{}</style></body></html>`,
+  )
+  expect(document.title).toBe('Our Rules')
+  expect(outline(document)).toEqual([
+    ['Rules', 'Be kind.'],
+    ['Rules > Leave', '| Role | Days |\n| Dev | 30 |'],
+  ])
+  expectOffsetsToFit(document)
+})
+
+test('PDF: one block a page with its number, hyphens joined', async () => {
+  const document = await parse('application/pdf', samplePdf([['First page exam-', 'ple.'], [], ['Third (page).']], 'Handbook'))
+  expect(document.title).toBe('Handbook')
+  expect(document.blocks.map(({ text, page }) => [page, text])).toEqual([
+    [1, 'First page example.'],
+    [3, 'Third (page).'],
+  ])
+  expectOffsetsToFit(document)
+})
+
+test.each([
+  ['application/pdf', '%PDF-1.7 and then nothing', /damaged/],
+  ['application/pdf', samplePdf([[]]), /holds no text/],
+  ['text/markdown', Uint8Array.from([0x61, 0xff, 0xfe]), /UTF-8/],
+  ['text/plain', 'a\0b', /UTF-8/],
+  ['text/html', '<script>only()</script>', /holds no text/],
+  ['text/plain', ' \n \n', /holds no text/],
+])('what cannot be read says why: %s', async (mime, content, reason) => {
+  await expect(parse(mime, content)).rejects.toMatchObject({ code: 'VALIDATION_ERROR', message: expect.stringMatching(reason) })
+})
+
+test('a parse can be called off', async () => {
+  const call = parseFile({ bytes: samplePdf([['x']]), name: 'x', mime: 'application/pdf', signal: AbortSignal.abort(new Error('off')) })
+  await expect(call).rejects.toThrow('off')
+})

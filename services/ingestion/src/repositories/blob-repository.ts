@@ -1,0 +1,147 @@
+import type { BlobRow, IngestionTables } from '@youworker/database/ingestion/tables'
+import { type Kysely, sql } from 'kysely'
+
+interface NewBlob {
+  readonly id: string
+  readonly space_id: string
+  readonly user_id: string
+  readonly name: string
+  readonly declared_size: number | null
+}
+
+interface NewPiece {
+  readonly blob_id: string
+  readonly index: number
+  readonly space_id: string
+  readonly size: number
+  readonly sealed: Buffer
+}
+
+export class BlobRepository {
+  readonly #db: Kysely<IngestionTables>
+
+  constructor(db: Kysely<IngestionTables>) {
+    this.#db = db
+  }
+
+  async add(blob: NewBlob): Promise<void> {
+    await this.#db.insertInto('blobs').values(blob).execute()
+  }
+
+  /** Uploads of a user that no run has taken yet. */
+  async countUnused(userId: string): Promise<number> {
+    const { count } = await this.#db
+      .selectFrom('blobs')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('user_id', '=', userId)
+      .where('used_at', 'is', null)
+      .executeTakeFirstOrThrow()
+    return Number(count)
+  }
+
+  get(id: string): Promise<BlobRow | undefined> {
+    return this.#db.selectFrom('blobs').selectAll().where('id', '=', id).executeTakeFirst()
+  }
+
+  getAll(ids: readonly string[]): Promise<BlobRow[]> {
+    return this.#db.selectFrom('blobs').selectAll().where('id', 'in', ids).execute()
+  }
+
+  /** The caller's own upload, locked: `share` lets pieces arrive together, `update` is for finishing and taking. */
+  lockOwn(id: string, userId: string, lock: 'share' | 'update'): Promise<BlobRow | undefined> {
+    const query = this.#db.selectFrom('blobs').selectAll().where('id', '=', id).where('user_id', '=', userId)
+    return (lock === 'share' ? query.forShare() : query.forUpdate()).executeTakeFirst()
+  }
+
+  /** A blob that the user uploaded or that is the file of a document in the scope's spaces. */
+  readable(id: string, userId: string): Promise<BlobRow | undefined> {
+    return this.#db
+      .selectFrom('blobs')
+      .selectAll()
+      .where('id', '=', id)
+      .where((eb) =>
+        eb.or([
+          eb('user_id', '=', userId),
+          eb.exists(eb.selectFrom('documents').select('documents.id').whereRef('documents.blob_id', '=', 'blobs.id')),
+        ]),
+      )
+      .executeTakeFirst()
+  }
+
+  /** Writing a piece again changes nothing. */
+  async putPiece(piece: NewPiece): Promise<void> {
+    await this.#db
+      .insertInto('blob_pieces')
+      .values(piece)
+      .onConflict((conflict) => conflict.columns(['blob_id', 'index']).doNothing())
+      .execute()
+  }
+
+  pieceSizes(blobId: string): Promise<{ index: number; size: number }[]> {
+    return this.#db.selectFrom('blob_pieces').select(['index', 'size']).where('blob_id', '=', blobId).orderBy('index').execute()
+  }
+
+  async piece(blobId: string, index: number): Promise<Buffer | undefined> {
+    const row = await this.#db
+      .selectFrom('blob_pieces')
+      .select('sealed')
+      .where('blob_id', '=', blobId)
+      .where('index', '=', index)
+      .executeTakeFirst()
+    return row?.sealed
+  }
+
+  async finish(id: string, facts: { size: number; pieces: number; sha256: string }): Promise<void> {
+    await this.#db
+      .updateTable('blobs')
+      .set({ ...facts, finished_at: sql<string>`now()` })
+      .where('id', '=', id)
+      .execute()
+  }
+
+  async markUsed(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    await this.#db
+      .updateTable('blobs')
+      .set({ used_at: sql<string>`now()` })
+      .where('id', 'in', ids)
+      .execute()
+  }
+
+  async delete(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.#db.deleteFrom('blobs').where('id', 'in', ids).execute()
+  }
+
+  async deleteSpace(spaceId: string): Promise<void> {
+    await this.#db.deleteFrom('blobs').where('space_id', '=', spaceId).execute()
+  }
+
+  /**
+   * Erases up to `limit` files that nobody needs: never used for an hour, or left by a run that is a week old or forgotten.
+   * Returns how many.
+   */
+  async sweep(limit: number): Promise<number> {
+    const idle = await this.#db
+      .selectFrom('blobs as b')
+      .select('b.id')
+      .where(({ eb, not, exists, selectFrom, and, or }) => {
+        const files = selectFrom('run_files as f').select('f.index').whereRef('f.blob_id', '=', 'b.id')
+        const active = files.innerJoin('jobs as j', 'j.id', 'f.run_id').where('j.status', 'in', ['pending', 'running'])
+        const hourAgo = sql<string>`now() - interval '1 hour'`
+        return and([
+          not(exists(selectFrom('documents as d').select('d.id').whereRef('d.blob_id', '=', 'b.id'))),
+          or([
+            and([eb('b.used_at', 'is', null), eb(sql<string>`coalesce(b.finished_at, b.created_at)`, '<', hourAgo)]),
+            and([eb('b.used_at', '<', hourAgo), not(exists(files))]),
+            and([eb('b.used_at', '<', sql<string>`now() - interval '7 days'`), not(exists(active))]),
+          ]),
+        ])
+      })
+      .limit(limit)
+      .forUpdate()
+      .skipLocked()
+      .execute()
+    await this.delete(idle.map(({ id }) => id))
+    return idle.length
+  }
+}

@@ -1,0 +1,175 @@
+import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/ingestion/tables'
+import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
+
+export type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation'>
+export type NewChunk = Omit<ChunkRow, 'space_id' | 'document_id' | 'generation'>
+
+export interface DocumentFilter {
+  readonly collection?: string | undefined
+  readonly tag?: string | undefined
+  readonly group_id?: string | undefined
+  readonly mime?: string | undefined
+  readonly q?: string | undefined
+}
+
+export interface ChunkHit {
+  readonly chunk_id: string
+  readonly document_id: string
+  readonly generation: number
+  readonly title: string
+  readonly uri: string
+  readonly page: number | null
+  readonly title_path: string[]
+  readonly text: string
+}
+
+const ROWS_PER_INSERT = 500
+/** Postgres text holds no NUL, so nothing can match one. */
+const askable = (text: string): string => text.replaceAll('\0', '\u{FFFD}')
+const likePattern = (text: string): string => `%${askable(text).replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`
+
+export class DocumentRepository {
+  readonly #db: Kysely<IngestionTables>
+
+  constructor(db: Kysely<IngestionTables>) {
+    this.#db = db
+  }
+
+  get(id: string): Promise<DocumentRow | undefined> {
+    return this.#db.selectFrom('documents').selectAll().where('id', '=', id).executeTakeFirst()
+  }
+
+  lock(id: string): Promise<DocumentRow | undefined> {
+    return this.#db.selectFrom('documents').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  }
+
+  lockByPath(spaceId: string, pathHash: string): Promise<DocumentRow | undefined> {
+    return this.#byPath(spaceId, pathHash).forUpdate().executeTakeFirst()
+  }
+
+  getByPath(spaceId: string, pathHash: string): Promise<DocumentRow | undefined> {
+    return this.#byPath(spaceId, pathHash).executeTakeFirst()
+  }
+
+  #byPath(spaceId: string, pathHash: string) {
+    return this.#db.selectFrom('documents').selectAll().where('space_id', '=', spaceId).where('path_hash', '=', pathHash)
+  }
+
+  /** Version 1 of a document, or the next one of that path, whose id and first uploader stay. */
+  putVersion(version: NewVersion): Promise<DocumentRow> {
+    const { id: _id, user_id: _user, space_id: _space, path_hash: _hash, ...changed } = version
+    return this.#db
+      .insertInto('documents')
+      .values({ ...version, generation: 1 })
+      .onConflict((conflict) =>
+        conflict.columns(['space_id', 'path_hash']).doUpdateSet({
+          ...changed,
+          generation: sql<number>`documents.generation + 1`,
+          last_ingested_at: sql<string>`now()`,
+        }),
+      )
+      .returningAll()
+      .executeTakeFirstOrThrow()
+  }
+
+  /** The same content came again, perhaps with other labels. */
+  async touch(id: string, labels: Pick<DocumentRow, 'tags' | 'collection' | 'group_id' | 'is_private'>): Promise<void> {
+    await this.#db
+      .updateTable('documents')
+      .set({ ...labels, last_ingested_at: sql<string>`now()` })
+      .where('id', '=', id)
+      .execute()
+  }
+
+  async addChunks(document: Pick<DocumentRow, 'id' | 'space_id' | 'generation'>, chunks: readonly NewChunk[]): Promise<void> {
+    const { id: document_id, space_id, generation } = document
+    for (let at = 0; at < chunks.length; at += ROWS_PER_INSERT) {
+      const rows = chunks.slice(at, at + ROWS_PER_INSERT).map((chunk) => ({ ...chunk, document_id, space_id, generation }))
+      await this.#db.insertInto('chunks').values(rows).execute()
+    }
+  }
+
+  /** Returns the hashes of the erased texts. */
+  async deleteChunks(documentId: string, belowGeneration: number): Promise<string[]> {
+    const rows = await this.#db
+      .deleteFrom('chunks')
+      .where('document_id', '=', documentId)
+      .where('generation', '<', belowGeneration)
+      .returning('text_hash')
+      .execute()
+    return [...new Set(rows.map(({ text_hash }) => text_hash))]
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#db.deleteFrom('documents').where('id', '=', id).execute()
+  }
+
+  ofSpace(spaceId: string): Promise<Pick<DocumentRow, 'id' | 'user_id'>[]> {
+    return this.#db.selectFrom('documents').select(['id', 'user_id']).where('space_id', '=', spaceId).execute()
+  }
+
+  async deleteSpace(spaceId: string): Promise<void> {
+    await this.#db.deleteFrom('documents').where('space_id', '=', spaceId).execute()
+  }
+
+  async list(filter: DocumentFilter & { limit: number; offset: number }): Promise<{ rows: DocumentRow[]; total: number }> {
+    const rows = await filtered(this.#db.selectFrom('documents').selectAll(), filter)
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(filter.limit)
+      .offset(filter.offset)
+      .execute()
+    const counted = this.#db.selectFrom('documents').select((eb) => eb.fn.countAll<number>().as('count'))
+    const { count } = await filtered(counted, filter).executeTakeFirstOrThrow()
+    return { rows, total: Number(count) }
+  }
+
+  /** Documents of a space with any of the tags and in the collection. */
+  async idsWith(spaceId: string, { tags, collection }: LabelFilter, limit: number): Promise<string[]> {
+    const rows = await withLabels(this.#db.selectFrom('documents').select('id').where('space_id', '=', spaceId), {
+      tags,
+      collection,
+    })
+      .limit(limit)
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
+  /** Those of the given chunks that are part of a document's current version in the scope's spaces. */
+  hits(chunkIds: readonly string[], labels: LabelFilter): Promise<ChunkHit[]> {
+    if (chunkIds.length === 0) return Promise.resolve([])
+    return withLabels(this.#db.selectFrom('documents'), labels)
+      .innerJoin('chunks', (join) =>
+        join.onRef('chunks.document_id', '=', 'documents.id').onRef('chunks.generation', '=', 'documents.generation'),
+      )
+      .select(['chunks.id as chunk_id', 'chunks.document_id', 'chunks.generation', 'chunks.page', 'chunks.title_path', 'chunks.text'])
+      .select(['documents.title', 'documents.uri'])
+      .where('chunks.id', 'in', chunkIds)
+      .execute()
+  }
+}
+
+export interface LabelFilter {
+  readonly tags?: readonly string[] | undefined
+  readonly collection?: string | undefined
+}
+
+type DocumentQuery<O> = SelectQueryBuilder<IngestionTables, 'documents', O>
+
+function withLabels<O>(query: DocumentQuery<O>, { tags, collection }: LabelFilter): DocumentQuery<O> {
+  let result = query
+  if (tags !== undefined && tags.length > 0) result = result.where(sql<boolean>`documents.tags && ${tags.map(askable)}::text[]`)
+  if (collection !== undefined) result = result.where('documents.collection', '=', askable(collection))
+  return result
+}
+
+function filtered<O>(query: DocumentQuery<O>, { tag, collection, group_id, mime, q }: DocumentFilter): DocumentQuery<O> {
+  let result = withLabels(query, { tags: tag === undefined ? undefined : [tag], collection })
+  if (group_id !== undefined) result = result.where('documents.group_id', '=', group_id)
+  if (mime !== undefined) result = result.where('documents.mime', '=', askable(mime))
+  if (q !== undefined && q !== '') {
+    const pattern = likePattern(q)
+    result = result.where((eb) => eb.or([eb('documents.title', 'ilike', pattern), eb('documents.path', 'ilike', pattern)]))
+  }
+  return result
+}

@@ -1,0 +1,61 @@
+import type { IngestionTables } from '@youworker/database/ingestion/tables'
+import { type Kysely, sql } from 'kysely'
+
+export interface EmbeddingRow {
+  readonly text_hash: string
+  readonly vector: Buffer
+}
+
+export class EmbeddingRepository {
+  readonly #db: Kysely<IngestionTables>
+
+  constructor(db: Kysely<IngestionTables>) {
+    this.#db = db
+  }
+
+  /** Which of the texts have a vector of this model. */
+  async known(spaceId: string, model: string, hashes: readonly string[]): Promise<Set<string>> {
+    if (hashes.length === 0) return new Set()
+    const rows = await this.#db
+      .selectFrom('embeddings')
+      .select('text_hash')
+      .where('space_id', '=', spaceId)
+      .where('model', '=', model)
+      .where(sql<boolean>`text_hash = any(${hashes}::text[])`)
+      .execute()
+    return new Set(rows.map(({ text_hash }) => text_hash))
+  }
+
+  async add(spaceId: string, model: string, rows: readonly EmbeddingRow[]): Promise<void> {
+    if (rows.length === 0) return
+    await this.#db
+      .insertInto('embeddings')
+      .values(rows.map((row) => ({ ...row, space_id: spaceId, model })))
+      .onConflict((conflict) => conflict.columns(['space_id', 'text_hash', 'model']).doNothing())
+      .execute()
+  }
+
+  /** Erases the vectors of those texts that no chunk of the space has any more. */
+  async deleteUnused(spaceId: string, hashes: readonly string[]): Promise<void> {
+    if (hashes.length === 0) return
+    await this.#db
+      .deleteFrom('embeddings')
+      .where('space_id', '=', spaceId)
+      .where(sql<boolean>`text_hash = any(${hashes}::text[])`)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('chunks')
+              .select('chunks.id')
+              .whereRef('chunks.space_id', '=', 'embeddings.space_id')
+              .whereRef('chunks.text_hash', '=', 'embeddings.text_hash'),
+          ),
+        ),
+      )
+      .execute()
+  }
+
+  async deleteSpace(spaceId: string): Promise<void> {
+    await this.#db.deleteFrom('embeddings').where('space_id', '=', spaceId).execute()
+  }
+}

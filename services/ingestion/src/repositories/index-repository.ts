@@ -1,0 +1,113 @@
+import type { IngestionTables } from '@youworker/database/ingestion/tables'
+import { type Kysely, sql } from 'kysely'
+
+export interface SpaceState {
+  readonly space_id: string
+  readonly epoch: string
+  readonly seq: number
+  readonly erased_at: string | null
+}
+
+/** `generation` is `null` when the document is gone. */
+export interface IndexChange {
+  readonly document_id: string
+  readonly seq: number
+  readonly generation: number | null
+}
+
+export interface IndexableChunk {
+  readonly chunk_id: string
+  readonly index: number
+  readonly text: string
+  readonly title: string
+  readonly title_path: string[]
+  readonly text_hash: string
+  readonly vector: Buffer | null
+}
+
+/** The numbers by which index files follow Postgres. */
+export class IndexRepository {
+  readonly #db: Kysely<IngestionTables>
+
+  constructor(db: Kysely<IngestionTables>) {
+    this.#db = db
+  }
+
+  states(spaceIds: readonly string[]): Promise<SpaceState[]> {
+    if (spaceIds.length === 0) return Promise.resolve([])
+    return this.#db.selectFrom('space_indexes').selectAll().where('space_id', 'in', spaceIds).execute()
+  }
+
+  /**
+   * The next number of a space. Locks the space until the transaction ends, so numbers become visible in order and changes of one
+   * space happen one after the other.
+   */
+  next(spaceId: string): Promise<SpaceState> {
+    return this.#db
+      .insertInto('space_indexes')
+      .values({ space_id: spaceId, seq: 1, erased_at: null })
+      .onConflict((conflict) => conflict.column('space_id').doUpdateSet({ seq: sql<number>`space_indexes.seq + 1` }))
+      .returningAll()
+      .executeTakeFirstOrThrow()
+  }
+
+  async record(spaceId: string, documentId: string, seq: number): Promise<void> {
+    await this.#db
+      .insertInto('index_changes')
+      .values({ space_id: spaceId, document_id: documentId, seq })
+      .onConflict((conflict) =>
+        conflict.columns(['space_id', 'document_id']).doUpdateSet({ seq, changed_at: sql<string>`now()` }),
+      )
+      .execute()
+  }
+
+  changes(spaceId: string, afterSeq: number, limit: number): Promise<IndexChange[]> {
+    return this.#db
+      .selectFrom('index_changes')
+      .leftJoin('documents', 'documents.id', 'index_changes.document_id')
+      .select(['index_changes.document_id', 'index_changes.seq', 'documents.generation'])
+      .where('index_changes.space_id', '=', spaceId)
+      .where('index_changes.seq', '>', afterSeq)
+      .orderBy('index_changes.seq')
+      .limit(limit)
+      .execute()
+  }
+
+  /** Chunks of one version from `index` on, with their vectors of `model` where there are any. */
+  chunks(version: { document_id: string; generation: number; model: string; from: number; limit: number }): Promise<IndexableChunk[]> {
+    const { document_id, generation, model, from, limit } = version
+    return this.#db
+      .selectFrom('chunks as c')
+      .innerJoin('documents as d', 'd.id', 'c.document_id')
+      .leftJoin('embeddings as e', (join) =>
+        join.onRef('e.space_id', '=', 'c.space_id').onRef('e.text_hash', '=', 'c.text_hash').on('e.model', '=', model),
+      )
+      .select(['c.id as chunk_id', 'c.index', 'c.text', 'd.title', 'c.title_path', 'c.text_hash', 'e.vector'])
+      .where('c.document_id', '=', document_id)
+      .where('c.generation', '=', generation)
+      .where('c.index', '>=', from)
+      .orderBy('c.index')
+      .limit(limit)
+      .execute()
+  }
+
+  async markErased(spaceId: string): Promise<void> {
+    await this.#db
+      .updateTable('space_indexes')
+      .set({ erased_at: sql<string>`now()` })
+      .where('space_id', '=', spaceId)
+      .execute()
+    await this.#db.deleteFrom('index_changes').where('space_id', '=', spaceId).execute()
+  }
+
+  /** Forgets deletions so old that every index file has either seen them or is made anew. */
+  async prune(): Promise<void> {
+    await this.#db
+      .deleteFrom('index_changes')
+      .where('changed_at', '<', sql<string>`now() - interval '30 days'`)
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('documents').select('documents.id').whereRef('documents.id', '=', 'index_changes.document_id'))),
+      )
+      .execute()
+  }
+}

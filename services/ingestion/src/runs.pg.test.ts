@@ -1,0 +1,223 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { LIMITS } from '@youworker/contracts/limits'
+import { claim } from '@youworker/database/leases'
+import { newId } from '@youworker/runtime/id'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Embedder } from './services/embedding-service.ts'
+import { type Fixture, startFixture, testUser, type TestUser, uploadTo } from './test-fixture.ts'
+
+let fixture: Fixture
+beforeAll(async () => {
+  fixture = await startFixture({ worker: false })
+}, 120_000)
+afterAll(() => fixture?.[Symbol.asyncDispose]())
+
+const PLACE = { tags: [], is_private: false }
+
+async function start(user: TestUser, files: Record<string, string | Uint8Array>): Promise<string> {
+  const named = []
+  for (const [name, bytes] of Object.entries(files)) named.push({ name, blob_id: await fixture.upload(user, bytes) })
+  return (await fixture.starter.start({ files: named, ...PLACE }, user)).run_id
+}
+
+/** An embedder that holds every text with the given words until it is let go or told to stop. */
+function holding(words: string) {
+  const reached = Promise.withResolvers<void>()
+  const letGo = Promise.withResolvers<void>()
+  const wrap = (embedder: Embedder): Embedder => ({
+    model: embedder.model,
+    async embed(texts, options) {
+      if (texts.some((text) => text.includes(words))) {
+        reached.resolve()
+        await Promise.race([letGo.promise, new Promise((_, reject) => options.signal?.addEventListener('abort', reject))])
+      }
+      return embedder.embed(texts, options)
+    },
+  })
+  return { wrap, reached: reached.promise, letGo: letGo.resolve }
+}
+
+describe('uploads', () => {
+  const piece = (byte: number, length: number = LIMITS.piece) => Buffer.alloc(length, byte)
+
+  test('arrive through any replica, in any order, as often as they like', async () => {
+    const user = testUser()
+    const [one, two] = [fixture.open(false), fixture.open(false)]
+    const { blob_id } = await one.uploads.open({ name: 'a.txt' }, user)
+    await two.uploads.write({ blob_id, index: 1, bytes: piece(98, 10) }, user)
+    await one.uploads.write({ blob_id, index: 0, bytes: piece(97) }, user)
+    await two.uploads.write({ blob_id, index: 0, bytes: piece(97) }, user)
+    const sha256 = createHash('sha256').update(piece(97)).update(piece(98, 10)).digest('hex')
+    for (const { uploads } of [two, one]) {
+      expect(await uploads.finish({ blob_id, pieces: 2, sha256 }, user)).toEqual({ size: LIMITS.piece + 10 })
+    }
+    expect((await two.uploads.read({ blob_id, index: 1 }, user)).bytes.toString()).toBe('b'.repeat(10))
+  })
+
+  test('that miss a piece, lie about their content or are too large are refused', async () => {
+    const user = testUser()
+    const { blob_id } = await fixture.uploads.open({ name: 'a.txt' }, user)
+    await fixture.uploads.write({ blob_id, index: 1, bytes: piece(97, 3) }, user)
+    const wrong = 'ab'.repeat(32)
+    await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
+    await fixture.uploads.write({ blob_id, index: 0, bytes: piece(97) }, user)
+    await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
+    const tooLarge = { code: 'PAYLOAD_TOO_LARGE' }
+    await expect(fixture.uploads.write({ blob_id, index: 8, bytes: piece(97) }, user)).rejects.toMatchObject(tooLarge)
+    await expect(fixture.uploads.open({ name: 'b', size: 2 * 1024 ** 2 + 1 }, user)).rejects.toMatchObject(tooLarge)
+    await expect(fixture.uploads.write({ blob_id, index: 2, bytes: piece(1) }, testUser())).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+  })
+
+  test('are sealed at rest', async () => {
+    const user = testUser()
+    const secret = `canary-${newId()}`
+    await fixture.upload(user, secret)
+    const rows = await fixture.database.transact(user.id, 'read', ({ trx }) => trx.selectFrom('blob_pieces').select('sealed').execute())
+    expect(rows).toHaveLength(1)
+    expect(rows[0]?.sealed.includes(secret)).toBe(false)
+  })
+
+  test('are swept when nobody needs them', async () => {
+    const user = testUser()
+    const open = await fixture.uploads.open({ name: 'open' }, user)
+    const unused = await fixture.upload(user, 'unused')
+    const fresh = await fixture.upload(user, 'fresh')
+    const run_id = await start(user, { 'waits.txt': 'a run still needs this' })
+    await age([open.blob_id, unused], '2 hours')
+    await fixture.database.transact(user.id, 'write', ({ trx }) => sql`update blobs set used_at = now() - interval '8 days' where used_at is not null`.execute(trx))
+    await fixture.erasure.sweep()
+    const left = await fixture.database.transact(user.id, 'read', ({ trx }) => trx.selectFrom('blobs').select('id').execute())
+    const [file] = await fixture.uow.in([user.id]).read(({ runs }) => runs.files(run_id))
+    expect(left.map(({ id }) => id).sort()).toEqual([fresh, file?.blob_id].sort())
+    await fixture.runs.cancel({ run_id }, user)
+
+    async function age(ids: string[], by: string): Promise<void> {
+      await fixture.database.transact(user.id, 'write', ({ trx }) =>
+        sql`update blobs set created_at = now() - ${by}::interval, finished_at = finished_at - ${by}::interval where id = any(${ids}::uuid[])`.execute(trx),
+      )
+    }
+  })
+})
+
+describe('starting a run', () => {
+  test('with no readable file is refused, and nothing stays', async () => {
+    const user = testUser()
+    const bad = { 'empty.md': '', 'lie.pdf': 'no pdf', 'a.exe': 'MZ', 'bin.txt': Buffer.from([0xff, 0xfe, 0, 1]), '../up.md': '# up' }
+    for (const [name, bytes] of Object.entries(bad)) {
+      await expect(start(user, { [name]: bytes }), name).rejects.toMatchObject({
+        code: expect.stringMatching(/^(UNSUPPORTED_MEDIA_TYPE|VALIDATION_ERROR)$/),
+        details: [{ field: name, message: expect.any(String) }],
+      })
+    }
+    expect(await fixture.runs.list({ limit: 10, offset: 0 }, user)).toEqual({ runs: [], total: 0 })
+    const blobs = await fixture.database.transact(user.id, 'read', ({ trx }) => trx.selectFrom('blobs').select('id').execute())
+    expect(blobs).toEqual([])
+  })
+
+  test('twice with one idempotency key starts one run', async () => {
+    const user = testUser(newId(), 'key-1')
+    const blob_id = await fixture.upload(user, '# A\n\ntext')
+    const input = { files: [{ blob_id, name: 'a.md' }], ...PLACE }
+    const first = await fixture.starter.start(input, user)
+    expect(await fixture.starter.start(input, user)).toEqual(first)
+    await expect(fixture.starter.start({ ...input, tags: ['x'] }, user)).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH' })
+    await expect(fixture.starter.start(input, testUser(user.id))).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+    expect((await fixture.runs.list({ limit: 10, offset: 0 }, user)).total).toBe(1)
+    const cancelled = await fixture.runs.cancel({ run_id: first.run_id }, user)
+    expect(cancelled).toMatchObject({ status: 'cancelled', files: [{ status: 'cancelled' }] })
+  })
+
+  test('with the uploads of somebody else finds none', async () => {
+    const blob_id = await uploadTo(fixture, testUser(), 'mine')
+    const input = { files: [{ blob_id, name: 'a.md' }], ...PLACE }
+    await expect(fixture.starter.start(input, testUser())).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+  })
+})
+
+describe('a run', () => {
+  test('whose owner dies goes on where it was, and the dead owner writes nothing more', async () => {
+    const user = testUser()
+    const run_id = await start(user, { 'one.md': '# One\n\nfirst text', 'two.md': '# Two\n\nthe slow text' })
+    const hold = holding('the slow text')
+    const dying = fixture.open(false, hold.wrap)
+    const [job] = await claim(dying.database.system, 'run', newId(), 1)
+    if (!job) throw new Error('there is no job')
+    const abandoned = dying.processor.process(job, { attempt: job.attempt, signal: new AbortController().signal })
+    await hold.reached
+    const embedded = fixture.embedded.length
+    await sql`update jobs set lease_until = now() - interval '1 second'`.execute(fixture.database.system)
+
+    fixture.open(true)
+    const run = await fixture.settled(user, run_id)
+    expect(run).toMatchObject({ status: 'success', attempt: 2, files_processed: 2 })
+    expect(fixture.embedded.slice(embedded)).toEqual(['Two\n\nthe slow text'])
+    hold.letGo()
+    await expect(abandoned).rejects.toMatchObject({ name: 'LeaseLost' })
+    const documents = await fixture.uow.in([user.id]).read(({ documents }) => documents.list({ limit: 10, offset: 0 }))
+    expect(documents.rows.map(({ path, generation }) => [path, generation]).sort()).toEqual([
+      ['one.md', 1],
+      ['two.md', 1],
+    ])
+    const events = await fixture.database.system.selectFrom('outbox').select('subject').where(sql<boolean>`data->>'user_id' = ${user.id}`).execute()
+    expect(events.map(({ subject }) => subject.split('.').slice(3).join('.')).sort()).toEqual(['document.ingested', 'document.ingested', 'run.finished'])
+  })
+
+  test('reports a bad file and goes on with the others; the bad one can be tried again', async () => {
+    const user = testUser()
+    const pdf = Buffer.concat([Buffer.from('%PDF-1.4\n'), randomBytes(2_000)])
+    fixture.open(true)
+    const run = await fixture.settled(user, await start(user, { 'good.md': '# Good\n\ntext', 'bad.pdf': pdf, 'empty.md': '' }))
+    expect(run).toMatchObject({ status: 'partial', files_processed: 1, totals: { files: 3 } })
+    expect(run.files.map(({ status, stage }) => [status, stage])).toEqual([
+      ['success', 'done'],
+      ['failed', 'done'],
+      ['failed', 'done'],
+    ])
+    expect(run.errors).toHaveLength(2)
+    await fixture.runs.retry({ run_id: run.id }, user)
+    const again = await fixture.settled(user, run.id)
+    expect(again).toMatchObject({ status: 'partial', attempt: 2 })
+    expect(await fixture.runs.getTask({ task_id: run.id }, user)).toMatchObject({ type: 'ingestion', state: 'partial', attempts: 2, progress: { current: 3, total: 3 } })
+    await fixture.runs.delete({ run_id: run.id }, user)
+    await expect(fixture.runs.get({ run_id: run.id }, user)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' })
+    expect((await fixture.documents.list({ limit: 10, offset: 0 }, user)).total).toBe(1)
+  })
+})
+
+describe('cancelling', () => {
+  test('stops a run at work, keeps what is done, and frees the space for the next one', async () => {
+    await using own = await startFixture({ worker: false })
+    const user = testUser()
+    const hold = holding('never ending')
+    own.open(true, hold.wrap)
+    const one = { name: 'one.md', blob_id: await own.upload(user, '# One\n\nfinished text') }
+    const two = { name: 'two.md', blob_id: await own.upload(user, '# Two\n\nnever ending text') }
+    const { run_id } = await own.starter.start({ files: [one, two], ...PLACE }, user)
+    await hold.reached
+    await expect(own.runs.delete({ run_id }, user)).rejects.toMatchObject({ code: 'CONFLICT' })
+    expect((await own.runs.cancel({ run_id }, user)).status).toBe('running')
+    const run = await own.settled(user, run_id)
+    expect(run.status).toBe('cancelled')
+    expect(run.files.map(({ status }) => status)).toEqual(['success', 'cancelled'])
+    expect(await own.find(user, 'finished', { mode: 'lexical' })).toHaveLength(1)
+    expect((await own.ingest(user, { 'three.md': '# Three\n\nnext text' })).status).toBe('success')
+  }, 60_000)
+
+  test('happens to the runs of a member who leaves', async () => {
+    await using own = await startFixture({ worker: false })
+    const user = testUser()
+    const group_id = newId()
+    own.groups.set(group_id, new Set([user.id]))
+    const hold = holding('group text')
+    own.open(true, hold.wrap)
+    const blob_id = await own.upload(user, '# A\n\ngroup text', { space_id: group_id })
+    const { run_id } = await own.starter.start({ files: [{ blob_id, name: 'a.md' }], ...PLACE, group_id }, user)
+    await hold.reached
+    own.groups.clear()
+    await own.erasure.memberRemoved({ group_id, user_id: user.id }, newId())
+    expect((await own.settled(user, run_id)).status).toBe('cancelled')
+    await waitFor(async () => (await own.find(user, 'group')).length === 0, { what: 'no hit' })
+  }, 60_000)
+})

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '@youworker/contracts/errors'
+
+const MAX_LENGTH = 1_024
+
+export interface DocumentPath {
+  /** `notes/a.md`: folders as sent, without a leading slash. */
+  readonly path: string
+  readonly path_hash: string
+  readonly uri: string
+}
+
+/** One spelling for every path. Throws `VALIDATION_ERROR` for one that leads out of its folder or names nothing. */
+export function documentPath(name: string): DocumentPath {
+  const segments = name
+    .toWellFormed()
+    .normalize('NFC')
+    .replaceAll('\\', '/')
+    .split('/')
+    .map((segment) => segment.trim())
+    .filter((segment, index) => segment !== '' && segment !== '.' && !(index === 0 && /^[A-Za-z]:$/.test(segment)))
+  const path = segments.join('/')
+  if (segments.includes('..')) throw refused('must not contain ".."')
+  if (path === '') throw refused('names no file')
+  if (path.length > MAX_LENGTH) throw refused(`is longer than ${MAX_LENGTH} characters`)
+  if (/\p{Cc}/u.test(path)) throw refused('must not contain control characters')
+  return {
+    path,
+    path_hash: createHash('sha256').update(path).digest('hex'),
+    uri: `upload://${segments.map(encodeURIComponent).join('/')}`,
+  }
+}
+
+const refused = (why: string) => new AppError('VALIDATION_ERROR', `the file's name ${why}; rename it and send it again`)
+
+export const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+/** The space that a document lives in: its group's, unless it is private. */
+export const spaceOf = (place: { user_id: string; group_id?: string | null | undefined; is_private: boolean }): string =>
+  place.group_id != null && !place.is_private ? place.group_id : place.user_id
+
+/** Where a run's rows may be: its own and its uploads' in the user's space or the group's, its documents' in one of these. */
+export const spacesOf = (run: { user_id: string; group_id: string | null }): string[] =>
+  run.group_id === null ? [run.user_id] : [run.user_id, run.group_id]

@@ -1,0 +1,82 @@
+import { AppError } from '@youworker/contracts/errors'
+import type { CallContext } from './call-context.ts'
+
+const KEEP_MS = 5_000
+const MAX_USERS = 10_000
+
+/** Asks the group service, as the caller. Throws a 503 or 504 code when it does not answer. */
+export type ListSpaces = (context: CallContext) => Promise<readonly string[]>
+
+export interface Spaces {
+  /** Never empty: the caller's own space is always one. */
+  readonly ids: readonly string[]
+  /** False while groups cannot be asked: then only the own space is known. */
+  readonly complete: boolean
+}
+
+/** Which spaces a caller may use, kept for at most 5 s and dropped when a membership changes. */
+export class SpaceAccess {
+  readonly #list: ListSpaces
+  readonly #kept = new Map<string, { ids: readonly string[]; until: number }>()
+  /** Counts drops: an answer that was asked for before one must not be kept after it. */
+  #drops = 0
+
+  constructor(list: ListSpaces) {
+    this.#list = list
+  }
+
+  async of(context: CallContext): Promise<Spaces> {
+    const { user_id } = context.caller
+    const kept = this.#kept.get(user_id)
+    if (kept && kept.until > Date.now()) return { ids: kept.ids, complete: true }
+    const drops = this.#drops
+    try {
+      const ids = [...new Set([user_id, ...(await this.#list(context))])]
+      if (drops === this.#drops) this.#keep(user_id, ids)
+      return { ids, complete: true }
+    } catch (error) {
+      if (!isAway(error)) throw error
+      return { ids: [user_id], complete: false }
+    }
+  }
+
+  /** Throws `GROUP_NOT_FOUND` for a group that is not the caller's, `SERVICE_UNAVAILABLE` when that cannot be known now. */
+  async require(context: CallContext, spaceId: string): Promise<Spaces> {
+    const spaces = await this.of(context)
+    if (spaces.ids.includes(spaceId)) return spaces
+    if (!spaces.complete) throw groupsAway()
+    throw new AppError('GROUP_NOT_FOUND', 'There is no such group among yours; GET /v1/groups lists them')
+  }
+
+  dropUser(userId: string): void {
+    this.#drops += 1
+    this.#kept.delete(userId)
+  }
+
+  dropSpace(spaceId: string): void {
+    this.#drops += 1
+    for (const [userId, { ids }] of this.#kept) if (ids.includes(spaceId)) this.#kept.delete(userId)
+  }
+
+  /** News may have been missed. */
+  dropAll(): void {
+    this.#drops += 1
+    this.#kept.clear()
+  }
+
+  #keep(userId: string, ids: readonly string[]): void {
+    if (this.#kept.size >= MAX_USERS) this.#kept.clear()
+    this.#kept.set(userId, { ids, until: Date.now() + KEEP_MS })
+  }
+}
+
+/** What an unknown id means: not there, or, while groups cannot be asked, perhaps there. */
+export const notFound = (spaces: Spaces, error: AppError): AppError => (spaces.complete ? error : groupsAway())
+
+const groupsAway = () =>
+  new AppError('SERVICE_UNAVAILABLE', 'Groups cannot be checked right now; your own documents work, try again in a few seconds', {
+    retryAfter: 5,
+  })
+
+const isAway = (error: unknown): boolean =>
+  error instanceof AppError && ['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'].includes(error.code)

@@ -1,0 +1,144 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TERMINAL } from '@youworker/contracts/common'
+import type { IngestionRun, SearchQuery } from '@youworker/contracts/ingestion'
+import { SearchQuery as SearchQuerySchema } from '@youworker/contracts/ingestion'
+import { LIMITS } from '@youworker/contracts/limits'
+import type { IngestionTables } from '@youworker/database/ingestion/tables'
+import { parseKeyRing } from '@youworker/database/key-ring'
+import { migrateSchema, roleUrl } from '@youworker/database/migrate'
+import { openDatabase } from '@youworker/database/open'
+import { createSealer } from '@youworker/database/sealer'
+import { startWorker } from '@youworker/database/worker'
+import { newId } from '@youworker/runtime/id'
+import { silentLogger } from '@youworker/runtime/logger'
+import { testDatabase, testPassword } from '@youworker/test-kit/database'
+import { startOfflineModel } from '@youworker/test-kit/offline-model'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { createEmbeddedIndex } from './clients/embedded-index.ts'
+import { createOllamaEmbedder } from './clients/ollama.ts'
+import { RUN_KIND, runJob } from './jobs/run-job.ts'
+import type { CallContext } from './services/call-context.ts'
+import type { Embedder } from './services/embedding-service.ts'
+import { createServices } from './services/ingestion-services.ts'
+import { SpaceAccess } from './services/space-access.ts'
+import { createIngestionUnitOfWork } from './unit-of-work.ts'
+
+const KEY_RING = randomBytes(32).toString('base64url')
+
+export interface TestUser extends CallContext {
+  readonly id: string
+}
+
+export function testUser(id = newId(), idempotencyKey?: string): TestUser {
+  const caller = { user_id: id, token: `token-of-${id}` }
+  const { signal } = new AbortController()
+  return { id, caller, correlationId: 'test', traceparent: '', deadline: Date.now() + 60_000, signal, idempotencyKey }
+}
+
+export type Fixture = Awaited<ReturnType<typeof startFixture>>
+
+/** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
+export async function startFixture({ worker = true }: { worker?: boolean } = {}) {
+  await using stack = new AsyncDisposableStack()
+  const logger = silentLogger()
+  const model = stack.use(await startOfflineModel())
+  const { adminUrl } = stack.use(
+    await testDatabase({
+      template: 'ingestion',
+      prepare: (url) => migrateSchema({ adminUrl: url, owner: 'ingestion', password: testPassword, logger }),
+    }),
+  )
+  const indexDir = await mkdtemp(join(tmpdir(), 'youworker-index-'))
+  stack.defer(() => rm(indexDir, { recursive: true, force: true }))
+  const processes = stack.use(new AsyncDisposableStack())
+  const groups = new Map<string, Set<string>>()
+  let groupsAway: Error | undefined
+  const embedded: string[] = []
+
+  /** Another process with the same Postgres and index folder. */
+  const open = (works: boolean, wrap: (embedder: Embedder) => Embedder = (embedder) => embedder) => {
+    const url = roleUrl(adminUrl, 'ingestion', testPassword)
+    const database = processes.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
+    const uow = createIngestionUnitOfWork(database)
+    const index = processes.use(createEmbeddedIndex(indexDir, { logger }))
+    const access = new SpaceAccess(async ({ caller }) => {
+      if (groupsAway) throw groupsAway
+      return [...groups].filter(([, members]) => members.has(caller.user_id)).map(([id]) => id)
+    })
+    const ollama = createOllamaEmbedder({ url: model.url, model: 'youworker-offline' })
+    const counting: Embedder = {
+      model: ollama.model,
+      embed: (texts, options) => {
+        embedded.push(...texts)
+        return ollama.embed(texts, options)
+      },
+    }
+    const ports = { uow, access, index, logger, sealer: createSealer(database, parseKeyRing(KEY_RING)), embedder: wrap(counting) }
+    let nudge = () => {}
+    const services = createServices({ ...ports, wake: () => nudge(), maxFileMb: 2, chunks: { tokens: 120, overlap: 20 } })
+    const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
+    const running = works ? processes.use(startWorker({ database, uow, logger, ...job })) : undefined
+    nudge = () => running?.nudge()
+    return { ...services, uow, access, index, database }
+  }
+
+  const services = open(worker)
+  const resources = stack.move()
+  return {
+    ...services,
+    ...{ open, adminUrl, indexDir, model, groups, embedded },
+    setGroupsAway: (error: Error | undefined) => void (groupsAway = error),
+    upload: (user: TestUser, bytes: Uint8Array | string, options?: { name?: string; space_id?: string }) =>
+      uploadTo(services, user, bytes, options),
+    ingest: (user: TestUser, files: Record<string, string | Uint8Array>, options: IngestOptions = {}) =>
+      ingestTo(services, user, files, options),
+    settled: (user: TestUser, run_id: string) => settledRun(services, user, run_id),
+    find: async (user: TestUser, query: string, options: Partial<SearchQuery> = {}) =>
+      (await services.searches.search(SearchQuerySchema.parse({ query, ...options }), user)).results,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
+
+type Services = ReturnType<typeof createServices>
+interface IngestOptions {
+  readonly tags?: string[]
+  readonly collection?: string
+  readonly group_id?: string
+  readonly is_private?: boolean
+}
+
+export async function uploadTo(
+  { uploads }: Pick<Services, 'uploads'>,
+  user: TestUser,
+  content: Uint8Array | string,
+  { name = 'file', space_id }: { name?: string; space_id?: string } = {},
+): Promise<string> {
+  const bytes = Buffer.from(content)
+  const { blob_id } = await uploads.open({ name, size: bytes.length, space_id }, user)
+  const pieces = Math.ceil(bytes.length / LIMITS.piece)
+  for (let index = 0; index < pieces; index += 1) {
+    await uploads.write({ blob_id, index, bytes: bytes.subarray(index * LIMITS.piece, (index + 1) * LIMITS.piece) }, user)
+  }
+  await uploads.finish({ blob_id, pieces, sha256: createHash('sha256').update(bytes).digest('hex') }, user)
+  return blob_id
+}
+
+async function ingestTo(services: Services, user: TestUser, files: Record<string, string | Uint8Array>, options: IngestOptions) {
+  const { tags = [], is_private = false, ...place } = options
+  const named = []
+  for (const [name, bytes] of Object.entries(files)) named.push({ name, blob_id: await uploadTo(services, user, bytes, { name }) })
+  const { run_id } = await services.starter.start({ files: named, tags, is_private, ...place }, user)
+  return settledRun(services, user, run_id)
+}
+
+const settledRun = (services: Services, user: TestUser, run_id: string): Promise<IngestionRun> =>
+  waitFor(
+    async () => {
+      const run = await services.runs.get({ run_id }, user)
+      return TERMINAL.includes(run.status) ? run : undefined
+    },
+    { what: `the end of run ${run_id}` },
+  )

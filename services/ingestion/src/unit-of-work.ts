@@ -1,0 +1,27 @@
+import type { IngestionTables } from '@youworker/database/ingestion/tables'
+import type { Database } from '@youworker/database/open'
+import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
+import { BlobRepository } from './repositories/blob-repository.ts'
+import { DocumentRepository } from './repositories/document-repository.ts'
+import { EmbeddingRepository } from './repositories/embedding-repository.ts'
+import { IndexRepository } from './repositories/index-repository.ts'
+import { RunRepository } from './repositories/run-repository.ts'
+
+export interface IngestionRepositories extends SystemRepositories {
+  readonly blobs: BlobRepository
+  readonly runs: RunRepository
+  readonly documents: DocumentRepository
+  readonly embeddings: EmbeddingRepository
+  readonly index: IndexRepository
+}
+
+export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
+
+export const createIngestionUnitOfWork = (database: Database<IngestionTables>): IngestionUnitOfWork =>
+  createUnitOfWork(database, (trx) => ({
+    blobs: new BlobRepository(trx),
+    runs: new RunRepository(trx),
+    documents: new DocumentRepository(trx),
+    embeddings: new EmbeddingRepository(trx),
+    index: new IndexRepository(trx),
+  }))

@@ -1,0 +1,38 @@
+import { ingestion } from '@youworker/contracts/ingestion'
+import { createClient } from '@youworker/messaging/client'
+import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connect'
+import { serveHealth } from '@youworker/messaging/server'
+import { createTokenVerifier } from '@youworker/messaging/token-verifier'
+import type { Service, ServiceContext } from '@youworker/runtime/service'
+import type { Config } from './config.ts'
+import { listen } from './listen.ts'
+import { ownHosts } from './routes/own-hosts.ts'
+import { createToolRoutes } from './routes/tool-routes.ts'
+import { datetimeServer } from './servers/datetime-server.ts'
+import { semanticServer } from './servers/semantic-server.ts'
+import { KnowledgeService } from './services/knowledge-service.ts'
+
+export interface Tools extends Service {
+  readonly url: string
+}
+
+export async function startTools(config: Config, { logger }: ServiceContext): Promise<Tools> {
+  await using stack = new AsyncDisposableStack()
+  const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'tools', logger }), closeNats)
+  const verifier = stack.use(await createTokenVerifier(nats, { logger }))
+  const documents = createClient(nats, ingestion)
+
+  const knowledge = new KnowledgeService({ search: (query, scope) => documents.as(scope).search(query) })
+  const servers = [datetimeServer(Date.now), semanticServer(knowledge)]
+  const hosts = ownHosts(config.TOOLS__HOST, config.TOOLS__URL)
+
+  const checks = { nats: natsCheck(nats), keys: () => verifier.check() }
+  stack.use(await serveHealth(nats, 'tools', checks, { logger }))
+  const { url } = stack.use(
+    await listen(createToolRoutes({ servers, hosts, verifier, logger }), config.TOOLS__HOST, config.TOOLS__PORT),
+  )
+  logger.info({ url, servers: servers.map(({ name }) => name) }, 'the tool servers listen')
+
+  const resources = stack.move()
+  return { url, checks, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+}

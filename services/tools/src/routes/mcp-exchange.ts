@@ -1,0 +1,49 @@
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
+import { AppError } from '@youworker/contracts/errors'
+import type { Logger } from '@youworker/runtime/logger'
+import type { Tool, ToolContext, ToolServer } from '../servers/tool.ts'
+
+const VERSION = '1.0.0'
+const ANNOTATIONS = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false } as const
+/** Making one takes longer than a whole request. */
+const jsonSchemaValidator = new AjvJsonSchemaValidator()
+
+interface Exchange {
+  readonly request: Request
+  readonly body: unknown
+  readonly server: ToolServer
+  readonly context: ToolContext
+  readonly logger: Logger
+}
+
+/** One POST of MCP's Streamable HTTP (revision 2025-06-18) without a session: everything it needs lives as long as the request. */
+export async function exchange({ request, body, server, context, logger }: Exchange): Promise<Response> {
+  const mcp = new McpServer({ name: server.name, version: VERSION }, { jsonSchemaValidator })
+  for (const tool of server.tools) {
+    const { name, title, description, input: inputSchema, output: outputSchema } = tool
+    const config = { title, description, inputSchema, outputSchema, annotations: ANNOTATIONS }
+    mcp.registerTool(name, config, (input) => callTool(tool, input, context, logger))
+  }
+  const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
+  try {
+    await mcp.connect(transport)
+    return await transport.handleRequest(request, { parsedBody: body })
+  } finally {
+    await mcp.close()
+  }
+}
+
+async function callTool(tool: Tool, input: unknown, context: ToolContext, logger: Logger): Promise<CallToolResult> {
+  try {
+    const { structured, text } = await tool.call(input, context)
+    return { structuredContent: structured, content: [{ type: 'text', text }] }
+  } catch (error) {
+    const known = error instanceof AppError && error.code !== 'INTERNAL_ERROR'
+    if (!known) logger.error({ err: error, tool: tool.name, correlation_id: context.correlationId }, 'a tool failed')
+    const text = known ? error.message : 'The tool failed for a reason that is in its log.'
+    return { isError: true, content: [{ type: 'text', text }] }
+  }
+}

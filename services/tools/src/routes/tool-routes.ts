@@ -1,0 +1,126 @@
+import { AppError, ERROR_STATUS, type ErrorBody } from '@youworker/contracts/errors'
+import type { TokenVerifier } from '@youworker/messaging/token-verifier'
+import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import type { Logger } from '@youworker/runtime/logger'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { ToolServer } from '../servers/tool.ts'
+import { isForeign } from './own-hosts.ts'
+
+type Env = { Variables: { correlationId: string } }
+
+interface Options {
+  readonly servers: readonly ToolServer[]
+  readonly hosts: ReadonlySet<string>
+  readonly verifier: Pick<TokenVerifier, 'verify'>
+  readonly logger: Logger
+}
+
+const MAX_BODY = 256 * 1024
+const MAX_IN_FLIGHT = 128
+
+/** `/<server>/mcp` for each built-in server: MCP over HTTP, POST only, for bearers of a token of the house. */
+export function createToolRoutes({ servers, hosts, verifier, logger }: Options): Hono<Env> {
+  const app = new Hono<Env>()
+  app.use(async (c, next) => {
+    const given = c.req.header('x-correlation-id')
+    c.set('correlationId', given !== undefined && isCorrelationId(given) ? given : newCorrelationId())
+    if (isForeign(hosts, c.req.header('host'), c.req.header('origin'))) {
+      throw new AppError('NOT_AUTHORIZED', 'This host name or origin is not served here; use the address in TOOLS__URL')
+    }
+    await next()
+  })
+  app.use(limitInFlight())
+  for (const server of servers) {
+    const path = `/${server.name}/mcp`
+    app.on(['GET', 'DELETE', 'PUT', 'PATCH'], path, (c) => {
+      c.header('allow', 'POST')
+      throw new AppError('METHOD_NOT_ALLOWED', 'There are no sessions and no streams here: send each message by POST')
+    })
+    app.post(path, authenticate(verifier), bodyLimit({ maxSize: MAX_BODY, onError: tooLarge }), (c) =>
+      serveMcp(c, server, logger),
+    )
+  }
+  app.notFound((c) => {
+    const paths = servers.map(({ name }) => `/${name}/mcp`).join(', ')
+    return failure(c, new AppError('ROUTE_NOT_FOUND', `There is no ${c.req.path}; the servers are ${paths}`))
+  })
+  app.onError((error, c) => {
+    if (!(error instanceof AppError)) logger.error({ err: error, correlation_id: c.get('correlationId') }, 'a request failed')
+    const known =
+      error instanceof AppError
+        ? error
+        : new AppError('INTERNAL_ERROR', 'Something broke here; the log says what', { cause: error })
+    return failure(c, known)
+  })
+  return app
+}
+
+function tooLarge(): never {
+  throw new AppError('PAYLOAD_TOO_LARGE', `A message may have ${MAX_BODY} bytes`)
+}
+
+function limitInFlight() {
+  let inFlight = 0
+  return async (_: Context<Env>, next: () => Promise<void>) => {
+    if (inFlight >= MAX_IN_FLIGHT)
+      throw new AppError('SERVICE_UNAVAILABLE', 'Too many tool calls at once; try again', { retryAfter: 1 })
+    inFlight += 1
+    try {
+      await next()
+    } finally {
+      inFlight -= 1
+    }
+  }
+}
+
+const bearerOf = (c: Context<Env>): string => /^Bearer +(\S+)$/i.exec(c.req.header('authorization') ?? '')?.[1] ?? ''
+
+const authenticate = (verifier: Options['verifier']) => async (c: Context<Env>, next: () => Promise<void>) => {
+  const token = bearerOf(c)
+  if (token === '') throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: send the token of a run as Authorization: Bearer')
+  await verifier.verify(token, ['run', 'api'])
+  await next()
+}
+
+async function serveMcp(c: Context<Env>, server: ToolServer, logger: Logger): Promise<Response> {
+  const body = await c.req.json<unknown>().catch((cause: unknown) => {
+    if (cause instanceof Error && cause.name === 'BodyLimitError') tooLarge()
+    throw new AppError('VALIDATION_ERROR', 'The message is not JSON', { cause })
+  })
+  // Batches left MCP with revision 2025-06-18; one would be a way around the limits of a single call.
+  if (Array.isArray(body)) throw new AppError('VALIDATION_ERROR', 'Send one message at a time')
+  const context = {
+    caller: { token: bearerOf(c) },
+    correlationId: c.get('correlationId'),
+    traceparent: newTraceparent(c.req.header('traceparent')),
+    signal: c.req.raw.signal,
+  }
+  const { exchange } = await import('./mcp-exchange.ts')
+  return exchange({ request: c.req.raw, body, server, context, logger })
+}
+
+const TYPES: Readonly<Record<number, ErrorBody['error']['type']>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  500: 'server_error',
+  503: 'server_error',
+}
+
+function failure(c: Context<Env>, { code, message, retryAfter }: AppError): Response {
+  const status = ERROR_STATUS[code]
+  // Part of the body may be unread; a request that follows on the same connection would wait behind it in vain.
+  if (c.req.method === 'POST') c.header('connection', 'close')
+  if (status === 401) c.header('www-authenticate', 'Bearer')
+  if (status === 503) c.header('retry-after', String(retryAfter ?? 1))
+  const error = {
+    message,
+    type: TYPES[status] ?? 'invalid_request_error',
+    param: null,
+    code,
+    correlation_id: c.get('correlationId') ?? '',
+  }
+  return c.json({ error } satisfies ErrorBody, status satisfies ContentfulStatusCode)
+}

@@ -1,0 +1,34 @@
+import { SearchHit, SearchQuery } from '@youworker/contracts/ingestion'
+import { z } from 'zod'
+import { formatHits, type KnowledgeService } from '../services/knowledge-service.ts'
+import { defineTool, type ToolServer } from './tool.ts'
+
+const { query, collection, tags, group_id, mode } = SearchQuery.shape
+/** Passages a model reads well at once. */
+const TOP_K = 6
+
+export const semanticServer = (knowledge: KnowledgeService): ToolServer => ({
+  name: 'semantic',
+  tools: [
+    defineTool({
+      name: 'knowledge_search',
+      title: 'Search the documents',
+      description:
+        'Finds passages in the documents that the user may read: their own and those of their groups. ' +
+        'Use it before answering any question that their documents may answer.',
+      input: z.object({
+        query: query.describe('What to look for: a question or a few words'),
+        top_k: z.number().int().min(1).max(20).default(TOP_K).describe('How many passages'),
+        collection: collection.describe('Only this collection'),
+        tags: tags.describe('Only documents with one of these tags'),
+        group_id: group_id.describe('Only documents of this group'),
+        mode: mode.describe('hybrid unless there is a reason'),
+      }),
+      output: z.object({ results: z.array(SearchHit.omit({ dense_score: true, lexical_score: true })) }),
+      async call(input, context) {
+        const results = await knowledge.search(input, context)
+        return { structured: { results }, text: formatHits(results) }
+      },
+    }),
+  ],
+})

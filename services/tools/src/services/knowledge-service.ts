@@ -1,0 +1,63 @@
+import { AppError, type ErrorCode } from '@youworker/contracts/errors'
+import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/ingestion'
+
+interface SearchScope {
+  readonly caller: { readonly token: string }
+  readonly correlationId: string
+  readonly traceparent: string
+  readonly signal: AbortSignal
+}
+
+/** Search with the rights of the caller. */
+export interface DocumentSearch {
+  search(query: SearchQuery, scope: SearchScope): Promise<SearchAnswer>
+}
+
+/** A hit without the figures that only matter to people who tune the search. */
+export type KnowledgeHit = Omit<SearchHit, 'dense_score' | 'lexical_score'>
+
+const AWAY: ReadonlySet<ErrorCode> = new Set([
+  'SERVICE_UNAVAILABLE',
+  'CIRCUIT_OPEN',
+  'DEADLINE_EXCEEDED',
+  'LLM_ERROR',
+  'DATABASE_ERROR',
+])
+
+export class KnowledgeService {
+  readonly #documents: DocumentSearch
+
+  constructor(documents: DocumentSearch) {
+    this.#documents = documents
+  }
+
+  async search(query: SearchQuery, scope: SearchScope): Promise<KnowledgeHit[]> {
+    const { results } = await this.#documents.search(query, scope).catch((error: unknown) => {
+      throw explain(error)
+    })
+    return results.map(({ dense_score: _dense, lexical_score: _lexical, ...hit }) => hit)
+  }
+}
+
+/** In words that a model may pass on. */
+function explain(cause: unknown): unknown {
+  if (!(cause instanceof AppError)) return cause
+  const { code, retryAfter } = cause
+  const again = retryAfter === undefined ? {} : { retryAfter }
+  if (AWAY.has(code))
+    return new AppError(code, 'The search in the documents does not answer at the moment; try again in a little while.', {
+      cause,
+      ...again,
+    })
+  if (code === 'GROUP_NOT_FOUND')
+    return new AppError(code, 'There is no such group; leave group_id out to search everything.', { cause })
+  return cause
+}
+
+/** Passages as people and models read them: `[n] title, p. N`, then the text. */
+export function formatHits(hits: readonly KnowledgeHit[]): string {
+  if (hits.length === 0) return 'No passage was found in the documents.'
+  return hits
+    .map(({ title, page, text }, index) => `[${index + 1}] ${title}${page === undefined ? '' : `, p. ${page}`}\n${text.trim()}`)
+    .join('\n\n')
+}
