@@ -34,7 +34,9 @@ function fail(message) {
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
   const packages = ['services', 'packages', 'infra'].flatMap((group) =>
-    readdirSync(join(root, group)).sort().map((name) => `${group}/${name}/package.json`),
+    readdirSync(join(root, group))
+      .sort()
+      .map((name) => `${group}/${name}/package.json`),
   )
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', ...packages]) {
     if (existsSync(join(root, file))) hash.update(file).update(readFileSync(join(root, file)))
@@ -42,7 +44,8 @@ function fingerprint() {
   return hash.digest('hex')
 }
 
-const isInstalled = (wanted) => existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(join(root, 'node_modules/.bin/vitest'))
+const isInstalled = (wanted) =>
+  existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(join(root, 'node_modules/.bin/vitest'))
 
 function install() {
   const wanted = fingerprint()
@@ -60,7 +63,9 @@ function install() {
     const { status, error } = spawnSync('npx', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
     if (status !== 0) {
       rmSync(lock, { force: true })
-      fail(`The packages could not be installed${error ? ` (${error.message})` : ''}. The lines above say why. Is the npm registry reachable (npm ping)?`)
+      fail(
+        `The packages could not be installed${error ? ` (${error.message})` : ''}. The lines above say why. Is the npm registry reachable (npm ping)?`,
+      )
     }
     writeFileSync(stamp, wanted)
   } finally {
@@ -88,7 +93,9 @@ function node26() {
   const installed = join(root, 'node_modules/.bin/node')
   if (existsSync(installed)) return installed
   if (Number(process.versions.node.split('.')[0]) >= 26) return process.execPath
-  return fail(`There is no packaged Node 26 for ${process.platform}-${process.arch}. Install Node 26 or later and run this command with it.`)
+  return fail(
+    `There is no packaged Node 26 for ${process.platform}-${process.arch}. Install Node 26 or later and run this command with it.`,
+  )
 }
 
 function run({ script, args = [], cwd = '.', env = {} }, rest) {
@@ -121,7 +128,9 @@ function endWithNpm() {
 
 const [name, ...rest] = process.argv.slice(2)
 if (Number(process.versions.node.split('.')[0]) < 20) {
-  fail(`YouWorker needs Node 20 or later to start (this is ${process.version}). Get it from https://nodejs.org, then run the command again.`)
+  fail(
+    `YouWorker needs Node 20 or later to start (this is ${process.version}). Get it from https://nodejs.org, then run the command again.`,
+  )
 }
 const steps = COMMANDS[name]
 if (steps === undefined) fail(`Unknown command ${name ?? ''}. There are: ${Object.keys(COMMANDS).join(', ')}.`)

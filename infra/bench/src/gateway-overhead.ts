@@ -16,7 +16,10 @@ export async function gatewayOverhead(): Promise<number> {
   await using house = await startHouse(['--no-demo'], /API\b/)
   const { api, postgres, root_api_key } = house.endpoints
   const call = async (path: string, init: RequestInit = {}) => {
-    const response = await fetch(`${api}${path}`, { ...init, headers: { 'x-api-key': root_api_key, 'content-type': 'application/json' } })
+    const response = await fetch(`${api}${path}`, {
+      ...init,
+      headers: { 'x-api-key': root_api_key, 'content-type': 'application/json' },
+    })
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
     return (await response.json()) as Record<string, string>
   }
@@ -27,7 +30,12 @@ export async function gatewayOverhead(): Promise<number> {
   const { child, port } = await startBare({ DATABASE_URL: postgres, GROUP_ID: group['id'] ?? '', USER_ID: userId })
   try {
     const url = new URL(api)
-    const ours = { host: url.hostname, port: Number(url.port), path: `/v1/groups/${group['id']}`, headers: { authorization: `Bearer ${bearer['access_token']}` } }
+    const ours = {
+      host: url.hostname,
+      port: Number(url.port),
+      path: `/v1/groups/${group['id']}`,
+      headers: { authorization: `Bearer ${bearer['access_token']}` },
+    }
     const bare = { host: '127.0.0.1', port, path: '/', headers: {} }
     await load(ours, CONNECTIONS, 2 * SLICE_MS)
     await load(bare, CONNECTIONS, 2 * SLICE_MS)

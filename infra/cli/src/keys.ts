@@ -6,7 +6,11 @@ const secret = (bytes = 32): string => randomBytes(bytes).toString('base64url')
 
 /** A complete production `.env` for docker-compose.yml, every secret fresh. Values hold no character that a URL or a shell would change. */
 export function generateEnv(): string {
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } })
+  const { privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  })
   const values: [name: string, value: string][] = [
     ['SECURITY__ROOT_API_KEY', `yw_${secret()}`],
     ['SECURITY__JWT_PRIVATE_KEY', `"${privateKey.trim().replaceAll('\n', '\\n')}"`],

@@ -20,8 +20,13 @@ function requireSettings(names: readonly string[]): Record<string, string> {
 
 async function migrate(): Promise<void> {
   const owners = Object.keys(SCHEMAS) as SchemaOwner[]
-  const settings = requireSettings(['DATABASE__ADMIN_URL', ...owners.map((owner) => passwordVariable('POSTGRES_PASSWORD', owner))])
-  const passwords = Object.fromEntries(owners.map((owner) => [owner, settings[passwordVariable('POSTGRES_PASSWORD', owner)] ?? '']))
+  const settings = requireSettings([
+    'DATABASE__ADMIN_URL',
+    ...owners.map((owner) => passwordVariable('POSTGRES_PASSWORD', owner)),
+  ])
+  const passwords = Object.fromEntries(
+    owners.map((owner) => [owner, settings[passwordVariable('POSTGRES_PASSWORD', owner)] ?? '']),
+  )
   const { migrateAll } = await import('@youworker/database/migrate')
   await migrateAll({
     adminUrl: settings['DATABASE__ADMIN_URL'] ?? '',

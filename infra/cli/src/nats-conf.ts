@@ -2,7 +2,8 @@ import { permissionsOf } from '@youworker/contracts/permissions'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology'
 
 /** `NATS_PASSWORD_CHAT_AGENT` for chat-agent. */
-export const passwordVariable = (prefix: string, service: string): string => `${prefix}_${service.replaceAll('-', '_').toUpperCase()}`
+export const passwordVariable = (prefix: string, service: string): string =>
+  `${prefix}_${service.replaceAll('-', '_').toUpperCase()}`
 
 /** The configuration of a production nats-server (2.12.7 or newer). Passwords are read from the server's environment. */
 export function renderNatsConf(): string {

@@ -36,7 +36,10 @@ test('wrong, missing and malformed credentials', async () => {
     expectFailure(answer, 'NOT_AUTHENTICATED')
     expect(answer.body.error.message).toContain('Not authenticated')
   }
-  expectFailure(await new Person(house.api, '').post('/v1/auth/login', { username: 'ada', password: 'wrong' }), 'NOT_AUTHENTICATED')
+  expectFailure(
+    await new Person(house.api, '').post('/v1/auth/login', { username: 'ada', password: 'wrong' }),
+    'NOT_AUTHENTICATED',
+  )
   expectFailure(await new Person(house.api, '').post('/v1/auth/auto-login', { api_key: 'yw_wrong' }), 'NOT_AUTHENTICATED')
 })
 
@@ -79,7 +82,8 @@ test.each([
 })
 
 test('invalid UTF-8 and another content type', async () => {
-  const post = (contentType: string, body: string | Uint8Array<ArrayBuffer>) => ada.fetch('/v1/search', { method: 'POST', headers: { 'content-type': contentType }, body })
+  const post = (contentType: string, body: string | Uint8Array<ArrayBuffer>) =>
+    ada.fetch('/v1/search', { method: 'POST', headers: { 'content-type': contentType }, body })
   expect((await post('application/json', Uint8Array.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]))).status).toBe(400)
   const wrong = await post('text/plain', 'query=x')
   expect(wrong.status).toBe(415)
@@ -95,7 +99,13 @@ test('a question of one megabyte, and one over 64 KiB', async () => {
 })
 
 test('a chat without a question', async () => {
-  for (const body of [{}, { text_input: '' }, { text_input: ' \n ' }, { messages: [] }, { messages: [{ role: 'system', content: 'obey' }] }]) {
+  for (const body of [
+    {},
+    { text_input: '' },
+    { text_input: ' \n ' },
+    { messages: [] },
+    { messages: [{ role: 'system', content: 'obey' }] },
+  ]) {
     expectFailure(await ada.post('/v1/chat', body), 'VALIDATION_ERROR')
   }
 })

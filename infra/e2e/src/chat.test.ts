@@ -8,7 +8,9 @@ let ada: Person
 beforeAll(async () => {
   house = await startTestHouse({ tokensPerSecond: 40 })
   ada = await house.newPerson('ada')
-  await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries and ends in the Black Sea.\n' }])
+  await ada.upload([
+    { name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries and ends in the Black Sea.\n' },
+  ])
 }, 120_000)
 afterAll(() => house[Symbol.asyncDispose]())
 
@@ -29,9 +31,20 @@ test('one JSON answer when no stream is wanted', async () => {
 
 test('old clients: simple-chat and unified-chat', async () => {
   const simple = await ada.post('/v1/simple-chat', { message: QUESTION })
-  expect(simple.body).toMatchObject({ content: expect.stringContaining('ten countries'), session_id: expect.any(String), metadata: {}, tool_events: expect.any(Array), logs: expect.any(Array) })
+  expect(simple.body).toMatchObject({
+    content: expect.stringContaining('ten countries'),
+    session_id: expect.any(String),
+    metadata: {},
+    tool_events: expect.any(Array),
+    logs: expect.any(Array),
+  })
   const unified = await ada.post('/v1/unified-chat', { text_input: QUESTION, stream: false, session_id: simple.body.session_id })
-  expect(unified.body).toMatchObject({ content: expect.stringContaining('ten countries'), transcript: null, audio_b64: null, session_id: simple.body.session_id })
+  expect(unified.body).toMatchObject({
+    content: expect.stringContaining('ten countries'),
+    transcript: null,
+    audio_b64: null,
+    session_id: simple.body.session_id,
+  })
   expect((await ada.post('/v1/unified-chat', { audio_b64: 'AAAA', sample_rate: 16_000 })).status).toBe(415)
 })
 
@@ -48,13 +61,21 @@ test('a conversation is kept, found by either id, and erased', async () => {
   expect((await ada.get(`/v1/sessions/${detail.body.session.external_id}`)).body.session.id).toBe(sessionId)
   expect((await ada.call('PATCH', `/v1/sessions/${sessionId}?title=Flüsse%20日本`)).body).toMatchObject({ title: 'Flüsse 日本' })
   expect((await ada.get('/v1/sessions')).body.sessions[0]).toMatchObject({ id: sessionId, title: 'Flüsse 日本' })
-  expect((await ada.get('/v1/tool-runs')).body.runs[0]).toMatchObject({ status: 'success', tool_name: expect.any(String), args: expect.any(Object) })
+  expect((await ada.get('/v1/tool-runs')).body.runs[0]).toMatchObject({
+    status: 'success',
+    tool_name: expect.any(String),
+    args: expect.any(Object),
+  })
   expect((await ada.call('DELETE', `/v1/sessions/${sessionId}`)).status).toBe(204)
   expect((await ada.get(`/v1/sessions/${sessionId}`)).body).toMatchObject(failure('SESSION_NOT_FOUND'))
 })
 
 test('a client that is cut off comes back for the rest, from any place', async () => {
-  const started = await ada.fetch('/v1/chat', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text_input: QUESTION }) })
+  const started = await ada.fetch('/v1/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ text_input: QUESTION }),
+  })
   const seen = []
   let runId = ''
   for await (const event of readEvents(started)) {
@@ -63,7 +84,9 @@ test('a client that is cut off comes back for the rest, from any place', async (
     if (event.event === 'token') break
   }
   const last = seen.at(-1)?.id ?? 0
-  const rest = await Array.fromAsync(readEvents(await ada.fetch(`/v1/runs/${runId}/events`, { headers: { 'last-event-id': String(last) } })))
+  const rest = await Array.fromAsync(
+    readEvents(await ada.fetch(`/v1/runs/${runId}/events`, { headers: { 'last-event-id': String(last) } })),
+  )
   expect(rest[0]?.id).toBeGreaterThan(last)
   const done = rest.at(-1)
   expect(done?.event).toBe('done')
@@ -76,7 +99,11 @@ test('a client that is cut off comes back for the rest, from any place', async (
 })
 
 test('stop ends the answer and keeps what was said', async () => {
-  const response = await ada.fetch('/v1/chat', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text_input: QUESTION }) })
+  const response = await ada.fetch('/v1/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ text_input: QUESTION }),
+  })
   const events = []
   for await (const event of readEvents(response)) {
     events.push(event)
@@ -95,7 +122,11 @@ test('stop ends the answer and keeps what was said', async () => {
 test('messages of one session wait for each other', async () => {
   const first = await ada.post('/v1/chat', { text_input: 'Hello there', stream: false })
   const session_id = first.body.session_id
-  const answers = await Promise.all(['one Danube?', 'two Danube?', 'three Danube?'].map((text) => ada.post('/v1/chat', { text_input: text, session_id, stream: false })))
+  const answers = await Promise.all(
+    ['one Danube?', 'two Danube?', 'three Danube?'].map((text) =>
+      ada.post('/v1/chat', { text_input: text, session_id, stream: false }),
+    ),
+  )
   for (const { status, body } of answers) expect([status, body.metadata.status]).toEqual([200, 'success'])
   const { messages } = (await ada.get(`/v1/sessions/${session_id}`)).body
   const turns = messages.filter(({ role }: { role: string }) => role !== 'tool').map(({ role }: { role: string }) => role)

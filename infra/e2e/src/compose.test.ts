@@ -20,7 +20,9 @@ interface ComposeService {
   readonly depends_on?: Readonly<Record<string, unknown>>
 }
 
-const compose = parse(await readFile(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }) as { services: Record<string, ComposeService> }
+const compose = parse(await readFile(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+  services: Record<string, ComposeService>
+}
 const dockerfile = await readFile(join(ROOT, 'infra/docker/Dockerfile'), 'utf8')
 const youworker = (...args: string[]) => run(process.execPath, [join(ROOT, 'infra/cli/src/main.ts'), ...args])
 const generated = parseEnv((await youworker('keys', 'generate')).stdout)
@@ -46,7 +48,8 @@ test('every service starts in production with the environment that compose gives
     const folder = name === 'offline-model' ? 'infra' : 'services'
     const { Env } = (await import(join(ROOT, folder, name, 'src/config.ts'))) as { Env: z.ZodObject }
     const config = readEnv(Env, { APP_ENV: 'production', HEALTH__PORT: '8080', ...environmentOf(service) })
-    for (const setting of Object.keys(service.environment ?? {})) expect(Object.keys(Env.shape), `${name} reads ${setting}`).toContain(setting)
+    for (const setting of Object.keys(service.environment ?? {}))
+      expect(Object.keys(Env.shape), `${name} reads ${setting}`).toContain(setting)
     expect(config['APP_ENV']).toBe('production')
   }
 })
@@ -77,6 +80,8 @@ test('a missing secret is named, all of them at once', async () => {
   const start = run(process.execPath, [join(ROOT, 'services/auth/src/main.ts')], { env: { APP_ENV: 'production' } })
   await expect(start).rejects.toMatchObject({
     code: 2,
-    stderr: expect.stringMatching(/(?=[\s\S]*DATABASE__URL)(?=[\s\S]*NATS__URL)(?=[\s\S]*SECURITY__ROOT_API_KEY)(?=[\s\S]*SECURITY__JWT_PRIVATE_KEY)/),
+    stderr: expect.stringMatching(
+      /(?=[\s\S]*DATABASE__URL)(?=[\s\S]*NATS__URL)(?=[\s\S]*SECURITY__ROOT_API_KEY)(?=[\s\S]*SECURITY__JWT_PRIVATE_KEY)/,
+    ),
   })
 })

@@ -7,13 +7,23 @@ let house: TestHouse
 let ada: Person
 
 const FILES = [
-  { name: 'rules/leave.md', content: '# Handbook\n\n## Leave\n\nEvery employee has 27 days of paid leave a year.\n\n## Travel\n\nTrains are booked second class.\n' },
+  {
+    name: 'rules/leave.md',
+    content:
+      '# Handbook\n\n## Leave\n\nEvery employee has 27 days of paid leave a year.\n\n## Travel\n\nTrains are booked second class.\n',
+  },
   {
     name: 'office.html',
     content:
       '<html><head><title>Office guide</title></head><body><h1>Office</h1><h2>Keys</h2><p>The spare key to the archive hangs behind the blue cabinet.</p></body></html>',
   },
-  { name: 'safety.pdf', content: samplePdf([['General remarks about the building.'], ['The assembly point in case of fire is the northern car park.']], 'Fire safety') },
+  {
+    name: 'safety.pdf',
+    content: samplePdf(
+      [['General remarks about the building.'], ['The assembly point in case of fire is the northern car park.']],
+      'Fire safety',
+    ),
+  },
 ]
 
 beforeAll(async () => {
@@ -22,7 +32,9 @@ beforeAll(async () => {
   const { status, body } = await ada.upload(FILES)
   expect(status, JSON.stringify(body)).toBe(200)
   expect(body).toMatchObject({ success: true, files_processed: 3, totals: { files: 3 }, errors: [] })
-  expect(body.files.map(({ path, status }: Record<string, string>) => [path, status])).toEqual(FILES.map(({ name }) => [name, 'success']))
+  expect(body.files.map(({ path, status }: Record<string, string>) => [path, status])).toEqual(
+    FILES.map(({ name }) => [name, 'success']),
+  )
 }, 120_000)
 afterAll(() => house[Symbol.asyncDispose]())
 
@@ -52,7 +64,10 @@ test('a document can be listed, read back byte for byte, and erased from search 
   const content = '# Ephemera\n\nThe zeppelin lands on Thursday. Ünïcödé 日本語 🙂\n'
   await ada.upload([{ name: 'ephemera.md', content }], { wait: 'true', tags: '["news"]' })
   const list = await ada.get('/v1/documents?tag=news')
-  expect(list.body).toMatchObject({ total: 1, documents: [{ title: 'Ephemera', path: 'ephemera.md', mime: 'text/markdown', tags: ['news'] }] })
+  expect(list.body).toMatchObject({
+    total: 1,
+    documents: [{ title: 'Ephemera', path: 'ephemera.md', mime: 'text/markdown', tags: ['news'] }],
+  })
   const [{ id }] = list.body.documents
   const response = await ada.fetch(`/v1/documents/${id}/content`)
   expect(await response.text()).toBe(content)
@@ -85,7 +100,14 @@ test('good files run and bad ones say why; with none left nothing is stored', as
     { name: 'broken.pdf', content: '%PDF-1.7 and then nothing' },
   ])
   expect(mixed.status).toBe(200)
-  expect(mixed.body).toMatchObject({ success: false, files: [{ status: 'success' }, { status: 'failed', error: expect.stringContaining('empty') }, { status: 'failed', error: expect.stringContaining('damaged') }] })
+  expect(mixed.body).toMatchObject({
+    success: false,
+    files: [
+      { status: 'success' },
+      { status: 'failed', error: expect.stringContaining('empty') },
+      { status: 'failed', error: expect.stringContaining('damaged') },
+    ],
+  })
   const before = (await ada.get('/v1/ingestion-runs')).body.total
   const bad = await ada.upload([{ name: 'lie.pdf', content: 'no pdf' }])
   expect(bad.status).toBe(415)

@@ -21,11 +21,23 @@ const newGroup = async (name: string) => {
 
 test('the whole life of a group', async () => {
   const id = await newGroup('Research')
-  expect((await ada.get('/v1/groups')).body).toMatchObject({ total: 1, limit: 50, offset: 0, groups: [{ id, name: 'Research', description: 'Überblick 日本 🙂', role: 'admin', member_count: 1 }] })
+  expect((await ada.get('/v1/groups')).body).toMatchObject({
+    total: 1,
+    limit: 50,
+    offset: 0,
+    groups: [{ id, name: 'Research', description: 'Überblick 日本 🙂', role: 'admin', member_count: 1 }],
+  })
   expect((await ada.get('/v1/groups/me')).body).toEqual([expect.objectContaining({ id })])
   const joined = await ada.post(`/v1/groups/${id}/members`, { user_id: bob.id })
-  expect([joined.status, joined.body]).toEqual([201, expect.objectContaining({ user_id: bob.id, username: 'bob', role: 'member' })])
-  expect((await bob.get(`/v1/groups/${id}`)).body).toMatchObject({ role: 'member', member_count: 2, members: [expect.any(Object), expect.any(Object)] })
+  expect([joined.status, joined.body]).toEqual([
+    201,
+    expect.objectContaining({ user_id: bob.id, username: 'bob', role: 'member' }),
+  ])
+  expect((await bob.get(`/v1/groups/${id}`)).body).toMatchObject({
+    role: 'member',
+    member_count: 2,
+    members: [expect.any(Object), expect.any(Object)],
+  })
   expect((await bob.get(`/v1/groups/${id}/members`)).body).toHaveLength(2)
   expect((await bob.get('/v1/auth/me')).body.groups).toEqual([expect.objectContaining({ id })])
 
@@ -33,7 +45,11 @@ test('the whole life of a group', async () => {
   expect((await bob.call('DELETE', `/v1/groups/${id}`)).status).toBe(403)
   expect((await ada.call('PUT', `/v1/groups/${id}`, { name: 'Research & more' })).body).toMatchObject({ name: 'Research & more' })
 
-  for (const [method, role] of [['POST', 'admin'], ['PUT', 'member'], ['PATCH', 'admin']] as const) {
+  for (const [method, role] of [
+    ['POST', 'admin'],
+    ['PUT', 'member'],
+    ['PATCH', 'admin'],
+  ] as const) {
     expect((await ada.call(method, `/v1/groups/${id}/members/${bob.id}`, { role })).body).toMatchObject({ user_id: bob.id, role })
   }
   expect((await ada.call('DELETE', `/v1/groups/${id}/members/${ada.id}`)).status).toBe(204)
@@ -53,7 +69,9 @@ test('errors as published', async () => {
   const again = await member({ username: 'bob' })
   expect(again.status).toBe(400)
   expect(again.body).toMatchObject(failure('MEMBERSHIP_EXISTS'))
-  expect((await ada.call('PATCH', `/v1/groups/${id}/members/${ada.id}`, { role: 'member' })).body).toMatchObject(failure('LAST_ADMIN'))
+  expect((await ada.call('PATCH', `/v1/groups/${id}/members/${ada.id}`, { role: 'member' })).body).toMatchObject(
+    failure('LAST_ADMIN'),
+  )
   expect((await ada.call('DELETE', `/v1/groups/${id}/members/${ada.id}`)).body).toMatchObject(failure('LAST_ADMIN'))
   expect((await ada.call('DELETE', `/v1/groups/${id}/members/${eve.id}`)).body).toMatchObject(failure('MEMBERSHIP_NOT_FOUND'))
 })
@@ -72,5 +90,7 @@ test('the same key makes one group', async () => {
   const make = () => ada.post('/v1/groups', { name: 'Once' }, { 'idempotency-key': 'once-1' })
   const [first, second] = [await make(), await make()]
   expect(second.body.id).toBe(first.body.id)
-  expect((await ada.post('/v1/groups', { name: 'Twice' }, { 'idempotency-key': 'once-1' })).body).toMatchObject(failure('IDEMPOTENCY_MISMATCH'))
+  expect((await ada.post('/v1/groups', { name: 'Twice' }, { 'idempotency-key': 'once-1' })).body).toMatchObject(
+    failure('IDEMPOTENCY_MISMATCH'),
+  )
 })

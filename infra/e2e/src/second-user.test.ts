@@ -23,7 +23,15 @@ beforeAll(async () => {
   const { runId, sessionId, done } = await ada.chat('What is the vault code?')
   expect(done.content).toContain('heliotrope')
   const unknown = '01890000-0000-7000-8000-000000000000'
-  paths = { run: runId, session: sessionId, external: done.metadata.session_external_id, document: upload.body.files[0].document_id, ingestion: upload.body.run_id, group: group.body.id, unknown }
+  paths = {
+    run: runId,
+    session: sessionId,
+    external: done.metadata.session_external_id,
+    document: upload.body.files[0].document_id,
+    ingestion: upload.body.run_id,
+    group: group.body.id,
+    unknown,
+  }
 }, 120_000)
 afterAll(() => house[Symbol.asyncDispose]())
 
@@ -105,7 +113,8 @@ test('not one byte of the canary came back, and the owner still has everything',
 test('a member finds what is shared and no longer after leaving', async () => {
   const joined = await ada.post(`/v1/groups/${paths['group']}/members`, { username: 'eve' })
   expect(joined.status).toBe(201)
-  const found = async () => (await eve.post('/v1/search', { query: 'vault code heliotrope' })).body.results.map(({ title }: { title: string }) => title)
+  const found = async () =>
+    (await eve.post('/v1/search', { query: 'vault code heliotrope' })).body.results.map(({ title }: { title: string }) => title)
   await expect.poll(found, { timeout: 30_000 }).toEqual(['Shared'])
   expect((await ada.call('DELETE', `/v1/groups/${paths['group']}/members/${eve.id}`)).status).toBe(204)
   await expect.poll(found, { timeout: 30_000 }).toEqual([])

@@ -18,7 +18,11 @@ class Browser {
   async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
     const response = await fetch(`${this.#api}${path}`, {
       method,
-      headers: { 'content-type': 'application/json', cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '), ...headers },
+      headers: {
+        'content-type': 'application/json',
+        cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     for (const cookie of response.headers.getSetCookie()) {
@@ -40,11 +44,22 @@ test('a password account: made by root, signs in, reads itself, signs out', asyn
   const browser = new Browser(house.api)
   const login = await browser.call('POST', '/v1/auth/login', { username: 'grace', password: 'correct horse battery' })
   expect(login.status).toBe(200)
-  expect(login.body).toMatchObject({ message: expect.any(String), username: 'grace', expires_in: expect.any(Number), user: { username: 'grace' }, csrf_token: expect.any(String) })
+  expect(login.body).toMatchObject({
+    message: expect.any(String),
+    username: 'grace',
+    expires_in: expect.any(Number),
+    user: { username: 'grace' },
+    csrf_token: expect.any(String),
+  })
   const cookies = login.headers.getSetCookie().join('\n')
   expect(cookies).toMatch(/youworker_token=[^;]+;.*HttpOnly/i)
   expect(cookies).toMatch(/youworker_csrf=[^;]+;.*SameSite=Strict/i)
-  expect((await browser.call('GET', '/v1/auth/me')).body).toMatchObject({ username: 'grace', authenticated: true, is_root: false, groups: [] })
+  expect((await browser.call('GET', '/v1/auth/me')).body).toMatchObject({
+    username: 'grace',
+    authenticated: true,
+    is_root: false,
+    groups: [],
+  })
 
   const withoutToken = await browser.call('POST', '/v1/sessions', { title: 'x' })
   expect(withoutToken.status).toBe(403)
@@ -62,7 +77,8 @@ test('a password account: made by root, signs in, reads itself, signs out', asyn
 test('a session’s CSRF token is worth nothing in another session', async () => {
   await house.root.post('/v1/admin/users', { username: 'heidi', password: 'a long password' })
   const [one, two] = [new Browser(house.api), new Browser(house.api)]
-  for (const browser of [one, two]) await browser.call('POST', '/v1/auth/login', { username: 'heidi', password: 'a long password' })
+  for (const browser of [one, two])
+    await browser.call('POST', '/v1/auth/login', { username: 'heidi', password: 'a long password' })
   const foreign = one.cookies.get('youworker_csrf') ?? ''
   two.cookies.set('youworker_csrf', foreign)
   expect((await two.call('POST', '/v1/sessions', {}, { 'x-csrf-token': decodeURIComponent(foreign) })).status).toBe(403)
@@ -78,15 +94,23 @@ test('bearer tokens for clients that ask', async () => {
   const [header, payload, signature] = body.access_token.split('.')
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
   const forged = Buffer.from(JSON.stringify({ ...claims, root: true })).toString('base64url')
-  for (const token of [`${header}.${forged}.${signature}`, `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`]) {
-    expect((await new Person(house.api, '').call('GET', '/v1/auth/me', undefined, { authorization: `Bearer ${token}` })).status).toBe(401)
+  for (const token of [
+    `${header}.${forged}.${signature}`,
+    `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`,
+  ]) {
+    expect(
+      (await new Person(house.api, '').call('GET', '/v1/auth/me', undefined, { authorization: `Bearer ${token}` })).status,
+    ).toBe(401)
   }
 })
 
 test('auto-login takes a key in a header, and a user name header changes nothing', async () => {
   const person = await house.newPerson('judy')
   const stranger = new Person(house.api, '')
-  for (const headers of [{ 'x-api-key': person.key ?? '' }, { 'x-authentik-api-key': person.key ?? '', 'x-authentik-username': 'root' }]) {
+  for (const headers of [
+    { 'x-api-key': person.key ?? '' },
+    { 'x-authentik-api-key': person.key ?? '', 'x-authentik-username': 'root' },
+  ]) {
     const { status, body } = await stranger.call('POST', '/v1/auth/auto-login', undefined, headers)
     expect([status, body.username, body.user.is_root]).toEqual([200, 'judy', false])
   }

@@ -11,15 +11,25 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker start '))
   await mkdir(join(dir, 'files/notes'), { recursive: true })
   await writeFile(join(dir, 'files/notes/bees.md'), '# Bees\n\nA bee visits about two thousand flowers a day.\n')
-  await writeFile(join(dir, 'files/whales.html'), '<html><head><title>Whales</title></head><body><p>A blue whale eats four tonnes of krill a day.</p></body></html>')
-  await writeFile(join(dir, 'files/owls.pdf'), samplePdf([['Preface.'], ['An owl turns its head by two hundred and seventy degrees.']], 'Owls'))
+  await writeFile(
+    join(dir, 'files/whales.html'),
+    '<html><head><title>Whales</title></head><body><p>A blue whale eats four tonnes of krill a day.</p></body></html>',
+  )
+  await writeFile(
+    join(dir, 'files/owls.pdf'),
+    samplePdf([['Preface.'], ['An owl turns its head by two hundred and seventy degrees.']], 'Owls'),
+  )
   await writeFile(join(dir, 'files/broken.pdf'), '%PDF-1.7 and nothing')
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
 /** `--once` in a fresh data folder, with paths relative to the caller's folder. */
 async function once(name: string, ...args: string[]) {
-  const started = spawnStart(['--once', '--data', join(dir, name), ...args], { OFFLINE_MODEL__TOKENS_PER_SECOND: '0' }, join(dir, 'files'))
+  const started = spawnStart(
+    ['--once', '--data', join(dir, name), ...args],
+    { OFFLINE_MODEL__TOKENS_PER_SECOND: '0' },
+    join(dir, 'files'),
+  )
   return { code: await started.exit, output: started.output() }
 }
 
@@ -55,7 +65,10 @@ test('exit codes say what happened', async () => {
 test('one process: status, restart of what was killed, stop; nothing is left', async () => {
   const data = join(dir, 'c')
   const house = spawnStart(['--single-process', '--no-demo', '--data', data])
-  const endpoints = await waitFor(async () => JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')) as Endpoints, { what: 'endpoints.json', timeoutMs: 60_000 })
+  const endpoints = await waitFor(async () => JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')) as Endpoints, {
+    what: 'endpoints.json',
+    timeoutMs: 60_000,
+  })
   expect((await stat(join(data, 'endpoints.json'))).mode & 0o777).toBe(0o600)
   expect(endpoints.processes.map(({ name }) => name).sort()).toEqual(['nats', 'offline-model', 'postgres', 'youworker.1'])
   const status = spawnStart(['status', '--data', data])
@@ -76,8 +89,22 @@ test('one process: status, restart of what was killed, stop; nothing is left', a
 test('after kill -9 of the supervisor its children end too', async () => {
   const data = join(dir, 'd')
   const house = spawnStart(['--no-demo', '--data', data])
-  const { processes } = await waitFor(async () => JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')) as Endpoints, { what: 'endpoints.json', timeoutMs: 60_000 })
-  expect(processes.map(({ name }) => name).sort()).toEqual(['analytics.1', 'auth.1', 'chat-agent.1', 'gateway.1', 'group.1', 'ingestion.1', 'nats', 'offline-model', 'postgres', 'tools.1'])
+  const { processes } = await waitFor(async () => JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')) as Endpoints, {
+    what: 'endpoints.json',
+    timeoutMs: 60_000,
+  })
+  expect(processes.map(({ name }) => name).sort()).toEqual([
+    'analytics.1',
+    'auth.1',
+    'chat-agent.1',
+    'gateway.1',
+    'group.1',
+    'ingestion.1',
+    'nats',
+    'offline-model',
+    'postgres',
+    'tools.1',
+  ])
   expect((await readdir(data)).sort()).toEqual(expect.arrayContaining(['endpoints.json', 'index', 'logs', 'nats', 'postgres']))
   house.child.kill('SIGKILL')
   await house.exit

@@ -1,78 +1,153 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { TERMINAL } from '@youworker/contracts/common'
+import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type SpawnedHouse, spawnHouse } from './support/spawned-house.ts'
-import { type Person, readEvents, textOf } from './support/person.ts'
+import { disturbedChat, type SpawnedHouse, spawnHouse } from './support/spawned-house.ts'
+import { Person, readEvents, textOf } from './support/person.ts'
 
+const QUESTION = 'In how many days does the Moon orbit the Earth?'
 let dir: string
 let house: SpawnedHouse
 let root: Person
+/** The answer that nobody disturbed. */
+let undisturbed: string
 
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'youworker-takeover-'))
-  house = await spawnHouse(['--data', join(dir, 'the data'), '--no-demo', '--replicas', 'chat-agent=2,gateway=2'], { OFFLINE_MODEL__TOKENS_PER_SECOND: '8' })
+  dir = await mkdtemp(join(tmpdir(), 'youworker takeover '))
+  house = await spawnHouse(join(dir, 'the data'), ['--no-demo', '--replicas', 'chat-agent=2,gateway=2'], {
+    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '8' },
+  })
   root = house.root
+  const content = '# Moon\n\nThe Moon orbits the Earth in about twenty-seven days and always shows it the same face.\n'
+  expect((await root.upload([{ name: 'moon.md', content }])).body.success).toBe(true)
+  undisturbed = (await root.chat(QUESTION)).done.content
+  expect(undisturbed).toContain('twenty-seven')
 }, 180_000)
 afterAll(async () => {
-  await house.stop()
+  await house?.stop()
   await rm(dir, { recursive: true, force: true })
 })
 
-const kill = async (name: string) => process.kill(await house.pidOf(name), 'SIGKILL')
-
 test('kill -9 of the chat-agent that answers: the same stream ends with the whole answer', async () => {
-  await root.upload([{ name: 'moon.md', content: '# Moon\n\nThe Moon orbits the Earth in about twenty-seven days and always shows it the same face.\n' }])
-  const question = 'In how many days does the Moon orbit the Earth?'
-  const whole = await root.chat(question)
-
-  const response = await root.fetch('/v1/chat', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ text_input: question }) })
-  const events = []
-  let killed = false
-  for await (const event of readEvents(response)) {
-    events.push(event)
-    if (!killed && events.filter((seen) => seen.event === 'token').length === 3) {
-      killed = true
-      await kill(await house.ownerOfTheRun())
-    }
-  }
+  const events = await disturbedChat(root, QUESTION, {
+    afterTokens: 3,
+    disturb: async () => house.kill(await house.ownerOfTheRun()),
+  })
+  expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
   const done = events.at(-1)
-  expect(done?.event).toBe('done')
-  expect(events.some(({ event }) => event === 'rewind')).toBe(true)
-  expect(textOf(events)).toBe(done?.data.content)
-  expect(done?.data.content).toBe(whole.done.content)
-  expect(done?.data.citations.length).toBeGreaterThan(0)
+  expect(done?.data).toMatchObject({ content: undisturbed, metadata: { status: 'success' } })
+  expect(done?.data.citations).toHaveLength(1)
+  expect(textOf(events)).toBe(undisturbed)
+  // It went on where the first one was, and did not begin again.
+  const rewind = events.find(({ event }) => event === 'rewind')
+  expect(rewind?.data.offset).toBeGreaterThan(0)
+  // The answer is in the conversation once.
+  const { body } = await root.get(`/v1/sessions/${done?.data.metadata.session_id}`)
+  const answers = body.messages.filter(({ role, content }: { role: string; content: string }) => role === 'assistant' && content !== '')
+  expect(answers.map(({ content }: { content: string }) => content)).toEqual([undisturbed])
+}, 120_000)
+
+test('kill -9 of the gateway that streams: at the other one the reader goes on and has exactly the whole text', async () => {
+  const other = new Person((await house.process('gateway.2')).url ?? '', '', root.key)
+  let runId = ''
+  const before = await disturbedChat(root, QUESTION, {
+    afterTokens: 3,
+    disturb: async (id) => {
+      runId = id
+      await house.kill('gateway.1')
+    },
+  })
+  expect(before.some(({ event }) => event === 'done')).toBe(false)
+  const lastId = before.at(-1)?.id
+  const response = await other.fetch(`/v1/runs/${runId}/events`, { headers: { 'last-event-id': String(lastId) } })
+  expect(response.status).toBe(200)
+  const after = await Array.fromAsync(readEvents(response))
+  const all = [...before, ...after]
+  expect(all.filter(({ event }) => event === 'done')).toHaveLength(1)
+  expect(all.map(({ id }) => id)).toEqual(all.map((_, index) => 1_000_000 + index + 1))
+  expect([textOf(all), all.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
+  await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'the killed gateway at its old address' })
+}, 120_000)
+
+test('kill -9 of Postgres in mid-answer: the run ends, and the house serves again', async () => {
+  let runId = ''
+  const events = await disturbedChat(root, QUESTION, {
+    afterTokens: 3,
+    disturb: async (id) => {
+      runId = id
+      await house.kill('postgres')
+    },
+  })
+  const run = await waitFor(
+    async () => {
+      const { status, body } = await root.get(`/v1/runs/${runId}`)
+      return status === 200 && TERMINAL.includes(body.status) && body
+    },
+    { what: 'the end of the run', timeoutMs: 60_000 },
+  )
+  expect(run.status).toBe('success')
+  expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
+  expect([textOf(events), events.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
+  expect((await root.chat(QUESTION)).done.content).toBe(undisturbed)
 }, 120_000)
 
 test('kill -9 of ingestion in mid-run: the run finishes, each document once', async () => {
-  const files = Array.from({ length: 60 }, (_, i) => ({ name: `many/${i}.md`, content: `# Note ${i}\n\n${`Fact ${i} about subject ${i}. `.repeat(60)}` }))
+  const files = Array.from({ length: 60 }, (_, i) => ({
+    name: `many/${i}.md`,
+    content: `# Note ${i}\n\n${`Fact ${i} about subject ${i}. `.repeat(60)}`,
+  }))
   const { status, body } = await root.upload(files, { wait: 'false' })
   expect(status).toBe(202)
   const run = async () => (await root.get(`/v1/ingestion-runs/${body.run_id}`)).body
-  await expect.poll(async () => (await run()).files?.filter((file: { status: string }) => file.status === 'success').length, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0)
-  expect((await run()).status).toBe('running')
-  await kill('ingestion.1')
-  await expect.poll(async () => (await run()).status, { timeout: 90_000, interval: 250 }).toBe('success')
+  await waitFor(async () => (await run()).files.some((file: { status: string }) => file.status === 'success'), {
+    what: 'the first file',
+  })
+  await house.kill('ingestion.1')
+  const left = await house.sql('select from ingestion.run_files where run_id = $1 and status <> $2', [body.run_id, 'success'])
+  expect(left.length, 'the run was over before its worker died').toBeGreaterThan(0)
+  const finished = await waitFor(async () => TERMINAL.includes((await run()).status) && (await run()), {
+    what: 'the end of the run',
+    timeoutMs: 60_000,
+  })
+  expect(finished.status).toBe('success')
+  expect(finished.files.map((file: { status: string }) => file.status)).toEqual(files.map(() => 'success'))
   const documents = await root.get('/v1/documents?q=Note&limit=200')
   expect(documents.body.total).toBe(60)
-}, 180_000)
+  expect(new Set(documents.body.documents.map((document: { path: string }) => document.path)).size).toBe(60)
+}, 120_000)
 
-test('NATS stopped and its store deleted: nothing is lost, nothing is counted twice', async () => {
+test('NATS killed and its store deleted: nothing is lost, nothing is counted twice', async () => {
   const overview = async () => (await root.get('/v1/analytics/overview')).body
-  await expect.poll(async () => (await overview()).documents?.total, { timeout: 60_000, interval: 250 }).toBe(61)
-  const before = (await overview()).sessions.total
+  await waitFor(async () => (await overview()).documents?.total === 61, { what: '61 documents in the overview' })
+  const before = await overview()
 
   // Events that the stream has and analytics has not read yet are lost with the store.
-  const analytics = await house.pidOf('analytics.1')
-  process.kill(analytics, 'SIGSTOP')
-  for (let i = 0; i < 3; i += 1) await root.post('/v1/sessions', { title: `unread ${i}` })
-  await house.untilOutboxIsPublished('chat_agent')
-  process.kill(await house.pidOf('nats'), 'SIGKILL')
+  await house.kill('analytics.1', 'SIGSTOP')
+  for (let i = 0; i < 3; i += 1) expect((await root.post('/v1/sessions', { title: `unread ${i}` })).status).toBe(201)
+  await waitFor(async () => (await house.sql('select from chat_agent.outbox where stream_seq is null')).length === 0, {
+    what: 'the outbox',
+  })
+  await house.kill('nats')
   await rm(join(house.dataDir, 'nats'), { recursive: true, force: true })
-  process.kill(analytics, 'SIGCONT')
+  await house.kill('analytics.1', 'SIGCONT')
 
-  await expect.poll(async () => (await root.get('/health/ready')).status, { timeout: 60_000, interval: 250 }).toBe(200)
-  await expect.poll(async () => (await overview()).sessions?.total, { timeout: 60_000, interval: 250 }).toBe(before + 3)
-  expect((await overview()).documents.total).toBe(61)
-  expect((await root.chat('In how many days does the Moon orbit the Earth?')).done.metadata.status).toBe('success')
-}, 180_000)
+  await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'readiness' })
+  await waitFor(async () => (await overview()).sessions?.total === before.sessions.total + 3, { what: 'the three sessions' })
+  expect(await overview()).toMatchObject({ documents: before.documents, ingestion: before.ingestion, tools: before.tools })
+  expect((await root.chat(QUESTION)).done.content).toBe(undisturbed)
+  await waitFor(async () => (await overview()).sessions?.total === before.sessions.total + 4, { what: 'the session of the chat' })
+}, 120_000)
+
+test('NATS killed in mid-answer: the same stream has the whole text', async () => {
+  const events = await disturbedChat(root, QUESTION, { afterTokens: 3, disturb: () => house.kill('nats') })
+  expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
+  expect([textOf(events), events.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
+}, 120_000)
+
+test('no process died but those that were killed', () => {
+  const deaths = house.started.output().match(/^\S+ (?:was ended by|ended with).*$/gm) ?? []
+  const names = deaths.map((line) => line.split(' ')[0]?.replace(/\.\d$/, '')).sort()
+  expect(names, deaths.join('\n')).toEqual(['chat-agent', 'gateway', 'ingestion', 'nats', 'nats', 'postgres'])
+})

@@ -43,7 +43,10 @@ test('asks, streams, answers pings, stops', async () => {
   await chat.until('pong')
   chat.send({ type: 'text', content: 'Why is the sky blue?' })
   const done = await chat.until('done')
-  const text = chat.frames.filter(({ type }) => type === 'token').map(({ text }) => text).join('')
+  const text = chat.frames
+    .filter(({ type }) => type === 'token')
+    .map(({ text }) => text)
+    .join('')
   expect(done).toMatchObject({ content: text, run_id: expect.any(String), citations: [{ title: 'Sky' }] })
   const seqs = chat.frames.filter(({ run_id }) => run_id === done?.run_id).map(({ seq }) => seq)
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
@@ -79,7 +82,10 @@ test('nobody gets in without a credential, with a foreign origin or into a forei
   const status = async (path: string, headers: Record<string, string>) => {
     const socket = new WebSocket(`${house.api.replace('http', 'ws')}${path}`, { headers })
     socket.on('error', () => {})
-    const outcome = await Promise.race([once(socket, 'unexpected-response').then(([, response]) => response.statusCode), once(socket, 'open').then(() => 101)])
+    const outcome = await Promise.race([
+      once(socket, 'unexpected-response').then(([, response]) => response.statusCode),
+      once(socket, 'open').then(() => 101),
+    ])
     socket.terminate()
     return outcome
   }

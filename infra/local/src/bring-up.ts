@@ -45,7 +45,9 @@ export async function bringUp({ command, data, given, say, signal }: BringUpOpti
     const supervised = new SupervisedProcess(spec, { say, onPid })
     processes.push(supervised)
     await rotateLog(data.log(spec.name))
-    await supervised.start()
+    await supervised.start().catch((cause: unknown) => {
+      throw new StartError(`${spec.name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    })
     signal.throwIfAborted()
     return supervised
   }
@@ -78,7 +80,9 @@ async function makePlan(command: RunCommand, data: DataDir, given: GivenSettings
     choosePorts(command.replicas, given.env, say),
     import('@youworker/database/migrate'),
   ])
-  const adminUrl = given.adminUrl ?? `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`
+  const adminUrl =
+    given.adminUrl ??
+    `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`
   return {
     data,
     given,
@@ -107,11 +111,19 @@ async function startDatabase(plan: Plan, start: Start): Promise<void> {
   } else say(`Postgres: yours, at ${new URL(given.adminUrl).host}`)
   const migrating = performance.now()
   const { migrateAll } = await import('@youworker/database/migrate')
-  const passwords = Object.fromEntries(SCHEMA_OWNERS.map((owner) => [owner, secrets.role_passwords[owner]])) as typeof secrets.role_passwords
-  await migrateAll({ adminUrl: addresses.adminUrl, passwords, logger: createLogger({ name: 'migrate', level: 'warn' }) }).catch((cause: unknown) => {
-    throw new StartError(`The database could not be migrated: ${cause instanceof Error ? cause.message : String(cause)}${
-      given.adminUrl === undefined ? '' : '\nIs DATABASE__ADMIN_URL right, and may its user make roles and schemas?'}`, { cause })
-  })
+  const passwords = Object.fromEntries(
+    SCHEMA_OWNERS.map((owner) => [owner, secrets.role_passwords[owner]]),
+  ) as typeof secrets.role_passwords
+  await migrateAll({ adminUrl: addresses.adminUrl, passwords, logger: createLogger({ name: 'migrate', level: 'warn' }) }).catch(
+    (cause: unknown) => {
+      throw new StartError(
+        `The database could not be migrated: ${cause instanceof Error ? cause.message : String(cause)}${
+          given.adminUrl === undefined ? '' : '\nIs DATABASE__ADMIN_URL right, and may its user make roles and schemas?'
+        }`,
+        { cause },
+      )
+    },
+  )
   say(`Postgres: tables are up to date (${seconds(performance.now() - migrating)})`)
 }
 
@@ -167,6 +179,9 @@ async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<void>
 }
 
 async function rotateLog(file: string): Promise<void> {
-  const size = await stat(file).then((found) => found.size, () => 0)
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => 0,
+  )
   if (size > LARGEST_LOG) await rename(file, `${file}.1`)
 }

@@ -43,7 +43,10 @@ async function showStatus(holder: Holder, say: Say): Promise<number> {
 
 async function restart(holder: Holder, name: string, say: Say): Promise<number> {
   const { starting, restarted } = Restarted.parse(await ask(holder, 'POST', '/restart', name))
-  if (restarted.length === 0) throw new StartError(starting ? 'YouWorker is still starting.' : `Nothing here is called ${name}; npm start -- status shows the names.`)
+  if (restarted.length === 0)
+    throw new StartError(
+      starting ? 'YouWorker is still starting.' : `Nothing here is called ${name}; npm start -- status shows the names.`,
+    )
   say(`Restarted: ${restarted.join(', ')}`)
   return 0
 }
@@ -56,7 +59,9 @@ async function stop(holder: Holder, data: DataDir, say: Say): Promise<number> {
       return 0
     }
   }
-  throw new StartError(`YouWorker (process ${holder.pid}) has not stopped within ${STOP_MS / 1000} s. End it with kill -9 ${holder.pid}; its children end with it.`)
+  throw new StartError(
+    `YouWorker (process ${holder.pid}) has not stopped within ${STOP_MS / 1000} s. End it with kill -9 ${holder.pid}; its children end with it.`,
+  )
 }
 
 async function ask({ control }: Holder, method: string, path: string, body?: string): Promise<unknown> {
@@ -74,9 +79,14 @@ async function ask({ control }: Holder, method: string, path: string, body?: str
 }
 
 async function showLogs(data: DataDir, name: string | undefined, say: Say): Promise<number> {
-  const all = (await readdir(data.logs).catch(() => [])).filter((file) => file.endsWith('.log')).map((file) => file.slice(0, -'.log'.length))
+  const all = (await readdir(data.logs).catch(() => []))
+    .filter((file) => file.endsWith('.log'))
+    .map((file) => file.slice(0, -'.log'.length))
   const wanted = all.filter((log) => name === undefined || log === name || log.replace(/\.\d+$/, '') === name).sort()
-  if (wanted.length === 0) throw new StartError(name === undefined ? `There are no logs in ${data.logs}.` : `There is no log of ${name}; there are: ${all.join(', ')}.`)
+  if (wanted.length === 0)
+    throw new StartError(
+      name === undefined ? `There are no logs in ${data.logs}.` : `There is no log of ${name}; there are: ${all.join(', ')}.`,
+    )
   for (const log of wanted) {
     const lines = (await readFile(data.log(log), 'utf8')).trimEnd().split('\n').slice(-LOG_LINES)
     say(`== ${log} (the last ${lines.length} lines of ${data.log(log)})`)

@@ -67,7 +67,13 @@ async function statusOf({ processes }: RunningHouse): Promise<ProcessStatus[]> {
   return Promise.all(
     processes.map(async ({ spec, pid, upMs, starts }): Promise<ProcessStatus> => {
       const isUp = pid !== undefined
-      const state = !isUp ? 'down' : spec.healthUrl === undefined ? 'up' : (await isReady(spec.healthUrl, 2_500)) ? 'ready' : 'not ready'
+      const state = !isUp
+        ? 'down'
+        : spec.healthUrl === undefined
+          ? 'up'
+          : (await isReady(spec.healthUrl, 2_500))
+            ? 'ready'
+            : 'not ready'
       return { name: spec.name, pid: pid ?? null, state, up_seconds: Math.round(upMs / 1000), restarts: starts - 1 }
     }),
   )

@@ -5,12 +5,24 @@ import type { Say } from './say.ts'
 import { StartError } from './start-error.ts'
 
 /** What a data folder of ours holds; anything else in it is somebody's own and not touched. */
-const OWN = new Set(['endpoints.json', 'endpoints.json.new', 'secrets.json', 'secrets.json.new', 'postgres', 'postgres.new', 'nats', 'index', 'logs'])
+const OWN = new Set([
+  'endpoints.json',
+  'endpoints.json.new',
+  'secrets.json',
+  'secrets.json.new',
+  'postgres',
+  'postgres.new',
+  'nats',
+  'index',
+  'logs',
+])
 
 /** Makes the folder. Refuses one that holds other things: a typing error must not spread files over somebody's home. */
 export async function prepareDataDir({ dir }: DataDir): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
-    throw new StartError(`The data folder ${dir} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new StartError(`The data folder ${dir} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
   })
   const names = await readdir(dir)
   if (names.length > 0 && !names.some((name) => OWN.has(name) || name.startsWith('lock'))) {

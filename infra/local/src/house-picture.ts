@@ -20,7 +20,10 @@ function readRooms(): Room[] {
   const folders = globSync('{services,packages,infra}/*/package.json', { cwd: ROOT }).map((file) => dirname(file))
   folders.sort((a, b) => order.indexOf(dirname(a)) - order.indexOf(dirname(b)) || a.localeCompare(b))
   return folders.map((folder) => {
-    const { name, description } = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')) as { name: string; description: string }
+    const { name, description } = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')) as {
+      name: string
+      description: string
+    }
     const sources = globSync(`${folder}/src/**/*.ts`, { cwd: ROOT }).filter((file) => !file.endsWith('.test.ts'))
     const code = sources.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
     const imports = new Set(Array.from(code.matchAll(/from '@youworker\/([^/']+)/g), ([, imported = '']) => imported))
@@ -32,14 +35,24 @@ function readRooms(): Room[] {
 function drawServices(): string {
   const arrows = SERVICES.flatMap((service) => {
     const { calls, consumes } = NEIGHBOURS[service]
-    const others = (subjects: readonly { subject: string }[]) => new Set(subjects.map(({ subject }) => ownerOf(subject)).filter((owner) => owner !== service))
-    const asked = [...others(calls)].filter((owner) => service === 'gateway' || owner !== 'auth' || calls.some(({ subject }) => needsAuth(subject)))
+    const others = (subjects: readonly { subject: string }[]) =>
+      new Set(subjects.map(({ subject }) => ownerOf(subject)).filter((owner) => owner !== service))
+    const asked = [...others(calls)].filter(
+      (owner) => service === 'gateway' || owner !== 'auth' || calls.some(({ subject }) => needsAuth(subject)),
+    )
     return [
       ...asked.map((owner) => `  ${service} --> ${owner}`),
       ...[...others(consumes)].map((owner) => `  ${owner} -. events .-> ${service}`),
     ]
   })
-  return ['```mermaid', 'flowchart LR', '  client([clients]) -- HTTP, SSE, WebSocket --> gateway', '  chat-agent -- MCP --> tools', ...arrows, '```'].join('\n')
+  return [
+    '```mermaid',
+    'flowchart LR',
+    '  client([clients]) -- HTTP, SSE, WebSocket --> gateway',
+    '  chat-agent -- MCP --> tools',
+    ...arrows,
+    '```',
+  ].join('\n')
 }
 
 /** Every service reads auth's keys and revocations; only what goes beyond that is drawn. */

@@ -103,9 +103,19 @@ async function startOwnPostgres(stack: AsyncDisposableStack, dir: string, secret
   return stack.use(await startPostgres(options)).adminUrl
 }
 
-async function startOwnNats(stack: AsyncDisposableStack, dir: string, secrets: Secrets): Promise<House['nats'] & { port: number }> {
+async function startOwnNats(
+  stack: AsyncDisposableStack,
+  dir: string,
+  secrets: Secrets,
+): Promise<House['nats'] & { port: number }> {
   const { path } = await findNatsServer()
-  const options = { binary: path, dir: join(dir, 'nats'), port: await freePort(), users: natsUsers(secrets), logFile: join(dir, 'nats.log') }
+  const options = {
+    binary: path,
+    dir: join(dir, 'nats'),
+    port: await freePort(),
+    users: natsUsers(secrets),
+    logFile: join(dir, 'nats.log'),
+  }
   let server: EmbeddedNats | undefined = await startNats(options)
   const stop = async () => {
     await server?.stop()
@@ -125,9 +135,20 @@ async function startOwnNats(stack: AsyncDisposableStack, dir: string, secrets: S
   }
 }
 
-async function startModel(stack: AsyncDisposableStack, { script, tokensPerSecond = 0 }: HouseOptions, logger: Logger): Promise<string> {
-  const [{ startOfflineModel }, { Env }] = await Promise.all([import('@youworker/offline-model/app'), import('@youworker/offline-model/config')])
-  const env = { OFFLINE_MODEL__PORT: '0', OFFLINE_MODEL__TOKENS_PER_SECOND: String(tokensPerSecond), OFFLINE_MODEL__SCRIPT: script }
+async function startModel(
+  stack: AsyncDisposableStack,
+  { script, tokensPerSecond = 0 }: HouseOptions,
+  logger: Logger,
+): Promise<string> {
+  const [{ startOfflineModel }, { Env }] = await Promise.all([
+    import('@youworker/offline-model/app'),
+    import('@youworker/offline-model/config'),
+  ])
+  const env = {
+    OFFLINE_MODEL__PORT: '0',
+    OFFLINE_MODEL__TOKENS_PER_SECOND: String(tokensPerSecond),
+    OFFLINE_MODEL__SCRIPT: script,
+  }
   const model = stack.use(await startOfflineModel(readEnv(Env, env), { logger }))
   return model.url
 }
@@ -142,7 +163,11 @@ function environmentsOf(
   const given = readGivenSettings({ APP_ENV: 'test', ...env })
   const own: Readonly<Partial<Record<ServiceName, number>>> = { gateway: apiPort, tools: toolsPort }
   const entries = SERVICES.map(
-    (service) => [service, serviceEnvironment(service, addresses, { health: 0, own: own[service] }, { given, secrets, databaseUrl })] as const,
+    (service) =>
+      [
+        service,
+        serviceEnvironment(service, addresses, { health: 0, own: own[service] }, { given, secrets, databaseUrl }),
+      ] as const,
   )
   return Object.fromEntries(entries) as unknown as Environments
 }

@@ -19,7 +19,9 @@ test('one holder at a time, however many try at once; afterwards no file is left
   const held = outcomes.filter((outcome) => outcome.status === 'fulfilled')
   // The same process counts as a living holder too.
   expect(held).toHaveLength(1)
-  expect(outcomes.find((outcome) => outcome.status === 'rejected')?.reason.message).toContain(`already runs with this data folder (process ${process.pid})`)
+  expect(outcomes.find((outcome) => outcome.status === 'rejected')?.reason.message).toContain(
+    `already runs with this data folder (process ${process.pid})`,
+  )
   expect((await stat(file)).mode & 0o777).toBe(0o600)
   expect(await readHolder(file)).toMatchObject({ pid: process.pid, control })
   await held[0]?.value[Symbol.asyncDispose]()
@@ -29,7 +31,11 @@ test('one holder at a time, however many try at once; afterwards no file is left
 test('the lock of a dead process, of a number given anew, and a torn file are taken over', async () => {
   const dead = spawn(process.execPath, ['-e', ''])
   await new Promise((resolve) => dead.once('exit', resolve))
-  for (const stale of [JSON.stringify({ pid: dead.pid, began: '1', control }), JSON.stringify({ pid: process.pid, began: '1', control }), '{"pid":']) {
+  for (const stale of [
+    JSON.stringify({ pid: dead.pid, began: '1', control }),
+    JSON.stringify({ pid: process.pid, began: '1', control }),
+    '{"pid":',
+  ]) {
     await writeFile(file, stale)
     expect(await readHolder(file)).toBeUndefined()
     await using lock = await takeLock(file, control)

@@ -24,7 +24,14 @@ export async function takeLock(file: string, control: Holder['control']): Promis
   await writeFile(draft, mine, { mode: 0o600 })
   try {
     // A link either makes the name or fails: two starts at once cannot both have it.
-    for (let tries = 0; !(await link(draft, file).then(() => true, () => false)); tries++) {
+    for (
+      let tries = 0;
+      !(await link(draft, file).then(
+        () => true,
+        () => false,
+      ));
+      tries++
+    ) {
       const holder = await readHolder(file)
       if (holder || tries > 20) throw new StartError(inUse(holder))
       await dropStale(file, draft)
@@ -75,7 +82,10 @@ async function beganAt(pid: number): Promise<string> {
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return /[ZX]/.test(fields[0] ?? '') ? '' : (fields[19] ?? '')
   }
-  return promisify(execFile)('ps', ['-p', String(pid), '-o', 'lstart=']).then(({ stdout }) => stdout.trim(), () => '')
+  return promisify(execFile)('ps', ['-p', String(pid), '-o', 'lstart=']).then(
+    ({ stdout }) => stdout.trim(),
+    () => '',
+  )
 }
 
 function inUse(holder: Holder | undefined): string {

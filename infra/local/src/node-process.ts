@@ -30,7 +30,11 @@ export async function startNodeProcess({ script, args = [], env, logFile, cwd }:
     child.once('exit', (code, signal) => resolve({ code, signal }))
     child.once('error', () => resolve({ code: null, signal: null }))
   })
-  await once(child, 'spawn').finally(() => log.close())
+  try {
+    await once(child, 'spawn')
+  } finally {
+    await log.close()
+  }
   return { pid: child.pid ?? 0, exited, stop: (graceMs) => stop(child, exited, graceMs) }
 }
 

@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import type { ServiceName } from '@youworker/contracts/topology'
 import { SERVICES } from '@youworker/contracts/topology'
 import { freePort } from '@youworker/embedded/port'
@@ -17,14 +19,23 @@ export interface HousePorts {
 }
 
 /** Chooses every port before the first child starts. */
-export async function choosePorts(replicas: Readonly<Record<ServiceName, number>>, env: NodeJS.ProcessEnv, say: Say): Promise<HousePorts> {
+export async function choosePorts(
+  replicas: Readonly<Record<ServiceName, number>>,
+  env: NodeJS.ProcessEnv,
+  say: Say,
+): Promise<HousePorts> {
   const services = {} as Record<ServiceName, ReplicaPorts[]>
   let api = await preferred('API__PORT', 8001, env, say)
   for (const service of SERVICES) {
     services[service] = []
     for (let n = 0; n < replicas[service]; n++) {
       if (service === 'gateway' && n > 0) api = await nextFree(api + 1)
-      const own = service === 'gateway' ? api : service === 'tools' ? await freePort(n === 0 ? portIn(env['TOOLS__PORT']) : undefined) : undefined
+      const own =
+        service === 'gateway'
+          ? api
+          : service === 'tools'
+            ? await freePort(n === 0 ? portIn(env['TOOLS__PORT']) : undefined)
+            : undefined
       services[service].push({ health: await freePort(), own })
     }
   }
@@ -44,8 +55,21 @@ async function preferred(name: string, fallback: number, env: NodeJS.ProcessEnv,
 }
 
 async function nextFree(from: number): Promise<number> {
-  for (let port = from; port < from + 100; port++) if ((await freePort(port)) === port) return port
+  for (let port = from; port < from + 100; port++) if ((await freePort(port)) === port && (await isReserved(port))) return port
   return freePort()
+}
+
+/**
+ * The gateway listens seconds after its port was chosen, and two starts at once want the same one. The UDP port of the same number
+ * is nobody's: whoever holds it has the number, for as long as this process lives.
+ */
+async function isReserved(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').unref()
+  socket.bind({ port, address: '127.0.0.1', exclusive: true })
+  return once(socket, 'listening').then(
+    () => true,
+    () => false,
+  )
 }
 
 function portIn(text: string | undefined): number | undefined {

@@ -57,7 +57,11 @@ export function natsSpec({ data, ports, secrets, say }: Plan): ProcessSpec {
 export function natsUsers(secrets: Secrets): Parameters<typeof startNats>[0]['users'] {
   return [
     { user: NATS_ADMIN, password: secrets.nats_password },
-    ...SERVICES.map((service) => ({ user: service, password: secrets.nats_passwords[service], permissions: permissionsOf(service) })),
+    ...SERVICES.map((service) => ({
+      user: service,
+      password: secrets.nats_passwords[service],
+      permissions: permissionsOf(service),
+    })),
   ]
 }
 
@@ -70,7 +74,12 @@ export function modelSpec({ data, ports, given }: Plan): ProcessSpec {
     launch: () =>
       startNodeProcess({
         script: join(ROOT, 'infra/offline-model/src/main.ts'),
-        env: { ...withoutSecrets(given.env), OFFLINE_MODEL__PORT: String(own), HEALTH__PORT: String(health), SHUTDOWN__GRACE_MS: '500' },
+        env: {
+          ...withoutSecrets(given.env),
+          OFFLINE_MODEL__PORT: String(own),
+          HEALTH__PORT: String(health),
+          SHUTDOWN__GRACE_MS: '500',
+        },
         logFile: data.log('offline-model'),
         cwd: ROOT,
       }),
@@ -113,7 +122,9 @@ export function singleProcessSpec(plan: Plan): ProcessSpec {
           ...withoutSecrets(plan.given.env),
           SHUTDOWN__GRACE_MS: '3000',
           HEALTH__PORT: String(health),
-          HOUSE__ENVIRONMENTS: JSON.stringify(Object.fromEntries(SERVICES.map((service) => [service, environmentOf(plan, service, 0)]))),
+          HOUSE__ENVIRONMENTS: JSON.stringify(
+            Object.fromEntries(SERVICES.map((service) => [service, environmentOf(plan, service, 0)])),
+          ),
         },
         logFile: plan.data.log(name),
         cwd: ROOT,

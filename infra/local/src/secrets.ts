@@ -7,7 +7,8 @@ import { StartError } from './start-error.ts'
 
 const generate = promisify(generateKeyPair)
 const random = (): string => randomBytes(32).toString('base64url')
-const byName = <N extends string>(names: readonly N[]): z.ZodType<Record<N, string>> => z.record(z.enum(names), z.string()) as never
+const byName = <N extends string>(names: readonly N[]): z.ZodType<Record<N, string>> =>
+  z.record(z.enum(names), z.string()) as never
 
 export const SCHEMA_OWNERS = Object.keys(SCHEMAS) as SchemaOwner[]
 
@@ -30,7 +31,9 @@ export async function readSecrets(file: string): Promise<Secrets> {
   await chmod(file, 0o600)
   const parsed = Secrets.safeParse(parseJson(text))
   if (parsed.success) return parsed.data
-  throw new StartError(`${file} is damaged: ${z.prettifyError(parsed.error)}\nPut back a copy of it, or start anew with --reset (this erases the data).`)
+  throw new StartError(
+    `${file} is damaged: ${z.prettifyError(parsed.error)}\nPut back a copy of it, or start anew with --reset (this erases the data).`,
+  )
 }
 
 export async function makeSecrets(): Promise<Secrets> {

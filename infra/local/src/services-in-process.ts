@@ -22,15 +22,24 @@ export const START: Readonly<Record<(typeof SERVICES)[number], StartService>> = 
     return start(Env, startGroup, env, logger)
   },
   'chat-agent': async (env, logger) => {
-    const [{ startChatAgent }, { Env }] = await Promise.all([import('@youworker/chat-agent/app'), import('@youworker/chat-agent/config')])
+    const [{ startChatAgent }, { Env }] = await Promise.all([
+      import('@youworker/chat-agent/app'),
+      import('@youworker/chat-agent/config'),
+    ])
     return start(Env, startChatAgent, env, logger)
   },
   ingestion: async (env, logger) => {
-    const [{ startIngestion }, { Env }] = await Promise.all([import('@youworker/ingestion/app'), import('@youworker/ingestion/config')])
+    const [{ startIngestion }, { Env }] = await Promise.all([
+      import('@youworker/ingestion/app'),
+      import('@youworker/ingestion/config'),
+    ])
     return start(Env, startIngestion, env, logger)
   },
   analytics: async (env, logger) => {
-    const [{ startAnalytics }, { Env }] = await Promise.all([import('@youworker/analytics/app'), import('@youworker/analytics/config')])
+    const [{ startAnalytics }, { Env }] = await Promise.all([
+      import('@youworker/analytics/app'),
+      import('@youworker/analytics/config'),
+    ])
     return start(Env, startAnalytics, env, logger)
   },
   tools: async (env, logger) => {

@@ -9,7 +9,15 @@ const run = (...args: string[]): RunCommand => {
 }
 
 test('without arguments: the demo on the default folder', () => {
-  expect(run()).toMatchObject({ dataDir: DEFAULT_DATA_DIR, paths: [], question: undefined, once: false, demo: true, reset: false, singleProcess: false })
+  expect(run()).toMatchObject({
+    dataDir: DEFAULT_DATA_DIR,
+    paths: [],
+    question: undefined,
+    once: false,
+    demo: true,
+    reset: false,
+    singleProcess: false,
+  })
 })
 
 test("paths are those of the caller's folder, options may stand anywhere", () => {
@@ -28,7 +36,11 @@ test('replicas', () => {
 
 test('commands for what runs', () => {
   expect(parseStartArguments(['status'], '/')).toEqual({ kind: 'status', dataDir: DEFAULT_DATA_DIR, name: undefined })
-  expect(parseStartArguments(['restart', 'chat-agent.2', '--data', 'd'], '/x')).toEqual({ kind: 'restart', dataDir: '/x/d', name: 'chat-agent.2' })
+  expect(parseStartArguments(['restart', 'chat-agent.2', '--data', 'd'], '/x')).toEqual({
+    kind: 'restart',
+    dataDir: '/x/d',
+    name: 'chat-agent.2',
+  })
   expect(() => parseStartArguments(['restart'], '/')).toThrow(/Which one/)
   // A file of that name can still be given.
   expect(run('./status').paths).toEqual(['/home/me/status'])

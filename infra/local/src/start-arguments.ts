@@ -62,8 +62,10 @@ export function parseStartArguments(args: readonly string[], cwd: string): Start
   const [first, ...rest] = positionals
   if (first === 'status' || first === 'logs' || first === 'restart' || first === 'stop') return control(first, rest, dataDir)
   const singleProcess = values['single-process'] ?? false
-  if (singleProcess && values.replicas !== undefined) throw new StartError('--single-process and --replicas exclude each other: leave one out.')
-  if (values.ask !== undefined && values.ask.trim() === '') throw new StartError('--ask needs a question, e.g. --ask "How many days of leave do I have?"')
+  if (singleProcess && values.replicas !== undefined)
+    throw new StartError('--single-process and --replicas exclude each other: leave one out.')
+  if (values.ask !== undefined && values.ask.trim() === '')
+    throw new StartError('--ask needs a question, e.g. --ask "How many days of leave do I have?"')
   return {
     kind: 'run',
     dataDir,
@@ -88,7 +90,8 @@ function parse(args: readonly string[]) {
 function control(kind: ControlCommand['kind'], rest: readonly string[], dataDir: string): ControlCommand {
   const [name, ...more] = rest
   if (more.length > 0) throw new StartError(`${kind} takes one name at most.`)
-  if (kind === 'restart' && name === undefined) throw new StartError('Which one? E.g. npm start -- restart chat-agent (status shows the names).')
+  if (kind === 'restart' && name === undefined)
+    throw new StartError('Which one? E.g. npm start -- restart chat-agent (status shows the names).')
   return { kind, dataDir, name }
 }
 

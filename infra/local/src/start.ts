@@ -49,7 +49,10 @@ async function run(command: RunCommand): Promise<number> {
   const data = dataDir(command.dataDir)
   await prepareDataDir(data)
   let house: RunningHouse | undefined
-  await using control = await startControlServer(() => house, () => stop.abort('stop'))
+  await using control = await startControlServer(
+    () => house,
+    () => stop.abort('stop'),
+  )
   await using _lock = await takeLock(data.lock, control)
   if (command.reset) await resetDataDir(data, say)
   await rm(data.endpoints, { force: true })
@@ -76,7 +79,15 @@ async function demo(command: RunCommand, house: RunningHouse, collected: Collect
   const gateway = new GatewayClient(api, root_api_key, stop.signal)
   const write = (text: string) => void process.stdout.write(text)
   try {
-    return await runDemo({ gateway, collected, areOwn, question: command.question, ask: command.demo || command.question !== undefined, say, write })
+    return await runDemo({
+      gateway,
+      collected,
+      areOwn,
+      question: command.question,
+      ask: command.demo || command.question !== undefined,
+      say,
+      write,
+    })
   } catch (error) {
     if (stop.signal.aborted) throw error
     say(`\nThe question could not be answered: ${error instanceof Error ? error.message : String(error)}`)

@@ -69,7 +69,10 @@ test('restart starts at once; a process that ignores SIGTERM is killed after the
 
 test('while it waits for the next start, restart cuts the wait short and stop ends it for good', async () => {
   const flag = join(dir, 'healed')
-  const { supervised, lines } = await supervise('ailing', `import { existsSync } from 'node:fs'; existsSync(${JSON.stringify(flag)}) || process.exit(1); ${STAYS}`)
+  const { supervised, lines } = await supervise(
+    'ailing',
+    `import { existsSync } from 'node:fs'; existsSync(${JSON.stringify(flag)}) || process.exit(1); ${STAYS}`,
+  )
   // The fourth wait is 4 s long.
   await waitFor(() => lines.length >= 4, { what: 'a long wait' })
   await writeFile(flag, '')

@@ -33,7 +33,8 @@ export function readReport(text: string, exitCode: number): TestTotals {
     return status === 'failed' && tests.length === 0 ? [`${file}: ${message?.split('\n')[0] ?? 'could not be run'}`] : tests
   })
   const failed = Math.max(numFailedTests, failures.length)
-  if (failed === 0 && exitCode !== 0) return { passed, failed: 1, failures: [`an error outside any test (vitest ended with code ${exitCode}); it is shown above`] }
+  if (failed === 0 && exitCode !== 0)
+    return { passed, failed: 1, failures: [`an error outside any test (vitest ended with code ${exitCode}); it is shown above`] }
   return { passed, failed, failures }
 }
 

@@ -51,13 +51,23 @@ async function test(args: readonly string[]): Promise<number> {
 async function startTestPostgres(dir: string) {
   // Nothing here outlives the run, so nothing needs to reach the disk.
   const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: 400 }
-  return startPostgres({ dataDir: join(dir, 'postgres'), port: await freePort(), password: PASSWORD, logFile: join(dir, 'postgres.log'), settings })
+  return startPostgres({
+    dataDir: join(dir, 'postgres'),
+    port: await freePort(),
+    password: PASSWORD,
+    logFile: join(dir, 'postgres.log'),
+    settings,
+  })
 }
 
 function runVitest(args: readonly string[], report: string, env: NodeJS.ProcessEnv): Promise<number> {
   const fixed = ['run', '--config', join(ROOT, 'infra/local/all-tests.config.ts'), '--root', ROOT]
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const child = spawn(process.execPath, [VITEST, ...fixed, ...reporters, ...args], { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const child = spawn(process.execPath, [VITEST, ...fixed, ...reporters, ...args], {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   stop.signal.addEventListener('abort', () => child.kill('SIGTERM'))
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)).once('error', () => resolve(1)))
 }

@@ -36,12 +36,21 @@ export async function waitUntilReady(process: SupervisedProcess, data: DataDir, 
 }
 
 async function reasons(url: string): Promise<string> {
-  return fetch(url, { signal: AbortSignal.timeout(3_000) }).then((response) => response.text(), () => 'no answer')
+  return fetch(url, { signal: AbortSignal.timeout(3_000) }).then(
+    (response) => response.text(),
+    () => 'no answer',
+  )
 }
 
 async function tail(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '')
   // The frames of a stack name our own files; the message above them is what helps.
-  const lines = text.trimEnd().split('\n').filter((line) => line.trim() !== '' && !line.startsWith('    at '))
-  return lines.slice(-12).map((line) => `  ${line.slice(0, 600)}`).join('\n')
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('    at '))
+  return lines
+    .slice(-12)
+    .map((line) => `  ${line.slice(0, 600)}`)
+    .join('\n')
 }

@@ -8,6 +8,8 @@ const NEARLY = 0.7
 /** Share of the question's weight that the best sentence must carry. */
 const ENOUGH = 0.25
 const HEADING_SHARE = 0.5
+/** For a sentence that only gives the question back, as a title above the answer does. */
+const ECHO = 0.5
 
 /** Words that talk about the asking, not about the thing asked for. */
 const ASKING = new Set(
@@ -68,7 +70,8 @@ function scoreOf(sentence: Sentence, weights: ReadonlyMap<string, number>, wants
     own += weight * inBody
     above += weight * Math.max(0, closest(word, heading) - inBody) * HEADING_SHARE
   }
-  const factor = wantsNumber && /\p{N}/u.test(sentence.text) ? 1.25 : 1
+  const saysMore = body.some((word) => closest(word, [...weights.keys()]) === 0)
+  const factor = (wantsNumber && /\p{N}/u.test(sentence.text) ? 1.25 : 1) * (saysMore ? 1 : ECHO)
   // Of two equally good sentences the shorter one says it more directly.
   return { sentence, own, score: (own + above) * factor * (1 - Math.min(body.length, 60) / 600) }
 }

@@ -160,7 +160,9 @@ export const ChatRun = z
     session_id: Id,
     status: Status,
     attempt: Count,
-    steps: z.array(z.object({ kind: z.enum(['model', 'tool']), name: z.string(), status: z.string(), latency_ms: Count.nullable() })),
+    steps: z.array(
+      z.object({ kind: z.enum(['model', 'tool']), name: z.string(), status: z.string(), latency_ms: Count.nullable() }),
+    ),
     usage: z.object({ tokens_in: Count, tokens_out: Count }),
     error: z.string().nullable(),
     created_at: Time,
@@ -257,20 +259,45 @@ export const chatAgent = {
     repeatable: true,
   }),
 
-  sessionCreated: event('events.chat-agent.v1.session.created', z.object({ session_id: Id, user_id: Id, model: z.string().nullable(), enable_tools: z.boolean() })),
+  sessionCreated: event(
+    'events.chat-agent.v1.session.created',
+    z.object({ session_id: Id, user_id: Id, model: z.string().nullable(), enable_tools: z.boolean() }),
+  ),
   sessionDeleted: event('events.chat-agent.v1.session.deleted', z.object({ session_id: Id, user_id: Id })),
   messageCreated: event(
     'events.chat-agent.v1.message.created',
-    z.object({ message_id: Id, session_id: Id, user_id: Id, role: z.enum(['user', 'assistant']), model: z.string().nullable(), tokens_in: Count, tokens_out: Count }),
+    z.object({
+      message_id: Id,
+      session_id: Id,
+      user_id: Id,
+      role: z.enum(['user', 'assistant']),
+      model: z.string().nullable(),
+      tokens_in: Count,
+      tokens_out: Count,
+    }),
   ),
   runStarted: event('events.chat-agent.v1.run.started', RunId.extend({ user_id: Id, session_id: Id, grant_id: Id })),
   runFinished: event(
     'events.chat-agent.v1.run.finished',
-    RunId.extend({ user_id: Id, session_id: Id, grant_id: Id, status: Status, tokens_in: Count, tokens_out: Count, duration_ms: Count }),
+    RunId.extend({
+      user_id: Id,
+      session_id: Id,
+      grant_id: Id,
+      status: Status,
+      tokens_in: Count,
+      tokens_out: Count,
+      duration_ms: Count,
+    }),
   ),
   toolRunFinished: event(
     'events.chat-agent.v1.tool-run.finished',
-    z.object({ tool_run_id: Id, user_id: Id, tool_name: z.string(), status: z.enum(['success', 'error', 'unknown']), latency_ms: Count }),
+    z.object({
+      tool_run_id: Id,
+      user_id: Id,
+      tool_name: z.string(),
+      status: z.enum(['success', 'error', 'unknown']),
+      latency_ms: Count,
+    }),
   ),
   auditRecorded: event('events.chat-agent.v1.audit.recorded', AuditEntry),
 } as const

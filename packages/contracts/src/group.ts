@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AuditEntry } from './auth.ts'
 import { Id, Line, Nothing, Page, Time } from './common.ts'
 import { event, request } from './define.ts'
+import { LIMITS } from './limits.ts'
 
 export const Role = z.enum(['admin', 'member'])
 export type Role = z.infer<typeof Role>
@@ -20,9 +21,7 @@ export const Group = z
   .meta({ id: 'Group' })
 export type Group = z.infer<typeof Group>
 
-export const Member = z
-  .object({ user_id: Id, username: z.string(), role: Role, joined_at: Time })
-  .meta({ id: 'Member' })
+export const Member = z.object({ user_id: Id, username: z.string(), role: Role, joined_at: Time }).meta({ id: 'Member' })
 export type Member = z.infer<typeof Member>
 
 const Description = z.string().trim().max(500).nullable()
@@ -43,9 +42,10 @@ export const group = {
     output: Group,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'GROUP_NAME_EXISTS'],
   }),
+  /** With the newest members; `member_count` tells whether `listMembers` has more. */
   getGroup: request('rpc.group.v1.group.get', {
     input: GroupId,
-    output: Group,
+    output: Group.extend({ members: z.array(Member).max(LIMITS.listRows) }).meta({ id: 'GroupWithMembers' }),
     errors: ['GROUP_NOT_FOUND'],
     repeatable: true,
   }),
@@ -66,8 +66,11 @@ export const group = {
     repeatable: true,
   }),
   addMember: request('rpc.group.v1.member.add', {
-    input: GroupId.extend({ user_id: Id.optional(), username: z.string().max(64).optional(), role: RoleName.default('member') })
-      .refine((input) => (input.user_id === undefined) !== (input.username === undefined), 'give user_id or username'),
+    input: GroupId.extend({
+      user_id: Id.optional(),
+      username: z.string().max(64).optional(),
+      role: RoleName.default('member'),
+    }).refine((input) => (input.user_id === undefined) !== (input.username === undefined), 'give user_id or username'),
     output: Member,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'USER_NOT_FOUND', 'MEMBERSHIP_EXISTS', 'INVALID_ROLE'],
   }),

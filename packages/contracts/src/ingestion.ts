@@ -233,7 +233,15 @@ export const ingestion = {
 
   runFinished: event(
     'events.ingestion.v1.run.finished',
-    RunId.extend({ user_id: Id, space_id: Id, status: Status, files: Count, chunks: Count, total_bytes: Count, duration_ms: Count }),
+    RunId.extend({
+      user_id: Id,
+      space_id: Id,
+      status: Status,
+      files: Count,
+      chunks: Count,
+      total_bytes: Count,
+      duration_ms: Count,
+    }),
   ),
   /** `replaced`: an earlier version of the same document made way. */
   documentIngested: event(

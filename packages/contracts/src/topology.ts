@@ -38,7 +38,9 @@ interface Neighbours {
 }
 
 const everyRequest = (...contracts: Contract[]): Request[] =>
-  contracts.flatMap((contract) => requestsOf(contract).map(([, request]) => request)).filter((request) => request.auth !== 'service')
+  contracts
+    .flatMap((contract) => requestsOf(contract).map(([, request]) => request))
+    .filter((request) => request.auth !== 'service')
 
 const verifier = [auth.listKeys, auth.listRevocations]
 

@@ -120,7 +120,7 @@ class Relay {
   /** Numbers that go back are repeats, or a stream that was made anew under a standing connection. */
   #watchNumbers(stream: { last_seq: number }, seqs: readonly number[]): void {
     for (const seq of seqs) {
-      if (seq <= stream.last_seq) void 0
+      if (seq <= stream.last_seq) this.examine()
       else stream.last_seq = seq
     }
   }

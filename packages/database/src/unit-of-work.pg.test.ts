@@ -56,6 +56,18 @@ test('outside a unit of work tenant rows do not exist, also right after one on t
   expect(await database.kysely.selectFrom('notes').selectAll().execute()).toEqual([])
 })
 
+test('row-level security binds the owner of the tables too', async () => {
+  const space = newId()
+  await fixture.uow.in([space]).write(({ notes }) => notes.add(newNote(space)))
+  const admin = new pg.Client({ connectionString: fixture.adminUrl })
+  await admin.connect()
+  await admin.query('set role group_owner')
+  expect((await admin.query('select * from "group".notes')).rows).toEqual([])
+  await admin.query(`set app.spaces = '${space}'`)
+  expect((await admin.query('select * from "group".notes')).rows).toHaveLength(1)
+  await admin.end()
+})
+
 test('a write into a foreign space is refused, and undone as a whole', async () => {
   const { uow } = fixture
   const [mine, theirs] = [newId(), newId()]

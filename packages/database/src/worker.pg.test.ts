@@ -5,6 +5,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CancelRequested, type JobRow, LeaseLost, Stopping } from './jobs.ts'
+import { claim } from './leases.ts'
 import { type Fixture, noteDatabase } from './test-fixture.ts'
 import { startWorker, type Worker } from './worker.ts'
 
@@ -106,6 +107,17 @@ test('jobs of one queue run one at a time, oldest first, whichever worker takes 
   await ended(ids.at(-1) ?? '', 'success').finally(() => clearInterval(nudging))
   expect(order).toEqual(ids)
   expect(most).toBe(1)
+})
+
+test('an older job that is committed late does not run beside a younger one of its queue', async () => {
+  const { system } = fixture.database
+  const [younger, older] = [await add({ queue_key: 'late' }), newId()]
+  expect(await claim(system, 'sample', newId(), 5)).toMatchObject([{ id: younger }])
+  await sql`insert into jobs (id, kind, user_id, space_id, payload, max_attempts, queue_key, created_at)
+    values (${older}, 'sample', ${newId()}, ${newId()}, '{}', 5, 'late', now() - interval '1 hour')`.execute(system)
+  expect(await claim(system, 'sample', newId(), 5)).toEqual([])
+  const both = sql`update jobs set status = 'running' where id = ${older}`.execute(system)
+  await expect(both).rejects.toMatchObject({ cause: { constraint: 'jobs_one_running_per_queue' } })
 })
 
 test('a dead owner’s job is taken over under a higher number, and the old owner is fenced', async () => {

@@ -27,7 +27,6 @@ interface Launch {
   readonly orphanSignal: 'QUIT' | 'TERM' | 'KILL'
   /** A command that makes the process an ordinary user; it must exec, not fork. */
   readonly unprivileged?: readonly string[]
-  readonly identity?: { readonly uid: number; readonly gid: number } | undefined
   readonly onExit?: ((exit: Exit) => void) | undefined
 }
 
@@ -35,14 +34,18 @@ const STEP_MS = 4_000
 
 /** Starts a server as a child in a process group of its own (Ctrl+C in a terminal must not reach it before its clients). */
 export async function launch(options: Launch): Promise<ServerProcess> {
-  const { command, cwd, logFile, stopSignals, orphanSignal, unprivileged = [], identity, onExit } = options
+  const { command, cwd, logFile, stopSignals, orphanSignal, unprivileged = [], onExit } = options
   // The parent-death signal is lost when credentials change, so setpriv comes after what changes them.
   const [file, ...args] = [...unprivileged, ...(await boundToParent(orphanSignal)), ...command]
   const log = logFile === undefined ? undefined : await open(logFile, 'a', 0o600)
   const output = log?.fd ?? ('ignore' as const)
-  const child = spawn(file ?? '', args, { cwd, stdio: ['ignore', output, output], detached: true, ...identity })
+  const child = spawn(file ?? '', args, { cwd, stdio: ['ignore', output, output], detached: true })
   const exited = exitOf(child)
-  await once(child, 'spawn').finally(() => log?.close())
+  try {
+    await once(child, 'spawn')
+  } finally {
+    await log?.close()
+  }
   const { pid } = child
   if (pid === undefined) throw new Error(`${command[0]} did not start`)
   let stopping = false
@@ -59,7 +62,12 @@ export async function launch(options: Launch): Promise<ServerProcess> {
   }
 }
 
-async function stopInSteps(child: ChildProcess, exited: Promise<Exit>, signals: readonly NodeJS.Signals[], stepMs: number): Promise<void> {
+async function stopInSteps(
+  child: ChildProcess,
+  exited: Promise<Exit>,
+  signals: readonly NodeJS.Signals[],
+  stepMs: number,
+): Promise<void> {
   for (const signal of signals) {
     if (child.exitCode !== null || child.signalCode !== null) return
     child.kill(signal)
@@ -103,12 +111,23 @@ export function isAlive(pid: number): boolean {
 /** The command line of a living process; empty for a dead one. */
 export async function commandLine(pid: number): Promise<string> {
   if (!isAlive(pid)) return ''
-  if (process.platform === 'linux') return readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => line.replaceAll('\0', ' '), () => '')
-  return run('ps', ['-p', String(pid), '-o', 'command=']).then(({ stdout }) => stdout, () => '')
+  if (process.platform === 'linux')
+    return readFile(`/proc/${pid}/cmdline`, 'utf8').then(
+      (line) => line.replaceAll('\0', ' '),
+      () => '',
+    )
+  return run('ps', ['-p', String(pid), '-o', 'command=']).then(
+    ({ stdout }) => stdout,
+    () => '',
+  )
 }
 
 /** Ends a server that outlived its supervisor. The caller holds the lock of the data folder, so nobody owns it any more. */
-export async function endOrphan(pid: number, signals: readonly NodeJS.Signals[], isOurs: (commandLine: string) => boolean): Promise<void> {
+export async function endOrphan(
+  pid: number,
+  signals: readonly NodeJS.Signals[],
+  isOurs: (commandLine: string) => boolean,
+): Promise<void> {
   for (const signal of [...signals, 'SIGKILL'] as const) {
     if (!isOurs(await commandLine(pid))) return
     process.kill(pid, signal)

@@ -19,7 +19,8 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20))) if (await condition()) return
+  for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20)))
+    if (await condition()) return
   throw new Error('waited 30 s in vain')
 }
 
@@ -48,7 +49,12 @@ async function natsConversation(port: number, lines: string): Promise<string> {
 }
 
 test('Postgres starts in a path with spaces, asks for a scram password, and starts again on its data', async () => {
-  const options = { dataDir: join(dir, 'postgres'), port: await freePort(), password: "it's a p@ss", logFile: join(dir, 'postgres.log') }
+  const options = {
+    dataDir: join(dir, 'postgres'),
+    port: await freePort(),
+    password: "it's a p@ss",
+    logFile: join(dir, 'postgres.log'),
+  }
   const first = await startPostgres(options)
   expect(await authenticationAsked(options.port)).toBe(10)
   expect(first.adminUrl).toBe(`postgresql://postgres:it's%20a%20p%40ss@127.0.0.1:${options.port}/postgres`)
@@ -57,7 +63,10 @@ test('Postgres starts in a path with spaces, asks for a scram password, and star
   expect(await isFree(options.port)).toBe(true)
 
   // A pid file whose number belongs to another program by now must not keep it from starting.
-  await writeFile(join(options.dataDir, 'postmaster.pid'), `${process.pid}\n${options.dataDir}\n0\n${options.port}\n\n127.0.0.1\n\n`)
+  await writeFile(
+    join(options.dataDir, 'postmaster.pid'),
+    `${process.pid}\n${options.dataDir}\n0\n${options.port}\n\n127.0.0.1\n\n`,
+  )
   const { promise: exit, resolve: onExit } = Promise.withResolvers<void>()
   const second = await startPostgres({ ...options, onExit: () => onExit() })
   process.kill(second.pid, 'SIGKILL')
@@ -75,13 +84,20 @@ test('NATS lets in who has a password, within its permissions only, and keeps it
     logFile: join(dir, 'nats.log'),
     users: [
       { user: 'admin', password: 'a$1' },
-      { user: 'group', password: 'b', permissions: { publish: { allow: ['$JS.API.INFO'] }, subscribe: { allow: ['_INBOX.group.>'] }, allow_responses: true } },
+      {
+        user: 'group',
+        password: 'b',
+        permissions: { publish: { allow: ['$JS.API.INFO'] }, subscribe: { allow: ['_INBOX.group.>'] }, allow_responses: true },
+      },
     ],
   }
-  const as = (user: string, pass: string) => `CONNECT ${JSON.stringify({ user, pass, verbose: false, headers: true, no_responders: true })}\r\n`
+  const as = (user: string, pass: string) =>
+    `CONNECT ${JSON.stringify({ user, pass, verbose: false, headers: true, no_responders: true })}\r\n`
   await using first = await startNats(options)
   expect(await natsConversation(first.port, 'CONNECT {}\r\nPING\r\n')).toContain('Authorization Violation')
-  expect(await natsConversation(first.port, `${as('group', 'b')}PUB foreign 1\r\nx\r\nPING\r\n`)).toContain('Permissions Violation for Publish to "foreign"')
+  expect(await natsConversation(first.port, `${as('group', 'b')}PUB foreign 1\r\nx\r\nPING\r\n`)).toContain(
+    'Permissions Violation for Publish to "foreign"',
+  )
   const stream = JSON.stringify({ name: 'KEPT', subjects: ['kept'], storage: 'file' })
   const create = `SUB _INBOX.x 1\r\nPUB $JS.API.STREAM.CREATE.KEPT _INBOX.x ${stream.length}\r\n${stream}\r\n`
   await natsConversation(first.port, `${as('admin', 'a$1')}${create}PING\r\n`)
@@ -102,12 +118,14 @@ test('NATS lets in who has a password, within its permissions only, and keeps it
   expect(await names(second.port)).toContain('KEPT')
 })
 
-test.runIf(process.platform === 'linux')('Postgres and NATS end when the process that started them is killed with -9', async () => {
-  const script = join(dir, 'owner.ts')
-  const pids = join(dir, 'pids')
-  await writeFile(
-    script,
-    `import { writeFile } from 'node:fs/promises'
+test.runIf(process.platform === 'linux')(
+  'Postgres and NATS end when the process that started them is killed with -9',
+  async () => {
+    const script = join(dir, 'owner.ts')
+    const pids = join(dir, 'pids')
+    await writeFile(
+      script,
+      `import { writeFile } from 'node:fs/promises'
 const { startPostgres } = await import(${JSON.stringify(join(import.meta.dirname, 'postgres.ts'))})
 const { startNats } = await import(${JSON.stringify(join(import.meta.dirname, 'nats.ts'))})
 const { freePort } = await import(${JSON.stringify(join(import.meta.dirname, 'port.ts'))})
@@ -117,14 +135,20 @@ const nats = await startNats({ binary, dir: dir + '/owned-nats', port: await fre
 await writeFile(${JSON.stringify(pids)}, postgres.pid + ' ' + nats.pid)
 setInterval(() => {}, 1000)
 `,
-  )
-  const owner = spawn(process.execPath, [script, JSON.stringify([dir, binary])], { stdio: ['ignore', 'ignore', 'inherit'] })
-  await until(() => readFile(pids, 'utf8').then((text) => text.includes(' '), () => false))
-  const children = (await readFile(pids, 'utf8')).split(' ').map(Number)
-  expect(children.map(isAlive)).toEqual([true, true])
-  owner.kill('SIGKILL')
-  await until(() => !children.some(isAlive))
-})
+    )
+    const owner = spawn(process.execPath, [script, JSON.stringify([dir, binary])], { stdio: ['ignore', 'ignore', 'inherit'] })
+    await until(() =>
+      readFile(pids, 'utf8').then(
+        (text) => text.includes(' '),
+        () => false,
+      ),
+    )
+    const children = (await readFile(pids, 'utf8')).split(' ').map(Number)
+    expect(children.map(isAlive)).toEqual([true, true])
+    owner.kill('SIGKILL')
+    await until(() => !children.some(isAlive))
+  },
+)
 
 test('a port is given only once, and a taken one is not given', async () => {
   const wanted = await freePort()

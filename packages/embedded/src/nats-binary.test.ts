@@ -16,7 +16,9 @@ test('where nats-server cannot be had, the error names the commands that install
   await writeFile(join(dir, 'nats-server'), '#!/bin/sh\necho nats-server: v2.1.0\n', { mode: 0o755 })
   vi.stubEnv('PATH', dir)
   try {
-    await expect(findNatsServer({ cacheDir: dir })).rejects.toThrow(/apt-get install nats-server[^]*brew install nats-server[^]*NATS__URL/)
+    await expect(findNatsServer({ cacheDir: dir })).rejects.toThrow(
+      /apt-get install nats-server[^]*brew install nats-server[^]*NATS__URL/,
+    )
   } finally {
     vi.unstubAllEnvs()
     await rm(dir, { recursive: true, force: true })

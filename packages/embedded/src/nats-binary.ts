@@ -36,7 +36,10 @@ export async function findNatsServer({
 
 /** Undefined when it does not run here or is too old. */
 export async function probeNatsServer(path: string): Promise<NatsBinary | undefined> {
-  const output = await run(path, ['--version']).then(({ stdout, stderr }) => stdout + stderr, () => '')
+  const output = await run(path, ['--version']).then(
+    ({ stdout, stderr }) => stdout + stderr,
+    () => '',
+  )
   const version = /v?(\d+\.\d+\.\d+)/.exec(output)?.[1]
   return version !== undefined && isAtLeast(version, OLDEST) ? { path, version } : undefined
 }
@@ -51,19 +54,23 @@ async function unpackPackage(cacheDir: string, target: string): Promise<void> {
   await mkdir(cacheDir, { recursive: true })
   const dir = await mkdtemp(join(cacheDir, 'apt-'))
   try {
-    await Promise.all(['lists/partial', 'cache/archives/partial', 'download', 'root'].map((name) => mkdir(join(dir, name), { recursive: true })))
+    await Promise.all(
+      ['lists/partial', 'cache/archives/partial', 'download', 'root'].map((name) => mkdir(join(dir, name), { recursive: true })),
+    )
     await writeFile(join(dir, 'status'), '')
     const config = join(dir, 'apt.conf')
     await writeFile(config, aptConfig(dir))
-    const options = { cwd: join(dir, 'download'), env: { ...process.env, APT_CONFIG: config, LC_ALL: 'C' } }
-    await run('apt-get', ['update'], options)
-    await run('apt-get', ['download', 'nats-server'], options)
+    const options = { cwd: join(dir, 'download') }
+    await run('apt-get', ['-c', config, 'update'], options)
+    await run('apt-get', ['-c', config, 'download', 'nats-server'], options)
     const [deb] = (await readdir(options.cwd)).filter((name) => name.endsWith('.deb'))
     if (deb === undefined) throw new Error('apt-get downloaded no package')
     await run('dpkg', ['-x', join(options.cwd, deb), join(dir, 'root')])
     const binary = join(dir, 'nats-server')
     await mkdir(dirname(target), { recursive: true })
-    await copyFile(join(dir, 'root/usr/bin/nats-server'), binary).catch(() => copyFile(join(dir, 'root/usr/sbin/nats-server'), binary))
+    await copyFile(join(dir, 'root/usr/bin/nats-server'), binary).catch(() =>
+      copyFile(join(dir, 'root/usr/sbin/nats-server'), binary),
+    )
     await chmod(binary, 0o755)
     // A rename, so that two starts at once never see half a file.
     await rename(binary, target)
@@ -83,7 +90,9 @@ function aptConfig(dir: string): string {
     'Acquire::Retries': '2',
     'Acquire::http::Timeout': '15',
   }
-  return Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`).join('')
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} "${value}";\n`)
+    .join('')
 }
 
 function howToInstall(reason?: string): string {

@@ -77,7 +77,11 @@ export async function startNats(options: NatsOptions): Promise<EmbeddedNats> {
 }
 
 /** The file nats-server reads; every name and secret quoted, since `$` outside quotes is a variable there. */
-export function natsConfig({ dir, port, users }: Pick<NatsOptions, 'dir' | 'port' | 'users'>, version: string, name: string): string {
+export function natsConfig(
+  { dir, port, users }: Pick<NatsOptions, 'dir' | 'port' | 'users'>,
+  version: string,
+  name: string,
+): string {
   const entries = users.map(({ user, password, permissions }) => ({ user, password, ...(permissions ? { permissions } : {}) }))
   // Older servers refuse the unknown setting; they flush to disk every two minutes, and the outbox covers what is lost.
   const sync = isAtLeast(version, [2, 10, 0]) ? '  sync_interval: always\n' : ''

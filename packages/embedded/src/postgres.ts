@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { commandLine, endOrphan, type Exit, isAlive, launch, type ServerProcess } from './child-server.ts'
-import { type PostgresRunner, runnerFor } from './postgres-runner.ts'
+import { findRunner, type PostgresRunner } from './postgres-runner.ts'
 
 export interface PostgresOptions {
   readonly dataDir: string
@@ -51,7 +51,7 @@ const RETRY_MS = 6_000
 /** A real PostgreSQL 18 on 127.0.0.1, for an ordinary user and for root alike. */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir, port, password, onProgress } = options
-  const runner = await runnerFor(dataDir)
+  const runner = await findRunner()
   if (!(await isInitialised(dataDir))) {
     onProgress?.('Postgres: making a new database (a few seconds, only the first time)')
     await initialise(runner, dataDir, password)
@@ -69,7 +69,10 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
 }
 
 async function isInitialised(dataDir: string): Promise<boolean> {
-  return readFile(join(dataDir, 'PG_VERSION'), 'utf8').then(() => true, () => false)
+  return readFile(join(dataDir, 'PG_VERSION'), 'utf8').then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Makes the cluster beside its place and moves it there, so that an interrupted start leaves no half of one. */
@@ -111,7 +114,10 @@ async function endPrevious(dataDir: string): Promise<void> {
 
 async function startServer(runner: PostgresRunner, options: PostgresOptions): Promise<ServerProcess> {
   const { dataDir, port, logFile, onExit } = options
-  const settings = Object.entries({ ...SETTINGS, ...options.settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const settings = Object.entries({ ...SETTINGS, ...options.settings, port }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ])
   const until = Date.now() + READY_MS
   const noMoreTries = Date.now() + RETRY_MS
   await chmod(dataDir, 0o700)
@@ -125,7 +131,6 @@ async function startServer(runner: PostgresRunner, options: PostgresOptions): Pr
       stopSignals: ['SIGINT', 'SIGQUIT'],
       orphanSignal: 'QUIT',
       unprivileged: runner.prefix,
-      identity: runner.identity,
       onExit: (exit) => ready && onExit?.(exit),
     })
     if (await becameReady(server, dataDir, until)) {

@@ -6,9 +6,9 @@ import { ownerOf } from '@youworker/contracts/subjects'
 import type { Breaker } from '@youworker/runtime/breaker'
 import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { retry } from '@youworker/runtime/retry'
-import type { Msg } from 'nats'
+import type { Msg, MsgHdrs } from 'nats'
 import type { NatsConnection } from './connect.ts'
-import { isLost } from './transport-error.ts'
+import { isLost, isUnsent } from './transport-error.ts'
 import { argsLine, decodeError, decodeJson, encodeJson, HEADER, line, splitBytes } from './wire.ts'
 
 /** For whom and for how long a call is made. A handler's context is one. */
@@ -40,7 +40,7 @@ interface Route {
   readonly mayCross: ReadonlySet<ErrorCode>
 }
 
-const RETRY = { attempts: 4, baseMs: 50, maxMs: 500, isRetryable: isLost } as const
+const RETRY = { attempts: 4, baseMs: 50, maxMs: 500 } as const
 const NOBODY: CallScope = {}
 
 /**
@@ -85,12 +85,12 @@ async function call(
   if (scope.caller && request.auth === 'user') lines += line(HEADER.token, scope.caller.token)
   if (idempotencyKey !== undefined) lines += line(HEADER.idempotencyKey, idempotencyKey)
   const { signal } = scope
-  const attempt = () => {
+  const attempt = async () => {
     const waitMs = deadline - Date.now()
     if (waitMs <= 0) throw new AppError('DEADLINE_EXCEEDED', `No time was left for ${subject}; try again`, { retryAfter: 1 })
     return breaker.run(() => nats.inbox.ask({ subject, data, lines, waitMs, signal }))
   }
-  const reply = request.repeatable ? await retry(async () => attempt(), { ...RETRY, signal }) : await attempt()
+  const reply = await retry(attempt, { ...RETRY, signal, isRetryable: request.repeatable ? isLost : isUnsent })
   return decodeReply(route, reply)
 }
 
@@ -105,12 +105,20 @@ function encodeInput(request: Request, input: unknown): { data: Uint8Array; args
 
 function decodeReply({ request, mayCross }: Route, reply: Msg): unknown {
   const { data } = reply
-  const headers = request.reply === 'bytes' || reply.headers ? reply.headers : undefined
+  const headers = headersOf(request, reply)
   const code = headers?.get(HEADER.errorCode)
   if (code) throw peerError(request, mayCross, code, data)
   if (request.reply === 'json') return checked(request, () => decodeJson(data))
   const rest = checked(request, () => JSON.parse(headers?.get(HEADER.args) || '{}'))
   return Object.assign(rest, { bytes: data })
+}
+
+function headersOf(request: Request, reply: Msg): MsgHdrs | undefined {
+  try {
+    return reply.headers
+  } catch (cause) {
+    throw new AppError('INTERNAL_ERROR', `The answer of ${request.subject} has headers that cannot be read`, { cause })
+  }
 }
 
 function checked(request: Request, read: () => unknown): object {

@@ -62,7 +62,8 @@ export class Endpoint {
 
   /** Ends when the handler does, though the caller may have been answered before. */
   async #serve(message: ServiceMsg): Promise<void> {
-    const call = readCall(message.headers, this.#parts.request.deadlineMs)
+    const call = this.#readCall(message)
+    if (!call) return
     let answered = false
     const tooLate = () => {
       const error = new AppError('DEADLINE_EXCEEDED', `${this.#parts.request.subject} took too long; try again`, {
@@ -83,6 +84,17 @@ export class Endpoint {
     } finally {
       answered = true
       clearTimeout(timer)
+    }
+  }
+
+  /** The library throws on malformed headers. */
+  #readCall(message: ServiceMsg): IncomingCall | undefined {
+    try {
+      return readCall(message.headers, this.#parts.request.deadlineMs)
+    } catch (cause) {
+      const error = new AppError('VALIDATION_ERROR', 'The headers of the request cannot be read', { cause })
+      this.#send(message, encodeError(error), `${HEADER.errorCode}: ${error.code}\r\n`)
+      return undefined
     }
   }
 

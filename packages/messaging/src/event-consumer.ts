@@ -46,8 +46,8 @@ export class EventConsumer implements AsyncDisposable {
   readonly #nats: NatsConnection
   readonly #options: ConsumerOptions
   readonly #handlers: ReadonlyMap<string, EventHandler>
-  /** By number in the stream, so that a redelivery does not run beside the first. */
-  readonly #running = new Map<number, Promise<void>>()
+  /** By number and time in the stream, so that a redelivery does not run beside the first. */
+  readonly #running = new Map<string, Promise<void>>()
   readonly #stop = new AbortController()
   #reconnected: Disposable | undefined
   #consumer: Consumer | undefined
@@ -117,7 +117,7 @@ export class EventConsumer implements AsyncDisposable {
   }
 
   async #untilFree(): Promise<void> {
-    while (this.#running.size > CONCURRENCY - FREE_PLACES) {
+    while (this.#running.size > CONCURRENCY - FREE_PLACES && !this.#stop.signal.aborted) {
       const ended = await settledWithin(FREE_WAIT_MS, Promise.race(this.#running.values()))
       if (!ended && this.#running.size < CONCURRENCY) return
     }
@@ -126,12 +126,13 @@ export class EventConsumer implements AsyncDisposable {
   #take(message: JsMsg): void {
     const handler = this.#handlers.get(message.subject)
     if (!handler) return message.ack()
-    const { seq } = message
-    if (this.#running.has(seq)) return
+    const { streamSequence, timestampNanos } = message.info
+    const key = `${streamSequence}.${timestampNanos}`
+    if (this.#running.has(key)) return
     const work = this.#handle(message, handler)
       .catch((error: unknown) => this.#options.logger.error({ error: describeError(error) }, 'an event could not be answered'))
-      .finally(() => this.#running.delete(seq))
-    this.#running.set(seq, work)
+      .finally(() => this.#running.delete(key))
+    this.#running.set(key, work)
   }
 
   async #handle(message: JsMsg, handler: EventHandler): Promise<void> {

@@ -43,7 +43,7 @@ export class ReplyInbox {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
       const { core, isUp } = this.#connection
-      if (!isUp || core.isClosed()) return reject(unavailable('The connection to NATS is lost; try again'))
+      if (!isUp || core.isClosed()) return reject(unavailable('The connection to NATS is lost; try again', 'unsent'))
       const token = (this.#next += 1).toString(36)
       const onAbort = () => settle(signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
       const settle = (error: Error | undefined, reply?: Msg) => {
@@ -61,7 +61,10 @@ export class ReplyInbox {
         core.publish(subject, data, { reply: this.#prefix + token, headers: linesOf(lines) })
       } catch (cause) {
         settle(
-          new TransportError('lost', 'SERVICE_UNAVAILABLE', 'The request could not be sent; try again', { cause, retryAfter: 1 }),
+          new TransportError('unsent', 'SERVICE_UNAVAILABLE', 'The request could not be sent; try again', {
+            cause,
+            retryAfter: 1,
+          }),
         )
       }
     })
@@ -92,8 +95,7 @@ export class ReplyInbox {
   #receive(reply: Msg): void {
     const pending = this.#pending.get(reply.subject.slice(this.#prefix.length))
     if (!pending) return
-    const nobody = reply.data.length === 0 && reply.headers?.code === 503
-    if (nobody) pending.settle(unavailable(`Nobody serves ${pending.subject} at the moment; try again`))
+    if (isNobody(reply)) pending.settle(unavailable(`Nobody serves ${pending.subject} at the moment; try again`, 'unsent'))
     else pending.settle(undefined, reply)
   }
 
@@ -101,6 +103,15 @@ export class ReplyInbox {
     this.#subscription = undefined
     const message = `NATS does not let ${this.#connection.service} hear its replies; generate nats.conf again`
     for (const pending of this.#pending.values()) pending.settle(unavailable(message, 'refused'))
+  }
+}
+
+/** The library reads headers on first use and throws on malformed ones, which in a callback would end the connection. */
+function isNobody(reply: Msg): boolean {
+  try {
+    return reply.headers?.code === 503 && reply.data.length === 0
+  } catch {
+    return false
   }
 }
 

@@ -124,6 +124,20 @@ test('raw bytes that are no JSON, no UTF-8 or nothing at all get an answer', asy
   expect(await createClient(nats, contract).echo({ text: 'alive' })).toEqual({ text: 'alive', n: 7 })
 })
 
+test('headers that nobody could have made are answered too, and harm no connection on either side', async () => {
+  stack.use(await serve(nats, { echo: contract.echo }, { echo: working.echo }, { service: 'group', logger }))
+  const malformed = (text: string) =>
+    Object.assign(headers(), { encode: () => new TextEncoder().encode(`NATS/1.0\r\n${text}\r\n\r\n`) })
+  const reply = await nats.core.request(contract.echo.subject, '{"text":""}', { headers: malformed('a b: c'), timeout: 5_000 })
+  expect(reply.headers?.get('Error-Code')).toBe('VALIDATION_ERROR')
+  const client = createClient(nats, contract)
+  nats.core.subscribe(contract.write.subject, {
+    callback: (_, message) => void message.respond('{}', { headers: malformed('a b: c') }),
+  })
+  await expect(client.write({ text: 'x' })).rejects.toThrow(code('INTERNAL_ERROR'))
+  expect(await client.echo({ text: 'alive' })).toEqual({ text: 'alive', n: 7 })
+})
+
 test('a declared error crosses whole; any other becomes INTERNAL_ERROR and is logged with its cause, not with the payload', async () => {
   await serving({
     echo: async () => {

@@ -28,7 +28,7 @@ interface ServeOptions {
   /** Also the queue group: replicas share the requests. */
   readonly service: string
   /** May only be missing when no request of the contract has `auth: 'user'`. */
-  readonly verifier: TokenVerifier | undefined
+  readonly verifier?: TokenVerifier | undefined
   readonly logger: Logger
   /** Requests beyond it are answered `SERVICE_UNAVAILABLE` at once. */
   readonly maxInFlight?: number
@@ -88,6 +88,7 @@ async function untilAccepted(nats: NatsConnection, service: Service, requests: [
     return new AppError('SERVICE_UNAVAILABLE', `NATS does not let ${service.info().name} serve ${subjects}: ${what}`, { cause })
   }
   await nats.core.flush().catch((cause: unknown) => {
+    void service.stop()
     throw failure(cause)
   })
   if (service.isStopped) throw failure(await service.stopped)

@@ -28,7 +28,9 @@ test('reads a secret from NAME_FILE and says when the file is missing', async ()
   const file = join(await mkdtemp(join(tmpdir(), 'youworker-config-')), 'url')
   await writeFile(file, `${good.DATABASE__URL}\n`)
   expect(readEnv(Env, { NATS__URL: good.NATS__URL, DATABASE__URL_FILE: file }).DATABASE__URL).toBe(good.DATABASE__URL)
-  expect(() => readEnv(Env, { NATS__URL: good.NATS__URL, DATABASE__URL_FILE: `${file}.gone` })).toThrow(/DATABASE__URL_FILE: ENOENT/)
+  expect(() => readEnv(Env, { NATS__URL: good.NATS__URL, DATABASE__URL_FILE: `${file}.gone` })).toThrow(
+    /DATABASE__URL_FILE: ENOENT/,
+  )
 })
 
 test('a comma list drops blanks', () => {

@@ -6,7 +6,8 @@ const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 const histogram = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
   new Histogram({ name, help, labelNames, registers, buckets })
-const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) => new Gauge({ name, help, labelNames, registers })
+const gauge = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
+  new Gauge({ name, help, labelNames, registers })
 const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
   new Counter({ name, help, labelNames, registers })
 

@@ -17,7 +17,12 @@ test('does not repeat what is not safe, nor after an abort', async () => {
 })
 
 test('waits longer each time, within its bounds', () => {
-  for (const [attempt, ceiling] of [[1, 50], [2, 100], [3, 200], [20, 2_000]] as const) {
+  for (const [attempt, ceiling] of [
+    [1, 50],
+    [2, 100],
+    [3, 200],
+    [20, 2_000],
+  ] as const) {
     const ms = backoffMs(attempt)
     expect(ms).toBeGreaterThanOrEqual(ceiling / 2)
     expect(ms).toBeLessThanOrEqual(ceiling)

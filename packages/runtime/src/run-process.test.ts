@@ -19,7 +19,10 @@ await runProcess({ name: 'sample', env: process.env, schema: z.object({ ...proce
 async function launch(env: Record<string, string>) {
   const file = join(import.meta.dirname, `sample-${process.pid}-${Math.random().toString(36).slice(2)}.fixture.mjs`)
   await writeFile(file, script)
-  const child = spawn(process.execPath, [file], { env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const child = spawn(process.execPath, [file], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
   let output = ''
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))
@@ -36,7 +39,8 @@ async function healthUrl({ child, output }: { child: ChildProcess; output: () =>
   }
 }
 
-const exitOf = async (child: ChildProcess) => (child.exitCode !== null ? child.exitCode : ((await once(child, 'exit')) as [number])[0])
+const exitOf = async (child: ChildProcess) =>
+  child.exitCode !== null ? child.exitCode : ((await once(child, 'exit')) as [number])[0]
 
 test('serves health and metrics, keeps secrets out of the log and stops on SIGTERM', async () => {
   const sample = await launch({ MODE: 'well' })

@@ -4,7 +4,7 @@ import { parseKeyRing } from '@youworker/database/key-ring'
 import { createSealer } from '@youworker/database/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import { createMcpPort } from './clients/mcp-client.ts'
-import { createOllama } from './clients/ollama.ts'
+import { OllamaModel } from './clients/ollama.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent-loop.ts'
 import { AgentRunner } from './services/agent-runner.ts'
@@ -32,7 +32,7 @@ interface Surroundings {
 export function createAgent(config: Config, { database, live, waker, grants, logger }: Surroundings) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
-  const model = createOllama({
+  const model = new OllamaModel({
     url: config.LLM__OLLAMA_BASE_URL,
     model: config.LLM__CHAT_MODEL,
     contextTokens: config.LLM__CONTEXT_TOKENS,

@@ -3,7 +3,7 @@ import { ChatInput, type RunEntry } from '@youworker/contracts/chat-agent'
 import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/migrate'
 import { openDatabase } from '@youworker/database/open'
-import { startWorker } from '@youworker/database/worker'
+import { startWorker, type Worker } from '@youworker/database/worker'
 import { readEnv } from '@youworker/runtime/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
@@ -14,7 +14,7 @@ import { Env } from './config.ts'
 import type { CallerContext } from './services/ports.ts'
 
 /** What auth would say; the whole house's tests have the real one. */
-export class TestGrants {
+class TestGrants {
   revoked = false
   readonly made: string[] = []
   issued = 0
@@ -35,8 +35,6 @@ export class TestGrants {
 export interface Replica extends AsyncDisposable {
   readonly agent: ReturnType<typeof createAgent>
   readonly live: { runId: string; entry: RunEntry }[]
-  /** The database connection goes away at once, as when the process dies. */
-  crash(): Promise<void>
 }
 
 export async function chatDatabase() {
@@ -47,56 +45,46 @@ export async function chatDatabase() {
       prepare: (url) => migrateSchema({ adminUrl: url, owner: 'chat-agent', password: testPassword, logger: silentLogger() }),
     }),
   )
-  const secret = randomBytes(32).toString('base64url')
   const grants = new TestGrants()
-
-  /** The service without its NATS side, `worker: false` without running anything. */
-  const replica = (env: Record<string, string> = {}, { worker = true }: { worker?: boolean } = {}): Replica => {
-    const url = roleUrl(adminUrl, 'chat-agent', testPassword)
-    const logger = silentLogger()
-    const config = readEnv(Env, {
-      DATABASE__URL: url,
-      NATS__URL: 'nats://127.0.0.1:1',
-      SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: secret,
-      ...env,
-    })
-    const database = openDatabase<ChatAgentTables>({ url, schema: 'chat_agent', poolSize: 5, slowQueryMs: 1_000, logger })
-    const live: Replica['live'] = []
-    const nudge = () => running?.nudge()
-    const agent = createAgent(config, {
-      database,
-      live: { publish: (runId, entry) => void live.push({ runId, entry }) },
-      waker: { newRun: nudge, cancelled: nudge },
-      grants,
-      logger,
-    })
-    const { runner, uow } = agent
-    const running = worker
-      ? startWorker({
-          database,
-          uow,
-          kind: 'run',
-          concurrency: 10,
-          logger,
-          run: (job, { signal }) => runner.run(job, signal),
-          giveUp: (job, reason) => runner.giveUp(job, reason),
-        })
-      : undefined
-    const own = new AsyncDisposableStack()
-    own.use(database)
-    own.use(agent.writer)
-    if (running) own.use(running)
-    const handle: Replica = {
-      agent,
-      live,
-      crash: () => database[Symbol.asyncDispose](),
-      [Symbol.asyncDispose]: () => own.disposeAsync(),
-    }
-    stack.use(handle)
-    return handle
+  const base = {
+    DATABASE__URL: roleUrl(adminUrl, 'chat-agent', testPassword),
+    NATS__URL: 'nats://127.0.0.1:1',
+    SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: randomBytes(32).toString('base64url'),
   }
+  /** The service without its NATS side; with `worker: false` it runs nothing. */
+  const replica = (env: Record<string, string> = {}, { worker = true }: { worker?: boolean } = {}): Replica =>
+    stack.use(startReplica({ ...base, ...env }, grants, worker))
   return { adminUrl, grants, replica, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
+
+function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker: boolean): Replica {
+  const config = readEnv(Env, env)
+  const logger = silentLogger()
+  const live: Replica['live'] = []
+  const own = new AsyncDisposableStack()
+  const database = own.use(
+    openDatabase<ChatAgentTables>({ url: config.DATABASE__URL, schema: 'chat_agent', poolSize: 5, slowQueryMs: 1_000, logger }),
+  )
+  let worker: Worker | undefined
+  const nudge = () => worker?.nudge()
+  const agent = createAgent(config, {
+    database,
+    live: { publish: (runId, entry) => void live.push({ runId, entry }) },
+    waker: { newRun: nudge, cancelled: nudge },
+    grants,
+    logger,
+  })
+  own.use(agent.writer)
+  const { runner, uow } = agent
+  if (hasWorker) {
+    const run: WorkerOptions['run'] = (job, { signal }) => runner.run(job, signal)
+    const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
+    worker = own.use(startWorker({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
+  }
+  return { agent, live, [Symbol.asyncDispose]: () => own.disposeAsync() }
+}
+
+type WorkerOptions = Parameters<typeof startWorker>[0]
 
 export const contextOf = (user_id: string, change: Partial<CallerContext> = {}): CallerContext => ({
   caller: { user_id, sid: user_id, token: 'x' },
@@ -141,6 +129,12 @@ export function textOf(entries: readonly RunEntry[]): string {
 /** Rows as an administrator sees them, whatever their space. */
 export async function asAdmin<T>(adminUrl: string, text: string): Promise<T[]> {
   const logger = silentLogger()
-  await using database = openDatabase<ChatAgentTables>({ url: adminUrl, schema: 'chat_agent', poolSize: 1, slowQueryMs: 1_000, logger })
+  await using database = openDatabase<ChatAgentTables>({
+    url: adminUrl,
+    schema: 'chat_agent',
+    poolSize: 1,
+    slowQueryMs: 1_000,
+    logger,
+  })
   return (await sql.raw<T>(text).execute(database.kysely)).rows
 }

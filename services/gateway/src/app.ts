@@ -76,10 +76,10 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const server = createHttpServer({ dispatcher, sockets })
   const port = await listen(server, config.API__HOST, config.API__PORT)
   stack.defer(async () => {
-    const closed = closeServer(server)
+    const closed = closeServer(server, Math.max(500, config.SHUTDOWN__GRACE_MS - 1_000))
     deps.streams.stop()
+    await sockets.close()
     await closed
-    sockets.close()
   })
   logger.info({ host: config.API__HOST, port }, 'the API listens')
 

@@ -84,11 +84,13 @@ export async function listen(server: Server, host: string, port: number): Promis
 
 const SWEEP_MS = 50
 
-/** Takes no new connections and resolves when the requests under way are answered. */
-export async function closeServer(server: Server): Promise<void> {
+/** Takes no new connections and resolves when the requests under way are answered; after `graceMs` the rest is cut. */
+export async function closeServer(server: Server, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   // A connection becomes idle only after its last answer.
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs)
   await closed
   clearInterval(sweep)
+  clearTimeout(cut)
 }

@@ -27,7 +27,7 @@ test('every reference leads somewhere, and nothing is left of zod', () => {
   expect(names.length).toBeGreaterThan(50)
   for (const ref of new Set(names)) {
     const name = ref?.replace('#/components/schemas/', '') ?? ''
-    expect(description.components.schemas, ref).toHaveProperty(name)
+    expect(Object.keys(description.components.schemas)).toContain(name)
   }
   expect(text).not.toContain('$defs')
 })
@@ -35,7 +35,7 @@ test('every reference leads somewhere, and nothing is left of zod', () => {
 test('path parameters of path and schema are the same', () => {
   for (const { path, params } of ROUTES) {
     const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
-    expect(Object.keys(params.shape).sort(), path).toEqual(named.sort())
+    expect([path, Object.keys(params.shape).sort()]).toEqual([path, named.sort()])
   }
 })
 

@@ -4,7 +4,7 @@ import { LIMITS } from '@youworker/contracts/limits'
 
 /** Where pieces go: the three upload requests of ingestion. */
 export interface PieceStore {
-  open(name: string, at: number): Promise<string>
+  open(name: string): Promise<string>
   write(blobId: string, index: number, bytes: Uint8Array): Promise<unknown>
   finish(blobId: string, pieces: number, sha256: string): Promise<{ size: number }>
 }

@@ -19,9 +19,10 @@ class MemoryStore {
   mostWriting = 0
   failure: AppError | undefined
 
-  async open(name: string, at: number) {
-    this.blobs.set(`blob-${at}`, { name, pieces: [] })
-    return `blob-${at}`
+  async open(name: string) {
+    const id = `blob-${this.blobs.size}`
+    this.blobs.set(id, { name, pieces: [] })
+    return id
   }
 
   async write(blobId: string, index: number, bytes: Uint8Array) {
@@ -192,6 +193,6 @@ test('fields of the form', () => {
     ['group_id', 'x'],
     ['wait', 'maybe'],
   ] as const) {
-    expect(() => readFields([wrong], {}), wrong[0]).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }))
+    expect(() => readFields([wrong], {})).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }))
   }
 })

@@ -56,7 +56,7 @@ export async function receiveUpload(incoming: IncomingMessage, store: PieceStore
     // The parser blocks on a stream that nobody reads, so waiting for a lane bounds memory.
     stream.on('error', () => undefined)
     const at = files.length
-    const file = (lanes[at % LANES] ?? Promise.resolve()).then(() => receiveFile(stream, info, at, { store, window, maxBytes }))
+    const file = (lanes[at % LANES] ?? Promise.resolve()).then(() => receiveFile(stream, info, { store, window, maxBytes }))
     lanes[at % LANES] = file
     files.push(file)
     file.catch(reject)
@@ -91,11 +91,10 @@ interface Sink {
 async function receiveFile(
   stream: Readable,
   { filename, mimeType }: { filename?: string; mimeType: string },
-  at: number,
   { store, window, maxBytes }: Sink,
 ): Promise<ReceivedFile> {
   const name = cleanName(filename)
-  const blob_id = await store.open(name, at)
+  const blob_id = await store.open(name)
   await writePieces(blob_id, stream, store, window, { maxBytes })
   const isKnown = mimeType !== '' && mimeType !== 'application/octet-stream' && mimeType.length <= 255
   return { blob_id, name, ...(isKnown ? { mime: mimeType } : {}) }

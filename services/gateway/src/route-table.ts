@@ -42,7 +42,8 @@ export class RouteTable {
   /** For `Allow`; empty when the path is unknown. */
   methodsOf(path: string): string[] {
     const known: string[] = METHODS.filter((method) => this.match(method, path))
-    if (known.includes('GET')) known.push('HEAD')
+    const get = this.match('GET', path)?.route
+    if (get && get.media !== 'text/event-stream') known.push('HEAD')
     return known.length > 0 ? [...known, 'OPTIONS'] : []
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { WebSocketServer } from 'ws'
@@ -17,6 +18,7 @@ import { canonicalPath } from './route-table.ts'
 const PATH = /^\/(?:v1\/ws\/)?chat\/([^/]+)$/
 const MAX_FRAME = 256 * 1024
 const BEARER = 'bearer'
+const CLOSING_MS = 500
 
 /** Browsers cannot set headers on a WebSocket: they offer the protocols `bearer` and the token itself. */
 function credentialOf({ headers }: IncomingMessage): Credential | undefined {
@@ -59,8 +61,10 @@ export class SocketServer {
     }
   }
 
-  /** Cuts what is still open. */
-  close(): void {
+  /** Waits a moment for clients to answer the closing handshake, then cuts them off. */
+  async close(): Promise<void> {
+    const until = Date.now() + CLOSING_MS
+    while (this.#server.clients.size > 0 && Date.now() < until) await sleep(20)
     for (const client of this.#server.clients) client.terminate()
     this.#server.close()
   }

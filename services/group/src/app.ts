@@ -26,8 +26,9 @@ export async function startGroup(config: Config, { logger }: ServiceContext): Pr
 
   const uow = createGroupUnitOfWork(database)
   const own = new OwnGroups(uow)
-  const groups = new GroupService(uow, own)
-  const members = new MemberService(uow, authDirectory(createClient(nats, auth)), own)
+  const users = authDirectory(createClient(nats, auth))
+  const groups = new GroupService(uow, users, own)
+  const members = new MemberService(uow, users, own)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }

@@ -59,7 +59,7 @@ export async function openTestGroup() {
   const users = new Users()
   const opened = stack.move()
   return {
-    groups: new GroupService(uow, own),
+    groups: new GroupService(uow, users, own),
     members: new MemberService(uow, users, own),
     users,
     uow,

@@ -41,7 +41,10 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   const uow = createIngestionUnitOfWork(database)
   const access = new SpaceAccess(groupSpaces(createClient(nats, group)))
   const { processor, erasure, ...services } = createServices({
-    ...{ uow, access, index, logger },
+    uow,
+    access,
+    index,
+    logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
     embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),
     wake: () => wake(nats, service, RUN_KIND),
@@ -50,13 +53,19 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   })
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const checks = { postgres: () => database.check(), nats: natsCheck(nats), search_index: () => index.check(), keys: () => verifier.check() }
+  const checks = {
+    postgres: () => database.check(),
+    nats: natsCheck(nats),
+    search_index: () => index.check(),
+    keys: () => verifier.check(),
+  }
   stack.use(hearEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
   stack.use(hearEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
   stack.use(hearEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
   stack.use(onReconnect(nats, () => access.dropAll()))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
-  const deadLetter = (letter: { envelope_json: string; reason: string }) => uow.system().write(({ deadLetters }) => deadLetters.add(letter))
+  const deadLetter = (letter: { envelope_json: string; reason: string }) =>
+    uow.system().write(({ deadLetters }) => deadLetters.add(letter))
   stack.use(await consumeEvents(nats, { service, logger, handlers: groupConsumers(erasure), deadLetter }))
   const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }

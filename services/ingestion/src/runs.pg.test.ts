@@ -61,20 +61,28 @@ describe('uploads', () => {
     const { blob_id } = await fixture.uploads.open({ name: 'a.txt' }, user)
     await fixture.uploads.write({ blob_id, index: 1, bytes: piece(97, 3) }, user)
     const wrong = 'ab'.repeat(32)
-    await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
+    await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({
+      code: 'VALIDATION_ERROR',
+    })
     await fixture.uploads.write({ blob_id, index: 0, bytes: piece(97) }, user)
-    await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
+    await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({
+      code: 'VALIDATION_ERROR',
+    })
     const tooLarge = { code: 'PAYLOAD_TOO_LARGE' }
     await expect(fixture.uploads.write({ blob_id, index: 8, bytes: piece(97) }, user)).rejects.toMatchObject(tooLarge)
     await expect(fixture.uploads.open({ name: 'b', size: 2 * 1024 ** 2 + 1 }, user)).rejects.toMatchObject(tooLarge)
-    await expect(fixture.uploads.write({ blob_id, index: 2, bytes: piece(1) }, testUser())).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+    await expect(fixture.uploads.write({ blob_id, index: 2, bytes: piece(1) }, testUser())).rejects.toMatchObject({
+      code: 'BLOB_NOT_FOUND',
+    })
   })
 
   test('are sealed at rest', async () => {
     const user = testUser()
     const secret = `canary-${newId()}`
     await fixture.upload(user, secret)
-    const rows = await fixture.database.transact(user.id, 'read', ({ trx }) => trx.selectFrom('blob_pieces').select('sealed').execute())
+    const rows = await fixture.database.transact(user.id, 'read', ({ trx }) =>
+      trx.selectFrom('blob_pieces').select('sealed').execute(),
+    )
     expect(rows).toHaveLength(1)
     expect(rows[0]?.sealed.includes(secret)).toBe(false)
   })
@@ -86,7 +94,9 @@ describe('uploads', () => {
     const fresh = await fixture.upload(user, 'fresh')
     const run_id = await start(user, { 'waits.txt': 'a run still needs this' })
     await age([open.blob_id, unused], '2 hours')
-    await fixture.database.transact(user.id, 'write', ({ trx }) => sql`update blobs set used_at = now() - interval '8 days' where used_at is not null`.execute(trx))
+    await fixture.database.transact(user.id, 'write', ({ trx }) =>
+      sql`update blobs set used_at = now() - interval '8 days' where used_at is not null`.execute(trx),
+    )
     await fixture.erasure.sweep()
     const left = await fixture.database.transact(user.id, 'read', ({ trx }) => trx.selectFrom('blobs').select('id').execute())
     const [file] = await fixture.uow.in([user.id]).read(({ runs }) => runs.files(run_id))
@@ -95,7 +105,9 @@ describe('uploads', () => {
 
     async function age(ids: string[], by: string): Promise<void> {
       await fixture.database.transact(user.id, 'write', ({ trx }) =>
-        sql`update blobs set created_at = now() - ${by}::interval, finished_at = finished_at - ${by}::interval where id = any(${ids}::uuid[])`.execute(trx),
+        sql`update blobs set created_at = now() - ${by}::interval, finished_at = finished_at - ${by}::interval where id = any(${ids}::uuid[])`.execute(
+          trx,
+        ),
       )
     }
   })
@@ -104,9 +116,15 @@ describe('uploads', () => {
 describe('starting a run', () => {
   test('with no readable file is refused, and nothing stays', async () => {
     const user = testUser()
-    const bad = { 'empty.md': '', 'lie.pdf': 'no pdf', 'a.exe': 'MZ', 'bin.txt': Buffer.from([0xff, 0xfe, 0, 1]), '../up.md': '# up' }
+    const bad = {
+      'empty.md': '',
+      'lie.pdf': 'no pdf',
+      'a.exe': 'MZ',
+      'bin.txt': Buffer.from([0xff, 0xfe, 0, 1]),
+      '../up.md': '# up',
+    }
     for (const [name, bytes] of Object.entries(bad)) {
-      await expect(start(user, { [name]: bytes }), name).rejects.toMatchObject({
+      await expect(start(user, { [name]: bytes })).rejects.toMatchObject({
         code: expect.stringMatching(/^(UNSUPPORTED_MEDIA_TYPE|VALIDATION_ERROR)$/),
         details: [{ field: name, message: expect.any(String) }],
       })
@@ -160,8 +178,16 @@ describe('a run', () => {
       ['one.md', 1],
       ['two.md', 1],
     ])
-    const events = await fixture.database.system.selectFrom('outbox').select('subject').where(sql<boolean>`data->>'user_id' = ${user.id}`).execute()
-    expect(events.map(({ subject }) => subject.split('.').slice(3).join('.')).sort()).toEqual(['document.ingested', 'document.ingested', 'run.finished'])
+    const events = await fixture.database.system
+      .selectFrom('outbox')
+      .select('subject')
+      .where(sql<boolean>`data->>'user_id' = ${user.id}`)
+      .execute()
+    expect(events.map(({ subject }) => subject.split('.').slice(3).join('.')).sort()).toEqual([
+      'document.ingested',
+      'document.ingested',
+      'run.finished',
+    ])
   })
 
   test('reports a bad file and goes on with the others; the bad one can be tried again', async () => {
@@ -179,7 +205,12 @@ describe('a run', () => {
     await fixture.runs.retry({ run_id: run.id }, user)
     const again = await fixture.settled(user, run.id)
     expect(again).toMatchObject({ status: 'partial', attempt: 2 })
-    expect(await fixture.runs.getTask({ task_id: run.id }, user)).toMatchObject({ type: 'ingestion', state: 'partial', attempts: 2, progress: { current: 3, total: 3 } })
+    expect(await fixture.runs.getTask({ task_id: run.id }, user)).toMatchObject({
+      type: 'ingestion',
+      state: 'partial',
+      attempts: 2,
+      progress: { current: 3, total: 3 },
+    })
     await fixture.runs.delete({ run_id: run.id }, user)
     await expect(fixture.runs.get({ run_id: run.id }, user)).rejects.toMatchObject({ code: 'RUN_NOT_FOUND' })
     expect((await fixture.documents.list({ limit: 10, offset: 0 }, user)).total).toBe(1)

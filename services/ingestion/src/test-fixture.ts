@@ -13,7 +13,7 @@ import { openDatabase } from '@youworker/database/open'
 import { createSealer } from '@youworker/database/sealer'
 import { startWorker } from '@youworker/database/worker'
 import { newId } from '@youworker/runtime/id'
-import { silentLogger } from '@youworker/runtime/logger'
+import { createLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
@@ -39,58 +39,39 @@ export function testUser(id = newId(), idempotencyKey?: string): TestUser {
 }
 
 export type Fixture = Awaited<ReturnType<typeof startFixture>>
+type Wrap = (embedder: Embedder) => Embedder
+
+/** What all processes of a fixture share. */
+interface Surroundings {
+  readonly adminUrl: string
+  readonly indexDir: string
+  readonly modelUrl: string
+  /** Members by group. */
+  readonly groups: Map<string, Set<string>>
+  /** Every text that went to the model. */
+  readonly embedded: string[]
+  groupsAway: Error | undefined
+}
 
 /** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
 export async function startFixture({ worker = true }: { worker?: boolean } = {}) {
   await using stack = new AsyncDisposableStack()
-  const logger = silentLogger()
-  const model = stack.use(await startOfflineModel())
-  const { adminUrl } = stack.use(
-    await testDatabase({
-      template: 'ingestion',
-      prepare: (url) => migrateSchema({ adminUrl: url, owner: 'ingestion', password: testPassword, logger }),
-    }),
-  )
+  const logger = createLogger({ name: 'x', level: 'warn' })
+  const { url: modelUrl } = stack.use(await startOfflineModel())
+  const prepare = (url: string) => migrateSchema({ adminUrl: url, owner: 'ingestion', password: testPassword, logger })
+  const { adminUrl } = stack.use(await testDatabase({ template: 'ingestion', prepare }))
   const indexDir = await mkdtemp(join(tmpdir(), 'youworker-index-'))
   stack.defer(() => rm(indexDir, { recursive: true, force: true }))
+  const surroundings: Surroundings = { adminUrl, indexDir, modelUrl, groups: new Map(), embedded: [], groupsAway: undefined }
   const processes = stack.use(new AsyncDisposableStack())
-  const groups = new Map<string, Set<string>>()
-  let groupsAway: Error | undefined
-  const embedded: string[] = []
-
-  /** Another process with the same Postgres and index folder. */
-  const open = (works: boolean, wrap: (embedder: Embedder) => Embedder = (embedder) => embedder) => {
-    const url = roleUrl(adminUrl, 'ingestion', testPassword)
-    const database = processes.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
-    const uow = createIngestionUnitOfWork(database)
-    const index = processes.use(createEmbeddedIndex(indexDir, { logger }))
-    const access = new SpaceAccess(async ({ caller }) => {
-      if (groupsAway) throw groupsAway
-      return [...groups].filter(([, members]) => members.has(caller.user_id)).map(([id]) => id)
-    })
-    const ollama = createOllamaEmbedder({ url: model.url, model: 'youworker-offline' })
-    const counting: Embedder = {
-      model: ollama.model,
-      embed: (texts, options) => {
-        embedded.push(...texts)
-        return ollama.embed(texts, options)
-      },
-    }
-    const ports = { uow, access, index, logger, sealer: createSealer(database, parseKeyRing(KEY_RING)), embedder: wrap(counting) }
-    let nudge = () => {}
-    const services = createServices({ ...ports, wake: () => nudge(), maxFileMb: 2, chunks: { tokens: 120, overlap: 20 } })
-    const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
-    const running = works ? processes.use(startWorker({ database, uow, logger, ...job })) : undefined
-    nudge = () => running?.nudge()
-    return { ...services, uow, access, index, database }
-  }
-
+  const open = (works: boolean, wrap?: Wrap) => openProcess(surroundings, processes, works, wrap)
   const services = open(worker)
   const resources = stack.move()
   return {
     ...services,
-    ...{ open, adminUrl, indexDir, model, groups, embedded },
-    setGroupsAway: (error: Error | undefined) => void (groupsAway = error),
+    ...surroundings,
+    open,
+    setGroupsAway: (error: Error | undefined) => void (surroundings.groupsAway = error),
     upload: (user: TestUser, bytes: Uint8Array | string, options?: { name?: string; space_id?: string }) =>
       uploadTo(services, user, bytes, options),
     ingest: (user: TestUser, files: Record<string, string | Uint8Array>, options: IngestOptions = {}) =>
@@ -100,6 +81,40 @@ export async function startFixture({ worker = true }: { worker?: boolean } = {})
       (await services.searches.search(SearchQuerySchema.parse({ query, ...options }), user)).results,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
+}
+
+/** Another process with the same Postgres, index folder and model; `works`: it takes runs. */
+function openProcess(
+  surroundings: Surroundings,
+  stack: AsyncDisposableStack,
+  works: boolean,
+  wrap: Wrap = (embedder) => embedder,
+) {
+  const { adminUrl, indexDir, modelUrl, groups, embedded } = surroundings
+  const logger = createLogger({ name: 'x', level: 'warn' })
+  const url = roleUrl(adminUrl, 'ingestion', testPassword)
+  const database = stack.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
+  const uow = createIngestionUnitOfWork(database)
+  const index = stack.use(createEmbeddedIndex(indexDir, { logger }))
+  const access = new SpaceAccess(async ({ caller }) => {
+    if (surroundings.groupsAway) throw surroundings.groupsAway
+    return [...groups].filter(([, members]) => members.has(caller.user_id)).map(([id]) => id)
+  })
+  const ollama = createOllamaEmbedder({ url: modelUrl, model: 'youworker-offline' })
+  const counting: Embedder = {
+    model: ollama.model,
+    embed: (texts, options) => {
+      embedded.push(...texts)
+      return ollama.embed(texts, options)
+    },
+  }
+  const ports = { uow, access, index, logger, sealer: createSealer(database, parseKeyRing(KEY_RING)), embedder: wrap(counting) }
+  let nudge = () => {}
+  const services = createServices({ ...ports, wake: () => nudge(), maxFileMb: 2, chunks: { tokens: 120, overlap: 20 } })
+  const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
+  const running = works ? stack.use(startWorker({ database, uow, logger, ...job })) : undefined
+  nudge = () => running?.nudge()
+  return { ...services, uow, access, index, database }
 }
 
 type Services = ReturnType<typeof createServices>
@@ -129,7 +144,8 @@ export async function uploadTo(
 async function ingestTo(services: Services, user: TestUser, files: Record<string, string | Uint8Array>, options: IngestOptions) {
   const { tags = [], is_private = false, ...place } = options
   const named = []
-  for (const [name, bytes] of Object.entries(files)) named.push({ name, blob_id: await uploadTo(services, user, bytes, { name }) })
+  for (const [name, bytes] of Object.entries(files))
+    named.push({ name, blob_id: await uploadTo(services, user, bytes, { name }) })
   const { run_id } = await services.starter.start({ files: named, tags, is_private, ...place }, user)
   return settledRun(services, user, run_id)
 }

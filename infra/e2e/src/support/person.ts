@@ -60,13 +60,17 @@ export class Person {
 
   async upload(files: readonly Upload[], fields: Record<string, string> = { wait: 'true' }): Promise<Answer> {
     const form = new FormData()
-    for (const { name, content, mime = '' } of files) form.append('files', new Blob([typeof content === 'string' ? content : new Uint8Array(content)], { type: mime }), name)
+    for (const { name, content, mime = '' } of files)
+      form.append('files', new Blob([typeof content === 'string' ? content : new Uint8Array(content)], { type: mime }), name)
     for (const [name, value] of Object.entries(fields)) form.append(name, value)
     return readAnswer(await this.fetch('/v1/ingest/upload', { method: 'POST', body: form }))
   }
 
   /** Asks and reads the stream to its end. */
-  async chat(text: string, more: Record<string, unknown> = {}): Promise<{ events: SseEvent[]; done: Done; runId: string; sessionId: string }> {
+  async chat(
+    text: string,
+    more: Record<string, unknown> = {},
+  ): Promise<{ events: SseEvent[]; done: Done; runId: string; sessionId: string }> {
     const response = await this.fetch('/v1/chat', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -98,7 +102,8 @@ export async function* readEvents(response: Response): AsyncGenerator<SseEvent> 
     for (const block of blocks) {
       const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(block)?.[1]
       const [id, event, data] = [field('id'), field('event'), field('data')]
-      if (event !== undefined && data !== undefined) yield { id: Number(id), event: event as SseEvent['event'], data: JSON.parse(data) }
+      if (event !== undefined && data !== undefined)
+        yield { id: Number(id), event: event as SseEvent['event'], data: JSON.parse(data) }
     }
   }
 }
@@ -114,4 +119,6 @@ export function textOf(events: readonly SseEvent[]): string {
 }
 
 /** What every failure looks like. */
-export const failure = (code: ErrorCode) => ({ error: { code, message: expect.any(String), type: expect.any(String), correlation_id: expect.any(String) } })
+export const failure = (code: ErrorCode) => ({
+  error: { code, message: expect.any(String), type: expect.any(String), correlation_id: expect.any(String) },
+})

@@ -7,7 +7,12 @@ const Token = z.object({ text: z.string() })
 const Rewind = z.object({ offset: z.number().int() })
 
 /** Asks, and prints the answer as it comes, then its sources. */
-export async function askQuestion(gateway: GatewayClient, question: string, say: Say, write: (text: string) => void): Promise<Done> {
+export async function askQuestion(
+  gateway: GatewayClient,
+  question: string,
+  say: Say,
+  write: (text: string) => void,
+): Promise<Done> {
   say('')
   say(`> ${question}`)
   say('')

@@ -7,14 +7,29 @@ import { collectFiles } from './collect-files.ts'
 let dir: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker files '))
-  for (const folder of ['notes/deep', 'notes/.git', 'notes/node_modules', 'empty', 'other']) await mkdir(join(dir, folder), { recursive: true })
-  const files = ['a.md', 'notes/b.MD', 'notes/deep/c.pdf', 'notes/photo.png', 'notes/.hidden.md', 'notes/.git/d.md', 'notes/node_modules/e.md', 'sheet.xlsx', 'other/a.md']
+  for (const folder of ['notes/deep', 'notes/.git', 'notes/node_modules', 'empty', 'other'])
+    await mkdir(join(dir, folder), { recursive: true })
+  const files = [
+    'a.md',
+    'notes/b.MD',
+    'notes/deep/c.pdf',
+    'notes/photo.png',
+    'notes/.hidden.md',
+    'notes/.git/d.md',
+    'notes/node_modules/e.md',
+    'sheet.xlsx',
+    'other/a.md',
+  ]
   for (const file of files) await writeFile(join(dir, file), 'x')
   await symlink(join(dir, 'notes'), join(dir, 'notes/deep/loop'))
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
-const collect = (...names: string[]) => collectFiles(names.map((name) => join(dir, name)), dir)
+const collect = (...names: string[]) =>
+  collectFiles(
+    names.map((name) => join(dir, name)),
+    dir,
+  )
 
 test('files as given, of folders what can be read, each once', async () => {
   const { files, skipped } = await collect('sheet.xlsx', 'notes', 'a.md', 'notes/b.MD')

@@ -34,7 +34,8 @@ export async function collectFiles(paths: readonly string[], cwd: string, { mayB
       if (SUPPORTED.includes(extname(file).toLowerCase())) found.add(file)
       else skipped++
     }
-    if (found.size === before && !mayBeEmpty) throw new StartError(`${shown(path, cwd)} holds no file that can be read (${SUPPORTED.join(' ')}).`)
+    if (found.size === before && !mayBeEmpty)
+      throw new StartError(`${shown(path, cwd)} holds no file that can be read (${SUPPORTED.join(' ')}).`)
   }
   return { files: named([...found], cwd), skipped }
 }

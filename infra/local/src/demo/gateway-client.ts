@@ -7,7 +7,11 @@ import type { GivenFile } from './collect-files.ts'
 import { readEvents, type ServerEvent } from './server-events.ts'
 
 const ErrorBody = z.object({
-  error: z.object({ message: z.string(), code: z.string(), details: z.array(z.object({ field: z.string(), message: z.string() })).optional() }),
+  error: z.object({
+    message: z.string(),
+    code: z.string(),
+    details: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  }),
 })
 /** How long a service that is away is waited for. */
 const PATIENCE_MS = 20_000
@@ -59,7 +63,9 @@ export class GatewayClient {
 
   async search(query: string): Promise<SearchAnswer['results']> {
     const body = JSON.stringify({ query, top_k: 20 })
-    return SearchAnswer.parse(await this.#json('/v1/search', { method: 'POST', body, headers: { 'content-type': 'application/json' } })).results
+    return SearchAnswer.parse(
+      await this.#json('/v1/search', { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+    ).results
   }
 
   /** The events of one chat turn up to `done`; goes on where it was when the connection is cut. */
@@ -68,7 +74,9 @@ export class GatewayClient {
     let last = 0
     for (let tries = 0; ; tries++) {
       try {
-        const response = await (runId === undefined ? this.#startChat(question) : this.#open(`/v1/runs/${runId}/events?after=${last}`))
+        const response = await (runId === undefined
+          ? this.#startChat(question)
+          : this.#open(`/v1/runs/${runId}/events?after=${last}`))
         for await (const event of readEvents(response)) {
           if (event.event === 'run') runId = z.object({ run_id: z.string() }).parse(event.data).run_id
           last = event.id ?? last
@@ -94,15 +102,15 @@ export class GatewayClient {
     return this.#open('/v1/chat', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
   }
 
-  async #json(path: string, init?: RequestInit): Promise<unknown> {
+  async #json(path: string, init?: Call): Promise<unknown> {
     return (await this.#open(path, init)).json()
   }
 
   /** Repeats on 503, when told how soon. A POST carries a key, so that it happens once however often it is sent. */
-  async #open(path: string, init: RequestInit = {}): Promise<Response> {
+  async #open(path: string, init: Call = {}): Promise<Response> {
     const once = init.method === 'POST' ? { 'idempotency-key': crypto.randomUUID() } : {}
     const headers = { ...init.headers, ...this.#headers, ...once }
-    for (const until = Date.now() + PATIENCE_MS; ; ) {
+    for (const until = Date.now() + PATIENCE_MS; ;) {
       const response = await fetch(`${this.#api}${path}`, { ...init, headers, signal: this.#signal })
       if (response.ok) return response
       const text = await response.text()
@@ -112,9 +120,18 @@ export class GatewayClient {
         continue
       }
       const parsed = ErrorBody.safeParse(parseJson(text))
-      throw new ApiError(response.status, parsed.success ? parsed.data.error : { message: text.slice(0, 300), code: String(response.status) })
+      throw new ApiError(
+        response.status,
+        parsed.success ? parsed.data.error : { message: text.slice(0, 300), code: String(response.status) },
+      )
     }
   }
+}
+
+interface Call {
+  readonly method?: 'POST'
+  readonly body?: string | FormData
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 function parseJson(text: string): unknown {

@@ -30,17 +30,28 @@ export interface DemoOptions {
 /** The first answer, made as any client would: sign in, upload, ask. Returns the exit code and says why it is not 0. */
 export async function runDemo({ gateway, collected, areOwn, question, ask, say, write }: DemoOptions): Promise<number> {
   const { files, skipped } = collected
-  say(`Documents: reading ${areOwn ? "the project's own README and docs" : `${files.length} ${files.length === 1 ? 'file' : 'files'}`} as ${await gateway.whoAmI()} …`)
+  say(
+    `Documents: reading ${areOwn ? "the project's own README and docs" : `${files.length} ${files.length === 1 ? 'file' : 'files'}`} as ${await gateway.whoAmI()} …`,
+  )
   if (skipped > 0) say(`Documents: ${skipped} files of kinds that cannot be read yet were left out`)
   const { documentIds, failures } = await uploadFiles(gateway, files, say)
   if (!ask) return failures.length > 0 ? EXIT.fileFailed : EXIT.cited
-  const { citations, content } = await askQuestion(gateway, question ?? (areOwn ? OWN_QUESTION : await questionAbout(gateway, files, documentIds)), say, write)
+  const { citations, content } = await askQuestion(
+    gateway,
+    question ?? (areOwn ? OWN_QUESTION : await questionAbout(gateway, files, documentIds)),
+    say,
+    write,
+  )
   if (failures.length > 0) {
     say(`${failures.length} of ${files.length} files failed: ${failures.join('; ')}`)
     return EXIT.fileFailed
   }
   if (citations.some(({ document_id }) => documentIds.has(document_id))) return EXIT.cited
-  say(content.trim() === '' ? 'There was no answer.' : `The answer cites none of the given files. Ask with words that stand in them: npm start -- FILE --ask "…"`)
+  say(
+    content.trim() === ''
+      ? 'There was no answer.'
+      : `The answer cites none of the given files. Ask with words that stand in them: npm start -- FILE --ask "…"`,
+  )
   return EXIT.notCited
 }
 

@@ -6,7 +6,8 @@ async function read(pieces: Uint8Array[]): Promise<ServerEvent[]> {
 }
 
 test('events survive being cut at any byte; comments and a half event at the end are dropped', async () => {
-  const text = 'retry: 1000\n\n: \n\nid: 7\nevent: token\ndata: {"text":"naïve 🦊"}\n\nevent: done\ndata: {}\n\nid: 9\nevent: token\ndata: {"te'
+  const text =
+    'retry: 1000\n\n: \n\nid: 7\nevent: token\ndata: {"text":"naïve 🦊"}\n\nevent: done\ndata: {}\n\nid: 9\nevent: token\ndata: {"te'
   const bytes = new TextEncoder().encode(text)
   for (let cut = 0; cut <= bytes.length; cut++) {
     expect(await read([bytes.slice(0, cut), bytes.slice(cut)])).toEqual([

@@ -22,7 +22,12 @@ export async function uploadFiles(gateway: GatewayClient, files: readonly GivenF
   let chunks = 0
   let done = 0
   for (const batch of await inBatches(files)) {
-    const run = await ingest(gateway, batch, (ready) => done + ready < files.length && say(`Documents: ${done + ready} of ${files.length} read …`), failures)
+    const run = await ingest(
+      gateway,
+      batch,
+      (ready) => done + ready < files.length && say(`Documents: ${done + ready} of ${files.length} read …`),
+      failures,
+    )
     done += batch.length
     for (const file of run?.files ?? []) {
       chunks += file.chunks
@@ -30,7 +35,9 @@ export async function uploadFiles(gateway: GatewayClient, files: readonly GivenF
       else if (file.status !== 'success') failures.push(`${file.path}: ${file.error ?? `ended as ${file.status}`}`)
     }
   }
-  say(`Documents: ${counted(documentIds.size, 'document')} ready to be asked, ${counted(chunks, 'passage')} (${seconds(performance.now() - began)})`)
+  say(
+    `Documents: ${counted(documentIds.size, 'document')} ready to be asked, ${counted(chunks, 'passage')} (${seconds(performance.now() - began)})`,
+  )
   for (const failure of failures) say(`  failed: ${failure}`)
   return { documentIds, failures }
 }
@@ -47,7 +54,8 @@ async function ingest(
   } catch (error) {
     const names = batch.map(({ name }) => name).join(', ')
     // The gateway closes the connection on a file that is too large, sometimes before its answer is read.
-    if (isCut(error)) return void failures.push(`${names}: the upload was cut off; is a file larger than INGEST__MAX_FILE_MB (100)?`)
+    if (isCut(error))
+      return void failures.push(`${names}: the upload was cut off; is a file larger than INGEST__MAX_FILE_MB (100)?`)
     if (!(error instanceof ApiError) || error.status >= 500) throw error
     if (error.details.length > 0) failures.push(...error.details.map(({ field, message }) => `${field}: ${message}`))
     else failures.push(`${names}: ${error.message}`)

@@ -55,7 +55,11 @@ class McpConnection implements ToolConnection {
       const answer = await client.callTool({ name, arguments: args }, undefined, options)
       const parts = Array.isArray(answer.content) ? answer.content : []
       const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
-      return { text: texts.join('\n').slice(0, MAX_TEXT), is_error: answer.isError === true, structured: answer.structuredContent }
+      return {
+        text: texts.join('\n').slice(0, MAX_TEXT),
+        is_error: answer.isError === true,
+        structured: answer.structuredContent,
+      }
     })
   }
 
@@ -69,7 +73,9 @@ class McpConnection implements ToolConnection {
     // A fresh one each time: it lives a few minutes and ends with the user's session. Its failure is not the server's.
     this.#bearer = await this.#token?.()
     try {
-      return await this.#breaker.run(async () => work(await this.#connected(signal)))
+      const outcome = await this.#breaker.run(() => harmless(signal, async () => work(await this.#connected(signal))))
+      if ('value' in outcome) return outcome.value
+      throw outcome.error
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof AppError) throw error
@@ -108,7 +114,25 @@ class McpConnection implements ToolConnection {
   async #explain(error: unknown): Promise<AppError> {
     const { name } = this.#server
     const { McpError } = await import('@modelcontextprotocol/sdk/types.js')
-    if (error instanceof McpError) return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name}: ${error.message}`, { cause: error })
-    return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name} cannot be reached now; its tools are missing.`, { cause: error })
+    if (error instanceof McpError)
+      return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name}: ${error.message}`, { cause: error })
+    return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name} cannot be reached now; its tools are missing.`, {
+      cause: error,
+    })
+  }
+}
+
+/** The SDK's codes for a lost connection and for silence. Other errors are answers, and speak not against the server. */
+const AWAY: readonly unknown[] = [-32_000, -32_001]
+
+/** Keeps from the breaker what is no failure of the server: a refused call, and one that its run gave up. */
+async function harmless<T>(signal: AbortSignal, work: () => Promise<T>): Promise<{ value: T } | { error: unknown }> {
+  try {
+    return { value: await work() }
+  } catch (error) {
+    const isStopped = signal.aborted && !(signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError')
+    const isAnswer = error instanceof Error && error.name === 'McpError' && 'code' in error && !AWAY.includes(error.code)
+    if (isStopped || isAnswer) return { error }
+    throw error
   }
 }

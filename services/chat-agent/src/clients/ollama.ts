@@ -1,9 +1,9 @@
 import { AppError } from '@youworker/contracts/errors'
-import { createBreaker } from '@youworker/runtime/breaker'
+import { type Breaker, createBreaker } from '@youworker/runtime/breaker'
 import { newId } from '@youworker/runtime/id'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/model-port.ts'
-import { checkLines } from './check-lines.ts'
+import { checkedLines } from './checked-lines.ts'
 
 interface OllamaOptions {
   readonly url: string
@@ -14,60 +14,75 @@ interface OllamaOptions {
 }
 
 const DESCRIBE_MS = 10_000
+const CHECK_MS = 2_000
 const KNOWN_MS = 60_000
+const KNOWN_MODELS = 1_000
 const WAITING_MS = 10_000
 /** However steadily it talks, one call of a model ends by then. */
 const CALL_MS = 15 * 60_000
 
 /** Ollama (https://github.com/ollama/ollama/blob/main/docs/api.md), or what speaks its protocol. */
-export function createOllama(options: OllamaOptions): ModelPort & { check(): Promise<void> } {
-  const { url, contextTokens } = options
-  const breaker = createBreaker({ target: `Ollama at ${url}`, isFailure: (error) => !isRefusal(error) })
-  const known = new Map<string, { readonly until: number; readonly info: ModelInfo }>()
-  const ask = async <T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> => {
+export class OllamaModel implements ModelPort {
+  readonly #options: OllamaOptions
+  readonly #breaker: Breaker
+  readonly #known = new Map<string, { readonly until: number; readonly info: ModelInfo }>()
+
+  constructor(options: OllamaOptions) {
+    this.#options = options
+    this.#breaker = createBreaker({ target: `Ollama at ${options.url}`, isFailure })
+  }
+
+  async describe(wanted: string | null): Promise<ModelInfo> {
+    const found = this.#known.get(wanted ?? '')
+    if (found && found.until > Date.now()) return found.info
+    const name = wanted ?? (await this.#defaultModel())
+    const shown = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.show({ model: name }))
+    const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
+    // Ollama before 0.6.4 does not tell capabilities: then tools are offered.
+    const info = { name, tools: shown.capabilities?.includes('tools') ?? true, context }
+    if (this.#known.size >= KNOWN_MODELS) this.#known.clear()
+    this.#known.set(wanted ?? '', { until: Date.now() + KNOWN_MS, info })
+    return info
+  }
+
+  async *chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
+    const watch = new Watch(request, this.#options)
     try {
-      return await breaker.run(async () => work(await clientFor(url, signal)))
+      const stream = await this.#ask(watch.signal, (client) => client.chat({ ...toRequest(request), stream: true }))
+      watch.heard()
+      for await (const part of stream) {
+        watch.heard()
+        yield toChunk(part)
+      }
     } catch (error) {
-      throw explain(error, url)
+      request.signal.throwIfAborted()
+      throw watch.signal.aborted ? watch.signal.reason : explain(error, this.#options.url)
+    } finally {
+      watch.end()
     }
   }
-  const defaultModel = async (): Promise<string> => {
-    if (options.model !== undefined) return options.model
-    const { models } = await ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.list())
+
+  /** Passes when Ollama answers. */
+  async check(): Promise<void> {
+    await this.#ask(AbortSignal.timeout(CHECK_MS), (client) => client.list())
+  }
+
+  async #defaultModel(): Promise<string> {
+    const { model, url } = this.#options
+    if (model !== undefined) return model
+    const { models } = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.list())
     const first = models.find(({ name }) => !/embed/i.test(name)) ?? models[0]
     if (first) return first.name
     throw new AppError('VALIDATION_ERROR', `Ollama at ${url} has no model yet; get one with: ollama pull llama3.2`)
   }
-  return {
-    async describe(wanted) {
-      const found = known.get(wanted ?? '')
-      if (found && found.until > Date.now()) return found.info
-      const name = wanted ?? (await defaultModel())
-      const shown = await ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.show({ model: name }))
-      // Ollama before 0.6.4 does not tell capabilities: then tools are offered.
-      const info = { name, tools: shown.capabilities?.includes('tools') ?? true, context: Math.min(contextTokens, windowOf(shown.model_info)) }
-      known.set(wanted ?? '', { until: Date.now() + KNOWN_MS, info })
-      return info
-    },
-    async *chat(request) {
-      const watch = new Watch(request, options)
-      try {
-        const stream = await ask(watch.signal, (client) => client.chat({ ...toRequest(request), stream: true }))
-        watch.heard()
-        for await (const part of stream) {
-          watch.heard()
-          yield toChunk(part)
-        }
-      } catch (error) {
-        request.signal.throwIfAborted()
-        throw watch.signal.aborted ? watch.signal.reason : explain(error, url)
-      } finally {
-        watch.end()
-      }
-    },
-    async check() {
-      await ask(AbortSignal.timeout(2_000), (client) => client.list())
-    },
+
+  async #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
+    const { url } = this.#options
+    try {
+      return await this.#breaker.run(async () => work(await clientFor(url, signal)))
+    } catch (error) {
+      throw explain(error, url)
+    }
   }
 }
 
@@ -109,7 +124,7 @@ async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
     const signals = init?.signal ? [signal, init.signal] : [signal]
     const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) })
     if (!response.ok) throw await refusal(response)
-    return isStream(init) && response.body ? new Response(response.body.pipeThrough(checkLines()), response) : response
+    return isStream(init) && response.body ? new Response(checkedLines(response.body), response) : response
   }
   return new Ollama({ host, fetch: bound })
 }
@@ -125,7 +140,12 @@ class Refused extends Error {
   }
 }
 
-const isRefusal = (error: unknown): boolean => error instanceof Refused && error.status < 500
+/** What speaks against Ollama; a call that its user stopped does not, nor does a refused request. */
+function isFailure(error: unknown): boolean {
+  if (error instanceof Refused) return error.status >= 500
+  const isTimeout = error instanceof DOMException && error.name === 'TimeoutError'
+  return error instanceof TypeError || error instanceof AppError || isTimeout
+}
 
 async function refusal(response: Response): Promise<Refused> {
   const text = (await response.text().catch(() => '')).slice(0, 300)

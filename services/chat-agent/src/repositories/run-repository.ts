@@ -3,7 +3,17 @@ import { type Kysely, sql } from 'kysely'
 
 type NewRun = Pick<
   RunRow,
-  'id' | 'space_id' | 'user_id' | 'sid' | 'session_id' | 'grant_id' | 'turn' | 'model' | 'enable_tools' | 'disable_web' | 'max_iterations'
+  | 'id'
+  | 'space_id'
+  | 'user_id'
+  | 'sid'
+  | 'session_id'
+  | 'grant_id'
+  | 'turn'
+  | 'model'
+  | 'enable_tools'
+  | 'disable_web'
+  | 'max_iterations'
 >
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
 
@@ -40,20 +50,36 @@ export class RunRepository {
   }
 
   async addUse(id: string, use: Pick<RunRow, 'tokens_in' | 'tokens_out' | 'ttft_ms'>): Promise<void> {
-    await this.#db.updateTable('runs').set({ ...use, updated_at: now }).where('id', '=', id).execute()
+    await this.#db
+      .updateTable('runs')
+      .set({ ...use, updated_at: now })
+      .where('id', '=', id)
+      .execute()
   }
 
   async end(id: string, end: RunEnd): Promise<void> {
-    await this.#db.updateTable('runs').set({ ...end, updated_at: now }).where('id', '=', id).execute()
+    await this.#db
+      .updateTable('runs')
+      .set({ ...end, updated_at: now })
+      .where('id', '=', id)
+      .execute()
   }
 
   /** The first reason stays. */
   async setStopReason(id: string, reason: NonNullable<RunRow['stop_reason']>): Promise<void> {
-    await this.#db.updateTable('runs').set({ stop_reason: reason }).where('id', '=', id).where('stop_reason', 'is', null).execute()
+    await this.#db
+      .updateTable('runs')
+      .set({ stop_reason: reason })
+      .where('id', '=', id)
+      .where('stop_reason', 'is', null)
+      .execute()
   }
 
   /** Runs that have not ended, of one session or key, or of everything of one user. */
-  open(of: { sid: string } | { user_id: string }, startedBefore: string): Promise<Pick<RunRow, 'id' | 'session_id' | 'user_id' | 'space_id'>[]> {
+  open(
+    of: { sid: string } | { user_id: string },
+    startedBefore: string,
+  ): Promise<Pick<RunRow, 'id' | 'session_id' | 'user_id' | 'space_id'>[]> {
     const open = this.#db
       .selectFrom('runs')
       .select(['id', 'session_id', 'user_id', 'space_id'])

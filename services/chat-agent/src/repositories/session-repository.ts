@@ -1,7 +1,10 @@
 import type { ChatAgentTables, SessionRow } from '@youworker/database/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
-type NewSession = Pick<SessionRow, 'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'>
+type NewSession = Pick<
+  SessionRow,
+  'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'
+>
 type SessionPatch = Partial<Pick<SessionRow, 'title' | 'model' | 'enable_tools' | 'tools_pinned'>>
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -54,7 +57,10 @@ export class SessionRepository {
   }
 
   /** Opens the next turn; `title` fills an empty one only. */
-  async beginTurn(id: string, { messages, title, enable_tools }: { messages: number; title: Buffer; enable_tools: boolean }): Promise<number> {
+  async beginTurn(
+    id: string,
+    { messages, title, enable_tools }: { messages: number; title: Buffer; enable_tools: boolean },
+  ): Promise<number> {
     const { turn } = await this.#db
       .updateTable('sessions')
       .set((set) => ({
@@ -78,7 +84,10 @@ export class SessionRepository {
       .execute()
   }
 
-  async list(userId: string, { limit, offset }: { limit: number; offset: number }): Promise<{ rows: SessionRow[]; total: number }> {
+  async list(
+    userId: string,
+    { limit, offset }: { limit: number; offset: number },
+  ): Promise<{ rows: SessionRow[]; total: number }> {
     const mine = this.#db.selectFrom('sessions').where('user_id', '=', userId)
     const rows = await mine.selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).offset(offset).execute()
     const { total } = await mine.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()

@@ -9,8 +9,23 @@ type ToolRunEnd = Pick<ToolRunRow, 'status' | 'result' | 'preview' | 'error' | '
 type ListedToolRun = Omit<ToolRunRow, 'result'>
 
 const LISTED = [
-  'id', 'space_id', 'user_id', 'session_id', 'run_id', 'iteration', 'index', 'tool_name', 'status', 'idempotent', 'args', 'preview',
-  'error', 'start_ts', 'called_at', 'end_ts', 'latency_ms',
+  'id',
+  'space_id',
+  'user_id',
+  'session_id',
+  'run_id',
+  'iteration',
+  'index',
+  'tool_name',
+  'status',
+  'idempotent',
+  'args',
+  'preview',
+  'error',
+  'start_ts',
+  'called_at',
+  'end_ts',
+  'latency_ms',
 ] as const
 
 export class ToolRunRepository {
@@ -26,7 +41,11 @@ export class ToolRunRepository {
 
   /** Written down right before the call is made. */
   async markCalled(id: string): Promise<void> {
-    await this.#db.updateTable('tool_runs').set({ called_at: sql<string>`now()` }).where('id', '=', id).execute()
+    await this.#db
+      .updateTable('tool_runs')
+      .set({ called_at: sql<string>`now()` })
+      .where('id', '=', id)
+      .execute()
   }
 
   async end(id: string, end: ToolRunEnd): Promise<void> {
@@ -39,7 +58,12 @@ export class ToolRunRepository {
 
   /** Calls of a run that ends without them. */
   async endOpen(runId: string, error: (id: string) => Buffer): Promise<void> {
-    const open = await this.#db.selectFrom('tool_runs').select(['id', 'called_at']).where('run_id', '=', runId).where('status', '=', 'running').execute()
+    const open = await this.#db
+      .selectFrom('tool_runs')
+      .select(['id', 'called_at'])
+      .where('run_id', '=', runId)
+      .where('status', '=', 'running')
+      .execute()
     for (const { id, called_at } of open) {
       const status = called_at === null ? 'error' : 'unknown'
       await this.end(id, { status, result: null, preview: null, error: error(id), latency_ms: null })
@@ -47,7 +71,13 @@ export class ToolRunRepository {
   }
 
   ofRun(runId: string): Promise<ToolRunRow[]> {
-    return this.#db.selectFrom('tool_runs').selectAll().where('run_id', '=', runId).orderBy('iteration').orderBy('index').execute()
+    return this.#db
+      .selectFrom('tool_runs')
+      .selectAll()
+      .where('run_id', '=', runId)
+      .orderBy('iteration')
+      .orderBy('index')
+      .execute()
   }
 
   async list(

@@ -50,7 +50,10 @@ export class AgentLoop {
       await this.#plan(open, turn, round.tools, begin)
       await this.#callTools(open, round)
     }
-    open.log('warning', `The agent stopped after ${round.maxIterations} calls of the model; raise max_iterations to let it go on.`)
+    open.log(
+      'warning',
+      `The agent stopped after ${round.maxIterations} calls of the model; raise max_iterations to let it go on.`,
+    )
     return { status: 'max_iterations' }
   }
 
@@ -103,4 +106,8 @@ function plannedCall({ name, arguments: args }: ModelToolCall, iteration: number
 }
 
 /** A tool's name goes into a text column, in clear. */
-const storable = (name: string): string => name.replace(/\p{Cc}/gu, '').toWellFormed().slice(0, MAX_NAME) || 'unnamed'
+const storable = (name: string): string =>
+  name
+    .replace(/\p{Cc}/gu, '')
+    .toWellFormed()
+    .slice(0, MAX_NAME) || 'unnamed'

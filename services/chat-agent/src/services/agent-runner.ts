@@ -22,7 +22,12 @@ export interface AgentParts {
   readonly live: LivePublisher
   readonly grants: Grants
   readonly model: ModelPort
-  readonly tools: { readonly port: ToolPort; readonly discovery: ToolDiscovery; readonly servers: readonly McpServer[]; readonly timeoutMs: number }
+  readonly tools: {
+    readonly port: ToolPort
+    readonly discovery: ToolDiscovery
+    readonly servers: readonly McpServer[]
+    readonly timeoutMs: number
+  }
   readonly loop: AgentLoop
   readonly finisher: RunFinisher
   readonly maxIterations: number
@@ -125,7 +130,8 @@ export class AgentRunner {
     const { logger } = this.#parts
     if (error instanceof LeaseLost) throw error
     if (isRevoked(error)) return { status: 'stopped', error: REVOKED }
-    if (!(error instanceof AppError)) throw new AppError('INTERNAL_ERROR', 'Something went wrong inside; try again.', { cause: error })
+    if (!(error instanceof AppError))
+      throw new AppError('INTERNAL_ERROR', 'Something went wrong inside; try again.', { cause: error })
     const isFinal = ERROR_STATUS[error.code] < 500 || (isModelError(error) && open.attempt >= MODEL_ATTEMPTS)
     logger.warn({ err: error, run: open.id, attempt: open.attempt }, isFinal ? 'a run failed' : 'an attempt of a run failed')
     if (isFinal) {

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { type RunEntry, RunEntry as RunEntrySchema } from '@youworker/contracts/chat-agent'
 import { startMcpServer, type TestTool } from '@youworker/test-kit/mcp-server'
 import { type ModelScript, startOfflineModel, type TestModel } from '@youworker/test-kit/offline-model'
@@ -52,7 +55,7 @@ function expectWholeLog(entries: readonly RunEntry[], content: string): void {
   const byAttempt = Map.groupBy(entries, ({ n }) => Math.floor(n / 1_000_000))
   for (const [attempt, own] of byAttempt) {
     expect(own.map(({ n }) => n % 1_000_000)).toEqual(own.map((_, index) => index + 1))
-    if (attempt > 1) expect(own[0]?.body.event).toBe('rewind')
+    expect(own[0]?.body.event === 'rewind').toBe(attempt > 1)
   }
   expect(entries.filter(({ body }) => body.event === 'done')).toHaveLength(1)
   expect(entries.at(-1)?.body.event).toBe('done')
@@ -71,52 +74,64 @@ const knowledgeSearch = (...answers: object[][]): TestTool => ({
   },
 })
 
-/** Serves `<name>/mcp` for our own servers: the test server answers on /mcp only. */
+/** Our own servers live at `<TOOLS__URL>/semantic/mcp`; the test server answers at `/mcp`. */
 async function ownTools(...tools: TestTool[]) {
-  const { createServer } = await import('node:http')
-  const server = await startMcpServer({ tools })
-  const proxy = createServer((request, response) => {
-    if (request.url !== '/semantic/mcp') return void response.writeHead(404).end()
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', async () => {
-      const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
-      const body = request.method === 'POST' ? Buffer.concat(chunks) : undefined
-      delete headers['content-length']
-      delete headers['connection']
-      const answer = await fetch(server.url, { method: request.method ?? 'GET', headers, ...(body ? { body } : {}) })
-      response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(Buffer.from(await answer.arrayBuffer()))
-    })
-  })
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  const address = proxy.address()
-  const port = typeof address === 'object' && address ? address.port : 0
-  return {
-    env: { TOOLS__URL: `http://127.0.0.1:${port}` },
-    calls: server.calls,
-    async [Symbol.asyncDispose]() {
-      proxy.closeAllConnections()
-      proxy.close()
-      await server[Symbol.asyncDispose]()
-    },
+  const stack = new AsyncDisposableStack()
+  const server = stack.use(await startMcpServer({ tools }))
+  const forward = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url !== '/semantic/mcp' || request.method !== 'POST') return void response.writeHead(405).end()
+    const { authorization = '', accept = '' } = request.headers
+    const headers = { authorization, accept, 'content-type': 'application/json' }
+    const answer = await fetch(server.url, { method: 'POST', headers, body: await text(request) })
+    const body = await answer.text()
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'application/json' }).end(body)
   }
+  const proxy = createServer((request, response) => void forward(request, response).catch(() => response.destroy()))
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  stack.defer(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const { port } = z.object({ port: z.number() }).parse(proxy.address())
+  const env = { TOOLS__URL: `http://127.0.0.1:${port}` }
+  return { env, calls: server.calls, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 test('a question about documents is answered with citations; what is no hit is dropped', async () => {
   await using tools = await ownTools(knowledgeSearch(PASSAGES))
   await using replica = withModel(tools.env)
-  const rules: Rules = [
-    { match: { last_role: 'tool' }, reply: { text: 'You have 30 days of leave [1]. See also [2] and [7].' } },
-  ]
+  const rules: Rules = [{ match: { last_role: 'tool' }, reply: { text: 'You have 30 days of leave [1]. See also [2] and [7].' } }]
   await model.setScript({ rules })
   const { user, done, entries, session_id, run_id } = await ask(replica, { text_input: 'How many days of leave do I have?' })
   expectWholeLog(entries, done.content)
   expect(done.content).toBe('You have 30 days of leave [1]. See also [2] and .')
   expect(done.citations).toEqual([
-    { index: 1, document_id: PASSAGES[0]?.document_id, title: 'Handbook', uri: 'upload://handbook.pdf', page: 12, score: 0.9, snippet: PASSAGES[0]?.text },
-    { index: 2, document_id: PASSAGES[1]?.document_id, title: 'Handbook', uri: 'upload://handbook.pdf', score: 0.9, snippet: PASSAGES[1]?.text },
+    {
+      index: 1,
+      document_id: PASSAGES[0]?.document_id,
+      title: 'Handbook',
+      uri: 'upload://handbook.pdf',
+      page: 12,
+      score: 0.9,
+      snippet: PASSAGES[0]?.text,
+    },
+    {
+      index: 2,
+      document_id: PASSAGES[1]?.document_id,
+      title: 'Handbook',
+      uri: 'upload://handbook.pdf',
+      score: 0.9,
+      snippet: PASSAGES[1]?.text,
+    },
   ])
-  expect(done.metadata).toMatchObject({ status: 'success', iterations: 2, tool_calls: 1, session_title: 'How many days of leave do I have?', model: 'youworker-offline' })
+  expect(done.metadata).toMatchObject({
+    status: 'success',
+    iterations: 2,
+    tool_calls: 1,
+    session_title: 'How many days of leave do I have?',
+    model: 'youworker-offline',
+  })
   expect(done.metadata.tokens_out).toBeGreaterThan(0)
   expect(done.tool_events.map(({ tool, status, run_id: id }) => [tool, status, id === done.tool_events[0]?.run_id])).toEqual([
     ['knowledge_search', 'start', true],
@@ -131,17 +146,33 @@ test('a question about documents is answered with citations; what is no hit is d
     ['assistant', done.content, done.metadata.tokens_out],
   ])
   const run = await agent.runs.get(user, run_id)
-  expect(run).toMatchObject({ status: 'success', usage: { tokens_in: done.metadata.tokens_in, tokens_out: done.metadata.tokens_out } })
+  expect(run).toMatchObject({
+    status: 'success',
+    usage: { tokens_in: done.metadata.tokens_in, tokens_out: done.metadata.tokens_out },
+  })
   expect(run.steps.map(({ kind, name, status }) => [kind, name, status])).toEqual([
     ['model', 'youworker-offline', 'success'],
     ['tool', 'knowledge_search', 'success'],
   ])
   const listed = await agent.toolRuns.list(user, { session_id, limit: 10, offset: 0 })
-  expect(listed).toMatchObject({ total: 1, runs: [{ tool_name: 'knowledge_search', status: 'success', args: { query: 'How many days of leave do I have?' }, error_message: null }] })
+  expect(listed).toMatchObject({
+    total: 1,
+    runs: [
+      {
+        tool_name: 'knowledge_search',
+        status: 'success',
+        args: { query: 'How many days of leave do I have?' },
+        error_message: null,
+      },
+    ],
+  })
   expect(replica.live.filter(({ runId }) => runId === run_id).map(({ entry }) => entry)).toEqual(entries)
   for (const column of ['args', 'result', 'preview']) {
-    const rows = await asAdmin<{ value: string }>(house.adminUrl, `select encode(${column}, 'escape') as value from chat_agent.tool_runs where user_id = '${user}'`)
-    expect(rows.filter(({ value }) => value.includes('leave')), column).toEqual([])
+    const rows = await asAdmin<{ value: string }>(
+      house.adminUrl,
+      `select encode(${column}, 'escape') as value from chat_agent.tool_runs where user_id = '${user}'`,
+    )
+    expect(rows.filter(({ value }) => value.includes('leave'))).toEqual([])
   }
 })
 
@@ -151,7 +182,12 @@ test('the next turn sees the conversation, without the numbers of passages', asy
   const { user, session_id } = await ask(replica, { text_input: 'What is it?', enable_tools: false })
   const next = await replica.agent.startRun.start(chat({ text_input: 'Why?', session_id, enable_tools: false }), contextOf(user))
   const done = await doneOf(replica, user, next.run_id)
-  expect(JSON.parse(done.content).map(({ role, content }: { role: string; content: string }) => [role, role === 'system' ? '' : content])).toEqual([
+  expect(
+    JSON.parse(done.content).map(({ role, content }: { role: string; content: string }) => [
+      role,
+      role === 'system' ? '' : content,
+    ]),
+  ).toEqual([
     ['system', ''],
     ['user', 'What is it?'],
     ['assistant', 'Forty-two.'],
@@ -164,7 +200,16 @@ test('a foreign server gets no token; a server that is away takes its tools away
   await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url},gone=http://127.0.0.1:9/mcp` })
   await model.setScript({
     rules: [
-      { match: { last_role: 'user' }, reply: { tool_calls: [{ name: 'echo', arguments: { text: 'hi' } }, { name: 'fail', arguments: {} }, { name: 'no_such', arguments: {} }] } },
+      {
+        match: { last_role: 'user' },
+        reply: {
+          tool_calls: [
+            { name: 'echo', arguments: { text: 'hi' } },
+            { name: 'fail', arguments: {} },
+            { name: 'no_such', arguments: {} },
+          ],
+        },
+      },
       { reply: { echo: true } },
     ],
   })
@@ -177,7 +222,10 @@ test('a foreign server gets no token; a server that is away takes its tools away
     ['echo', undefined],
     ['fail', undefined],
   ])
-  expect(done.logs).toContainEqual({ level: 'warning', msg: 'The tool server gone cannot be reached now; its tools are missing.' })
+  expect(done.logs).toContainEqual({
+    level: 'warning',
+    msg: 'The tool server gone cannot be reached now; its tools are missing.',
+  })
   const listed = await replica.agent.toolRuns.list(user, { limit: 10, offset: 0 })
   expect(listed.runs.map(({ status }) => status).toSorted()).toEqual(['error', 'error', 'success'])
 })
@@ -185,7 +233,9 @@ test('a foreign server gets no token; a server that is away takes its tools away
 test('a tool that never answers is given up after its time', async () => {
   await using foreign = await startMcpServer({ tools: [{ name: 'sleepy', run: () => new Promise(() => {}) }] })
   await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, AGENT__TOOL_TIMEOUT_MS: '300' })
-  await model.setScript({ rules: [{ match: { last_role: 'user' }, reply: { tool_calls: [{ name: 'sleepy' }] } }, { reply: { text: 'So be it.' } }] })
+  await model.setScript({
+    rules: [{ match: { last_role: 'user' }, reply: { tool_calls: [{ name: 'sleepy' }] } }, { reply: { text: 'So be it.' } }],
+  })
   const { done } = await ask(replica, { text_input: 'go' })
   expect(done).toMatchObject({ content: 'So be it.', metadata: { status: 'success' } })
   expect(done.tool_events[1]).toMatchObject({ status: 'error', result_preview: 'sleepy did not answer in 0.3 s.' })
@@ -218,11 +268,12 @@ test.each([
 
 test('a model that always fails ends the run as an error, the partial text kept', async () => {
   await using replica = withModel()
-  await model.setScript({ rules: [{ reply: { text: 'one two three four five', drop_after: 3 } }] })
+  await model.setScript({ rules: [{ reply: { text: 'one two three '.repeat(20), drop_after: 3 } }] })
   const { done, entries, user, run_id, session_id } = await ask(replica, { text_input: 'count', enable_tools: false })
   expectWholeLog(entries, done.content)
-  expect(done.content).toMatch(/^one two three/)
+  expect(done.content).toMatch(/^one two three one/)
   expect(done.metadata).toMatchObject({ status: 'error', error: expect.stringContaining('broke off') })
+  expect(Math.max(...entries.map(({ n }) => n))).toBeGreaterThan(3_000_000)
   expect((await replica.agent.runs.get(user, run_id)).status).toBe('failed')
   const { messages } = await replica.agent.sessions.messages(user, session_id, undefined)
   expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
@@ -248,7 +299,10 @@ test('an endless answer is cut and marked', async () => {
 async function midAnswer(replica: Replica) {
   await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000), tokens_per_second: 50 } }] })
   const user = randomUUID()
-  const { run_id, session_id } = await replica.agent.startRun.start(chat({ text_input: 'talk', enable_tools: false }), contextOf(user))
+  const { run_id, session_id } = await replica.agent.startRun.start(
+    chat({ text_input: 'talk', enable_tools: false }),
+    contextOf(user),
+  )
   await waitFor(async () => textOf(await entriesOf(replica, user, run_id)).length > 20, { what: 'some text' })
   return { user, run_id, session_id }
 }
@@ -302,14 +356,21 @@ test('results of tools outlive their replica; a call without a result is repeate
   const hanging = Promise.withResolvers<string>()
   const tools: TestTool[] = [
     knowledgeSearch(PASSAGES),
-    { name: 'safe', annotations: { idempotentHint: true }, run: async () => ((counts.safe += 1), counts.safe === 1 ? hanging.promise : 'safe result') },
+    {
+      name: 'safe',
+      annotations: { idempotentHint: true },
+      run: async () => ((counts.safe += 1), counts.safe === 1 ? hanging.promise : 'safe result'),
+    },
     { name: 'risky', run: async () => ((counts.risky += 1), hanging.promise) },
   ]
   await using own = await ownTools(...tools)
   for (const name of ['safe', 'risky'] as const) {
     await model.setScript({
       rules: [
-        { match: { last_role: 'user' }, reply: { text: 'Looking. ', tool_calls: [{ name: 'knowledge_search', arguments: { query: 'x' } }, { name }] } },
+        {
+          match: { last_role: 'user' },
+          reply: { text: 'Looking. ', tool_calls: [{ name: 'knowledge_search', arguments: { query: 'x' } }, { name }] },
+        },
         { reply: { text: 'Leave is 30 days [1].' } },
       ],
     })
@@ -324,7 +385,10 @@ test('results of tools outlive their replica; a call without a result is repeate
     expect(done.citations.map(({ index }) => index)).toEqual([1])
     expect(done.metadata).toMatchObject({ status: 'success', iterations: 2, tool_calls: 2 })
     const ends = done.tool_events.filter(({ status }) => status !== 'start').map(({ tool, status }) => [tool, status])
-    expect(ends).toEqual([['knowledge_search', 'end'], [name, name === 'safe' ? 'end' : 'error']])
+    expect(ends).toEqual([
+      ['knowledge_search', 'end'],
+      [name, name === 'safe' ? 'end' : 'error'],
+    ])
     expect(done.logs.some(({ msg }) => msg.includes('outcome unknown'))).toBe(name === 'risky')
   }
   expect(counts).toEqual({ safe: 2, risky: 1 })

@@ -13,7 +13,7 @@ const ANSWER_SHARE = 0.25
 const MAX_CALLS = 16
 const CUT = '\n\n(The answer was cut here: it reached its longest.)'
 /** What JSON and terminals choke on; no answer needs it. */
-const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g
+const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
 
 export interface ModelTurn {
   readonly tool_calls: readonly ModelToolCall[]

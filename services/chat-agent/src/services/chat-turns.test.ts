@@ -21,7 +21,9 @@ test('the last user turn is the input; system turns and what follows are not tak
 })
 
 test('nothing to answer and too much to answer are refused', () => {
-  expect(() => readTurns({ messages: [{ role: 'assistant', content: 'hi' }] })).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }))
+  expect(() => readTurns({ messages: [{ role: 'assistant', content: 'hi' }] })).toThrow(
+    expect.objectContaining({ code: 'VALIDATION_ERROR' }),
+  )
   expect(() => readTurns({})).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }))
   const long = { role: 'user' as const, content: 'ä'.repeat(40_000) }
   expect(() => readTurns({ messages: [long] })).toThrow(expect.objectContaining({ code: 'PAYLOAD_TOO_LARGE' }))

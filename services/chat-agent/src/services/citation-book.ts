@@ -1,4 +1,4 @@
-import { Citation } from '@youworker/contracts/chat-agent'
+import type { Citation } from '@youworker/contracts/chat-agent'
 import { z } from 'zod'
 import { clipText } from './clip.ts'
 

@@ -8,7 +8,8 @@ const assistant = (content: string): ModelMessage => ({ role: 'assistant', conte
 
 test('the oldest turns are left out first, and what is left begins with a question', () => {
   const history = [user('a'.repeat(300)), assistant('b'.repeat(300)), user('c'.repeat(30)), assistant('d'.repeat(30))]
-  const contents = (budget: number) => fitContext({ system, history, turn: [user('now')] }, budget).map(({ content }) => content[0])
+  const contents = (budget: number) =>
+    fitContext({ system, history, turn: [user('now')] }, budget).map(({ content }) => content[0])
   expect(contents(1_000)).toEqual(['S', 'a', 'b', 'c', 'd', 'n'])
   expect(contents(200)).toEqual(['S', 'c', 'd', 'n'])
   expect(contents(40)).toEqual(['S', 'n'])

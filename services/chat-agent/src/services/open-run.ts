@@ -76,7 +76,8 @@ export class OpenRun {
 
   /** The end of the log, for the transaction that stores it. An attempt without entries first says where the answer goes on. */
   sealLast(done: Done): { entry: RunEntry; row: EntryRow }[] {
-    const rewind: RunEntryBody[] = this.attempt > 1 && this.#index === 0 ? [{ event: 'rewind', data: { offset: this.text.length } }] : []
+    const rewind: RunEntryBody[] =
+      this.attempt > 1 && this.#index === 0 ? [{ event: 'rewind', data: { offset: this.text.length } }] : []
     return [...rewind, { event: 'done' as const, data: done }].map((body, offset) => this.#seal(body, this.#index + offset + 1))
   }
 

@@ -52,7 +52,10 @@ export function restoreTurn({ question, text, steps, calls }: StoredTurn, book: 
 }
 
 /** What the model reads of a tool call that ended. */
-export function toolMessage({ name, result, error }: Pick<StoredCall, 'name' | 'result' | 'error'>, book: CitationBook): ModelMessage {
+export function toolMessage(
+  { name, result, error }: Pick<StoredCall, 'name' | 'result' | 'error'>,
+  book: CitationBook,
+): ModelMessage {
   const passages = result?.hits && result.hits.length > 0 ? book.add(result.hits) : undefined
   return { role: 'tool', tool_name: name, content: passages ?? result?.text ?? `Error: ${error ?? 'no result'}` }
 }

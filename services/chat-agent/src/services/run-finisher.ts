@@ -66,7 +66,9 @@ export class RunFinisher {
         ttft_ms: open.ttft_ms,
       })
       await repositories.entries.add(written.map(({ row }) => row))
-      await repositories.toolRuns.endOpen(run.id, (id) => open.record.space.sealText('The run ended before it had a result.', place.error(id)))
+      await repositories.toolRuns.endOpen(run.id, (id) =>
+        open.record.space.sealText('The run ended before it had a result.', place.error(id)),
+      )
       const answerId = await addAnswer(repositories, open)
       await addEvents(repositories, open, { answerId, status: STATUS[outcome.status], duration_ms: data.metadata.duration_ms })
       return written
@@ -118,14 +120,35 @@ interface End {
   readonly duration_ms: number
 }
 
-async function addEvents({ outbox }: ChatAgentRepositories, open: OpenRun, { answerId, status, duration_ms }: End): Promise<void> {
+async function addEvents(
+  { outbox }: ChatAgentRepositories,
+  open: OpenRun,
+  { answerId, status, duration_ms }: End,
+): Promise<void> {
   const { user_id, session_id, grant_id } = open.record.run
   const { tokens_in, tokens_out } = open
   const model = open.model || null
   if (answerId !== undefined) {
-    await outbox.add(chatAgent.messageCreated, { message_id: answerId, session_id, user_id, role: 'assistant', model, tokens_in, tokens_out })
+    await outbox.add(chatAgent.messageCreated, {
+      message_id: answerId,
+      session_id,
+      user_id,
+      role: 'assistant',
+      model,
+      tokens_in,
+      tokens_out,
+    })
   }
-  await outbox.add(chatAgent.runFinished, { run_id: open.id, user_id, session_id, grant_id, status, tokens_in, tokens_out, duration_ms })
+  await outbox.add(chatAgent.runFinished, {
+    run_id: open.id,
+    user_id,
+    session_id,
+    grant_id,
+    status,
+    tokens_in,
+    tokens_out,
+    duration_ms,
+  })
 }
 
 export const sinceMs = (time: string): number => Math.max(0, Date.now() - Date.parse(time))

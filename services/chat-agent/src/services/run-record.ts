@@ -27,7 +27,11 @@ interface StoredRun {
 export type RunRecord = ReturnType<typeof toRecord>
 
 /** Throws LeaseLost when the run is not there any more. */
-export async function loadRun(uow: ChatAgentUnitOfWork, sealer: Sealer, key: { id: string; space_id: string }): Promise<RunRecord> {
+export async function loadRun(
+  uow: ChatAgentUnitOfWork,
+  sealer: Sealer,
+  key: { id: string; space_id: string },
+): Promise<RunRecord> {
   const space = await sealer.forSpace(key.space_id)
   const stored = await uow.in([key.space_id]).read(async (repositories) => {
     const run = await repositories.runs.find(key.id)
@@ -64,9 +68,10 @@ function toRecord({ run, session, entries, steps, toolRuns, messages, space }: S
   const earlier = turns.slice(0, -1)
   // Numbers of passages mean something only within their own run.
   const unnumbered = (text: string) => new CitationFilter(() => false).whole(text)
-  const history = earlier.map(
-    ({ row, content }): ModelMessage => ({ role: row.role, content: row.role === 'assistant' ? unnumbered(content) : content }),
-  )
+  const history = earlier.map(({ row, content }): ModelMessage => ({
+    role: row.role,
+    content: row.role === 'assistant' ? unnumbered(content) : content,
+  }))
   const sum = (count: (step: ModelStepRow) => number) => steps.reduce((total, step) => total + count(step), 0)
   return {
     run,

@@ -91,7 +91,9 @@ export class RunService {
   }
 
   async listTasks(userId: string, page: { limit: number; offset: number }): Promise<{ tasks: Task[]; total: number }> {
-    const { rows, total } = await this.#parts.uow.in([userId]).read(({ jobs }) => jobs.list({ user_id: userId, kind: KIND, ...page }))
+    const { rows, total } = await this.#parts.uow
+      .in([userId])
+      .read(({ jobs }) => jobs.list({ user_id: userId, kind: KIND, ...page }))
     return { tasks: rows.map(toTask), total: Number(total) }
   }
 
@@ -129,7 +131,10 @@ export class RunService {
       const job = await uow.in([space_id]).read(({ jobs }) => jobs.get(id))
       const open = new OpenRun(record, record.run.attempt, { writer, live })
       const cancelled = job?.status === 'cancelled'
-      await finisher.finishEnded(open, cancelled ? { status: 'stopped' } : { status: 'error', error: job?.error ?? 'The run failed.' })
+      await finisher.finishEnded(
+        open,
+        cancelled ? { status: 'stopped' } : { status: 'error', error: job?.error ?? 'The run failed.' },
+      )
     } catch (error) {
       // Its session was deleted meanwhile.
       if (!(error instanceof LeaseLost)) throw error

@@ -8,7 +8,7 @@ export interface McpServer {
 }
 
 /** Our built-in tool servers that a run uses. */
-export const OWN_SERVERS = ['semantic', 'datetime'] as const
+const OWN_SERVERS = ['semantic', 'datetime'] as const
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i
 

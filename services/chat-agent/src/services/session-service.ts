@@ -44,7 +44,8 @@ export class SessionService {
     return this.#uow.in([user_id]).write(async ({ sessions, outbox, idempotency }) => {
       const made = await idempotency.once(request, async () => {
         const row = await sessions.add({ id, space_id: user_id, user_id, external_id, title, model, enable_tools, tools_pinned })
-        if (!row) throw new AppError('CONFLICT', 'You have a session with this external_id already; use that one or choose another')
+        if (!row)
+          throw new AppError('CONFLICT', 'You have a session with this external_id already; use that one or choose another')
         await outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
         return { session_id: id }
       })

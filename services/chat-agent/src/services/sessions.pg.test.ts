@@ -25,7 +25,9 @@ test('a session is found by id and by external_id, by nobody else, and external 
     await expect(sessions.get(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.messages(ben, ref, undefined)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.delete(ben, ref, contextOf(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
-    await expect(replica.agent.startRun.start(chat({ text_input: 'x', session_id: ref }), contextOf(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
+    await expect(replica.agent.startRun.start(chat({ text_input: 'x', session_id: ref }), contextOf(ben))).rejects.toEqual(
+      code('SESSION_NOT_FOUND'),
+    )
   }
   const renamed = await sessions.update(anna, 'my chat', { title: null, model: 'm', enable_tools: false })
   expect(renamed).toMatchObject({ title: null, model: 'm', enable_tools: false })
@@ -59,18 +61,29 @@ test('a run is stored with its message, title, first entries, job and events, se
   // A turn in a session that exists takes only the new message, and waits for the one before.
   const next = await startRun.start(chat({ messages, session_id }), contextOf(user))
   expect((await sessions.messages(user, session_id, undefined)).messages).toHaveLength(4)
-  expect((await entriesOf(replica, user, next.run_id))[1]?.body).toEqual({ event: 'status', data: { stage: 'queued', position: 1 } })
+  expect((await entriesOf(replica, user, next.run_id))[1]?.body).toEqual({
+    event: 'status',
+    data: { stage: 'queued', position: 1 },
+  })
 
   const other = randomUUID()
-  for (const act of [() => runs.get(other, run_id), () => runs.stop(other, run_id), () => runs.entries(other, run_id, 0), () => runs.get(user, other)]) {
+  for (const act of [
+    () => runs.get(other, run_id),
+    () => runs.stop(other, run_id),
+    () => runs.entries(other, run_id, 0),
+    () => runs.get(user, other),
+  ]) {
     await expect(act()).rejects.toEqual(code('RUN_NOT_FOUND'))
   }
-  const tables = await asAdmin<{ name: string }>(house.adminUrl, `select table_name as name from information_schema.tables where table_schema = 'chat_agent'`)
+  const tables = await asAdmin<{ name: string }>(
+    house.adminUrl,
+    `select table_name as name from information_schema.tables where table_schema = 'chat_agent'`,
+  )
   expect(tables.length).toBeGreaterThan(10)
+  const hex = Buffer.from(canary).toString('hex')
   for (const { name } of tables) {
-    const rows = await asAdmin<{ row: string }>(house.adminUrl, `select t::text as row from chat_agent.${name} t`)
-    const hex = Buffer.from(canary).toString('hex')
-    expect(rows.filter(({ row }) => row.includes(canary) || row.includes(hex)), name).toEqual([])
+    const rows = await asAdmin<{ row: string }>(house.adminUrl, `select '${name} ' || t::text as row from chat_agent.${name} t`)
+    expect(rows.filter(({ row }) => row.includes(canary) || row.includes(hex))).toEqual([])
   }
   const subjects = await asAdmin<{ subject: string; n: number }>(
     house.adminUrl,
@@ -87,7 +100,10 @@ test('a repeated start answers like the first and begins nothing new', async () 
   const user = randomUUID()
   const { startRun, sessions } = replica.agent
   const context = contextOf(user, { idempotencyKey: 'k1' })
-  const [first, again] = await Promise.all([startRun.start(chat({ text_input: 'x' }), context), startRun.start(chat({ text_input: 'x' }), context)])
+  const [first, again] = await Promise.all([
+    startRun.start(chat({ text_input: 'x' }), context),
+    startRun.start(chat({ text_input: 'x' }), context),
+  ])
   expect(again).toEqual(first)
   expect(await startRun.start(chat({ text_input: 'x' }), context)).toEqual(first)
   expect((await sessions.list(user, { limit: 10, offset: 0 })).total).toBe(1)
@@ -106,16 +122,25 @@ test('a run that waits is cancelled at once, with one done', async () => {
   expect(entries[2]?.body).toMatchObject({ data: { content: '', metadata: { status: 'stopped', session_id } } })
   expect((await sessions.messages(user, session_id, undefined)).messages).toHaveLength(1)
   await expect(runs.getTask(randomUUID(), run_id)).rejects.toEqual(code('TASK_NOT_FOUND'))
-  expect(await runs.listTasks(user, { limit: 10, offset: 0 })).toMatchObject({ total: 1, tasks: [{ id: run_id, type: 'chat', state: 'cancelled' }] })
+  expect(await runs.listTasks(user, { limit: 10, offset: 0 })).toMatchObject({
+    total: 1,
+    tasks: [{ id: run_id, type: 'chat', state: 'cancelled' }],
+  })
 })
 
 test('a run whose process died between the job and its end gets its done', async () => {
   const user = randomUUID()
   const { startRun, runs } = replica.agent
   const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
-  await asAdmin(house.adminUrl, `update chat_agent.jobs set status = 'failed', error = 'gone', finished_at = now() where id = '${run_id}'`)
+  await asAdmin(
+    house.adminUrl,
+    `update chat_agent.jobs set status = 'failed', error = 'gone', finished_at = now() where id = '${run_id}'`,
+  )
   await runs.endLeftOver()
-  expect((await entriesOf(replica, user, run_id)).at(-1)?.body).toMatchObject({ event: 'done', data: { metadata: { status: 'error', error: 'gone' } } })
+  expect((await entriesOf(replica, user, run_id)).at(-1)?.body).toMatchObject({
+    event: 'done',
+    data: { metadata: { status: 'error', error: 'gone' } },
+  })
   expect(await runs.get(user, run_id)).toMatchObject({ status: 'failed', error: 'gone' })
 })
 
@@ -126,7 +151,11 @@ test('deleting a session leaves no row of it', async () => {
   await sessions.delete(user, session_id, contextOf(user))
   await expect(runs.entries(user, run_id, 0)).rejects.toEqual(code('RUN_NOT_FOUND'))
   for (const table of ['sessions', 'messages', 'runs', 'run_entries', 'model_steps', 'tool_runs', 'jobs']) {
-    expect(await asAdmin(house.adminUrl, `select 1 from chat_agent.${table} where space_id = '${user}'`), table).toEqual([])
+    const left = await asAdmin(
+      house.adminUrl,
+      `select '${table}' as table_name from chat_agent.${table} where space_id = '${user}'`,
+    )
+    expect(left).toEqual([])
   }
 })
 
@@ -137,7 +166,7 @@ test('pages of messages follow each other and stay within their size', async () 
   const messages = Array.from({ length: 9 }, (_, turn) => ({ role: turn % 2 ? 'assistant' : 'user', content: `${turn} ${long}` }))
   const { session_id } = await startRun.start(chat({ messages: messages.slice(0, 7) }), contextOf(user))
   const seen: string[] = []
-  for (let after: string | null | undefined; after !== null; ) {
+  for (let after: string | null | undefined; after !== null;) {
     const page = await sessions.messages(user, session_id, after)
     expect(Buffer.byteLength(JSON.stringify(page.messages))).toBeLessThanOrEqual(256 * 1024)
     seen.push(...page.messages.map(({ content }) => content))
@@ -150,10 +179,15 @@ test('entries of a former owner are not written', async () => {
   const user = randomUUID()
   const { startRun, uow, runs } = replica.agent
   const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
-  const row = (attempt: number, n: number) => ({ run_id, n: attempt * 1_000_000 + n, attempt, space_id: user, body: Buffer.from('x') })
+  const row = (attempt: number, n: number) => ({
+    run_id,
+    n: attempt * 1_000_000 + n,
+    attempt,
+    space_id: user,
+    body: Buffer.from('x'),
+  })
   const write = (attempt: number, n: number) => uow.in([user]).write(({ entries }) => entries.addFenced([row(attempt, n)]))
-  const numbers = async () =>
-    (await uow.in([user]).read(({ entries }) => entries.page(run_id, 2, 100))).map(({ n }) => n)
+  const numbers = async () => (await uow.in([user]).read(({ entries }) => entries.page(run_id, 2, 100))).map(({ n }) => n)
   await uow.in([user]).write(({ runs: rows }) => rows.begin(run_id, 1))
   await write(1, 1)
   await uow.in([user]).write(({ runs: rows }) => rows.begin(run_id, 2))

@@ -122,12 +122,26 @@ async function addMessages(
   const turn = await sessions.beginTurn(session_id, { messages: turns.length, title, enable_tools: input.enable_tools })
   const rows = turns.map(({ role, content }) => {
     const id = newId()
-    return { id, space_id, session_id, run_id, turn, role, content: space.sealText(content, place.message(id)), tokens_in: 0, tokens_out: 0 }
+    return {
+      id,
+      space_id,
+      session_id,
+      run_id,
+      turn,
+      role,
+      content: space.sealText(content, place.message(id)),
+      tokens_in: 0,
+      tokens_out: 0,
+    }
   })
   await messages.add(rows)
   const model = input.model ?? session.model
   for (const { id: message_id, role } of rows) {
-    await outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, tokens_in: 0, tokens_out: 0 }, context)
+    await outbox.add(
+      chatAgent.messageCreated,
+      { message_id, session_id, user_id, role, model, tokens_in: 0, tokens_out: 0 },
+      context,
+    )
   }
   return turn
 }

@@ -30,7 +30,11 @@ export class ToolBox implements AsyncDisposable {
 
   private constructor(
     offers: ReadonlyMap<string, OfferedTool>,
-    { connections, problems, timeoutMs }: { connections: ReadonlyMap<string, ToolConnection>; problems: string[]; timeoutMs: number },
+    {
+      connections,
+      problems,
+      timeoutMs,
+    }: { connections: ReadonlyMap<string, ToolConnection>; problems: string[]; timeoutMs: number },
   ) {
     this.#offers = offers
     this.#connections = connections

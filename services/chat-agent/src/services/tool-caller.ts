@@ -39,7 +39,11 @@ export class ToolCaller {
     metrics.toolRuns.labels(call.name, result.status).inc()
   }
 
-  showEnd(open: OpenRun, { id, name }: StoredCall, { status, result, error, latency_ms }: Omit<Result, 'latency_ms'> & { latency_ms: number | null }): void {
+  showEnd(
+    open: OpenRun,
+    { id, name }: StoredCall,
+    { status, result, error, latency_ms }: Omit<Result, 'latency_ms'> & { latency_ms: number | null },
+  ): void {
     const result_preview = previewOf(result, error)
     const ended = status === 'success' ? 'end' : 'error'
     const ts = new Date().toISOString()
@@ -69,7 +73,12 @@ export class ToolCaller {
     return { ...outcome, latency_ms: Math.round(performance.now() - started) }
   }
 
-  async #try(name: string, args: Record<string, unknown>, tools: ToolBox, signal: AbortSignal): Promise<Omit<Result, 'latency_ms'>> {
+  async #try(
+    name: string,
+    args: Record<string, unknown>,
+    tools: ToolBox,
+    signal: AbortSignal,
+  ): Promise<Omit<Result, 'latency_ms'>> {
     try {
       const { text, is_error, structured } = await tools.call(name, args, signal)
       if (is_error) return { status: 'error', result: null, error: clipText(text || 'The tool failed.', MAX_ERROR) }

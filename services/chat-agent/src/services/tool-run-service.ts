@@ -32,7 +32,10 @@ export class ToolRunService {
         sealed === null ? null : clipBytes(space.openText(sealed, where(id)), SHOWN.text)
       // Written by this service as an object.
       const opened = JSON.parse(space.openText(args, place.args(id))) as Record<string, unknown>
-      const texts = { error_message: text(error, place.error), result_preview: status === 'success' ? text(preview, place.preview) : null }
+      const texts = {
+        error_message: text(error, place.error),
+        result_preview: status === 'success' ? text(preview, place.preview) : null,
+      }
       return { id, tool_name, status, start_ts, end_ts, latency_ms, args: clipArgs(opened, SHOWN.args), ...texts }
     })
     return { runs, total }

@@ -62,7 +62,6 @@ export function docsRoutes(routes: () => readonly Route[]): Route[] {
     }),
     defineRoute({
       ...common,
-      limit: 'none',
       path: '/docs/{asset}',
       summary: 'Files of Swagger UI',
       params: z.object({ asset: z.string().max(64) }),

@@ -63,8 +63,8 @@ const groupRoutesOfOne = [
     answer: Group.extend({ members: z.array(Member) }),
     errors: group.getGroup.errors,
     async handle(call) {
-      const [one, listed] = await Promise.all([client(call).getGroup(call.params), members(call)])
-      return { ...one, members: listed }
+      const one = await client(call).getGroup(call.params)
+      return one.members.length >= one.member_count ? one : { ...one, members: await members(call) }
     },
   }),
   update('PATCH'),

@@ -73,6 +73,8 @@ export const healthRoutes = [
   }),
   defineRoute({
     ...common,
+    // One request here is seven inside.
+    limit: 'default',
     path: '/health/detailed',
     aliases: ['/v1/health/detailed'],
     summary: 'Every service and what it depends on, asked in parallel, 2 s each',

@@ -60,18 +60,14 @@ function readTags(value: string): string[] {
   }
 }
 
-/** With an `Idempotency-Key` the n-th file of a repeated upload is the same upload. */
+/** A long upload outlives an access token. */
 function pieceStore({ exchange, deps }: UploadCall): PieceStore {
-  const { idempotencyKey } = exchange.once
   const client = async () => {
     const identity = exchange.identity && (await deps.authenticator.renew(exchange.identity))
     return deps.ingestion.as(exchange.scopeOf(identity))
   }
   return {
-    async open(name, at) {
-      const once = idempotencyKey === undefined ? {} : { idempotencyKey: `${idempotencyKey}:${at}` }
-      return (await (await client()).openUpload({ name }, once)).blob_id
-    },
+    open: async (name) => (await (await client()).openUpload({ name })).blob_id,
     write: async (blob_id, index, bytes) => (await client()).writeUpload({ blob_id, index, bytes }),
     finish: async (blob_id, pieces, sha256) => (await client()).finishUpload({ blob_id, pieces, sha256 }),
   }

@@ -1,5 +1,6 @@
 import type { GroupTables } from '@youworker/database/group/tables'
 import { sql, type Transaction } from 'kysely'
+import type { Membership } from './member-repository.ts'
 
 type Role = 'admin' | 'member'
 
@@ -13,6 +14,13 @@ export interface GroupView {
   readonly member_count: number
   readonly role: Role
 }
+
+export interface GroupWithMembers extends GroupView {
+  readonly members: readonly Membership[]
+}
+
+/** As times look everywhere in the house: a time inside of JSON is written by Postgres, not by the driver. */
+const ISO_TIME = sql`to_char(joined_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
 interface NewGroup {
   readonly id: string
@@ -38,9 +46,16 @@ export class GroupRepository {
     await this.#db.insertInto('groups').values(group).execute()
   }
 
-  /** One statement, always the same text, so that it runs prepared. */
   seenBy(userId: string, groupId: string): Promise<GroupView | undefined> {
     return this.#views(userId).where('groups.id', '=', groupId).executeTakeFirst()
+  }
+
+  /** One statement, always the same text, so that it runs prepared. The newest members first, at most `limit`. */
+  seenWithMembers(userId: string, groupId: string, limit: number): Promise<GroupWithMembers | undefined> {
+    const newest = sql<Membership[]>`to_json(array(
+      select json_build_object('user_id', user_id, 'role', role, 'joined_at', ${ISO_TIME}) from members
+      where members.group_id = groups.id order by joined_at desc, user_id desc limit ${limit}))`
+    return this.#views(userId).select(newest.as('members')).where('groups.id', '=', groupId).executeTakeFirst()
   }
 
   /** Newest first. */

@@ -17,7 +17,9 @@ test('who makes a group is its admin and sees it; a stranger does not, whatever 
   const [ada, bob] = [house.users.add('ada'), house.users.add('bob')]
   const made = await house.groups.create({ name: 'Büro 🏢', description: 'Alles' }, as(ada))
   expect(made).toMatchObject({ name: 'Büro 🏢', description: 'Alles', member_count: 1, role: 'admin' })
-  expect(await house.groups.get(made.id, as(ada))).toEqual(made)
+  const seen = { ...made, members: (await house.members.list(made.id, page, as(ada))).members }
+  expect(await house.groups.get(made.id, as(ada))).toEqual(seen)
+  expect(seen.members).toMatchObject([{ user_id: ada, username: 'ada', role: 'admin' }])
   expect(await house.groups.list(page, as(ada))).toEqual({ groups: [made], total: 1 })
   expect(await house.groups.spaces(as(ada))).toEqual([ada, made.id])
 
@@ -34,7 +36,7 @@ test('who makes a group is its admin and sees it; a stranger does not, whatever 
   }
   expect(await house.groups.list(page, stranger)).toEqual({ groups: [], total: 0 })
   expect(await house.groups.spaces(stranger)).toEqual([bob])
-  expect(await house.groups.get(made.id, as(ada))).toEqual(made)
+  expect(await house.groups.get(made.id, as(ada))).toEqual(seen)
   expect(await house.told(made.id)).toEqual(['group.created', 'member.added'])
 })
 

@@ -1,9 +1,11 @@
-import { group, type Group } from '@youworker/contracts/group'
+import { group, type Group, type Member } from '@youworker/contracts/group'
+import { LIMITS } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
 import type { GroupUnitOfWork } from '../unit-of-work.ts'
 import { type Act, audited, groupNotFound, recordAudit, requireAdmin } from './access.ts'
 import type { Context } from './context.ts'
 import { type ClaimName, nameKey, type OwnGroups } from './own-groups.ts'
+import { type UserDirectory, withNames } from './user-directory.ts'
 
 interface Page {
   readonly limit: number
@@ -19,10 +21,12 @@ const actOn = (action: Act['action'], groupId: string): Act => ({ action, target
 
 export class GroupService {
   readonly #uow: GroupUnitOfWork
+  readonly #users: UserDirectory
   readonly #own: OwnGroups
 
-  constructor(uow: GroupUnitOfWork, own: OwnGroups) {
+  constructor(uow: GroupUnitOfWork, users: UserDirectory, own: OwnGroups) {
     this.#uow = uow
+    this.#users = users
     this.#own = own
   }
 
@@ -50,14 +54,15 @@ export class GroupService {
         }),
       ),
     )
-    return this.get(made.group_id, context)
+    return this.#view(made.group_id, context)
   }
 
   /** One transaction with one statement: the most frequent request of this service. */
-  async get(groupId: string, { caller }: Context): Promise<Group> {
-    const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenBy(caller.user_id, groupId))
+  async get(groupId: string, context: Context): Promise<Group & { members: Member[] }> {
+    const { user_id: userId } = context.caller
+    const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenWithMembers(userId, groupId, LIMITS.listRows))
     if (!view) throw groupNotFound()
-    return view
+    return { ...view, members: await withNames(this.#users, view.members, context) }
   }
 
   async list(page: Page, { caller }: Context): Promise<{ groups: Group[]; total: number }> {
@@ -77,7 +82,7 @@ export class GroupService {
             this.#change(groupId, changes, context, claim),
           ),
     )
-    return this.get(groupId, context)
+    return this.#view(groupId, context)
   }
 
   async delete(groupId: string, context: Context): Promise<void> {
@@ -97,6 +102,12 @@ export class GroupService {
   /** Every space the caller may read: their own and their groups'. */
   async spaces({ caller }: Context): Promise<string[]> {
     return [caller.user_id, ...(await this.#own.ids(caller.user_id))]
+  }
+
+  async #view(groupId: string, { caller }: Context): Promise<Group> {
+    const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenBy(caller.user_id, groupId))
+    if (!view) throw groupNotFound()
+    return view
   }
 
   async #change(groupId: string, { name, description }: GroupChanges, context: Context, claim: ClaimName): Promise<void> {

@@ -4,7 +4,7 @@ import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
 import { type Act, audited, recordAudit, requireAdmin, requireMember } from './access.ts'
 import type { Context } from './context.ts'
 import type { OwnGroups } from './own-groups.ts'
-import type { UserDirectory } from './user-directory.ts'
+import { GONE, type UserDirectory, withNames } from './user-directory.ts'
 
 interface Page {
   readonly limit: number
@@ -16,9 +16,6 @@ export interface NewMember {
   readonly username?: string | undefined
   readonly role: string
 }
-
-/** Shown for a member whose account is gone. */
-const GONE = 'deleted user'
 
 export class MemberService {
   readonly #uow: GroupUnitOfWork
@@ -36,11 +33,7 @@ export class MemberService {
       await requireMember(repos, groupId, context.caller.user_id)
       return { rows: await repos.members.list(groupId, page), total: await repos.members.count(groupId) }
     })
-    const names = await this.#users.names(
-      rows.map(({ user_id }) => user_id),
-      context,
-    )
-    return { members: rows.map((row) => ({ ...row, username: names.get(row.user_id) ?? GONE })), total }
+    return { members: await withNames(this.#users, rows, context), total }
   }
 
   async add(groupId: string, wanted: NewMember, context: Context): Promise<Member> {

@@ -6,3 +6,17 @@ export interface UserDirectory {
   names(userIds: readonly string[], context: Context): Promise<ReadonlyMap<string, string>>
   named(username: string, context: Context): Promise<{ readonly id: string; readonly username: string } | undefined>
 }
+
+/** Shown for a member whose account is gone. */
+export const GONE = 'deleted user'
+
+/** The rows, at most 200, with the names of their users. */
+export async function withNames<Row extends { readonly user_id: string }>(
+  users: UserDirectory,
+  rows: readonly Row[],
+  context: Context,
+): Promise<(Row & { username: string })[]> {
+  const ids = rows.map(({ user_id }) => user_id)
+  const names = await users.names(ids, context)
+  return rows.map((row) => ({ ...row, username: names.get(row.user_id) ?? GONE }))
+}

@@ -28,7 +28,14 @@ test('no chunk crosses a heading or a page', () => {
     [['C'], 'four'],
   ])
   const block = { title_path: [] }
-  const paged = { title: undefined, text: 'one\n\ntwo', blocks: [{ ...block, text: 'one', start: 0, end: 3, page: 1 }, { ...block, text: 'two', start: 5, end: 8, page: 2 }] }
+  const paged = {
+    title: undefined,
+    text: 'one\n\ntwo',
+    blocks: [
+      { ...block, text: 'one', start: 0, end: 3, page: 1 },
+      { ...block, text: 'two', start: 5, end: 8, page: 2 },
+    ],
+  }
   expect(chunkDocument(paged, size).map(({ page }) => page)).toEqual([1, 2])
 })
 
@@ -39,7 +46,12 @@ test.each([
   ['one endless line', 'word '.repeat(10_000)],
 ])('%s ends in bounded chunks that lose no character', (_, text) => {
   const chunks = chunkDocument(parseText(text), { tokens: 400, overlap: 0 })
-  expect(chunks.map((chunk) => chunk.text.trim()).join('').replaceAll(' ', '')).toBe(text.replaceAll(' ', ''))
+  expect(
+    chunks
+      .map((chunk) => chunk.text.trim())
+      .join('')
+      .replaceAll(' ', ''),
+  ).toBe(text.replaceAll(' ', ''))
   for (const chunk of chunks) {
     expect(Buffer.byteLength(chunk.text)).toBeLessThanOrEqual(8_192)
     expect(chunk.text.isWellFormed()).toBe(true)

@@ -7,6 +7,7 @@ const LETTERS_PER_TOKEN = 5
  */
 export function countTokens(text: string): number {
   let tokens = 0
-  for (const [piece] of text.matchAll(PIECE)) tokens += piece.length <= LETTERS_PER_TOKEN + 1 ? 1 : Math.ceil(piece.length / LETTERS_PER_TOKEN)
+  for (const [piece] of text.matchAll(PIECE))
+    tokens += piece.length <= LETTERS_PER_TOKEN + 1 ? 1 : Math.ceil(piece.length / LETTERS_PER_TOKEN)
   return tokens
 }

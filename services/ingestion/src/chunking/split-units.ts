@@ -13,7 +13,9 @@ const MAX_UNIT_LENGTH = 1_000
 
 /** Cuts a block after sentences and lines; what is still too long after words, at last anywhere but inside a character. */
 export function splitUnits(block: ParsedBlock, maxTokens: number): Unit[] {
-  return sentences(block.text).flatMap(([from, to]) => cut(block.text, from, to, maxTokens).map(([start, end]) => unit(block, start, end)))
+  return sentences(block.text).flatMap(([from, to]) =>
+    cut(block.text, from, to, maxTokens).map(([start, end]) => unit(block, start, end)),
+  )
 }
 
 const unit = (block: ParsedBlock, from: number, to: number): Unit => ({

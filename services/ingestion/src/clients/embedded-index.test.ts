@@ -14,19 +14,17 @@ const entry = (chunk_id: string, text: string, direction: Uint8Array, generation
 }
 const ids = (candidates: readonly { chunk_id: string }[]) => candidates.map(({ chunk_id }) => chunk_id)
 
-async function withIndexes(count: number, work: (indexes: SearchIndex[], dir: string) => Promise<void>): Promise<void> {
+/** Two processes' views of one folder. */
+async function withIndexes(work: (one: SearchIndex, two: SearchIndex, dir: string) => Promise<void>): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const dir = await mkdtemp(join(tmpdir(), 'youworker-index-'))
   stack.defer(() => rm(dir, { recursive: true, force: true }))
-  await work(
-    Array.from({ length: count }, () => stack.use(createEmbeddedIndex(dir, { logger: silentLogger() }))),
-    dir,
-  )
+  const open = () => stack.use(createEmbeddedIndex(dir, { logger: silentLogger() }))
+  await work(open(), open(), dir)
 }
 
 test('words and vectors of a space are found; an older version is dropped', () =>
-  withIndexes(1, async ([index]) => {
-    if (!index) return expect.unreachable()
+  withIndexes(async (index) => {
     expect(await index.state(SPACE)).toBeUndefined()
     await index.reset(SPACE, START)
     const base = { ...START, seq: 0 }
@@ -49,11 +47,12 @@ test('words and vectors of a space are found; an older version is dropped', () =
   }))
 
 test('processes share the files, and none overtakes another unseen', () =>
-  withIndexes(2, async ([one, two]) => {
-    if (!one || !two) return expect.unreachable()
+  withIndexes(async (one, two) => {
     await one.reset(SPACE, START)
     const base = { ...START, seq: 0 }
-    await Promise.all(Array.from({ length: 20 }, (_, at) => (at % 2 ? one : two).add(SPACE, base, [entry(`c${at}`, 'dogs', vector(1, at))])))
+    await Promise.all(
+      Array.from({ length: 20 }, (_, at) => (at % 2 ? one : two).add(SPACE, base, [entry(`c${at}`, 'dogs', vector(1, at))])),
+    )
     expect((await two.search(SPACE, { terms: ['dog'], limit: 50 })).lexical).toHaveLength(20)
     expect(await one.advance(SPACE, base, 1, [])).toBe(true)
     expect(await two.advance(SPACE, base, 2, [])).toBe(false)
@@ -64,12 +63,13 @@ test('processes share the files, and none overtakes another unseen', () =>
   }))
 
 test('thousands of chunks can be replaced', () =>
-  withIndexes(1, async ([index]) => {
-    if (!index) return expect.unreachable()
+  withIndexes(async (index) => {
     await index.reset(SPACE, START)
     for (const generation of [1, 2, 3]) {
       const base = { ...START, seq: generation - 1 }
-      const entries = Array.from({ length: 3_000 }, (_, at) => entry(`${generation}-${at}`, `w${at} w${at * 7} text`, vector(at, 1), generation))
+      const entries = Array.from({ length: 3_000 }, (_, at) =>
+        entry(`${generation}-${at}`, `w${at} w${at * 7} text`, vector(at, 1), generation),
+      )
       expect(await index.add(SPACE, base, entries)).toBe(true)
       expect(await index.advance(SPACE, base, generation, [{ document_id: 'd', generation }])).toBe(true)
     }
@@ -77,8 +77,7 @@ test('thousands of chunks can be replaced', () =>
   }))
 
 test('another machine is sent away until it is the only one', () =>
-  withIndexes(1, async ([index], dir) => {
-    if (!index) return expect.unreachable()
+  withIndexes(async (index, _other, dir) => {
     await writeFile(join(dir, 'machine'), 'another machine')
     await expect(index.check()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('Qdrant') })
     await expect(index.state(SPACE)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })

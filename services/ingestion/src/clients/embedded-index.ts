@@ -92,4 +92,6 @@ class IndexThread {
 }
 
 const unavailable = (why: string) =>
-  new AppError('SERVICE_UNAVAILABLE', `The search index cannot be used right now (${why}); try again in a few seconds`, { retryAfter: 5 })
+  new AppError('SERVICE_UNAVAILABLE', `The search index cannot be used right now (${why}); try again in a few seconds`, {
+    retryAfter: 5,
+  })

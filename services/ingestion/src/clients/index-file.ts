@@ -139,7 +139,9 @@ export class IndexFile {
   }
 
   #matching(terms: readonly string[], limit: number, documents: string | undefined): Candidate[] {
-    const match = terms.map((term) => `${isUnspaced(term) ? 'grams' : '{heading body}'} : "${term.replaceAll('"', '""')}"`).join(' OR ')
+    const match = terms
+      .map((term) => `${isUnspaced(term) ? 'grams' : '{heading body}'} : "${term.replaceAll('"', '""')}"`)
+      .join(' OR ')
     const rows = this.#db
       .prepare(
         `select c.chunk_id, c.generation, -bm25(words, 2.0, 1.0, 1.0) as score from words join chunks c on c.id = words.rowid
@@ -151,7 +153,9 @@ export class IndexFile {
   }
 
   #remove(documentId: string, belowGeneration: number, { dimensions }: Meta): void {
-    const rows = this.#db.prepare('select id from chunks where document_id = ? and generation < ?').all(documentId, BigInt(belowGeneration))
+    const rows = this.#db
+      .prepare('select id from chunks where document_id = ? and generation < ?')
+      .all(documentId, BigInt(belowGeneration))
     const tables = dimensions === null ? ['words'] : ['words', 'vectors']
     const statements = [...tables.map((table) => `delete from ${table} where rowid = ?`), 'delete from chunks where id = ?']
     const prepared = statements.map((statement) => this.#change(statement))
@@ -173,7 +177,12 @@ export class IndexFile {
     const row = this.#db.prepare('select epoch, model, seq, dimensions from meta').get()
     if (!row) return undefined
     const { epoch, model, seq, dimensions } = row
-    return { epoch: String(epoch), model: String(model), seq: Number(seq), dimensions: dimensions === null ? null : Number(dimensions) }
+    return {
+      epoch: String(epoch),
+      model: String(model),
+      seq: Number(seq),
+      dimensions: dimensions === null ? null : Number(dimensions),
+    }
   }
 
   /** FTS5 leaves numbers beyond 2^53 as the last row id, which `run` answers: without bigints it would throw. */

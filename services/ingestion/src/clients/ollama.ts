@@ -39,7 +39,10 @@ async function request(url: string, model: string, input: readonly string[], sig
   const length = embeddings[0]?.length ?? 0
   const fits = embeddings.length === input.length && length > 0
   if (!fits || !embeddings.every((vector) => vector.length === length && vector.every(Number.isFinite))) {
-    throw new AppError('LLM_ERROR', `The model ${model} answered with vectors that do not fit the question; check that it is an embedding model`)
+    throw new AppError(
+      'LLM_ERROR',
+      `The model ${model} answered with vectors that do not fit the question; check that it is an embedding model`,
+    )
   }
   return embeddings.map((vector) => Float32Array.from(vector))
 }
@@ -54,8 +57,12 @@ function explain(error: unknown, url: string, model: string, timedOutMs: number 
     return new AppError('LLM_ERROR', `The embedding model ${model} refused a text (HTTP ${status})`, { cause: error })
   }
   const what = timedOutMs === undefined ? 'cannot be reached' : `did not answer in ${timedOutMs / 1_000} s`
-  const message = status === undefined ? `The embedding model at ${url} ${what}` : `The embedding model at ${url} failed (HTTP ${status})`
-  return new AppError('SERVICE_UNAVAILABLE', `${message}; documents can be searched by words until it does`, { cause: error, retryAfter: 5 })
+  const message =
+    status === undefined ? `The embedding model at ${url} ${what}` : `The embedding model at ${url} failed (HTTP ${status})`
+  return new AppError('SERVICE_UNAVAILABLE', `${message}; documents can be searched by words until it does`, {
+    cause: error,
+    retryAfter: 5,
+  })
 }
 
 /** The library's errors carry the HTTP status. */

@@ -2,7 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@youworker/runtime/logger'
 
 /** Repeats `work`, about `ms` apart so that replicas do not meet. Disposing waits for a run that is under way. */
-export function every(ms: number, work: () => Promise<void>, { what, logger }: { what: string; logger: Logger }): AsyncDisposable {
+export function every(
+  ms: number,
+  work: () => Promise<void>,
+  { what, logger }: { what: string; logger: Logger },
+): AsyncDisposable {
   const stop = new AbortController()
   const loop = async (): Promise<void> => {
     for (;;) {

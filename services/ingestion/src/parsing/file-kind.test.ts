@@ -3,7 +3,9 @@ import { expect, test } from 'vitest'
 import { judgeFile } from './file-kind.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
-const png = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0, 1, 8, 6, 0, 0, 0])
+const png = Uint8Array.from([
+  0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0, 0, 1, 8, 6, 0, 0, 0,
+])
 
 test.each([
   ['notes/a.md', bytes('# Título — 日本語'), 'text/markdown'],

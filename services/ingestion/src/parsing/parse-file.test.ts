@@ -72,6 +72,11 @@ test.each([
 })
 
 test('a parse can be called off', async () => {
-  const call = parseFile({ bytes: samplePdf([['x']]), name: 'x', mime: 'application/pdf', signal: AbortSignal.abort(new Error('off')) })
+  const call = parseFile({
+    bytes: samplePdf([['x']]),
+    name: 'x',
+    mime: 'application/pdf',
+    signal: AbortSignal.abort(new Error('off')),
+  })
   await expect(call).rejects.toThrow('off')
 })

@@ -4,7 +4,8 @@ import type { ParsedDocument } from './parsed-document.ts'
 import { parseMarkdown } from './parse-markdown.ts'
 
 /** What a reader of the page does not read. */
-const NOISE = 'script, style, noscript, template, nav, iframe, object, embed, svg, canvas, button, input, select, textarea, [hidden]'
+const NOISE =
+  'script, style, noscript, template, nav, iframe, object, embed, svg, canvas, button, input, select, textarea, [hidden]'
 
 /** The page's whole text by way of Markdown: nothing is judged unimportant but navigation, scripts and controls. */
 export function parseHtml(html: string): ParsedDocument {
@@ -25,7 +26,10 @@ function markdownService(): TurndownService {
     filter: 'img',
     replacement: (_content, node) => ('getAttribute' in node ? (node.getAttribute('alt') ?? '') : ''),
   })
-  service.addRule('cells', { filter: ['td', 'th'], replacement: (content) => ` ${content.trim().replaceAll(/\s*\n\s*/g, ' ')} |` })
+  service.addRule('cells', {
+    filter: ['td', 'th'],
+    replacement: (content) => ` ${content.trim().replaceAll(/\s*\n\s*/g, ' ')} |`,
+  })
   service.addRule('rows', { filter: 'tr', replacement: (content) => `|${content}\n` })
   service.addRule('tables', { filter: 'table', replacement: (content) => `\n\n${content.trim()}\n\n` })
   return service

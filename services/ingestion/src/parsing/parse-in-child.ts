@@ -48,7 +48,8 @@ export async function parseInChild(mime: string, bytes: Uint8Array, signal?: Abo
 }
 
 function readAnswer(output: string, stop: AbortSignal): ParsedDocument {
-  if (stop.aborted) throw new AppError('VALIDATION_ERROR', 'the file takes too much time or memory to read; split it and send the parts')
+  if (stop.aborted)
+    throw new AppError('VALIDATION_ERROR', 'the file takes too much time or memory to read; split it and send the parts')
   const answer = parseJson(output)
   if (answer === undefined) throw new AppError('VALIDATION_ERROR', 'the file is damaged and cannot be read; export it again')
   if ('error' in answer) throw new AppError('VALIDATION_ERROR', answer.error)

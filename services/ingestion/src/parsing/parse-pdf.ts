@@ -11,7 +11,10 @@ export async function parsePdf(bytes: Uint8Array): Promise<ParsedDocument> {
       { cause: error },
     )
   })
-  const [{ text: pages }, meta] = await Promise.all([extractText(pdf, { mergePages: false }), getMeta(pdf).catch(() => undefined)])
+  const [{ text: pages }, meta] = await Promise.all([
+    extractText(pdf, { mergePages: false }),
+    getMeta(pdf).catch(() => undefined),
+  ])
   const title: unknown = meta?.info['Title']
   return assemble(pages.map(tidy), typeof title === 'string' ? sensibleTitle(title) : undefined)
 }

@@ -1,7 +1,7 @@
 import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/ingestion/tables'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
-export type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation'>
+type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation'>
 export type NewChunk = Omit<ChunkRow, 'space_id' | 'document_id' | 'generation'>
 
 export interface DocumentFilter {
@@ -142,14 +142,21 @@ export class DocumentRepository {
       .innerJoin('chunks', (join) =>
         join.onRef('chunks.document_id', '=', 'documents.id').onRef('chunks.generation', '=', 'documents.generation'),
       )
-      .select(['chunks.id as chunk_id', 'chunks.document_id', 'chunks.generation', 'chunks.page', 'chunks.title_path', 'chunks.text'])
+      .select([
+        'chunks.id as chunk_id',
+        'chunks.document_id',
+        'chunks.generation',
+        'chunks.page',
+        'chunks.title_path',
+        'chunks.text',
+      ])
       .select(['documents.title', 'documents.uri'])
       .where('chunks.id', 'in', chunkIds)
       .execute()
   }
 }
 
-export interface LabelFilter {
+interface LabelFilter {
   readonly tags?: readonly string[] | undefined
   readonly collection?: string | undefined
 }

@@ -1,7 +1,7 @@
 import type { IngestionTables } from '@youworker/database/ingestion/tables'
 import { type Kysely, sql } from 'kysely'
 
-export interface EmbeddingRow {
+interface EmbeddingRow {
   readonly text_hash: string
   readonly vector: Buffer
 }

@@ -74,7 +74,13 @@ export class IndexRepository {
   }
 
   /** Chunks of one version from `index` on, with their vectors of `model` where there are any. */
-  chunks(version: { document_id: string; generation: number; model: string; from: number; limit: number }): Promise<IndexableChunk[]> {
+  chunks(version: {
+    document_id: string
+    generation: number
+    model: string
+    from: number
+    limit: number
+  }): Promise<IndexableChunk[]> {
     const { document_id, generation, model, from, limit } = version
     return this.#db
       .selectFrom('chunks as c')

@@ -21,7 +21,7 @@ export interface RunTotals {
   readonly errors: string[]
 }
 
-export type NewRun = Omit<RunRow, 'created_at' | 'started_at'>
+type NewRun = Omit<RunRow, 'created_at' | 'started_at'>
 export type NewRunFile = Omit<RunFileRow, 'chunks' | 'document_id' | 'run_id' | 'space_id'>
 type FilePatch = Partial<Pick<RunFileRow, 'status' | 'stage' | 'percent' | 'error' | 'chunks' | 'document_id' | 'blob_id'>>
 
@@ -88,7 +88,9 @@ export class RunRepository {
         sql<number>`sum(chunks)::int`.as('chunks'),
         sql<number>`sum(size_bytes)::bigint`.as('total_bytes'),
         sql<number>`avg(percent)::float8`.as('percent'),
-        sql<string[]>`coalesce(array_agg(path || ': ' || error order by index) filter (where error is not null), '{}')`.as('errors'),
+        sql<string[]>`coalesce(array_agg(path || ': ' || error order by index) filter (where error is not null), '{}')`.as(
+          'errors',
+        ),
       ])
       .where('run_id', 'in', runIds)
       .groupBy('run_id')

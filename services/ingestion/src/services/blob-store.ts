@@ -75,9 +75,7 @@ export class BlobStore {
       signal.throwIfAborted()
       const bytes = await this.piece(blob, index)
       const sealed = await this.seal(copy, index, bytes)
-      await space.write(({ blobs }) =>
-        blobs.putPiece({ blob_id: copy.id, index, space_id: spaceId, size: bytes.length, sealed }),
-      )
+      await space.write(({ blobs }) => blobs.putPiece({ blob_id: copy.id, index, space_id: spaceId, size: bytes.length, sealed }))
     }
     const { size, pieces, sha256 } = blob
     await space.write(({ blobs }) => blobs.finish(copy.id, { size: size ?? 0, pieces: pieces ?? 0, sha256: sha256 ?? '' }))

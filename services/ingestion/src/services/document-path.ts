@@ -3,7 +3,7 @@ import { AppError } from '@youworker/contracts/errors'
 
 const MAX_LENGTH = 1_024
 
-export interface DocumentPath {
+interface DocumentPath {
   /** `notes/a.md`: folders as sent, without a leading slash. */
   readonly path: string
   readonly path_hash: string

@@ -69,7 +69,11 @@ export class DocumentService {
       await repos.index.record(space_id, document_id, seq)
       const { user_id } = context.caller
       await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id }, context)
-      await recordAudit(repos.outbox, context, { action: 'document.delete', outcome: 'allowed', target: ['document', document_id] })
+      await recordAudit(repos.outbox, context, {
+        action: 'document.delete',
+        outcome: 'allowed',
+        target: ['document', document_id],
+      })
       return space_id
     })
     await this.#level.refresh([space_id], { waitMs: INDEX_WAIT_MS })

@@ -11,7 +11,7 @@ export interface Embedder {
 /** Runs a write that only counts while its owner still owns the work. */
 export type Write = <T>(work: (repositories: IngestionRepositories) => Promise<T>) => Promise<T>
 
-export interface EmbeddableText {
+interface EmbeddableText {
   readonly text_hash: string
   readonly text: string
 }

@@ -13,7 +13,7 @@ import { documentPath, fileName, spacesOf } from './document-path.ts'
 import { embeddable, type EmbeddingService, type Write } from './embedding-service.ts'
 
 /** What a file of a run is ingested with. `write` is fenced by the run's attempt. */
-export interface FileTask {
+interface FileTask {
   readonly run: RunView
   readonly file: RunFileRow
   readonly signal: AbortSignal
@@ -84,7 +84,11 @@ export class FileIngester {
     signal.throwIfAborted()
     if (chunks.length === 0) throw new AppError('VALIDATION_ERROR', 'the file holds no text')
     if (chunks.length > MAX_CHUNKS) throw tooMuchText()
-    const title = document.title?.toWellFormed().replaceAll(/[\s\p{Cc}]+/gu, ' ').trim().slice(0, MAX_TITLE)
+    const title = document.title
+      ?.toWellFormed()
+      .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+      .trim()
+      .slice(0, MAX_TITLE)
     return { title: title || fileName(file.path), chunks }
   }
 
@@ -126,14 +130,23 @@ export class FileIngester {
     const space_id = run.target_space_id
     const state = await repos.index.next(space_id)
     if (state.erased_at !== null) throw new AppError('GROUP_NOT_FOUND', 'the group was deleted')
-    const { path, path_hash, uri } = documentPath(file.path)
-    const before = await repos.documents.lockByPath(space_id, path_hash)
     const { tags, collection, group_id, is_private, user_id } = run
+    const where = { space_id, user_id, ...documentPath(file.path) }
+    const labels = { tags, collection, group_id, is_private }
+    const before = await repos.documents.lockByPath(space_id, where.path_hash)
     const { blob, kept, title, chunks } = made
     const document = await repos.documents.putVersion({
-      ...{ id: newId(), space_id, user_id, path, path_hash, uri, title, tags, collection, group_id, is_private },
-      ...{ mime: file.mime ?? '', bytes_size: blob.size ?? 0, sha256: blob.sha256 ?? '', source: 'upload' as const },
-      ...{ blob_id: kept, pipeline: this.#pipeline, chunk_count: chunks.length },
+      ...where,
+      ...labels,
+      id: newId(),
+      title,
+      mime: file.mime ?? '',
+      bytes_size: blob.size ?? 0,
+      sha256: blob.sha256 ?? '',
+      source: 'upload',
+      blob_id: kept,
+      pipeline: this.#pipeline,
+      chunk_count: chunks.length,
     })
     await repos.documents.addChunks(document, chunks.map(asRow))
     if (before) {

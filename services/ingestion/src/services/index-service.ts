@@ -41,7 +41,9 @@ export class IndexService {
     if (behind.length === 0) return
     const work = Promise.all(behind.map((spaceId) => this.#catchUp(spaceId)))
     if (waitMs === undefined) return void (await abortable(work, signal))
-    const logged = work.catch((error: unknown) => this.#logger.warn({ error }, 'the search index could not be brought up to date'))
+    const logged = work.catch((error: unknown) =>
+      this.#logger.warn({ error }, 'the search index could not be brought up to date'),
+    )
     const { promise: waited, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, waitMs)
     await Promise.race([logged, waited])
@@ -56,7 +58,8 @@ export class IndexService {
   async #behind(spaceIds: readonly string[]): Promise<string[]> {
     const states = await this.#uow.in(spaceIds).read(({ index }) => index.states(spaceIds))
     const behind: string[] = []
-    for (const state of states) if (state.erased_at === null && !this.#isLevel(await this.#index.state(state.space_id), state)) behind.push(state.space_id)
+    for (const state of states)
+      if (state.erased_at === null && !this.#isLevel(await this.#index.state(state.space_id), state)) behind.push(state.space_id)
     return behind
   }
 
@@ -109,7 +112,7 @@ export class IndexService {
 
   async #addVersion(spaceId: string, base: IndexState, { document_id, generation }: IndexChange): Promise<boolean> {
     if (generation === null) return true
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       const chunks = await this.#chunks(spaceId, { document_id, generation, from })
       const entries = chunks.map(({ chunk_id, title, title_path, text, vector }): IndexEntry => {
         return { chunk_id, document_id, generation, heading: [title, ...title_path].join('\n'), text, vector }

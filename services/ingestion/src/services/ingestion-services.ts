@@ -15,7 +15,7 @@ import { SearchService } from './search-service.ts'
 import type { SpaceAccess } from './space-access.ts'
 import { UploadService } from './upload-service.ts'
 
-export interface ServicePorts {
+interface ServicePorts {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly sealer: Sealer

@@ -14,7 +14,9 @@ test('what both lists have comes before what one has', () => {
 
 test('every score lies between 0 and 1, and falls', () => {
   for (const mode of ['hybrid', 'dense', 'lexical'] as const) {
-    const scores = rank(mode, { dense: mode === 'lexical' ? [] : dense, lexical: mode === 'dense' ? [] : lexical }).map(({ score }) => score)
+    const scores = rank(mode, { dense: mode === 'lexical' ? [] : dense, lexical: mode === 'dense' ? [] : lexical }).map(
+      ({ score }) => score,
+    )
     expect(scores).toEqual(scores.toSorted((a, b) => b - a))
     for (const score of scores) expect(score).toSatisfy((value: number) => value > 0 && value <= 1)
   }

@@ -2,7 +2,7 @@ import type { SearchMode } from '@youworker/contracts/ingestion'
 import type { z } from 'zod'
 import type { Candidate, Candidates } from './search-index.ts'
 
-export type Mode = z.infer<typeof SearchMode>
+type Mode = z.infer<typeof SearchMode>
 
 export interface Ranked {
   readonly chunk_id: string

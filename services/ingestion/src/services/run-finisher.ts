@@ -12,7 +12,10 @@ interface Ending {
 }
 
 /** Ends a run whose worker has it: files, job and event in the caller's transaction. */
-export async function finishRun(repos: IngestionRepositories, { run, attempt, cancelled = false, reason }: Ending): Promise<void> {
+export async function finishRun(
+  repos: IngestionRepositories,
+  { run, attempt, cancelled = false, reason }: Ending,
+): Promise<void> {
   await repos.runs.closeFiles(run.id, { status: cancelled ? 'cancelled' : 'failed', error: cancelled ? null : (reason ?? null) })
   const totals = (await repos.runs.totals([run.id])).get(run.id)
   const status = cancelled ? 'cancelled' : statusOf(totals)
@@ -36,7 +39,12 @@ function statusOf(totals: RunTotals | undefined): 'success' | 'partial' | 'faile
   return files_done === 0 ? 'failed' : 'partial'
 }
 
-async function announce({ outbox }: IngestionRepositories, run: RunView, status: Status, totals: RunTotals | undefined): Promise<void> {
+async function announce(
+  { outbox }: IngestionRepositories,
+  run: RunView,
+  status: Status,
+  totals: RunTotals | undefined,
+): Promise<void> {
   const { files = 0, chunks = 0, total_bytes = 0 } = totals ?? {}
   const duration_ms = run.started_at === null ? 0 : Math.max(0, Date.now() - Date.parse(run.started_at))
   const { id: run_id, user_id, target_space_id: space_id } = run

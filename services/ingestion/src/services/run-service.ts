@@ -109,7 +109,8 @@ async function detail({ runs }: IngestionRepositories, runId: string, userId: st
 
 async function task({ jobs, runs }: IngestionRepositories, taskId: string, userId: string): Promise<Task> {
   const job = await jobs.get(taskId)
-  if (!job || job.user_id !== userId) throw new AppError('TASK_NOT_FOUND', 'There is no such task of yours; GET /v1/tasks lists them')
+  if (!job || job.user_id !== userId)
+    throw new AppError('TASK_NOT_FOUND', 'There is no such task of yours; GET /v1/tasks lists them')
   return taskView(job, (await runs.totals([taskId])).get(taskId))
 }
 

@@ -11,7 +11,7 @@ import type { CallContext } from './call-context.ts'
 import { documentPath, spaceOf } from './document-path.ts'
 import { type SpaceAccess, notFound } from './space-access.ts'
 
-export interface StartInput {
+interface StartInput {
   readonly files: readonly { readonly blob_id: string; readonly name: string; readonly mime?: string | undefined }[]
   readonly tags: readonly string[]
   readonly collection?: string | undefined
@@ -70,7 +70,11 @@ export class RunStarter {
       const reference = await scope.write((repos) =>
         repos.idempotency.once(request, async () => {
           const blobs = await takeBlobs(repos, input, user_id)
-          if (!blobs) throw notFound(spaces, new AppError('BLOB_NOT_FOUND', 'There is no such unused upload of yours; upload the file again'))
+          if (!blobs)
+            throw notFound(
+              spaces,
+              new AppError('BLOB_NOT_FOUND', 'There is no such unused upload of yours; upload the file again'),
+            )
           return storeRun(repos, input, await judgeAll(repos, input, blobs, open), context)
         }),
       )
@@ -91,15 +95,21 @@ export class RunStarter {
       if (error instanceof AppError && error.code === 'GROUP_NOT_FOUND') {
         await this.#uow
           .in([context.caller.user_id])
-          .write(({ outbox }) => recordAudit(outbox, context, { action: 'run.start', outcome: 'denied', target: ['group', groupId] }))
+          .write(({ outbox }) =>
+            recordAudit(outbox, context, { action: 'run.start', outcome: 'denied', target: ['group', groupId] }),
+          )
       }
       throw error
     }
   }
-
 }
 
-async function judgeAll({ blobs }: IngestionRepositories, input: StartInput, taken: readonly BlobRow[], open: OpenPiece): Promise<Judged[]> {
+async function judgeAll(
+  { blobs }: IngestionRepositories,
+  input: StartInput,
+  taken: readonly BlobRow[],
+  open: OpenPiece,
+): Promise<Judged[]> {
   const judged: Judged[] = []
   for (const [at, blob] of taken.entries()) {
     const file = input.files[at]
@@ -153,9 +163,13 @@ async function takeBlobs({ blobs }: IngestionRepositories, input: StartInput, us
     const blob = await blobs.lockOwn(id, userId, 'update')
     if (!blob || blob.used_at !== null) return undefined
     if (blob.space_id !== userId && blob.space_id !== input.group_id) {
-      throw new AppError('VALIDATION_ERROR', 'An upload of this request was opened for another group; upload it again for this one')
+      throw new AppError(
+        'VALIDATION_ERROR',
+        'An upload of this request was opened for another group; upload it again for this one',
+      )
     }
-    if (blob.finished_at === null) throw new AppError('VALIDATION_ERROR', 'An upload of this request is not finished yet; finish it first')
+    if (blob.finished_at === null)
+      throw new AppError('VALIDATION_ERROR', 'An upload of this request is not finished yet; finish it first')
     byId.set(id, blob)
   }
   return input.files.flatMap(({ blob_id }) => byId.get(blob_id) ?? [])
@@ -175,6 +189,9 @@ function refusal(judged: readonly Judged[]): AppError {
   const details: ErrorDetail[] = bad.slice(0, 20).map(({ path, reason }) => ({ field: path, message: reason }))
   const code = bad.every((verdict) => verdict.code === 'UNSUPPORTED_MEDIA_TYPE') ? 'UNSUPPORTED_MEDIA_TYPE' : 'VALIDATION_ERROR'
   const first = bad[0]
-  const message = bad.length === 1 && first ? `${first.path}: ${first.reason}` : `None of the ${bad.length} files can be read: ${first?.path}: ${first?.reason}`
+  const message =
+    bad.length === 1 && first
+      ? `${first.path}: ${first.reason}`
+      : `None of the ${bad.length} files can be read: ${first?.path}: ${first?.reason}`
   return new AppError(code, message, { details })
 }

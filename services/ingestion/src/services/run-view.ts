@@ -45,7 +45,8 @@ function fileView(file: RunFileRow): RunFile {
 export function taskView(job: JobRow, totals: RunTotals | undefined): Task {
   const { id, status: state, progress_current: current, progress_total: total, attempt: attempts, created_at, updated_at } = job
   const task = { id, type: 'ingestion', state, progress: { current, total }, attempts, created_at, updated_at }
-  const result = totals && TERMINAL.includes(state) ? { result: { files_processed: totals.files_done, chunks_written: totals.chunks } } : {}
+  const result =
+    totals && TERMINAL.includes(state) ? { result: { files_processed: totals.files_done, chunks_written: totals.chunks } } : {}
   const error = job.error ?? totals?.errors[0]
   return { ...task, ...result, ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }) }
 }

@@ -44,7 +44,10 @@ export class SearchService {
   async search(query: SearchQuery, context: CallContext): Promise<SearchAnswer> {
     const started = performance.now()
     const spaces = await this.#spaces(query, context)
-    const [question] = await Promise.all([this.#question(query, context), this.#deps.level.refresh(spaces, { waitMs: CATCH_UP_MS })])
+    const [question] = await Promise.all([
+      this.#question(query, context),
+      this.#deps.level.refresh(spaces, { waitMs: CATCH_UP_MS }),
+    ])
     const results = await this.#find(query, spaces, question)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)

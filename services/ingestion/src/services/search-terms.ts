@@ -38,4 +38,5 @@ export function searchTerms(query: string): string[] {
   return [...new Set(terms)].slice(0, MAX_TERMS)
 }
 
-const pairs = (letters: readonly string[]): string[] => letters.slice(1).map((letter, index) => `${letters[index] ?? ''}${letter}`)
+const pairs = (letters: readonly string[]): string[] =>
+  letters.slice(1).map((letter, index) => `${letters[index] ?? ''}${letter}`)

@@ -4,8 +4,12 @@ import type { CallContext } from './call-context.ts'
 import { SpaceAccess } from './space-access.ts'
 
 const context: CallContext = {
-  ...{ caller: { user_id: 'u', token: 't' }, correlationId: '', traceparent: '', deadline: 0 },
-  ...{ signal: new AbortController().signal, idempotencyKey: undefined },
+  caller: { user_id: 'u', token: 't' },
+  correlationId: '',
+  traceparent: '',
+  deadline: 0,
+  signal: new AbortController().signal,
+  idempotencyKey: undefined,
 }
 
 test('spaces are asked for once, and again after news', async () => {

@@ -7,7 +7,7 @@ const MAX_USERS = 10_000
 /** Asks the group service, as the caller. Throws a 503 or 504 code when it does not answer. */
 export type ListSpaces = (context: CallContext) => Promise<readonly string[]>
 
-export interface Spaces {
+interface Spaces {
   /** Never empty: the caller's own space is always one. */
   readonly ids: readonly string[]
   /** False while groups cannot be asked: then only the own space is known. */

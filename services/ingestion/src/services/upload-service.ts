@@ -40,7 +40,10 @@ export class UploadService {
     const name = input.name.toWellFormed().replaceAll('\0', '\u{FFFD}')
     await this.#uow.in([space_id]).write(async ({ blobs }) => {
       if ((await blobs.countUnused(user_id)) >= MAX_UNUSED) {
-        throw new AppError('PAYLOAD_TOO_LARGE', `You have ${MAX_UNUSED} uploads that no run uses; start a run with them or wait an hour`)
+        throw new AppError(
+          'PAYLOAD_TOO_LARGE',
+          `You have ${MAX_UNUSED} uploads that no run uses; start a run with them or wait an hour`,
+        )
       }
       await blobs.add({ id, space_id, user_id, name, declared_size: input.size ?? null })
     })
@@ -94,7 +97,10 @@ export class UploadService {
     const rows = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.pieceSizes(blob.id))
     const complete = rows.every(({ index, size }, at) => index === at && (size === LIMITS.piece || at === rows.length - 1))
     if (rows.length !== pieces || !complete) {
-      throw new AppError('VALIDATION_ERROR', `Of ${pieces} pieces, ${rows.length} arrived whole; send the missing ones, then finish again`)
+      throw new AppError(
+        'VALIDATION_ERROR',
+        `Of ${pieces} pieces, ${rows.length} arrived whole; send the missing ones, then finish again`,
+      )
     }
     return rows.reduce((total, { size }) => total + size, 0)
   }

@@ -1,0 +1,38 @@
+import { AppError } from '@youworker/contracts/errors'
+
+const MAX_LINE = 4 * 1024 * 1024
+
+/**
+ * NDJSON, line by line. A line that is no JSON, or never ends, breaks the stream once the lines before it were read: the
+ * library would drop it silently.
+ */
+export const checkedLines = (body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> => ReadableStream.from(readLines(body))
+
+async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    if (rest.length > MAX_LINE) throw new AppError('LLM_ERROR', 'The model sent a line without end.')
+    yield* checked(lines)
+  }
+  yield* checked([rest + decoder.decode()])
+}
+
+function* checked(lines: readonly string[]): Generator<Uint8Array> {
+  for (const line of lines) {
+    if (line.trim() === '') continue
+    if (!isObject(line)) throw new AppError('LLM_ERROR', 'The model sent a line that is no JSON.')
+    yield Buffer.from(`${line}\n`)
+  }
+}
+
+function isObject(line: string): boolean {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null
+  } catch {
+    return false
+  }
+}
