@@ -1,39 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Browser } from './support/browser.ts'
 import { startTestHouse, type TestHouse } from './support/house.ts'
 import { failure, Person } from './support/person.ts'
 
 let house: TestHouse
 beforeAll(async () => void (house = await startTestHouse()), 120_000)
 afterAll(() => house[Symbol.asyncDispose]())
-
-/** A browser: keeps cookies, sends its origin. */
-class Browser {
-  readonly #api: string
-  readonly cookies = new Map<string, string>()
-
-  constructor(api: string) {
-    this.#api = api
-  }
-
-  async call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-    const response = await fetch(`${this.#api}${path}`, {
-      method,
-      headers: {
-        'content-type': 'application/json',
-        cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
-      if (value === '' || /max-age=0/i.test(cookie)) this.cookies.delete(name)
-      else this.cookies.set(name, value)
-    }
-    const text = await response.text()
-    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
-  }
-}
 
 test('a password account: made by root, signs in, reads itself, signs out', async () => {
   const made = await house.root.post('/v1/admin/users', { username: 'grace', password: 'correct horse battery' })

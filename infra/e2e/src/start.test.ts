@@ -1,114 +1,189 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Endpoints, spawnStart } from './support/spawned-house.ts'
+import { isRunning, ROOT, runStart, type SpawnedHouse, spawnHouse } from './support/spawned-house.ts'
 
+/** Any uid but 0 will do: no account is needed for it. */
+const NOBODY = 65_534
+const AT_ONCE = { OFFLINE_MODEL__TOKENS_PER_SECOND: '0' }
 let dir: string
+let files: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker start '))
-  await mkdir(join(dir, 'files/notes'), { recursive: true })
-  await writeFile(join(dir, 'files/notes/bees.md'), '# Bees\n\nA bee visits about two thousand flowers a day.\n')
+  // Others may enter: one test runs as somebody else.
+  await chmod(dir, 0o755)
+  files = join(dir, 'my files')
+  await mkdir(join(files, 'notes'), { recursive: true })
+  await writeFile(join(files, 'notes/bees.md'), '# Bees\n\nA bee visits about two thousand flowers a day.\n')
   await writeFile(
-    join(dir, 'files/whales.html'),
+    join(files, 'whales.html'),
     '<html><head><title>Whales</title></head><body><p>A blue whale eats four tonnes of krill a day.</p></body></html>',
   )
   await writeFile(
-    join(dir, 'files/owls.pdf'),
+    join(files, 'owls.pdf'),
     samplePdf([['Preface.'], ['An owl turns its head by two hundred and seventy degrees.']], 'Owls'),
   )
-  await writeFile(join(dir, 'files/broken.pdf'), '%PDF-1.7 and nothing')
+  await writeFile(join(files, 'broken.pdf'), '%PDF-1.7 and nothing')
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
-/** `--once` in a fresh data folder, with paths relative to the caller's folder. */
-async function once(name: string, ...args: string[]) {
-  const started = spawnStart(
-    ['--once', '--data', join(dir, name), ...args],
-    { OFFLINE_MODEL__TOKENS_PER_SECOND: '0' },
-    join(dir, 'files'),
+/** `--once` with paths relative to the caller's folder. */
+const once_ = (name: string, ...args: string[]) =>
+  runStart(['--once', '--data', join(dir, name), ...args], { env: AT_ONCE, cwd: files })
+
+async function expectNothingLeft(house: SpawnedHouse, pids: readonly number[]) {
+  for (const pid of pids) await waitFor(async () => !(await isRunning(pid)), { what: `the end of process ${pid}` })
+  await waitFor(async () => (await house.started.processes()).length === 0, { what: 'the end of every process it started' }).catch(
+    async (cause: unknown) => {
+      throw new Error(`still running:\n${(await house.started.processes()).join('\n')}`, { cause })
+    },
   )
-  return { code: await started.exit, output: started.output() }
 }
 
-const gone = (pid: number) => {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch {
-    return true
-  }
-}
+const pidsOf = async (house: SpawnedHouse) => (await house.endpoints()).processes.map(({ pid }) => pid ?? 0)
+const control = (house: SpawnedHouse, ...args: string[]) => runStart([...args, '--data', house.dataDir])
 
-test('answers from a folder and a file, with title and page', async () => {
-  const bees = await once('a', 'notes', 'whales.html', '--ask', 'How many flowers does a bee visit a day?')
-  expect(bees.output).toMatch(/two thousand flowers[\s\S]*Sources:\s+\[1\] Bees/)
+test('seven processes answer from a folder, then one process from another file, with title and page', async () => {
+  const bees = await once_('a', 'notes', 'whales.html', '--ask', 'How many flowers does a bee visit a day?')
+  expect(bees.output).toMatch(/two thousand flowers[\s\S]*\nSources:\n\[1\] Bees\n/)
   expect(bees.code).toBe(0)
-  const owls = await once('a', 'owls.pdf', '--ask', 'By how many degrees does an owl turn its head?')
-  expect(owls.output).toMatch(/Sources:\s+\[1\] Owls, page 2|Sources:\s+\[1\] Owls, 2/)
+  const owls = await once_('a', '--single-process', 'owls.pdf', '--ask', 'By how many degrees does an owl turn its head?')
+  expect(owls.output).toMatch(/two hundred and seventy degrees[\s\S]*\nSources:\n\[1\] Owls, page 2|\nSources:\n\[1\] Owls, p\. 2/)
   expect(owls.code).toBe(0)
 }, 180_000)
 
 test('exit codes say what happened', async () => {
-  const failed = await once('b', 'broken.pdf', 'whales.html', '--ask', 'How much krill does a whale eat?')
-  expect([failed.code, failed.output]).toEqual([2, expect.stringContaining('broken.pdf')])
-  const uncited = await once('b', 'whales.html', '--ask', 'zzz qqq xxx?')
-  expect(uncited.code, uncited.output).toBe(3)
-  const missing = await once('b', 'no-such-folder', '--ask', 'x?')
+  const failed = await once_('b', '--single-process', 'broken.pdf', 'whales.html', '--ask', 'How much krill does a whale eat?')
+  expect([failed.code, failed.output]).toEqual([2, expect.stringMatching(/1 of 2 files failed: broken\.pdf: \S/)])
+  const uncited = await once_('b', '--single-process', 'whales.html', '--ask', 'zzz qqq xxx?')
+  expect([uncited.code, uncited.output]).toEqual([3, expect.stringContaining('cites none of the given files')])
+  const missing = await once_('b', 'no-such-folder', '--ask', 'x?')
   expect([missing.code, missing.output]).toEqual([1, expect.stringContaining('no-such-folder')])
-  const qdrant = spawnStart(['--once', '--data', join(dir, 'q')], { LLM__QDRANT_URL: 'http://127.0.0.1:6333' })
-  expect([await qdrant.exit, qdrant.output()]).toEqual([1, expect.stringMatching(/comes later/)])
+  const qdrant = await runStart(['--once', '--data', join(dir, 'q')], { env: { LLM__QDRANT_URL: 'http://127.0.0.1:6333' } })
+  expect([qdrant.code, qdrant.output]).toEqual([1, expect.stringMatching(/comes later/)])
 }, 180_000)
 
-test('one process: status, restart of what was killed, stop; nothing is left', async () => {
-  const data = join(dir, 'c')
-  const house = spawnStart(['--single-process', '--no-demo', '--data', data])
-  const endpoints = await waitFor(async () => JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')) as Endpoints, {
-    what: 'endpoints.json',
-    timeoutMs: 60_000,
-  })
-  expect((await stat(join(data, 'endpoints.json'))).mode & 0o777).toBe(0o600)
-  expect(endpoints.processes.map(({ name }) => name).sort()).toEqual(['nats', 'offline-model', 'postgres', 'youworker.1'])
-  const status = spawnStart(['status', '--data', data])
-  expect(await status.exit).toBe(0)
-  for (const { name } of endpoints.processes) expect(status.output()).toContain(name)
+test('two houses at once beside a taken port: each its own port and data; status, logs, restart, stop and Ctrl+C', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const port = (taken.address() as { port: number }).port
+  const options = { env: { ...AT_ONCE, API__PORT: String(port) } }
+  const [one, many] = await Promise.all([
+    spawnHouse(join(dir, 'one'), ['--no-demo', '--single-process'], options),
+    spawnHouse(join(dir, 'many'), ['--no-demo', '--replicas', 'gateway=2,group=2'], options),
+  ])
+  taken.close()
+  const addresses: string[] = []
+  for (const house of [one, many]) {
+    const { api, processes } = await house.endpoints()
+    expect(house.started.output()).toContain(`Port ${port} is taken; the API is on ${new URL(api).port}`)
+    expect((await stat(join(house.dataDir, 'endpoints.json'))).mode & 0o777).toBe(0o600)
+    addresses.push(...processes.flatMap(({ url }) => url ?? []))
+  }
+  expect(new Set(addresses).size).toBe(addresses.length)
+  expect(addresses).not.toContain(`http://127.0.0.1:${port}`)
 
-  const nats = endpoints.processes.find(({ name }) => name === 'nats')?.pid ?? 0
-  process.kill(nats, 'SIGKILL')
-  await waitFor(() => /nats.*(again|restart)/i.test(house.output()), { what: 'the line about the restart' })
-  await waitFor(async () => (await fetch(`${endpoints.api}/health/ready`)).ok, { what: 'readiness after the restart of NATS' })
-
-  const stop = spawnStart(['stop', '--data', data])
-  expect(await stop.exit, stop.output()).toBe(0)
-  expect(await house.exit).toBe(0)
-  for (const { pid } of endpoints.processes) await waitFor(() => gone(pid), { what: `the end of ${pid}` })
-}, 180_000)
-
-test('after kill -9 of the supervisor its children end too', async () => {
-  const data = join(dir, 'd')
-  const house = spawnStart(['--no-demo', '--data', data])
-  const { processes } = await waitFor(async () => JSON.parse(await readFile(join(data, 'endpoints.json'), 'utf8')) as Endpoints, {
-    what: 'endpoints.json',
-    timeoutMs: 60_000,
-  })
-  expect(processes.map(({ name }) => name).sort()).toEqual([
+  const names = (await one.endpoints()).processes.map(({ name }) => name)
+  expect(names.sort()).toEqual(['nats', 'offline-model', 'postgres', 'youworker.1'])
+  expect((await many.endpoints()).processes.map(({ name }) => name).sort()).toEqual([
     'analytics.1',
     'auth.1',
     'chat-agent.1',
     'gateway.1',
+    'gateway.2',
     'group.1',
+    'group.2',
     'ingestion.1',
     'nats',
     'offline-model',
     'postgres',
     'tools.1',
   ])
-  expect((await readdir(data)).sort()).toEqual(expect.arrayContaining(['endpoints.json', 'index', 'logs', 'nats', 'postgres']))
-  house.child.kill('SIGKILL')
-  await house.exit
-  for (const { name, pid } of processes) await waitFor(() => gone(pid), { what: `the end of ${name}` })
-  const again = await once('d', 'whales.html', '--ask', 'How much krill does a blue whale eat a day?')
-  expect(again.code, again.output).toBe(0)
+  expect((await readdir(many.dataDir)).sort()).toEqual(expect.arrayContaining(['endpoints.json', 'index', 'logs', 'nats', 'postgres']))
+  await one.root.upload([{ name: 'one.md', content: '# One\n\nOnly in the first house.' }])
+  expect((await one.root.get('/v1/documents')).body.total).toBe(1)
+  expect((await many.root.get('/v1/documents')).body.total).toBe(0)
+  // A key of one house opens no other.
+  expect((await many.root.call('GET', '/v1/auth/me', undefined, { 'x-api-key': one.root.key ?? '' })).status).toBe(401)
+
+  const status = await control(many, 'status')
+  expect(status.code, status.output).toBe(0)
+  for (const { name, pid } of (await many.endpoints()).processes) {
+    expect(status.output).toMatch(new RegExp(`^${name.replace('.', '\\.')} +(up|ready) +process ${pid},`, 'm'))
+  }
+  const logs = await control(many, 'logs', 'group')
+  expect([logs.code, logs.output]).toEqual([0, expect.stringMatching(/== group\.1[\s\S]*== group\.2/)])
+  expect(await control(many, 'logs', 'nobody')).toEqual({ code: 1, output: expect.stringContaining('There is no log of nobody') })
+
+  const before = new Map((await many.endpoints()).processes.map(({ name, pid }) => [name, pid]))
+  const restarted = await control(many, 'restart', 'group')
+  expect([restarted.code, restarted.output]).toEqual([0, 'Restarted: group.1, group.2\n'])
+  await waitFor(async () => (await many.root.post('/v1/groups', { name: 'after the restart' })).status === 201, { what: 'the group service' })
+  const after = new Map((await many.endpoints()).processes.map(({ name, pid }) => [name, pid]))
+  expect([...after].filter(([name, pid]) => before.get(name) !== pid).map(([name]) => name).sort()).toEqual(['group.1', 'group.2'])
+  expect((await control(many, 'restart', 'nothing')).code).toBe(1)
+
+  await one.kill('nats')
+  await waitFor(() => one.deaths().includes('nats'), { what: 'the line about the death of NATS' })
+  await waitFor(async () => (await one.root.get('/health/ready')).status === 200, { what: 'readiness after the restart of NATS' })
+  expect((await one.root.chat('What is only in the first house?')).done.citations).toHaveLength(1)
+
+  const pidsOfOne = await pidsOf(one)
+  const stop = await control(one, 'stop')
+  expect([stop.code, await one.started.exit], stop.output).toEqual([0, 0])
+  await expectNothingLeft(one, pidsOfOne)
+  expect(await control(one, 'status')).toEqual({ code: 1, output: expect.stringContaining('does not run') })
+
+  const pidsOfMany = await pidsOf(many)
+  const stream = await many.root.fetch('/v1/ingestion-runs', { headers: { connection: 'keep-alive' } })
+  expect(stream.status).toBe(200)
+  const asked = performance.now()
+  many.started.interrupt()
+  await many.started.exit
+  expect(performance.now() - asked).toBeLessThan(5_000)
+  await expectNothingLeft(many, pidsOfMany)
+  for (const house of [one, many]) {
+    expect((await readdir(house.dataDir)).sort()).toEqual(['index', 'logs', 'nats', 'postgres', 'secrets.json'])
+  }
+}, 240_000)
+
+test('kill -9 of the supervisor leaves no process; the next start has the data, and --reset erases it', async () => {
+  const data = join(dir, 'd')
+  const house = await spawnHouse(data, ['--no-demo'], { env: AT_ONCE })
+  await house.root.upload([{ name: 'kept.md', content: '# Kept\n\nThis survives.' }])
+  const pids = await pidsOf(house)
+  house.started.child.kill('SIGKILL')
+  await house.started.exit
+  await expectNothingLeft(house, pids)
+  {
+    await using again = await spawnHouse(data, ['--no-demo', '--single-process'], { env: AT_ONCE })
+    expect((await again.root.get('/v1/documents')).body.documents).toMatchObject([{ title: 'Kept' }])
+  }
+  await using empty = await spawnHouse(data, ['--no-demo', '--single-process', '--reset'], { env: AT_ONCE })
+  expect((await empty.root.get('/v1/documents')).body.total).toBe(0)
+  expect(empty.started.output()).toContain('Erased the data')
 }, 180_000)
+
+test.skipIf(process.getuid?.() !== 0)('as an ordinary user (skipped unless root, who alone can become another)', async () => {
+  const home = join(dir, 'home of nobody')
+  await mkdir(home)
+  await chown(home, NOBODY, NOBODY)
+  const as = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--']
+  const data = join(home, 'the data')
+  const { code, output } = await runStart(
+    ['--once', '--single-process', '--data', data, 'whales.html', '--ask', 'How much krill does a blue whale eat a day?'],
+    { env: { ...AT_ONCE, HOME: home }, cwd: files, as },
+  )
+  expect(output).toMatch(/four tonnes of krill[\s\S]*\nSources:\n\[1\] Whales\n/)
+  expect(code).toBe(0)
+  expect((await stat(join(data, 'postgres'))).uid).toBe(NOBODY)
+}, 120_000)
+
+test('nothing of a start is written beside its data folder', async () => {
+  expect(await readFile(join(ROOT, '.gitignore'), 'utf8')).toContain('.youworker')
+})

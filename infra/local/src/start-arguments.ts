@@ -83,7 +83,9 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   } catch (cause) {
-    throw new StartError(`${cause instanceof Error ? cause.message : String(cause)}\n\n${HELP}`, { cause })
+    // Node adds advice on its own syntax after the first sentence.
+    const [what] = String(cause instanceof Error ? cause.message : cause).split('. ')
+    throw new StartError(`${what}.\n\n${HELP}`, { cause })
   }
 }
 

@@ -3,6 +3,7 @@ import { AuditEntry } from './auth.ts'
 import { Id, Line, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { LIMITS } from './limits.ts'
+import { RunEntry } from './run-log.ts'
 
 const Count = z.number().int().min(0)
 const utf8 = new TextEncoder()
@@ -78,81 +79,6 @@ export const ToolRun = z
   })
   .meta({ id: 'ToolRun' })
 export type ToolRun = z.infer<typeof ToolRun>
-
-export const Citation = z
-  .object({
-    index: z.number().int().min(1),
-    document_id: Id,
-    title: z.string(),
-    uri: z.string(),
-    page: z.number().int().optional(),
-    score: z.number(),
-    snippet: z.string(),
-  })
-  .meta({ id: 'Citation' })
-export type Citation = z.infer<typeof Citation>
-
-const ToolStart = z.object({
-  tool: z.string(),
-  status: z.literal('start'),
-  args: z.record(z.string(), z.unknown()),
-  ts: Time,
-  /** Id of the tool run, not of the chat run: clients pair start and end by it. */
-  run_id: Id,
-})
-const ToolEnd = z.object({
-  tool: z.string(),
-  status: z.enum(['end', 'error']),
-  latency_ms: Count,
-  result_preview: z.string(),
-  ts: Time,
-  run_id: Id,
-})
-export const ToolEvent = z.discriminatedUnion('status', [ToolStart, ToolEnd])
-export type ToolEvent = z.infer<typeof ToolEvent>
-const Log = z.object({ level: z.enum(['info', 'warning', 'error']), msg: z.string() })
-
-export const Done = z
-  .object({
-    content: z.string(),
-    citations: z.array(Citation),
-    metadata: z.object({
-      iterations: Count,
-      tool_calls: Count,
-      status: z.enum(['success', 'max_iterations', 'stopped', 'error']),
-      session_id: Id,
-      session_external_id: z.string(),
-      session_title: z.string().nullable(),
-      model: z.string(),
-      tokens_in: Count,
-      tokens_out: Count,
-      ttft_ms: Count.nullable(),
-      duration_ms: Count,
-      error: z.string().optional(),
-    }),
-    tool_events: z.array(ToolEvent),
-    logs: z.array(Log),
-  })
-  .meta({ id: 'Done' })
-export type Done = z.infer<typeof Done>
-
-/** What a run's log holds; `event` is the SSE event's name. Published clients match names by prefix. */
-export const RunEntryBody = z.discriminatedUnion('event', [
-  z.object({ event: z.literal('run'), data: z.object({ run_id: Id, session_id: Id }) }),
-  z.object({ event: z.literal('status'), data: z.object({ stage: z.string(), position: Count.optional() }) }),
-  z.object({ event: z.literal('token'), data: z.object({ text: z.string() }) }),
-  z.object({ event: z.literal('tool'), data: ToolEvent }),
-  z.object({ event: z.literal('log'), data: Log }),
-  /** Text after `offset` (UTF-16 units of the concatenated tokens) is void; the answer goes on from there. */
-  z.object({ event: z.literal('rewind'), data: z.object({ offset: Count }) }),
-  z.object({ event: z.literal('done'), data: Done }),
-])
-export type RunEntryBody = z.infer<typeof RunEntryBody>
-
-/** First number of an attempt's entries, less one: `n = attempt * ENTRIES_PER_ATTEMPT + index`, index dense from 1. */
-export const ENTRIES_PER_ATTEMPT = 1_000_000
-export const RunEntry = z.object({ n: z.number().int(), body: RunEntryBody })
-export type RunEntry = z.infer<typeof RunEntry>
 
 export const ChatRun = z
   .object({

@@ -59,6 +59,7 @@ export async function connectNats({ url, service, logger }: ConnectOptions): Pro
 export async function closeNats(nats: NatsConnection): Promise<void> {
   nats.closing = true
   if (nats.core.isClosed()) return
+  nats.sends.flush()
   if (nats.isUp) await settledWithin(CLOSE_MS, nats.core.drain())
   await settledWithin(CLOSE_MS, nats.core.close())
 }

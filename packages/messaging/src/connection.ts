@@ -5,6 +5,7 @@ import type { NatsConnection as CoreConnection, Status } from 'nats'
 import { Events } from 'nats'
 import { describeError } from './describe-error.ts'
 import { ReplyInbox } from './reply-inbox.ts'
+import { SendQueue } from './send-queue.ts'
 import { settledWithin } from './settled-within.ts'
 import { countsAgainstPeer, unavailable } from './transport-error.ts'
 
@@ -26,6 +27,7 @@ export class NatsConnection {
   /** Hosts without credentials, for messages. */
   readonly where: string
   readonly logger: Logger
+  readonly sends = new SendQueue()
   readonly inbox: ReplyInbox
   closing = false
   isUp = true

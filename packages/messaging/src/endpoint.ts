@@ -7,6 +7,7 @@ import type { ServiceMsg } from 'nats'
 import type { CallContext } from './context.ts'
 import { describeError } from './describe-error.ts'
 import { type IncomingCall, readCall } from './incoming-call.ts'
+import type { SendQueue } from './send-queue.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 import { argsLine, decodeJson, encodeError, encodeJson, HEADER, linesOf, NO_BYTES, splitBytes } from './wire.ts'
 
@@ -23,6 +24,7 @@ interface EndpointParts {
   readonly verifier: TokenVerifier | undefined
   readonly logger: Logger
   readonly load: Load
+  readonly sends: SendQueue
   readonly service: string
 }
 
@@ -155,11 +157,13 @@ export class Endpoint {
   }
 
   #send(message: ServiceMsg, data: Uint8Array, lines: string): void {
-    try {
-      message.respond(data, lines === '' ? undefined : { headers: linesOf(lines) })
-    } catch (error) {
-      const { request, logger } = this.#parts
-      logger.warn({ subject: request.subject, error: describeError(error) }, 'a reply could not be sent')
-    }
+    const { sends, request, logger } = this.#parts
+    sends.add(() => {
+      try {
+        message.respond(data, lines === '' ? undefined : { headers: linesOf(lines) })
+      } catch (error) {
+        logger.warn({ subject: request.subject, error: describeError(error) }, 'a reply could not be sent')
+      }
+    })
   }
 }

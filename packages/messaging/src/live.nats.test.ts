@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/chat-agent'
+import type { RunEntry } from '@youworker/contracts/run-log'
 import { healthContract } from '@youworker/contracts/health'
 import { liveSubject } from '@youworker/contracts/subjects'
 import { newId } from '@youworker/runtime/id'

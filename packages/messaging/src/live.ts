@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/chat-agent'
+import type { RunEntry } from '@youworker/contracts/run-log'
 import { liveSubject } from '@youworker/contracts/subjects'
 import type { NatsConnection } from './connect.ts'
 import { describeError } from './describe-error.ts'

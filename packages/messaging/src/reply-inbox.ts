@@ -1,5 +1,6 @@
 import type { AppError } from '@youworker/contracts/errors'
 import { createInbox, type Msg, type NatsConnection as CoreConnection, type Subscription } from 'nats'
+import type { SendQueue } from './send-queue.ts'
 import { TransportError, unavailable } from './transport-error.ts'
 import { linesOf } from './wire.ts'
 
@@ -7,6 +8,7 @@ interface Connection {
   readonly core: CoreConnection
   readonly service: string
   readonly isUp: boolean
+  readonly sends: SendQueue
 }
 
 interface Pending {
@@ -42,7 +44,7 @@ export class ReplyInbox {
   ask({ subject, data, lines, waitMs, signal }: Question): Promise<Msg> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
-      const { core, isUp } = this.#connection
+      const { core, isUp, sends } = this.#connection
       if (!isUp || core.isClosed()) return reject(unavailable('The connection to NATS is lost; try again', 'unsent'))
       const token = (this.#next += 1).toString(36)
       const onAbort = () => settle(signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
@@ -56,17 +58,16 @@ export class ReplyInbox {
       const timer = setTimeout(() => settle(late(subject, waitMs)), waitMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#pending.set(token, { subject, settle })
-      try {
-        this.#subscribe()
-        core.publish(subject, data, { reply: this.#prefix + token, headers: linesOf(lines) })
-      } catch (cause) {
-        settle(
-          new TransportError('unsent', 'SERVICE_UNAVAILABLE', 'The request could not be sent; try again', {
-            cause,
-            retryAfter: 1,
-          }),
-        )
-      }
+      sends.add(() => {
+        if (!this.#pending.has(token)) return
+        try {
+          this.#subscribe()
+          core.publish(subject, data, { reply: this.#prefix + token, headers: linesOf(lines) })
+        } catch (cause) {
+          const message = 'The request could not be sent; try again'
+          settle(new TransportError('unsent', 'SERVICE_UNAVAILABLE', message, { cause, retryAfter: 1 }))
+        }
+      })
     })
   }
 

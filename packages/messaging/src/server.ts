@@ -60,6 +60,7 @@ export async function serve<C extends Contract>(
       verifier,
       logger,
       load,
+      sends: nats.sends,
       service: name,
     })
     service.addEndpoint(method, { subject: request.subject, handler: (_, message) => endpoint.receive(message) })

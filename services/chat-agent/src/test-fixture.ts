@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { ChatInput, type RunEntry } from '@youworker/contracts/chat-agent'
+import { ChatInput } from '@youworker/contracts/chat-agent'
+import { type RunEntry } from '@youworker/contracts/run-log'
 import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/migrate'
 import { openDatabase } from '@youworker/database/open'
@@ -35,6 +36,8 @@ class TestGrants {
 export interface Replica extends AsyncDisposable {
   readonly agent: ReturnType<typeof createAgent>
   readonly live: { runId: string; entry: RunEntry }[]
+  /** From here on it can write and renew nothing, as if its process had been killed. */
+  die(): Promise<void>
 }
 
 export async function chatDatabase() {
@@ -81,7 +84,8 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
     const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
     worker = own.use(startWorker({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
   }
-  return { agent, live, [Symbol.asyncDispose]: () => own.disposeAsync() }
+  const die = async () => database[Symbol.asyncDispose]()
+  return { agent, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }
 
 type WorkerOptions = Parameters<typeof startWorker>[0]

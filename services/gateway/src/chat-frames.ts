@@ -1,4 +1,5 @@
-import { MessageText, type RunEntry } from '@youworker/contracts/chat-agent'
+import { MessageText } from '@youworker/contracts/chat-agent'
+import { type RunEntry } from '@youworker/contracts/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'

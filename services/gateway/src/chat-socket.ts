@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/chat-agent'
+import type { RunEntry } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { metrics } from '@youworker/runtime/metrics'
 import type { WebSocket } from 'ws'
@@ -82,7 +82,7 @@ export class ChatSocket {
       case 'ping':
         return this.#send(pongFrame())
       case 'audio':
-        throw new AppError('VALIDATION_ERROR', 'This installation answers text only: send a frame of type text')
+        throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'This installation answers text only: send a frame of type text')
       case 'text':
         return this.#ask(frame.content)
       case 'stop':

@@ -1,4 +1,4 @@
-import { ENTRIES_PER_ATTEMPT } from '@youworker/contracts/chat-agent'
+import { ENTRIES_PER_ATTEMPT } from '@youworker/contracts/run-log'
 
 /** `gap`: entries before this one are missing, ask the log; the entry itself may be offered again later. */
 export type Verdict = 'apply' | 'drop' | 'gap'

@@ -81,7 +81,7 @@ export async function writePieces(
   return store.finish(blobId, index, hash.digest('hex'))
 }
 
-export const tooLargeFile = (maxBytes: number): AppError =>
+const tooLargeFile = (maxBytes: number): AppError =>
   new AppError(
     'PAYLOAD_TOO_LARGE',
     `A file may have at most ${Math.floor(maxBytes / 1024 / 1024)} MB; split it or raise INGEST__MAX_FILE_MB`,

@@ -15,7 +15,7 @@ interface Content {
 }
 
 /** RFC 6266: a plain name for old clients, the real one in UTF-8 beside it. */
-export function attachment(name: string): string {
+function attachment(name: string): string {
   const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, '_')
   const exact = encodeURIComponent(name.toWellFormed()).replace(
     /['()*]/g,

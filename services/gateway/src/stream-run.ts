@@ -1,4 +1,4 @@
-import type { Done, RunEntry } from '@youworker/contracts/chat-agent'
+import type { Done, RunEntry } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { onReconnect } from '@youworker/messaging/connect'
 import { hearLive } from '@youworker/messaging/live'

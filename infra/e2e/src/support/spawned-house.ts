@@ -78,6 +78,8 @@ export class SpawnedHouse {
   readonly dataDir: string
   readonly root: Person
   readonly started: Started
+  /** What `kill` ended, in order. */
+  readonly killed: string[] = []
 
   constructor(dataDir: string, root: Person, started: Started) {
     this.dataDir = dataDir
@@ -98,6 +100,12 @@ export class SpawnedHouse {
 
   async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     process.kill((await this.process(name)).pid, signal)
+    if (signal === 'SIGKILL') this.killed.push(name)
+  }
+
+  /** The processes that the supervisor saw die, in order. */
+  deaths(): string[] {
+    return [...this.started.output().matchAll(/^(\S+) (?:was ended by|ended with)/gm)].map(([, name = '']) => name)
   }
 
   /** The chat-agent that runs a job at this moment, by its own metrics. */

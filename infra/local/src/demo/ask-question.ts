@@ -1,4 +1,4 @@
-import type { Done } from '@youworker/contracts/chat-agent'
+import type { Done } from '@youworker/contracts/run-log'
 import { z } from 'zod'
 import type { Say } from '../say.ts'
 import { GatewayClient } from './gateway-client.ts'

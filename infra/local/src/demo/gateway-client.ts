@@ -1,6 +1,6 @@
 import { openAsBlob } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Done } from '@youworker/contracts/chat-agent'
+import { Done } from '@youworker/contracts/run-log'
 import { IngestionRun, SearchAnswer } from '@youworker/contracts/ingestion'
 import { z } from 'zod'
 import type { GivenFile } from './collect-files.ts'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { type RunEntry, RunEntry as RunEntrySchema } from '@youworker/contracts/chat-agent'
+import { type RunEntry, RunEntry as RunEntrySchema } from '@youworker/contracts/run-log'
 import { startMcpServer, type TestTool } from '@youworker/test-kit/mcp-server'
 import { type ModelScript, startOfflineModel, type TestModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
@@ -350,6 +350,17 @@ test('a replica that goes down hands its run over, which goes on in mid-sentence
   expect(done.metadata).toMatchObject({ status: 'success', iterations: 1 })
   expect(entries.filter(({ body }) => body.event === 'rewind').length).toBeGreaterThan(0)
 })
+
+test('a replica that dies is replaced, and nothing of what was stored is said twice', async () => {
+  await using first = withModel()
+  const { user, run_id } = await midAnswer(first)
+  await first.die()
+  await using second = withModel()
+  await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000) } }] })
+  const done = await doneOf(second, user, run_id)
+  expectWholeLog(await entriesOf(second, user, run_id), 'word '.repeat(2_000))
+  expect(done.metadata.status).toBe('success')
+}, 90_000)
 
 test('results of tools outlive their replica; a call without a result is repeated only when that does no harm', async () => {
   const counts = { safe: 0, risky: 0 }

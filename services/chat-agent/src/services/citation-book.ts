@@ -1,4 +1,4 @@
-import type { Citation } from '@youworker/contracts/chat-agent'
+import type { Citation } from '@youworker/contracts/run-log'
 import { z } from 'zod'
 import { clipText } from './clip.ts'
 

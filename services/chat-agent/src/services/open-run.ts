@@ -1,4 +1,4 @@
-import type { Done, RunEntry, RunEntryBody, ToolEvent } from '@youworker/contracts/chat-agent'
+import type { Done, RunEntry, RunEntryBody, ToolEvent } from '@youworker/contracts/run-log'
 import type { EntryRow } from '@youworker/database/chat-agent/tables'
 import type { EntryWriter } from './entry-writer.ts'
 import type { ModelMessage } from './model-port.ts'

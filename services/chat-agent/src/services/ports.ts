@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/chat-agent'
+import type { RunEntry } from '@youworker/contracts/run-log'
 
 /** For whom a request is made. A handler's context is one. */
 export interface CallerContext {

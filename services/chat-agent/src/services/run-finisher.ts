@@ -1,4 +1,5 @@
-import { chatAgent, type Done } from '@youworker/contracts/chat-agent'
+import { chatAgent } from '@youworker/contracts/chat-agent'
+import { type Done } from '@youworker/contracts/run-log'
 import { type Status, TERMINAL } from '@youworker/contracts/common'
 import type { FinalStatus } from '@youworker/database/jobs'
 import { newId } from '@youworker/runtime/id'

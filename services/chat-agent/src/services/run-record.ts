@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/chat-agent'
+import type { RunEntry } from '@youworker/contracts/run-log'
 import type { MessageRow, ModelStepRow, RunRow, SessionRow, ToolRunRow } from '@youworker/database/chat-agent/tables'
 import { LeaseLost } from '@youworker/database/jobs'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealer'

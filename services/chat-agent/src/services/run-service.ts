@@ -1,4 +1,5 @@
-import type { ChatRun, RunEntry } from '@youworker/contracts/chat-agent'
+import type { ChatRun } from '@youworker/contracts/chat-agent'
+import type { RunEntry } from '@youworker/contracts/run-log'
 import type { Revocation } from '@youworker/contracts/auth'
 import { type Status, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'

@@ -1,4 +1,4 @@
-import type { RunEntry, RunEntryBody } from '@youworker/contracts/chat-agent'
+import type { RunEntry, RunEntryBody } from '@youworker/contracts/run-log'
 import type { SpaceSealer } from '@youworker/database/sealer'
 
 /** Where sealed values of this schema belong; a value moved to another row or column does not open. */

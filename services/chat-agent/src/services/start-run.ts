@@ -1,4 +1,5 @@
-import { chatAgent, type ChatInput, type RunEntry, type RunEntryBody } from '@youworker/contracts/chat-agent'
+import { chatAgent, type ChatInput } from '@youworker/contracts/chat-agent'
+import { type RunEntry, type RunEntryBody } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { EntryRow, SessionRow } from '@youworker/database/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealer'

@@ -1,4 +1,4 @@
-import type { RunEntry, RunEntryBody } from '@youworker/contracts/chat-agent'
+import type { RunEntry, RunEntryBody } from '@youworker/contracts/run-log'
 import { expect, test } from 'vitest'
 import { attemptOf, entryNumber, readTranscript } from './transcript.ts'
 

@@ -1,4 +1,4 @@
-import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@youworker/contracts/chat-agent'
+import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@youworker/contracts/run-log'
 
 export const entryNumber = (attempt: number, index: number): number => attempt * ENTRIES_PER_ATTEMPT + index
 export const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)

@@ -9,7 +9,7 @@ const DISCARD_MS = 15_000
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
-export function tooLarge(limit: number): AppError {
+function tooLarge(limit: number): AppError {
   const size = limit >= 1024 * 1024 ? `${Math.floor(limit / 1024 / 1024)} MB` : `${Math.floor(limit / 1024)} KB`
   return new AppError('PAYLOAD_TOO_LARGE', `The body may have at most ${size} here; send less`)
 }

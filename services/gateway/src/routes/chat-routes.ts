@@ -1,4 +1,5 @@
-import { ChatInput, Citation, Done, SessionRef, ToolEvent } from '@youworker/contracts/chat-agent'
+import { ChatInput, SessionRef } from '@youworker/contracts/chat-agent'
+import { Citation, Done, ToolEvent } from '@youworker/contracts/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
@@ -83,7 +84,7 @@ async function stream(body: Omit<ChatBody, 'stream'>, call: ChatCall) {
   return streamRun(run_id, call.exchange, call.deps, { begun: true })
 }
 
-const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE']
+const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
 const chat = { method: 'POST', tag: 'chat', auth: 'required', limit: 'chat', errors } as const
 
 export const chatRoutes = [
@@ -142,7 +143,7 @@ function requireTextOnly(given: {
 }): void {
   const field = given.audio_b64 ? 'audio_b64' : given.images_b64?.length ? 'images_b64' : undefined
   if (field === undefined) return
-  throw new AppError('VALIDATION_ERROR', `This installation answers text only: send text_input instead of ${field}`, {
+  throw new AppError('UNSUPPORTED_MEDIA_TYPE', `This installation answers text only: send text_input instead of ${field}`, {
     details: [{ field, message: 'is not supported' }],
   })
 }

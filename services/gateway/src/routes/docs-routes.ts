@@ -27,10 +27,18 @@ const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', de
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-const ASSETS: Readonly<Record<string, string>> = {
-  'swagger-ui.css': 'text/css; charset=utf-8',
-  'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
-  'favicon-32x32.png': 'image/png',
+interface Asset {
+  readonly type: string
+  readonly url: string
+}
+
+const ASSETS: Readonly<Record<string, Asset>> = {
+  'swagger-ui.css': { type: 'text/css; charset=utf-8', url: import.meta.resolve('swagger-ui-dist/swagger-ui.css') },
+  'swagger-ui-bundle.js': {
+    type: 'text/javascript; charset=utf-8',
+    url: import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js'),
+  },
+  'favicon-32x32.png': { type: 'image/png', url: import.meta.resolve('swagger-ui-dist/favicon-32x32.png') },
 }
 const DAY = 'public, max-age=86400'
 
@@ -69,10 +77,10 @@ export function docsRoutes(routes: () => readonly Route[]): Route[] {
       async handle({ params: { asset } }) {
         if (asset === 'start.js')
           return new Reply(200, START, { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': DAY })
-        const type = Object.hasOwn(ASSETS, asset) ? ASSETS[asset] : undefined
-        if (type === undefined) throw new AppError('ROUTE_NOT_FOUND', 'There is no such file; GET /docs is the page')
-        const bytes = await readFile(new URL(import.meta.resolve(`swagger-ui-dist/${asset}`)))
-        return new Reply(200, bytes, { 'content-type': type, 'cache-control': DAY })
+        const file = Object.hasOwn(ASSETS, asset) ? ASSETS[asset] : undefined
+        if (!file) throw new AppError('ROUTE_NOT_FOUND', 'There is no such file; GET /docs is the page')
+        const bytes = await readFile(new URL(file.url))
+        return new Reply(200, bytes, { 'content-type': file.type, 'cache-control': DAY })
       },
     }),
   ]

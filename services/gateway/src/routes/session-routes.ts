@@ -1,12 +1,5 @@
-import {
-  chatAgent,
-  Message,
-  Session,
-  SessionRef,
-  SessionSettings,
-  ToolEvent,
-  type ToolRun,
-} from '@youworker/contracts/chat-agent'
+import { chatAgent, Message, Session, SessionRef, SessionSettings, type ToolRun } from '@youworker/contracts/chat-agent'
+import { ToolEvent } from '@youworker/contracts/run-log'
 import { Page } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { defineRoute, type RouteCall } from '../define-route.ts'

@@ -1,0 +1,57 @@
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { Browser } from './support/browser.ts'
+import { startTestHouse, type TestHouse } from './support/house.ts'
+import { readEvents } from './support/person.ts'
+
+let house: TestHouse
+
+beforeAll(async () => {
+  house = await startTestHouse({ tokensPerSecond: 5 })
+  await house.root.post('/v1/admin/users', { username: 'olga', password: 'a long password' })
+})
+afterAll(() => house[Symbol.asyncDispose]())
+
+async function signedIn() {
+  const browser = new Browser(house.api)
+  const csrf = { 'x-csrf-token': await browser.signIn('olga', 'a long password') }
+  return { browser, csrf, logOut: () => browser.call('POST', '/v1/auth/logout', undefined, csrf) }
+}
+
+test('signing out ends an open stream and the agent that fills it', async () => {
+  const { browser, csrf, logOut } = await signedIn()
+  const second = new Browser(house.api)
+  await second.signIn('olga', 'a long password')
+  const response = await browser.fetch('/v1/chat', { method: 'POST', headers: csrf, body: JSON.stringify({ text_input: 'Who are you, in many words?' }) })
+  const seen = []
+  try {
+    for await (const event of readEvents(response)) {
+      seen.push(event)
+      if (seen.filter(({ event }) => event === 'token').length === 2) await logOut()
+    }
+  } catch {
+    // A stream that is cut off may end in an error as well.
+  }
+  expect(seen.some(({ event, data }) => event === 'done' && data.metadata.status === 'success')).toBe(false)
+  const runId = seen[0]?.data.run_id
+  await expect.poll(async () => (await second.call('GET', `/v1/runs/${runId}`)).body.status, { timeout: 20_000 }).toBe('cancelled')
+})
+
+test('signing out closes the WebSocket, and only of that session', async () => {
+  const [one, two] = [await signedIn(), await signedIn()]
+  const session = (await one.browser.call('POST', '/v1/sessions', {}, one.csrf)).body.external_id
+  const open = async ({ browser }: typeof one) => {
+    const socket = new WebSocket(`${house.api.replace('http', 'ws')}/v1/ws/chat/${session}`, { headers: { cookie: browser.cookieHeader, origin: house.frontendOrigin } })
+    await once(socket, 'open')
+    return socket
+  }
+  const [first, second] = [await open(one), await open(two)]
+  const closed = once(first, 'close')
+  await one.logOut()
+  await closed
+  second.send(JSON.stringify({ type: 'ping' }))
+  const [data] = (await once(second, 'message')) as [Buffer]
+  expect(JSON.parse(data.toString())).toMatchObject({ type: 'pong' })
+  second.terminate()
+})
