@@ -26,7 +26,11 @@ module.exports = {
   forbidden: [
     rule('no-cycles', {}, { circular: true }),
     rule('no-undeclared-dependency', {}, { couldNotResolve: true }),
-    rule('no-undeclared-package', { path: '^(services|packages|infra)/', pathNot: EXEMPT }, { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] }),
+    rule(
+      'no-undeclared-package',
+      { path: '^(services|packages|infra)/', pathNot: EXEMPT },
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    ),
     rule('services-never-import-services', { path: '^services/([^/]+)/' }, { path: '^services/', pathNot: '^services/$1/' }),
     rule('packages-never-import-services-or-infra', { path: '^packages/' }, { path: '^(services|infra)/' }),
     rule(

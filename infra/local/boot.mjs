@@ -20,8 +20,12 @@ const COMMANDS = {
   bench: [{ script: 'infra/bench/src/main.ts' }],
   youworker: [{ script: 'infra/cli/src/main.ts' }],
   'contracts:accept': [
-    { script: vitest, args: ['run'], cwd: 'packages/contracts', env: { ACCEPT_CONTRACTS: '1' } },
-    { script: vitest, args: ['run'], cwd: 'packages/database', env: { ACCEPT_SCHEMA: '1' } },
+    {
+      script: vitest,
+      args: ['run', '--update', 'packages/contracts', 'packages/database/src/schema-dump', 'infra/e2e/src/compose'],
+      env: { ACCEPT_CONTRACTS: '1', ACCEPT_SCHEMA: '1' },
+    },
+    { script: 'infra/local/src/house-picture.ts' },
   ],
 }
 

@@ -45,7 +45,7 @@ async function startOnce(): Promise<void> {
 
 async function startBare(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'youworker-bench-'))
-  const { path: binary } = await findNatsServer({ cacheDir: join(tmpdir(), 'youworker-cache') })
+  const { path: binary } = await findNatsServer({})
   {
     await using stack = new AsyncDisposableStack()
     stack.use(await startPostgres({ dataDir: join(dir, 'postgres'), port: await freePort(), password: 'bench' }))

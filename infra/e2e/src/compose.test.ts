@@ -68,8 +68,9 @@ test('no image floats, every container has a health check, nothing waits for wha
 })
 
 test('the committed nats.conf is the one that the contracts make', async () => {
-  const committed = await readFile(join(ROOT, 'infra/nats/nats.conf'), 'utf8')
-  expect(committed).toBe((await youworker('nats', 'conf')).stdout)
+  const file = join(ROOT, 'infra/nats/nats.conf')
+  await expect((await youworker('nats', 'conf')).stdout).toMatchFileSnapshot(file)
+  const committed = await readFile(file, 'utf8')
   for (const service of SERVICES) {
     for (const subject of permissionsOf(service).publish.allow) expect(committed).toContain(`"${subject}"`)
     expect(compose.services['nats']?.environment).toHaveProperty(`NATS_PASSWORD_${service.replace('-', '_').toUpperCase()}`)

@@ -23,7 +23,11 @@ test('signing out ends an open stream and the agent that fills it', async () => 
   const { browser, csrf, logOut } = await signedIn()
   const second = new Browser(house.api)
   await second.signIn('olga', 'a long password')
-  const response = await browser.fetch('/v1/chat', { method: 'POST', headers: csrf, body: JSON.stringify({ text_input: 'Who are you, in many words?' }) })
+  const response = await browser.fetch('/v1/chat', {
+    method: 'POST',
+    headers: csrf,
+    body: JSON.stringify({ text_input: 'Who are you, in many words?' }),
+  })
   const seen = []
   try {
     for await (const event of readEvents(response)) {
@@ -35,14 +39,18 @@ test('signing out ends an open stream and the agent that fills it', async () => 
   }
   expect(seen.some(({ event, data }) => event === 'done' && data.metadata.status === 'success')).toBe(false)
   const runId = seen[0]?.data.run_id
-  await expect.poll(async () => (await second.call('GET', `/v1/runs/${runId}`)).body.status, { timeout: 20_000 }).toBe('cancelled')
+  await expect
+    .poll(async () => (await second.call('GET', `/v1/runs/${runId}`)).body.status, { timeout: 20_000 })
+    .toBe('cancelled')
 })
 
 test('signing out closes the WebSocket, and only of that session', async () => {
   const [one, two] = [await signedIn(), await signedIn()]
   const session = (await one.browser.call('POST', '/v1/sessions', {}, one.csrf)).body.external_id
   const open = async ({ browser }: typeof one) => {
-    const socket = new WebSocket(`${house.api.replace('http', 'ws')}/v1/ws/chat/${session}`, { headers: { cookie: browser.cookieHeader, origin: house.frontendOrigin } })
+    const socket = new WebSocket(`${house.api.replace('http', 'ws')}/v1/ws/chat/${session}`, {
+      headers: { cookie: browser.cookieHeader, origin: house.frontendOrigin },
+    })
     await once(socket, 'open')
     return socket
   }

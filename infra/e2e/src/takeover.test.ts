@@ -45,7 +45,9 @@ test('kill -9 of the chat-agent that answers: the same stream ends with the whol
   expect(rewind?.data.offset).toBeGreaterThan(0)
   // The answer is in the conversation once.
   const { body } = await root.get(`/v1/sessions/${done?.data.metadata.session_id}`)
-  const answers = body.messages.filter(({ role, content }: { role: string; content: string }) => role === 'assistant' && content !== '')
+  const answers = body.messages.filter(
+    ({ role, content }: { role: string; content: string }) => role === 'assistant' && content !== '',
+  )
   expect(answers.map(({ content }: { content: string }) => content)).toEqual([undisturbed])
 }, 120_000)
 

@@ -10,6 +10,7 @@ const CHECKS: readonly (readonly [name: string, command: string, ...args: string
   ['lint', join(BIN, 'oxlint'), '--type-aware', '--deny-warnings'],
   ['types', join(BIN, 'node'), join(ROOT, 'node_modules/typescript-native/bin/tsc'), '-p', ROOT],
   ['unused', join(BIN, 'knip'), '--include', 'files,dependencies,unlisted,exports'],
+  ['readme', process.execPath, join(import.meta.dirname, 'house-picture.ts'), '--check'],
   ['laws', process.execPath, join(import.meta.dirname, 'laws.ts')],
 ]
 

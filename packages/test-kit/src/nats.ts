@@ -20,7 +20,7 @@ export interface TestNats extends AsyncDisposable {
 
 /** A nats-server of one's own, with JetStream. */
 export async function testNats({ users = [{ user: 'test', password: 'test' }] }: { users?: Users } = {}): Promise<TestNats> {
-  const { path: binary } = await findNatsServer({ cacheDir: join(tmpdir(), 'youworker-cache') })
+  const { path: binary } = await findNatsServer({})
   const home = await mkdtemp(join(tmpdir(), 'youworker-nats-'))
   const dir = join(home, 'nats')
   const port = await freePort()

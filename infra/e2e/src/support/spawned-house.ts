@@ -46,7 +46,10 @@ export function spawnStart(args: readonly string[], { env = {}, cwd = ROOT, as =
 }
 
 /** Runs a start to its end. */
-export async function runStart(args: readonly string[], options: StartOptions = {}): Promise<{ code: number | null; output: string }> {
+export async function runStart(
+  args: readonly string[],
+  options: StartOptions = {},
+): Promise<{ code: number | null; output: string }> {
   const started = spawnStart(args, options)
   return { code: await started.exit, output: started.output() }
 }

@@ -1,0 +1,21 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findNatsServer } from '@youworker/embedded/nats'
+import { freePort } from '@youworker/embedded/port'
+import { startPostgres } from '@youworker/embedded/postgres'
+import { testPassword } from './database.ts'
+
+/** One Postgres and a nats-server at hand for all tests of a run. Answers how to end it. */
+export async function setup(): Promise<() => Promise<void>> {
+  const dir = await mkdtemp(join(tmpdir(), 'youworker-test-'))
+  // Nothing here outlives the run, so nothing needs to reach the disk.
+  const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: 400 }
+  const options = { dataDir: join(dir, 'postgres'), port: await freePort(), password: testPassword, settings }
+  const [postgres] = await Promise.all([startPostgres(options), findNatsServer({})])
+  process.env['TEST_POSTGRES_URL'] = postgres.adminUrl
+  return async () => {
+    await postgres.stop()
+    await rm(dir, { recursive: true, force: true })
+  }
+}
