@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { endOrphan, type Exit, launch, type ServerProcess } from './child-server.ts'
 import { isAtLeast, probeNatsServer } from './nats-binary.ts'
 
-export { findNatsServer, type NatsBinary } from './nats-binary.ts'
+export { findNatsServer } from './nats-binary.ts'
 
 export interface NatsUser {
   readonly user: string

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { rm, stat, writeFile } from 'node:fs/promises'
 import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -115,6 +115,7 @@ describe('the search index', () => {
     const embedded = fixture.embedded.length
     await rm(fixture.indexDir, { recursive: true })
     expect(await fixture.find(user, 'garden in Turin')).toEqual(before)
+    expect((await stat(`${fixture.indexDir}/${user.id}.sqlite`)).isFile()).toBe(true)
     expect(fixture.embedded.slice(embedded)).toEqual(['garden in Turin'])
   })
 

@@ -13,7 +13,7 @@ import { openDatabase } from '@youworker/database/open'
 import { createSealer } from '@youworker/database/sealer'
 import { startWorker } from '@youworker/database/worker'
 import { newId } from '@youworker/runtime/id'
-import { createLogger } from '@youworker/runtime/logger'
+import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
@@ -56,7 +56,7 @@ interface Surroundings {
 /** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
 export async function startFixture({ worker = true }: { worker?: boolean } = {}) {
   await using stack = new AsyncDisposableStack()
-  const logger = createLogger({ name: 'x', level: 'warn' })
+  const logger = silentLogger()
   const { url: modelUrl } = stack.use(await startOfflineModel())
   const prepare = (url: string) => migrateSchema({ adminUrl: url, owner: 'ingestion', password: testPassword, logger })
   const { adminUrl } = stack.use(await testDatabase({ template: 'ingestion', prepare }))
@@ -91,7 +91,7 @@ function openProcess(
   wrap: Wrap = (embedder) => embedder,
 ) {
   const { adminUrl, indexDir, modelUrl, groups, embedded } = surroundings
-  const logger = createLogger({ name: 'x', level: 'warn' })
+  const logger = silentLogger()
   const url = roleUrl(adminUrl, 'ingestion', testPassword)
   const database = stack.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
   const uow = createIngestionUnitOfWork(database)

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect, type ConnectionOptions, headers, type Msg, type NatsConnection } from 'nats'
+
+export interface RawReply {
+  /** The code of the error, `undefined` for an answer. */
+  readonly code: string | undefined
+  readonly message: string | undefined
+  // Each test knows the shape that it asked for.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any
+}
+
+/** One of the house's NATS users as the server sees it, without any of our own code in between. */
+export class RawNats implements AsyncDisposable {
+  readonly core: NatsConnection
+  /** Every refusal that the server sent, as `publish rpc.…` or `subscription runs.*`. */
+  readonly refusals: string[] = []
+
+  private constructor(core: NatsConnection) {
+    this.core = core
+    void this.#watch()
+  }
+
+  static async connect(url: string, options: ConnectionOptions = {}): Promise<RawNats> {
+    const { host, username, password } = new URL(url)
+    const credentials = { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
+    return new RawNats(
+      await connect({ servers: host, ...credentials, inboxPrefix: `_INBOX.${username}`, maxReconnectAttempts: 0, ...options }),
+    )
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { permissionContext } of this.core.status()) {
+      if (permissionContext) this.refusals.push(`${permissionContext.operation} ${permissionContext.subject}`)
+    }
+  }
+
+  /** Rejects with the library's error when nobody answers. */
+  async ask(subject: string, payload: string | Uint8Array, lines: Record<string, string> = {}): Promise<RawReply> {
+    const all = headers()
+    for (const [name, value] of Object.entries(lines)) all.set(name, value)
+    return readReply(await this.core.request(subject, payload, { timeout: 8_000, headers: all }))
+  }
+
+  /** Tries to publish; answers whether the server refused it. */
+  async isPublishRefused(subject: string, payload = '{}'): Promise<boolean> {
+    this.core.publish(subject, payload)
+    return this.#isRefused(`publish ${subject}`)
+  }
+
+  async isSubscriptionRefused(subject: string): Promise<boolean> {
+    const subscription = this.core.subscribe(subject, { callback: () => {} })
+    const refused = await this.#isRefused(`subscription ${subject}`)
+    if (!refused) subscription.unsubscribe()
+    return refused
+  }
+
+  /** The server says no before it answers the ping that follows. */
+  async #isRefused(what: string): Promise<boolean> {
+    await this.core.flush()
+    await sleep(0)
+    return this.refusals.includes(what)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.core.close()
+  }
+}
+
+function readReply(message: Msg): RawReply {
+  const code = message.headers?.get('Error-Code') || undefined
+  const body = message.data.length === 0 ? undefined : message.json<RawReply['body']>()
+  return { code, message: code === undefined ? undefined : body.message, body }
+}
