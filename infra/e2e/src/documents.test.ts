@@ -115,6 +115,25 @@ test('good files run and bad ones say why; with none left nothing is stored', as
   expect((await ada.get('/v1/ingestion-runs')).body.total).toBe(before)
 })
 
+test('the same upload with the same key is one run', async () => {
+  const form = () => {
+    const data = new FormData()
+    data.append('files', new Blob(['# Once\n\nOnly once.']), 'once.md')
+    data.append('wait', 'true')
+    return data
+  }
+  const send = async (body: FormData) => {
+    const response = await ada.fetch('/v1/ingest/upload', { method: 'POST', headers: { 'idempotency-key': 'upload-1' }, body })
+    return { status: response.status, body: (await response.json()) as { run_id: string } }
+  }
+  const [first, second] = [await send(form()), await send(form())]
+  expect([first.status, second.status]).toEqual([200, 200])
+  expect(second.body.run_id).toBe(first.body.run_id)
+  const other = form()
+  other.append('tags', 'else')
+  expect((await send(other)).status).toBe(409)
+})
+
 test('a run that is not waited for shows its progress as a stream and as a task', async () => {
   const { status, body } = await ada.upload([{ name: 'later.md', content: '# Later\n\nSoon.' }], { wait: 'false' })
   expect(status).toBe(202)

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { parseMarkdown } from '../parsing/parse-markdown.ts'
 import { parseText } from '../parsing/parse-text.ts'
-import { chunkDocument } from './chunk-document.ts'
+import { chunkDocument as chunksOf } from './chunk-document.ts'
 import { countTokens } from './count-tokens.ts'
 
+const chunkDocument = (...args: Parameters<typeof chunksOf>) => [...chunksOf(...args)]
 const size = { tokens: 40, overlap: 12 }
 const sentence = (i: number) => `Sentence number ${i} says something short about topic ${i}. `
 

@@ -21,21 +21,24 @@ interface ChunkSize {
 
 const MAX_CHUNK_LENGTH = 2_600
 
-/** Packs sentences into chunks of at most `tokens`, never across a heading or a page. */
-export function chunkDocument(document: ParsedDocument, size: ChunkSize): Chunk[] {
-  const chunks: Chunk[] = []
+/** Packs sentences into chunks of at most `tokens`, never across a heading or a page. Lazily: a long text must not hold up others. */
+export function* chunkDocument(document: ParsedDocument, size: ChunkSize): Generator<Chunk> {
+  let index = 0
   for (const section of sectionsOf(document.blocks)) {
     const [first] = section
     if (!first) continue
-    const units = section.flatMap((block) => splitUnits(block, size.tokens))
-    for (const { start, end } of pack(units, size)) {
+    for (const { start, end } of pack(unitsOf(section, size.tokens), size)) {
       const text = document.text.slice(start, end).trimEnd()
       if (text.trim() === '') continue
       const page = first.page === undefined ? {} : { page: first.page }
-      chunks.push({ index: chunks.length, text, title_path: first.title_path, ...page, start, end: start + text.length })
+      yield { index, text, title_path: first.title_path, ...page, start, end: start + text.length }
+      index += 1
     }
   }
-  return chunks
+}
+
+function* unitsOf(section: readonly ParsedBlock[], tokens: number): Generator<Unit> {
+  for (const block of section) yield* splitUnits(block, tokens)
 }
 
 function sectionsOf(blocks: readonly ParsedBlock[]): ParsedBlock[][] {
@@ -50,19 +53,17 @@ function sectionsOf(blocks: readonly ParsedBlock[]): ParsedBlock[][] {
   return sections
 }
 
-function pack(units: readonly Unit[], { tokens, overlap }: ChunkSize): Pick<Unit, 'start' | 'end'>[] {
-  const packed: Pick<Unit, 'start' | 'end'>[] = []
+function* pack(units: Iterable<Unit>, { tokens, overlap }: ChunkSize): Generator<Pick<Unit, 'start' | 'end'>> {
   let open: Unit[] = []
   for (const unit of units) {
     if (open.length > 0 && !hasRoom(open, unit, tokens)) {
-      packed.push(spanOf(open))
+      yield spanOf(open)
       open = tail(open, overlap)
       if (!hasRoom(open, unit, tokens)) open = []
     }
     open.push(unit)
   }
-  if (open.length > 0) packed.push(spanOf(open))
-  return packed
+  if (open.length > 0) yield spanOf(open)
 }
 
 const hasRoom = (open: readonly Unit[], unit: Unit, tokens: number) =>

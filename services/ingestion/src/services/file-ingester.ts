@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { AppError } from '@youworker/contracts/errors'
 import { ingestion, type Stage } from '@youworker/contracts/ingestion'
 import type { BlobRow, DocumentRow, RunFileRow } from '@youworker/database/ingestion/tables'
@@ -34,6 +35,8 @@ const MAX_CHUNKS = 20_000
 /** More cannot fit into {@link MAX_CHUNKS}; told before the work of cutting it up. In UTF-16 units. */
 const MAX_TEXT = 50_000_000
 const MAX_TITLE = 300
+/** Cutting up a long text gives way to other work after so many chunks, about 10 ms. */
+const CHUNKS_AT_ONCE = 100
 
 /** One file from its stored bytes to a committed version of its document. */
 export class FileIngester {
@@ -80,10 +83,13 @@ export class FileIngester {
     const document = await this.#parse(task, blob)
     if (document.text.length > MAX_TEXT) throw tooMuchText()
     await task.report('chunking', 25)
-    const chunks = chunkDocument(document, this.#size).map(storable)
-    signal.throwIfAborted()
+    const chunks: Chunk[] = []
+    for (const chunk of chunkDocument(document, this.#size)) {
+      if (chunks.push(storable(chunk)) > MAX_CHUNKS) throw tooMuchText()
+      if (chunks.length % CHUNKS_AT_ONCE === 0) await setImmediate()
+      signal.throwIfAborted()
+    }
     if (chunks.length === 0) throw new AppError('VALIDATION_ERROR', 'the file holds no text')
-    if (chunks.length > MAX_CHUNKS) throw tooMuchText()
     const title = document.title
       ?.toWellFormed()
       .replaceAll(/[\s\p{Cc}]+/gu, ' ')

@@ -61,10 +61,14 @@ export class RunStarter {
   async start(input: StartInput, context: CallContext): Promise<{ run_id: string }> {
     const { user_id } = context.caller
     const spaces = await this.#requireGroup(input.group_id, context)
-    const request = { user_id, subject: ingestion.startRun.subject, key: context.idempotencyKey, request: input }
     const scope = this.#uow.in(spaces.ids)
     // Keys are fetched before the transaction: it must not wait for a second connection while it holds one.
     const uploads = await scope.read(({ blobs }) => blobs.getAll(input.files.map(({ blob_id }) => blob_id)))
+    // Whoever repeats a request has uploaded the same bytes again, as other blobs.
+    const hashes = new Map(uploads.map(({ id, sha256 }) => [id, sha256]))
+    const files = input.files.map(({ blob_id, ...file }) => ({ ...file, content: hashes.get(blob_id) ?? blob_id }))
+    const { subject } = ingestion.startRun
+    const request = { user_id, subject, key: context.idempotencyKey, request: { ...input, files } }
     const open = await this.#store.opener(uploads.map(({ space_id }) => space_id))
     try {
       const reference = await scope.write((repos) =>

@@ -19,7 +19,7 @@ export function indexedText(text: string): { words: string; grams: string } {
   const normal = text.normalize('NFKC')
   const grams: string[] = []
   for (const [run] of normal.matchAll(UNSPACED)) {
-    const letters = [...run]
+    const letters = Array.from(run)
     grams.push(...letters, ...pairs(letters))
   }
   return { words: normal.replace(UNSPACED, ' '), grams: grams.join(' ') }
@@ -29,10 +29,12 @@ export function indexedText(text: string): { words: string; grams: string } {
 export function searchTerms(query: string): string[] {
   const normal = query.normalize('NFKC').toLowerCase()
   const grams = [...normal.matchAll(UNSPACED)].flatMap(([run]) => {
-    const letters = [...run]
+    const letters = Array.from(run)
     return letters.length === 1 ? letters : pairs(letters)
   })
-  const words = [...normal.replace(UNSPACED, ' ').matchAll(WORD)].map(([word]) => [...word].slice(0, MAX_TERM_LENGTH).join(''))
+  const words = [...normal.replace(UNSPACED, ' ').matchAll(WORD)].map(([word]) =>
+    Array.from(word).slice(0, MAX_TERM_LENGTH).join(''),
+  )
   const telling = words.filter((word) => !STOP_WORDS.has(word))
   const terms = telling.length + grams.length > 0 ? [...telling, ...grams] : words
   return [...new Set(terms)].slice(0, MAX_TERMS)
