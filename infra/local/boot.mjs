@@ -22,7 +22,7 @@ const COMMANDS = {
   'contracts:accept': [
     {
       script: vitest,
-      args: ['run', '--update', 'packages/contracts', 'packages/database/src/schema-dump', 'infra/e2e/src/compose'],
+      args: ['run', '--update=all', 'packages/contracts', 'packages/database/src/schema-dump', 'infra/e2e/src/compose', 'infra/e2e/src/generated-files'],
       env: { ACCEPT_CONTRACTS: '1', ACCEPT_SCHEMA: '1' },
     },
     { script: 'infra/local/src/house-picture.ts' },

@@ -92,6 +92,13 @@ export const group = {
     output: z.object({ space_ids: z.array(Id) }),
     repeatable: true,
   }),
+  /** Whether a user may use a space at this moment: for jobs, which hold no token. */
+  checkSpace: request('rpc.group.internal.v1.space.check', {
+    auth: 'service',
+    input: z.object({ user_id: Id, space_id: Id }),
+    output: z.object({ allowed: z.boolean() }),
+    repeatable: true,
+  }),
 
   groupCreated: event('events.group.v1.group.created', z.object({ group_id: Id, user_id: Id })),
   groupDeleted: event('events.group.v1.group.deleted', z.object({ group_id: Id, user_id: Id })),

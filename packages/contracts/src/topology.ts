@@ -73,7 +73,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     hears: [auth.revocationAdded],
   },
   ingestion: {
-    calls: [...verifier, group.listSpaces],
+    calls: [...verifier, group.listSpaces, group.checkSpace],
     consumes: [group.groupDeleted, group.memberRemoved],
     hears: [auth.revocationAdded, group.memberAdded, group.memberRemoved, group.groupDeleted],
   },

@@ -14,7 +14,7 @@ import { createTokenVerifier } from '@youworker/messaging/token-verifier'
 import { onWake, wake } from '@youworker/messaging/wake'
 import type { Service, ServiceContext } from '@youworker/runtime/service'
 import { createEmbeddedIndex } from './clients/embedded-index.ts'
-import { groupSpaces } from './clients/group-spaces.ts'
+import { groupSpaces, spaceCheck } from './clients/group-spaces.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
@@ -39,10 +39,12 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   const index = stack.use(createEmbeddedIndex(config.INDEX__DIR, { logger }))
 
   const uow = createIngestionUnitOfWork(database)
-  const access = new SpaceAccess(groupSpaces(createClient(nats, group)))
+  const groups = createClient(nats, group)
+  const access = new SpaceAccess(groupSpaces(groups))
   const { processor, erasure, ...services } = createServices({
     uow,
     access,
+    checkSpace: spaceCheck(groups),
     index,
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),

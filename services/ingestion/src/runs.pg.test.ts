@@ -251,4 +251,20 @@ describe('cancelling', () => {
     expect((await own.settled(user, run_id)).status).toBe('cancelled')
     await waitFor(async () => (await own.find(user, 'group')).length === 0, { what: 'no hit' })
   }, 60_000)
+
+  test('is not needed to keep out a member who left while the file was read', async () => {
+    await using own = await startFixture({ worker: false })
+    const user = testUser()
+    const group_id = newId()
+    own.groups.set(group_id, new Set([user.id]))
+    const hold = holding('group text')
+    own.open(true, hold.wrap)
+    const blob_id = await own.upload(user, '# A\n\ngroup text', { space_id: group_id })
+    const { run_id } = await own.starter.start({ files: [{ blob_id, name: 'a.md' }], ...PLACE, group_id }, user)
+    await hold.reached
+    own.groups.clear()
+    hold.letGo()
+    const run = await own.settled(user, run_id)
+    expect(run).toMatchObject({ status: 'failed', files: [{ status: 'failed', error: expect.stringContaining('not a member') }] })
+  }, 60_000)
 })

@@ -108,7 +108,19 @@ function openProcess(
       return ollama.embed(texts, options)
     },
   }
-  const ports = { uow, access, index, logger, sealer: createSealer(database, parseKeyRing(KEY_RING)), embedder: wrap(counting) }
+  const checkSpace = async (userId: string, spaceId: string) => {
+    if (surroundings.groupsAway) throw surroundings.groupsAway
+    return userId === spaceId || (groups.get(spaceId)?.has(userId) ?? false)
+  }
+  const ports = {
+    uow,
+    access,
+    checkSpace,
+    index,
+    logger,
+    sealer: createSealer(database, parseKeyRing(KEY_RING)),
+    embedder: wrap(counting),
+  }
   let nudge = () => {}
   const services = createServices({ ...ports, wake: () => nudge(), maxFileMb: 2, chunks: { tokens: 120, overlap: 20 } })
   const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }

@@ -104,6 +104,11 @@ export class GroupService {
     return [caller.user_id, ...(await this.#own.ids(caller.user_id))]
   }
 
+  async mayUse(userId: string, spaceId: string): Promise<boolean> {
+    if (userId === spaceId) return true
+    return (await this.#uow.in([spaceId]).read(({ members }) => members.get(spaceId, userId))) !== undefined
+  }
+
   async #view(groupId: string, { caller }: Context): Promise<Group> {
     const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenBy(caller.user_id, groupId))
     if (!view) throw groupNotFound()

@@ -2,7 +2,7 @@ import { AppError } from '@youworker/contracts/errors'
 import type { group } from '@youworker/contracts/group'
 import type { createClient } from '@youworker/messaging/client'
 import { createBreaker } from '@youworker/runtime/breaker'
-import type { ListSpaces } from '../services/space-access.ts'
+import type { CheckSpace, ListSpaces } from '../services/space-access.ts'
 
 /** Short: while groups are away, every search waits this long before it goes on without them. */
 const TIMEOUT_MS = 2_000
@@ -16,4 +16,9 @@ export function groupSpaces(client: ReturnType<typeof createClient<typeof group>
     const { space_ids } = await breaker.run(() => client.as(context).listSpaces({}, { timeoutMs: TIMEOUT_MS }))
     return space_ids
   }
+}
+
+/** Asks the group service whether a user may still write to a space. */
+export function spaceCheck(client: ReturnType<typeof createClient<typeof group>>): CheckSpace {
+  return async (user_id, space_id) => (await client.checkSpace({ user_id, space_id })).allowed
 }

@@ -20,6 +20,8 @@ interface FileTask {
   readonly signal: AbortSignal
   readonly write: Write
   report(stage: Stage, percent: number): Promise<void>
+  /** Right before the last write: rights may have changed while the file was read. */
+  requireAccess(): Promise<void>
 }
 
 interface IngesterDependencies {
@@ -66,6 +68,7 @@ export class FileIngester {
     await task.report('indexing', 90)
     const target = task.run.target_space_id
     const kept = blob.space_id === target ? blob.id : await this.#store.copyTo(blob, target, task.signal)
+    await task.requireAccess()
     task.signal.throwIfAborted()
     await task.write((repos) => this.#commit(repos, task, { blob, kept, title, chunks }))
   }

@@ -12,12 +12,13 @@ import { RunService } from './run-service.ts'
 import { RunStarter } from './run-starter.ts'
 import type { SearchIndex } from './search-index.ts'
 import { SearchService } from './search-service.ts'
-import type { SpaceAccess } from './space-access.ts'
+import type { CheckSpace, SpaceAccess } from './space-access.ts'
 import { UploadService } from './upload-service.ts'
 
 interface ServicePorts {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
+  readonly checkSpace: CheckSpace
   readonly sealer: Sealer
   readonly embedder: Embedder
   readonly index: SearchIndex
@@ -30,7 +31,7 @@ interface ServicePorts {
 
 /** The services over their ports: what a process serves and what tests call. */
 export function createServices(ports: ServicePorts) {
-  const { uow, access, sealer, embedder, index, logger, wake, maxFileMb, chunks } = ports
+  const { uow, access, checkSpace, sealer, embedder, index, logger, wake, maxFileMb, chunks } = ports
   const store = new BlobStore(uow, sealer)
   const embeddings = new EmbeddingService(uow, embedder)
   const level = new IndexService({ uow, index, embeddings, logger })
@@ -41,7 +42,7 @@ export function createServices(ports: ServicePorts) {
     runs: new RunService({ uow, wake }),
     documents: new DocumentService({ uow, access, level }),
     searches: new SearchService({ uow, access, index, level, embedder, logger }),
-    processor: new RunProcessor({ uow, ingester, index: level, logger }),
+    processor: new RunProcessor({ uow, ingester, index: level, checkSpace, logger }),
     erasure: new ErasureService({ uow, sealer, level, logger }),
   }
 }

@@ -11,6 +11,7 @@ import type { Write } from './embedding-service.ts'
 import type { FileIngester } from './file-ingester.ts'
 import type { IndexService } from './index-service.ts'
 import { finishRun } from './run-finisher.ts'
+import type { CheckSpace } from './space-access.ts'
 
 interface RunJob {
   readonly id: string
@@ -21,6 +22,7 @@ interface ProcessorDependencies {
   readonly uow: IngestionUnitOfWork
   readonly ingester: FileIngester
   readonly index: IndexService
+  readonly checkSpace: CheckSpace
   readonly logger: Logger
 }
 
@@ -40,12 +42,14 @@ export class RunProcessor {
   readonly #uow: IngestionUnitOfWork
   readonly #ingester: FileIngester
   readonly #index: IndexService
+  readonly #checkSpace: CheckSpace
   readonly #logger: Logger
 
-  constructor({ uow, ingester, index, logger }: ProcessorDependencies) {
+  constructor({ uow, ingester, index, checkSpace, logger }: ProcessorDependencies) {
     this.#uow = uow
     this.#ingester = ingester
     this.#index = index
+    this.#checkSpace = checkSpace
     this.#logger = logger
   }
 
@@ -53,6 +57,7 @@ export class RunProcessor {
     const attempt = await this.#begin(job, number, signal)
     if (!attempt) return
     try {
+      await this.#requireAccess(attempt.run)
       await this.#work(attempt)
       await attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number }))
     } catch (error) {
@@ -114,12 +119,18 @@ export class RunProcessor {
     if (behind.length > 0) throw behind[0]
   }
 
+  /** Whoever started the run may have left the group since. */
+  async #requireAccess({ user_id, target_space_id }: RunView): Promise<void> {
+    if (user_id === target_space_id || (await this.#checkSpace(user_id, target_space_id))) return
+    throw new AppError('GROUP_NOT_FOUND', 'you are not a member of this group any more; nothing more was added to it')
+  }
+
   /** A file that cannot be read fails alone; a dependency that is away fails the attempt, which is then tried again. */
   async #ingest(attempt: Attempt, file: RunFileRow, counts: { done: number; total: number }): Promise<void> {
     const { run, signal, write } = attempt
     const report = this.#reporter(attempt, file, counts)
     try {
-      await this.#ingester.ingest({ run, file, signal, write, report })
+      await this.#ingester.ingest({ run, file, signal, write, report, requireAccess: () => this.#requireAccess(run) })
     } catch (error) {
       if (signal.aborted || !(error instanceof AppError) || !isOfFile(error)) throw error
       this.#logger.info({ run_id: run.id, file: file.index, code: error.code }, 'a file of a run failed')

@@ -7,6 +7,9 @@ const MAX_USERS = 10_000
 /** Asks the group service, as the caller. Throws a 503 or 504 code when it does not answer. */
 export type ListSpaces = (context: CallContext) => Promise<readonly string[]>
 
+/** Whether a user may use a space now: for jobs, which act for somebody who is not there. */
+export type CheckSpace = (userId: string, spaceId: string) => Promise<boolean>
+
 interface Spaces {
   /** Never empty: the caller's own space is always one. */
   readonly ids: readonly string[]
