@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import { promisify, parseEnv } from 'node:util'
 import { permissionsOf } from '@youworker/contracts/permissions'
 import { SERVICES } from '@youworker/contracts/topology'
@@ -86,3 +87,33 @@ test('a missing secret is named, all of them at once', async () => {
     ),
   })
 })
+
+test('the image’s commands run from a plain copy of the tree', async () => {
+  const copy = await mkdtemp(join(tmpdir(), 'youworker-image-'))
+  try {
+    const copied = Array.from(dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm), ([, sources = '']) => sources.split(' ')).flat()
+    expect(copied).toContain('pnpm-lock.yaml')
+    const ignored = /(^|\/)(node_modules|\.youworker|\.turbo)(\/|$)|\.test\.ts$/
+    const filter = (path: string) => !ignored.test(relative(ROOT, path))
+    await Promise.all(copied.map((path) => cp(join(ROOT, path), join(copy, path), { recursive: true, filter })))
+    const pnpm = /npm install --global (\S+)/.exec(dockerfile)?.[1] ?? ''
+    const install = /^RUN pnpm (install .*)$/m.exec(dockerfile)?.[1] ?? ''
+    await run('npx', ['-y', pnpm, ...install.split(' '), '--prefer-offline'], { cwd: copy })
+    for (const name of [...SERVICES, 'offline-model', 'cli']) {
+      const folder = ['offline-model', 'cli'].includes(name) ? 'infra' : 'services'
+      await rm(join(copy, 'run.ts'), { force: true })
+      await symlink(`${folder}/${name}/src/main.ts`, join(copy, 'run.ts'))
+      // Everything is imported before settings are read: a package that is missing in the image would show here.
+      const started = run(process.execPath, ['run.ts'], {
+        cwd: copy,
+        env: { APP_ENV: 'production', API__PORT: 'none', OFFLINE_MODEL__PORT: 'none' },
+      })
+      await expect(started, name).rejects.toMatchObject({
+        code: 2,
+        stderr: expect.stringMatching(/Settings that are missing|Usage/),
+      })
+    }
+  } finally {
+    await rm(copy, { recursive: true, force: true })
+  }
+}, 180_000)
