@@ -1,61 +1,59 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
+import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { startHouse } from './house.ts'
-import { load, median } from './load.ts'
+import { endWith, firstMessage, startHouse } from './house.ts'
+import { load, median, type Target } from './load.ts'
 
-const ROUNDS = 12
-const SLICE_MS = 1_000
+const ROUNDS = 24
+const SLICE_MS = 500
+/** Until Node has compiled what is used often. */
+const WARM_UP_MS = 8_000
 const CONNECTIONS = 16
 
 /**
  * One group by id with a bearer token, through gateway, NATS, service and Postgres with row-level security, against node:http with the
  * same select prepared. Slices of both take turns; the ratio is the median of house / bare.
  */
-export async function gatewayOverhead(): Promise<number> {
-  await using house = await startHouse(['--no-demo'], /API\b/)
-  const { api, postgres, root_api_key } = house.endpoints
-  const call = async (path: string, init: RequestInit = {}) => {
-    const response = await fetch(`${api}${path}`, {
-      ...init,
-      headers: { 'x-api-key': root_api_key, 'content-type': 'application/json' },
-    })
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-    return (await response.json()) as Record<string, string>
+export async function gatewayOverhead(stack: AsyncDisposableStack): Promise<number> {
+  const { ours, bare } = await startBoth(stack)
+  await load(ours, CONNECTIONS, WARM_UP_MS)
+  await load(bare, CONNECTIONS, WARM_UP_MS / 2)
+  const ratios: number[] = []
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const house = await perSecond(ours)
+    const base = await perSecond(bare)
+    ratios.push(house / base)
+    console.log(`round ${round}: house ${house.toFixed(0)}/s, bare ${base.toFixed(0)}/s, ratio ${(house / base).toFixed(3)}`)
   }
-  const group = await call('/v1/groups', { method: 'POST', body: JSON.stringify({ name: 'bench' }) })
-  const { id: userId = '' } = await call('/v1/auth/me')
-  const bearer = await call('/v1/auth/login', { method: 'POST', body: JSON.stringify({ api_key: root_api_key, token: true }) })
+  return median(ratios)
+}
 
-  const { child, port } = await startBare({ DATABASE_URL: postgres, GROUP_ID: group['id'] ?? '', USER_ID: userId })
-  try {
-    const url = new URL(api)
-    const ours = {
-      host: url.hostname,
-      port: Number(url.port),
-      path: `/v1/groups/${group['id']}`,
-      headers: { authorization: `Bearer ${bearer['access_token']}` },
-    }
-    const bare = { host: '127.0.0.1', port, path: '/', headers: {} }
-    await load(ours, CONNECTIONS, 2 * SLICE_MS)
-    await load(bare, CONNECTIONS, 2 * SLICE_MS)
-    const ratios: number[] = []
-    for (let round = 1; round <= ROUNDS; round += 1) {
-      const house = perSecond(await load(ours, CONNECTIONS, SLICE_MS))
-      const base = perSecond(await load(bare, CONNECTIONS, SLICE_MS))
-      ratios.push(house / base)
-      console.log(`round ${round}: house ${house.toFixed(0)}/s, bare ${base.toFixed(0)}/s`)
-    }
-    return median(ratios)
-  } finally {
-    child.kill()
+async function startBoth(stack: AsyncDisposableStack): Promise<{ ours: Target; bare: Target }> {
+  const { endpoints } = await startHouse(stack, ['--no-demo'], /^API +http/m)
+  const { api, postgres, root_api_key } = endpoints
+  const call = async (path: string, body?: object) => {
+    const headers = { 'x-api-key': root_api_key, 'content-type': 'application/json' }
+    const init = body === undefined ? { headers } : { headers, method: 'POST', body: JSON.stringify(body) }
+    const response = await fetch(`${api}${path}`, init)
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return (await response.json()) as Readonly<Record<string, string>>
+  }
+  const { id: groupId = '' } = await call('/v1/groups', { name: 'bench' })
+  const { id: userId = '' } = await call('/v1/auth/me')
+  const { access_token } = await call('/v1/auth/login', { api_key: root_api_key, token: true })
+
+  const env = { ...process.env, DATABASE_URL: postgres, GROUP_ID: groupId, USER_ID: userId }
+  const child = fork(join(import.meta.dirname, 'bare-server.ts'), { env })
+  endWith(stack, child)
+  const port = Number(await firstMessage(child))
+  const { hostname: host, port: apiPort } = new URL(api)
+  const authorization = `Bearer ${access_token}`
+  return {
+    ours: { host, port: Number(apiPort), path: `/v1/groups/${groupId}`, headers: { authorization } },
+    bare: { host: '127.0.0.1', port, path: '/', headers: {} },
   }
 }
 
-const perSecond = ({ requests, seconds }: { requests: number; seconds: number }) => requests / seconds
-
-async function startBare(env: Record<string, string>): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(join(import.meta.dirname, 'bare-server.ts'), { env: { ...process.env, ...env } })
-  const [port] = (await once(child, 'message')) as [number]
-  return { child, port }
+async function perSecond(target: Target): Promise<number> {
+  const { requests, seconds } = await load(target, CONNECTIONS, SLICE_MS)
+  return requests / seconds
 }

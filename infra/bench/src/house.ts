@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,35 +10,58 @@ export interface Endpoints {
   readonly processes: readonly { readonly name: string; readonly pid: number }[]
 }
 
-export interface RunningHouse extends AsyncDisposable {
+export interface RunningHouse {
   readonly endpoints: Endpoints
-  readonly dataDir: string
+  stop(): Promise<void>
 }
 
 const START = join(import.meta.dirname, '../../local/src/start.ts')
 
-/** Starts the whole house as `npm start` does, in a data folder of its own, and waits until `until` stands in its output. */
-export async function startHouse(args: readonly string[], until: RegExp): Promise<RunningHouse> {
-  const dataDir = join(await mkdtemp(join(tmpdir(), 'youworker-bench-')), 'data')
-  const child = spawn(process.execPath, [START, '--data', dataDir, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  const exited = once(child, 'exit')
+/** A new folder that is gone at the end. */
+export async function temporaryDir(stack: AsyncDisposableStack): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'youworker-bench-'))
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/** Ends the child when the bench ends; the function returned ends it earlier. */
+export function endWith(stack: AsyncDisposableStack, child: ChildProcess): () => Promise<void> {
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()))
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await exited
+  }
+  stack.defer(stop)
+  return stop
+}
+
+/**
+ * Starts the whole house as `npm start` does, in a data folder of its own, and waits until `until` stands in its output. It
+ * ends with the stack, or when this process dies.
+ */
+export async function startHouse(stack: AsyncDisposableStack, args: readonly string[], until: RegExp): Promise<RunningHouse> {
+  const dataDir = join(await temporaryDir(stack), 'data')
+  // A client that asks as often as it can would be stopped otherwise.
+  const env = { ...process.env, SECURITY__RATE_LIMITS: 'off' }
+  const child = spawn(process.execPath, [START, '--data', dataDir, ...args], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const stop = endWith(stack, child)
   let output = ''
   await new Promise<void>((resolve, reject) => {
     const read = (chunk: Buffer) => {
       output += chunk.toString()
       if (until.test(output)) resolve()
     }
-    child.stdout.on('data', read)
-    child.stderr.on('data', read)
+    child.stdout?.on('data', read)
+    child.stderr?.on('data', read)
     child.once('exit', () => reject(new Error(`the house did not start:\n${output}`)))
   })
-  return {
-    endpoints: JSON.parse(await readFile(join(dataDir, 'endpoints.json'), 'utf8')) as Endpoints,
-    dataDir,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM')
-      await exited
-      await rm(join(dataDir, '..'), { recursive: true, force: true })
-    },
-  }
+  return { endpoints: JSON.parse(await readFile(join(dataDir, 'endpoints.json'), 'utf8')) as Endpoints, stop }
+}
+
+/** The first message of a child, which tells that it is ready. */
+export async function firstMessage(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve)
+    child.once('exit', () => reject(new Error('a helper of the bench ended early')))
+  })
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-interface Target {
+export interface Target {
   readonly host: string
   readonly port: number
   readonly path: string

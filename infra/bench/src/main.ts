@@ -2,13 +2,38 @@
 import { gatewayOverhead } from './gateway-overhead.ts'
 import { start } from './start.ts'
 
-const BENCHES: Readonly<Record<string, () => Promise<number>>> = { 'gateway-overhead': gatewayOverhead, start }
+const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<number>>> = {
+  'gateway-overhead': gatewayOverhead,
+  start,
+}
+const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
-const name = process.argv[2] ?? ''
-const bench = BENCHES[name]
-if (bench) {
-  console.log(`bench ${name} ratio=${(await bench()).toFixed(3)}`)
-} else {
-  console.error(`Usage: npm run bench -- (${Object.keys(BENCHES).join(' | ')})`)
-  process.exitCode = 2
+/** Everything that a bench starts or writes, so that nothing is left however it ends. */
+const stack = new AsyncDisposableStack()
+let cleaning: Promise<void> | undefined
+const cleanUp = () => (cleaning ??= stack.disposeAsync())
+const interrupt = () => void cleanUp().finally(() => process.exit(EXIT.interrupted))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
+// boot.mjs is gone, so nobody could stop us any more.
+process.once('disconnect', interrupt)
+
+process.exit(await run(process.argv[2] ?? ''))
+
+async function run(name: string): Promise<number> {
+  const bench = BENCHES[name]
+  if (!bench) {
+    console.error(`Usage: npm run bench -- (${Object.keys(BENCHES).join(' | ')})`)
+    return EXIT.usage
+  }
+  try {
+    const ratio = await bench(stack)
+    await cleanUp()
+    console.log(`bench ${name} ratio=${ratio.toFixed(3)}`)
+    return EXIT.ok
+  } catch (error) {
+    const isInterrupted = cleaning !== undefined
+    await cleanUp()
+    if (!isInterrupted) console.error(error)
+    return isInterrupted ? EXIT.interrupted : EXIT.failed
+  }
 }

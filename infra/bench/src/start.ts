@@ -1,31 +1,36 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
-import { startHouse } from './house.ts'
+import { endWith, startHouse, temporaryDir } from './house.ts'
 import { median } from './load.ts'
 
 const ROUNDS = 3
 const ROOT = join(import.meta.dirname, '../../..')
+const SERVERS = ['postgres', 'nats', 'offline-model']
 
 /**
  * The wall time of a warm `npm start -- --once` on a fresh data folder against starting a bare Postgres and nats-server in turn; then the
  * memory (PSS) of each service after the answer, as seven processes and as one. The ratio is bare / house.
  */
-export async function start(): Promise<number> {
+export async function start(stack: AsyncDisposableStack): Promise<number> {
+  console.log('one start to warm up, step by step:')
+  await startOnce(stack, (line, seconds) => console.log(`${seconds.toFixed(1).padStart(6)} s  ${line}`))
+  const times: number[] = []
   const ratios: number[] = []
   for (let round = 1; round <= ROUNDS; round += 1) {
-    const house = await timed(startOnce)
-    const bare = await timed(startBare)
+    const house = await timed(() => startOnce(stack))
+    const bare = await timed(() => startBare(stack))
+    times.push(house)
     ratios.push(bare / house)
     console.log(`round ${round}: npm start -- --once ${house.toFixed(1)} s, bare Postgres and NATS ${bare.toFixed(1)} s`)
   }
-  await printMemory('seven processes', [])
-  await printMemory('one process', ['--single-process'])
+  console.log(`npm start -- --once: ${median(times).toFixed(1)} s (median)`)
+  await printMemory(stack, 'seven processes', [])
+  await printMemory(stack, 'one process', ['--single-process'])
   return median(ratios)
 }
 
@@ -35,35 +40,45 @@ async function timed(work: () => Promise<void>): Promise<number> {
   return (performance.now() - started) / 1_000
 }
 
-async function startOnce(): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), 'youworker-bench-'))
-  const child = spawn('npm', ['start', '--', '--once', '--data', join(dir, 'data')], { cwd: ROOT, stdio: 'ignore' })
-  const [code] = (await once(child, 'exit')) as [number]
-  await rm(dir, { recursive: true, force: true })
-  if (code !== 0) throw new Error(`npm start -- --once ended with ${code}`)
+async function startOnce(stack: AsyncDisposableStack, onLine: (line: string, seconds: number) => void = () => {}): Promise<void> {
+  const dir = await temporaryDir(stack)
+  const started = performance.now()
+  const child = spawn('npm', ['start', '--', '--once', '--data', join(dir, 'data')], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  endWith(stack, child)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', (line) => {
+      output += `${line}\n`
+      onLine(line, (performance.now() - started) / 1_000)
+    })
+  }
+  const code = await new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject))
+  if (code !== 0) throw new Error(`npm start -- --once ended with ${code}:\n${output}`)
 }
 
-async function startBare(): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), 'youworker-bench-'))
-  const { path: binary } = await findNatsServer({})
-  {
-    await using stack = new AsyncDisposableStack()
-    stack.use(await startPostgres({ dataDir: join(dir, 'postgres'), port: await freePort(), password: 'bench' }))
-    stack.use(await startNats({ binary, dir: join(dir, 'nats'), port: await freePort(), users: [{ user: 'a', password: 'a' }] }))
-  }
-  await rm(dir, { recursive: true, force: true })
+async function startBare(stack: AsyncDisposableStack): Promise<void> {
+  const dir = await temporaryDir(stack)
+  const { path: binary } = await findNatsServer()
+  const postgres = stack.use(await startPostgres({ dataDir: join(dir, 'postgres'), port: await freePort(), password: 'bench' }))
+  const users = [{ user: 'bench', password: 'bench' }]
+  const nats = stack.use(await startNats({ binary, dir: join(dir, 'nats'), port: await freePort(), users }))
+  await Promise.all([postgres.stop(), nats.stop()])
 }
 
 /** Services only: Postgres, NATS and the model are somebody else's memory. */
-async function printMemory(what: string, args: readonly string[]): Promise<void> {
-  await using house = await startHouse(args, /Sources:[\s\S]*API\b/)
-  const services = house.endpoints.processes.filter(({ name }) => !['postgres', 'nats', 'offline-model'].includes(name))
+async function printMemory(stack: AsyncDisposableStack, what: string, args: readonly string[]): Promise<void> {
+  const house = await startHouse(stack, args, /^Sources:[\s\S]*^API +http/m)
   let total = 0
-  for (const { name, pid } of services) {
+  for (const { name, pid } of house.endpoints.processes.filter((process) => !SERVERS.includes(process.name))) {
+    // Linux only: no other system tells how much of what is shared belongs to whom.
     const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
     const megabytes = Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) / 1_024
     total += megabytes
     console.log(`  ${name}: ${megabytes.toFixed(0)} MB`)
   }
   console.log(`${what}: ${total.toFixed(0)} MB PSS`)
+  await house.stop()
 }

@@ -1,6 +1,6 @@
 /**
- * Requests and replies of one turn of the event loop leave in one write. Under load the system calls, here and in
- * nats-server, cost more than all else a request needs: this halved the time of a request through gateway and service.
+ * Requests and replies of one turn of the event loop leave in one write: under load a write for each costs here and in
+ * nats-server a fifth more CPU per request.
  */
 export class SendQueue {
   #waiting: (() => void)[] = []
