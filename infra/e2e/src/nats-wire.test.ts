@@ -1,5 +1,4 @@
 import { createHash, createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { analytics } from '@youworker/contracts/analytics'
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { group } from '@youworker/contracts/group'
@@ -48,7 +47,10 @@ const list = group.listGroups.subject
 const signed = (jwt: string) => ({ 'Access-Token': jwt })
 
 test('a request in order is answered; what is no JSON, or not what the contract says, is refused by a code', async () => {
-  expect(await gateway.ask(list, '{"limit":5,"offset":0}', signed(token))).toMatchObject({ code: undefined, body: { groups: [] } })
+  expect(await gateway.ask(list, '{"limit":5,"offset":0}', signed(token))).toMatchObject({
+    code: undefined,
+    body: { groups: [] },
+  })
   const wrong: (string | Uint8Array)[] = [
     '{"limit":',
     'null',
@@ -69,7 +71,7 @@ test('a request in order is answered; what is no JSON, or not what the contract 
   const id = await gateway.ask(group.getGroup.subject, '{"group_id":"../../etc"}', signed(token))
   expect(id).toMatchObject({ code: 'VALIDATION_ERROR', body: { details: [{ field: 'group_id' }] } })
   // The JSON part of a request of bytes travels in a header.
-  const write = ingestion.writeBlob.subject
+  const write = ingestion.writeUpload.subject
   for (const lines of [{}, { Args: '{"blob_id":' }, { Args: '{}' }, { Args: 'null' }]) {
     expect((await gateway.ask(write, new Uint8Array(8), { ...signed(token), ...lines })).code).toBe('VALIDATION_ERROR')
   }
@@ -101,7 +103,11 @@ test('no token, an old one and every forged one open nothing', async () => {
     'another key under our name': jwt(header, claims, stranger),
     'an unknown key': jwt({ ...header, kid: createHash('sha256').update('x').digest('base64url') }, claims, stranger),
     'no key named': jwt({ alg: 'RS256' }, claims, privateKey),
-    'a key that the token brings along': jwt({ ...header, jwk: createPublicKey(stranger).export({ format: 'jwk' }) }, claims, stranger),
+    'a key that the token brings along': jwt(
+      { ...header, jwk: createPublicKey(stranger).export({ format: 'jwk' }) },
+      claims,
+      stranger,
+    ),
     'alg none': `${part({ ...header, alg: 'none' })}.${part(claims)}.`,
     'HS256 with the public key': hmac({ ...header, alg: 'HS256' }, claims, publicPem),
     'an expired one': jwt(header, { ...claims, iat: now - 700, exp: now - 100 }, privateKey),
@@ -126,7 +132,12 @@ test('no token, an old one and every forged one open nothing', async () => {
 })
 
 test('a service’s user may not call, hear or serve what is not its own', async () => {
-  const [asGroup, asAnalytics, asTools, asAgent] = [await as('group'), await as('analytics'), await as('tools'), await as('chat-agent')]
+  const [asGroup, asAnalytics, asTools, asAgent] = [
+    await as('group'),
+    await as('analytics'),
+    await as('tools'),
+    await as('chat-agent'),
+  ]
   // It is able to notice a refusal only when what it may do is not refused.
   expect(await asGroup.isSubscriptionRefused('rpc.group.>')).toBe(false)
   expect(await asGroup.isPublishRefused(auth.listKeys.subject)).toBe(false)
@@ -144,9 +155,20 @@ test('a service’s user may not call, hear or serve what is not its own', async
   for (const service of SERVICES) {
     const user = await as(service)
     const others = SERVICES.filter((other) => other !== service)
-    const foreign = [...others.flatMap((other) => [`rpc.${other}.>`, `_INBOX.${other}.>`, `wake.${other}.>`]), '>', '_INBOX.>', 'events.>']
+    const foreign = [
+      ...others.flatMap((other) => [`rpc.${other}.>`, `_INBOX.${other}.>`, `wake.${other}.>`]),
+      '>',
+      '_INBOX.>',
+      'events.>',
+    ]
     for (const subject of foreign) expect(await user.isSubscriptionRefused(subject), `${service}: ${subject}`).toBe(true)
-    for (const verb of ['STREAM.DELETE.EVENTS', 'STREAM.PURGE.EVENTS', 'STREAM.MSG.GET.EVENTS', 'STREAM.MSG.DELETE.EVENTS', 'CONSUMER.DELETE.EVENTS.auth']) {
+    for (const verb of [
+      'STREAM.DELETE.EVENTS',
+      'STREAM.PURGE.EVENTS',
+      'STREAM.MSG.GET.EVENTS',
+      'STREAM.MSG.DELETE.EVENTS',
+      'CONSUMER.DELETE.EVENTS.auth',
+    ]) {
       expect(await user.isPublishRefused(`$JS.API.${verb}`), `${service}: ${verb}`).toBe(true)
     }
   }
@@ -166,7 +188,11 @@ test('a stranger and a wrong password get no connection', async () => {
 
 test('garbage on live entries and wake-ups disturbs no stream', async () => {
   const asAgent = await as('chat-agent')
-  const response = await ada.fetch('/v1/chat', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"text_input":"Who are you?"}' })
+  const response = await ada.fetch('/v1/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"text_input":"Who are you?"}',
+  })
   const events = []
   for await (const event of readEvents(response)) {
     events.push(event)
@@ -197,7 +223,6 @@ test('events that are none go to the dead letters with a reason, and the others 
   )
   for (const { reason } of letters) expect(reason).toContain(subject)
   await waitFor(async () => (await overview()).sessions?.total === 3, { what: 'the third session in the overview' })
-  expect(analytics.getOverview.subject).toContain('analytics')
 })
 
 async function sqlAs(url: string, ...statements: readonly string[]): Promise<Record<string, unknown>[]> {
@@ -254,12 +279,21 @@ test('a forgotten where finds nothing, and the spaces that are set find only the
   const everything = await sqlAs(house.house.adminUrl, 'select distinct space_id from chat_agent.messages')
   expect(everything.map(({ space_id }) => space_id).sort()).toEqual([ada.id, eve.id].sort())
   expect(await sqlAs(url, 'select * from chat_agent.messages')).toEqual([])
-  const adas = await sqlAs(url, `select set_config('app.spaces', '${ada.id}', false)`, 'select distinct space_id from chat_agent.messages')
+  const adas = await sqlAs(
+    url,
+    `select set_config('app.spaces', '${ada.id}', false)`,
+    'select distinct space_id from chat_agent.messages',
+  )
   expect(adas).toEqual([{ space_id: ada.id }])
-  expect(await sqlAs(url, `select set_config('app.spaces', '${newId()}', false)`, 'select * from chat_agent.messages')).toEqual([])
+  expect(await sqlAs(url, `select set_config('app.spaces', '${newId()}', false)`, 'select * from chat_agent.messages')).toEqual(
+    [],
+  )
   // Nor is anything changed, deleted or written elsewhere.
   const setAda = `select set_config('app.spaces', '${ada.id}', false)`
-  for (const change of [`update chat_agent.sessions set model = 'x' where space_id = '${eve.id}' returning id`, `delete from chat_agent.sessions where space_id = '${eve.id}' returning id`]) {
+  for (const change of [
+    `update chat_agent.sessions set model = 'x' where space_id = '${eve.id}' returning id`,
+    `delete from chat_agent.sessions where space_id = '${eve.id}' returning id`,
+  ]) {
     expect(await sqlAs(url, setAda, change)).toEqual([])
   }
   const moved = sqlAs(url, setAda, `update chat_agent.sessions set space_id = '${eve.id}'`)

@@ -63,3 +63,18 @@ test('signing out closes the WebSocket, and only of that session', async () => {
   expect(JSON.parse(data.toString())).toMatchObject({ type: 'pong' })
   second.terminate()
 })
+
+test('whoever signs out in the middle of many requests gets an answer to each', async () => {
+  // A rejection that nobody awaits ends the gateway's process; here it fails the run.
+  for (let round = 0; round < 5; round += 1) {
+    const { browser, logOut } = await signedIn()
+    const { cookieHeader } = browser
+    const ask = () => fetch(`${house.api}/v1/auth/me`, { headers: { cookie: cookieHeader } }).then(({ status }) => status)
+    const asked = Array.from({ length: 15 }, ask)
+    const left = logOut()
+    asked.push(...Array.from({ length: 15 }, ask))
+    await left
+    for (const status of await Promise.all(asked)) expect([200, 401]).toContain(status)
+    await expect.poll(ask, { timeout: 10_000 }).toBe(401)
+  }
+})

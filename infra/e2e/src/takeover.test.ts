@@ -17,7 +17,7 @@ let undisturbed: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker takeover '))
   house = await spawnHouse(join(dir, 'the data'), ['--no-demo', '--replicas', 'chat-agent=2,gateway=2'], {
-    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '8' },
+    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20' },
   })
   root = house.root
   const content = '# Moon\n\nThe Moon orbits the Earth in about twenty-seven days and always shows it the same face.\n'
@@ -93,7 +93,8 @@ test('kill -9 of Postgres in mid-answer: the run ends, and the house serves agai
   expect(run.status).toBe('success')
   expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
   expect([textOf(events), events.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
-  expect((await root.chat(QUESTION)).done.content).toBe(undisturbed)
+  // Until each breaker has tried Postgres again, a request is answered by 503 and a chat goes on without documents.
+  await waitFor(async () => (await root.chat(QUESTION)).done.content === undisturbed, { what: 'an answer from the documents' })
 }, 120_000)
 
 test('kill -9 of ingestion in mid-run: the run finishes, each document once', async () => {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import type { DataDir } from './paths.ts'
 import { StartError } from './start-error.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
@@ -45,12 +46,23 @@ async function reasons(url: string): Promise<string> {
 async function tail(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '')
   // The frames of a stack name our own files; the message above them is what helps.
-  const lines = text
-    .trimEnd()
-    .split('\n')
-    .filter((line) => line.trim() !== '' && !line.startsWith('    at '))
-  return lines
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('    at '))
+  // Each try says the same again.
+  const said = new Set(lines.slice(-50).map(readable))
+  return [...said]
     .slice(-12)
     .map((line) => `  ${line.slice(0, 600)}`)
     .join('\n')
+}
+
+const LogLine = z.object({ msg: z.string(), err: z.object({ message: z.string() }).optional() })
+
+/** What a line of a service's log says, without what only programs read. */
+function readable(line: string): string {
+  try {
+    const { msg, err } = LogLine.parse(JSON.parse(line))
+    return err ? `${msg}: ${err.message}` : msg
+  } catch {
+    return line
+  }
 }

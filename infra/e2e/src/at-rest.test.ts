@@ -1,0 +1,164 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SCHEMAS } from '@youworker/contracts/topology'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Browser } from './support/browser.ts'
+import { canary, findIn, findInFolder } from './support/canaries.ts'
+import { Person } from './support/person.ts'
+import { type SpawnedHouse, spawnHouse } from './support/spawned-house.ts'
+
+/** What may stand nowhere on the disk. */
+const SEALED = {
+  'message text': canary('message'),
+  'text of a message beyond ASCII': canary('unicode'),
+  'session title': canary('title'),
+  'renamed session title': canary('renamed'),
+  'text that is in a file and in no passage of it': canary('comment'),
+  'key of a repeated request’s body': canary('repeated'),
+  'query of a search': canary('search'),
+  'filter of a list': canary('filter'),
+  'body that is no JSON': canary('broken'),
+  'wrong password': canary('password'),
+}
+/** What the README names as clear: titles, paths and passages of documents, and nothing that an agent makes of them. */
+const CLEAR = {
+  'passage of a document': canary('passage'),
+  'title of a document': canary('heading'),
+  'path of a document': canary('path'),
+}
+const PASSWORD = `correct horse ${canary('battery')}`
+
+let dir: string
+let house: SpawnedHouse
+let secrets: Record<string, string>
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'youworker at rest '))
+  house = await spawnHouse(join(dir, 'data'), ['--no-demo', '--single-process'], {
+    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug' },
+  })
+  secrets = await liveThrough(house)
+  await waitFor(async () => (await house.sql('select from chat_agent.outbox where published_at is null')).length === 0, {
+    what: 'the outbox',
+  })
+  await waitFor(async () => (await house.root.get('/v1/analytics/overview')).status === 200, { what: 'analytics' })
+  await house.sql('checkpoint')
+}, 180_000)
+afterAll(async () => {
+  await house?.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+/** Uses every place that text of people goes through; answers the credentials that were used. */
+async function liveThrough({ root }: SpawnedHouse): Promise<Record<string, string>> {
+  const made = await root.post('/v1/admin/users', { username: 'ada', password: PASSWORD })
+  const ada = new Person(root.api, made.body.id, made.body.api_key)
+  const html = `<html><head><title>${CLEAR['title of a document']}</title></head><body><!-- ${SEALED['text that is in a file and in no passage of it']} --><p>The vault word of the green library in the western tower is ${CLEAR['passage of a document']}.</p></body></html>`
+  const upload = await ada.upload([{ name: `${CLEAR['path of a document']}.html`, content: html }])
+  expect(upload.body.success, JSON.stringify(upload.body)).toBe(true)
+
+  const question = `What is the vault word of the green library in the western tower? ${SEALED['message text']}`
+  const { done, sessionId } = await ada.chat(question)
+  expect(done.content).toContain(CLEAR['passage of a document'])
+  expect(done.citations).toHaveLength(1)
+  // The question was the tool's argument, and the passage its result.
+  expect(JSON.stringify(done.tool_events)).toContain(SEALED['message text'])
+  await ada.chat(`œuvre 日本 ${SEALED['text of a message beyond ASCII']} 🙂`, { session_id: sessionId })
+  await ada.call('PATCH', `/v1/sessions/${sessionId}`, { title: SEALED['renamed session title'] })
+  await ada.post('/v1/sessions', { title: SEALED['session title'] })
+  const repeated = { text_input: SEALED['key of a repeated request’s body'], stream: false }
+  for (let i = 0; i < 2; i += 1) await ada.post('/v1/chat', repeated, { 'idempotency-key': 'twice' })
+  await ada.post('/v1/search', { query: SEALED['query of a search'] })
+  await ada.get(`/v1/documents?q=${SEALED['filter of a list']}`)
+  const broken = await ada.fetch('/v1/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: `{"text_input": ${SEALED['body that is no JSON']}`,
+  })
+  expect(broken.status).toBe(400)
+  const wrong = await new Person(root.api, '').post('/v1/auth/login', { username: 'ada', password: SEALED['wrong password'] })
+  expect(wrong.status).toBe(401)
+  // What was stored comes back as it was.
+  const { messages, session } = (await ada.get(`/v1/sessions/${sessionId}`)).body
+  expect([messages[0].content, session.title]).toEqual([question, SEALED['renamed session title']])
+  const content = await ada.fetch(`/v1/documents/${upload.body.files[0].document_id}/content`)
+  expect(await content.text()).toBe(html)
+
+  const browser = new Browser(root.api)
+  const csrf = await browser.signIn('ada', PASSWORD)
+  const bearer = await new Person(root.api, '').post('/v1/auth/login', { api_key: ada.key, token: true })
+  await new Person(root.api, '').call('GET', '/v1/auth/me', undefined, { authorization: `Bearer ${bearer.body.access_token}` })
+  return {
+    'key of a user': ada.key ?? '',
+    'root key': root.key ?? '',
+    'session secret': browser.cookies.get('youworker_token') ?? '',
+    'CSRF token': csrf,
+    'access token': bearer.body.access_token,
+    'signature of the access token': bearer.body.access_token.split('.')[2],
+    password: PASSWORD,
+  }
+}
+
+/** `schema.table.column: name` for each text found in any value of any row. */
+async function findInTables(texts: Readonly<Record<string, string>>): Promise<string[]> {
+  const tables = await house.sql<{ schema: string; name: string }>(
+    'select schemaname as schema, tablename as name from pg_tables where schemaname = any($1)',
+    [Object.values(SCHEMAS)],
+  )
+  expect(tables.length).toBeGreaterThan(40)
+  const found = new Set<string>()
+  for (const { schema, name } of tables) {
+    for (const row of await house.sql(`select * from "${schema}"."${name}"`)) {
+      for (const [column, value] of Object.entries(row)) {
+        const bytes = Buffer.isBuffer(value)
+          ? value
+          : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value ?? null))
+        for (const text of findIn(bytes, texts)) found.add(`${schema}.${name}.${column}: ${text}`)
+      }
+    }
+  }
+  return [...found].sort()
+}
+
+test('no sealed text is in any column of any table; what is clear is in the columns that the README names', async () => {
+  expect(await findInTables(SEALED)).toEqual([])
+  expect(await findInTables(CLEAR)).toEqual([
+    'ingestion.blobs.name: path of a document',
+    'ingestion.chunks.text: passage of a document',
+    'ingestion.documents.path: path of a document',
+    'ingestion.documents.title: title of a document',
+    'ingestion.documents.uri: path of a document',
+    'ingestion.run_files.path: path of a document',
+    'ingestion.run_files.uri: path of a document',
+  ])
+})
+
+test('no sealed text is in any file: Postgres, the NATS store, the index, the logs', async () => {
+  expect(await findInFolder(house.dataDir, SEALED)).toEqual([])
+  // The search does find what is there, and the clear texts are where they belong.
+  const places = (await findInFolder(house.dataDir, CLEAR)).map((place) => place.split('/')[0])
+  expect([...new Set(places)].sort()).toEqual(['index', 'postgres'])
+  const events = await findInFolder(join(house.dataDir, 'nats'), { event: 'events.chat-agent.v1.message.created' })
+  expect(events.length).toBeGreaterThan(0)
+})
+
+test('no secret is in a log, and none in clear in a table', async () => {
+  const made = JSON.parse(await readFile(join(house.dataDir, 'secrets.json'), 'utf8')) as Record<string, unknown>
+  const own: Record<string, string> = { ...secrets }
+  const add = (name: string, value: unknown) => {
+    if (typeof value === 'object' && value !== null)
+      for (const [key, inner] of Object.entries(value)) add(`${name}.${key}`, inner)
+    // Of a key in PEM one line is enough.
+    else own[name] = String(value).split('\n').at(2) ?? String(value)
+  }
+  add('secrets.json', made)
+  expect(Object.values(own).every((secret) => secret.length > 16)).toBe(true)
+  expect(await findInFolder(join(house.dataDir, 'logs'), own)).toEqual([])
+  expect(findIn(Buffer.from(house.started.output()), own)).toEqual([])
+  expect(await findInTables(own)).toEqual([])
+  expect(await findInFolder(join(house.dataDir, 'nats'), secrets)).toEqual([])
+  // The logs are not empty: they were searched.
+  expect(await findInFolder(join(house.dataDir, 'logs'), { line: '"msg":"request"' })).toEqual(['youworker.1.log: line'])
+})

@@ -1,0 +1,124 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { LIMITS } from '@youworker/contracts/limits'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { startTestHouse, type TestHouse } from './support/house.ts'
+import { type Person, textOf } from './support/person.ts'
+
+const ANSWER = 'One two three four five six seven eight nine ten eleven twelve.'
+/** The question names the rule; with `once` the model is well again at the next try. */
+const FAULTS = {
+  'stall once': { times: 1, reply: { text: ANSWER, stall_after: 5 } },
+  'stall always': { reply: { text: ANSWER, stall_after: 2 } },
+  'drop once': { times: 1, reply: { text: ANSWER, drop_after: 5 } },
+  'drop always': { reply: { text: ANSWER, drop_after: 2 } },
+  'drop before the first word': { times: 1, reply: { text: ANSWER, drop_after: 0 } },
+  'malformed once': { times: 1, reply: { text: ANSWER, malformed_after: 5 } },
+  'malformed always': { reply: { text: ANSWER, malformed_after: 2 } },
+  'endless talk': { reply: { text: `${ANSWER} `, endless: true } },
+  'broken once': { times: 1, reply: { status: 500 } },
+  'broken always': { reply: { status: 500 } },
+  'refused always': { reply: { status: 400 } },
+  well: { reply: { text: ANSWER } },
+}
+type Fault = keyof typeof FAULTS
+
+let dir: string
+let house: TestHouse
+let ada: Person
+/** What every answer said that it used. */
+let used = 0
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'youworker-faults-'))
+  const script = join(dir, 'script.json')
+  const faults = Object.entries(FAULTS).map(([contains, rule]) => ({ match: { contains }, ...rule }))
+  // After a fault that happens once the same question is answered well.
+  const well = { match: { contains: 'once' }, reply: { text: ANSWER } }
+  const first = { match: { contains: 'first word' }, reply: { text: ANSWER } }
+  await writeFile(script, JSON.stringify({ rules: [...faults, well, first] }))
+  house = await startTestHouse({ script, env: { LLM__STALL_MS: '700' } })
+  ada = await house.newPerson('ada')
+}, 120_000)
+afterAll(async () => {
+  await house?.[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true, force: true })
+})
+
+/** Nothing of a fault stays: the next question is answered, within the breaker's few seconds. */
+afterEach(async () => {
+  await waitFor(async () => (await ask('well')).done.metadata.status === 'success', { what: 'a good answer' })
+})
+
+/** Asks, and checks what holds for every run however it went. */
+async function ask(fault: Fault) {
+  const { events, done, runId, sessionId } = await ada.chat(`Please: ${fault}`)
+  expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
+  expect(events.at(-1)?.event).toBe('done')
+  expect(textOf(events)).toBe(done.content)
+  const { tokens_in, tokens_out } = done.metadata
+  used += tokens_in + tokens_out
+
+  const run = (await ada.get(`/v1/runs/${runId}`)).body
+  expect(['success', 'failed']).toContain(run.status)
+  const { messages } = (await ada.get(`/v1/sessions/${sessionId}`)).body
+  const answers = messages.filter(({ role }: { role: string }) => role === 'assistant')
+  expect(answers.map(({ content }: { content: string }) => content)).toEqual(done.content === '' ? [] : [done.content])
+  // A reader who comes later sees the same.
+  const replay = await ada.fetch(`/v1/runs/${runId}/events`)
+  expect((await replay.text()).match(/^event: done$/gm)).toHaveLength(1)
+  return { events, done, run }
+}
+
+test.concurrent.each<Fault>(['stall once', 'drop once', 'malformed once', 'drop before the first word', 'broken once'])(
+  '%s: the same stream ends with the whole answer, nothing said twice',
+  async (fault) => {
+    const { events, done, run } = await ask(fault)
+    expect([done.metadata.status, run.status]).toEqual(['success', 'success'])
+    expect(done.content).toBe(ANSWER)
+    expect(events.some(({ event, data }) => event === 'status' && data.stage === 'retrying')).toBe(true)
+    expect(events.some(({ event }) => event === 'rewind')).toBe(true)
+  },
+)
+
+test.concurrent.each<Fault>(['stall always', 'drop always', 'malformed always'])(
+  '%s: the run ends, and what was said is kept and marked',
+  async (fault) => {
+    const { done, run } = await ask(fault)
+    expect([done.metadata.status, run.status]).toEqual(['error', 'failed'])
+    expect(done.metadata.error).toMatch(/model|Ollama/)
+    expect(done.content.length).toBeGreaterThan(0)
+    expect(ANSWER.startsWith(done.content)).toBe(true)
+    expect(done.logs).toContainEqual(expect.objectContaining({ level: 'error', msg: done.metadata.error }))
+  },
+)
+
+test.concurrent('without a stream the failed run is one JSON answer that says so', async () => {
+  const { status, body } = await ada.post('/v1/chat', { text_input: 'Please: drop always', stream: false })
+  expect(status).toBe(200)
+  expect(body).toMatchObject({ content: expect.stringMatching(/^One/), metadata: { status: 'error', error: expect.any(String) } })
+  used += body.metadata.tokens_in + body.metadata.tokens_out
+})
+
+test('a model that never ends is cut at the longest answer, and says so', async () => {
+  const { done, run } = await ask('endless talk')
+  expect(run.status).toBe('success')
+  expect(done.content.length).toBeLessThanOrEqual(LIMITS.answer)
+  expect(done.content).toMatch(/cut here/)
+  expect(done.content.startsWith(`${ANSWER} ${ANSWER}`)).toBe(true)
+})
+
+test('HTTP 400 is final at once, HTTP 500 after some tries: an error, no text', async () => {
+  for (const fault of ['refused always', 'broken always'] as const) {
+    const { done, run } = await ask(fault)
+    expect([done.metadata.status, run.status, done.content]).toEqual(['error', 'failed', ''])
+    expect(done.metadata.error).toMatch(/answered (400|500)|does not answer/)
+  }
+})
+
+test('tokens were counted once', async () => {
+  expect(used).toBeGreaterThan(0)
+  await waitFor(async () => (await ada.get('/v1/analytics/overview')).body.tokens?.total === used, { what: `${used} tokens` })
+})
