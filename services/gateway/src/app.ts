@@ -12,9 +12,9 @@ import { serveHealth } from '@youworker/messaging/server'
 import { createTokenVerifier, type TokenVerifier } from '@youworker/messaging/token-verifier'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Service, ServiceContext } from '@youworker/runtime/service'
+import { createApi } from './api.ts'
 import type { Config } from './config.ts'
 import type { Deps } from './deps.ts'
-import { Dispatcher } from './dispatcher.ts'
 import { closeServer, createHttpServer, listen } from './http-server.ts'
 import { Authenticator } from './middleware/authenticate.ts'
 import { AddressList } from './middleware/client-address.ts'
@@ -22,7 +22,6 @@ import { Csrf } from './middleware/csrf.ts'
 import { RateLimiter } from './middleware/rate-limit.ts'
 import { securityHeaders } from './middleware/security-headers.ts'
 import { OpenStreams } from './open-streams.ts'
-import { RouteTable } from './route-table.ts'
 import { ROUTES } from './routes.ts'
 import { RunFinishes } from './run-finishes.ts'
 import { SocketServer } from './socket-server.ts'
@@ -72,8 +71,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const { origins, proxies, isProduction } = deps
   const settings = { securityHeaders: securityHeaders(isProduction), origins, proxies }
   const sockets = new SocketServer(deps, settings)
-  const dispatcher = new Dispatcher(deps, new RouteTable(ROUTES), settings)
-  const server = createHttpServer({ dispatcher, sockets })
+  const server = createHttpServer({ api: createApi(deps, ROUTES), sockets, settings })
   const port = await listen(server, config.API__HOST, config.API__PORT)
   stack.defer(async () => {
     const closed = closeServer(server, Math.max(500, config.SHUTDOWN__GRACE_MS - 1_000))

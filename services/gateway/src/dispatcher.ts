@@ -1,54 +1,25 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
-import { metrics } from '@youworker/runtime/metrics'
+import type { HonoRequest } from 'hono'
 import type { Route } from './define-route.ts'
 import type { Deps } from './deps.ts'
-import { Exchange, type ExchangeSettings } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
 import { notAuthenticated, readCredential } from './middleware/authenticate.ts'
 import { proxyUsername, requireSameUser } from './middleware/authentik.ts'
 import { addressForLimits } from './middleware/client-address.ts'
-import { preflightHeaders } from './middleware/cors.ts'
-import { toAppError } from './middleware/error-envelope.ts'
 import { parseJson, requireJsonType, requirePlainText } from './middleware/parse-json.ts'
-import { discardRest, hasBody, readBody } from './middleware/read-body.ts'
-import { Reply, SENT, send, sendError } from './reply.ts'
-import { canonicalPath, type Match, type RouteTable } from './route-table.ts'
+import { hasBody, readBody } from './middleware/read-body.ts'
+import { Reply, SENT, send } from './reply.ts'
 
-const UNKNOWN_ROUTE = 'unknown'
-
-/** From a request to its answer: match, limit, authenticate, check, handle. Straight calls, in this order, for every route. */
+/** From a matched request to its answer: limit, authenticate, check, handle. Straight calls, in this order, for every route. */
 export class Dispatcher {
   readonly #deps: Deps
-  readonly #table: RouteTable
-  readonly #settings: ExchangeSettings
 
-  constructor(deps: Deps, table: RouteTable, settings: ExchangeSettings) {
+  constructor(deps: Deps) {
     this.#deps = deps
-    this.#table = table
-    this.#settings = settings
   }
 
-  async dispatch(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const started = performance.now()
-    const exchange = new Exchange(incoming, outgoing, this.#settings)
-    if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming))
-    let route: Route | undefined
-    outgoing.once('close', () => this.#observe(exchange, route, started))
-    try {
-      const { path, search } = splitUrl(incoming.url ?? '/')
-      const method = incoming.method === 'HEAD' ? 'GET' : (incoming.method ?? '')
-      if (method === 'OPTIONS') return this.#options(exchange, path)
-      const match = this.#table.match(method, path)
-      route = match?.route
-      if (!match || (incoming.method === 'HEAD' && match.route.media === 'text/event-stream'))
-        throw this.#unmatched(exchange, path)
-      await this.#serve(exchange, match, search)
-    } catch (error) {
-      this.#fail(exchange, error, route)
-    }
-  }
-
-  async #serve(exchange: Exchange, { route, params: raw }: Match, search: string): Promise<void> {
+  async serve(exchange: Exchange, route: Route, request: HonoRequest): Promise<Response> {
     this.#requireKnownAddress(exchange, route)
     if (route.auth !== 'none') await this.#authenticate(exchange, route)
     const { identity, incoming } = exchange
@@ -56,13 +27,13 @@ export class Dispatcher {
       this.#deps.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
     }
     this.#limit(exchange, route)
-    const params = check(route.params, decodeParams(raw), 'The path')
-    const query = check(route.query, readQuery(search), 'The query')
+    const params = check(route.params, readParams(request), 'The path')
+    const query = check(route.query, readQuery(request), 'The query')
     const body = await readJsonBody(exchange, route)
     const answer = await route.handle({ params, query, body, exchange, deps: this.#deps })
-    if (answer === SENT) return
-    if (answer instanceof Reply) send(exchange, answer.status, answer.body, answer.headers)
-    else send(exchange, route.status, answer)
+    if (!(answer instanceof Reply)) send(exchange, route.status, answer)
+    else if (answer !== SENT) send(exchange, answer.status, answer.body, answer.headers)
+    return RESPONSE_ALREADY_SENT
   }
 
   #requireKnownAddress(exchange: Exchange, route: Route): void {
@@ -109,84 +80,30 @@ export class Dispatcher {
     exchange.rate = this.#deps.limiter.take(limit, who)
     if (exchange.rate && exchange.rate.remaining < 0) throw this.#deps.limiter.refusal(limit)
   }
-
-  #options(exchange: Exchange, path: string): void {
-    const { headers } = exchange.incoming
-    if (exchange.origin !== undefined && headers['access-control-request-method'] !== undefined) {
-      return send(exchange, 204, undefined, preflightHeaders)
-    }
-    const methods = this.#table.methodsOf(path)
-    if (methods.length === 0 && path !== '*') throw routeNotFound()
-    send(exchange, 204, undefined, { allow: methods.join(', ') })
-  }
-
-  #unmatched(exchange: Exchange, path: string): AppError {
-    const methods = this.#table.methodsOf(path)
-    if (methods.length === 0) return routeNotFound()
-    exchange.outgoing.setHeader('allow', methods.join(', '))
-    return new AppError('METHOD_NOT_ALLOWED', `This path takes ${methods.join(', ')}`)
-  }
-
-  #fail(exchange: Exchange, error: unknown, route: Route | undefined): void {
-    const { logger } = this.#deps
-    const failure = toAppError(error)
-    const { correlationId: correlation_id, outgoing } = exchange
-    if (failure.code === 'INTERNAL_ERROR' || failure.code === 'DATABASE_ERROR') {
-      logger.error({ err: error, correlation_id, route: route?.path }, 'a request failed')
-    }
-    // Half an answer cannot become an error any more; a cut connection at least says that it is not whole.
-    if (outgoing.headersSent) outgoing.destroy()
-    else if (!outgoing.destroyed) sendError(exchange, failure)
-  }
-
-  #observe(exchange: Exchange, route: Route | undefined, started: number): void {
-    const { outgoing, incoming } = exchange
-    const ms = performance.now() - started
-    const labels = { route: route?.path ?? UNKNOWN_ROUTE, method: route?.method ?? 'OTHER', status: String(outgoing.statusCode) }
-    if (route?.media !== 'text/event-stream') metrics.httpRequestDuration.observe(labels, ms / 1_000)
-    const { logger } = this.#deps
-    if (!logger.isLevelEnabled('debug')) return
-    const { correlationId: correlation_id } = exchange
-    logger.debug(
-      { ...labels, method: incoming.method, ms: Math.round(ms), correlation_id, user_id: exchange.identity?.caller.user_id },
-      'request',
-    )
-  }
 }
 
-const routeNotFound = () =>
-  new AppError('ROUTE_NOT_FOUND', 'There is nothing at this path; GET /openapi.json lists what there is')
-
-function splitUrl(url: string): { path: string; search: string } {
-  // A proxy's absolute form (RFC 9112 section 3.2.2) means its path here.
-  const target = url.startsWith('/') || url === '*' ? url : url.replace(/^https?:\/\/[^/?#]*/i, '')
-  const at = target.indexOf('?')
-  const path = at === -1 ? target : target.slice(0, at)
-  return { path: canonicalPath(path), search: at === -1 ? '' : target.slice(at + 1) }
-}
-
-function decodeParams(raw: Readonly<Record<string, string>>): Record<string, string> {
-  const params: Record<string, string> = {}
-  for (const [name, value] of Object.entries(raw)) {
-    try {
-      params[name] = requirePlainText(value.includes('%') ? decodeURIComponent(value) : value, name)
-    } catch (cause) {
-      if (cause instanceof AppError) throw cause
-      throw new AppError('VALIDATION_ERROR', `The path is not valid: ${name} is not well encoded`, { cause })
-    }
-  }
+function readParams(request: HonoRequest): Record<string, string> {
+  if (request.path.includes('%')) requireWellEncoded(request.path)
+  const params: Record<string, string> = request.param()
+  for (const name in params) requirePlainText(params[name] ?? '', name)
   return params
 }
 
-const NO_QUERY = {}
+/** Hono leaves what it cannot decode as it came. */
+function requireWellEncoded(path: string): void {
+  try {
+    decodeURIComponent(path)
+  } catch (cause) {
+    throw new AppError('VALIDATION_ERROR', 'The path is not well encoded', { cause })
+  }
+}
 
 /** Of a repeated name the first counts. */
-function readQuery(search: string): Record<string, string> {
-  if (search === '') return NO_QUERY
-  const query: Record<string, string> = Object.create(null)
-  for (const [name, value] of new URLSearchParams(search)) {
+function readQuery(request: HonoRequest): Record<string, string> {
+  const query = request.query()
+  for (const [name, value] of Object.entries(query)) {
     requirePlainText(name, 'query')
-    query[name] ??= requirePlainText(value, name)
+    requirePlainText(value, name)
   }
   return query
 }

@@ -13,6 +13,8 @@ const ORIGIN = 'https://app.example.org'
 const JSON_TYPE = { 'content-type': 'application/json' }
 const ID = '0190a5f0-0000-7000-8000-000000000000'
 
+const { Request: OwnRequest, Response: OwnResponse } = globalThis
+
 let nats: TestNats
 let gateway: Awaited<ReturnType<typeof startGateway>>
 let api = ''
@@ -131,6 +133,7 @@ describe('every error has the one body', () => {
     ['a proxy request', 'CONNECT example.org:443 HTTP/1.1\r\n\r\n', 405],
     ['a wrong length', 'POST /v1/auth/login HTTP/1.1\r\ncontent-length: 1x\r\n\r\n', 400],
     ['smuggling', 'POST /v1/auth/login HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+    ['a host that is none', 'GET /v1/groups HTTP/1.1\r\nhost: a/b\r\n\r\n', 400],
     ['TRACE', 'TRACE /v1/groups HTTP/1.1\r\n\r\n', 405],
     ['an upgrade to nothing we know', 'GET /v1/nothing HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n', 404],
     ['an expectation', 'GET /v1/nothing HTTP/1.1\r\nexpect: tea\r\n\r\n', 404],
@@ -262,6 +265,18 @@ test('aliases and a slash at the end lead to the same route', async () => {
   }
   expect((await call('/api/v2/groups')).status).toBe(404)
   expect((await raw('GET http://elsewhere/v1/groups HTTP/1.1\r\n\r\n')).slice(0, 12)).toBe('HTTP/1.1 401')
+})
+
+test('OPTIONS tells what a path takes', async () => {
+  expect((await call(`/v1/runs/${ID}/events`, { method: 'OPTIONS' })).headers.get('allow')).toBe('GET, OPTIONS')
+  expect((await call('/health/live', { method: 'OPTIONS' })).headers.get('allow')).toBe('GET, HEAD, OPTIONS')
+  expect((await call('/v1/nothing', { method: 'OPTIONS' })).status).toBe(404)
+  expect((await raw('OPTIONS * HTTP/1.1\r\n\r\n')).slice(0, 12)).toBe('HTTP/1.1 204')
+})
+
+test('whatever else runs in this process keeps node’s Request and Response', () => {
+  expect(globalThis.Request).toBe(OwnRequest)
+  expect(globalThis.Response).toBe(OwnResponse)
 })
 
 test('metrics are for this machine, or for root', async () => {

@@ -1,10 +1,19 @@
-import { createServer, type Server, STATUS_CODES } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { newCorrelationId } from '@youworker/runtime/correlation'
-import type { Dispatcher } from './dispatcher.ts'
-import { errorBody } from './middleware/error-envelope.ts'
+import type { Api } from './api.ts'
+import { Exchange, type ExchangeSettings } from './exchange.ts'
+import { errorBody, toAppError } from './middleware/error-envelope.ts'
 import type { SocketServer } from './socket-server.ts'
 
 const HEADERS_MS = 15_000
@@ -13,8 +22,9 @@ const REQUEST_MS = 3_600_000
 const MAX_HEADER_BYTES = 32 * 1024
 
 interface Parts {
-  readonly dispatcher: Dispatcher
+  readonly api: Api
   readonly sockets: SocketServer
+  readonly settings: ExchangeSettings
 }
 
 /** What node refuses before there is a request gets the same error body as everything else. */
@@ -44,7 +54,40 @@ function fromParser(error: NodeJS.ErrnoException): AppError {
   return new AppError('VALIDATION_ERROR', 'This is not a valid HTTP request', { cause: error })
 }
 
-export function createHttpServer({ dispatcher, sockets }: Parts): Server {
+/** What the adaptor cannot make a request of (a `Host` that is none) never reaches the API. */
+function refuseRequest(cause: unknown): Response {
+  const isTheirs = cause instanceof RequestError
+  const error = isTheirs ? new AppError('VALIDATION_ERROR', 'The path or the Host is not valid', { cause }) : toAppError(cause)
+  const correlationId = newCorrelationId()
+  const headers = { 'x-correlation-id': correlationId, 'x-content-type-options': 'nosniff' }
+  return Response.json(errorBody(error, correlationId), { status: ERROR_STATUS[error.code], headers })
+}
+
+/** The API as node calls it. Not the adaptor's whole server: that one answers what it refuses with an empty 400. */
+function createListener(api: Api, settings: ExchangeSettings): RequestListener {
+  const listener = getRequestListener(
+    // Only an HTTP/2 server has other classes.
+    (request, { incoming, outgoing }) =>
+      api.fetch(request, new Exchange(incoming as IncomingMessage, outgoing as ServerResponse, settings)),
+    {
+      // The `Host` of whoever sends none (HTTP/1.0).
+      hostname: 'localhost',
+      // Other parts of the same process must keep node's own Request and Response.
+      overrideGlobalObjects: false,
+      // `discardRest` does it, with more patience.
+      autoCleanupIncoming: false,
+      errorHandler: refuseRequest,
+    },
+  )
+  return (incoming, outgoing) => {
+    // `OPTIONS *` (RFC 9112 section 3.2.4) is no URL.
+    if (incoming.url === '*') incoming.url = '/*'
+    void listener(incoming, outgoing)
+  }
+}
+
+export function createHttpServer({ api, sockets, settings }: Parts): Server {
+  const listener = createListener(api, settings)
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -56,16 +99,14 @@ export function createHttpServer({ dispatcher, sockets }: Parts): Server {
       // `curl --http2` and others offer upgrades that are not meant for us: those are plain requests.
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
-    (incoming, outgoing) => void dispatcher.dispatch(incoming, outgoing),
+    listener,
   )
   server.on('upgrade', (incoming, socket, head) => void sockets.upgrade(incoming, socket, head))
   server.on('connect', (_, socket) =>
     refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not served')),
   )
-  server.on('checkExpectation', (incoming, outgoing) => {
-    // A client that expects something unknown is served as if it did not (RFC 9110 section 10.1.1 allows to ignore it).
-    void dispatcher.dispatch(incoming, outgoing)
-  })
+  // A client that expects something unknown is served as if it did not (RFC 9110 section 10.1.1 allows to ignore it).
+  server.on('checkExpectation', listener)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy()
     else refuse(socket, fromParser(error))

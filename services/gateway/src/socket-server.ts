@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { WebSocketServer } from 'ws'
+import { canonicalPath } from './canonical-path.ts'
 import { ChatSocket } from './chat-socket.ts'
 import type { Deps } from './deps.ts'
 import { Exchange, type ExchangeSettings } from './exchange.ts'
@@ -13,7 +14,6 @@ import { addressForLimits } from './middleware/client-address.ts'
 import { isSocketOriginAllowed } from './middleware/cors.ts'
 import { toAppError } from './middleware/error-envelope.ts'
 import { sendError } from './reply.ts'
-import { canonicalPath } from './route-table.ts'
 
 const PATH = /^\/(?:v1\/ws\/)?chat\/([^/]+)$/
 const MAX_FRAME = 256 * 1024
@@ -72,7 +72,7 @@ export class SocketServer {
   async #admit(exchange: Exchange): Promise<string> {
     const { incoming } = exchange
     const { limiter, authenticator, allowList, origins, chatAgent } = this.#deps
-    const match = PATH.exec(canonicalPath(incoming.url?.split('?', 1)[0] ?? ''))
+    const match = PATH.exec(canonicalPath(incoming.url))
     if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
     if (!isSocketOriginAllowed(incoming.headers, origins)) {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')

@@ -144,9 +144,10 @@ export const authRoutes = [
     limit: 'default',
     answer: Me,
     async handle({ exchange, deps }) {
-      const groups = deps.group.as(exchange.scope).listGroups({ limit: 200 }).catch(unlessAway)
-      const { id, username, is_root, created_at } = await deps.auth.as(exchange.scope).getSelf({})
-      const listed = await groups
+      const [{ id, username, is_root, created_at }, listed] = await Promise.all([
+        deps.auth.as(exchange.scope).getSelf({}),
+        deps.group.as(exchange.scope).listGroups({ limit: 200 }).catch(unlessAway),
+      ])
       const incomplete = listed ? {} : { incomplete: ['group'] }
       return { id, username, is_root, authenticated: true as const, created_at, groups: listed?.groups ?? [], ...incomplete }
     },
