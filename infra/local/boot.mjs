@@ -22,7 +22,14 @@ const COMMANDS = {
   'contracts:accept': [
     {
       script: vitest,
-      args: ['run', '--update=all', 'packages/contracts', 'packages/database/src/schema-dump', 'infra/e2e/src/compose', 'infra/e2e/src/generated-files'],
+      args: [
+        'run',
+        '--update=all',
+        'packages/contracts',
+        'packages/database/src/schema-dump',
+        'infra/e2e/src/compose',
+        'infra/e2e/src/generated-files',
+      ],
       env: { ACCEPT_CONTRACTS: '1', ACCEPT_SCHEMA: '1' },
     },
     { script: 'infra/local/src/house-picture.ts' },
@@ -102,9 +109,9 @@ function node26() {
   )
 }
 
-function run({ script, args = [], cwd = '.', env = {} }, rest) {
+function run({ script, args = [], env = {} }, rest) {
   const child = spawn(node26(), [join(root, script), ...args, ...rest], {
-    cwd: join(root, cwd),
+    cwd: root,
     // The IPC channel tells the child that this process is gone, also after kill -9.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: {

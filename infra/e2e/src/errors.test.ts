@@ -69,8 +69,13 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   LLM_ERROR: () => ada.post('/v1/search', { query: 'refuse me', mode: 'dense' }),
   CIRCUIT_OPEN: searchUntilTheBreakerOpens,
   SERVICE_UNAVAILABLE: async () => {
-    await house.house.services.group.stop()
-    return ada.get('/v1/groups').finally(() => house.house.services.group.start())
+    const { group } = house.house.services
+    await group.stop()
+    try {
+      return await ada.get('/v1/groups')
+    } finally {
+      await group.start()
+    }
   },
   DEADLINE_EXCEEDED: listWhileTheTableIsLocked,
 }
@@ -120,7 +125,11 @@ async function readWhatWasChanged(): Promise<Answer> {
 
 async function listWithoutRights(): Promise<Answer> {
   await asAdmin('revoke select on analytics.sessions from analytics')
-  return ada.get('/v1/analytics/overview').finally(() => asAdmin('grant select on analytics.sessions to analytics'))
+  try {
+    return await ada.get('/v1/analytics/overview')
+  } finally {
+    await asAdmin('grant select on analytics.sessions to analytics')
+  }
 }
 
 async function searchUntilTheBreakerOpens(): Promise<Answer> {
@@ -149,7 +158,11 @@ async function listWhileTheTableIsLocked(): Promise<Answer> {
 async function asAdmin(sql: string): Promise<void> {
   const client = new pg.Client({ connectionString: house.house.adminUrl })
   await client.connect()
-  await client.query(sql).finally(() => client.end())
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
 }
 
 test('after all of these every service is well and serves', async () => {

@@ -16,7 +16,8 @@ test('docs/openapi.json is what the route table says', async () => {
 function whenUnset(schema: z.ZodType): string {
   const parsed = schema.safeParse(undefined)
   if (!parsed.success) return 'required'
-  return parsed.data === undefined || parsed.data === '' ? '' : String(parsed.data)
+  const value: unknown = parsed.data ?? ''
+  return typeof value === 'string' ? value : Array.isArray(value) ? value.join(',') : JSON.stringify(value)
 }
 
 test('.env.example lists every setting of every process', async () => {

@@ -6,7 +6,7 @@ import { type Endpoints, writeEndpoints } from './endpoints.ts'
 import type { DataDir } from './paths.ts'
 import { modelSpec, NATS_ADMIN, natsSpec, type Plan, postgresSpec, serviceSpecs, singleProcessSpec } from './process-specs.ts'
 import { type Say, seconds } from './say.ts'
-import { readSecrets, SCHEMA_OWNERS } from './secrets.ts'
+import { readSecrets } from './secrets.ts'
 import type { GivenSettings } from './settings.ts'
 import type { RunCommand } from './start-arguments.ts'
 import { StartError } from './start-error.ts'
@@ -111,9 +111,7 @@ async function startDatabase(plan: Plan, start: Start): Promise<void> {
   } else say(`Postgres: yours, at ${new URL(given.adminUrl).host}`)
   const migrating = performance.now()
   const { migrateAll } = await import('@youworker/database/migrate')
-  const passwords = Object.fromEntries(
-    SCHEMA_OWNERS.map((owner) => [owner, secrets.role_passwords[owner]]),
-  ) as typeof secrets.role_passwords
+  const { role_passwords: passwords } = secrets
   await migrateAll({ adminUrl: addresses.adminUrl, passwords, logger: createLogger({ name: 'migrate', level: 'warn' }) }).catch(
     (cause: unknown) => {
       throw new StartError(

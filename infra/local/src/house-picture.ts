@@ -50,9 +50,14 @@ function drawServices(): string {
   return ['```mermaid', 'flowchart LR', ...outside, ...arrows, '```'].join('\n')
 }
 
+/** Columns as wide as their widest cell, as the formatter wants them. */
 function drawMap(rooms: readonly Room[]): string {
-  const row = ({ folder, description, imports }: Room) => `| \`${folder}\` | ${description} | ${imports.join(', ')} |`
-  return ['| folder | what it is for | imports |', '|---|---|---|', ...rooms.map(row)].join('\n')
+  const rows = rooms.map(({ folder, description, imports }) => [`\`${folder}\``, description, imports.join(', ')])
+  const table = [['folder', 'what it is for', 'imports'], ...rows]
+  const widths = [0, 1, 2].map((column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)))
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const [head, ...body] = table.map(line)
+  return [head, line(widths.map((width) => '-'.repeat(width))), ...body].join('\n')
 }
 
 function replaceBetween(text: string, name: string, content: string): string {

@@ -12,6 +12,7 @@ import { type Logger, silentLogger } from '@youworker/runtime/logger'
 import type { Service } from '@youworker/runtime/service'
 import { type HouseAddresses, serviceEnvironment } from './environment.ts'
 import { NATS_ADMIN, natsUsers } from './process-specs.ts'
+import { recordOf } from './record-of.ts'
 import { makeSecrets, SCHEMA_OWNERS, type Secrets } from './secrets.ts'
 import { type Environments, START, startServices } from './services-in-process.ts'
 import { readGivenSettings } from './settings.ts'
@@ -94,7 +95,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
 
 const withRolePassword = (secrets: Secrets, password: string): Secrets => ({
   ...secrets,
-  role_passwords: Object.fromEntries(SCHEMA_OWNERS.map((owner) => [owner, password])) as Secrets['role_passwords'],
+  role_passwords: recordOf(SCHEMA_OWNERS, () => password),
 })
 
 async function startOwnPostgres(stack: AsyncDisposableStack, dir: string, secrets: Secrets): Promise<string> {
@@ -162,19 +163,14 @@ function environmentsOf(
 ): Environments {
   const given = readGivenSettings({ APP_ENV: 'test', ...env })
   const own: Readonly<Partial<Record<ServiceName, number>>> = { gateway: apiPort, tools: toolsPort }
-  const entries = SERVICES.map(
-    (service) =>
-      [
-        service,
-        serviceEnvironment(service, addresses, { health: 0, own: own[service] }, { given, secrets, databaseUrl }),
-      ] as const,
+  return recordOf(SERVICES, (service) =>
+    serviceEnvironment(service, addresses, { health: 0, own: own[service] }, { given, secrets, databaseUrl }),
   )
-  return Object.fromEntries(entries) as unknown as Environments
 }
 
 async function startParts(stack: AsyncDisposableStack, environments: Environments, logger: Logger): Promise<House['services']> {
   const running: Partial<Record<ServiceName, Service>> = await startServices(environments, logger)
-  const parts = SERVICES.map((name): [ServiceName, Part] => {
+  const parts = recordOf(SERVICES, (name): Part => {
     const stop = async () => {
       const service = running[name]
       delete running[name]
@@ -184,15 +180,14 @@ async function startParts(stack: AsyncDisposableStack, environments: Environment
       running[name] ??= await START[name](environments[name], logger.child({ service: name }))
       await untilReady(name, running[name])
     }
-    return [name, { stop, start }]
+    return { stop, start }
   })
-  const byName = Object.fromEntries(parts) as unknown as House['services']
   stack.defer(async () => {
-    await byName.gateway.stop()
-    await Promise.allSettled(parts.map(([, part]) => part.stop()))
+    await parts.gateway.stop()
+    await Promise.allSettled(SERVICES.map((name) => parts[name].stop()))
   })
-  await Promise.all(SERVICES.map((name) => byName[name].start()))
-  return byName
+  await Promise.all(SERVICES.map((name) => parts[name].start()))
+  return parts
 }
 
 async function untilReady(name: ServiceName, { checks }: Service): Promise<void> {

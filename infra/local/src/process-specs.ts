@@ -8,6 +8,7 @@ import { type HouseAddresses, serviceEnvironment, withoutSecrets } from './envir
 import { startNodeProcess } from './node-process.ts'
 import { type DataDir, ROOT } from './paths.ts'
 import type { HousePorts } from './ports.ts'
+import { recordOf } from './record-of.ts'
 import type { Say } from './say.ts'
 import type { Secrets } from './secrets.ts'
 import type { GivenSettings } from './settings.ts'
@@ -122,9 +123,7 @@ export function singleProcessSpec(plan: Plan): ProcessSpec {
           ...withoutSecrets(plan.given.env),
           SHUTDOWN__GRACE_MS: '3000',
           HEALTH__PORT: String(health),
-          HOUSE__ENVIRONMENTS: JSON.stringify(
-            Object.fromEntries(SERVICES.map((service) => [service, environmentOf(plan, service, 0)])),
-          ),
+          HOUSE__ENVIRONMENTS: JSON.stringify(recordOf(SERVICES, (service) => environmentOf(plan, service, 0))),
         },
         logFile: plan.data.log(name),
         cwd: ROOT,

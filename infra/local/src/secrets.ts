@@ -1,15 +1,14 @@
 import { generateKeyPair, randomBytes } from 'node:crypto'
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { SCHEMAS, SERVICES, type SchemaOwner, type ServiceName } from '@youworker/contracts/topology'
+import { SCHEMAS, SERVICES, type SchemaOwner } from '@youworker/contracts/topology'
 import { z } from 'zod'
+import { recordOf } from './record-of.ts'
 import { StartError } from './start-error.ts'
 
 const generate = promisify(generateKeyPair)
 const random = (): string => randomBytes(32).toString('base64url')
-const byName = <N extends string>(names: readonly N[]): z.ZodType<Record<N, string>> =>
-  z.record(z.enum(names), z.string()) as never
-
+// `Object.keys` forgets which keys.
 export const SCHEMA_OWNERS = Object.keys(SCHEMAS) as SchemaOwner[]
 
 const Secrets = z.object({
@@ -19,8 +18,8 @@ const Secrets = z.object({
   csrf_secret: z.string(),
   postgres_password: z.string(),
   nats_password: z.string(),
-  role_passwords: byName(SCHEMA_OWNERS),
-  nats_passwords: byName(SERVICES),
+  role_passwords: z.record(z.enum(SCHEMA_OWNERS), z.string()),
+  nats_passwords: z.record(z.enum(SERVICES), z.string()),
 })
 export type Secrets = z.infer<typeof Secrets>
 
@@ -45,8 +44,8 @@ export async function makeSecrets(): Promise<Secrets> {
     csrf_secret: random(),
     postgres_password: random(),
     nats_password: random(),
-    role_passwords: Object.fromEntries(SCHEMA_OWNERS.map((name) => [name, random()])) as Record<SchemaOwner, string>,
-    nats_passwords: Object.fromEntries(SERVICES.map((name) => [name, random()])) as Record<ServiceName, string>,
+    role_passwords: recordOf(SCHEMA_OWNERS, random),
+    nats_passwords: recordOf(SERVICES, random),
   }
 }
 

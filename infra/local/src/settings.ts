@@ -27,7 +27,9 @@ export function loadDotEnv(say: Say): void {
 export function readGivenSettings(env: NodeJS.ProcessEnv): GivenSettings {
   const get = (name: string): string | undefined => env[name] || fromFile(name, env[`${name}_FILE`])
   if (get('LLM__QDRANT_URL')) {
-    throw new StartError('LLM__QDRANT_URL is set, but Qdrant support comes later. Unset it to use the built-in index.')
+    throw new StartError(
+      'LLM__QDRANT_URL is set, but this version searches only in its built-in index. Unset it, then start again.',
+    )
   }
   if (get('SECURITY__JWT_SECRET') && !get('SECURITY__JWT_PRIVATE_KEY')) {
     process.stderr.write('SECURITY__JWT_SECRET is not used: JWT is RS256 now: run npm run youworker -- keys generate\n')

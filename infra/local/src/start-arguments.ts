@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology'
 import { DEFAULT_DATA_DIR } from './paths.ts'
+import { recordOf } from './record-of.ts'
 import { StartError } from './start-error.ts'
 
 export interface RunCommand {
@@ -98,7 +99,7 @@ function control(kind: ControlCommand['kind'], rest: readonly string[], dataDir:
 }
 
 function parseReplicas(list: string | undefined): Record<ServiceName, number> {
-  const replicas = Object.fromEntries(SERVICES.map((name) => [name, 1])) as Record<ServiceName, number>
+  const replicas = recordOf(SERVICES, () => 1)
   for (const entry of list?.split(',') ?? []) {
     const [, name = '', digits = ''] = /^\s*([a-z-]+)=(\d{1,2})\s*$/.exec(entry) ?? []
     const count = Number(digits)

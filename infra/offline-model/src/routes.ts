@@ -44,6 +44,7 @@ export function createOfflineModel(settings: Settings): Hono<Env> {
     withBody(c, EmbedRequest, (body) => (isOurs(body.model) ? embedAll(c, body, settings) : unknownModel(c, body.model))),
   )
   app.notFound((c) => c.json({ error: `${c.req.method} ${c.req.path} is not served here` }, 404))
+  // 499, as nginx counts a client that has left, is no status that hono's types know.
   app.onError((error, c) => (error.name === 'AbortError' ? c.body(null, 499 as 400) : c.json({ error: error.message }, 500)))
   return app
 }

@@ -10,6 +10,7 @@ export const Page = z.object({
   limit: z.coerce.number().int().min(1).max(LIMITS.listRows).default(50),
   offset: z.coerce.number().int().min(0).max(1_000_000).default(0),
 })
+export type Page = z.infer<typeof Page>
 
 /** A line of text a person typed: trimmed, without control characters. */
 export const Line = (max: number) =>

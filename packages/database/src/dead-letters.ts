@@ -1,7 +1,14 @@
 import type { Selectable, Transaction } from 'kysely'
+import { storable } from './storable.ts'
 import type { SystemTables } from './system-tables.ts'
 
 type DeadLetterRow = Selectable<SystemTables['dead_letters']>
+
+/** An event as it came, which need not be valid JSON. */
+export interface DeadLetter {
+  readonly envelope_json: string
+  readonly reason: string
+}
 
 const MAX_ENVELOPE = 1_048_576
 const MAX_REASON = 2_000
@@ -14,8 +21,7 @@ export class DeadLetters {
     this.#db = db
   }
 
-  /** The envelope need not be valid JSON. */
-  async add({ envelope_json, reason }: { envelope_json: string; reason: string }): Promise<void> {
+  async add({ envelope_json, reason }: DeadLetter): Promise<void> {
     await this.#db
       .insertInto('dead_letters')
       .values({ envelope: storable(envelope_json, MAX_ENVELOPE), reason: storable(reason, MAX_REASON) })
@@ -34,6 +40,3 @@ export class DeadLetters {
       .execute()
   }
 }
-
-/** Postgres text holds no NUL and no half of a surrogate pair. */
-export const storable = (text: string, max: number): string => text.slice(0, max).replaceAll('\0', '\uFFFD').toWellFormed()

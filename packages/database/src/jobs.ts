@@ -1,7 +1,7 @@
 import { type Status, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { type Kysely, type Selectable, sql } from 'kysely'
-import { storable } from './dead-letters.ts'
+import { storable } from './storable.ts'
 import type { SystemTables } from './system-tables.ts'
 
 export type JobRow = Selectable<SystemTables['jobs']>

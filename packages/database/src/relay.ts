@@ -3,6 +3,7 @@ import { faultPoint } from '@youworker/runtime/fault-point'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/metrics'
 import { backoffMs } from '@youworker/runtime/retry'
+import { settledWithin } from '@youworker/runtime/settled-within'
 import type { Transaction } from 'kysely'
 import { createLoop } from './loop.ts'
 import type { SystemDatabase } from './open.ts'
@@ -141,11 +142,6 @@ function envelopeOf(row: OutboxRow, service: string): EventEnvelope {
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`the stream did not answer in ${ms} ms`)), ms)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    clearTimeout(timer)
-  }
+  if (!(await settledWithin(ms, work))) throw new Error(`the stream did not answer in ${ms} ms`)
+  return work
 }

@@ -52,8 +52,11 @@ const get = async (id: string): Promise<JobRow> => {
 }
 const ended = (id: string, status: string) =>
   waitFor(async () => (await get(id)).status === status, { what: `the job to be ${status}` })
-const expireLeases = () =>
-  sql`update jobs set lease_until = now() - interval '1 second' where status = 'running'`.execute(fixture.database.system)
+/** Of that attempt only: the one that takes over must keep its own. */
+const expireLease = (id: string, attempt: number) =>
+  sql`update jobs set lease_until = now() - interval '1 second' where id = ${id} and attempt = ${attempt}`.execute(
+    fixture.database.system,
+  )
 const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason)
@@ -142,7 +145,7 @@ test('a dead owner’s job is taken over under a higher number, and the old owne
   // What a frozen process looks like: its lease is over and it does not know.
   await waitFor(
     async () => {
-      await expireLeases()
+      await expireLease(id, old.attempt)
       right.nudge()
       return (await get(id)).attempt === 2
     },

@@ -2,12 +2,12 @@ import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/metrics'
 import { backoffMs } from '@youworker/runtime/retry'
-import { storable } from './dead-letters.ts'
 import { CancelRequested, type JobRepository, type JobRow, LeaseLost, Stopping } from './jobs.ts'
 import { sampleJobs } from './job-metrics.ts'
 import { claim, look, release } from './leases.ts'
 import { createLoop, type Loop } from './loop.ts'
 import type { SystemDatabase } from './open.ts'
+import { storable } from './storable.ts'
 
 interface JobContext {
   /** Of this ownership: pass it to every write. */

@@ -3,9 +3,9 @@ import { AppError } from '@youworker/contracts/errors'
 import type { ServiceName } from '@youworker/contracts/topology'
 import type { Logger } from '@youworker/runtime/logger'
 import type { HealthCheck } from '@youworker/runtime/service'
+import { settledWithin } from '@youworker/runtime/settled-within'
 import { connect, ErrorCode, NatsError } from 'nats'
 import { NatsConnection } from './connection.ts'
-import { settledWithin } from './settled-within.ts'
 
 export type { NatsConnection }
 

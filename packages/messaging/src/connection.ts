@@ -1,12 +1,12 @@
 import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/breaker'
 import type { Logger } from '@youworker/runtime/logger'
+import { settledWithin } from '@youworker/runtime/settled-within'
 import type { NatsConnection as CoreConnection, Status } from 'nats'
 import { Events } from 'nats'
 import { describeError } from './describe-error.ts'
 import { ReplyInbox } from './reply-inbox.ts'
 import { SendQueue } from './send-queue.ts'
-import { settledWithin } from './settled-within.ts'
 import { countsAgainstPeer, unavailable } from './transport-error.ts'
 
 const CHECK_MS = 2_000

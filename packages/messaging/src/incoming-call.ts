@@ -45,18 +45,7 @@ export class IncomingCall {
   }
 
   userContext(caller: Caller): UserContext {
-    const { correlationId, traceparent, deadline, idempotencyKey } = this
-    const signal = () => this.signal
-    return {
-      caller,
-      correlationId,
-      traceparent,
-      deadline,
-      idempotencyKey,
-      get signal() {
-        return signal()
-      },
-    }
+    return Object.assign(this.context(), { caller })
   }
 }
 

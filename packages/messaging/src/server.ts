@@ -6,12 +6,12 @@ import { WAIT } from '@youworker/contracts/limits'
 import { reportHealth } from '@youworker/runtime/health-report'
 import type { Logger } from '@youworker/runtime/logger'
 import type { HealthCheck } from '@youworker/runtime/service'
+import { settledWithin } from '@youworker/runtime/settled-within'
 import type { Service } from 'nats'
 import type { NatsConnection } from './connect.ts'
 import type { CallContext, Caller, UserContext } from './context.ts'
 import { describeError } from './describe-error.ts'
 import { Endpoint } from './endpoint.ts'
-import { settledWithin } from './settled-within.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 
 export type { CallContext, Caller, UserContext }

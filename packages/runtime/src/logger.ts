@@ -15,7 +15,6 @@ const SECRETS = [
   'authorization',
   'cookie',
   'credential',
-  'url_with_password',
 ]
 
 const redact = {

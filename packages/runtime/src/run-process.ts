@@ -4,6 +4,7 @@ import { armFaults } from './fault-point.ts'
 import { startHealthServer } from './health-server.ts'
 import { createLogger, type Logger } from './logger.ts'
 import type { Service, ServiceContext } from './service.ts'
+import { settledWithin } from './settled-within.ts'
 
 interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
   readonly name: string
@@ -53,7 +54,9 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
     checks = service.checks
     logger.info({ health: health.url }, `${name} is up`)
     const broken = await aborted(stop)
-    await within(config.SHUTDOWN__GRACE_MS, service[Symbol.asyncDispose](), logger)
+    const stopping = service[Symbol.asyncDispose]()
+    if (await settledWithin(config.SHUTDOWN__GRACE_MS, stopping)) await stopping
+    else logger.warn(`work was still running after ${config.SHUTDOWN__GRACE_MS} ms; stopping anyway`)
     return broken ? EXIT.failed : EXIT.ok
   } catch (error) {
     logger.fatal({ err: error }, `${name} failed`)
@@ -78,12 +81,4 @@ function stopSignal(logger: Logger): AbortSignal {
 async function aborted(signal: AbortSignal): Promise<boolean> {
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
   return signal.reason instanceof Error
-}
-
-async function within(graceMs: number, stopping: PromiseLike<void>, logger: Logger): Promise<void> {
-  const late = Promise.withResolvers<'late'>()
-  const timer = setTimeout(() => late.resolve('late'), graceMs)
-  const outcome = await Promise.race([stopping, late.promise])
-  clearTimeout(timer)
-  if (outcome === 'late') logger.warn(`work was still running after ${graceMs} ms; stopping anyway`)
 }

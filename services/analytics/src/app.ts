@@ -1,18 +1,22 @@
 import { analytics } from '@youworker/contracts/analytics'
 import type { AnalyticsTables } from '@youworker/database/analytics/tables'
+import { keepDeadLetter } from '@youworker/database/keep-dead-letter'
 import { openDatabase } from '@youworker/database/open'
 import { sweep } from '@youworker/database/sweep'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connect'
 import { consumeEvents } from '@youworker/messaging/events'
 import { serve, serveHealth } from '@youworker/messaging/server'
 import { createTokenVerifier } from '@youworker/messaging/token-verifier'
+import { every } from '@youworker/runtime/every'
 import type { Service, ServiceContext } from '@youworker/runtime/service'
 import type { Config } from './config.ts'
 import { analyticsConsumers } from './consumers/analytics-consumers.ts'
 import { analyticsHandlers } from './handlers/analytics-handlers.ts'
-import { everyHour } from './jobs/every-hour.ts'
+import { FactService } from './services/fact-service.ts'
 import { OverviewService } from './services/overview-service.ts'
 import { createAnalyticsUnitOfWork } from './unit-of-work.ts'
+
+const SWEEP_MS = 600_000
 
 /** Composition root: the whole service, wired top to bottom. */
 export async function startAnalytics(config: Config, { logger }: ServiceContext): Promise<Service> {
@@ -22,13 +26,15 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'analytics', logger }), closeNats)
 
   const uow = createAnalyticsUnitOfWork(database)
+  const facts = new FactService(uow.system())
   const overview = new OverviewService(uow)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
   // There is no outbox here, hence no relay that would sweep.
-  stack.use(everyHour(() => sweep(database), { what: 'the sweep of old rows', logger }))
-  stack.use(await consumeEvents(nats, { service: 'analytics', logger, ...analyticsConsumers(uow) }))
+  stack.use(every(SWEEP_MS, () => sweep(database), { what: 'the sweep of old rows', logger }))
+  const deadLetter = keepDeadLetter(uow)
+  stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers: analyticsConsumers(facts), deadLetter }))
   stack.use(await serveHealth(nats, 'analytics', checks, { logger }))
   stack.use(await serve(nats, analytics, analyticsHandlers(overview), { service: 'analytics', verifier, logger }))
   const running = stack.move()

@@ -1,4 +1,5 @@
 import { auth } from '@youworker/contracts/auth'
+import { keepDeadLetter } from '@youworker/database/keep-dead-letter'
 import type { AuthTables } from '@youworker/database/auth/tables'
 import { openDatabase } from '@youworker/database/open'
 import { startRelay } from '@youworker/database/relay'
@@ -6,11 +7,12 @@ import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connect'
 import { consumeEvents, createEventPublisher } from '@youworker/messaging/events'
 import { serve, serveHealth } from '@youworker/messaging/server'
 import { createTokenVerifier } from '@youworker/messaging/token-verifier'
+import { every } from '@youworker/runtime/every'
 import type { Service, ServiceContext } from '@youworker/runtime/service'
 import type { Config } from './config.ts'
 import { authConsumers } from './consumers/auth-consumers.ts'
 import { authHandlers } from './handlers/auth-handlers.ts'
-import { every, untilDone } from './jobs/background.ts'
+import { untilDone } from './jobs/until-done.ts'
 import { AccountService } from './services/account-service.ts'
 import { AuditService } from './services/audit-service.ts'
 import { CredentialService } from './services/credential-service.ts'
@@ -55,8 +57,7 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   }
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source }))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'auth', logger }))
-  const deadLetter = (letter: { envelope_json: string; reason: string }) =>
-    uow.system().write(({ deadLetters }) => deadLetters.add(letter))
+  const deadLetter = keepDeadLetter(uow)
   stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(audit, grants), deadLetter }))
   stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))

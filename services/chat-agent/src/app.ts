@@ -11,15 +11,15 @@ import { publishLive } from '@youworker/messaging/live'
 import { serve, serveHealth } from '@youworker/messaging/server'
 import { createTokenVerifier } from '@youworker/messaging/token-verifier'
 import { onWake, wake } from '@youworker/messaging/wake'
+import { every } from '@youworker/runtime/every'
 import type { Service, ServiceContext } from '@youworker/runtime/service'
 import { createAgent } from './agent.ts'
 import type { Config } from './config.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
-import { every } from './jobs/every.ts'
 import type { Grants, Waker } from './services/ports.ts'
+import { RUN_KIND } from './services/start-run.ts'
 
 const SERVICE = 'chat-agent'
-const JOB = 'run'
 const CANCEL = 'cancel'
 const LEFT_OVER_MS = 15_000
 
@@ -40,10 +40,10 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
     startWorker({
       database,
       uow: agent.uow,
-      kind: JOB,
+      kind: RUN_KIND,
       concurrency: config.AGENT__CONCURRENCY,
       logger,
-      onWake: (fn) => onWake(nats, SERVICE, JOB, fn),
+      onWake: (fn) => onWake(nats, SERVICE, RUN_KIND, fn),
       run: (job, { signal }) => agent.runner.run(job, signal),
       giveUp: (job, reason) => agent.runner.giveUp(job, reason),
     }),
@@ -60,7 +60,7 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
 }
 
 const wakerOf = (nats: NatsConnection): Waker => ({
-  newRun: () => wake(nats, SERVICE, JOB),
+  newRun: () => wake(nats, SERVICE, RUN_KIND),
   cancelled: () => wake(nats, SERVICE, CANCEL),
 })
 

@@ -12,7 +12,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { createAgent } from './agent.ts'
 import { Env } from './config.ts'
-import type { CallerContext } from './services/ports.ts'
+import type { UserContext } from './services/ports.ts'
 
 /** What auth would say; the whole house's tests have the real one. */
 class TestGrants {
@@ -90,7 +90,7 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
 
 type WorkerOptions = Parameters<typeof startWorker>[0]
 
-export const contextOf = (user_id: string, change: Partial<CallerContext> = {}): CallerContext => ({
+export const contextOf = (user_id: string, change: Partial<UserContext> = {}): UserContext => ({
   caller: { user_id, sid: user_id, token: 'x' },
   correlationId: randomUUID(),
   traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,

@@ -6,7 +6,7 @@ import type { Deps } from './deps.ts'
 import type { Exchange } from './exchange.ts'
 import { notAuthenticated, readCredential } from './middleware/authenticate.ts'
 import { proxyUsername, requireSameUser } from './middleware/authentik.ts'
-import { addressForLimits } from './middleware/client-address.ts'
+import { addressForLimits, requireListed } from './middleware/client-address.ts'
 import { parseJson, requireJsonType, requirePlainText } from './middleware/parse-json.ts'
 import { hasBody, readBody } from './middleware/read-body.ts'
 import { Reply, SENT, send } from './reply.ts'
@@ -20,7 +20,7 @@ export class Dispatcher {
   }
 
   async serve(exchange: Exchange, route: Route, request: HonoRequest): Promise<Response> {
-    this.#requireKnownAddress(exchange, route)
+    if (route.tag !== 'health') requireListed(exchange.address, this.#deps.allowList)
     if (route.auth !== 'none') await this.#authenticate(exchange, route)
     const { identity, incoming } = exchange
     if (route.csrf !== 'none' && identity?.credential.kind === 'session') {
@@ -34,12 +34,6 @@ export class Dispatcher {
     if (!(answer instanceof Reply)) send(exchange, route.status, answer)
     else if (answer !== SENT) send(exchange, answer.status, answer.body, answer.headers)
     return RESPONSE_ALREADY_SENT
-  }
-
-  #requireKnownAddress(exchange: Exchange, route: Route): void {
-    const { allowList } = this.#deps
-    if (allowList.isEmpty || route.tag === 'health' || allowList.includes(exchange.address)) return
-    throw new AppError('NOT_AUTHORIZED', 'Your address is not on the list of this installation (SECURITY__WHITELISTED_IPS)')
   }
 
   async #authenticate(exchange: Exchange, route: Route): Promise<void> {

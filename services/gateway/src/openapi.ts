@@ -45,7 +45,7 @@ function errorResponses(route: Route, components: Components): Json {
   const byStatus = Object.groupBy(codesOf(route), (code) => ERROR_STATUS[code])
   const content = { 'application/json': { schema: components.of(ErrorBody, 'output') } }
   return Object.fromEntries(
-    Object.entries(byStatus).map(([status, codes = []]) => [status, { description: codes.join(', '), content }]),
+    Object.entries(byStatus).map(([status, codes]) => [status, { description: codes.join(', '), content }]),
   )
 }
 

@@ -10,7 +10,7 @@ import { ChatSocket } from './chat-socket.ts'
 import type { Deps } from './deps.ts'
 import { Exchange, type ExchangeSettings } from './exchange.ts'
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from './middleware/authenticate.ts'
-import { addressForLimits } from './middleware/client-address.ts'
+import { addressForLimits, requireListed } from './middleware/client-address.ts'
 import { isSocketOriginAllowed } from './middleware/cors.ts'
 import { toAppError } from './middleware/error-envelope.ts'
 import { sendError } from './reply.ts'
@@ -77,9 +77,7 @@ export class SocketServer {
     if (!isSocketOriginAllowed(incoming.headers, origins)) {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
     }
-    if (!allowList.isEmpty && !allowList.includes(exchange.address)) {
-      throw new AppError('NOT_AUTHORIZED', 'Your address is not on the list of this installation (SECURITY__WHITELISTED_IPS)')
-    }
+    requireListed(exchange.address, allowList)
     const address = addressForLimits(exchange.address)
     if (limiter.isSpent('failure', address)) throw limiter.refusal('failure')
     const credential = credentialOf(incoming)

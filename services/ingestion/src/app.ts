@@ -1,5 +1,6 @@
 import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
+import { keepDeadLetter } from '@youworker/database/keep-dead-letter'
 import type { IngestionTables } from '@youworker/database/ingestion/tables'
 import { parseKeyRing } from '@youworker/database/key-ring'
 import { openDatabase } from '@youworker/database/open'
@@ -12,6 +13,7 @@ import { consumeEvents, createEventPublisher, hearEvent } from '@youworker/messa
 import { serve, serveHealth } from '@youworker/messaging/server'
 import { createTokenVerifier } from '@youworker/messaging/token-verifier'
 import { onWake, wake } from '@youworker/messaging/wake'
+import { every } from '@youworker/runtime/every'
 import type { Service, ServiceContext } from '@youworker/runtime/service'
 import { createEmbeddedIndex } from './clients/embedded-index.ts'
 import { groupSpaces, spaceCheck } from './clients/group-spaces.ts'
@@ -19,9 +21,9 @@ import { createOllamaEmbedder } from './clients/ollama.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
-import { every } from './jobs/every.ts'
-import { RUN_KIND, runJob } from './jobs/run-job.ts'
+import { runJob } from './jobs/run-job.ts'
 import { createServices } from './services/ingestion-services.ts'
+import { RUN_KIND } from './services/run-starter.ts'
 import { SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork } from './unit-of-work.ts'
 
@@ -66,8 +68,7 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   stack.use(hearEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
   stack.use(onReconnect(nats, () => access.dropAll()))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
-  const deadLetter = (letter: { envelope_json: string; reason: string }) =>
-    uow.system().write(({ deadLetters }) => deadLetters.add(letter))
+  const deadLetter = keepDeadLetter(uow)
   stack.use(await consumeEvents(nats, { service, logger, handlers: groupConsumers(erasure), deadLetter }))
   const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }

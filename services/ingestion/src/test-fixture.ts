@@ -19,16 +19,17 @@ import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { createEmbeddedIndex } from './clients/embedded-index.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
-import { RUN_KIND, runJob } from './jobs/run-job.ts'
-import type { CallContext } from './services/call-context.ts'
+import { runJob } from './jobs/run-job.ts'
+import type { UserContext } from './services/user-context.ts'
 import type { Embedder } from './services/embedding-service.ts'
 import { createServices } from './services/ingestion-services.ts'
+import { RUN_KIND } from './services/run-starter.ts'
 import { SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork } from './unit-of-work.ts'
 
 const KEY_RING = randomBytes(32).toString('base64url')
 
-export interface TestUser extends CallContext {
+export interface TestUser extends UserContext {
   readonly id: string
 }
 

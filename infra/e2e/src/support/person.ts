@@ -13,6 +13,7 @@ export interface Answer {
 export interface SseEvent {
   readonly id: number
   readonly event: RunEntryBody['event']
+  // Each test knows the data of the event that it reads.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly data: any
 }

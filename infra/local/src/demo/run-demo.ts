@@ -33,7 +33,7 @@ export async function runDemo({ gateway, collected, areOwn, question, ask, say, 
   say(
     `Documents: reading ${areOwn ? "the project's own README and docs" : `${files.length} ${files.length === 1 ? 'file' : 'files'}`} as ${await gateway.whoAmI()} …`,
   )
-  if (skipped > 0) say(`Documents: ${skipped} files of kinds that cannot be read yet were left out`)
+  if (skipped > 0) say(`Documents: ${skipped} files of kinds that are not read were left out`)
   const { documentIds, failures } = await uploadFiles(gateway, files, say)
   if (!ask) return failures.length > 0 ? EXIT.fileFailed : EXIT.cited
   const { citations, content } = await askQuestion(

@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work.ts'
 
 /** Reaches every space: an event may touch a row of someone else, as when a member deletes a group's document. */
-export type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
+type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
 
 type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'toolRunFinished'> = z.output<
   (typeof chatAgent)[K]['payload']
@@ -55,10 +55,6 @@ export class FactService {
     return this.#once(origin, ({ documents }) =>
       documents.documentDeleted({ document_id, space_id: user_id, deleted_at: origin.time }),
     )
-  }
-
-  keepDeadLetter(letter: { envelope_json: string; reason: string }): Promise<void> {
-    return this.#scope.write(({ deadLetters }) => deadLetters.add(letter))
   }
 
   #once({ id }: Origin, work: (repositories: AnalyticsRepositories) => Promise<void>): Promise<void> {

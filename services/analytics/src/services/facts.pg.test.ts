@@ -1,15 +1,16 @@
+import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { EventEnvelope } from '@youworker/contracts/event-envelope'
 import type { EventHandler } from '@youworker/messaging/events'
 import { newId } from '@youworker/runtime/id'
 import { expect, test } from 'vitest'
 import { analyticsConsumers } from '../consumers/analytics-consumers.ts'
-import { envelope, openTestAnalytics, story } from '../test-support.ts'
+import { envelope, openTestAnalytics, story } from '../test-fixture.ts'
+import { FactService } from './fact-service.ts'
 import { OverviewService } from './overview-service.ts'
-import { chatAgent } from '@youworker/contracts/chat-agent'
 
 async function open() {
   const analytics = await openTestAnalytics()
-  const { handlers: all } = analyticsConsumers(analytics.uow)
+  const all = analyticsConsumers(new FactService(analytics.uow.system()))
   const handlers = new Map<string, EventHandler>(all.map((handler) => [handler.event.subject, handler]))
   const deliver = (event: EventEnvelope) => {
     const handler = handlers.get(event.type)

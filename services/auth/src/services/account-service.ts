@@ -3,7 +3,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
 import { recordAudit } from './audit.ts'
-import type { Caller, Origin } from './caller.ts'
+import type { Caller, CallContext } from './caller.ts'
 import { hashPassword } from './password.ts'
 import { newApiKey, sha256 } from './secret.ts'
 import type { Slots } from './slots.ts'
@@ -28,16 +28,16 @@ export class AccountService {
    * The API key leaves here once and is kept as a hash, so a repeat with the same idempotency key cannot be given it again:
    * it is answered with `CONFLICT`.
    */
-  async create(account: NewAccount, caller: Caller, origin: Origin): Promise<User & { api_key: string }> {
-    if (!caller.is_root) return this.#refuse(caller, origin)
+  async create(account: NewAccount, caller: Caller, context: CallContext): Promise<User & { api_key: string }> {
+    if (!caller.is_root) return this.#refuse(caller, context)
     const { password } = account
-    const passwordHash = password === undefined ? null : await this.#slots.run(() => hashPassword(password), origin.signal)
+    const passwordHash = password === undefined ? null : await this.#slots.run(() => hashPassword(password), context.signal)
     const apiKey = newApiKey()
     const user = await this.#uow.in(NO_SPACES).write((repos) => {
       // Neither the password nor anything made from it may end up in the stored request.
       const request = { username: account.username, has_password: passwordHash !== null }
-      const attempt = { user_id: caller.user_id, subject: auth.createUser.subject, key: origin.idempotencyKey, request }
-      return onlyOnce(repos, attempt, () => this.#add(repos, account.username, passwordHash, apiKey, caller, origin))
+      const attempt = { user_id: caller.user_id, subject: auth.createUser.subject, key: context.idempotencyKey, request }
+      return onlyOnce(repos, attempt, () => this.#add(repos, account.username, passwordHash, apiKey, caller, context))
     })
     return { ...toUser(user), api_key: apiKey }
   }
@@ -63,7 +63,7 @@ export class AccountService {
     passwordHash: string | null,
     apiKey: string,
     caller: Caller,
-    origin: Origin,
+    context: CallContext,
   ): Promise<User> {
     const user = await repos.users.add({
       id: newId(),
@@ -74,13 +74,13 @@ export class AccountService {
     })
     if (!user) throw new AppError('CONFLICT', 'This username is taken. Choose another one.')
     await repos.apiKeys.add({ id: newId(), user_id: user.id, key_hash: sha256(apiKey) })
-    await repos.outbox.add(auth.userCreated, { user_id: user.id, is_root: false }, origin)
+    await repos.outbox.add(auth.userCreated, { user_id: user.id, is_root: false }, context)
     const target = { target_type: 'user', target_id: user.id }
-    await recordAudit(repos, { actor_id: caller.user_id, action: 'user.create', outcome: 'allowed', ...target }, origin)
+    await recordAudit(repos, { actor_id: caller.user_id, action: 'user.create', outcome: 'allowed', ...target }, context)
     return user
   }
 
-  async #refuse(caller: Caller, origin: Origin): Promise<never> {
+  async #refuse(caller: Caller, context: CallContext): Promise<never> {
     const entry = {
       actor_id: caller.user_id,
       action: 'user.create',
@@ -88,7 +88,7 @@ export class AccountService {
       target_type: 'user',
       target_id: null,
     } as const
-    await this.#uow.in(NO_SPACES).write((repos) => recordAudit(repos, entry, origin))
+    await this.#uow.in(NO_SPACES).write((repos) => recordAudit(repos, entry, context))
     throw new AppError('NOT_AUTHORIZED', 'Only root may create accounts.')
   }
 }

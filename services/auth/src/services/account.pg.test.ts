@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openTestAuth, origin, type TestAuth } from '../test-support.ts'
+import { context, openTestAuth, type TestAuth } from '../test-fixture.ts'
 import type { Caller } from './caller.ts'
 
 let house: TestAuth
@@ -16,7 +16,7 @@ const callerOf = async (apiKey: string): Promise<Caller> => {
 }
 
 test('root makes an account; its key works, and is nowhere in the database', async () => {
-  const made = await house.accounts.create({ username: 'Zoë', password: 'a good password' }, root, origin())
+  const made = await house.accounts.create({ username: 'Zoë', password: 'a good password' }, root, context())
   expect(made).toMatchObject({ username: 'Zoë', is_root: false })
   expect(made.api_key).toMatch(/^yw_[\w-]{43}$/)
   const zoe = await callerOf(made.api_key)
@@ -34,9 +34,9 @@ test('root makes an account; its key works, and is nowhere in the database', asy
 })
 
 test('anyone else is refused, and the try is written down', async () => {
-  const { api_key } = await house.accounts.create({ username: 'mallory' }, root, origin())
+  const { api_key } = await house.accounts.create({ username: 'mallory' }, root, context())
   const mallory = await callerOf(api_key)
-  const from = origin()
+  const from = context()
   await expect(house.accounts.create({ username: 'friend' }, mallory, from)).rejects.toMatchObject({ code: 'NOT_AUTHORIZED' })
   expect(await house.accounts.lookUp({ username: 'friend' })).toEqual([])
   const rows = await house.db.selectFrom('outbox').select('data').where('correlation_id', '=', from.correlationId).execute()
@@ -53,15 +53,15 @@ test('anyone else is refused, and the try is written down', async () => {
 })
 
 test('a name is taken whatever its case, also when many ask at once', async () => {
-  await expect(house.accounts.create({ username: 'ROOT' }, root, origin())).rejects.toMatchObject({ code: 'CONFLICT' })
-  const tries = ['eve', 'Eve', 'EVE', 'eVe'].map((username) => house.accounts.create({ username }, root, origin()))
+  await expect(house.accounts.create({ username: 'ROOT' }, root, context())).rejects.toMatchObject({ code: 'CONFLICT' })
+  const tries = ['eve', 'Eve', 'EVE', 'eVe'].map((username) => house.accounts.create({ username }, root, context()))
   const settled = await Promise.allSettled(tries)
   expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   expect(settled.filter((one) => one.status === 'rejected').map(({ reason }) => reason.code)).toEqual(Array(3).fill('CONFLICT'))
 })
 
 test('a repeat with the same idempotency key makes nothing and shows no key', async () => {
-  const from = () => origin({ idempotencyKey: 'create-once' })
+  const from = () => context({ idempotencyKey: 'create-once' })
   await house.accounts.create({ username: 'once' }, root, from())
   await expect(house.accounts.create({ username: 'once' }, root, from())).rejects.toMatchObject({ code: 'CONFLICT' })
   await expect(house.accounts.create({ username: 'twice' }, root, from())).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH' })
@@ -69,7 +69,7 @@ test('a repeat with the same idempotency key makes nothing and shows no key', as
 })
 
 test('users are found by exact ids or one exact name', async () => {
-  const { id } = await house.accounts.create({ username: 'Finn' }, root, origin())
+  const { id } = await house.accounts.create({ username: 'Finn' }, root, context())
   expect(await house.accounts.lookUp({ username: 'finn' })).toEqual([{ id, username: 'Finn' }])
   expect(await house.accounts.lookUp({ user_ids: [id, '0199e000-0000-7000-8000-000000000001'] })).toEqual([
     { id, username: 'Finn' },

@@ -2,7 +2,7 @@ import type { AuthTables } from '@youworker/database/auth/tables'
 import { newId } from '@youworker/runtime/id'
 import { sql, type Updateable } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { openTestAuth, type TestAuth } from '../test-support.ts'
+import { openTestAuth, type TestAuth } from '../test-fixture.ts'
 import { auditHash } from './audit-hash.ts'
 
 let house: TestAuth

@@ -7,7 +7,7 @@ export interface Caller {
 }
 
 /** What a request brings along beside its input. */
-export interface Origin {
+export interface CallContext {
   readonly correlationId: string
   readonly traceparent: string
   readonly signal: AbortSignal

@@ -2,7 +2,7 @@ import type { User } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
 import { type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
 import { recordAudit } from './audit.ts'
-import type { Caller, Origin } from './caller.ts'
+import type { Caller, CallContext } from './caller.ts'
 import { revoke } from './revocation-service.ts'
 import { sha256 } from './secret.ts'
 import type { SignedToken, TokenSigner } from './token-signer.ts'
@@ -30,12 +30,12 @@ export class CredentialService {
   }
 
   /** Ends the caller's session everywhere; a key has no session to end. */
-  async endSession(caller: Caller, origin: Origin): Promise<void> {
+  async endSession(caller: Caller, context: CallContext): Promise<void> {
     await this.#uow.in(NO_SPACES).write(async (repos) => {
       if (!(await repos.sessions.remove(caller.sid, caller.user_id))) return
-      await revoke(repos, caller.sid, origin)
+      await revoke(repos, caller.sid, context)
       const target = { target_type: 'session', target_id: caller.sid }
-      await recordAudit(repos, { actor_id: caller.user_id, action: 'session.end', outcome: 'allowed', ...target }, origin)
+      await recordAudit(repos, { actor_id: caller.user_id, action: 'session.end', outcome: 'allowed', ...target }, context)
     })
   }
 

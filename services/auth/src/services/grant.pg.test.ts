@@ -1,7 +1,7 @@
 import { newId } from '@youworker/runtime/id'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openTestAuth, origin, ROOT_KEY, type TestAuth } from '../test-support.ts'
+import { context, openTestAuth, ROOT_KEY, type TestAuth } from '../test-fixture.ts'
 import { RootAccount } from './root-account.ts'
 
 let house: TestAuth
@@ -9,7 +9,7 @@ beforeAll(async () => void (house = await openTestAuth()), 60_000)
 afterAll(() => house[Symbol.asyncDispose]())
 
 async function newGrant() {
-  const { user, session_id: sid } = await house.signIn.withApiKey(ROOT_KEY, origin())
+  const { user, session_id: sid } = await house.signIn.withApiKey(ROOT_KEY, context())
   const caller = { user_id: user.id, sid, is_root: true }
   const run_id = newId()
   const grant_id = await house.grants.create(run_id, caller)
@@ -51,7 +51,7 @@ test('it ends with the run', async () => {
 
 test('it ends with the session, the key that opened the session, and after 7 days', async () => {
   const signedOut = await newGrant()
-  await house.credentials.endSession(signedOut.caller, origin())
+  await house.credentials.endSession(signedOut.caller, context())
   expect(await issue(signedOut.grant_id)).toBe('NOT_AUTHENTICATED')
 
   const old = await newGrant()

@@ -1,7 +1,7 @@
 import { auth, type Revocation } from '@youworker/contracts/auth'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
-import type { Origin } from './caller.ts'
+import type { CallContext } from './caller.ts'
 
 /** What fits into one reply (LIMITS.wire); older ones have reached everybody as events. */
 const LISTED = 4_000
@@ -10,11 +10,11 @@ const LISTED = 4_000
 export async function revoke(
   { revocations, outbox }: Pick<AuthRepositories, 'revocations' | 'outbox'>,
   sid: string,
-  origin: Pick<Origin, 'correlationId' | 'traceparent'>,
+  context: Pick<CallContext, 'correlationId' | 'traceparent'>,
 ): Promise<void> {
   const revocation = { sid, sub: null, revoked_at: new Date().toISOString() }
   await revocations.add({ id: newId(), ...revocation })
-  await outbox.add(auth.revocationAdded, revocation, origin)
+  await outbox.add(auth.revocationAdded, revocation, context)
 }
 
 export class RevocationService {

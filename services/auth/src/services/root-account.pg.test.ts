@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openTestAuth, origin, ROOT_KEY, type TestAuth } from '../test-support.ts'
+import { context, openTestAuth, ROOT_KEY, type TestAuth } from '../test-fixture.ts'
 import { RootAccount } from './root-account.ts'
 
 let house: TestAuth
@@ -22,7 +22,7 @@ test('many replicas that start at once make one root with one key', async () => 
 })
 
 test('another key in the setting replaces the one before and ends what it signed in', async () => {
-  const session = await house.signIn.withApiKey(ROOT_KEY, origin())
+  const session = await house.signIn.withApiKey(ROOT_KEY, context())
   const old = await house.root()
   await Promise.all(Array.from({ length: 4 }, () => new RootAccount(house.uow, 'another-root-key').ensure()))
 

@@ -3,7 +3,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
 import { recordAudit } from './audit.ts'
-import type { Origin } from './caller.ts'
+import type { CallContext } from './caller.ts'
 import { verifyPassword } from './password.ts'
 import { newSecret, sha256 } from './secret.ts'
 import type { Slots } from './slots.ts'
@@ -33,7 +33,7 @@ export class SignInService {
   }
 
   /** The limit is looked at inside the slot: a burst can overshoot it by the number of slots only. */
-  withPassword(username: string, password: string, origin: Origin): Promise<NewSession> {
+  withPassword(username: string, password: string, context: CallContext): Promise<NewSession> {
     return this.#slots.run(async () => {
       const key = usernameKey(username)
       // Hashed, since people type other secrets into this field too.
@@ -44,33 +44,33 @@ export class SignInService {
       })
       const matches = await verifyPassword(user?.password_hash ?? null, password)
       if (!user || !matches) {
-        await this.#recordWrongPassword(bucket, user?.id ?? null, origin)
+        await this.#recordWrongPassword(bucket, user?.id ?? null, context)
         throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: wrong username or password.')
       }
       return this.#uow.in(NO_SPACES).write(async (repos) => {
         await repos.failures.clear(bucket)
-        return open(repos, user, null, origin)
+        return open(repos, user, null, context)
       })
-    }, origin.signal)
+    }, context.signal)
   }
 
-  async withApiKey(apiKey: string, origin: Origin): Promise<NewSession> {
+  async withApiKey(apiKey: string, context: CallContext): Promise<NewSession> {
     const session = await this.#uow.in(NO_SPACES).write(async (repos) => {
       const owner = await repos.apiKeys.owner(sha256(apiKey))
-      if (owner) return open(repos, owner, owner.sid, origin)
+      if (owner) return open(repos, owner, owner.sid, context)
       const failures = await repos.failures.add(ALL_KEYS)
-      if (failures <= FAILURES.auditedKeys) await recordAudit(repos, failedSignIn('api_key', null), origin)
+      if (failures <= FAILURES.auditedKeys) await recordAudit(repos, failedSignIn('api_key', null), context)
       return undefined
     })
     if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this API key is not valid.')
     return session
   }
 
-  async #recordWrongPassword(bucket: Buffer, userId: string | null, origin: Origin): Promise<void> {
+  async #recordWrongPassword(bucket: Buffer, userId: string | null, context: CallContext): Promise<void> {
     await this.#uow.in(NO_SPACES).write(async (repos) => {
       await repos.failures.add(bucket)
       await repos.failures.add(ALL_PASSWORDS)
-      await recordAudit(repos, failedSignIn('user', userId), origin)
+      await recordAudit(repos, failedSignIn('user', userId), context)
     })
   }
 }
@@ -90,12 +90,12 @@ async function open(
   repos: Pick<AuthRepositories, 'sessions' | 'outbox'>,
   user: User,
   apiKeyId: string | null,
-  origin: Origin,
+  context: CallContext,
 ): Promise<NewSession> {
   const id = newId()
   const secret = newSecret()
   const { ends_at } = await repos.sessions.add({ id, user_id: user.id, secret_hash: sha256(secret), api_key_id: apiKeyId })
   const target = { target_type: 'session', target_id: id }
-  await recordAudit(repos, { actor_id: user.id, action: 'session.create', outcome: 'allowed', ...target }, origin)
+  await recordAudit(repos, { actor_id: user.id, action: 'session.create', outcome: 'allowed', ...target }, context)
   return { user: toUser(user), session_id: id, session_secret: secret, expires_at: ends_at }
 }

@@ -148,8 +148,19 @@ function isFailure(error: unknown): boolean {
 }
 
 async function refusal(response: Response): Promise<Refused> {
-  const text = (await response.text().catch(() => '')).slice(0, 300)
-  return new Refused(response.status, text)
+  const text = await response.text().catch(() => '')
+  return new Refused(response.status, (errorIn(text) ?? text).slice(0, 300))
+}
+
+/** Ollama answers `{"error": "..."}`. */
+function errorIn(text: string): string | undefined {
+  try {
+    const answer: unknown = JSON.parse(text)
+    const isError = typeof answer === 'object' && answer !== null && 'error' in answer && typeof answer.error === 'string'
+    return isError ? String(answer.error) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function explain(error: unknown, url: string): unknown {

@@ -1,3 +1,4 @@
+import type { Page } from '@youworker/contracts/common'
 import type { ChatAgentTables, SessionRow } from '@youworker/database/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
@@ -84,10 +85,7 @@ export class SessionRepository {
       .execute()
   }
 
-  async list(
-    userId: string,
-    { limit, offset }: { limit: number; offset: number },
-  ): Promise<{ rows: SessionRow[]; total: number }> {
+  async list(userId: string, { limit, offset }: Page): Promise<{ rows: SessionRow[]; total: number }> {
     const mine = this.#db.selectFrom('sessions').where('user_id', '=', userId)
     const rows = await mine.selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).offset(offset).execute()
     const { total } = await mine.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()

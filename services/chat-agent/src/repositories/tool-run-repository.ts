@@ -1,3 +1,4 @@
+import type { Page } from '@youworker/contracts/common'
 import type { ChatAgentTables, ToolRunRow } from '@youworker/database/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
@@ -82,7 +83,7 @@ export class ToolRunRepository {
 
   async list(
     of: { user_id: string; session_id: string | undefined },
-    { limit, offset }: { limit: number; offset: number },
+    { limit, offset }: Page,
   ): Promise<{ rows: ListedToolRun[]; total: number }> {
     let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id)
     if (of.session_id !== undefined) mine = mine.where('session_id', '=', of.session_id)

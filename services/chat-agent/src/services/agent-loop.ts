@@ -1,3 +1,4 @@
+import type { ModelStepRow } from '@youworker/database/chat-agent/tables'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../unit-of-work.ts'
 import { streamAnswer, type ModelTurn } from './answer-stream.ts'
@@ -41,6 +42,7 @@ export class AgentLoop {
       open.iterations += 1
       open.tokens_in += turn.tokens_in
       open.tokens_out += turn.tokens_out
+      open.lastStep = stepOf(open, turn)
       if (turn.cut) {
         open.log('warning', 'The answer reached its longest and was cut.')
         return { status: 'success' }
@@ -67,12 +69,10 @@ export class AgentLoop {
       const sealed = space.sealText(JSON.stringify(args), place.args(id))
       return { id, space_id, user_id, session_id, run_id, iteration, index, tool_name: name, idempotent, args: sealed }
     })
-    const { tokens_in, tokens_out, latency_ms } = turn
-    const step = { run_id, iteration, space_id, model: open.model, latency_ms, tokens_in, tokens_out, text_end: open.text.length }
     await open.flush()
     await this.#uow.in([space_id]).write(async ({ jobs, runs, toolRuns }) => {
       await jobs.fence(run_id, open.attempt)
-      await runs.addStep(step)
+      await runs.addStep(stepOf(open, turn))
       await runs.addUse(run_id, { tokens_in: open.tokens_in, tokens_out: open.tokens_out, ttft_ms: open.ttft_ms })
       await toolRuns.add(rows)
     })
@@ -97,6 +97,12 @@ export class AgentLoop {
       if (status !== 'running' && !ended.has(call.id)) this.#caller.showEnd(open, call, { ...call, status })
     }
   }
+}
+
+function stepOf(open: OpenRun, { tokens_in, tokens_out, latency_ms }: ModelTurn): ModelStepRow {
+  const { id: run_id, space_id } = open.record.run
+  const { iterations: iteration, model } = open
+  return { run_id, iteration, space_id, model, latency_ms, tokens_in, tokens_out, text_end: open.text.length }
 }
 
 function plannedCall({ name, arguments: args }: ModelToolCall, iteration: number, tools: ToolBox): StoredCall {

@@ -153,6 +153,7 @@ test('a question about documents is answered with citations; what is no hit is d
   expect(run.steps.map(({ kind, name, status }) => [kind, name, status])).toEqual([
     ['model', 'youworker-offline', 'success'],
     ['tool', 'knowledge_search', 'success'],
+    ['model', 'youworker-offline', 'success'],
   ])
   const listed = await agent.toolRuns.list(user, { session_id, limit: 10, offset: 0 })
   expect(listed).toMatchObject({

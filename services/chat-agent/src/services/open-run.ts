@@ -1,5 +1,5 @@
 import type { Done, RunEntry, RunEntryBody, ToolEvent } from '@youworker/contracts/run-log'
-import type { EntryRow } from '@youworker/database/chat-agent/tables'
+import type { EntryRow, ModelStepRow } from '@youworker/database/chat-agent/tables'
 import type { EntryWriter } from './entry-writer.ts'
 import type { ModelMessage } from './model-port.ts'
 import type { LivePublisher } from './ports.ts'
@@ -32,6 +32,8 @@ export class OpenRun {
   tokens_out: number
   ttft_ms: number | null
   model: string
+  /** The newest call of the model that ended; the last one of a run is stored with its end. */
+  lastStep: ModelStepRow | undefined
   readonly #outlets: Outlets
   #index: number
 

@@ -1,7 +1,7 @@
 import type { RunEntry } from '@youworker/contracts/run-log'
 
 /** For whom a request is made. A handler's context is one. */
-export interface CallerContext {
+export interface UserContext {
   readonly caller: { readonly user_id: string; readonly sid: string; readonly token: string }
   readonly correlationId: string
   readonly traceparent: string
@@ -21,7 +21,7 @@ export interface Waker {
 
 /** The right of a run to act for its user, kept by auth. */
 export interface Grants {
-  create(runId: string, context: CallerContext): Promise<string>
+  create(runId: string, context: UserContext): Promise<string>
   /** A token of at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant has ended. */
   issueToken(grantId: string): Promise<string>
 }

@@ -58,6 +58,7 @@ export class RunFinisher {
       if (!session || !(await claim(repositories))) return []
       const data = doneOf(open, outcome, { external_id: session.external_id, title: openTitle(open.record.space, session) })
       const written = open.sealLast(data)
+      if (open.lastStep) await repositories.runs.addStep(open.lastStep)
       await repositories.runs.end(run.id, {
         status: STATUS[outcome.status],
         error: outcome.error ?? null,

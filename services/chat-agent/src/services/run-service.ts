@@ -1,7 +1,7 @@
 import type { ChatRun } from '@youworker/contracts/chat-agent'
 import type { RunEntry } from '@youworker/contracts/run-log'
 import type { Revocation } from '@youworker/contracts/auth'
-import { type Status, type Task, TERMINAL } from '@youworker/contracts/common'
+import { type Page, type Status, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { type JobRow, LeaseLost } from '@youworker/database/jobs'
@@ -15,6 +15,7 @@ import type { LivePublisher, Waker } from './ports.ts'
 import type { RunFinisher } from './run-finisher.ts'
 import { loadRun } from './run-record.ts'
 import { openEntry } from './sealed-fields.ts'
+import { RUN_KIND } from './start-run.ts'
 
 interface RunParts {
   readonly uow: ChatAgentUnitOfWork
@@ -29,7 +30,6 @@ type StopReason = NonNullable<RunRow['stop_reason']>
 
 /** Rows read at once for a page; most entries are a token. */
 const PAGE_ROWS = 1_500
-const KIND = 'run'
 
 const notFound = (code: ErrorCode = 'RUN_NOT_FOUND') =>
   new AppError(code, code === 'RUN_NOT_FOUND' ? 'There is no such run' : 'There is no such task')
@@ -91,10 +91,10 @@ export class RunService {
     for (const { id, space_id } of left) await this.#endWithoutOwner(id, space_id)
   }
 
-  async listTasks(userId: string, page: { limit: number; offset: number }): Promise<{ tasks: Task[]; total: number }> {
+  async listTasks(userId: string, page: Page): Promise<{ tasks: Task[]; total: number }> {
     const { rows, total } = await this.#parts.uow
       .in([userId])
-      .read(({ jobs }) => jobs.list({ user_id: userId, kind: KIND, ...page }))
+      .read(({ jobs }) => jobs.list({ user_id: userId, kind: RUN_KIND, ...page }))
     return { tasks: rows.map(toTask), total: Number(total) }
   }
 

@@ -1,5 +1,5 @@
 import { chatAgent, type Message, type Session } from '@youworker/contracts/chat-agent'
-import { TERMINAL } from '@youworker/contracts/common'
+import { type Page, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { SessionRow } from '@youworker/database/chat-agent/tables'
@@ -7,7 +7,7 @@ import type { Sealer, SpaceSealer } from '@youworker/database/sealer'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../unit-of-work.ts'
 import { withinBytes } from './clip.ts'
-import type { CallerContext, Waker } from './ports.ts'
+import type { UserContext, Waker } from './ports.ts'
 import { sinceMs } from './run-finisher.ts'
 import { openTitle, place } from './sealed-fields.ts'
 
@@ -31,7 +31,7 @@ export class SessionService {
     this.#waker = waker
   }
 
-  async create(input: Settings & { external_id?: string | undefined }, context: CallerContext): Promise<Session> {
+  async create(input: Settings & { external_id?: string | undefined }, context: UserContext): Promise<Session> {
     const { user_id } = context.caller
     const id = newId()
     const external_id = input.external_id ?? id
@@ -55,7 +55,7 @@ export class SessionService {
     })
   }
 
-  async list(userId: string, page: { limit: number; offset: number }): Promise<{ sessions: Session[]; total: number }> {
+  async list(userId: string, page: Page): Promise<{ sessions: Session[]; total: number }> {
     const space = await this.#sealer.forSpace(userId)
     const { rows, total } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, page))
     return { sessions: rows.map((row) => toSession(space, row)), total }
@@ -83,7 +83,7 @@ export class SessionService {
   }
 
   /** Erases it with its messages, runs, entries and tool runs; a run that is going on ends. */
-  async delete(userId: string, ref: string, context: CallerContext): Promise<void> {
+  async delete(userId: string, ref: string, context: UserContext): Promise<void> {
     await this.#uow.in([userId]).write(async ({ sessions, runs, jobs, outbox }) => {
       const session = await sessions.lock(userId, ref)
       if (!session) throw notFound()

@@ -6,9 +6,12 @@ import type { Sealer, SpaceSealer } from '@youworker/database/sealer'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../unit-of-work.ts'
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
-import type { CallerContext, Grants, LivePublisher, Waker } from './ports.ts'
+import type { UserContext, Grants, LivePublisher, Waker } from './ports.ts'
 import { place } from './sealed-fields.ts'
 import { entryNumber } from './transcript.ts'
+
+/** The kind of job that a run is. */
+export const RUN_KIND = 'run'
 
 /** What a repeated request is answered with again. */
 export interface StartedRun {
@@ -24,7 +27,7 @@ interface Draft {
   readonly text: string
   readonly earlier: readonly Turn[]
   readonly space: SpaceSealer
-  readonly context: CallerContext
+  readonly context: UserContext
 }
 
 interface StartRunParts {
@@ -43,7 +46,7 @@ export class StartRun {
     this.#parts = parts
   }
 
-  async start(input: ChatInput, context: CallerContext): Promise<StartedRun> {
+  async start(input: ChatInput, context: UserContext): Promise<StartedRun> {
     const { uow, sealer, grants, live, waker } = this.#parts
     const { user_id } = context.caller
     const { text, earlier } = readTurns(input)
@@ -90,7 +93,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, shown: 
     max_iterations: input.max_iterations ?? null,
   })
   const payload = { session_id: session.id }
-  await repositories.jobs.add({ id: run_id, kind: 'run', user_id, space_id: user_id, payload, queue_key: session.id })
+  await repositories.jobs.add({ id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id })
   const position = await repositories.jobs.position(run_id)
   shown.push(...(await addFirstEntries(repositories, draft, session.id, position)))
   await repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)

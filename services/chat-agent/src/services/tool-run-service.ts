@@ -1,4 +1,5 @@
 import type { ToolRun } from '@youworker/contracts/chat-agent'
+import type { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import type { Sealer } from '@youworker/database/sealer'
 import type { ChatAgentUnitOfWork } from '../unit-of-work.ts'
@@ -19,7 +20,7 @@ export class ToolRunService {
 
   async list(
     userId: string,
-    { session_id: ref, ...page }: { session_id?: string | undefined; limit: number; offset: number },
+    { session_id: ref, ...page }: Page & { session_id?: string | undefined },
   ): Promise<{ runs: ToolRun[]; total: number }> {
     const space = await this.#sealer.forSpace(userId)
     const { rows, total } = await this.#uow.in([userId]).read(async ({ sessions, toolRuns }) => {

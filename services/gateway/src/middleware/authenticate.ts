@@ -43,7 +43,7 @@ export const notAuthenticated = (): AppError =>
   new AppError('NOT_AUTHENTICATED', 'Not authenticated: sign in at POST /v1/auth/login, or send X-API-Key or a bearer token')
 
 /** Whether a revocation ends what `caller` may do. */
-export const isRevoked = ({ sid, sub }: Revocation, caller: Pick<Caller, 'sid' | 'user_id'>): boolean =>
+export const isRevoked = ({ sid, sub }: Pick<Revocation, 'sid' | 'sub'>, caller: Pick<Caller, 'sid' | 'user_id'>): boolean =>
   sid === null ? sub === caller.user_id : sid === caller.sid
 
 interface Kept {
@@ -65,9 +65,7 @@ export class Authenticator implements Disposable {
   constructor(authClient: Exchange, verifier: Pick<TokenVerifier, 'verify' | 'onRevoked'>) {
     this.#auth = authClient
     this.#verifier = verifier
-    this.#revocations = verifier.onRevoked((revocation) => {
-      for (const [key, { caller }] of this.#kept) if (isRevoked(revocation, caller)) this.#kept.delete(key)
-    })
+    this.#revocations = verifier.onRevoked((revocation) => this.#forget(revocation))
   }
 
   /** `admit` runs before a credential that is not known is looked up; it may refuse by throwing. */
@@ -95,6 +93,11 @@ export class Authenticator implements Disposable {
     return this.authenticate(credential)
   }
 
+  /** After a sign-out, so that the next request asks auth even before the revocation has come round. */
+  forget({ sid, user_id: sub }: Caller): void {
+    this.#forget({ sid, sub })
+  }
+
   [Symbol.dispose](): void {
     this.#revocations[Symbol.dispose]()
   }
@@ -119,6 +122,10 @@ export class Authenticator implements Disposable {
     if (this.#kept.size >= MAX_KEPT) this.#dropOldest()
     this.#kept.set(key, kept)
     return kept
+  }
+
+  #forget(revocation: Pick<Revocation, 'sid' | 'sub'>): void {
+    for (const [key, { caller }] of this.#kept) if (isRevoked(revocation, caller)) this.#kept.delete(key)
   }
 
   #dropOldest(): void {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { expect, test } from 'vitest'
 import { AddressList, addressForLimits, canonicalAddress, clientAddress, isAddressRange } from './client-address.ts'
 
+// A request as far as `clientAddress` looks at it.
 const from = (remoteAddress: string, forwarded?: string) =>
   ({
     socket: { remoteAddress },

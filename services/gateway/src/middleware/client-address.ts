@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net'
+import { AppError } from '@youworker/contracts/errors'
 
 const MAX_HOPS = 32
 
@@ -84,4 +85,10 @@ export function isLoopback(incoming: IncomingMessage): boolean {
   const address = canonicalAddress(incoming.socket.remoteAddress ?? '') ?? ''
   const isLocal = address.startsWith('127.') || address === '0:0:0:0:0:0:0:1'
   return isLocal && incoming.headers['x-forwarded-for'] === undefined && incoming.headers.forwarded === undefined
+}
+
+/** An empty list lets everybody in. */
+export function requireListed(address: string, allowList: AddressList): void {
+  if (allowList.isEmpty || allowList.includes(address)) return
+  throw new AppError('NOT_AUTHORIZED', 'Your address is not on the list of this installation (SECURITY__WHITELISTED_IPS)')
 }

@@ -130,7 +130,10 @@ export const authRoutes = [
     limit: 'default',
     answer: z.object({ message: z.string() }),
     async handle({ exchange, deps }) {
-      if (exchange.identity) await deps.auth.as(exchange.scope).endSession({})
+      if (exchange.identity) {
+        await deps.auth.as(exchange.scope).endSession({})
+        deps.authenticator.forget(exchange.identity.caller)
+      }
       const cookies = [sessionCookie('', 0, deps), csrfCookie('', 0, deps)]
       return new Reply(200, { message: 'Signed out' }, { 'set-cookie': cookies })
     },

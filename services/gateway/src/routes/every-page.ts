@@ -1,10 +1,11 @@
+import type { Page } from '@youworker/contracts/common'
 import { LIMITS } from '@youworker/contracts/limits'
 
 const MAX_PAGES = 50
 
 /** All rows of a list that HTTP answers whole. */
 export async function everyPage<T>(
-  page: (window: { limit: number; offset: number }) => Promise<{ readonly rows: readonly T[]; readonly total: number }>,
+  page: (page: Page) => Promise<{ readonly rows: readonly T[]; readonly total: number }>,
 ): Promise<T[]> {
   const limit = LIMITS.listRows
   const { rows, total } = await page({ limit, offset: 0 })

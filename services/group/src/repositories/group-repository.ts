@@ -1,3 +1,4 @@
+import type { Page } from '@youworker/contracts/common'
 import type { GroupTables } from '@youworker/database/group/tables'
 import { sql, type Transaction } from 'kysely'
 import type { Membership } from './member-repository.ts'
@@ -25,11 +26,6 @@ interface NewGroup {
   readonly name_key: string
   readonly description: string | null
   readonly created_by: string
-}
-
-interface Page {
-  readonly limit: number
-  readonly offset: number
 }
 
 export class GroupRepository {

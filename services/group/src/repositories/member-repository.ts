@@ -1,3 +1,4 @@
+import type { Page } from '@youworker/contracts/common'
 import type { GroupTables } from '@youworker/database/group/tables'
 import { sql, type Transaction } from 'kysely'
 
@@ -58,7 +59,7 @@ export class MemberRepository {
   }
 
   /** Newest first. */
-  list(groupId: string, { limit, offset }: { limit: number; offset: number }): Promise<Membership[]> {
+  list(groupId: string, { limit, offset }: Page): Promise<Membership[]> {
     return this.#db
       .selectFrom('members')
       .select(COLUMNS)

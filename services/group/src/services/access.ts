@@ -1,7 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { group } from '@youworker/contracts/group'
 import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
-import type { Context } from './context.ts'
+import type { UserContext } from './user-context.ts'
 
 export const groupNotFound = (): AppError => new AppError('GROUP_NOT_FOUND', 'There is no such group among yours.')
 
@@ -32,7 +32,7 @@ export interface Act {
 export function recordAudit(
   { outbox }: Pick<GroupRepositories, 'outbox'>,
   act: Act,
-  context: Context,
+  context: UserContext,
   outcome: 'allowed' | 'denied' = 'allowed',
 ): Promise<void> {
   const entry = { ...act, outcome, actor_id: context.caller.user_id, correlation_id: context.correlationId }
@@ -40,7 +40,7 @@ export function recordAudit(
 }
 
 /** Runs a privileged act; one that the caller's role does not allow leaves a trace too. */
-export async function audited<T>(uow: GroupUnitOfWork, act: Act, context: Context, work: () => Promise<T>): Promise<T> {
+export async function audited<T>(uow: GroupUnitOfWork, act: Act, context: UserContext, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {

@@ -1,6 +1,6 @@
 import { newId } from '@youworker/runtime/id'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { as, openTestGroup, type TestGroup } from '../test-support.ts'
+import { as, openTestGroup, type TestGroup } from '../test-fixture.ts'
 
 let house: TestGroup
 beforeAll(async () => void (house = await openTestGroup()))

@@ -1,16 +1,12 @@
+import type { Page } from '@youworker/contracts/common'
 import { group, type Group, type Member } from '@youworker/contracts/group'
 import { LIMITS } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
 import type { GroupUnitOfWork } from '../unit-of-work.ts'
 import { type Act, audited, groupNotFound, recordAudit, requireAdmin } from './access.ts'
-import type { Context } from './context.ts'
+import type { UserContext } from './user-context.ts'
 import { type ClaimName, nameKey, type OwnGroups } from './own-groups.ts'
 import { type UserDirectory, withNames } from './user-directory.ts'
-
-interface Page {
-  readonly limit: number
-  readonly offset: number
-}
 
 export interface GroupChanges {
   readonly name?: string | undefined
@@ -31,7 +27,7 @@ export class GroupService {
   }
 
   /** The caller becomes its first admin. */
-  async create({ name, description = null }: GroupChanges & { name: string }, context: Context): Promise<Group> {
+  async create({ name, description = null }: GroupChanges & { name: string }, context: UserContext): Promise<Group> {
     const { user_id: userId } = context.caller
     const id = newId()
     await this.#own.requireRoom(userId)
@@ -58,21 +54,21 @@ export class GroupService {
   }
 
   /** One transaction with one statement: the most frequent request of this service. */
-  async get(groupId: string, context: Context): Promise<Group & { members: Member[] }> {
+  async get(groupId: string, context: UserContext): Promise<Group & { members: Member[] }> {
     const { user_id: userId } = context.caller
     const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenWithMembers(userId, groupId, LIMITS.listRows))
     if (!view) throw groupNotFound()
     return { ...view, members: await withNames(this.#users, view.members, context) }
   }
 
-  async list(page: Page, { caller }: Context): Promise<{ groups: Group[]; total: number }> {
+  async list(page: Page, { caller }: UserContext): Promise<{ groups: Group[]; total: number }> {
     const ids = await this.#own.ids(caller.user_id)
     if (ids.length === 0) return { groups: [], total: 0 }
     const groups = await this.#uow.in(ids).read((repos) => repos.groups.allSeenBy(caller.user_id, page))
     return { groups, total: ids.length }
   }
 
-  async update(groupId: string, changes: GroupChanges, context: Context): Promise<Group> {
+  async update(groupId: string, changes: GroupChanges, context: UserContext): Promise<Group> {
     const { name } = changes
     const { caller, signal } = context
     await audited(this.#uow, actOn('group.update', groupId), context, () =>
@@ -85,7 +81,7 @@ export class GroupService {
     return this.#view(groupId, context)
   }
 
-  async delete(groupId: string, context: Context): Promise<void> {
+  async delete(groupId: string, context: UserContext): Promise<void> {
     const { user_id: userId } = context.caller
     const act = actOn('group.delete', groupId)
     await audited(this.#uow, act, context, () =>
@@ -100,7 +96,7 @@ export class GroupService {
   }
 
   /** Every space the caller may read: their own and their groups'. */
-  async spaces({ caller }: Context): Promise<string[]> {
+  async spaces({ caller }: UserContext): Promise<string[]> {
     return [caller.user_id, ...(await this.#own.ids(caller.user_id))]
   }
 
@@ -109,13 +105,13 @@ export class GroupService {
     return (await this.#uow.in([spaceId]).read(({ members }) => members.get(spaceId, userId))) !== undefined
   }
 
-  async #view(groupId: string, { caller }: Context): Promise<Group> {
+  async #view(groupId: string, { caller }: UserContext): Promise<Group> {
     const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenBy(caller.user_id, groupId))
     if (!view) throw groupNotFound()
     return view
   }
 
-  async #change(groupId: string, { name, description }: GroupChanges, context: Context, claim: ClaimName): Promise<void> {
+  async #change(groupId: string, { name, description }: GroupChanges, context: UserContext, claim: ClaimName): Promise<void> {
     await this.#uow.in([groupId]).write(async (repos) => {
       await repos.groups.lock(groupId)
       await requireAdmin(repos, groupId, context.caller.user_id)

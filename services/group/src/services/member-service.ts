@@ -1,15 +1,11 @@
+import type { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { group, type Member, Role } from '@youworker/contracts/group'
 import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
 import { type Act, audited, recordAudit, requireAdmin, requireMember } from './access.ts'
-import type { Context } from './context.ts'
+import type { UserContext } from './user-context.ts'
 import type { OwnGroups } from './own-groups.ts'
 import { GONE, type UserDirectory, withNames } from './user-directory.ts'
-
-interface Page {
-  readonly limit: number
-  readonly offset: number
-}
 
 export interface NewMember {
   readonly user_id?: string | undefined
@@ -28,7 +24,7 @@ export class MemberService {
     this.#own = own
   }
 
-  async list(groupId: string, page: Page, context: Context): Promise<{ members: Member[]; total: number }> {
+  async list(groupId: string, page: Page, context: UserContext): Promise<{ members: Member[]; total: number }> {
     const { rows, total } = await this.#uow.in([groupId]).read(async (repos) => {
       await requireMember(repos, groupId, context.caller.user_id)
       return { rows: await repos.members.list(groupId, page), total: await repos.members.count(groupId) }
@@ -36,7 +32,7 @@ export class MemberService {
     return { members: await withNames(this.#users, rows, context), total }
   }
 
-  async add(groupId: string, wanted: NewMember, context: Context): Promise<Member> {
+  async add(groupId: string, wanted: NewMember, context: UserContext): Promise<Member> {
     return this.#asAdmin('member.add', groupId, wanted.user_id ?? null, context, async () => {
       const role = parseRole(wanted.role)
       const user = await this.#find(wanted, context)
@@ -56,7 +52,7 @@ export class MemberService {
     })
   }
 
-  async setRole(groupId: string, userId: string, wanted: string, context: Context): Promise<Member> {
+  async setRole(groupId: string, userId: string, wanted: string, context: UserContext): Promise<Member> {
     return this.#asAdmin('member.set-role', groupId, userId, context, async () => {
       const role = parseRole(wanted)
       // Asked before the change: should auth be away, nothing has happened yet.
@@ -75,7 +71,7 @@ export class MemberService {
   }
 
   /** A member may remove themself; anyone else takes an admin. */
-  async remove(groupId: string, userId: string, context: Context): Promise<void> {
+  async remove(groupId: string, userId: string, context: UserContext): Promise<void> {
     const { user_id: callerId } = context.caller
     const act = actOn('member.remove', groupId, userId)
     await audited(this.#uow, act, context, () =>
@@ -96,7 +92,7 @@ export class MemberService {
     action: Act['action'],
     groupId: string,
     userId: string | null,
-    context: Context,
+    context: UserContext,
     work: () => Promise<T>,
   ): Promise<T> {
     return audited(this.#uow, actOn(action, groupId, userId), context, async () => {
@@ -106,7 +102,7 @@ export class MemberService {
   }
 
   /** Changes of one group's members run one after the other, and only while the caller still is an admin. */
-  #change<T>(groupId: string, context: Context, work: (repos: GroupRepositories) => Promise<T>): Promise<T> {
+  #change<T>(groupId: string, context: UserContext, work: (repos: GroupRepositories) => Promise<T>): Promise<T> {
     return this.#uow.in([groupId]).write(async (repos) => {
       await repos.groups.lock(groupId)
       await requireAdmin(repos, groupId, context.caller.user_id)
@@ -114,7 +110,7 @@ export class MemberService {
     })
   }
 
-  async #find({ user_id, username }: NewMember, context: Context): Promise<{ id: string; username: string }> {
+  async #find({ user_id, username }: NewMember, context: UserContext): Promise<{ id: string; username: string }> {
     if (user_id !== undefined) {
       const name = (await this.#users.names([user_id], context)).get(user_id)
       if (name !== undefined) return { id: user_id, username: name }

@@ -1,10 +1,10 @@
-import type { Context } from './context.ts'
+import type { UserContext } from './user-context.ts'
 
 /** Names of users. auth keeps them; nothing of it is stored here. */
 export interface UserDirectory {
   /** By id; unknown ids are missing. At most 200. */
-  names(userIds: readonly string[], context: Context): Promise<ReadonlyMap<string, string>>
-  named(username: string, context: Context): Promise<{ readonly id: string; readonly username: string } | undefined>
+  names(userIds: readonly string[], context: UserContext): Promise<ReadonlyMap<string, string>>
+  named(username: string, context: UserContext): Promise<{ readonly id: string; readonly username: string } | undefined>
 }
 
 /** Shown for a member whose account is gone. */
@@ -14,7 +14,7 @@ export const GONE = 'deleted user'
 export async function withNames<Row extends { readonly user_id: string }>(
   users: UserDirectory,
   rows: readonly Row[],
-  context: Context,
+  context: UserContext,
 ): Promise<(Row & { username: string })[]> {
   const ids = rows.map(({ user_id }) => user_id)
   const names = await users.names(ids, context)

@@ -59,6 +59,12 @@ test.each([
   }
 })
 
+test('a long text is cut up piece by piece, not at once and not over and over', () => {
+  const chunks = chunksOf(parseText('x'.repeat(12_000_000)), { tokens: 400, overlap: 0 })
+  expect(chunks.next().value?.start).toBe(0)
+  expect([...chunks].at(-1)?.end).toBe(12_000_000)
+})
+
 test('tokens are counted like a tokenizer would, roughly', () => {
   expect(countTokens('')).toBe(0)
   expect(countTokens('You have 25 days of leave.')).toBe(7)

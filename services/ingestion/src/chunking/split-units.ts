@@ -11,11 +11,11 @@ export interface Unit {
 /** UTF-16 units; keeps a chunk below 8 KiB whatever its script. */
 const MAX_UNIT_LENGTH = 1_000
 
-/** Cuts a block after sentences and lines; what is still too long after words, at last anywhere but inside a character. */
-export function splitUnits(block: ParsedBlock, maxTokens: number): Unit[] {
-  return sentences(block.text).flatMap(([from, to]) =>
-    cut(block.text, from, to, maxTokens).map(([start, end]) => unit(block, start, end)),
-  )
+/** Cuts a block after sentences and lines; what is still too long after words, at last anywhere but inside a character. Lazily. */
+export function* splitUnits(block: ParsedBlock, maxTokens: number): Generator<Unit> {
+  for (const [from, to] of sentences(block.text)) {
+    for (const [start, end] of cut(block.text, from, to, maxTokens)) yield unit(block, start, end)
+  }
 }
 
 const unit = (block: ParsedBlock, from: number, to: number): Unit => ({
@@ -28,17 +28,24 @@ type Range = readonly [from: number, to: number]
 
 const SENTENCE_END = /[.!?…][\p{Pe}\p{Pf}"']*\s+|[。！？]+|\n+/gu
 
-function sentences(text: string): Range[] {
-  const ends = [...Array.from(text.matchAll(SENTENCE_END), (match) => match.index + match[0].length), text.length]
-  return rangesBetween(0, ends)
+function* sentences(text: string): Generator<Range> {
+  let from = 0
+  for (const { 0: mark, index } of text.matchAll(SENTENCE_END)) {
+    const to = index + mark.length
+    yield [from, to]
+    from = to
+  }
+  if (from < text.length) yield [from, text.length]
 }
 
-function cut(text: string, from: number, to: number, maxTokens: number): Range[] {
-  if (fits(text.slice(from, to), maxTokens)) return [[from, to]]
+function* cut(text: string, from: number, to: number, maxTokens: number): Generator<Range> {
+  if (fits(text.slice(from, to), maxTokens)) return yield [from, to]
   const size = Math.max(1, Math.min(MAX_UNIT_LENGTH, maxTokens))
-  const ends: number[] = []
-  for (let start = from; start < to; start = ends.at(-1) ?? to) ends.push(cutPoint(text, start, to, size))
-  return rangesBetween(from, ends)
+  for (let start = from; start < to; ) {
+    const end = cutPoint(text, start, to, size)
+    yield [start, end]
+    start = end
+  }
 }
 
 const fits = (text: string, maxTokens: number) => text.length <= MAX_UNIT_LENGTH && countTokens(text) <= maxTokens
@@ -47,11 +54,9 @@ const fits = (text: string, maxTokens: number) => text.length <= MAX_UNIT_LENGTH
 function cutPoint(text: string, start: number, to: number, size: number): number {
   const limit = Math.min(to, start + size)
   if (limit === to) return to
-  const blank = text.lastIndexOf(' ', limit)
-  if (blank > start) return blank + 1
+  // Only the piece is searched: a look back through a text without blanks, for each piece, would take for ever.
+  const blank = text.slice(start, limit + 1).lastIndexOf(' ')
+  if (blank > 0) return start + blank + 1
   const insidePair = /[\uDC00-\uDFFF]/.test(text[limit] ?? '')
   return insidePair && limit - 1 > start ? limit - 1 : insidePair ? limit + 1 : limit
 }
-
-const rangesBetween = (from: number, ends: readonly number[]): Range[] =>
-  ends.map((end, i): Range => [i === 0 ? from : (ends[i - 1] ?? from), end]).filter(([start, end]) => end > start)

@@ -3,10 +3,7 @@ import type { RunProcessor } from '../services/run-processor.ts'
 type Job = Parameters<RunProcessor['giveUp']>[0]
 type Context = Parameters<RunProcessor['process']>[1]
 
-/** The kind of job that a run is. */
-export const RUN_KIND = 'run'
-
-/** What a worker does with jobs of {@link RUN_KIND}. */
+/** What a worker does with a run. */
 export const runJob = (processor: RunProcessor) => ({
   run: (job: Job, context: Context): Promise<void> => processor.process(job, context),
   giveUp: (job: Job, reason: string): Promise<void> => processor.giveUp(job, reason),

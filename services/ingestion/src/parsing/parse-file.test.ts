@@ -66,9 +66,23 @@ test.each([
   ['text/markdown', Uint8Array.from([0x61, 0xff, 0xfe]), /UTF-8/],
   ['text/plain', 'a\0b', /UTF-8/],
   ['text/html', '<script>only()</script>', /holds no text/],
+  ['text/html', '<div>'.repeat(20_000) + 'deep', /nested too deeply/],
   ['text/plain', ' \n \n', /holds no text/],
 ])('what cannot be read says why: %s', async (mime, content, reason) => {
   await expect(parse(mime, content)).rejects.toMatchObject({ code: 'VALIDATION_ERROR', message: expect.stringMatching(reason) })
+})
+
+// With a pattern that looks back or ahead over the whole line these take minutes, and the service stands still meanwhile.
+test.each([
+  ['blanks within a heading', 'text/markdown', `# a${' '.repeat(1_000_000)}b`],
+  ['brackets in a heading', 'text/markdown', `# ${'['.repeat(500_000)}`],
+  ['brackets above a setext line', 'text/markdown', `${'[a]('.repeat(300_000)}\n===`],
+  ['one paragraph of many megabytes', 'text/plain', 'x'.repeat(12_000_000)],
+])('%s are read at once', async (_, mime, content) => {
+  const document = await parse(mime, content)
+  expect(document.blocks.map(({ start }) => start)).toEqual([0])
+  expect(document.title?.length ?? 0).toBeLessThanOrEqual(200)
+  expectOffsetsToFit(document)
 })
 
 test('a parse can be called off', async () => {

@@ -3,6 +3,8 @@ import type { ParsedBlock, ParsedDocument } from './parsed-document.ts'
 const ATX = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$/
 const SETEXT = /^ {0,3}(=+|-+)[ \t]*$/
 const FENCE = /^ {0,3}(`{3,}|~{3,})/
+/** No heading is longer; the patterns above and {@link plain} take time that grows with the square of a line's length. */
+const MAX_HEADING = 1_000
 const FRONT_MATTER = /^---\r?\n[\s\S]*?\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/
 
 interface Heading {
@@ -35,11 +37,17 @@ function* linesOf(text: string, from: number): Generator<Line> {
   }
 }
 
+interface Paragraph {
+  readonly start: number
+  readonly end: number
+  readonly isOneLine: boolean
+}
+
 class MarkdownReader {
   readonly #text: string
   readonly #blocks: ParsedBlock[] = []
   #path: Heading[] = []
-  #paragraph: Line[] = []
+  #paragraph: Paragraph | undefined
   #fence: string | undefined
   #bareHeading: (Line & { readonly heading: Heading }) | undefined
   #title: string | undefined
@@ -52,22 +60,24 @@ class MarkdownReader {
     const fence = FENCE.exec(line.text)?.[1]
     if (this.#fence !== undefined) {
       if (fence?.startsWith(this.#fence)) this.#fence = undefined
-      this.#paragraph.push(line)
+      this.#extendParagraph(line)
       return
     }
     if (fence !== undefined) this.#fence = fence
-    const atx = fence === undefined ? ATX.exec(line.text) : null
-    const setext = this.#paragraph.length === 1 ? SETEXT.exec(line.text) : null
+    const atx = fence === undefined && line.text.length <= MAX_HEADING ? ATX.exec(line.text) : null
+    const setext = this.#paragraph?.isOneLine ? SETEXT.exec(line.text) : null
     if (atx) {
       this.#endParagraph()
       this.#open({ level: atx[1]?.length ?? 1, title: plain(atx[2] ?? '') }, line)
-    } else if (setext) {
-      const [titleLine = line] = this.#paragraph.splice(0)
+    } else if (setext && this.#paragraph) {
+      const { start, end } = this.#paragraph
+      this.#paragraph = undefined
+      const titleLine = { text: this.#text.slice(start, end), start, end }
       this.#open({ level: setext[1]?.startsWith('=') ? 1 : 2, title: plain(titleLine.text) }, titleLine)
     } else if (line.text.trim() === '') {
       this.#endParagraph()
     } else {
-      this.#paragraph.push(line)
+      this.#extendParagraph(line)
     }
   }
 
@@ -92,12 +102,16 @@ class MarkdownReader {
     if (bare) this.#add(bare.start, bare.end)
   }
 
+  #extendParagraph({ start, end }: Line): void {
+    this.#paragraph = { start: this.#paragraph?.start ?? start, end, isOneLine: this.#paragraph === undefined }
+  }
+
   #endParagraph(): void {
-    const [first, last] = [this.#paragraph[0], this.#paragraph.at(-1)]
-    this.#paragraph = []
-    if (!first || !last) return
+    const paragraph = this.#paragraph
+    this.#paragraph = undefined
+    if (!paragraph) return
     this.#bareHeading = undefined
-    this.#add(first.start, last.end)
+    this.#add(paragraph.start, paragraph.end)
   }
 
   #add(start: number, end: number): void {
@@ -109,6 +123,7 @@ class MarkdownReader {
 /** A heading's words without links and emphasis. */
 const plain = (markdown: string): string =>
   markdown
+    .slice(0, MAX_HEADING)
     .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replaceAll(/[*_`]+/g, '')
     .trim()

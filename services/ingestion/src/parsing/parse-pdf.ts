@@ -1,10 +1,11 @@
 import { extractText, getDocumentProxy, getMeta } from 'unpdf'
 import type { ParsedBlock, ParsedDocument } from './parsed-document.ts'
+import { Unreadable } from './unreadable.ts'
 
-/** The text of each page. Throws an error whose message a person can act on. */
+/** The text of each page. */
 export async function parsePdf(bytes: Uint8Array): Promise<ParsedDocument> {
   const pdf = await getDocumentProxy(bytes).catch((error: unknown) => {
-    throw new Error(
+    throw new Unreadable(
       error instanceof Error && error.name === 'PasswordException'
         ? 'the PDF is protected by a password; remove the protection and send it again'
         : 'the PDF is damaged and cannot be read; export it again',
@@ -29,7 +30,8 @@ function assemble(pages: readonly string[], title: string | undefined): ParsedDo
     text += page
     blocks.push({ text: page, start, end: text.length, page: index + 1, title_path: [] })
   }
-  if (blocks.length === 0) throw new Error('the PDF holds no text, perhaps it is a scan; run it through OCR and send it again')
+  if (blocks.length === 0)
+    throw new Unreadable('the PDF holds no text, perhaps it is a scan; run it through OCR and send it again')
   return { title, text, blocks }
 }
 

@@ -1,3 +1,4 @@
+import type { Page } from '@youworker/contracts/common'
 import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/ingestion/tables'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
@@ -112,7 +113,7 @@ export class DocumentRepository {
     await this.#db.deleteFrom('documents').where('space_id', '=', spaceId).execute()
   }
 
-  async list(filter: DocumentFilter & { limit: number; offset: number }): Promise<{ rows: DocumentRow[]; total: number }> {
+  async list(filter: DocumentFilter & Page): Promise<{ rows: DocumentRow[]; total: number }> {
     const rows = await filtered(this.#db.selectFrom('documents').selectAll(), filter)
       .orderBy('created_at', 'desc')
       .orderBy('id', 'desc')

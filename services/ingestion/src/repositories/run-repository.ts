@@ -1,4 +1,4 @@
-import { type Status, TERMINAL } from '@youworker/contracts/common'
+import { type Page, type Status, TERMINAL } from '@youworker/contracts/common'
 import type { IngestionTables, RunFileRow, RunRow } from '@youworker/database/ingestion/tables'
 import { type Kysely, sql } from 'kysely'
 
@@ -57,7 +57,7 @@ export class RunRepository {
     return this.#views().where('runs.id', '=', id).where('runs.user_id', '=', userId).forUpdate().executeTakeFirst()
   }
 
-  async list(userId: string, { limit, offset }: { limit: number; offset: number }): Promise<{ rows: RunView[]; total: number }> {
+  async list(userId: string, { limit, offset }: Page): Promise<{ rows: RunView[]; total: number }> {
     const rows = await this.#views()
       .where('runs.user_id', '=', userId)
       .orderBy('runs.created_at', 'desc')

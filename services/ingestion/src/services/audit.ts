@@ -1,6 +1,6 @@
 import { ingestion } from '@youworker/contracts/ingestion'
 import type { IngestionRepositories } from '../unit-of-work.ts'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 
 interface Act {
   readonly action: string
@@ -11,7 +11,7 @@ interface Act {
 /** Notes a privileged act in the transaction that does it. */
 export async function recordAudit(
   outbox: IngestionRepositories['outbox'],
-  { caller, correlationId, traceparent }: CallContext,
+  { caller, correlationId, traceparent }: UserContext,
   { action, outcome, target: [target_type, target_id] }: Act,
 ): Promise<void> {
   const entry = { actor_id: caller.user_id, action, outcome, target_type, target_id, correlation_id: correlationId }

@@ -1,10 +1,11 @@
+import type { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { type Document, ingestion } from '@youworker/contracts/ingestion'
 import type { BlobRow, DocumentRow } from '@youworker/database/ingestion/tables'
 import type { DocumentFilter } from '../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 import { recordAudit } from './audit.ts'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 import { fileName } from './document-path.ts'
 import type { IndexService } from './index-service.ts'
 import { notFound, type SpaceAccess } from './space-access.ts'
@@ -34,18 +35,18 @@ export class DocumentService {
     this.#level = level
   }
 
-  async list(filter: DocumentFilter & { limit: number; offset: number }, context: CallContext) {
+  async list(filter: DocumentFilter & Page, context: UserContext) {
     const { group_id } = filter
     const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
     const { rows, total } = await this.#uow.in(spaces.ids).read(({ documents }) => documents.list(filter))
     return { documents: rows.map(toDocument), total }
   }
 
-  async get({ document_id }: DocumentId, context: CallContext): Promise<Document> {
+  async get({ document_id }: DocumentId, context: UserContext): Promise<Document> {
     return toDocument((await this.#read(document_id, context)).document)
   }
 
-  async openContent({ document_id }: DocumentId, context: CallContext) {
+  async openContent({ document_id }: DocumentId, context: UserContext) {
     const { document, blob } = await this.#read(document_id, context)
     const { id: blob_id, size, pieces, sha256 } = blob
     const name = fileName(document.path)
@@ -53,7 +54,7 @@ export class DocumentService {
   }
 
   /** Erases the document with text, vectors and file; searches do not find it from the commit on. */
-  async delete({ document_id }: DocumentId, context: CallContext): Promise<Record<string, never>> {
+  async delete({ document_id }: DocumentId, context: UserContext): Promise<Record<string, never>> {
     const spaces = await this.#access.of(context)
     const space_id = await this.#uow.in(spaces.ids).write(async (repos) => {
       const { space_id } = (await repos.documents.get(document_id)) ?? {}
@@ -80,7 +81,7 @@ export class DocumentService {
     return {}
   }
 
-  async #read(documentId: string, context: CallContext): Promise<{ document: DocumentRow; blob: BlobRow }> {
+  async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow }> {
     const spaces = await this.#access.of(context)
     return this.#uow.in(spaces.ids).read(async ({ documents, blobs }) => {
       const document = await documents.get(documentId)

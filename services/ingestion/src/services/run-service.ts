@@ -1,16 +1,12 @@
-import { type Task, TERMINAL } from '@youworker/contracts/common'
+import { type Page, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import type { IngestionRun } from '@youworker/contracts/ingestion'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../unit-of-work.ts'
 import { recordAudit } from './audit.ts'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 import { requestCancel } from './run-finisher.ts'
+import { RUN_KIND } from './run-starter.ts'
 import { runDetail, runSummary, taskView } from './run-view.ts'
-
-interface Page {
-  readonly limit: number
-  readonly offset: number
-}
 
 interface RunServiceDependencies {
   readonly uow: IngestionUnitOfWork
@@ -29,11 +25,11 @@ export class RunService {
     this.#wake = wake
   }
 
-  get({ run_id }: { run_id: string }, { caller }: CallContext): Promise<IngestionRun> {
+  get({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
     return this.#uow.in([caller.user_id]).read((repos) => detail(repos, run_id, caller.user_id))
   }
 
-  list(page: Page, { caller }: CallContext) {
+  list(page: Page, { caller }: UserContext) {
     return this.#uow.in([caller.user_id]).read(async ({ runs }) => {
       const { rows, total } = await runs.list(caller.user_id, page)
       const totals = await runs.totals(rows.map(({ id }) => id))
@@ -42,7 +38,7 @@ export class RunService {
   }
 
   /** A waiting run ends at once, a working one within 2 s. */
-  async cancel({ run_id }: { run_id: string }, { caller }: CallContext): Promise<IngestionRun> {
+  async cancel({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
     const cancelled = await this.#uow.in([caller.user_id]).write(async (repos) => {
       const run = await repos.runs.lock(run_id, caller.user_id)
       if (!run) throw noRun()
@@ -53,7 +49,7 @@ export class RunService {
     return cancelled
   }
 
-  async retry({ run_id }: { run_id: string }, { caller }: CallContext): Promise<IngestionRun> {
+  async retry({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
     const run = await this.#uow.in([caller.user_id]).write(async (repos) => {
       const before = await lockEnded(repos, run_id, caller.user_id)
       if ((await repos.runs.reopenFailed(before.id)) === 0) {
@@ -66,7 +62,7 @@ export class RunService {
     return run
   }
 
-  async delete({ run_id }: { run_id: string }, context: CallContext): Promise<Record<string, never>> {
+  async delete({ run_id }: { run_id: string }, context: UserContext): Promise<Record<string, never>> {
     const { user_id } = context.caller
     await this.#uow.in([user_id]).write(async (repos) => {
       await lockEnded(repos, run_id, user_id)
@@ -77,19 +73,19 @@ export class RunService {
     return {}
   }
 
-  listTasks(page: Page, { caller }: CallContext) {
+  listTasks(page: Page, { caller }: UserContext) {
     return this.#uow.in([caller.user_id]).read(async ({ jobs, runs }) => {
-      const { rows, total } = await jobs.list({ user_id: caller.user_id, kind: 'run', ...page })
+      const { rows, total } = await jobs.list({ user_id: caller.user_id, kind: RUN_KIND, ...page })
       const totals = await runs.totals(rows.map(({ id }) => id))
       return { tasks: rows.map((job) => taskView(job, totals.get(job.id))), total }
     })
   }
 
-  getTask({ task_id }: { task_id: string }, { caller }: CallContext): Promise<Task> {
+  getTask({ task_id }: { task_id: string }, { caller }: UserContext): Promise<Task> {
     return this.#uow.in([caller.user_id]).read((repos) => task(repos, task_id, caller.user_id))
   }
 
-  async cancelTask({ task_id }: { task_id: string }, { caller }: CallContext): Promise<Task> {
+  async cancelTask({ task_id }: { task_id: string }, { caller }: UserContext): Promise<Task> {
     const cancelled = await this.#uow.in([caller.user_id]).write(async (repos) => {
       const run = await repos.runs.lock(task_id, caller.user_id)
       if (run) await requestCancel(repos, run)

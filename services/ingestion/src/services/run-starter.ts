@@ -7,7 +7,7 @@ import type { NewRunFile } from '../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../unit-of-work.ts'
 import { recordAudit } from './audit.ts'
 import type { BlobStore, OpenPiece } from './blob-store.ts'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 import { documentPath, spaceOf } from './document-path.ts'
 import { type SpaceAccess, notFound } from './space-access.ts'
 
@@ -18,6 +18,9 @@ interface StartInput {
   readonly group_id?: string | undefined
   readonly is_private: boolean
 }
+
+/** The kind of job that a run is. */
+export const RUN_KIND = 'run'
 
 interface StarterDependencies {
   readonly uow: IngestionUnitOfWork
@@ -58,7 +61,7 @@ export class RunStarter {
     this.#wake = wake
   }
 
-  async start(input: StartInput, context: CallContext): Promise<{ run_id: string }> {
+  async start(input: StartInput, context: UserContext): Promise<{ run_id: string }> {
     const { user_id } = context.caller
     const spaces = await this.#requireGroup(input.group_id, context)
     const scope = this.#uow.in(spaces.ids)
@@ -91,7 +94,7 @@ export class RunStarter {
     }
   }
 
-  async #requireGroup(groupId: string | undefined, context: CallContext) {
+  async #requireGroup(groupId: string | undefined, context: UserContext) {
     if (groupId === undefined) return this.#access.of(context)
     try {
       return await this.#access.require(context, groupId)
@@ -138,7 +141,7 @@ async function judge(file: StartInput['files'][number], head: Uint8Array): Promi
   }
 }
 
-async function storeRun(repos: IngestionRepositories, input: StartInput, judged: readonly Judged[], { caller }: CallContext) {
+async function storeRun(repos: IngestionRepositories, input: StartInput, judged: readonly Judged[], { caller }: UserContext) {
   const good = judged.filter(({ verdict }) => verdict.code === undefined)
   if (good.length === 0) throw new NothingLeft(judged)
   const { user_id } = caller
@@ -147,7 +150,7 @@ async function storeRun(repos: IngestionRepositories, input: StartInput, judged:
   const [state] = await repos.index.states([target_space_id])
   if (state?.erased_at != null) throw new AppError('GROUP_NOT_FOUND', 'This group was deleted')
   const id = newId()
-  const job = { id, kind: 'run', user_id, space_id: target_space_id, payload: { run_id: id }, queue_key: target_space_id }
+  const job = { id, kind: RUN_KIND, user_id, space_id: target_space_id, payload: { run_id: id }, queue_key: target_space_id }
   await repos.jobs.add({ ...job, progress_total: judged.length })
   const { tags, collection = null, is_private } = input
   const run = { id, space_id: user_id, user_id, target_space_id, tags: [...new Set(tags)], collection, group_id, is_private }

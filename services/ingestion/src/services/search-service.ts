@@ -5,7 +5,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/metrics'
 import type { ChunkHit } from '../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../unit-of-work.ts'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 import type { Embedder } from './embedding-service.ts'
 import type { IndexService } from './index-service.ts'
 import { rank, type Ranked } from './rank-fusion.ts'
@@ -41,7 +41,7 @@ export class SearchService {
     this.#deps = dependencies
   }
 
-  async search(query: SearchQuery, context: CallContext): Promise<SearchAnswer> {
+  async search(query: SearchQuery, context: UserContext): Promise<SearchAnswer> {
     const started = performance.now()
     const spaces = await this.#spaces(query, context)
     const [question] = await Promise.all([
@@ -54,14 +54,14 @@ export class SearchService {
     return { results, took_ms }
   }
 
-  async #spaces({ group_id }: SearchQuery, context: CallContext): Promise<readonly string[]> {
+  async #spaces({ group_id }: SearchQuery, context: UserContext): Promise<readonly string[]> {
     if (group_id === undefined) return (await this.#deps.access.of(context)).ids
     await this.#deps.access.require(context, group_id)
     return [group_id]
   }
 
   /** Without its model, a hybrid search goes on with the words alone. */
-  async #question({ query, mode }: SearchQuery, { signal }: CallContext): Promise<Question> {
+  async #question({ query, mode }: SearchQuery, { signal }: UserContext): Promise<Question> {
     const terms = mode === 'dense' ? undefined : searchTerms(query)
     if (mode === 'lexical') return { terms }
     try {

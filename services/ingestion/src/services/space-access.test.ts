@@ -1,9 +1,9 @@
 import { AppError } from '@youworker/contracts/errors'
 import { expect, test } from 'vitest'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 import { SpaceAccess } from './space-access.ts'
 
-const context: CallContext = {
+const context: UserContext = {
   caller: { user_id: 'u', token: 't' },
   correlationId: '',
   traceparent: '',

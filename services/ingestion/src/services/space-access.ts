@@ -1,11 +1,11 @@
 import { AppError } from '@youworker/contracts/errors'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 
 const KEEP_MS = 5_000
 const MAX_USERS = 10_000
 
 /** Asks the group service, as the caller. Throws a 503 or 504 code when it does not answer. */
-export type ListSpaces = (context: CallContext) => Promise<readonly string[]>
+export type ListSpaces = (context: UserContext) => Promise<readonly string[]>
 
 /** Whether a user may use a space now: for jobs, which act for somebody who is not there. */
 export type CheckSpace = (userId: string, spaceId: string) => Promise<boolean>
@@ -28,7 +28,7 @@ export class SpaceAccess {
     this.#list = list
   }
 
-  async of(context: CallContext): Promise<Spaces> {
+  async of(context: UserContext): Promise<Spaces> {
     const { user_id } = context.caller
     const kept = this.#kept.get(user_id)
     if (kept && kept.until > Date.now()) return { ids: kept.ids, complete: true }
@@ -44,7 +44,7 @@ export class SpaceAccess {
   }
 
   /** Throws `GROUP_NOT_FOUND` for a group that is not the caller's, `SERVICE_UNAVAILABLE` when that cannot be known now. */
-  async require(context: CallContext, spaceId: string): Promise<Spaces> {
+  async require(context: UserContext, spaceId: string): Promise<Spaces> {
     const spaces = await this.of(context)
     if (spaces.ids.includes(spaceId)) return spaces
     if (!spaces.complete) throw groupsAway()

@@ -4,7 +4,7 @@ import type { BlobRow } from '@youworker/database/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
 import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 import type { BlobStore } from './blob-store.ts'
-import type { CallContext } from './call-context.ts'
+import type { UserContext } from './user-context.ts'
 import type { SpaceAccess } from './space-access.ts'
 
 /** Uploads that one user may have lying around unused. */
@@ -31,7 +31,7 @@ export class UploadService {
     this.#maxFileMb = maxFileMb
   }
 
-  async open(input: { name: string; size?: number | undefined; space_id?: string | undefined }, context: CallContext) {
+  async open(input: { name: string; size?: number | undefined; space_id?: string | undefined }, context: UserContext) {
     const { user_id } = context.caller
     const space_id = input.space_id ?? user_id
     if (space_id !== user_id) await this.#access.require(context, space_id)
@@ -50,7 +50,7 @@ export class UploadService {
     return { blob_id: id }
   }
 
-  async write({ blob_id, index, bytes }: { blob_id: string; index: number; bytes: Uint8Array }, context: CallContext) {
+  async write({ blob_id, index, bytes }: { blob_id: string; index: number; bytes: Uint8Array }, context: UserContext) {
     if (bytes.length === 0 || bytes.length > LIMITS.piece) {
       throw new AppError('VALIDATION_ERROR', `A piece holds 1 to ${LIMITS.piece} bytes`)
     }
@@ -67,7 +67,7 @@ export class UploadService {
     return {}
   }
 
-  async finish({ blob_id, pieces, sha256 }: { blob_id: string; pieces: number; sha256: string }, context: CallContext) {
+  async finish({ blob_id, pieces, sha256 }: { blob_id: string; pieces: number; sha256: string }, context: UserContext) {
     const blob = await this.#ownBlob(blob_id, context)
     const expected = sha256.toLowerCase()
     if (blob.finished_at !== null) {
@@ -86,7 +86,7 @@ export class UploadService {
     return { size }
   }
 
-  async read({ blob_id, index }: { blob_id: string; index: number }, context: CallContext): Promise<{ bytes: Uint8Array }> {
+  async read({ blob_id, index }: { blob_id: string; index: number }, context: UserContext): Promise<{ bytes: Uint8Array }> {
     const spaces = await this.#access.of(context)
     const blob = await this.#uow.in(spaces.ids).read(({ blobs }) => blobs.readable(blob_id, context.caller.user_id))
     if (!blob || blob.finished_at === null || index >= (blob.pieces ?? 0)) throw noBlob()
@@ -105,7 +105,7 @@ export class UploadService {
     return rows.reduce((total, { size }) => total + size, 0)
   }
 
-  async #ownBlob(blobId: string, context: CallContext): Promise<BlobRow> {
+  async #ownBlob(blobId: string, context: UserContext): Promise<BlobRow> {
     const spaces = await this.#access.of(context)
     const blob = await this.#uow.in(spaces.ids).read(({ blobs }) => blobs.get(blobId))
     if (!blob || blob.user_id !== context.caller.user_id) throw noBlob()

@@ -1,5 +1,5 @@
 /** Waits for the end of `work`, good or bad, but no longer than `ms`. Tells whether it ended in time. */
-export async function settledWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
+export async function settledWithin(ms: number, work: PromiseLike<unknown>): Promise<boolean> {
   const late = Promise.withResolvers<false>()
   const timer = setTimeout(() => late.resolve(false), ms)
   try {

@@ -7,7 +7,7 @@ import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { AccountService } from './services/account-service.ts'
 import { AuditService } from './services/audit-service.ts'
-import type { Caller, Origin } from './services/caller.ts'
+import type { Caller, CallContext } from './services/caller.ts'
 import { CredentialService } from './services/credential-service.ts'
 import { GrantService } from './services/grant-service.ts'
 import { RevocationService } from './services/revocation-service.ts'
@@ -27,7 +27,7 @@ const { privateKey } = generateKeyPairSync('rsa', {
 
 export const ROOT_KEY = 'root-key-of-the-tests'
 
-export const origin = (extra: Partial<Origin> = {}): Origin => ({
+export const context = (extra: Partial<CallContext> = {}): CallContext => ({
   correlationId: newCorrelationId(),
   traceparent: newTraceparent(),
   signal: AbortSignal.timeout(60_000),

@@ -6,7 +6,7 @@ import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
-import type { Context } from './services/context.ts'
+import type { UserContext } from './services/user-context.ts'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
 import { OwnGroups } from './services/own-groups.ts'
@@ -38,7 +38,7 @@ class Users implements UserDirectory {
 }
 
 /** The context of a request by this user. */
-export const as = (user_id: string, idempotencyKey?: string): Context => ({
+export const as = (user_id: string, idempotencyKey?: string): UserContext => ({
   caller: { user_id, token: 'unused' },
   correlationId: newCorrelationId(),
   traceparent: newTraceparent(),

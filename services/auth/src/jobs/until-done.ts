@@ -1,0 +1,19 @@
+import type { Logger } from '@youworker/runtime/logger'
+import { retry } from '@youworker/runtime/retry'
+
+/** Repeats `work` until it succeeds once. Disposing waits for a try that is under way. */
+export function untilDone(work: () => Promise<void>, { what, logger }: { what: string; logger: Logger }): AsyncDisposable {
+  const stop = new AbortController()
+  const isRetryable = (error: unknown): boolean => {
+    logger.warn({ err: error }, `${what} did not work yet; trying again`)
+    return true
+  }
+  const tries = { attempts: Infinity, baseMs: 200, maxMs: 2_000, signal: stop.signal, isRetryable }
+  const done = retry(work, tries).catch(() => {})
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await done
+    },
+  }
+}
