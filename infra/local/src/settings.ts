@@ -28,7 +28,7 @@ export function readGivenSettings(env: NodeJS.ProcessEnv): GivenSettings {
   const get = (name: string): string | undefined => env[name] || fromFile(name, env[`${name}_FILE`])
   if (get('LLM__QDRANT_URL')) {
     throw new StartError(
-      'LLM__QDRANT_URL is set, but this version searches only in its built-in index. Unset it, then start again.',
+      'LLM__QDRANT_URL is set: Qdrant comes later, this version searches in its built-in index. Unset it, then start again.',
     )
   }
   if (get('SECURITY__JWT_SECRET') && !get('SECURITY__JWT_PRIVATE_KEY')) {

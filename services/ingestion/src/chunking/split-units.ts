@@ -41,7 +41,7 @@ function* sentences(text: string): Generator<Range> {
 function* cut(text: string, from: number, to: number, maxTokens: number): Generator<Range> {
   if (fits(text.slice(from, to), maxTokens)) return yield [from, to]
   const size = Math.max(1, Math.min(MAX_UNIT_LENGTH, maxTokens))
-  for (let start = from; start < to; ) {
+  for (let start = from; start < to;) {
     const end = cutPoint(text, start, to, size)
     yield [start, end]
     start = end

@@ -12,7 +12,7 @@ const MEMORY_CHECK_MS = 250
 const ROOT = join(import.meta.dirname, '../../../..')
 
 /** The child may read its own code and nothing else: no network, no other process, no other file (Node's permission model). */
-const NODE_OPTIONS = [
+export const CONFINEMENT: readonly string[] = [
   '--permission',
   `--allow-fs-read=${import.meta.dirname}/*`,
   `--allow-fs-read=${ROOT}/node_modules/*`,
@@ -27,7 +27,7 @@ export async function parseInChild(mime: string, bytes: Uint8Array, signal?: Abo
   const deadline = AbortSignal.timeout(DEADLINE_MS)
   const tooBig = new AbortController()
   const stop = AbortSignal.any([deadline, tooBig.signal, ...(signal ? [signal] : [])])
-  const child = spawn(process.execPath, [...NODE_OPTIONS, join(import.meta.dirname, 'parse-worker.ts'), mime], {
+  const child = spawn(process.execPath, [...CONFINEMENT, join(import.meta.dirname, 'parse-worker.ts'), mime], {
     env: {},
     stdio: ['pipe', 'pipe', 'ignore'],
     signal: stop,

@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { CONFINEMENT } from './parse-in-child.ts'
+
+const run = promisify(execFile)
+const outcomeOf = async (options: readonly string[], code: string) => {
+  const script = `(async () => { ${code} })().then(() => console.log('done'), (error) => console.log(error.code ?? error.message))`
+  return (await run(process.execPath, [...options, '-e', script])).stdout.trim()
+}
+
+test('the process that reads untrusted files reaches no other file, no network and no process', async () => {
+  const server = createServer((socket) => socket.end())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const attempts = {
+    read: `await require('fs/promises').readFile('/etc/passwd')`,
+    write: `await require('fs/promises').writeFile(${JSON.stringify(join(import.meta.dirname, 'planted'))}, 'x')`,
+    connect: `await new Promise((resolve, reject) => require('net').connect(${port}, '127.0.0.1').on('connect', resolve).on('error', reject)); process.exit(console.log('done'))`,
+    spawn: `await new Promise((resolve, reject) => require('child_process').spawn('true').on('exit', resolve).on('error', reject))`,
+    thread: `new (require('worker_threads').Worker)('', { eval: true })`,
+  }
+  for (const [name, code] of Object.entries(attempts)) expect(await outcomeOf(CONFINEMENT, code), name).toBe('ERR_ACCESS_DENIED')
+  expect(await outcomeOf([], attempts.read)).toBe('done')
+  expect(await outcomeOf([], attempts.connect)).toBe('done')
+  server.close()
+})
