@@ -296,6 +296,15 @@ test('an endless answer is cut and marked', async () => {
   expect(done.logs.at(-1)?.msg).toMatch(/longest/)
 })
 
+test('text that no store could give back the same is mended before anybody sees it', async () => {
+  await using replica = withModel()
+  await model.setScript({ rules: [{ reply: { text: 'a\0 \ud83d b 🙂' } }] })
+  const { user, session_id, done, entries } = await ask(replica, { text_input: 'odd', enable_tools: false })
+  expect(done.content).toBe('a \ufffd b 🙂')
+  expectWholeLog(entries, done.content)
+  expect((await replica.agent.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
+})
+
 /** A run in the middle of a slow answer. */
 async function midAnswer(replica: Replica) {
   await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000), tokens_per_second: 50 } }] })

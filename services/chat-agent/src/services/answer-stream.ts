@@ -12,6 +12,8 @@ import { systemPrompt } from './system-prompt.ts'
 const ANSWER_SHARE = 0.25
 const MAX_CALLS = 16
 const CUT = '\n\n(The answer was cut here: it reached its longest.)'
+/** Servers that count in UTF-16 may send the rest of a character with the next token. */
+const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 /** What JSON and terminals choke on; no answer needs it. */
 const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
 
@@ -40,9 +42,12 @@ export async function streamAnswer(model: ModelPort, open: OpenRun, { info, tool
   const tool_calls: ModelToolCall[] = []
   let usage = { tokens_in: 0, tokens_out: 0 }
   let cut = false
+  let half = ''
   for await (const chunk of model.chat(request)) {
     signal.throwIfAborted()
-    if (chunk.text !== '') cut = !say(open, filter.push(chunk.text.replace(CONTROLS, '')))
+    const text = half + chunk.text
+    half = HALF_CHARACTER.exec(text)?.[0] ?? ''
+    if (text !== half) cut = !say(open, filter.push(clean(text.slice(0, text.length - half.length))))
     tool_calls.push(...chunk.tool_calls)
     if (chunk.usage) usage = chunk.usage
     if (cut) break
@@ -53,6 +58,8 @@ export async function streamAnswer(model: ModelPort, open: OpenRun, { info, tool
   metrics.modelTokens.labels(info.name, 'out').inc(usage.tokens_out)
   return { tool_calls: tool_calls.slice(0, MAX_CALLS), ...usage, latency_ms: Math.round(performance.now() - began), cut }
 }
+
+const clean = (text: string): string => text.toWellFormed().replace(CONTROLS, '')
 
 /** False when the answer has become too long; it then ends with a mark. */
 function say(open: OpenRun, text: string): boolean {

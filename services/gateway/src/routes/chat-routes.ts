@@ -38,7 +38,7 @@ const UnifiedBody = ChatBody.extend({
 
 const SimpleBody = z
   .object({
-    message: Text,
+    message: Text.refine((text) => text.trim() !== '', 'must not be blank'),
     session_id: SessionRef.nullish(),
     enable_tools: z.boolean().default(true),
     model: Line(128).nullish(),
