@@ -12,7 +12,7 @@ export const EXIT = { cited: 0, startFailed: 1, fileFailed: 2, notCited: 3 } as 
 
 /** The project's own README and docs, and a question they answer. */
 const OWN_DOCS = ['README.md', 'docs'].map((name) => join(ROOT, name))
-const OWN_QUESTION = 'What is sealed at rest, and with which key?'
+const OWN_QUESTION = 'Are message text and original files sealed?'
 
 export const ownDocs = (): string[] => OWN_DOCS.filter((path) => existsSync(path))
 
