@@ -39,7 +39,7 @@ export async function askQuestion(
 
 function printSources({ citations, metadata }: Done, say: Say): void {
   say('')
-  if (metadata.status !== 'success') say(`The run ended as ${metadata.status}${metadata.error ? `: ${metadata.error}` : ''}.`)
+  if (metadata.status !== 'success') say(`The run ended as ${metadata.status}: ${metadata.error ?? 'no reason was given'}`)
   if (citations.length === 0) return
   say('Sources:')
   for (const { index, title, page } of citations) say(`[${index}] ${title}${page === undefined ? '' : `, page ${page}`}`)
