@@ -217,6 +217,20 @@ describe('a run', () => {
   })
 })
 
+/** A run into a group, held while its text is embedded; its user has left the group meanwhile. */
+async function runOfLeaver(own: Fixture) {
+  const user = testUser()
+  const group_id = newId()
+  own.groups.set(group_id, new Set([user.id]))
+  const hold = holding('group text')
+  own.open(true, hold.wrap)
+  const blob_id = await own.upload(user, '# A\n\ngroup text', { space_id: group_id })
+  const { run_id } = await own.starter.start({ files: [{ blob_id, name: 'a.md' }], ...PLACE, group_id }, user)
+  await hold.reached
+  own.groups.clear()
+  return { user, group_id, run_id, hold }
+}
+
 describe('cancelling', () => {
   test('stops a run at work, keeps what is done, and frees the space for the next one', async () => {
     await using own = await startFixture({ worker: false })
@@ -238,15 +252,7 @@ describe('cancelling', () => {
 
   test('happens to the runs of a member who leaves', async () => {
     await using own = await startFixture({ worker: false })
-    const user = testUser()
-    const group_id = newId()
-    own.groups.set(group_id, new Set([user.id]))
-    const hold = holding('group text')
-    own.open(true, hold.wrap)
-    const blob_id = await own.upload(user, '# A\n\ngroup text', { space_id: group_id })
-    const { run_id } = await own.starter.start({ files: [{ blob_id, name: 'a.md' }], ...PLACE, group_id }, user)
-    await hold.reached
-    own.groups.clear()
+    const { user, group_id, run_id } = await runOfLeaver(own)
     await own.erasure.memberRemoved({ group_id, user_id: user.id }, newId())
     expect((await own.settled(user, run_id)).status).toBe('cancelled')
     await waitFor(async () => (await own.find(user, 'group')).length === 0, { what: 'no hit' })
@@ -254,15 +260,7 @@ describe('cancelling', () => {
 
   test('is not needed to keep out a member who left while the file was read', async () => {
     await using own = await startFixture({ worker: false })
-    const user = testUser()
-    const group_id = newId()
-    own.groups.set(group_id, new Set([user.id]))
-    const hold = holding('group text')
-    own.open(true, hold.wrap)
-    const blob_id = await own.upload(user, '# A\n\ngroup text', { space_id: group_id })
-    const { run_id } = await own.starter.start({ files: [{ blob_id, name: 'a.md' }], ...PLACE, group_id }, user)
-    await hold.reached
-    own.groups.clear()
+    const { user, run_id, hold } = await runOfLeaver(own)
     hold.letGo()
     const run = await own.settled(user, run_id)
     expect(run).toMatchObject({ status: 'failed', files: [{ status: 'failed', error: expect.stringContaining('not a member') }] })
