@@ -49,7 +49,10 @@ module.exports = {
     rule(
       'each-service-opens-only-its-own-schema',
       { path: '^services/([^/]+)/' },
-      { path: '^packages/database/src/(auth|group|chat-agent|ingestion|analytics)/', pathNot: '^packages/database/src/$1/' },
+      {
+        path: '^packages/database/src/owners/(auth|group|chat-agent|ingestion|analytics)/',
+        pathNot: '^packages/database/src/owners/$1/',
+      },
     ),
     rule('gateway-and-tools-have-no-database', { path: '^services/(gateway|tools)/' }, { path: '^packages/database/' }),
     rule(

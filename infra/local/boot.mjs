@@ -26,7 +26,7 @@ const COMMANDS = {
         'run',
         '--update=all',
         'packages/contracts',
-        'packages/database/src/schema-dump',
+        'packages/database/src/schema/schema-dump',
         'infra/e2e/src/compose',
         'infra/e2e/src/generated-files',
       ],

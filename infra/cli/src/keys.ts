@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { SCHEMAS, SERVICES } from '@youworker/contracts/topology'
+import { SCHEMAS, SERVICES } from '@youworker/contracts/topology/topology'
 import { passwordVariable } from './nats-conf.ts'
 
 const secret = (bytes = 32): string => randomBytes(bytes).toString('base64url')

@@ -1,6 +1,6 @@
 // `npm run youworker -- COMMAND`: what operators do by hand.
 import { createLogger } from '@youworker/runtime/logger'
-import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology'
+import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import { generateEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
 
@@ -27,7 +27,7 @@ async function migrate(): Promise<void> {
   const passwords = Object.fromEntries(
     owners.map((owner) => [owner, settings[passwordVariable('POSTGRES_PASSWORD', owner)] ?? '']),
   )
-  const { migrateAll } = await import('@youworker/database/migrate')
+  const { migrateAll } = await import('@youworker/database/schema/migrate')
   await migrateAll({
     adminUrl: settings['DATABASE__ADMIN_URL'] ?? '',
     // One entry for each owner, made right above.

@@ -1,5 +1,5 @@
-import { permissionsOf } from '@youworker/contracts/permissions'
-import { SERVICES, type ServiceName } from '@youworker/contracts/topology'
+import { permissionsOf } from '@youworker/contracts/topology/permissions'
+import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 
 /** `NATS_PASSWORD_CHAT_AGENT` for chat-agent. */
 export const passwordVariable = (prefix: string, service: string): string =>

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SCHEMAS } from '@youworker/contracts/topology'
+import { SCHEMAS } from '@youworker/contracts/topology/topology'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Browser } from './support/browser.ts'

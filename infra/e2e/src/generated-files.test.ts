@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { SERVICES } from '@youworker/contracts/topology'
+import { SERVICES } from '@youworker/contracts/topology/topology'
 import { buildOpenApi } from '@youworker/gateway/openapi'
 import { ROUTES } from '@youworker/gateway/routes'
 import { expect, test } from 'vitest'

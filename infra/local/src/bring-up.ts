@@ -78,7 +78,7 @@ async function makePlan(command: RunCommand, data: DataDir, given: GivenSettings
   const [secrets, ports, { roleUrl }] = await Promise.all([
     readSecrets(data.secrets),
     choosePorts(command.replicas, given.env, say),
-    import('@youworker/database/migrate'),
+    import('@youworker/database/schema/migrate'),
   ])
   const adminUrl =
     given.adminUrl ??
@@ -110,7 +110,7 @@ async function startDatabase(plan: Plan, start: Start): Promise<void> {
     say(`Postgres: up on port ${plan.ports.postgres} (${seconds(performance.now() - began)})`)
   } else say(`Postgres: yours, at ${new URL(given.adminUrl).host}`)
   const migrating = performance.now()
-  const { migrateAll } = await import('@youworker/database/migrate')
+  const { migrateAll } = await import('@youworker/database/schema/migrate')
   const { role_passwords: passwords } = secrets
   await migrateAll({ adminUrl: addresses.adminUrl, passwords, logger: createLogger({ name: 'migrate', level: 'warn' }) }).catch(
     (cause: unknown) => {

@@ -1,4 +1,4 @@
-import { SCHEMAS, type SchemaOwner, type ServiceName } from '@youworker/contracts/topology'
+import { SCHEMAS, type SchemaOwner, type ServiceName } from '@youworker/contracts/topology/topology'
 import type { Secrets } from './secrets.ts'
 import type { GivenSettings } from './settings.ts'
 

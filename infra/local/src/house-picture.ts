@@ -1,8 +1,8 @@
 // Draws the house from its imports and its topology into README.md; `--check` only compares.
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ownerOf } from '@youworker/contracts/subjects'
-import { NEIGHBOURS, SERVICES } from '@youworker/contracts/topology'
+import { ownerOf } from '@youworker/contracts/topology/subjects'
+import { NEIGHBOURS, SERVICES } from '@youworker/contracts/topology/topology'
 
 const ROOT = join(import.meta.dirname, '../../..')
 const README = join(ROOT, 'README.md')

@@ -33,14 +33,17 @@ const IMPORT_VIOLATIONS: Readonly<Record<string, readonly [file: string, code: s
     `import '../../../services/auth/src/config.ts'`,
   ],
   'contracts-import-only-zod': ['packages/contracts/src/planted-import.ts', `import 'node:fs'`],
-  'each-service-opens-only-its-own-schema': ['services/group/src/planted-schema.ts', `import '@youworker/database/auth/tables'`],
+  'each-service-opens-only-its-own-schema': [
+    'services/group/src/planted-schema.ts',
+    `import '@youworker/database/owners/auth/tables'`,
+  ],
   'gateway-and-tools-have-no-database': [
     'services/gateway/src/planted-database.ts',
-    `import '../../../packages/database/src/open.ts'`,
+    `import '../../../packages/database/src/connection/open.ts'`,
   ],
   'the-services-layer-knows-no-transport': [
     'services/group/src/services/planted-transport.ts',
-    `import '@youworker/messaging/client'`,
+    `import '@youworker/messaging/requests/client'`,
   ],
   'repositories-import-nothing-above-them': [
     'services/group/src/repositories/planted-up.ts',

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import type { ServiceName } from '@youworker/contracts/topology'
-import { SERVICES } from '@youworker/contracts/topology'
+import type { ServiceName } from '@youworker/contracts/topology/topology'
+import { SERVICES } from '@youworker/contracts/topology/topology'
 import { freePort } from '@youworker/embedded/port'
 import type { Say } from './say.ts'
 

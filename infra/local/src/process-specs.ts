@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { permissionsOf } from '@youworker/contracts/permissions'
-import { SERVICES, type ServiceName } from '@youworker/contracts/topology'
+import { permissionsOf } from '@youworker/contracts/topology/permissions'
+import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { startPostgres } from '@youworker/embedded/postgres'
 import type { DatabaseUrl } from './database-url.ts'

@@ -1,7 +1,7 @@
 import { generateKeyPair, randomBytes } from 'node:crypto'
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { SCHEMAS, SERVICES, type SchemaOwner } from '@youworker/contracts/topology'
+import { SCHEMAS, SERVICES, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import { z } from 'zod'
 import { recordOf } from './record-of.ts'
 import { StartError } from './start-error.ts'

@@ -1,4 +1,4 @@
-import type { SERVICES, ServiceName } from '@youworker/contracts/topology'
+import type { SERVICES, ServiceName } from '@youworker/contracts/topology/topology'
 import { type processEnv, readEnv } from '@youworker/runtime/config'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Service, ServiceContext } from '@youworker/runtime/service'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { SERVICES, type ServiceName } from '@youworker/contracts/topology'
+import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { DEFAULT_DATA_DIR } from './paths.ts'
 import { recordOf } from './record-of.ts'
 import { StartError } from './start-error.ts'

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { type Contract, eventsOf, requestsOf } from './define.ts'
 import { EventEnvelope } from './event-envelope.ts'
 import { healthContract } from './health.ts'
-import { CONTRACTS, SERVICES } from './topology.ts'
+import { CONTRACTS, SERVICES } from './topology/topology.ts'
 
 const FILE = new URL('../contracts.snapshot.json', import.meta.url)
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '@youworker/contracts/errors'
 import type { Transaction } from 'kysely'
-import type { SystemTables } from './system-tables.ts'
+import type { SystemTables } from './schema/system-tables.ts'
 
 const MAX_KEY = 255
 

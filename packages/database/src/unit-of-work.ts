@@ -1,11 +1,11 @@
 import type { Transaction } from 'kysely'
-import { DeadLetters } from './dead-letters.ts'
+import { DeadLetters } from './events/dead-letters.ts'
 import { Idempotency } from './idempotency.ts'
-import { Inbox } from './inbox.ts'
-import { JobRepository } from './jobs.ts'
-import type { Database } from './open.ts'
-import { Outbox } from './outbox.ts'
-import type { Mode } from './transaction.ts'
+import { Inbox } from './events/inbox.ts'
+import { JobRepository } from './jobs/jobs.ts'
+import type { Database } from './connection/open.ts'
+import { Outbox } from './events/outbox.ts'
+import type { Mode } from './connection/transaction.ts'
 
 /** What every unit of work offers beside the owner's repositories. */
 export interface SystemRepositories {

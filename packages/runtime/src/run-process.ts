@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { ConfigError, type processEnv, readEnv } from './config.ts'
 import { armFaults } from './fault-point.ts'
-import { startHealthServer } from './health-server.ts'
+import { startHealthServer } from './health/health-server.ts'
 import { createLogger, type Logger } from './logger.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { settledWithin } from './settled-within.ts'

@@ -1,6 +1,6 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
-import { closeNats, connectNats } from '@youworker/messaging/connect'
-import { createEventPublisher } from '@youworker/messaging/events'
+import { closeNats, connectNats } from '@youworker/messaging/connection/connect'
+import { createEventPublisher } from '@youworker/messaging/events/events'
 import { readEnv } from '@youworker/runtime/config'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'

@@ -1,5 +1,5 @@
-import type { AnalyticsTables } from '@youworker/database/analytics/tables'
-import type { Database } from '@youworker/database/open'
+import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
+import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { ChatFactRepository } from './repositories/chat-fact-repository.ts'
 import { DocumentFactRepository } from './repositories/document-fact-repository.ts'

@@ -1,5 +1,5 @@
-import type { AuthTables } from '@youworker/database/auth/tables'
-import type { Database } from '@youworker/database/open'
+import type { AuthTables } from '@youworker/database/owners/auth/tables'
+import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { ApiKeyRepository } from './repositories/api-key-repository.ts'
 import { AuditRepository } from './repositories/audit-repository.ts'

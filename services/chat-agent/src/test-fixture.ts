@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { ChatInput } from '@youworker/contracts/chat-agent'
 import { type RunEntry } from '@youworker/contracts/run-log'
-import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
-import { migrateSchema, roleUrl } from '@youworker/database/migrate'
-import { openDatabase } from '@youworker/database/open'
-import { startWorker, type Worker } from '@youworker/database/worker'
+import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
+import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
+import { openDatabase } from '@youworker/database/connection/open'
+import { startWorker, type Worker } from '@youworker/database/jobs/worker'
 import { readEnv } from '@youworker/runtime/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
@@ -12,7 +12,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { createAgent } from './agent.ts'
 import { Env } from './config.ts'
-import type { UserContext } from './services/ports.ts'
+import type { UserContext } from './services/runs/ports.ts'
 
 /** What auth would say; the whole house's tests have the real one. */
 class TestGrants {

@@ -1,5 +1,5 @@
-import type { ChatAgentTables } from '@youworker/database/chat-agent/tables'
-import type { Database } from '@youworker/database/open'
+import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
+import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { EntryRepository } from './repositories/entry-repository.ts'
 import { MessageRepository } from './repositories/message-repository.ts'

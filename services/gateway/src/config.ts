@@ -1,6 +1,6 @@
 import { commaList, flag, natsEnv, processEnv } from '@youworker/runtime/config'
 import { z } from 'zod'
-import { isAddressRange } from './middleware/client-address.ts'
+import { isAddressRange } from './http/guards/client-address.ts'
 
 const KNOWN_WORDS = /change|default|example|secret|password|test|csrf|123456/i
 const isStrong = (secret: string): boolean => secret.length >= 32 && new Set(secret).size >= 12 && !KNOWN_WORDS.test(secret)

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startGateway } from './app.ts'
 import { Env } from './config.ts'
-import { ROUTES } from './routes.ts'
+import { ROUTES } from './routes/routes.ts'
 
 const ORIGIN = 'https://app.example.org'
 const JSON_TYPE = { 'content-type': 'application/json' }

@@ -1,5 +1,5 @@
-import type { GroupTables } from '@youworker/database/group/tables'
-import type { Database } from '@youworker/database/open'
+import type { GroupTables } from '@youworker/database/owners/group/tables'
+import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { GroupRepository } from './repositories/group-repository.ts'
 import { MemberRepository } from './repositories/member-repository.ts'

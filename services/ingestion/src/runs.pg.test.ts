@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { LIMITS } from '@youworker/contracts/limits'
-import { claim } from '@youworker/database/leases'
+import { claim } from '@youworker/database/jobs/leases'
 import { newId } from '@youworker/runtime/id'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Embedder } from './services/embedding-service.ts'
+import type { Embedder } from './services/search/embedding-service.ts'
 import { type Fixture, startFixture, testUser, type TestUser, uploadTo } from './test-fixture.ts'
 
 let fixture: Fixture

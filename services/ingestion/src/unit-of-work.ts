@@ -1,5 +1,5 @@
-import type { IngestionTables } from '@youworker/database/ingestion/tables'
-import type { Database } from '@youworker/database/open'
+import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
+import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { BlobRepository } from './repositories/blob-repository.ts'
 import { DocumentRepository } from './repositories/document-repository.ts'

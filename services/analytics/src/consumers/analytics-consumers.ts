@@ -1,6 +1,6 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { ingestion } from '@youworker/contracts/ingestion'
-import { type EventHandler, on } from '@youworker/messaging/events'
+import { type EventHandler, on } from '@youworker/messaging/events/events'
 import type { FactService } from '../services/fact-service.ts'
 
 export const analyticsConsumers = (facts: FactService): readonly EventHandler[] => [

@@ -1,4 +1,4 @@
-import type { AnalyticsTables, MessageRow, SessionRow, ToolRunRow } from '@youworker/database/analytics/tables'
+import type { AnalyticsTables, MessageRow, SessionRow, ToolRunRow } from '@youworker/database/owners/analytics/tables'
 import { sql, type Transaction } from 'kysely'
 
 /** Each write may be repeated and may come before or after the others. */

@@ -1,4 +1,4 @@
-import type { AnalyticsTables, DocumentRow, IngestionRunRow } from '@youworker/database/analytics/tables'
+import type { AnalyticsTables, DocumentRow, IngestionRunRow } from '@youworker/database/owners/analytics/tables'
 import { sql, type Transaction } from 'kysely'
 
 type Ingested = Omit<DocumentRow, 'deleted_at'> & { readonly ingested_at: string; readonly event_id: string }

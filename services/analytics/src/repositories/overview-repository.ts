@@ -1,4 +1,4 @@
-import type { AnalyticsTables } from '@youworker/database/analytics/tables'
+import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
 import { sql, type Transaction } from 'kysely'
 
 export interface Totals {

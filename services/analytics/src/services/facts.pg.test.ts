@@ -1,6 +1,6 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { EventEnvelope } from '@youworker/contracts/event-envelope'
-import type { EventHandler } from '@youworker/messaging/events'
+import type { EventHandler } from '@youworker/messaging/events/events'
 import { newId } from '@youworker/runtime/id'
 import { expect, test } from 'vitest'
 import { analyticsConsumers } from '../consumers/analytics-consumers.ts'

@@ -2,9 +2,9 @@ import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
-import { type EventHandler, on } from '@youworker/messaging/events'
-import type { AuditService } from '../services/audit-service.ts'
-import type { GrantService } from '../services/grant-service.ts'
+import { type EventHandler, on } from '@youworker/messaging/events/events'
+import type { AuditService } from '../services/audit/audit-service.ts'
+import type { GrantService } from '../services/tokens/grant-service.ts'
 
 export const authConsumers = (audit: AuditService, grants: GrantService): readonly EventHandler[] => [
   ...[auth, group, chatAgent, ingestion].map(({ auditRecorded }) =>

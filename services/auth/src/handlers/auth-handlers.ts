@@ -1,11 +1,11 @@
 import type { auth } from '@youworker/contracts/auth'
-import type { Handlers } from '@youworker/messaging/server'
-import type { AccountService } from '../services/account-service.ts'
-import type { CredentialService } from '../services/credential-service.ts'
-import type { GrantService } from '../services/grant-service.ts'
-import type { RevocationService } from '../services/revocation-service.ts'
-import type { SignInService } from '../services/sign-in-service.ts'
-import type { TokenSigner } from '../services/token-signer.ts'
+import type { Handlers } from '@youworker/messaging/requests/server'
+import type { AccountService } from '../services/accounts/account-service.ts'
+import type { CredentialService } from '../services/tokens/credential-service.ts'
+import type { GrantService } from '../services/tokens/grant-service.ts'
+import type { RevocationService } from '../services/tokens/revocation-service.ts'
+import type { SignInService } from '../services/sign-in/sign-in-service.ts'
+import type { TokenSigner } from '../services/tokens/token-signer.ts'
 
 interface Services {
   readonly accounts: AccountService

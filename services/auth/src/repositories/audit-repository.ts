@@ -1,4 +1,4 @@
-import type { AuditRow, AuthTables } from '@youworker/database/auth/tables'
+import type { AuditRow, AuthTables } from '@youworker/database/owners/auth/tables'
 import type { Transaction } from 'kysely'
 
 interface AuditHead {

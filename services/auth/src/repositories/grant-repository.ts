@@ -1,4 +1,4 @@
-import type { AuthTables } from '@youworker/database/auth/tables'
+import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { sql, type Transaction } from 'kysely'
 
 export interface LiveGrant {

@@ -1,4 +1,4 @@
-import type { AuthTables, UserRow } from '@youworker/database/auth/tables'
+import type { AuthTables, UserRow } from '@youworker/database/owners/auth/tables'
 import { sql, type Transaction } from 'kysely'
 
 /** A session ends after 12 h without use, and 30 days after sign-in at the latest. */

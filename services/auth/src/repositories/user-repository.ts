@@ -1,4 +1,4 @@
-import type { AuthTables, UserRow } from '@youworker/database/auth/tables'
+import type { AuthTables, UserRow } from '@youworker/database/owners/auth/tables'
 import { sql, type Transaction } from 'kysely'
 
 interface NewUser {

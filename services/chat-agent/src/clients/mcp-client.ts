@@ -2,8 +2,8 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError } from '@youworker/contracts/errors'
 import { createBreaker, type Breaker } from '@youworker/runtime/breaker'
 import { z } from 'zod'
-import type { McpServer } from '../services/server-urls.ts'
-import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../services/tool-port.ts'
+import type { McpServer } from '../services/tools/server-urls.ts'
+import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../services/tools/tool-port.ts'
 
 const CONNECT_MS = 5_000
 const MAX_TOOLS = 128

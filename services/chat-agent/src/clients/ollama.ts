@@ -2,7 +2,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/breaker'
 import { newId } from '@youworker/runtime/id'
 import type { Message, Ollama, Tool } from 'ollama'
-import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/model-port.ts'
+import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
 
 interface OllamaOptions {

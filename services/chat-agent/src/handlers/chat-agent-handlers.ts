@@ -1,9 +1,9 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
-import type { Handlers } from '@youworker/messaging/server'
-import type { RunService } from '../services/run-service.ts'
-import type { SessionService } from '../services/session-service.ts'
-import type { StartRun } from '../services/start-run.ts'
-import type { ToolRunService } from '../services/tool-run-service.ts'
+import type { Handlers } from '@youworker/messaging/requests/server'
+import type { RunService } from '../services/runs/run-service.ts'
+import type { SessionService } from '../services/sessions/session-service.ts'
+import type { StartRun } from '../services/runs/start-run.ts'
+import type { ToolRunService } from '../services/tools/tool-run-service.ts'
 
 interface Services {
   readonly startRun: StartRun

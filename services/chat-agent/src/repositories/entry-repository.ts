@@ -1,4 +1,4 @@
-import type { ChatAgentTables, EntryRow } from '@youworker/database/chat-agent/tables'
+import type { ChatAgentTables, EntryRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
 export class EntryRepository {

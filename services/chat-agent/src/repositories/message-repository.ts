@@ -1,4 +1,4 @@
-import type { ChatAgentTables, MessageRow } from '@youworker/database/chat-agent/tables'
+import type { ChatAgentTables, MessageRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
 export type NewMessage = Omit<MessageRow, 'position' | 'created_at'>

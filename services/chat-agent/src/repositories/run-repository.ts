@@ -1,4 +1,4 @@
-import type { ChatAgentTables, ModelStepRow, RunRow } from '@youworker/database/chat-agent/tables'
+import type { ChatAgentTables, ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
 type NewRun = Pick<

@@ -1,5 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
-import type { ChatAgentTables, SessionRow } from '@youworker/database/chat-agent/tables'
+import type { ChatAgentTables, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
 type NewSession = Pick<

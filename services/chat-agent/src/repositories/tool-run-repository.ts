@@ -1,5 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
-import type { ChatAgentTables, ToolRunRow } from '@youworker/database/chat-agent/tables'
+import type { ChatAgentTables, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
 export type NewToolRun = Pick<

@@ -1,5 +1,5 @@
 import type { RunEntry, RunEntryBody } from '@youworker/contracts/run-log'
-import type { SpaceSealer } from '@youworker/database/sealer'
+import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 
 /** Where sealed values of this schema belong; a value moved to another row or column does not open. */
 export const place = {

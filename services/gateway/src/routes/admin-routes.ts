@@ -1,5 +1,5 @@
 import { auth } from '@youworker/contracts/auth'
-import { defineRoute } from '../define-route.ts'
+import { defineRoute } from '../http/define-route.ts'
 
 export const adminRoutes = [
   defineRoute({

@@ -1,5 +1,5 @@
 import { Days, Overview } from '@youworker/contracts/analytics'
-import { defineRoute } from '../define-route.ts'
+import { defineRoute } from '../http/define-route.ts'
 
 export const analyticsRoutes = [
   defineRoute({

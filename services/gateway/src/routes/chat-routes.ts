@@ -4,8 +4,8 @@ import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../define-route.ts'
-import { streamRun, wholeRun } from '../stream-run.ts'
+import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import { streamRun, wholeRun } from '../streams/stream-run.ts'
 
 /** Room for an earlier conversation; what travels on is at most one NATS request. */
 const CHAT_BYTES = 448 * 1024

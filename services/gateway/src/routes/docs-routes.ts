@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'
-import { defineRoute, type Route } from '../define-route.ts'
-import { buildOpenApi } from '../openapi.ts'
-import { Reply } from '../reply.ts'
+import { defineRoute, type Route } from '../http/define-route.ts'
+import { buildOpenApi } from '../http/openapi.ts'
+import { Reply } from '../http/reply.ts'
 
 const PAGE = `<!doctype html>
 <html lang="en">

@@ -1,6 +1,6 @@
 import { Document, ingestion } from '@youworker/contracts/ingestion'
-import { defineRoute, type RouteCall } from '../define-route.ts'
-import { sendContent } from '../send-content.ts'
+import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import { sendContent } from '../files/send-content.ts'
 
 const DocumentPath = ingestion.getDocument.input
 const { errors } = ingestion.getDocument

@@ -1,7 +1,7 @@
 import { Page } from '@youworker/contracts/common'
 import { Group, group, Member } from '@youworker/contracts/group'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../define-route.ts'
+import { defineRoute, type RouteCall } from '../http/define-route.ts'
 import { everyPage } from './every-page.ts'
 
 const GroupPath = group.getGroup.input

@@ -1,13 +1,13 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
 import { AppError } from '@youworker/contracts/errors'
-import { SERVICES } from '@youworker/contracts/topology'
-import { reportHealth } from '@youworker/runtime/health-report'
-import { renderMetrics } from '@youworker/runtime/metrics'
+import { SERVICES } from '@youworker/contracts/topology/topology'
+import { reportHealth } from '@youworker/runtime/health/health-report'
+import { renderMetrics } from '@youworker/runtime/health/metrics'
 import { z } from 'zod'
-import { defineRoute } from '../define-route.ts'
-import type { Deps } from '../deps.ts'
-import { isLoopback } from '../middleware/client-address.ts'
-import { Reply } from '../reply.ts'
+import { defineRoute } from '../http/define-route.ts'
+import type { Deps } from '../http/deps.ts'
+import { isLoopback } from '../http/guards/client-address.ts'
+import { Reply } from '../http/reply.ts'
 
 const CHECK_MS = 2_000
 

@@ -1,10 +1,10 @@
 import { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { IngestionRun, ingestion } from '@youworker/contracts/ingestion'
-import { defineRoute, type RouteCall } from '../define-route.ts'
-import { type Reply, SENT } from '../reply.ts'
-import { eventFrame, SseStream } from '../sse.ts'
-import { watchIngestionRun } from '../watch-ingestion-run.ts'
+import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import { type Reply, SENT } from '../http/reply.ts'
+import { eventFrame, SseStream } from '../streams/sse.ts'
+import { watchIngestionRun } from '../streams/watch-ingestion-run.ts'
 
 const RunPath = ingestion.getRun.input
 const { errors } = ingestion.getRun

@@ -1,7 +1,7 @@
 import { ChatRun, chatAgent } from '@youworker/contracts/chat-agent'
 import { z } from 'zod'
-import { defineRoute } from '../define-route.ts'
-import { streamRun } from '../stream-run.ts'
+import { defineRoute } from '../http/define-route.ts'
+import { streamRun } from '../streams/stream-run.ts'
 
 const RunPath = chatAgent.getRun.input
 const { errors } = chatAgent.getRun

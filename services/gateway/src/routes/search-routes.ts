@@ -1,5 +1,5 @@
 import { ingestion, SearchAnswer, SearchQuery } from '@youworker/contracts/ingestion'
-import { defineRoute } from '../define-route.ts'
+import { defineRoute } from '../http/define-route.ts'
 
 export const searchRoutes = [
   defineRoute({

@@ -2,7 +2,7 @@ import { chatAgent, Message, Session, SessionRef, SessionSettings, type ToolRun 
 import { ToolEvent } from '@youworker/contracts/run-log'
 import { Page } from '@youworker/contracts/common'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../define-route.ts'
+import { defineRoute, type RouteCall } from '../http/define-route.ts'
 import { everyPage } from './every-page.ts'
 
 const SessionPath = z.object({ session_id: SessionRef })

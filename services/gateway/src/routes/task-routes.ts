@@ -2,7 +2,7 @@ import { Id, Page, Task, type TaskList } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../define-route.ts'
+import { defineRoute, type RouteCall } from '../http/define-route.ts'
 
 type TaskCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'exchange'>
 

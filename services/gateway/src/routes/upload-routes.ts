@@ -2,11 +2,11 @@ import { Id, Line } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { IngestionRun, ingestion, RunFile, Tags } from '@youworker/contracts/ingestion'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../define-route.ts'
-import type { PieceStore } from '../piece-writer.ts'
-import { receiveUpload } from '../receive-upload.ts'
-import { Reply } from '../reply.ts'
-import { watchIngestionRun } from '../watch-ingestion-run.ts'
+import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import type { PieceStore } from '../files/piece-writer.ts'
+import { receiveUpload } from '../files/receive-upload.ts'
+import { Reply } from '../http/reply.ts'
+import { watchIngestionRun } from '../streams/watch-ingestion-run.ts'
 
 /** Longest wait for a run; it goes on after that. */
 const WAIT_MS = 10 * 60_000

@@ -1,5 +1,5 @@
 import type { auth } from '@youworker/contracts/auth'
-import type { createClient } from '@youworker/messaging/client'
+import type { createClient } from '@youworker/messaging/requests/client'
 import type { UserDirectory } from '../services/user-directory.ts'
 
 /** How long a name may be shown after it has changed. */

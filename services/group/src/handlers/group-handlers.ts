@@ -1,5 +1,5 @@
 import type { group } from '@youworker/contracts/group'
-import type { Handlers } from '@youworker/messaging/server'
+import type { Handlers } from '@youworker/messaging/requests/server'
 import type { GroupService } from '../services/group-service.ts'
 import type { MemberService } from '../services/member-service.ts'
 

@@ -1,5 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
-import type { GroupTables } from '@youworker/database/group/tables'
+import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { sql, type Transaction } from 'kysely'
 import type { Membership } from './member-repository.ts'
 

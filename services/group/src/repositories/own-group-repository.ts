@@ -1,4 +1,4 @@
-import type { GroupTables } from '@youworker/database/group/tables'
+import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { sql, type Transaction } from 'kysely'
 
 /** What is asked about a person rather than a group: it spans the spaces of all their groups. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { parseMarkdown } from '../parsing/parse-markdown.ts'
-import { parseText } from '../parsing/parse-text.ts'
+import { parseMarkdown } from '../parsing/formats/parse-markdown.ts'
+import { parseText } from '../parsing/formats/parse-text.ts'
 import { chunkDocument as chunksOf } from './chunk-document.ts'
 import { countTokens } from './count-tokens.ts'
 

@@ -1,6 +1,6 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { group } from '@youworker/contracts/group'
-import type { createClient } from '@youworker/messaging/client'
+import type { createClient } from '@youworker/messaging/requests/client'
 import { createBreaker } from '@youworker/runtime/breaker'
 import type { CheckSpace, ListSpaces } from '../services/space-access.ts'
 

@@ -1,7 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { createBreaker } from '@youworker/runtime/breaker'
-import { metrics } from '@youworker/runtime/metrics'
-import type { Embedder } from '../services/embedding-service.ts'
+import { metrics } from '@youworker/runtime/health/metrics'
+import type { Embedder } from '../services/search/embedding-service.ts'
 
 interface OllamaOptions {
   readonly url: string

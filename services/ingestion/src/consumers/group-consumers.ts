@@ -1,6 +1,6 @@
 import { group } from '@youworker/contracts/group'
-import { type EventHandler, on } from '@youworker/messaging/events'
-import type { ErasureService } from '../services/erasure-service.ts'
+import { type EventHandler, on } from '@youworker/messaging/events/events'
+import type { ErasureService } from '../services/documents/erasure-service.ts'
 
 export const groupConsumers = (erasure: ErasureService): readonly EventHandler[] => [
   on(group.groupDeleted, ({ group_id }, { id }) => erasure.groupDeleted(group_id, id)),

@@ -1,10 +1,10 @@
 import type { ingestion } from '@youworker/contracts/ingestion'
-import type { Handlers } from '@youworker/messaging/server'
-import type { DocumentService } from '../services/document-service.ts'
-import type { RunService } from '../services/run-service.ts'
-import type { RunStarter } from '../services/run-starter.ts'
-import type { SearchService } from '../services/search-service.ts'
-import type { UploadService } from '../services/upload-service.ts'
+import type { Handlers } from '@youworker/messaging/requests/server'
+import type { DocumentService } from '../services/documents/document-service.ts'
+import type { RunService } from '../services/runs/run-service.ts'
+import type { RunStarter } from '../services/runs/run-starter.ts'
+import type { SearchService } from '../services/search/search-service.ts'
+import type { UploadService } from '../services/files/upload-service.ts'
 
 interface IngestionServices {
   readonly uploads: UploadService

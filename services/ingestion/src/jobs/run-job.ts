@@ -1,4 +1,4 @@
-import type { RunProcessor } from '../services/run-processor.ts'
+import type { RunProcessor } from '../services/runs/run-processor.ts'
 
 type Job = Parameters<RunProcessor['giveUp']>[0]
 type Context = Parameters<RunProcessor['process']>[1]

@@ -1,8 +1,8 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { ParsedDocument } from './parsed-document.ts'
 import { parseInChild } from './parse-in-child.ts'
-import { parseMarkdown } from './parse-markdown.ts'
-import { parseText } from './parse-text.ts'
+import { parseMarkdown } from './formats/parse-markdown.ts'
+import { parseText } from './formats/parse-text.ts'
 
 interface FileToParse {
   readonly bytes: Uint8Array

@@ -6,8 +6,8 @@ import { Unreadable } from './unreadable.ts'
 export type WorkerAnswer = { readonly document: ParsedDocument } | { readonly error: string }
 
 async function parse(mime: string, bytes: Uint8Array): Promise<ParsedDocument> {
-  if (mime === 'application/pdf') return (await import('./parse-pdf.ts')).parsePdf(bytes)
-  return (await import('./parse-html.ts')).parseHtml(new TextDecoder().decode(bytes))
+  if (mime === 'application/pdf') return (await import('./formats/parse-pdf.ts')).parsePdf(bytes)
+  return (await import('./formats/parse-html.ts')).parseHtml(new TextDecoder().decode(bytes))
 }
 
 /** A parser's own words mean nothing to whoever sent the file. */

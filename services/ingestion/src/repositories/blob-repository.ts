@@ -1,4 +1,4 @@
-import type { BlobRow, IngestionTables } from '@youworker/database/ingestion/tables'
+import type { BlobRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, sql } from 'kysely'
 
 interface NewBlob {

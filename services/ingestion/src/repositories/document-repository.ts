@@ -1,5 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
-import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/ingestion/tables'
+import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
 type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation'>

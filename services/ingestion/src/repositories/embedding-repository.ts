@@ -1,4 +1,4 @@
-import type { IngestionTables } from '@youworker/database/ingestion/tables'
+import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, sql } from 'kysely'
 
 interface EmbeddingRow {

@@ -1,5 +1,5 @@
 import { type Page, type Status, TERMINAL } from '@youworker/contracts/common'
-import type { IngestionTables, RunFileRow, RunRow } from '@youworker/database/ingestion/tables'
+import type { IngestionTables, RunFileRow, RunRow } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, sql } from 'kysely'
 
 /** A run with the state of its job. */

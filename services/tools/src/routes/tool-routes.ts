@@ -1,5 +1,5 @@
 import { AppError, ERROR_STATUS, type ErrorBody } from '@youworker/contracts/errors'
-import type { TokenVerifier } from '@youworker/messaging/token-verifier'
+import type { TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import type { Logger } from '@youworker/runtime/logger'
 import { type Context, Hono } from 'hono'

@@ -1,0 +1,94 @@
+import { analytics } from '../analytics.ts'
+import { auth } from '../auth.ts'
+import { chatAgent } from '../chat-agent.ts'
+import type { Contract, Event, Request } from '../define.ts'
+import { requestsOf } from '../define.ts'
+import { group } from '../group.ts'
+import { healthContract } from '../health.ts'
+import { ingestion } from '../ingestion.ts'
+
+export const SERVICES = ['gateway', 'auth', 'group', 'chat-agent', 'ingestion', 'analytics', 'tools'] as const
+export type ServiceName = (typeof SERVICES)[number]
+
+/** Services that own a Postgres schema, by its name. */
+export const SCHEMAS = {
+  auth: 'auth',
+  group: 'group',
+  'chat-agent': 'chat_agent',
+  ingestion: 'ingestion',
+  analytics: 'analytics',
+} as const
+export type SchemaOwner = keyof typeof SCHEMAS
+
+/** Every contract by its owner. */
+export const CONTRACTS: Readonly<Partial<Record<ServiceName, Contract>>> = {
+  auth,
+  group,
+  'chat-agent': chatAgent,
+  ingestion,
+  analytics,
+}
+
+interface Neighbours {
+  readonly calls: readonly Request[]
+  /** Events consumed as effects, through the service's durable. */
+  readonly consumes: readonly Event[]
+  /** Events heard by every replica, for caches and open streams. */
+  readonly hears: readonly Event[]
+}
+
+const everyRequest = (...contracts: Contract[]): Request[] =>
+  contracts
+    .flatMap((contract) => requestsOf(contract).map(([, request]) => request))
+    .filter((request) => request.auth !== 'service')
+
+const verifier = [auth.listKeys, auth.listRevocations]
+
+/** Who talks to whom. NATS permissions are generated from this table. */
+export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
+  gateway: {
+    calls: [
+      ...everyRequest(auth, group, chatAgent, ingestion, analytics),
+      ...SERVICES.map((service) => healthContract(service).checkHealth),
+    ],
+    consumes: [],
+    hears: [auth.revocationAdded, ingestion.runFinished],
+  },
+  auth: {
+    calls: [],
+    consumes: [
+      auth.auditRecorded,
+      group.auditRecorded,
+      chatAgent.auditRecorded,
+      ingestion.auditRecorded,
+      chatAgent.runStarted,
+      chatAgent.runFinished,
+    ],
+    hears: [auth.revocationAdded],
+  },
+  group: { calls: [...verifier, auth.lookUpUsers], consumes: [], hears: [auth.revocationAdded] },
+  'chat-agent': {
+    calls: [...verifier, auth.createGrant, auth.issueGrantToken],
+    consumes: [],
+    hears: [auth.revocationAdded],
+  },
+  ingestion: {
+    calls: [...verifier, group.listSpaces, group.checkSpace],
+    consumes: [group.groupDeleted, group.memberRemoved],
+    hears: [auth.revocationAdded, group.memberAdded, group.memberRemoved, group.groupDeleted],
+  },
+  analytics: {
+    calls: verifier,
+    consumes: [
+      chatAgent.sessionCreated,
+      chatAgent.sessionDeleted,
+      chatAgent.messageCreated,
+      chatAgent.toolRunFinished,
+      ingestion.runFinished,
+      ingestion.documentIngested,
+      ingestion.documentDeleted,
+    ],
+    hears: [auth.revocationAdded],
+  },
+  tools: { calls: [...verifier, ingestion.search], consumes: [], hears: [auth.revocationAdded] },
+}

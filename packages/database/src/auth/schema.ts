@@ -1,4 +1,0 @@
-import { defineSchema } from '../schema.ts'
-import * as init from './migrations/0001-init.ts'
-
-export const authSchema = defineSchema({ owner: 'auth', migrations: { '0001-init': init } })

@@ -1,4 +1,0 @@
-import { defineSchema } from '../schema.ts'
-import * as init from './migrations/0001-init.ts'
-
-export const chatAgentSchema = defineSchema({ owner: 'chat-agent', migrations: { '0001-init': init } })

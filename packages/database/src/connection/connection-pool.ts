@@ -1,0 +1,112 @@
+import { AppError } from '@youworker/contracts/errors'
+import { createBreaker } from '@youworker/runtime/breaker'
+import type { Logger } from '@youworker/runtime/logger'
+import { metrics } from '@youworker/runtime/health/metrics'
+import pg from 'pg'
+import { type ConnectionHooks, PgConnection } from './connection.ts'
+import { DatabaseFault, toAppError } from './database-error.ts'
+import { typeParsers } from './pg-types.ts'
+import { StatementNames } from './statement-names.ts'
+
+/** Longest waits, in ms. The client's limit is for a Postgres that hangs: it comes after the server's own. */
+const CONNECT_MS = 3_000
+const STATEMENT_MS = 7_500
+const ANSWER_MS = 8_500
+const LOCK_MS = 5_000
+const IDLE_IN_TRANSACTION_MS = 15_000
+const METRICS_MS = 5_000
+
+export interface PoolOptions {
+  readonly url: string
+  readonly schema: string
+  readonly poolSize: number
+  readonly slowQueryMs: number
+  readonly logger: Logger
+}
+
+export interface ConnectionPool extends AsyncDisposable {
+  /** Throws `SERVICE_UNAVAILABLE` when Postgres is away or all connections stay busy, `CIRCUIT_OPEN` after some of that. */
+  acquire(): Promise<PgConnection>
+}
+
+export function createPool(options: PoolOptions): ConnectionPool {
+  const { url, schema, poolSize, logger } = options
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: `youworker ${schema}`,
+    max: poolSize,
+    pipeline: true,
+    keepAlive: true,
+    types: typeParsers,
+    idleTimeoutMillis: 60_000,
+    connectionTimeoutMillis: CONNECT_MS,
+    statement_timeout: STATEMENT_MS,
+    query_timeout: ANSWER_MS,
+    lock_timeout: LOCK_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    options: `-c search_path=${schema} -c TimeZone=UTC`,
+  })
+  // A connection that dies while it is checked out reports it here too; without a listener that ends the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('error', (error) => logger.warn({ reason: error.message }, 'a connection to Postgres was lost'))
+  const hooks = createHooks(options)
+  const breaker = createBreaker({ target: `Postgres (${schema})`, isFailure: (error) => !hooks.isBusy(error) })
+  const sampling = sampleMetrics(pool, options)
+  return {
+    acquire: () => breaker.run(() => connect(pool, hooks, new URL(url).host)),
+    async [Symbol.asyncDispose]() {
+      clearInterval(sampling)
+      if (!pool.ending) await pool.end()
+    },
+  }
+}
+
+async function connect(pool: pg.Pool, hooks: Hooks, host: string): Promise<PgConnection> {
+  try {
+    return new PgConnection(await pool.connect(), hooks)
+  } catch (cause) {
+    if (cause instanceof pg.DatabaseError) throw toAppError(cause)
+    const message = hooks.isBusy(cause)
+      ? 'All connections to Postgres are busy; try again in a moment'
+      : `Postgres at ${host} did not answer; check that it runs and try again`
+    throw new AppError('SERVICE_UNAVAILABLE', message, { retryAfter: 2, cause })
+  }
+}
+
+interface Hooks extends ConnectionHooks {
+  /** Whether no connection came because all are in use: then Postgres itself goes on answering. */
+  isBusy(error: unknown): boolean
+}
+
+function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
+  const names = new StatementNames()
+  const duration = metrics.dbQueryDuration.labels(schema)
+  let answeredAt = 0
+  return {
+    nameOf: (sql) => names.nameOf(sql),
+    answered: () => {
+      answeredAt = Date.now()
+    },
+    observe: (sql, ms) => {
+      duration.observe(ms / 1_000)
+      if (ms >= slowQueryMs) logger.warn({ sql: sql.slice(0, 2_000), ms: Math.round(ms) }, 'slow query')
+    },
+    isBusy: (error) => !isRefusal(error) && Date.now() - answeredAt < CONNECT_MS,
+  }
+}
+
+/** Postgres or the system said no to a connection; the pool's own timeout carries neither. */
+function isRefusal(error: unknown): boolean {
+  const origin = error instanceof AppError ? error.cause : error
+  return origin instanceof DatabaseFault || (origin instanceof Error && 'code' in origin)
+}
+
+function sampleMetrics(pool: pg.Pool, { schema, poolSize }: PoolOptions): NodeJS.Timeout {
+  metrics.dbPoolMax.labels(schema).set(poolSize)
+  const sample = () => {
+    metrics.dbPoolActive.labels(schema).set(pool.totalCount - pool.idleCount)
+    metrics.dbPoolIdle.labels(schema).set(pool.idleCount)
+    metrics.dbPoolWaiting.labels(schema).set(pool.waitingCount)
+  }
+  return setInterval(sample, METRICS_MS).unref()
+}

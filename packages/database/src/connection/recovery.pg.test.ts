@@ -1,0 +1,191 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { newId } from '@youworker/runtime/id'
+import { silentLogger } from '@youworker/runtime/logger'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Database, openDatabase } from './open.ts'
+import { bindNotes, type Fixture, noteDatabase, type Notes, type NoteTables } from '../test-fixture.ts'
+import { createUnitOfWork } from '../unit-of-work.ts'
+import { startWorker } from '../jobs/worker.ts'
+
+/** The way to Postgres, which can be cut or frozen. */
+class Wire implements AsyncDisposable {
+  readonly #target: URL
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+  #frozen = false
+  #port = 0
+
+  constructor(url: string) {
+    this.#target = new URL(url)
+  }
+
+  async join(): Promise<string> {
+    this.#frozen = false
+    this.#server = createServer((client) => this.#forward(client)).listen(this.#port, '127.0.0.1')
+    await once(this.#server, 'listening')
+    this.#port = (this.#server.address() as AddressInfo).port
+    const url = new URL(this.#target)
+    url.host = `127.0.0.1:${this.#port}`
+    return url.href
+  }
+
+  async cut(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    const closed = this.#server?.listening ? once(this.#server, 'close') : undefined
+    this.#server?.close()
+    await closed
+  }
+
+  /** Connections stand and new ones are accepted, but nothing comes through. */
+  freeze(): void {
+    this.#frozen = true
+    for (const socket of this.#sockets) socket.pause()
+  }
+
+  thaw(): void {
+    this.#frozen = false
+    for (const socket of this.#sockets) socket.resume()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cut()
+  }
+
+  #forward(client: Socket): void {
+    const server = connect(Number(this.#target.port), this.#target.hostname)
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      this.#sockets.add(from)
+      from.on('data', (chunk) => to.write(chunk))
+      from.on('error', () => {})
+      from.on('close', () => {
+        to.destroy()
+        this.#sockets.delete(from)
+      })
+      if (this.#frozen) from.pause()
+    }
+  }
+}
+
+let fixture: Fixture
+let wire: Wire
+let database: Database<NoteTables>
+let uow: Notes
+beforeAll(async () => {
+  fixture = await noteDatabase()
+  wire = new Wire(fixture.url)
+  const url = await wire.join()
+  database = openDatabase<NoteTables>({
+    url,
+    schema: 'group',
+    poolSize: 3,
+    slowQueryMs: 1_000,
+    logger: silentLogger(),
+    migrations: ['0001-init'],
+  })
+  uow = createUnitOfWork(database, bindNotes)
+})
+afterAll(async () => {
+  await database[Symbol.asyncDispose]()
+  await wire[Symbol.asyncDispose]()
+  await fixture[Symbol.asyncDispose]()
+})
+
+const works = () => database.check().then(() => true)
+const writeNote = (space = newId()) =>
+  uow.in([space]).write(({ notes }) => notes.add({ id: newId(), space_id: space, text: 'x' }))
+const outcome = (work: Promise<unknown>) =>
+  work.then(
+    () => 'ok',
+    (error: { code?: string }) => error.code,
+  )
+
+test('while Postgres is away each call fails at once with 503, and all is well when it is back', async () => {
+  await Promise.all([writeNote(), writeNote(), writeNote()])
+  const caught = uow.system().write(async ({ notes }) => {
+    await notes.raw()
+    await wire.cut()
+    await notes.raw()
+  })
+  await expect(caught).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 2 })
+  const codes = new Set<string | undefined>()
+  for (let i = 0; i < 8; i += 1) codes.add(await outcome(writeNote()))
+  expect(codes).toEqual(new Set(['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN']))
+  await wire.join()
+  await waitFor(works, { what: 'the connection to come back' })
+  await writeNote()
+})
+
+test('a worker outlives a Postgres that was away, and its job runs', async () => {
+  const ran: number[] = []
+  await using worker = startWorker({
+    database,
+    uow,
+    kind: 'sample',
+    concurrency: 1,
+    logger: silentLogger(),
+    run: async (job) => {
+      ran.push(job.attempt)
+      await uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'success' }))
+    },
+    giveUp: async () => {},
+  })
+  await wire.cut()
+  worker.nudge()
+  const id = newId()
+  await fixture.uow
+    .system()
+    .write(({ jobs }) => jobs.add({ id, kind: 'sample', user_id: newId(), space_id: newId(), payload: {} }))
+  await wire.join()
+  await waitFor(async () => (await fixture.uow.system().read(({ jobs }) => jobs.get(id)))?.status === 'success', {
+    what: 'the job',
+  })
+  expect(ran).toEqual([1])
+})
+
+test('a frozen Postgres is given up on, and used again when it goes on', async () => {
+  await waitFor(works, { what: 'the connection' })
+  wire.freeze()
+  const outcomes = await Promise.all([
+    outcome(writeNote()),
+    outcome(uow.system().read(({ notes }) => notes.all())),
+    outcome(database.check()),
+  ])
+  expect(outcomes).toEqual(['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE'])
+  wire.thaw()
+  await waitFor(works, { what: 'the connection to go on' })
+  await writeNote()
+})
+
+test('when all connections are busy others are told so, and the breaker stays closed', async () => {
+  await waitFor(works, { what: 'the connection' })
+  let busy = true
+  const holders = Array.from({ length: 3 }, () =>
+    uow.system().read(async ({ notes }) => {
+      while (busy) await notes.raw()
+    }),
+  )
+  const errors = await Promise.all(Array.from({ length: 8 }, () => writeNote().catch((error: unknown) => error)))
+  for (const error of errors)
+    expect(error).toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('busy') })
+  busy = false
+  await Promise.all(holders)
+  await writeNote()
+})
+
+test('a backend that an administrator ended is replaced', async () => {
+  await writeNote()
+  const admin = new pg.Client({ connectionString: fixture.adminUrl })
+  await admin.connect()
+  await admin.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'group' and datname = current_database()`,
+  )
+  await admin.end()
+  await waitFor(async () => (await outcome(writeNote())) === 'ok', { what: 'a fresh connection' })
+  expect(await outcome(writeNote())).toBe('ok')
+})

@@ -1,0 +1,42 @@
+import type { Selectable, Transaction } from 'kysely'
+import { storable } from '../storable.ts'
+import type { SystemTables } from '../schema/system-tables.ts'
+
+type DeadLetterRow = Selectable<SystemTables['dead_letters']>
+
+/** An event as it came, which need not be valid JSON. */
+export interface DeadLetter {
+  readonly envelope_json: string
+  readonly reason: string
+}
+
+const MAX_ENVELOPE = 1_048_576
+const MAX_REASON = 2_000
+
+/** Events that a consumer gave up on, as they came, with the reason. */
+export class DeadLetters {
+  readonly #db: Transaction<SystemTables>
+
+  constructor(db: Transaction<SystemTables>) {
+    this.#db = db
+  }
+
+  async add({ envelope_json, reason }: DeadLetter): Promise<void> {
+    await this.#db
+      .insertInto('dead_letters')
+      .values({ envelope: storable(envelope_json, MAX_ENVELOPE), reason: storable(reason, MAX_REASON) })
+      .execute()
+  }
+
+  /** Newest first. */
+  list({ limit, offset = 0 }: { limit: number; offset?: number }): Promise<DeadLetterRow[]> {
+    return this.#db
+      .selectFrom('dead_letters')
+      .selectAll()
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .offset(offset)
+      .execute()
+  }
+}

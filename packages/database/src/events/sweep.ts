@@ -1,0 +1,26 @@
+import { sql } from 'kysely'
+import type { SystemDatabase } from '../connection/open.ts'
+
+/** How long rows are kept, and what tells their age. The outbox must last as long as the stream's events, the inbox longer. */
+const KEPT = [
+  { table: 'outbox', column: 'published_at', days: 7 },
+  { table: 'inbox', column: 'received_at', days: 8 },
+  { table: 'idempotency', column: 'created_at', days: 7 },
+] as const
+
+const BATCH = 5_000
+
+/** Deletes what is past its time, in pieces that lock little. */
+export async function sweep({ system }: Pick<SystemDatabase, 'system'>): Promise<void> {
+  for (const { table, column, days } of KEPT) {
+    for (;;) {
+      const { numAffectedRows } = await sql`
+        delete from ${sql.table(table)} where ctid in (
+          select ctid from ${sql.table(table)}
+          where ${sql.ref(column)} < now() - make_interval(days => ${sql.lit(days)})
+          limit ${sql.lit(BATCH)} for update skip locked
+        )`.execute(system)
+      if (Number(numAffectedRows) < BATCH) break
+    }
+  }
+}

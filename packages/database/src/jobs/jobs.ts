@@ -1,0 +1,179 @@
+import { type Status, TERMINAL } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import { type Kysely, type Selectable, sql } from 'kysely'
+import { storable } from '../storable.ts'
+import type { SystemTables } from '../schema/system-tables.ts'
+
+export type JobRow = Selectable<SystemTables['jobs']>
+export type FinalStatus = Exclude<Status, 'pending' | 'running'>
+
+interface NewJob {
+  readonly id: string
+  readonly kind: string
+  readonly user_id: string
+  readonly space_id: string
+  /** Ids, counts and hashes, never text. */
+  readonly payload: Record<string, unknown>
+  /** Jobs of one kind and key run one at a time, oldest first. */
+  readonly queue_key?: string | undefined
+  readonly max_attempts?: number | undefined
+  readonly progress_total?: number | undefined
+}
+
+/** With the worker's backoff these last about half a minute of a dependency that is away. */
+const MAX_ATTEMPTS = 5
+const MAX_ERROR = 1_000
+
+/** Someone asked for the job to stop. */
+export class CancelRequested extends Error {
+  override readonly name = 'CancelRequested'
+}
+
+/** Another owner has the job, or may have: nothing may be written for this attempt any more. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+/** The process is going down; the job is handed back for another to go on with. */
+export class Stopping extends Error {
+  override readonly name = 'Stopping'
+}
+
+/** Long work as rows. Methods that take an `attempt` throw {@link LeaseLost} unless the job still runs with it. */
+export class JobRepository {
+  readonly #db: Kysely<SystemTables>
+
+  constructor(db: Kysely<SystemTables>) {
+    this.#db = db
+  }
+
+  async add({ payload, queue_key, max_attempts = MAX_ATTEMPTS, progress_total = 0, ...ids }: NewJob): Promise<void> {
+    await this.#db
+      .insertInto('jobs')
+      .values({ ...ids, payload: JSON.stringify(payload), queue_key: queue_key ?? null, max_attempts, progress_total })
+      .execute()
+  }
+
+  get(id: string): Promise<JobRow | undefined> {
+    return this.#db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
+  }
+
+  /** Newest first; `total` counts all that match. */
+  async list(page: { user_id: string; kind?: string | undefined; limit: number; offset: number }) {
+    let matching = this.#db.selectFrom('jobs').where('user_id', '=', page.user_id)
+    if (page.kind !== undefined) matching = matching.where('kind', '=', page.kind)
+    const newestFirst = matching.selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc')
+    const [rows, { total }] = await Promise.all([
+      newestFirst.limit(page.limit).offset(page.offset).execute(),
+      matching.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+    ])
+    return { rows, total }
+  }
+
+  /** Locks the row until the transaction ends: the first call of every write of a worker. */
+  async fence(id: string, attempt: number): Promise<void> {
+    const row = await this.#db
+      .selectFrom('jobs')
+      .select('id')
+      .where('id', '=', id)
+      .where('attempt', '=', attempt)
+      .where('status', '=', 'running')
+      .forNoKeyUpdate()
+      .executeTakeFirst()
+    if (row === undefined) throw new LeaseLost(`attempt ${attempt} of job ${id} is over`)
+  }
+
+  async progress(
+    id: string,
+    attempt: number,
+    { current, total, stage }: { current: number; total: number; stage: string | null },
+  ) {
+    await this.#write(id, attempt, { progress_current: current, progress_total: total, stage })
+  }
+
+  /** `error` is for people: what went wrong and what to do. */
+  async finish(
+    id: string,
+    attempt: number,
+    { status, error }: { status: FinalStatus; error?: string | undefined },
+  ): Promise<void> {
+    await this.#write(id, attempt, {
+      status,
+      error: error === undefined ? null : storable(error, MAX_ERROR),
+      finished_at: sql<string>`now()`,
+      lease_owner: null,
+      lease_until: null,
+    })
+  }
+
+  /** A waiting job is cancelled at once; a running one is told within 2 s. Answers the row as it is then. */
+  async requestCancel(id: string): Promise<JobRow | undefined> {
+    const waiting = sql<boolean>`status = 'pending'`
+    const cancelled = await this.#db
+      .updateTable('jobs')
+      .set({
+        cancel_requested_at: sql<string>`coalesce(cancel_requested_at, now())`,
+        status: sql<Status>`case when ${waiting} then 'cancelled' else status end`,
+        finished_at: sql<string>`case when ${waiting} then now() else finished_at end`,
+        updated_at: sql<string>`now()`,
+      })
+      .where('id', '=', id)
+      .where('status', 'in', ['pending', 'running'])
+      .returningAll()
+      .executeTakeFirst()
+    return cancelled ?? this.get(id)
+  }
+
+  /** Lets an ended job run again. Attempts go on counting, so that no two owners ever share a number. */
+  async redrive(id: string): Promise<void> {
+    const row = await this.#db
+      .updateTable('jobs')
+      .set({
+        status: 'pending',
+        max_attempts: sql<number>`attempt + ${sql.lit(MAX_ATTEMPTS)}`,
+        progress_current: 0,
+        stage: null,
+        error: null,
+        cancel_requested_at: null,
+        finished_at: null,
+        run_after: sql<string>`now()`,
+        updated_at: sql<string>`now()`,
+      })
+      .where('id', '=', id)
+      .where('status', 'in', TERMINAL)
+      .returning('id')
+      .executeTakeFirst()
+    if (row === undefined) throw new AppError('CONFLICT', 'This job has not ended; wait for it or cancel it first')
+  }
+
+  /** Jobs with the same queue key that come before this one. */
+  async position(id: string): Promise<number> {
+    const { ahead } = await this.#db
+      .selectFrom('jobs as mine')
+      .innerJoin('jobs as other', (join) =>
+        join.onRef('other.queue_key', '=', 'mine.queue_key').onRef('other.kind', '=', 'mine.kind'),
+      )
+      .where('mine.id', '=', id)
+      .where('other.status', 'in', ['pending', 'running'])
+      .where(sql<boolean>`(other.created_at, other.id) < (mine.created_at, mine.id)`)
+      .select((count) => count.fn.countAll<number>().as('ahead'))
+      .executeTakeFirstOrThrow()
+    return ahead
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.#db.deleteFrom('jobs').where('id', '=', id).execute()
+  }
+
+  async #write(id: string, attempt: number, change: object): Promise<void> {
+    const row = await this.#db
+      .updateTable('jobs')
+      .set({ ...change, updated_at: sql<string>`now()` })
+      .where('id', '=', id)
+      .where('attempt', '=', attempt)
+      .where('status', '=', 'running')
+      .returning('id')
+      .executeTakeFirst()
+    if (row === undefined) throw new LeaseLost(`attempt ${attempt} of job ${id} is over`)
+  }
+}

@@ -1,0 +1,82 @@
+import { WAIT } from '@youworker/contracts/limits'
+import { newId } from '@youworker/runtime/id'
+import type { Logger } from '@youworker/runtime/logger'
+import type { Kysely } from 'kysely'
+import { CancelRequested, LeaseLost } from './jobs.ts'
+import { type Held, look, type LeaseState, renew } from './leases.ts'
+import { createLoop, type Loop } from './loop.ts'
+import type { SystemTables } from '../schema/system-tables.ts'
+
+const LOOK_MS = 1_000
+const IDLE_MS = 60_000
+
+interface HeldJob extends Held {
+  readonly abort: AbortController
+  /** When the lease was last known to be ours, by the monotonic clock of this process: never later than the database's view. */
+  confirmedAt: number
+}
+
+/** Keeps the leases of all jobs that one process runs on one database, and hears when one is to stop. */
+export class LeaseKeeper implements AsyncDisposable {
+  /** What this process calls itself in `lease_owner`. */
+  readonly owner = newId()
+  readonly #db: Kysely<SystemTables>
+  readonly #logger: Logger
+  readonly #held = new Map<string, HeldJob>()
+  #beatAt = 0
+  #loop: Loop | undefined
+
+  constructor(db: Kysely<SystemTables>, logger: Logger) {
+    this.#db = db
+    this.#logger = logger
+  }
+
+  /** `claimedAt`: `performance.now()` from before the claim was sent. The signal aborts when the job must stop. */
+  hold(id: string, attempt: number, claimedAt: number): { readonly abort: AbortController } & Disposable {
+    const key = `${id}/${attempt}`
+    const abort = new AbortController()
+    this.#held.set(key, { id, attempt, abort, confirmedAt: claimedAt })
+    if (this.#loop === undefined) this.#loop = createLoop(() => this.#turn())
+    else if (this.#held.size === 1) this.#loop.nudge()
+    return { abort, [Symbol.dispose]: () => void this.#held.delete(key) }
+  }
+
+  /** Looks now for cancelled jobs. */
+  readonly nudge = (): void => this.#loop?.nudge()
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#loop?.stop()
+  }
+
+  async #turn(): Promise<number> {
+    const held = [...this.#held.values()]
+    if (held.length === 0) return IDLE_MS
+    const now = performance.now()
+    const beats = now - this.#beatAt >= WAIT.heartbeat - LOOK_MS / 2
+    try {
+      const states = beats ? await renew(this.#db, this.owner, held) : await look(this.#db, held)
+      if (beats) this.#beatAt = now
+      for (const state of states) this.#apply(state, now)
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'leases of running jobs could not be renewed')
+    }
+    this.#dropExpired()
+    return LOOK_MS
+  }
+
+  #apply({ id, attempt, state, cancel_requested, renewed }: LeaseState, askedAt: number): void {
+    const job = this.#held.get(`${id}/${attempt}`)
+    if (job === undefined) return
+    if (state === 'lost') job.abort.abort(new LeaseLost(`job ${id} has another owner`))
+    else if (state === 'mine' && cancel_requested) job.abort.abort(new CancelRequested(`job ${id} is to stop`))
+    if (renewed) job.confirmedAt = askedAt
+  }
+
+  /** Without a word from Postgres for a whole lease, others may have taken over. */
+  #dropExpired(): void {
+    const limit = performance.now() - WAIT.lease
+    for (const { id, abort, confirmedAt } of this.#held.values()) {
+      if (confirmedAt < limit) abort.abort(new LeaseLost(`the lease of job ${id} ran out: Postgres did not answer`))
+    }
+  }
+}

@@ -1,0 +1,301 @@
+import { AppError } from '@youworker/contracts/errors'
+import { newId } from '@youworker/runtime/id'
+import { silentLogger } from '@youworker/runtime/logger'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { sql } from 'kysely'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CancelRequested, type JobRow, LeaseLost, Stopping } from './jobs.ts'
+import { claim } from './leases.ts'
+import { type Fixture, noteDatabase } from '../test-fixture.ts'
+import { startWorker, type Worker } from './worker.ts'
+
+let fixture: Fixture
+beforeEach(async () => {
+  fixture = await noteDatabase()
+})
+afterEach(async () => {
+  await fixture[Symbol.asyncDispose]()
+})
+
+type View = Pick<Fixture, 'database' | 'uow'>
+type Run = Parameters<typeof startWorker>[0]['run']
+
+const finish = (uow: View['uow'], job: JobRow, status: 'success' | 'failed' | 'cancelled', error?: string) =>
+  uow.system().write(async ({ jobs }) => {
+    await jobs.fence(job.id, job.attempt)
+    await jobs.finish(job.id, job.attempt, { status, error })
+  })
+
+/** A worker as another process would have it. */
+const startAt = ({ database, uow }: View, run: Run, concurrency = 4): Worker =>
+  startWorker({
+    database,
+    uow,
+    kind: 'sample',
+    concurrency,
+    logger: silentLogger(),
+    run,
+    giveUp: (job, reason) => finish(uow, job, 'failed', reason),
+  })
+
+const add = async (extra: { queue_key?: string; max_attempts?: number } = {}) => {
+  const id = newId()
+  await fixture.uow
+    .system()
+    .write(({ jobs }) => jobs.add({ id, kind: 'sample', user_id: newId(), space_id: newId(), payload: { n: 1 }, ...extra }))
+  return id
+}
+const get = async (id: string): Promise<JobRow> => {
+  const job = await fixture.uow.system().read(({ jobs }) => jobs.get(id))
+  if (job === undefined) throw new Error('no such job')
+  return job
+}
+const ended = (id: string, status: string) =>
+  waitFor(async () => (await get(id)).status === status, { what: `the job to be ${status}` })
+/** Of that attempt only: the one that takes over must keep its own. */
+const expireLease = (id: string, attempt: number) =>
+  sql`update jobs set lease_until = now() - interval '1 second' where id = ${id} and attempt = ${attempt}`.execute(
+    fixture.database.system,
+  )
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason))
+  })
+
+test('two workers run each job once', async () => {
+  const runs: string[] = []
+  const other = fixture.open()
+  const ids = await Promise.all(Array.from({ length: 40 }, () => add()))
+  const run =
+    (view: View): Run =>
+    async (job) => {
+      runs.push(job.id)
+      await finish(view.uow, job, 'success')
+    }
+  await using _left = startAt(fixture, run(fixture))
+  await using _right = startAt(other, run(other))
+  for (const id of ids) await ended(id, 'success')
+  expect(runs.toSorted()).toEqual(ids.toSorted())
+  const job = await get(ids[0] ?? '')
+  expect(job).toMatchObject({ attempt: 1, lease_owner: null, payload: { n: 1 } })
+  expect(job.finished_at).not.toBeNull()
+})
+
+test('jobs of one queue run one at a time, oldest first, whichever worker takes them', async () => {
+  const other = fixture.open()
+  const order: string[] = []
+  let running = 0
+  let most = 0
+  const run =
+    (view: View): Run =>
+    async (job) => {
+      running += 1
+      most = Math.max(most, running)
+      order.push(job.id)
+      await view.database.kysely
+        .selectFrom('jobs')
+        .select(sql`pg_sleep(0.01)`.as('pause'))
+        .limit(1)
+        .execute()
+      running -= 1
+      await finish(view.uow, job, 'success')
+    }
+  const ids: string[] = []
+  for (let i = 0; i < 12; i += 1) ids.push(await add({ queue_key: 'one' }))
+  expect(await fixture.uow.system().read(({ jobs }) => jobs.position(ids[5] ?? ''))).toBe(5)
+  await using left = startAt(fixture, run(fixture))
+  await using right = startAt(other, run(other))
+  const nudging = setInterval(() => [left, right].forEach((worker) => worker.nudge()), 20)
+  await ended(ids.at(-1) ?? '', 'success').finally(() => clearInterval(nudging))
+  expect(order).toEqual(ids)
+  expect(most).toBe(1)
+})
+
+test('an older job that is committed late does not run beside a younger one of its queue', async () => {
+  const { system } = fixture.database
+  const [younger, older] = [await add({ queue_key: 'late' }), newId()]
+  expect(await claim(system, 'sample', newId(), 5)).toMatchObject([{ id: younger }])
+  await sql`insert into jobs (id, kind, user_id, space_id, payload, max_attempts, queue_key, created_at)
+    values (${older}, 'sample', ${newId()}, ${newId()}, '{}', 5, 'late', now() - interval '1 hour')`.execute(system)
+  expect(await claim(system, 'sample', newId(), 5)).toEqual([])
+  const both = sql`update jobs set status = 'running' where id = ${older}`.execute(system)
+  await expect(both).rejects.toMatchObject({ cause: { constraint: 'jobs_one_running_per_queue' } })
+})
+
+test('a dead owner’s job is taken over under a higher number, and the old owner is fenced', async () => {
+  const other = fixture.open()
+  const abandoned = Promise.withResolvers<void>()
+  const firstOwner = Promise.withResolvers<{ job: JobRow; signal: AbortSignal }>()
+  const first: Run = async (job, { signal }) => {
+    firstOwner.resolve({ job, signal })
+    await abandoned.promise
+  }
+  // One slot, so that it cannot take its own job over.
+  await using _left = startAt(fixture, first, 1)
+  const id = await add()
+  const { job: old, signal } = await firstOwner.promise
+  const second = Promise.withResolvers<JobRow>()
+  const secondMayEnd = Promise.withResolvers<void>()
+  await using right = startAt(other, async (job) => {
+    second.resolve(job)
+    await secondMayEnd.promise
+    await finish(other.uow, job, 'success')
+  })
+  // What a frozen process looks like: its lease is over and it does not know.
+  await waitFor(
+    async () => {
+      await expireLease(id, old.attempt)
+      right.nudge()
+      return (await get(id)).attempt === 2
+    },
+    { what: 'the takeover' },
+  )
+  expect((await second.promise).attempt).toBe(2)
+  await expect(fixture.uow.system().write(({ jobs }) => jobs.fence(old.id, old.attempt))).rejects.toBeInstanceOf(LeaseLost)
+  await expect(
+    fixture.uow.system().write(({ jobs }) => jobs.progress(old.id, old.attempt, { current: 1, total: 2, stage: 'x' })),
+  ).rejects.toBeInstanceOf(LeaseLost)
+  await expect(finish(fixture.uow, old, 'failed')).rejects.toBeInstanceOf(LeaseLost)
+  await waitFor(() => signal.aborted, { what: 'the old owner to be told' })
+  expect(signal.reason).toBeInstanceOf(LeaseLost)
+  secondMayEnd.resolve()
+  await ended(id, 'success')
+  abandoned.resolve()
+})
+
+test('a heartbeat keeps the lease of a long job', async () => {
+  const stop = Promise.withResolvers<void>()
+  await using _worker = startAt(fixture, async (job) => {
+    await stop.promise
+    await finish(fixture.uow, job, 'success')
+  })
+  const id = await add()
+  await waitFor(async () => (await get(id)).status === 'running', { what: 'the start' })
+  const { lease_until: before } = await get(id)
+  await waitFor(async () => ((await get(id)).lease_until ?? '') > (before ?? ''), { what: 'a heartbeat' })
+  stop.resolve()
+  await ended(id, 'success')
+  expect((await get(id)).attempt).toBe(1)
+})
+
+test('a waiting job is cancelled at once, a running one is told', async () => {
+  const reasons: unknown[] = []
+  await using worker = startAt(
+    fixture,
+    async (_job, { signal }) => {
+      await untilAborted(signal).catch((reason: unknown) => {
+        reasons.push(reason)
+        throw reason
+      })
+    },
+    1,
+  )
+  const running = await add()
+  await waitFor(async () => (await get(running)).status === 'running', { what: 'the start' })
+  const waiting = await add()
+  const cancel = (id: string) => fixture.uow.system().write(({ jobs }) => jobs.requestCancel(id))
+  expect(await cancel(waiting)).toMatchObject({ status: 'cancelled' })
+  expect(await cancel(running)).toMatchObject({ status: 'running' })
+  worker.nudge()
+  await ended(running, 'cancelled')
+  expect(reasons).toEqual([expect.any(CancelRequested)])
+  expect(await cancel(running)).toMatchObject({ status: 'cancelled' })
+  expect(await cancel(newId())).toBeUndefined()
+})
+
+test('a job that was to stop when its owner died is ended by the next one', async () => {
+  const id = await add()
+  await sql`update jobs set status = 'running', attempt = 1, lease_owner = gen_random_uuid(), lease_until = now() - interval '1 second',
+    cancel_requested_at = now() where id = ${id}`.execute(fixture.database.system)
+  await using _worker = startAt(fixture, async (_job, { signal }) => signal.throwIfAborted())
+  await ended(id, 'cancelled')
+  expect((await get(id)).attempt).toBe(2)
+})
+
+test('failures are tried again, then given up with the reason; it can be redriven', async () => {
+  let fail = true
+  const attempts: number[] = []
+  await using worker = startAt(fixture, async (job, { attempt }) => {
+    attempts.push(attempt)
+    if (fail) throw new Error(`the ${attempt}. try failed`)
+    await finish(fixture.uow, job, 'success')
+  })
+  const skipPause = () =>
+    sql`update jobs set run_after = now() where status = 'pending'`.execute(fixture.database.system).then(() => worker.nudge())
+  const id = await add({ max_attempts: 3 })
+  await waitFor(async () => (await skipPause(), (await get(id)).status === 'failed'), { what: 'the end' })
+  expect(attempts).toEqual([1, 2, 3])
+  expect((await get(id)).error).toBe('the 3. try failed')
+  fail = false
+  await fixture.uow.system().write(({ jobs }) => jobs.redrive(id))
+  worker.nudge()
+  await ended(id, 'success')
+  expect(attempts).toEqual([1, 2, 3, 4])
+  expect(await get(id)).toMatchObject({ error: null })
+})
+
+test('a fault of the request itself is final at once; an end without a result is a failure', async () => {
+  const seen: string[] = []
+  await using _worker = startAt(fixture, async (job) => {
+    seen.push(job.id)
+    if (job.queue_key === 'bad') throw new AppError('DOCUMENT_NOT_FOUND', 'The document is gone')
+  })
+  const bad = await add({ queue_key: 'bad' })
+  await ended(bad, 'failed')
+  expect(await get(bad)).toMatchObject({ attempt: 1, error: 'The document is gone' })
+  const silent = await add({ max_attempts: 1 })
+  await ended(silent, 'failed')
+  expect(seen).toEqual([bad, silent])
+})
+
+test('a job whose last owner died is given up, not run again', async () => {
+  const id = await add({ max_attempts: 1 })
+  await sql`update jobs set status = 'running', attempt = 1, lease_owner = gen_random_uuid(), lease_until = now() - interval '1 second' where id = ${id}`.execute(
+    fixture.database.system,
+  )
+  let ran = false
+  await using _worker = startAt(fixture, async () => {
+    ran = true
+  })
+  await ended(id, 'failed')
+  expect(ran).toBe(false)
+  expect(await get(id)).toMatchObject({ attempt: 2, error: 'it was interrupted too often' })
+})
+
+test('a stopping worker hands its job back, and another goes on with it', async () => {
+  const other = fixture.open()
+  let reason: unknown
+  const worker = startAt(fixture, async (_job, { signal }) => {
+    await untilAborted(signal).catch((aborted: unknown) => {
+      reason = aborted
+      throw aborted
+    })
+  })
+  const id = await add({ max_attempts: 1 })
+  await waitFor(async () => (await get(id)).status === 'running', { what: 'the start' })
+  await worker[Symbol.asyncDispose]()
+  expect(reason).toBeInstanceOf(Stopping)
+  expect(await get(id)).toMatchObject({ status: 'pending', attempt: 1, lease_owner: null })
+  await using _next = startAt(other, (job) => finish(other.uow, job, 'success'))
+  await ended(id, 'success')
+  expect((await get(id)).attempt).toBe(2)
+})
+
+test('lists are newest first and know the total', async () => {
+  const user_id = newId()
+  const ids: string[] = []
+  for (let i = 0; i < 5; i += 1) {
+    const id = newId()
+    await fixture.uow
+      .system()
+      .write(({ jobs }) => jobs.add({ id, kind: i === 0 ? 'other' : 'sample', user_id, space_id: newId(), payload: {} }))
+    ids.unshift(id)
+  }
+  const list = (page: { kind?: string; limit: number; offset: number }) =>
+    fixture.uow.system().read(({ jobs }) => jobs.list({ user_id, ...page }))
+  const page = await list({ limit: 2, offset: 1 })
+  expect(page).toMatchObject({ total: 5, rows: [{ id: ids[1] }, { id: ids[2] }] })
+  expect((await list({ kind: 'sample', limit: 10, offset: 0 })).total).toBe(4)
+  await expect(fixture.uow.system().write(({ jobs }) => jobs.redrive(ids[0] ?? ''))).rejects.toMatchObject({ code: 'CONFLICT' })
+})

@@ -1,0 +1,158 @@
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import type { Logger } from '@youworker/runtime/logger'
+import { metrics } from '@youworker/runtime/health/metrics'
+import { backoffMs } from '@youworker/runtime/retry'
+import { CancelRequested, type JobRepository, type JobRow, LeaseLost, Stopping } from './jobs.ts'
+import { sampleJobs } from './job-metrics.ts'
+import { claim, look, release } from './leases.ts'
+import { createLoop, type Loop } from './loop.ts'
+import type { SystemDatabase } from '../connection/open.ts'
+import { storable } from '../storable.ts'
+
+interface JobContext {
+  /** Of this ownership: pass it to every write. */
+  readonly attempt: number
+  /** Aborts with {@link CancelRequested}, {@link LeaseLost} or {@link Stopping} as its reason. */
+  readonly signal: AbortSignal
+}
+
+interface WorkerOptions {
+  readonly database: SystemDatabase
+  readonly uow: { system(): { write<T>(work: (repositories: { readonly jobs: JobRepository }) => Promise<T>): Promise<T> } }
+  readonly kind: string
+  /** Jobs that run at the same time in this process. */
+  readonly concurrency: number
+  readonly logger: Logger
+  /** Subscribes to wake-ups from other processes. */
+  readonly onWake?: ((fn: () => void) => Disposable) | undefined
+  /**
+   * Does the work and ends the job itself, with `jobs.finish` in its last transaction. A throw means another try after a pause,
+   * and `giveUp` after the last one or when the error says that the request itself is wrong (4xx).
+   */
+  readonly run: (job: JobRow, context: JobContext) => Promise<void>
+  /** Writes the final failed state with `jobs.finish`; `reason` is for people. */
+  readonly giveUp: (job: JobRow, reason: string) => Promise<void>
+}
+
+export interface Worker extends AsyncDisposable {
+  /** Looks for work, and for running jobs that are to stop, now. */
+  nudge(): void
+}
+
+const POLL_MS = 1_000
+const RETRY = { baseMs: 2_000, maxMs: 60_000 }
+const SAMPLE_MS = 10_000
+
+/** Runs the jobs of one kind. Disposing it hands running jobs back and waits until they have stopped. */
+export function startWorker(options: WorkerOptions): Worker {
+  return new JobWorker(options)
+}
+
+class JobWorker implements Worker {
+  readonly #options: WorkerOptions
+  readonly #running = new Map<Promise<void>, AbortController>()
+  readonly #wake: Disposable | undefined
+  readonly #loop: Loop
+  readonly #sampling: NodeJS.Timeout
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+    const { database, kind } = options
+    this.#loop = createLoop(() => this.#poll())
+    this.#wake = options.onWake?.(() => this.nudge())
+    this.#sampling = setInterval(() => void sampleJobs(database.system, kind).catch(() => {}), SAMPLE_MS).unref()
+    metrics.workersAlive.labels(kind).inc()
+  }
+
+  nudge(): void {
+    this.#loop.nudge()
+    this.#options.database.leases.nudge()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#sampling)
+    this.#wake?.[Symbol.dispose]()
+    await this.#loop.stop()
+    for (const abort of this.#running.values()) abort.abort(new Stopping('the process is going down'))
+    await Promise.all(this.#running.keys())
+    metrics.workersAlive.labels(this.#options.kind).dec()
+  }
+
+  async #poll(): Promise<number> {
+    const pause = POLL_MS + Math.random() * POLL_MS
+    const { database, kind, concurrency, logger } = this.#options
+    const free = concurrency - this.#running.size
+    if (free <= 0) return pause
+    try {
+      const claimedAt = performance.now()
+      const jobs = await claim(database.system, kind, database.leases.owner, free)
+      for (const job of jobs) this.#start(job, claimedAt)
+      return jobs.length === 0 || jobs.length === free ? pause : 0
+    } catch (error) {
+      logger.debug({ err: error }, `no ${kind} jobs could be claimed`)
+      return pause
+    }
+  }
+
+  #start(job: JobRow, claimedAt: number): void {
+    const { database, kind } = this.#options
+    const lease = database.leases.hold(job.id, job.attempt, claimedAt)
+    // The last owner died after the wish to stop: this one has only to write it down.
+    if (job.cancel_requested_at !== null) lease.abort.abort(new CancelRequested(`job ${job.id} is to stop`))
+    metrics.jobsRunning.labels(kind).inc()
+    const done = this.#work(job, lease.abort.signal).finally(() => {
+      lease[Symbol.dispose]()
+      metrics.jobsRunning.labels(kind).dec()
+      this.#running.delete(done)
+      // A slot is free, and the next job of the same queue may go.
+      this.#loop.nudge()
+    })
+    this.#running.set(done, lease.abort)
+  }
+
+  async #work(job: JobRow, signal: AbortSignal): Promise<void> {
+    const { logger, kind } = this.#options
+    try {
+      if (job.attempt > job.max_attempts && !signal.aborted) await this.#giveUp(job, 'it was interrupted too often')
+      else await this.#run(job, signal)
+    } catch (error) {
+      // The lease runs out and another attempt follows.
+      logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'the end of a job could not be written')
+    }
+  }
+
+  async #run(job: JobRow, signal: AbortSignal): Promise<void> {
+    const { run, database } = this.#options
+    try {
+      await run(job, { attempt: job.attempt, signal })
+    } catch (error) {
+      return this.#afterFailure(job, signal, error)
+    }
+    const [state] = await look(database.system, [job])
+    if (state?.state === 'mine') await this.#afterFailure(job, signal, new Error('it ended without a result'))
+  }
+
+  async #afterFailure(job: JobRow, signal: AbortSignal, error: unknown): Promise<void> {
+    const { database, uow, logger, kind } = this.#options
+    const reason: unknown = signal.reason
+    if (error instanceof LeaseLost || reason instanceof LeaseLost) return
+    if (reason instanceof Stopping) return release(database.system, job, { delayMs: 0, error: null, extraAttempt: true })
+    if (error instanceof CancelRequested || reason instanceof CancelRequested) {
+      return uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'cancelled' }))
+    }
+    logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')
+    const message = error instanceof Error ? error.message : String(error)
+    if (job.attempt >= job.max_attempts || isFinal(error)) return this.#giveUp(job, message)
+    const delayMs = backoffMs(job.attempt, RETRY)
+    await release(database.system, job, { delayMs, error: storable(message, 1_000), extraAttempt: false })
+  }
+
+  async #giveUp(job: JobRow, reason: string): Promise<void> {
+    metrics.jobsFailed.labels(this.#options.kind).inc()
+    await this.#options.giveUp(job, reason)
+  }
+}
+
+/** An error that another try cannot mend; being told to slow down is not one. */
+const isFinal = (error: unknown): boolean =>
+  error instanceof AppError && ERROR_STATUS[error.code] < 500 && error.code !== 'RATE_LIMIT_EXCEEDED'

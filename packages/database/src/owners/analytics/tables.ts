@@ -1,0 +1,65 @@
+import type { Status } from '@youworker/contracts/common'
+import type { Selectable } from 'kysely'
+import type { SystemTables } from '../../schema/system-tables.ts'
+
+/**
+ * One row per thing that events told of; `space_id` is the user's id. Times are those of the events. A column that only
+ * the event not yet seen can fill is null until then: events come in any order.
+ */
+export interface AnalyticsTables extends SystemTables {
+  sessions: {
+    session_id: string
+    space_id: string
+    model: string | null
+    enable_tools: boolean | null
+    created_at: string | null
+    deleted_at: string | null
+  }
+  messages: {
+    message_id: string
+    space_id: string
+    session_id: string
+    role: 'user' | 'assistant'
+    model: string | null
+    tokens_in: number
+    tokens_out: number
+    created_at: string
+  }
+  tool_runs: {
+    tool_run_id: string
+    space_id: string
+    tool_name: string
+    status: 'success' | 'error' | 'unknown'
+    latency_ms: number
+    finished_at: string
+  }
+  /** As the last of its ends told: a run that is repeated ends again. */
+  ingestion_runs: {
+    run_id: string
+    space_id: string
+    status: Status
+    files: number
+    chunks: number
+    total_bytes: number
+    duration_ms: number
+    finished_at: string
+    /** Tells two events of one time apart. */
+    event_id: string
+  }
+  /** As last ingested. An id that was deleted never comes back. */
+  documents: {
+    document_id: string
+    space_id: string
+    bytes_size: number | null
+    chunks: number | null
+    ingested_at: string | null
+    event_id: string | null
+    deleted_at: string | null
+  }
+}
+
+export type SessionRow = Selectable<AnalyticsTables['sessions']>
+export type MessageRow = Selectable<AnalyticsTables['messages']>
+export type ToolRunRow = Selectable<AnalyticsTables['tool_runs']>
+export type IngestionRunRow = Selectable<AnalyticsTables['ingestion_runs']>
+export type DocumentRow = Selectable<AnalyticsTables['documents']>

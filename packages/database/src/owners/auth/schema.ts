@@ -1,0 +1,4 @@
+import { defineSchema } from '../../schema/define-schema.ts'
+import * as init from './migrations/0001-init.ts'
+
+export const authSchema = defineSchema({ owner: 'auth', migrations: { '0001-init': init } })

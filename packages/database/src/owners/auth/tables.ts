@@ -1,0 +1,81 @@
+import type { Generated, Selectable } from 'kysely'
+import type { SystemTables } from '../../schema/system-tables.ts'
+
+export interface AuthTables extends SystemTables {
+  users: {
+    id: string
+    username: string
+    /** `username` folded (NFKC, lower case): what is unique and what sign-in looks up. */
+    username_key: string
+    is_root: Generated<boolean>
+    /** PHC string (argon2id), or `null` for accounts that sign in by key only. */
+    password_hash: string | null
+    created_at: Generated<string>
+  }
+  api_keys: {
+    id: string
+    user_id: string
+    /** SHA-256 of the key. */
+    key_hash: Buffer
+    /** Whether this is the key of `SECURITY__ROOT_API_KEY`. */
+    from_setting: Generated<boolean>
+    created_at: Generated<string>
+    revoked_at: Generated<string | null>
+  }
+  sessions: {
+    id: string
+    user_id: string
+    /** SHA-256 of the secret. */
+    secret_hash: Buffer
+    /** The key that signed in, so that its revocation ends the session too. */
+    api_key_id: string | null
+    created_at: Generated<string>
+    last_used_at: Generated<string>
+  }
+  grants: {
+    id: string
+    user_id: string
+    /** Id of the session or key that the run was started with. */
+    sid: string
+    run_id: string
+    created_at: Generated<string>
+    expires_at: string
+    started_at: Generated<string | null>
+  }
+  revocations: {
+    id: string
+    sid: string | null
+    sub: string | null
+    revoked_at: string
+  }
+  /** Failed sign-ins of one bucket (a hashed username, or all of a kind) in one window. */
+  sign_in_failures: {
+    bucket: Buffer
+    window_start: Generated<string>
+    failures: number
+  }
+  audit_entries: {
+    seq: number
+    /** Id of the event that carried the entry. */
+    id: string
+    occurred_at: string
+    source: string
+    actor_id: string | null
+    action: string
+    outcome: 'allowed' | 'denied'
+    target_type: string
+    target_id: string | null
+    correlation_id: string
+    prev_hash: Buffer
+    hash: Buffer
+  }
+  /** One row: the end of the chain. Its lock is what puts writers in a line. */
+  audit_head: {
+    singleton: Generated<boolean>
+    seq: number
+    hash: Buffer
+  }
+}
+
+export type UserRow = Selectable<AuthTables['users']>
+export type AuditRow = Selectable<AuthTables['audit_entries']>

@@ -1,0 +1,103 @@
+import type { Status } from '@youworker/contracts/common'
+import type { Generated, Selectable } from 'kysely'
+import type { SystemTables } from '../../schema/system-tables.ts'
+
+/** Tables of the schema `chat_agent`. Times are ISO-8601 strings; columns of type Buffer are sealed. */
+export interface ChatAgentTables extends SystemTables {
+  sessions: {
+    id: string
+    space_id: string
+    user_id: string
+    external_id: string
+    title: Buffer | null
+    model: string | null
+    enable_tools: boolean
+    /** Someone set `enable_tools` by hand: a run may then switch tools off, but not on. */
+    tools_pinned: boolean
+    message_count: Generated<number>
+    /** Number of the latest run. */
+    turn: Generated<number>
+    created_at: Generated<string>
+    updated_at: Generated<string>
+  }
+  /** In the order of the conversation: by `turn`, then by `position`. An answer belongs to its question's turn. */
+  messages: {
+    id: string
+    space_id: string
+    session_id: string
+    run_id: string
+    turn: number
+    position: Generated<number>
+    role: 'user' | 'assistant'
+    content: Buffer
+    tokens_in: Generated<number>
+    tokens_out: Generated<number>
+    created_at: Generated<string>
+  }
+  /** The domain half of the `jobs` row with the same id. */
+  runs: {
+    id: string
+    space_id: string
+    user_id: string
+    /** The session or key that started it: its revocation ends the run. */
+    sid: string
+    session_id: string
+    grant_id: string
+    turn: number
+    status: Generated<Status>
+    /** The attempt whose entries count; a former owner's are no longer written. */
+    attempt: Generated<number>
+    model: string | null
+    enable_tools: boolean
+    disable_web: boolean
+    max_iterations: number | null
+    tokens_in: Generated<number>
+    tokens_out: Generated<number>
+    ttft_ms: number | null
+    stop_reason: 'user' | 'revoked' | null
+    error: string | null
+    created_at: Generated<string>
+    updated_at: Generated<string>
+  }
+  /** The run's log; `body` is a sealed `RunEntryBody`. */
+  run_entries: { run_id: string; n: number; attempt: number; space_id: string; body: Buffer }
+  /** One per call of the model that ended. `text_end`: length of the run's text by then, in UTF-16 units. */
+  model_steps: {
+    run_id: string
+    iteration: number
+    space_id: string
+    model: string
+    latency_ms: number
+    tokens_in: number
+    tokens_out: number
+    text_end: number
+  }
+  /** Written before the call is made. `called_at` without `end_ts`: nobody knows what became of the call. */
+  tool_runs: {
+    id: string
+    space_id: string
+    user_id: string
+    session_id: string
+    run_id: string
+    iteration: number
+    index: number
+    tool_name: string
+    status: Generated<'running' | 'success' | 'error' | 'unknown'>
+    idempotent: boolean
+    args: Buffer
+    result: Buffer | null
+    preview: Buffer | null
+    error: Buffer | null
+    start_ts: Generated<string>
+    called_at: string | null
+    end_ts: string | null
+    latency_ms: number | null
+  }
+}
+
+export type SessionRow = Selectable<ChatAgentTables['sessions']>
+export type MessageRow = Selectable<ChatAgentTables['messages']>
+export type RunRow = Selectable<ChatAgentTables['runs']>
+export type EntryRow = Selectable<ChatAgentTables['run_entries']>
+export type ModelStepRow = Selectable<ChatAgentTables['model_steps']>
+export type ToolRunRow = Selectable<ChatAgentTables['tool_runs']>

@@ -1,0 +1,103 @@
+import type { Status } from '@youworker/contracts/common'
+import type { Stage } from '@youworker/contracts/ingestion'
+import type { Generated, Selectable } from 'kysely'
+import type { SystemTables } from '../../schema/system-tables.ts'
+
+/** Tables of the schema `ingestion`. Times are ISO-8601 strings, sizes are bytes. */
+export interface IngestionTables extends SystemTables {
+  /** A file on its way in, or the stored original of a document. `used_at`: a run has taken it. */
+  blobs: {
+    id: string
+    space_id: string
+    user_id: string
+    name: string
+    declared_size: number | null
+    size: number | null
+    pieces: number | null
+    sha256: string | null
+    created_at: Generated<string>
+    finished_at: string | null
+    used_at: string | null
+  }
+  /** Sealed pieces of 256 KiB; `size` is that of the clear bytes. */
+  blob_pieces: { blob_id: string; index: number; space_id: string; size: number; sealed: Buffer }
+  /** The domain half of a run; its state is the `jobs` row of the same id. Lives in its user's own space. */
+  runs: {
+    id: string
+    space_id: string
+    user_id: string
+    target_space_id: string
+    tags: string[]
+    collection: string | null
+    group_id: string | null
+    is_private: boolean
+    created_at: Generated<string>
+    started_at: string | null
+  }
+  run_files: {
+    run_id: string
+    index: number
+    space_id: string
+    path: string
+    uri: string
+    mime: string | null
+    size_bytes: number
+    blob_id: string | null
+    document_id: string | null
+    chunks: Generated<number>
+    status: Status
+    stage: Stage
+    percent: Generated<number>
+    error: string | null
+  }
+  /** One per path and space. `generation` counts its versions; only chunks of the current one are ever shown. */
+  documents: {
+    id: string
+    space_id: string
+    user_id: string
+    path: string
+    path_hash: string
+    uri: string
+    title: string
+    mime: string
+    bytes_size: number
+    source: 'upload'
+    tags: string[]
+    collection: string | null
+    group_id: string | null
+    is_private: boolean
+    blob_id: string
+    sha256: string
+    pipeline: string
+    generation: number
+    chunk_count: number
+    created_at: Generated<string>
+    last_ingested_at: Generated<string>
+  }
+  /** `start` and `end` are UTF-16 offsets into the document's text. `text_hash` names the embedding. */
+  chunks: {
+    id: string
+    space_id: string
+    document_id: string
+    generation: number
+    index: number
+    text: string
+    title_path: string[]
+    page: number | null
+    start: number
+    end: number
+    text_hash: string
+  }
+  /** Vectors as little-endian float32, by model and SHA-256 of the embedded text. */
+  embeddings: { space_id: string; model: string; text_hash: string; vector: Buffer }
+  /** The counter that the space's index file follows. `epoch` tells apart two databases with the same numbers. */
+  space_indexes: { space_id: string; epoch: Generated<string>; seq: number; erased_at: string | null }
+  /** The last change of each document, also of deleted ones, for index files that are behind. */
+  index_changes: { space_id: string; document_id: string; seq: number; changed_at: Generated<string> }
+}
+
+export type BlobRow = Selectable<IngestionTables['blobs']>
+export type RunRow = Selectable<IngestionTables['runs']>
+export type RunFileRow = Selectable<IngestionTables['run_files']>
+export type DocumentRow = Selectable<IngestionTables['documents']>
+export type ChunkRow = Selectable<IngestionTables['chunks']>

@@ -1,0 +1,121 @@
+import { AppError } from '@youworker/contracts/errors'
+import { type Breaker, createBreaker } from '@youworker/runtime/breaker'
+import type { Logger } from '@youworker/runtime/logger'
+import { settledWithin } from '@youworker/runtime/settled-within'
+import type { NatsConnection as CoreConnection, Status } from 'nats'
+import { Events } from 'nats'
+import { describeError } from './describe-error.ts'
+import { ReplyInbox } from '../requests/reply-inbox.ts'
+import { SendQueue } from './send-queue.ts'
+import { countsAgainstPeer, unavailable } from './transport-error.ts'
+
+const CHECK_MS = 2_000
+/** Refused publishes of live entries could fill a log. */
+const REFUSALS_LOGGED_EVERY_MS = 1_000
+
+interface Parts {
+  readonly core: CoreConnection
+  readonly service: string
+  readonly where: string
+  readonly logger: Logger
+}
+
+/** One connection of one service, with everything whose life is the connection's. Opaque outside this package. */
+export class NatsConnection {
+  readonly core: CoreConnection
+  readonly service: string
+  /** Hosts without credentials, for messages. */
+  readonly where: string
+  readonly logger: Logger
+  readonly sends = new SendQueue()
+  readonly inbox: ReplyInbox
+  closing = false
+  isUp = true
+  readonly #breakers = new Map<string, Breaker>()
+  readonly #listeners = new Set<() => void>()
+  #refusedSubscription: string | undefined
+  #refusalLoggedAt = 0
+
+  constructor({ core, service, where, logger }: Parts) {
+    this.core = core
+    this.service = service
+    this.where = where
+    this.logger = logger
+    this.inbox = new ReplyInbox(this)
+    void this.#watch()
+  }
+
+  /** One per owning service: only waiting in vain counts, an error that was answered does not. */
+  breakerOf(owner: string): Breaker {
+    const known = this.#breakers.get(owner)
+    if (known) return known
+    const breaker = createBreaker({ target: `The ${owner} service`, isFailure: countsAgainstPeer })
+    this.#breakers.set(owner, breaker)
+    return breaker
+  }
+
+  onReconnect(listener: () => void): Disposable {
+    const entry = () => listener()
+    this.#listeners.add(entry)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(entry) }
+  }
+
+  /** A subscription that the server refuses cannot be reported to whoever made it: the service is unhealthy until it restarts. */
+  subscriptionRefused(subject: string, error: unknown): void {
+    this.#refusedSubscription = subject
+    this.logger.error({ subject, error: describeError(error) }, `NATS refuses the subscription to ${subject}`)
+  }
+
+  async check(): Promise<void> {
+    const subject = this.#refusedSubscription
+    if (subject !== undefined) {
+      throw new AppError(
+        'SERVICE_UNAVAILABLE',
+        `NATS refuses ${this.service} the subscription to ${subject}; generate nats.conf again`,
+      )
+    }
+    const failure = unavailable(`NATS at ${this.where} does not answer; check that nats-server runs`)
+    if (!this.isUp || this.core.isClosed()) throw failure
+    const answered = this.core.flush().then(() => true)
+    if (!(await settledWithin(CHECK_MS, answered)) || !(await answered.catch(() => false))) throw failure
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.core.status()) {
+      if (status.type === Events.Disconnect) this.#lost()
+      else if (status.type === Events.Reconnect) this.#mended()
+      else if (status.type === Events.Error) this.#refused(status)
+    }
+    this.isUp = false
+    if (!this.closing) this.logger.error(`the connection to NATS at ${this.where} ended for good`)
+  }
+
+  #lost(): void {
+    if (!this.isUp) return
+    this.isUp = false
+    this.inbox.connectionLost()
+    if (!this.closing) this.logger.warn(`lost NATS at ${this.where}; connecting again`)
+  }
+
+  #mended(): void {
+    this.isUp = true
+    this.logger.info(`connected to NATS at ${this.where} again`)
+    for (const listener of this.#listeners) {
+      try {
+        listener()
+      } catch (error) {
+        this.logger.error({ error: describeError(error) }, 'a listener for the reconnect failed')
+      }
+    }
+  }
+
+  #refused({ permissionContext }: Status): void {
+    if (permissionContext?.operation !== 'publish') return
+    const { subject } = permissionContext
+    this.inbox.publishRefused(subject)
+    const now = Date.now()
+    if (now - this.#refusalLoggedAt < REFUSALS_LOGGED_EVERY_MS) return
+    this.#refusalLoggedAt = now
+    this.logger.error({ subject }, `NATS refuses ${this.service} to publish on ${subject}`)
+  }
+}

@@ -1,0 +1,235 @@
+import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import { chatAgent } from '@youworker/contracts/chat-agent'
+import { group } from '@youworker/contracts/group'
+import { EVENT_STREAM } from '@youworker/contracts/topology/subjects'
+import { newId } from '@youworker/runtime/id'
+import { silentLogger } from '@youworker/runtime/logger'
+import { testNats } from '@youworker/test-kit/nats'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { expect, test } from 'vitest'
+import { closeNats, connectNats } from '../connection/connect.ts'
+import { consumeEvents, createEventPublisher, type DeadLetter, type EventHandler, hearEvent, on } from './events.ts'
+
+const logger = silentLogger()
+
+const envelope = (type: string, data: Record<string, unknown>): EventEnvelope => ({
+  specversion: '1.0',
+  id: newId(),
+  source: type.split('.')[1] ?? '',
+  type,
+  time: new Date().toISOString(),
+  datacontenttype: 'application/json',
+  data,
+})
+const deletion = () => envelope(group.groupDeleted.subject, { group_id: newId(), user_id: newId() })
+const run = () => envelope(chatAgent.sessionDeleted.subject, { session_id: newId(), user_id: newId() })
+
+async function house() {
+  const stack = new AsyncDisposableStack()
+  const server = stack.use(await testNats())
+  const open = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
+  const nats = await open()
+  const publisher = createEventPublisher(nats, { logger })
+  const letters: DeadLetter[] = []
+  const consume = async (handlers: EventHandler[], deadLetter = async (letter: DeadLetter) => void letters.push(letter)) =>
+    stack.use(await consumeEvents(await open(), { service: 'ingestion', logger, handlers, deadLetter }))
+  return { stack, server, nats, open, publisher, consume, letters, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+test('the stream is made once, and events get dense numbers in their order; a repeat keeps its number', async () => {
+  await using h = await house()
+  const made = await h.publisher.stream()
+  expect(made.last_seq).toBe(0)
+  const events = Array.from({ length: 300 }, deletion)
+  expect(await h.publisher.publish(events)).toEqual(events.map((_, index) => index + 1))
+  expect(await h.publisher.publish(events.slice(10, 12))).toEqual([11, 12])
+  expect(await h.publisher.stream()).toEqual({ created: made.created, last_seq: 300 })
+  const { config } = await (await h.nats.core.jetstreamManager()).streams.info(EVENT_STREAM.name)
+  expect(config).toMatchObject({
+    subjects: EVENT_STREAM.subjects,
+    storage: 'file',
+    num_replicas: 1,
+    max_age: 7 * 86_400e9,
+    duplicate_window: 120e9,
+  })
+})
+
+test('without a stream publishing fails clearly; the publisher hears of reconnects', async () => {
+  await using h = await house()
+  await expect(h.publisher.publish([deletion()])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
+  let reconnects = 0
+  using _listening = h.publisher.onReconnect(() => void (reconnects += 1))
+  await h.server.stop()
+  await expect(h.publisher.publish([deletion()])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
+  await h.server.start()
+  await waitFor(() => reconnects === 1, { what: 'the reconnect' })
+})
+
+test('two replicas share one durable: every wanted event is handled exactly once, unwanted ones by nobody', async () => {
+  await using h = await house()
+  await h.publisher.stream()
+  const events = Array.from({ length: 200 }, (_, n) => (n % 4 === 0 ? run() : deletion()))
+  await h.publisher.publish(events.slice(0, 50))
+  const handled: [number, string][] = []
+  const replica = (index: number) => [
+    on(group.groupDeleted, async ({ group_id }, { id, data }) => {
+      expect(group_id).toBe(data['group_id'])
+      handled.push([index, id])
+    }),
+    on(group.groupCreated, async () => {
+      throw new Error('never published')
+    }),
+  ]
+  await h.consume(replica(0))
+  await h.consume(replica(1))
+  await h.publisher.publish(events.slice(50))
+  const wanted = events.filter(({ type }) => type === group.groupDeleted.subject).map(({ id }) => id)
+  await waitFor(() => handled.length >= wanted.length, { what: 'all events' })
+  await waitFor(async () => (await consumerInfo(h)).num_pending + (await consumerInfo(h)).num_ack_pending === 0, {
+    what: 'all acknowledged',
+  })
+  expect(handled.map(([, id]) => id).sort()).toEqual(wanted.sort())
+})
+
+test('poison goes to the dead letters with a reason after 5 deliveries and holds up nothing', async () => {
+  await using h = await house()
+  await h.publisher.stream()
+  const [poison, ...good] = Array.from({ length: 60 }, deletion)
+  if (!poison) throw new Error('no event')
+  const tries = new Map<string, number>()
+  await h.consume([
+    on(group.groupDeleted, async (_, { id }) => {
+      tries.set(id, (tries.get(id) ?? 0) + 1)
+      if (id === poison.id) throw new Error('cannot be digested')
+    }),
+  ])
+  await h.publisher.publish([poison])
+  const malformed = envelope(group.groupDeleted.subject, { group_id: 'no id' })
+  await h.publisher.publish([malformed, ...good])
+  h.nats.core.publish(group.groupDeleted.subject, Uint8Array.of(0xff, 0x00, 0x7b))
+  await waitFor(() => good.every(({ id }) => tries.get(id) === 1), { what: 'the good events', timeoutMs: 5_000 })
+  await waitFor(() => h.letters.length === 3, { what: 'the dead letters' })
+  const [first, second, last] = h.letters
+  expect(JSON.parse(first?.envelope_json ?? '')).toEqual(malformed)
+  expect(first?.reason).toMatch(/^not an event of/)
+  expect(second?.reason).toMatch(/^not an event of/)
+  expect(JSON.parse(last?.envelope_json ?? '')).toEqual(poison)
+  expect(last?.reason).toBe('failed 5 times, at last with: cannot be digested')
+  expect(tries.get(poison.id)).toBe(5)
+  await waitFor(async () => (await consumerInfo(h)).num_ack_pending === 0, { what: 'all acknowledged' })
+})
+
+test('a dead letter that cannot be kept leaves the event where it is', async () => {
+  await using h = await house()
+  await h.publisher.stream()
+  await h.publisher.publish([envelope(group.groupDeleted.subject, {})])
+  const kept: string[] = []
+  let isDown = true
+  await h.consume([on(group.groupDeleted, async () => {})], async ({ reason }) => {
+    if (isDown) {
+      isDown = false
+      throw new Error('database away')
+    }
+    kept.push(reason)
+  })
+  await waitFor(() => kept.length === 1, { what: 'the dead letter' })
+  expect(kept).toEqual([expect.stringMatching(/^not an event of/)])
+})
+
+test('slow handlers hold up nobody until all places are taken, and stopping waits for them', async () => {
+  await using h = await house()
+  await h.publisher.stream()
+  const gate = Promise.withResolvers<void>()
+  const slow = Array.from({ length: 10 }, deletion)
+  const slowIds = new Set(slow.map(({ id }) => id))
+  const done: string[] = []
+  const consumer = await h.consume([
+    on(group.groupDeleted, async (_, { id }) => {
+      if (slowIds.has(id)) await gate.promise
+      done.push(id)
+    }),
+  ])
+  await h.publisher.publish(slow)
+  const quick = Array.from({ length: 100 }, deletion)
+  await h.publisher.publish(quick)
+  await waitFor(() => done.length === 100, { what: 'the quick events' })
+  let stopped = false
+  const stopping = consumer[Symbol.asyncDispose]().then(() => (stopped = true))
+  await h.nats.core.flush()
+  expect(stopped).toBe(false)
+  gate.resolve()
+  await stopping
+  expect(done).toHaveLength(110)
+})
+
+test('a store that was deleted while the server was down is made again, and events flow again', async () => {
+  await using h = await house()
+  const before = await h.publisher.stream()
+  const handled = new Set<string>()
+  await h.consume([on(group.groupDeleted, async (_, { id }) => void handled.add(id))])
+  const [first, second] = [deletion(), deletion()]
+  await h.publisher.publish([first])
+  await waitFor(() => handled.has(first.id), { what: 'the first event' })
+  await h.server.stop()
+  await h.server.deleteStore()
+  await h.server.start()
+  const after = await waitFor(() => h.publisher.stream(), { what: 'the stream' })
+  expect(after.created).not.toBe(before.created)
+  await waitFor(() => h.publisher.publish([second]), { what: 'publishing' })
+  await waitFor(() => handled.has(second.id), { what: 'the second event' })
+})
+
+test('a durable that is deleted under us, and a server that is only restarted, cost nothing', async () => {
+  await using h = await house()
+  await h.publisher.stream()
+  const handled = new Set<string>()
+  await h.consume([on(group.groupDeleted, async (_, { id }) => void handled.add(id))])
+  const manager = await h.nats.core.jetstreamManager()
+  await manager.consumers.delete(EVENT_STREAM.name, 'ingestion')
+  const [first, second] = [deletion(), deletion()]
+  await h.publisher.publish([first])
+  await waitFor(() => handled.has(first.id), { what: 'the event after the durable was deleted' })
+  await h.server.stop()
+  await h.server.start()
+  await waitFor(() => h.publisher.publish([second]), { what: 'publishing' })
+  await waitFor(() => handled.has(second.id), { what: 'the event after the restart' })
+  expect([...handled]).toEqual([first.id, second.id])
+})
+
+test('a service that wants other events than before gets those too', async () => {
+  await using h = await house()
+  await h.publisher.stream()
+  const first = await h.consume([on(group.groupDeleted, async () => {})])
+  await first[Symbol.asyncDispose]()
+  const handled: string[] = []
+  await h.consume([
+    on(group.groupDeleted, async (_, { id }) => void handled.push(id)),
+    on(chatAgent.sessionDeleted, async (_, { id }) => void handled.push(id)),
+  ])
+  const events = [run(), deletion()]
+  await h.publisher.publish(events)
+  await waitFor(() => handled.length === 2, { what: 'both events' })
+  expect(handled.sort()).toEqual(events.map(({ id }) => id).sort())
+})
+
+test('everyone connected hears an event, and a listener with a bug harms nobody', async () => {
+  await using h = await house()
+  await h.publisher.stream()
+  const other = await h.open()
+  const heard: string[] = []
+  using _one = hearEvent(h.nats, group.groupDeleted, ({ group_id }) => void heard.push(group_id))
+  using _two = hearEvent(other, group.groupDeleted, (_, { id }) => {
+    heard.push(id)
+    throw new Error('a bug')
+  })
+  await Promise.all([h.nats.core.flush(), other.core.flush()])
+  h.nats.core.publish(group.groupDeleted.subject, '{"nonsense":')
+  const events = [deletion(), deletion()]
+  await h.publisher.publish(events)
+  await waitFor(() => heard.length >= 4, { what: 'both events at both' })
+  expect(heard.sort()).toEqual(events.flatMap(({ id, data }) => [id, String(data['group_id'])]).sort())
+})
+
+async function consumerInfo({ nats }: Awaited<ReturnType<typeof house>>) {
+  return (await nats.core.jetstreamManager()).consumers.info(EVENT_STREAM.name, 'ingestion')
+}

@@ -1,0 +1,99 @@
+import type { Event } from '@youworker/contracts/define'
+import { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { Logger } from '@youworker/runtime/logger'
+import { z } from 'zod'
+import { type NatsConnection, onReconnect } from '../connection/connect.ts'
+import { describeError } from '../connection/describe-error.ts'
+import { EventConsumer, type DeadLetter, type EventHandler } from './event-consumer.ts'
+import { ensureStream, jetStreamError } from './event-stream.ts'
+import { decodeJson, encodeJson, HEADER, line } from '../requests/wire.ts'
+
+export type { DeadLetter, EventHandler }
+
+/** The port that the relay of an outbox publishes through. */
+export interface EventPublisher {
+  /** Makes the stream when there is none. Another `created` than before means that the store was lost. */
+  stream(): Promise<{ created: string; last_seq: number }>
+  /** The stream's numbers of the events, in their order; rejects when any of them was not stored. Repeats are dropped by id. */
+  publish(envelopes: readonly EventEnvelope[]): Promise<readonly number[]>
+  onReconnect(listener: () => void): Disposable
+}
+
+interface ConsumeOptions {
+  /** Also the name of its durable: replicas share the events. */
+  readonly service: string
+  readonly logger: Logger
+  readonly handlers: readonly EventHandler[]
+  /** Keeps an event that cannot be handled; until it does, the event comes again. */
+  readonly deadLetter: (letter: DeadLetter) => Promise<void>
+}
+
+const ACK_MS = 5_000
+
+const PublishAck = z.union([
+  z.object({ error: z.object({ description: z.string() }) }),
+  z.object({ seq: z.number().int().positive(), error: z.undefined().optional() }),
+])
+
+export function createEventPublisher(nats: NatsConnection, { logger }: { logger: Logger }): EventPublisher {
+  const publishOne = async (envelope: EventEnvelope): Promise<number> => {
+    const lines = line(HEADER.messageId, envelope.id)
+    const reply = await nats.inbox.ask({ subject: envelope.type, data: encodeJson(envelope), lines, waitMs: ACK_MS })
+    const ack = PublishAck.parse(decodeJson(reply.data))
+    if (ack.error) throw new Error(ack.error.description)
+    return ack.seq
+  }
+  return {
+    stream: () => ensureStream(nats),
+    async publish(envelopes) {
+      try {
+        return await Promise.all(envelopes.map(publishOne))
+      } catch (error) {
+        logger.debug({ error: describeError(error) }, 'events could not be published')
+        throw jetStreamError(nats, error)
+      }
+    },
+    onReconnect: (listener) => onReconnect(nats, listener),
+  }
+}
+
+/**
+ * Hands every event to its handler at least once, whichever replica takes it; handlers write an inbox row to make it
+ * once. Order is not promised. Rejects when JetStream is not usable.
+ */
+export async function consumeEvents(nats: NatsConnection, options: ConsumeOptions): Promise<AsyncDisposable> {
+  const consumer = new EventConsumer(nats, options)
+  await consumer.start()
+  return consumer
+}
+
+/** A handler with the types of its event. */
+export const on = <P extends z.ZodType>(
+  event: Event<P>,
+  handle: (data: z.output<P>, envelope: EventEnvelope) => Promise<void>,
+): EventHandler => ({
+  event,
+  // The consumer has parsed it with this event's schema.
+  handle: (data, envelope) => handle(data as z.output<P>, envelope),
+})
+
+/** Every replica hears the event, as long as it is connected: for caches and open streams, never for effects. */
+export function hearEvent<P extends z.ZodType>(
+  nats: NatsConnection,
+  event: Event<P>,
+  listener: (data: z.output<P>, envelope: EventEnvelope) => void,
+): Disposable {
+  const { subject } = event
+  const subscription = nats.core.subscribe(subject, {
+    callback: (refused, message) => {
+      if (refused) return nats.subscriptionRefused(subject, refused)
+      try {
+        const envelope = EventEnvelope.parse(decodeJson(message.data))
+        listener(event.payload.parse(envelope.data), envelope)
+      } catch (error) {
+        nats.logger.error({ subject, error: describeError(error) }, 'an event could not be heard')
+      }
+    },
+  })
+  return { [Symbol.dispose]: () => subscription.unsubscribe() }
+}

@@ -1,0 +1,88 @@
+import type { RunEntry } from '@youworker/contracts/run-log'
+import { healthContract } from '@youworker/contracts/health'
+import { liveSubject } from '@youworker/contracts/topology/subjects'
+import { newId } from '@youworker/runtime/id'
+import { silentLogger } from '@youworker/runtime/logger'
+import { testNats } from '@youworker/test-kit/nats'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { expect, test } from 'vitest'
+import { createClient } from '../requests/client.ts'
+import { closeNats, connectNats, onReconnect } from '../connection/connect.ts'
+import { hearLive, publishLive } from './live.ts'
+import { serveHealth } from '../requests/server.ts'
+import { onWake, wake } from './wake.ts'
+
+const logger = silentLogger()
+const token = (n: number, text: string): RunEntry => ({ n, body: { event: 'token', data: { text } } })
+
+test('live entries arrive in order at every viewer of that run, after a restart of the server too', async () => {
+  await using server = await testNats()
+  await using stack = new AsyncDisposableStack()
+  const open = async (service: string) => stack.adopt(await connectNats({ url: server.url, service, logger }), closeNats)
+  const [agent, gateway] = [await open('chat-agent'), await open('gateway')]
+  const runId = newId()
+  const heard: RunEntry[][] = [[], []]
+  using first = hearLive(gateway, runId, (entry) => void heard[0]?.push(entry))
+  using _second = hearLive(gateway, runId, (entry) => {
+    heard[1]?.push(entry)
+    throw new Error('a viewer with a bug')
+  })
+  await gateway.core.flush()
+
+  const entries = Array.from({ length: 50 }, (_, n) => token(1_000_001 + n, `wörd ${n} 🙂`))
+  for (const entry of entries) publishLive(agent, runId, entry)
+  publishLive(agent, newId(), token(1, 'another run'))
+  agent.core.publish(liveSubject(runId), 'no JSON')
+  agent.core.publish(liveSubject(runId), '7')
+  await waitFor(() => heard.every(({ length }) => length === 50), { what: 'all entries' })
+  expect(heard).toEqual([entries, entries])
+
+  let reconnects = 0
+  using _reconnected = onReconnect(gateway, () => {
+    reconnects += 1
+    throw new Error('a listener with a bug')
+  })
+  await server.stop()
+  publishLive(agent, runId, token(2, 'lost'))
+  first[Symbol.dispose]()
+  await server.start()
+  await waitFor(
+    () => {
+      if (reconnects === 1) publishLive(agent, runId, token(3, 'again'))
+      return heard[1]?.at(-1)?.n === 3
+    },
+    { what: 'an entry after the restart' },
+  )
+  expect(heard[0]).toHaveLength(50)
+})
+
+test('a wake reaches every replica, and only that kind', async () => {
+  await using server = await testNats()
+  await using stack = new AsyncDisposableStack()
+  const open = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
+  const [one, two] = [await open(), await open()]
+  const woken = [0, 0, 0]
+  const count = (index: number) => () => void (woken[index] = (woken[index] ?? 0) + 1)
+  using _a = onWake(one, 'ingestion', 'run', count(0))
+  using _b = onWake(two, 'ingestion', 'run', count(1))
+  using _c = onWake(two, 'ingestion', 'other', count(2))
+  await Promise.all([one.core.flush(), two.core.flush()])
+  wake(one, 'ingestion', 'run')
+  await waitFor(() => woken[0] === 1 && woken[1] === 1, { what: 'both replicas' })
+  expect(woken[2]).toBe(0)
+})
+
+test('health names what is down and what to do', async () => {
+  await using server = await testNats()
+  await using stack = new AsyncDisposableStack()
+  const nats = stack.adopt(await connectNats({ url: server.url, service: 'group', logger }), closeNats)
+  const down = async () => {
+    throw new Error('start Postgres')
+  }
+  stack.use(await serveHealth(nats, 'group', { nats: async () => {}, postgres: down }, { logger }))
+  const { components } = await createClient(nats, healthContract('group')).checkHealth({})
+  expect(components).toEqual([
+    { name: 'nats', status: 'ok', latency_ms: expect.any(Number) },
+    { name: 'postgres', status: 'down', latency_ms: expect.any(Number), message: 'start Postgres' },
+  ])
+})

@@ -1,0 +1,28 @@
+import { wakeSubject } from '@youworker/contracts/topology/subjects'
+import type { NatsConnection } from '../connection/connect.ts'
+import { describeError } from '../connection/describe-error.ts'
+
+/** Tells every replica's worker that there is a new job. Never throws: workers also poll. */
+export function wake(nats: NatsConnection, service: string, kind: string): void {
+  if (!nats.isUp) return
+  try {
+    nats.core.publish(wakeSubject(service, kind))
+  } catch (error) {
+    nats.logger.debug({ kind, error: describeError(error) }, 'a worker was not woken')
+  }
+}
+
+export function onWake(nats: NatsConnection, service: string, kind: string, fn: () => void): Disposable {
+  const subject = wakeSubject(service, kind)
+  const subscription = nats.core.subscribe(subject, {
+    callback: (refused) => {
+      if (refused) return nats.subscriptionRefused(subject, refused)
+      try {
+        fn()
+      } catch (error) {
+        nats.logger.error({ subject, error: describeError(error) }, 'waking a worker failed')
+      }
+    },
+  })
+  return { [Symbol.dispose]: () => subscription.unsubscribe() }
+}

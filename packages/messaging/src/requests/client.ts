@@ -1,0 +1,142 @@
+import type { CallInput, CallOutput, Contract, Request, RequestNames } from '@youworker/contracts/define'
+import { requestsOf } from '@youworker/contracts/define'
+import { ALWAYS_ALLOWED, AppError, type ErrorCode } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import { ownerOf } from '@youworker/contracts/topology/subjects'
+import type { Breaker } from '@youworker/runtime/breaker'
+import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { retry } from '@youworker/runtime/retry'
+import type { Msg, MsgHdrs } from 'nats'
+import type { NatsConnection } from '../connection/connect.ts'
+import { isLost, isUnsent } from '../connection/transport-error.ts'
+import { argsLine, decodeError, decodeJson, encodeJson, HEADER, line, splitBytes } from './wire.ts'
+
+/** For whom and for how long a call is made. A handler's context is one. */
+export interface CallScope {
+  readonly caller?: { readonly token: string } | undefined
+  readonly correlationId?: string | undefined
+  readonly traceparent?: string | undefined
+  /** Epoch ms; the contract's own limit holds as well. */
+  readonly deadline?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface CallOptions {
+  /** Instead of the contract's `deadlineMs`. */
+  readonly timeoutMs?: number
+  readonly idempotencyKey?: string | undefined
+}
+
+/** Every request of a contract as a plain async method. */
+export type Client<C extends Contract> = {
+  readonly [K in RequestNames<C>]: (input: CallInput<C[K]>, options?: CallOptions) => Promise<CallOutput<C[K]>>
+}
+
+/** What is known of a request before it is made. */
+interface Route {
+  readonly nats: NatsConnection
+  readonly request: Request
+  readonly breaker: Breaker
+  readonly mayCross: ReadonlySet<ErrorCode>
+}
+
+const RETRY = { attempts: 4, baseMs: 50, maxMs: 500 } as const
+const NOBODY: CallScope = {}
+
+/**
+ * Calls fail with the codes of the contract, or with those that may always cross: silence is `DEADLINE_EXCEEDED`; nobody
+ * there, a lost connection and a refused permission are `SERVICE_UNAVAILABLE`; an aborted signal rejects with its reason.
+ */
+export function createClient<C extends Contract>(
+  nats: NatsConnection,
+  contract: C,
+): Client<C> & { as(scope: CallScope): Client<C> } {
+  const methods: PropertyDescriptorMap = {}
+  for (const [name, request] of requestsOf(contract)) {
+    const breaker = nats.breakerOf(ownerOf(request.subject))
+    const route: Route = { nats, request, breaker, mayCross: new Set([...request.errors, ...ALWAYS_ALLOWED]) }
+    methods[name] = {
+      get(this: { scope: CallScope }) {
+        const { scope } = this
+        return (input: unknown, options?: CallOptions) => call(route, scope, input, options)
+      },
+    }
+  }
+  // Methods are getters on one prototype: a call for one caller makes one small object, not a closure per request.
+  const prototype: object = Object.defineProperties({}, methods)
+  const bind = (scope: CallScope) => Object.assign(Object.create(prototype), { scope })
+  return Object.assign(bind(NOBODY), { as: bind })
+}
+
+async function call(
+  route: Route,
+  scope: CallScope,
+  input: unknown,
+  { timeoutMs, idempotencyKey }: CallOptions = {},
+): Promise<unknown> {
+  const { nats, request, breaker } = route
+  const { subject } = request
+  const own = Date.now() + (timeoutMs ?? request.deadlineMs)
+  const deadline = scope.deadline === undefined ? own : Math.min(own, scope.deadline)
+  const { data, args } = encodeInput(request, input)
+  let lines = `${HEADER.deadline}: ${Math.floor(deadline)}\r\n${args}`
+  lines += line(HEADER.correlationId, scope.correlationId ?? newCorrelationId())
+  lines += line(HEADER.traceparent, scope.traceparent ?? newTraceparent())
+  if (scope.caller && request.auth === 'user') lines += line(HEADER.token, scope.caller.token)
+  if (idempotencyKey !== undefined) lines += line(HEADER.idempotencyKey, idempotencyKey)
+  const { signal } = scope
+  const attempt = async () => {
+    const waitMs = deadline - Date.now()
+    if (waitMs <= 0) throw new AppError('DEADLINE_EXCEEDED', `No time was left for ${subject}; try again`, { retryAfter: 1 })
+    return breaker.run(() => nats.inbox.ask({ subject, data, lines, waitMs, signal }))
+  }
+  const reply = await retry(attempt, { ...RETRY, signal, isRetryable: request.repeatable ? isLost : isUnsent })
+  return decodeReply(route, reply)
+}
+
+function encodeInput(request: Request, input: unknown): { data: Uint8Array; args: string } {
+  const { bytes, json } = request.body === 'bytes' ? splitBytes(input) : { bytes: undefined, json: input }
+  const data = bytes ?? encodeJson(json)
+  const args = bytes ? argsLine(json) : ''
+  const size = data.length + args.length
+  if (size <= LIMITS.wire) return { data, args }
+  throw new AppError('PAYLOAD_TOO_LARGE', `The request is ${size} bytes; ${LIMITS.wire} fit into one`)
+}
+
+function decodeReply({ request, mayCross }: Route, reply: Msg): unknown {
+  const { data } = reply
+  const headers = headersOf(request, reply)
+  const code = headers?.get(HEADER.errorCode)
+  if (code) throw peerError(request, mayCross, code, data)
+  if (request.reply === 'json') return checked(request, () => decodeJson(data))
+  const rest = checked(request, () => JSON.parse(headers?.get(HEADER.args) || '{}'))
+  return Object.assign(rest, { bytes: data })
+}
+
+function headersOf(request: Request, reply: Msg): MsgHdrs | undefined {
+  try {
+    return reply.headers
+  } catch (cause) {
+    throw new AppError('INTERNAL_ERROR', `The answer of ${request.subject} has headers that cannot be read`, { cause })
+  }
+}
+
+function checked(request: Request, read: () => unknown): object {
+  try {
+    const parsed = request.output.safeParse(read())
+    if (parsed.success) return Object(parsed.data)
+    throw parsed.error
+  } catch (cause) {
+    throw new AppError('INTERNAL_ERROR', `The answer of ${request.subject} is not what its contract says`, { cause })
+  }
+}
+
+function peerError(request: Request, mayCross: ReadonlySet<ErrorCode>, code: string, data: Uint8Array): AppError {
+  try {
+    const error = decodeError(code, data)
+    if (mayCross.has(error.code)) return error
+    return new AppError('INTERNAL_ERROR', `${request.subject} failed in a way its contract does not name`, { cause: error })
+  } catch (cause) {
+    return new AppError('INTERNAL_ERROR', `${request.subject} failed without saying how`, { cause })
+  }
+}

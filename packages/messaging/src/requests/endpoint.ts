@@ -1,0 +1,169 @@
+import type { Request } from '@youworker/contracts/define'
+import { ALWAYS_ALLOWED, AppError, type ErrorCode } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import type { Logger } from '@youworker/runtime/logger'
+import { metrics } from '@youworker/runtime/health/metrics'
+import type { ServiceMsg } from 'nats'
+import type { CallContext } from './context.ts'
+import { describeError } from '../connection/describe-error.ts'
+import { type IncomingCall, readCall } from './incoming-call.ts'
+import type { SendQueue } from '../connection/send-queue.ts'
+import type { TokenVerifier } from '../tokens/token-verifier.ts'
+import { argsLine, decodeJson, encodeError, encodeJson, HEADER, linesOf, NO_BYTES, splitBytes } from './wire.ts'
+
+export interface Load {
+  inFlight: number
+  readonly maxInFlight: number
+  /** Called when the last running request ends. */
+  idle: () => void
+}
+
+interface EndpointParts {
+  readonly request: Request
+  readonly handle: (input: unknown, context: CallContext) => Promise<unknown>
+  readonly verifier: TokenVerifier | undefined
+  readonly logger: Logger
+  readonly load: Load
+  readonly sends: SendQueue
+  readonly service: string
+}
+
+const MAX_KEY = 255
+const BUSY = new AppError('SERVICE_UNAVAILABLE', 'Too many requests are running; try again in a second', { retryAfter: 1 })
+
+/** One served request: from the message to exactly one reply. Nothing that happens here may throw into the connection. */
+export class Endpoint {
+  readonly #parts: EndpointParts
+  readonly #mayCross: ReadonlySet<ErrorCode>
+  readonly #duration: { observe(seconds: number): void }
+
+  constructor(parts: EndpointParts) {
+    this.#parts = parts
+    this.#mayCross = new Set([...parts.request.errors, ...ALWAYS_ALLOWED])
+    this.#duration = metrics.rpcDuration.labels(parts.request.subject)
+  }
+
+  receive(message: ServiceMsg): void {
+    const { load, logger, request } = this.#parts
+    if (load.inFlight >= load.maxInFlight) {
+      this.#send(message, encodeError(BUSY), `${HEADER.errorCode}: ${BUSY.code}\r\n`)
+      return
+    }
+    load.inFlight += 1
+    const started = performance.now()
+    this.#serve(message)
+      .catch((error: unknown) =>
+        logger.error({ subject: request.subject, error: describeError(error) }, 'a request could not be answered'),
+      )
+      .finally(() => {
+        this.#duration.observe((performance.now() - started) / 1_000)
+        load.inFlight -= 1
+        if (load.inFlight === 0) load.idle()
+      })
+  }
+
+  /** Ends when the handler does, though the caller may have been answered before. */
+  async #serve(message: ServiceMsg): Promise<void> {
+    const call = this.#readCall(message)
+    if (!call) return
+    let answered = false
+    const tooLate = () => {
+      const error = new AppError('DEADLINE_EXCEEDED', `${this.#parts.request.subject} took too long; try again`, {
+        retryAfter: 1,
+      })
+      if (!answered) this.#fail(message, call, error)
+      answered = true
+      call.expire(error)
+    }
+    const waitMs = call.deadline - Date.now()
+    if (waitMs <= 0) return tooLate()
+    const timer = setTimeout(tooLate, waitMs)
+    try {
+      const output = await this.#run(message, call)
+      if (!answered) this.#reply(message, output)
+    } catch (error) {
+      if (!answered) this.#fail(message, call, error)
+    } finally {
+      answered = true
+      clearTimeout(timer)
+    }
+  }
+
+  /** The library throws on malformed headers. */
+  #readCall(message: ServiceMsg): IncomingCall | undefined {
+    try {
+      return readCall(message.headers, this.#parts.request.deadlineMs)
+    } catch (cause) {
+      const error = new AppError('VALIDATION_ERROR', 'The headers of the request cannot be read', { cause })
+      this.#send(message, encodeError(error), `${HEADER.errorCode}: ${error.code}\r\n`)
+      return undefined
+    }
+  }
+
+  async #run(message: ServiceMsg, call: IncomingCall): Promise<unknown> {
+    const { request, verifier, handle } = this.#parts
+    const size = message.data.length + (call.args?.length ?? 0)
+    if (size > LIMITS.wire) {
+      throw new AppError('PAYLOAD_TOO_LARGE', `The request is ${size} bytes; ${LIMITS.wire} fit into one`)
+    }
+    if ((call.idempotencyKey?.length ?? 0) > MAX_KEY) {
+      throw new AppError('VALIDATION_ERROR', `An idempotency key has at most ${MAX_KEY} characters`)
+    }
+    if (request.auth !== 'user') return handle(this.#input(message, call), call.context())
+    if (call.token === undefined || !verifier) {
+      throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the request carries no access token; sign in first')
+    }
+    const caller = await verifier.verify(call.token, request.audience)
+    return handle(this.#input(message, call), call.userContext(caller))
+  }
+
+  #input({ data }: ServiceMsg, { args }: IncomingCall): unknown {
+    const { request } = this.#parts
+    const isBytes = request.body === 'bytes'
+    let json: unknown
+    try {
+      json = isBytes ? JSON.parse(args ?? '{}') : decodeJson(data)
+    } catch (cause) {
+      throw new AppError('VALIDATION_ERROR', 'The request is not valid JSON', { cause })
+    }
+    const parsed = request.input.safeParse(json)
+    if (!parsed.success) throw AppError.fromZod(parsed.error)
+    return isBytes ? { ...Object(parsed.data), bytes: data } : parsed.data
+  }
+
+  #reply(message: ServiceMsg, output: unknown): void {
+    const { request } = this.#parts
+    const isBytes = request.reply === 'bytes'
+    const { bytes, json } = isBytes ? splitBytes(output) : { bytes: NO_BYTES, json: output }
+    const parsed = request.output.safeParse(json)
+    if (!parsed.success)
+      throw new Error(`the handler of ${request.subject} broke its contract`, { cause: AppError.fromZod(parsed.error) })
+    const data = isBytes ? bytes : encodeJson(parsed.data)
+    const lines = isBytes ? argsLine(parsed.data) : ''
+    const size = data.length + lines.length
+    if (size > LIMITS.wire) throw new Error(`the reply of ${request.subject} is ${size} bytes; ${LIMITS.wire} fit into one`)
+    this.#send(message, data, lines)
+  }
+
+  #fail(message: ServiceMsg, { correlationId }: IncomingCall, error: unknown): void {
+    const { request, logger, service } = this.#parts
+    const { subject } = request
+    let known = error instanceof AppError && this.#mayCross.has(error.code) ? error : undefined
+    if (!known || known.code === 'INTERNAL_ERROR' || known.code === 'DATABASE_ERROR') {
+      logger.error({ subject, correlation_id: correlationId, error: describeError(error) }, `${subject} failed`)
+      known ??= new AppError('INTERNAL_ERROR', `Something broke in ${service}; look for ${correlationId} in its log`)
+    }
+    this.#send(message, encodeError(known), `${HEADER.errorCode}: ${known.code}\r\n`)
+  }
+
+  #send(message: ServiceMsg, data: Uint8Array, lines: string): void {
+    const { sends, request, logger } = this.#parts
+    sends.add(() => {
+      try {
+        message.respond(data, lines === '' ? undefined : { headers: linesOf(lines) })
+      } catch (error) {
+        logger.warn({ subject: request.subject, error: describeError(error) }, 'a reply could not be sent')
+      }
+    })
+  }
+}

@@ -1,0 +1,125 @@
+import type { AppError } from '@youworker/contracts/errors'
+import { createInbox, type Msg, type NatsConnection as CoreConnection, type Subscription } from 'nats'
+import type { SendQueue } from '../connection/send-queue.ts'
+import { TransportError, unavailable } from '../connection/transport-error.ts'
+import { linesOf } from './wire.ts'
+
+interface Connection {
+  readonly core: CoreConnection
+  readonly service: string
+  readonly isUp: boolean
+  readonly sends: SendQueue
+}
+
+interface Pending {
+  readonly subject: string
+  settle(error: Error | undefined, reply?: Msg): void
+}
+
+interface Question {
+  readonly subject: string
+  readonly data: Uint8Array
+  /** Header lines, made by `wire.ts`. */
+  readonly lines: string
+  readonly waitMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * One subscription for the replies of all requests of a connection. Unlike the one of the library it ends every
+ * waiting request when the connection is lost or its subject is refused, and can be told to stop waiting.
+ */
+export class ReplyInbox {
+  readonly #connection: Connection
+  readonly #pending = new Map<string, Pending>()
+  #prefix = ''
+  #subscription: Subscription | undefined
+  #next = 0
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** The reply, whatever it says; a `TransportError` when there is none; the signal's reason when it aborts. */
+  ask({ subject, data, lines, waitMs, signal }: Question): Promise<Msg> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason)
+      const { core, isUp, sends } = this.#connection
+      if (!isUp || core.isClosed()) return reject(unavailable('The connection to NATS is lost; try again', 'unsent'))
+      const token = (this.#next += 1).toString(36)
+      const onAbort = () => settle(signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
+      const settle = (error: Error | undefined, reply?: Msg) => {
+        if (!this.#pending.delete(token)) return
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', onAbort)
+        if (reply) resolve(reply)
+        else reject(error ?? unavailable('No reply'))
+      }
+      const timer = setTimeout(() => settle(late(subject, waitMs)), waitMs)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#pending.set(token, { subject, settle })
+      sends.add(() => {
+        if (!this.#pending.has(token)) return
+        try {
+          this.#subscribe()
+          core.publish(subject, data, { reply: this.#prefix + token, headers: linesOf(lines) })
+        } catch (cause) {
+          const message = 'The request could not be sent; try again'
+          settle(new TransportError('unsent', 'SERVICE_UNAVAILABLE', message, { cause, retryAfter: 1 }))
+        }
+      })
+    })
+  }
+
+  connectionLost(): void {
+    for (const pending of this.#pending.values()) pending.settle(unavailable('The connection to NATS was lost; try again'))
+  }
+
+  publishRefused(subject: string): void {
+    for (const pending of this.#pending.values()) {
+      if (pending.subject !== subject) continue
+      pending.settle(
+        unavailable(`NATS does not let ${this.#connection.service} send to ${subject}; generate nats.conf again`, 'refused'),
+      )
+    }
+  }
+
+  #subscribe(): void {
+    if (this.#subscription) return
+    const { core, service } = this.#connection
+    this.#prefix = `${createInbox(`_INBOX.${service}`)}.`
+    this.#subscription = core.subscribe(`${this.#prefix}*`, {
+      callback: (error, reply) => (error ? this.#inboxRefused() : this.#receive(reply)),
+    })
+  }
+
+  #receive(reply: Msg): void {
+    const pending = this.#pending.get(reply.subject.slice(this.#prefix.length))
+    if (!pending) return
+    if (isNobody(reply)) pending.settle(unavailable(`Nobody serves ${pending.subject} at the moment; try again`, 'unsent'))
+    else pending.settle(undefined, reply)
+  }
+
+  #inboxRefused(): void {
+    this.#subscription = undefined
+    const message = `NATS does not let ${this.#connection.service} hear its replies; generate nats.conf again`
+    for (const pending of this.#pending.values()) pending.settle(unavailable(message, 'refused'))
+  }
+}
+
+/** The library reads headers on first use and throws on malformed ones, which in a callback would end the connection. */
+function isNobody(reply: Msg): boolean {
+  try {
+    return reply.headers?.code === 503 && reply.data.length === 0
+  } catch {
+    return false
+  }
+}
+
+/** A peer is only blamed for silence when it had this long to answer. */
+const FAIR_MS = 1_000
+
+function late(subject: string, waitMs: number): AppError {
+  const message = `${subject} did not answer in ${Math.round(waitMs)} ms; try again later`
+  return new TransportError(waitMs < FAIR_MS ? 'hurried' : 'late', 'DEADLINE_EXCEEDED', message, { retryAfter: 1 })
+}

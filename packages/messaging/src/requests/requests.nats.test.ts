@@ -1,0 +1,397 @@
+import type { Contract } from '@youworker/contracts/define'
+import { AppError } from '@youworker/contracts/errors'
+import { group } from '@youworker/contracts/group'
+import { ingestion } from '@youworker/contracts/ingestion'
+import { LIMITS } from '@youworker/contracts/limits'
+import { createLogger, type Logger, silentLogger } from '@youworker/runtime/logger'
+import { type TestNats, testNats } from '@youworker/test-kit/nats'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { connect, headers } from 'nats'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createClient } from './client.ts'
+import { closeNats, connectNats, type NatsConnection, natsCheck } from '../connection/connect.ts'
+import { type CallContext, type Handlers, serve } from './server.ts'
+
+const Text = z.object({ text: z.string() })
+/** Real subjects, so that owner and queue are real too; the shapes are this test's. */
+const contract = {
+  echo: {
+    ...group.getGroup,
+    auth: 'none',
+    input: Text.extend({ n: z.number().default(7) }),
+    output: Text.extend({ n: z.number() }),
+  },
+  write: { ...group.createGroup, auth: 'none', input: Text, output: Text },
+  bytes: {
+    ...ingestion.writeUpload,
+    subject: group.updateGroup.subject,
+    auth: 'none',
+    input: Text,
+    output: Text,
+    reply: 'bytes',
+  },
+  brief: { ...group.listGroups, auth: 'none', input: Text, output: Text, deadlineMs: 300 },
+} as const satisfies Contract
+
+let server: TestNats
+let nats: NatsConnection
+let stack: AsyncDisposableStack
+let logged: string[]
+let logger: Logger
+
+beforeAll(async () => {
+  server = await testNats()
+})
+afterAll(() => server[Symbol.asyncDispose]())
+beforeEach(async () => {
+  stack = new AsyncDisposableStack()
+  nats = stack.adopt(await connectNats({ url: server.url, service: 'group', logger: silentLogger() }), closeNats)
+  logged = []
+  logger = recordingLogger(logged)
+})
+afterEach(() => stack.disposeAsync())
+
+const working: Handlers<typeof contract> = {
+  echo: async (input) => input,
+  write: async (input) => input,
+  bytes: async ({ text, bytes }) => ({ text, bytes: bytes.toReversed() }),
+  brief: async (input) => input,
+}
+async function serving(handlers: Partial<Handlers<typeof contract>> = {}, maxInFlight?: number) {
+  const options = { service: 'group', verifier: undefined, logger, ...(maxInFlight === undefined ? {} : { maxInFlight }) }
+  return stack.use(await serve(nats, contract, { ...working, ...handlers }, options))
+}
+const code = (expected: string) => expect.objectContaining({ name: 'AppError', code: expected })
+
+test('JSON and bytes come through with every character, defaults filled in', async () => {
+  await serving()
+  const client = createClient(nats, contract)
+  const text = 'Grüße, 日本語 🙂 עברית \u2028\r\n'
+  expect(await client.echo({ text })).toEqual({ text, n: 7 })
+  const bytes = crypto.getRandomValues(new Uint8Array(50_000))
+  const answer = await client.bytes({ text, bytes })
+  expect(answer.text).toBe(text)
+  expect(Buffer.compare(answer.bytes, bytes.toReversed())).toBe(0)
+})
+
+test('the handler hears correlation, trace, deadline and key; a deadline in a scope is the limit of what follows', async () => {
+  const contexts: CallContext[] = []
+  await serving({
+    echo: async (input, context) => {
+      contexts.push({ ...context })
+      return input
+    },
+  })
+  const deadline = Date.now() + 2_000
+  const scope = { correlationId: 'corr-1', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, deadline }
+  await createClient(nats, contract).as(scope).echo({ text: '' }, { idempotencyKey: 'key 1' })
+  expect(contexts[0]).toMatchObject({ ...scope, idempotencyKey: 'key 1' })
+  expect(contexts[0]?.signal.aborted).toBe(false)
+  await createClient(nats, contract).echo({ text: '' })
+  expect(contexts[1]?.correlationId).toMatch(/^[0-9a-f-]{36}$/)
+})
+
+test('a method may be passed around without its client', async () => {
+  await serving()
+  const { echo } = createClient(nats, contract).as({ correlationId: 'c' })
+  expect(await echo({ text: 'x' })).toEqual({ text: 'x', n: 7 })
+})
+
+test('wrong input is the caller\u2019s fault and names the field', async () => {
+  await serving()
+  const { echo } = createClient(nats, contract)
+  // @ts-expect-error -- a number where text is due
+  const failure = await echo({ text: 5 }).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ code: 'VALIDATION_ERROR', details: [{ field: 'text' }] })
+})
+
+test('raw bytes that are no JSON, no UTF-8 or nothing at all get an answer', async () => {
+  await serving()
+  const raw = await connect({ servers: server.url.replace(/\/\/.*@/, '//'), user: 'test', pass: 'test' })
+  stack.defer(() => raw.close())
+  for (const payload of ['{"text":', '\u0000', Uint8Array.of(0xff, 0xfe), 'null', '[]', '']) {
+    const reply = await raw.request(contract.echo.subject, payload)
+    expect(reply.headers?.get('Error-Code')).toBe('VALIDATION_ERROR')
+  }
+  const nonsense = headers()
+  nonsense.set('Args', '{"text"')
+  nonsense.set('Deadline', 'soon')
+  nonsense.set('Correlation-Id', '../../etc')
+  expect((await raw.request(contract.bytes.subject, '', { headers: nonsense, timeout: 5_000 })).headers?.get('Error-Code')).toBe(
+    'VALIDATION_ERROR',
+  )
+  expect(await createClient(nats, contract).echo({ text: 'alive' })).toEqual({ text: 'alive', n: 7 })
+})
+
+test('headers that nobody could have made are answered too, and harm no connection on either side', async () => {
+  stack.use(await serve(nats, { echo: contract.echo }, { echo: working.echo }, { service: 'group', logger }))
+  const malformed = (text: string) =>
+    Object.assign(headers(), { encode: () => new TextEncoder().encode(`NATS/1.0\r\n${text}\r\n\r\n`) })
+  const reply = await nats.core.request(contract.echo.subject, '{"text":""}', { headers: malformed('a b: c'), timeout: 5_000 })
+  expect(reply.headers?.get('Error-Code')).toBe('VALIDATION_ERROR')
+  const client = createClient(nats, contract)
+  nats.core.subscribe(contract.write.subject, {
+    callback: (_, message) => void message.respond('{}', { headers: malformed('a b: c') }),
+  })
+  await expect(client.write({ text: 'x' })).rejects.toThrow(code('INTERNAL_ERROR'))
+  expect(await client.echo({ text: 'alive' })).toEqual({ text: 'alive', n: 7 })
+})
+
+test('a declared error crosses whole; any other becomes INTERNAL_ERROR and is logged with its cause, not with the payload', async () => {
+  await serving({
+    echo: async () => {
+      throw new AppError('GROUP_NOT_FOUND', 'No group\r\nhere', { retryAfter: 4, details: [{ field: 'id', message: 'ü' }] })
+    },
+    write: async ({ text }) => {
+      throw Object.assign(new Error('disk gone', { cause: new Error('root cause') }), { detail: text })
+    },
+    brief: async () => {
+      throw new AppError('LLM_ERROR', 'undeclared')
+    },
+  })
+  const client = createClient(nats, contract)
+  const declared = await client.echo({ text: '' }).catch((error: unknown) => error)
+  expect(declared).toMatchObject({
+    code: 'GROUP_NOT_FOUND',
+    message: 'No group\r\nhere',
+    retryAfter: 4,
+    details: [{ field: 'id', message: 'ü' }],
+  })
+  const broken = client.as({ correlationId: 'find-me' }).write({ text: 'my secret diary' })
+  await expect(broken).rejects.toMatchObject({ code: 'INTERNAL_ERROR', message: expect.stringContaining('find-me') })
+  await expect(client.brief({ text: '' })).rejects.toThrow(code('INTERNAL_ERROR'))
+  const log = logged.join()
+  expect(log).toContain('disk gone')
+  expect(log).toContain('root cause')
+  expect(log).toContain('find-me')
+  expect(log).toContain('undeclared')
+  expect(log).not.toContain('secret diary')
+})
+
+test('a handler that throws before it returns a promise is answered too', async () => {
+  await serving({
+    echo: () => {
+      throw new Error('at once')
+    },
+  })
+  await expect(createClient(nats, contract).echo({ text: '' })).rejects.toThrow(code('INTERNAL_ERROR'))
+})
+
+test('output that breaks the contract or the limit is INTERNAL_ERROR', async () => {
+  await serving({
+    // @ts-expect-error -- a handler with a bug
+    echo: async () => ({ text: 1 }),
+    write: async () => ({ text: 'x'.repeat(LIMITS.wire) }),
+    bytes: async ({ text }) => ({ text, bytes: new Uint8Array(LIMITS.wire) }),
+  })
+  const client = createClient(nats, contract)
+  await expect(client.echo({ text: '' })).rejects.toThrow(code('INTERNAL_ERROR'))
+  await expect(client.write({ text: '' })).rejects.toThrow(code('INTERNAL_ERROR'))
+  await expect(client.bytes({ text: '', bytes: new Uint8Array(0) })).rejects.toThrow(code('INTERNAL_ERROR'))
+})
+
+test('a peer that answers something else than its contract is INTERNAL_ERROR', async () => {
+  const replies: [string, string?][] = [
+    ['{"text":1}'],
+    ['{'],
+    ['{"message":"m"}', 'LLM_ERROR'],
+    ['nothing', 'CONFLICT'],
+    ['{"message":"m"}', 'NO_SUCH_CODE'],
+  ]
+  nats.core.subscribe(contract.echo.subject, {
+    callback: (_, message) => {
+      const [body, errorCode] = replies.shift() ?? ['']
+      const h = headers()
+      if (errorCode) h.set('Error-Code', errorCode)
+      message.respond(body, { headers: h })
+    },
+  })
+  const client = createClient(nats, contract)
+  for (let left = replies.length; left > 0; left -= 1)
+    await expect(client.echo({ text: '' })).rejects.toThrow(code('INTERNAL_ERROR'))
+})
+
+test('a request over the limit is refused at both ends', async () => {
+  await serving()
+  const text = 'x'.repeat(LIMITS.wire)
+  await expect(createClient(nats, contract).echo({ text })).rejects.toThrow(code('PAYLOAD_TOO_LARGE'))
+  const reply = await nats.core.request(contract.echo.subject, JSON.stringify({ text }), { timeout: 5_000 })
+  expect(reply.headers?.get('Error-Code')).toBe('PAYLOAD_TOO_LARGE')
+})
+
+test('a deadline that has passed does no work, at neither end', async () => {
+  let worked = 0
+  await serving({ echo: async (input) => ((worked += 1), input) })
+  await expect(
+    createClient(nats, contract)
+      .as({ deadline: Date.now() - 1 })
+      .echo({ text: '' }),
+  ).rejects.toThrow(code('DEADLINE_EXCEEDED'))
+  const past = headers()
+  past.set('Deadline', String(Date.now() - 1))
+  const reply = await nats.core.request(contract.echo.subject, '{"text":""}', { headers: past, timeout: 5_000 })
+  expect(reply.headers?.get('Error-Code')).toBe('DEADLINE_EXCEEDED')
+  expect(worked).toBe(0)
+})
+
+test('the deadline aborts the handler\u2019s signal, and the server itself answers for a handler that goes on', async () => {
+  const reasons: unknown[] = []
+  await serving({
+    brief: (input, { signal }) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => {
+          reasons.push(signal.reason)
+          setTimeout(() => resolve(input), 100)
+        })
+      }),
+  })
+  const soon = headers()
+  soon.set('Deadline', String(Date.now() + 200))
+  const reply = await nats.core.request(contract.brief.subject, '{"text":""}', { headers: soon, timeout: 10_000 })
+  expect(reply.headers?.get('Error-Code')).toBe('DEADLINE_EXCEEDED')
+  expect(reasons).toEqual([code('DEADLINE_EXCEEDED')])
+})
+
+test('silence is DEADLINE_EXCEEDED, nobody there is SERVICE_UNAVAILABLE with a time to come back', async () => {
+  nats.core.subscribe(contract.brief.subject, { callback: () => {} })
+  const client = createClient(nats, contract)
+  await expect(client.brief({ text: '' })).rejects.toThrow(code('DEADLINE_EXCEEDED'))
+  await expect(client.echo({ text: '' })).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 })
+  await expect(client.write({ text: '' })).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 })
+})
+
+test('silence opens the breaker of that service; an absent service does not, so it is back at once', async () => {
+  const silent = nats.core.subscribe(contract.write.subject, { callback: () => {} })
+  const client = createClient(nats, contract)
+  const calls = Array.from({ length: 5 }, () => client.write({ text: '' }, { timeoutMs: 1_500 }).catch(() => {}))
+  await Promise.all(calls)
+  await expect(client.write({ text: '' })).rejects.toMatchObject({ code: 'CIRCUIT_OPEN', retryAfter: expect.any(Number) })
+  silent.unsubscribe()
+
+  const other = stack.adopt(await connectNats({ url: server.url, service: 'gateway', logger: silentLogger() }), closeNats)
+  const away = createClient(other, contract)
+  for (let n = 0; n < 6; n += 1) await expect(away.write({ text: '' })).rejects.toThrow(code('SERVICE_UNAVAILABLE'))
+  await serving()
+  expect(await away.write({ text: 'back' })).toEqual({ text: 'back' })
+})
+
+test('an abort ends the wait with its reason', async () => {
+  nats.core.subscribe(contract.echo.subject, { callback: () => {} })
+  const stop = new AbortController()
+  const call = createClient(nats, contract).as({ signal: stop.signal }).echo({ text: '' })
+  stop.abort(new AppError('CONFLICT', 'enough'))
+  await expect(call).rejects.toThrow(code('CONFLICT'))
+  await expect(createClient(nats, contract).as({ signal: stop.signal }).echo({ text: '' })).rejects.toThrow(code('CONFLICT'))
+})
+
+test('beyond the bound of running requests the next is told to come back', async () => {
+  const gate = Promise.withResolvers<void>()
+  await serving({ write: (input) => gate.promise.then(() => input) }, 2)
+  const client = createClient(nats, contract)
+  const running = [client.write({ text: 'a' }), client.write({ text: 'b' })]
+  await expect(client.write({ text: 'c' })).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 })
+  gate.resolve()
+  expect(await Promise.all(running)).toEqual([{ text: 'a' }, { text: 'b' }])
+  expect(await client.write({ text: 'd' })).toEqual({ text: 'd' })
+})
+
+test('stopping takes no more requests and waits for the running ones', async () => {
+  const gate = Promise.withResolvers<void>()
+  const entered = Promise.withResolvers<void>()
+  const running = await serving({ write: (input) => (entered.resolve(), gate.promise.then(() => input)) })
+  const client = createClient(nats, contract)
+  const answer = client.write({ text: 'kept' })
+  await entered.promise
+  let stopped = false
+  const stopping = running[Symbol.asyncDispose]().then(() => (stopped = true))
+  await waitFor(
+    () =>
+      client.write({ text: '' }).then(
+        () => false,
+        () => true,
+      ),
+    { what: 'the service to take no more' },
+  )
+  expect(stopped).toBe(false)
+  gate.resolve()
+  expect(await answer).toEqual({ text: 'kept' })
+  await stopping
+})
+
+test('a repeatable request waits out a service that is only just starting', async () => {
+  const client = createClient(nats, contract)
+  const answer = client.echo({ text: 'early' })
+  await serving()
+  expect(await answer).toEqual({ text: 'early', n: 7 })
+})
+
+test('a server that stops ends what waits at once', async () => {
+  const other = stack.use(await testNats())
+  const lone = stack.adopt(await connectNats({ url: other.url, service: 'group', logger: silentLogger() }), closeNats)
+  lone.core.subscribe(contract.write.subject, { callback: () => {} })
+  const { write } = createClient(lone, contract)
+  const waiting = write({ text: '' }, { timeoutMs: 60_000 }).catch((error: unknown) => error)
+  await lone.core.flush()
+  await other.stop()
+  expect(await waiting).toEqual(code('SERVICE_UNAVAILABLE'))
+  await expect(write({ text: '' })).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 })
+  await expect(natsCheck(lone)()).rejects.toThrow(/check that nats-server runs/)
+  await other.start()
+  await waitFor(() => natsCheck(lone)().then(() => true), { what: 'the connection' })
+})
+
+test('a service is back after a restart of the server, without being told', async () => {
+  const other = stack.use(await testNats())
+  const lone = stack.adopt(await connectNats({ url: other.url, service: 'group', logger: silentLogger() }), closeNats)
+  stack.use(
+    await serve(lone, { brief: contract.brief }, { brief: working.brief }, { service: 'group', verifier: undefined, logger }),
+  )
+  const client = createClient(lone, contract)
+  expect(await client.brief({ text: 'before' })).toEqual({ text: 'before' })
+  await other.stop()
+  await other.start()
+  expect(await waitFor(() => client.brief({ text: 'after' }), { what: 'an answer' })).toEqual({ text: 'after' })
+})
+
+test('nats micro sees the service with its endpoints', async () => {
+  await serving()
+  const services = []
+  for await (const info of await nats.core.services.client().info('group')) services.push(info)
+  expect(services[0]?.endpoints?.map(({ name, queue_group }) => [name, queue_group])).toEqual(
+    Object.keys(contract).map((name) => [name, 'group']),
+  )
+})
+
+test('wrong credentials and a server that is not there say what to do', async () => {
+  const wrong = server.url.replace('test:test', 'test:wrong')
+  await expect(connectNats({ url: wrong, service: 'group', logger: silentLogger() })).rejects.toMatchObject({
+    code: 'SERVICE_UNAVAILABLE',
+    message: expect.stringMatching(/refused the user.*NATS__URL/),
+  })
+  await expect(connectNats({ url: 'nats://user:hunter2@:bad', service: 'group', logger: silentLogger() })).rejects.toMatchObject({
+    message: expect.not.stringContaining('hunter2'),
+  })
+})
+
+test('closing twice, and while the server is away, ends', async () => {
+  const other = stack.use(await testNats())
+  const lone = await connectNats({ url: other.url, service: 'group', logger: silentLogger() })
+  await other.stop()
+  await waitFor(() => !lone.isUp, { what: 'the loss' })
+  await closeNats(lone)
+  await closeNats(lone)
+  await expect(createClient(lone, contract).write({ text: '' })).rejects.toThrow(code('SERVICE_UNAVAILABLE'))
+})
+
+/** Our own logger's shape, its lines kept. */
+function recordingLogger(lines: string[]): Logger {
+  const keep = (...parts: unknown[]) => void lines.push(JSON.stringify(parts))
+  return Object.assign(createLogger({ name: 'test', level: 'silent' }), {
+    error: keep,
+    warn: keep,
+    fatal: keep,
+    info: keep,
+    debug: keep,
+  })
+}

@@ -1,0 +1,114 @@
+import type { Contract, HandlerInput, HandlerOutput, Request, RequestNames } from '@youworker/contracts/define'
+import { requestsOf } from '@youworker/contracts/define'
+import { AppError } from '@youworker/contracts/errors'
+import { healthContract } from '@youworker/contracts/health'
+import { WAIT } from '@youworker/contracts/limits'
+import { reportHealth } from '@youworker/runtime/health/health-report'
+import type { Logger } from '@youworker/runtime/logger'
+import type { HealthCheck } from '@youworker/runtime/service'
+import { settledWithin } from '@youworker/runtime/settled-within'
+import type { Service } from 'nats'
+import type { NatsConnection } from '../connection/connect.ts'
+import type { CallContext, Caller, UserContext } from './context.ts'
+import { describeError } from '../connection/describe-error.ts'
+import { Endpoint } from './endpoint.ts'
+import type { TokenVerifier } from '../tokens/token-verifier.ts'
+
+export type { CallContext, Caller, UserContext }
+
+/** One function per request of a contract. */
+export type Handlers<C extends Contract> = {
+  readonly [K in RequestNames<C>]: (
+    input: HandlerInput<C[K]>,
+    context: C[K] extends { readonly auth: 'user' } ? UserContext : CallContext,
+  ) => Promise<HandlerOutput<C[K]>>
+}
+
+interface ServeOptions {
+  /** Also the queue group: replicas share the requests. */
+  readonly service: string
+  /** May only be missing when no request of the contract has `auth: 'user'`. */
+  readonly verifier?: TokenVerifier | undefined
+  readonly logger: Logger
+  /** Requests beyond it are answered `SERVICE_UNAVAILABLE` at once. */
+  readonly maxInFlight?: number
+}
+
+const MAX_IN_FLIGHT = 256
+const HEALTH_CHECK_MS = 1_500
+
+/**
+ * Serves every request of a contract until disposed; disposing stops taking requests, then waits for the running ones.
+ * Rejects, naming the subject, when NATS refuses one.
+ */
+export async function serve<C extends Contract>(
+  nats: NatsConnection,
+  contract: C,
+  handlers: Handlers<C>,
+  { service: name, verifier, logger, maxInFlight = MAX_IN_FLIGHT }: ServeOptions,
+): Promise<AsyncDisposable> {
+  const load = { inFlight: 0, maxInFlight, idle: () => {} }
+  const requests = requestsOf(contract)
+  const needsVerifier = requests.find(([, { auth }]) => auth === 'user')
+  if (needsVerifier && !verifier) throw new Error(`${needsVerifier[1].subject} needs a token verifier`)
+  const service = await nats.core.services.add({ name, version: '1.0.0', queue: name, description: `requests of ${name}` })
+  for (const [method, request] of requests) {
+    const handle = handlers[method as RequestNames<C>] as (input: unknown, context: CallContext) => Promise<unknown>
+    const endpoint = new Endpoint({
+      request,
+      handle: (input, context) => handle(input, context),
+      verifier,
+      logger,
+      load,
+      sends: nats.sends,
+      service: name,
+    })
+    service.addEndpoint(method, { subject: request.subject, handler: (_, message) => endpoint.receive(message) })
+  }
+  await untilAccepted(nats, service, requests)
+  void service.stopped.then((reason) => failed(nats, reason, logger))
+  return { [Symbol.asyncDispose]: () => stop(nats, service, load) }
+}
+
+/** Answers the health request of a service from its checks, run in parallel. */
+export function serveHealth(
+  nats: NatsConnection,
+  service: string,
+  checks: Readonly<Record<string, HealthCheck>>,
+  { logger }: { logger: Logger },
+): Promise<AsyncDisposable> {
+  const checkHealth = async () => ({ components: await reportHealth(checks, HEALTH_CHECK_MS) })
+  return serve(nats, healthContract(service), { checkHealth }, { service, verifier: undefined, logger, maxInFlight: 16 })
+}
+
+/** NATS says no before it answers the ping that follows; the library then stops the whole service. */
+async function untilAccepted(nats: NatsConnection, service: Service, requests: [string, Request][]): Promise<void> {
+  const failure = (cause: unknown) => {
+    const what = cause instanceof Error && 'permissionContext' in cause ? cause.message : 'the connection was lost'
+    const subjects = `${requests.length} subjects from ${requests[0]?.[1].subject ?? 'none'}`
+    return new AppError('SERVICE_UNAVAILABLE', `NATS does not let ${service.info().name} serve ${subjects}: ${what}`, { cause })
+  }
+  await nats.core.flush().catch((cause: unknown) => {
+    void service.stop()
+    throw failure(cause)
+  })
+  if (service.isStopped) throw failure(await service.stopped)
+}
+
+/** Later, say when permissions changed before a reconnect: half a service must not stay up, so this ends the process. */
+function failed(nats: NatsConnection, reason: Error | null, logger: Logger): void {
+  if (!reason || nats.closing || nats.core.isClosed() || nats.core.isDraining()) return
+  logger.fatal({ error: describeError(reason) }, 'NATS ended a service')
+  queueMicrotask(() => {
+    throw new AppError('SERVICE_UNAVAILABLE', `NATS ended a service: ${reason.message}`, { cause: reason })
+  })
+}
+
+async function stop(nats: NatsConnection, service: Service, load: { inFlight: number; idle: () => void }): Promise<void> {
+  const stopped = service.stop()
+  if (nats.isUp) await settledWithin(2_000, stopped)
+  if (load.inFlight === 0) return
+  const idle = Promise.withResolvers<void>()
+  load.idle = idle.resolve
+  await settledWithin(WAIT.grace, idle.promise)
+}

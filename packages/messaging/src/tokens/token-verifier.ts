@@ -1,0 +1,174 @@
+import { auth, type Revocation } from '@youworker/contracts/auth'
+import type { Audience } from '@youworker/contracts/define'
+import { AppError } from '@youworker/contracts/errors'
+import type { Logger } from '@youworker/runtime/logger'
+import { createClient } from '../requests/client.ts'
+import { type NatsConnection, onReconnect } from '../connection/connect.ts'
+import type { Caller } from '../requests/context.ts'
+import { DenyList } from './deny-list.ts'
+import { describeError } from '../connection/describe-error.ts'
+import { hearEvent } from '../events/events.ts'
+import { KeySet } from './key-set.ts'
+import { readToken, type VerifiedToken } from './read-token.ts'
+
+/** Where keys and revocations come from: auth itself has them at hand, everyone else asks it. */
+export interface KeySource {
+  listKeys(): Promise<{ readonly keys: readonly Record<string, unknown>[] }>
+  listRevocations(): Promise<{ readonly revocations: readonly Revocation[] }>
+}
+
+export interface TokenVerifier extends AsyncDisposable {
+  /**
+   * The caller of a valid access token. `NOT_AUTHENTICATED` for any other token, `NOT_AUTHORIZED` for one made for
+   * another audience, `SERVICE_UNAVAILABLE` as long as keys or revocations were never read.
+   */
+  verify(token: string, audience: readonly Audience[]): Promise<Caller>
+  /** Called for each revocation as soon as it is known here, to end open streams and empty caches. */
+  onRevoked(listener: (revocation: Revocation) => void): Disposable
+  /** Health check: whether tokens can be verified, that is keys and revocations were read. */
+  check(): Promise<void>
+}
+
+const RELOAD_MS = 5_000
+const FIRST_LOAD_AGAIN_MS = 500
+const CACHED_TOKENS = 4_096
+
+/** Starts also while auth is away. */
+export async function createTokenVerifier(
+  nats: NatsConnection,
+  { logger, source = sourceOver(nats) }: { logger: Logger; source?: KeySource },
+): Promise<TokenVerifier> {
+  const verifier = new Verifier(source, logger)
+  verifier.use(hearEvent(nats, auth.revocationAdded, (revocation) => verifier.revoke(revocation)))
+  verifier.use(onReconnect(nats, () => verifier.reload()))
+  await verifier.start()
+  return verifier
+}
+
+function sourceOver(nats: NatsConnection): KeySource {
+  const client = createClient(nats, auth)
+  return { listKeys: () => client.listKeys({}), listRevocations: () => client.listRevocations({}) }
+}
+
+class Verifier implements TokenVerifier {
+  readonly #source: KeySource
+  readonly #logger: Logger
+  readonly #keys: KeySet
+  readonly #denied = new DenyList()
+  readonly #listeners = new Set<(revocation: Revocation) => void>()
+  /** In order of last use, oldest first. */
+  readonly #verified = new Map<string, VerifiedToken>()
+  readonly #inputs: Disposable[] = []
+  #loaded = false
+  #timer: NodeJS.Timeout | undefined
+  #loading: Promise<void> | undefined
+  #stopped = false
+
+  constructor(source: KeySource, logger: Logger) {
+    this.#source = source
+    this.#logger = logger
+    this.#keys = new KeySet(() => source.listKeys())
+  }
+
+  async verify(token: string, audience: readonly Audience[]): Promise<Caller> {
+    const { caller, issuedAt, expiresAt } = this.#cached(token) ?? (await this.#read(token))
+    if (expiresAt <= Date.now()) {
+      this.#verified.delete(token)
+      throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the token has expired; sign in again')
+    }
+    if (!this.#loaded) await this.#loadFirst()
+    if (this.#denied.refuses({ sub: caller.user_id, sid: caller.sid, issuedAt })) {
+      throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the session has ended; sign in again')
+    }
+    if (!audience.includes(caller.aud)) throw new AppError('NOT_AUTHORIZED', 'This token was not made for this request')
+    return caller
+  }
+
+  onRevoked(listener: (revocation: Revocation) => void): Disposable {
+    const entry = (revocation: Revocation) => listener(revocation)
+    this.#listeners.add(entry)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(entry) }
+  }
+
+  async check(): Promise<void> {
+    if (!this.#loaded) await this.#loadFirst()
+    await this.#keys.check()
+  }
+
+  use(input: Disposable): void {
+    this.#inputs.push(input)
+  }
+
+  async start(): Promise<void> {
+    await Promise.all([this.#keys.read(), this.#load()])
+  }
+
+  reload(): void {
+    void this.#load()
+  }
+
+  revoke(revocation: Revocation): void {
+    if (!this.#denied.add(revocation)) return
+    for (const listener of this.#listeners) {
+      try {
+        listener(revocation)
+      } catch (error) {
+        this.#logger.error({ error: describeError(error) }, 'a listener for revocations failed')
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    for (const input of this.#inputs) input[Symbol.dispose]()
+  }
+
+  #cached(token: string): VerifiedToken | undefined {
+    const known = this.#verified.get(token)
+    if (!known) return undefined
+    this.#verified.delete(token)
+    this.#verified.set(token, known)
+    return known
+  }
+
+  async #read(token: string): Promise<VerifiedToken> {
+    const read = await readToken(token, this.#keys)
+    if (this.#verified.size >= CACHED_TOKENS) {
+      const [oldest] = this.#verified.keys()
+      if (oldest !== undefined) this.#verified.delete(oldest)
+    }
+    this.#verified.set(token, read)
+    return read
+  }
+
+  async #loadFirst(): Promise<void> {
+    await this.#load()
+    if (this.#loaded) return
+    throw new AppError('SERVICE_UNAVAILABLE', 'Sign-ins cannot be checked while the auth service is away; try again', {
+      retryAfter: 1,
+    })
+  }
+
+  /** Reads all revocations; one run at a time, and the next one is due some time after. */
+  #load(): Promise<void> {
+    this.#loading ??= this.#loadOnce().finally(() => {
+      this.#loading = undefined
+      clearTimeout(this.#timer)
+      if (this.#stopped) return
+      this.#timer = setTimeout(() => this.reload(), this.#loaded ? RELOAD_MS : FIRST_LOAD_AGAIN_MS).unref()
+    })
+    return this.#loading
+  }
+
+  async #loadOnce(): Promise<void> {
+    try {
+      const { revocations } = await this.#source.listRevocations()
+      for (const revocation of revocations) this.revoke(revocation)
+      this.#denied.prune()
+      this.#loaded = true
+    } catch (error) {
+      if (this.#loaded) this.#logger.warn({ error: describeError(error) }, 'revocations could not be read; trying again')
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { reportHealth } from './health-report.ts'
+import { renderMetrics } from './metrics.ts'
+import type { HealthCheck } from '../service.ts'
+
+const CHECK_MS = 2_000
+
+interface HealthServerOptions {
+  readonly host: string
+  readonly port: number
+  /** `undefined` until the service has started. */
+  readonly checks: () => Readonly<Record<string, HealthCheck>> | undefined
+}
+
+export interface HealthServer extends AsyncDisposable {
+  readonly url: string
+}
+
+/** Serves /health/live, /health/ready and /metrics of one process. */
+export async function startHealthServer({ host, port, checks }: HealthServerOptions): Promise<HealthServer> {
+  const server = createServer((request, response) => {
+    const path = request.url?.split('?', 1)[0]
+    const answer = path === undefined ? undefined : ROUTES[path]
+    void (answer ? answer(response, checks) : send(response, 404, { status: 'not found' }))
+  })
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen(port, host, resolve)
+  await promise
+  const address = server.address() as AddressInfo
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((closed) => server.close(closed))
+    },
+  }
+}
+
+type Answer = (response: ServerResponse, checks: HealthServerOptions['checks']) => Promise<void>
+
+const ROUTES: Readonly<Record<string, Answer>> = {
+  '/health/live': async (response) => send(response, 200, { status: 'ok' }),
+  '/health/ready': async (response, checks) => {
+    const known = checks()
+    if (known === undefined) return send(response, 503, { status: 'starting' })
+    const components = await reportHealth(known, CHECK_MS)
+    const ready = components.every(({ status }) => status !== 'down')
+    send(response, ready ? 200 : 503, { status: ready ? 'ok' : 'down', components })
+  },
+  '/metrics': async (response) => {
+    const { contentType, body } = await renderMetrics()
+    response.writeHead(200, { 'content-type': contentType }).end(body)
+  },
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  const json = JSON.stringify(body)
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) }).end(json)
+}

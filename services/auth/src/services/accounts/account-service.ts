@@ -1,0 +1,108 @@
+import { auth, type User } from '@youworker/contracts/auth'
+import { AppError } from '@youworker/contracts/errors'
+import { newId } from '@youworker/runtime/id'
+import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
+import { recordAudit } from '../audit/audit.ts'
+import type { Caller, CallContext } from '../caller.ts'
+import { hashPassword } from '../sign-in/password.ts'
+import { newApiKey, sha256 } from '../tokens/secret.ts'
+import type { Slots } from '../sign-in/slots.ts'
+import { toUser } from './user.ts'
+import { usernameKey } from '../sign-in/username-key.ts'
+
+export interface NewAccount {
+  readonly username: string
+  readonly password?: string | undefined
+}
+
+export class AccountService {
+  readonly #uow: AuthUnitOfWork
+  readonly #slots: Slots
+
+  constructor(uow: AuthUnitOfWork, slots: Slots) {
+    this.#uow = uow
+    this.#slots = slots
+  }
+
+  /**
+   * The API key leaves here once and is kept as a hash, so a repeat with the same idempotency key cannot be given it again:
+   * it is answered with `CONFLICT`.
+   */
+  async create(account: NewAccount, caller: Caller, context: CallContext): Promise<User & { api_key: string }> {
+    if (!caller.is_root) return this.#refuse(caller, context)
+    const { password } = account
+    const passwordHash = password === undefined ? null : await this.#slots.run(() => hashPassword(password), context.signal)
+    const apiKey = newApiKey()
+    const user = await this.#uow.in(NO_SPACES).write((repos) => {
+      // Neither the password nor anything made from it may end up in the stored request.
+      const request = { username: account.username, has_password: passwordHash !== null }
+      const attempt = { user_id: caller.user_id, subject: auth.createUser.subject, key: context.idempotencyKey, request }
+      return onlyOnce(repos, attempt, () => this.#add(repos, account.username, passwordHash, apiKey, caller, context))
+    })
+    return { ...toUser(user), api_key: apiKey }
+  }
+
+  async get(userId: string): Promise<User> {
+    const user = await this.#uow.in(NO_SPACES).read(({ users }) => users.get(userId))
+    if (!user) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this account no longer exists.')
+    return toUser(user)
+  }
+
+  async lookUp(wanted: { user_ids: string[] } | { username: string }): Promise<{ id: string; username: string }[]> {
+    return this.#uow.in(NO_SPACES).read(async ({ users }) => {
+      if ('user_ids' in wanted) return wanted.user_ids.length === 0 ? [] : users.names(wanted.user_ids)
+      const key = usernameKey(wanted.username)
+      const user = key === undefined ? undefined : await users.byKey(key)
+      return user ? [{ id: user.id, username: user.username }] : []
+    })
+  }
+
+  async #add(
+    repos: AuthRepositories,
+    username: string,
+    passwordHash: string | null,
+    apiKey: string,
+    caller: Caller,
+    context: CallContext,
+  ): Promise<User> {
+    const user = await repos.users.add({
+      id: newId(),
+      username,
+      username_key: usernameKey(username) ?? username,
+      is_root: false,
+      password_hash: passwordHash,
+    })
+    if (!user) throw new AppError('CONFLICT', 'This username is taken. Choose another one.')
+    await repos.apiKeys.add({ id: newId(), user_id: user.id, key_hash: sha256(apiKey) })
+    await repos.outbox.add(auth.userCreated, { user_id: user.id, is_root: false }, context)
+    const target = { target_type: 'user', target_id: user.id }
+    await recordAudit(repos, { actor_id: caller.user_id, action: 'user.create', outcome: 'allowed', ...target }, context)
+    return user
+  }
+
+  async #refuse(caller: Caller, context: CallContext): Promise<never> {
+    const entry = {
+      actor_id: caller.user_id,
+      action: 'user.create',
+      outcome: 'denied',
+      target_type: 'user',
+      target_id: null,
+    } as const
+    await this.#uow.in(NO_SPACES).write((repos) => recordAudit(repos, entry, context))
+    throw new AppError('NOT_AUTHORIZED', 'Only root may create accounts.')
+  }
+}
+
+async function onlyOnce(
+  { idempotency }: Pick<AuthRepositories, 'idempotency'>,
+  attempt: Parameters<AuthRepositories['idempotency']['once']>[0],
+  work: () => Promise<User>,
+): Promise<User> {
+  let made: User | undefined
+  await idempotency.once(attempt, async () => {
+    made = await work()
+    return { user_id: made.id }
+  })
+  if (made) return made
+  throw new AppError('CONFLICT', 'This request made the account before. Its API key was shown then and cannot be shown again.')
+}

@@ -1,0 +1,60 @@
+import { auth } from '@youworker/contracts/auth'
+import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { newId } from '@youworker/runtime/id'
+import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
+import { recordAudit } from '../audit/audit.ts'
+import { revoke } from '../tokens/revocation-service.ts'
+import { sha256 } from '../tokens/secret.ts'
+
+type Trace = Readonly<{ correlationId: string; traceparent: string }>
+
+/** Makes the account `root` at the first start, and lets its key follow the setting at every start. */
+export class RootAccount {
+  readonly #uow: AuthUnitOfWork
+  readonly #keyHash: Buffer
+  #isReady = false
+
+  constructor(uow: AuthUnitOfWork, apiKey: string) {
+    this.#uow = uow
+    this.#keyHash = sha256(apiKey)
+  }
+
+  /** Until the account is there, sign-in with a right key would look like one with a wrong key. */
+  async check(): Promise<void> {
+    if (!this.#isReady) throw new Error('the root account is not set up yet; it will be once Postgres is reachable and migrated')
+  }
+
+  /** Right however often it runs, also in two replicas at once: they wait for each other on the user's row. */
+  async ensure(): Promise<void> {
+    const trace = { correlationId: newCorrelationId(), traceparent: newTraceparent() }
+    await this.#uow.in(NO_SPACES).write(async (repos) => {
+      await this.#ensureUser(repos, trace)
+      const root = await repos.users.lockRoot()
+      await this.#ensureKey(repos, root.id, trace)
+    })
+    this.#isReady = true
+  }
+
+  async #ensureUser(repos: AuthRepositories, trace: Trace): Promise<void> {
+    const root = { id: newId(), username: 'root', username_key: 'root', is_root: true, password_hash: null }
+    const created = await repos.users.add(root)
+    if (!created) return
+    await repos.outbox.add(auth.userCreated, { user_id: created.id, is_root: true }, trace)
+    const target = { target_type: 'user', target_id: created.id }
+    await recordAudit(repos, { actor_id: null, action: 'user.create', outcome: 'allowed', ...target }, trace)
+  }
+
+  async #ensureKey(repos: AuthRepositories, rootId: string, trace: Trace): Promise<void> {
+    const present = await repos.apiKeys.fromSetting(rootId)
+    if (present?.key_hash.equals(this.#keyHash)) return
+    if (present) {
+      await repos.apiKeys.revoke(present.id)
+      const ended = [present.id, ...(await repos.sessions.removeOfKey(present.id))]
+      for (const sid of ended) await revoke(repos, sid, trace)
+    }
+    const id = newId()
+    await repos.apiKeys.add({ id, user_id: rootId, key_hash: this.#keyHash, from_setting: true })
+    const action = present ? 'api_key.replace' : 'api_key.create'
+    await recordAudit(repos, { actor_id: null, action, outcome: 'allowed', target_type: 'api_key', target_id: id }, trace)
+  }
+}

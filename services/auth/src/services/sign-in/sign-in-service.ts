@@ -1,0 +1,101 @@
+import type { User } from '@youworker/contracts/auth'
+import { AppError } from '@youworker/contracts/errors'
+import { newId } from '@youworker/runtime/id'
+import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
+import { recordAudit } from '../audit/audit.ts'
+import type { CallContext } from '../caller.ts'
+import { verifyPassword } from './password.ts'
+import { newSecret, sha256 } from '../tokens/secret.ts'
+import type { Slots } from './slots.ts'
+import { toUser } from '../accounts/user.ts'
+import { usernameKey } from './username-key.ts'
+
+/** Failed sign-ins within 15 minutes: by password for one name, by password for all names, by key as far as they are audited. */
+const FAILURES = { name: 10, passwords: 1_000, auditedKeys: 100 } as const
+const ALL_PASSWORDS = sha256('all passwords')
+const ALL_KEYS = sha256('all keys')
+
+export interface NewSession {
+  readonly user: User
+  readonly session_id: string
+  readonly session_secret: string
+  /** When the session ends however often it is used. */
+  readonly expires_at: string
+}
+
+export class SignInService {
+  readonly #uow: AuthUnitOfWork
+  readonly #slots: Slots
+
+  constructor(uow: AuthUnitOfWork, slots: Slots) {
+    this.#uow = uow
+    this.#slots = slots
+  }
+
+  /** The limit is looked at inside the slot: a burst can overshoot it by the number of slots only. */
+  withPassword(username: string, password: string, context: CallContext): Promise<NewSession> {
+    return this.#slots.run(async () => {
+      const key = usernameKey(username)
+      // Hashed, since people type other secrets into this field too.
+      const bucket = sha256(`name ${key ?? username}`)
+      const user = await this.#uow.in(NO_SPACES).read(async ({ users, failures }) => {
+        refuseAfterTooMany(bucket, await failures.count([bucket, ALL_PASSWORDS]))
+        return key === undefined ? undefined : users.byKey(key)
+      })
+      const matches = await verifyPassword(user?.password_hash ?? null, password)
+      if (!user || !matches) {
+        await this.#recordWrongPassword(bucket, user?.id ?? null, context)
+        throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: wrong username or password.')
+      }
+      return this.#uow.in(NO_SPACES).write(async (repos) => {
+        await repos.failures.clear(bucket)
+        return open(repos, user, null, context)
+      })
+    }, context.signal)
+  }
+
+  async withApiKey(apiKey: string, context: CallContext): Promise<NewSession> {
+    const session = await this.#uow.in(NO_SPACES).write(async (repos) => {
+      const owner = await repos.apiKeys.owner(sha256(apiKey))
+      if (owner) return open(repos, owner, owner.sid, context)
+      const failures = await repos.failures.add(ALL_KEYS)
+      if (failures <= FAILURES.auditedKeys) await recordAudit(repos, failedSignIn('api_key', null), context)
+      return undefined
+    })
+    if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this API key is not valid.')
+    return session
+  }
+
+  async #recordWrongPassword(bucket: Buffer, userId: string | null, context: CallContext): Promise<void> {
+    await this.#uow.in(NO_SPACES).write(async (repos) => {
+      await repos.failures.add(bucket)
+      await repos.failures.add(ALL_PASSWORDS)
+      await recordAudit(repos, failedSignIn('user', userId), context)
+    })
+  }
+}
+
+function refuseAfterTooMany(name: Buffer, counts: readonly { bucket: Buffer; failures: number; seconds_left: number }[]): void {
+  const full = counts.filter(({ bucket, failures }) => failures >= (bucket.equals(name) ? FAILURES.name : FAILURES.passwords))
+  if (full.length === 0) return
+  const retryAfter = Math.max(1, ...full.map(({ seconds_left }) => seconds_left))
+  const wait = `Try again in ${Math.ceil(retryAfter / 60)} min, or sign in with an API key.`
+  throw new AppError('RATE_LIMIT_EXCEEDED', `Too many failed sign-ins. ${wait}`, { retryAfter })
+}
+
+const failedSignIn = (targetType: string, targetId: string | null) =>
+  ({ actor_id: null, action: 'session.create', outcome: 'denied', target_type: targetType, target_id: targetId }) as const
+
+async function open(
+  repos: Pick<AuthRepositories, 'sessions' | 'outbox'>,
+  user: User,
+  apiKeyId: string | null,
+  context: CallContext,
+): Promise<NewSession> {
+  const id = newId()
+  const secret = newSecret()
+  const { ends_at } = await repos.sessions.add({ id, user_id: user.id, secret_hash: sha256(secret), api_key_id: apiKeyId })
+  const target = { target_type: 'session', target_id: id }
+  await recordAudit(repos, { actor_id: user.id, action: 'session.create', outcome: 'allowed', ...target }, context)
+  return { user: toUser(user), session_id: id, session_secret: secret, expires_at: ends_at }
+}

@@ -1,0 +1,46 @@
+import { AppError } from '@youworker/contracts/errors'
+import { newId } from '@youworker/runtime/id'
+import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
+import type { Caller } from '../caller.ts'
+import type { SignedToken, TokenSigner } from './token-signer.ts'
+
+/** The run that an event tells about. */
+export interface GrantedRun {
+  readonly grant_id: string
+  readonly run_id: string
+  readonly user_id: string
+}
+
+export class GrantService {
+  readonly #uow: AuthUnitOfWork
+  readonly #signer: TokenSigner
+
+  constructor(uow: AuthUnitOfWork, signer: TokenSigner) {
+    this.#uow = uow
+    this.#signer = signer
+  }
+
+  create(runId: string, caller: Caller): Promise<string> {
+    const grant = { id: newId(), user_id: caller.user_id, sid: caller.sid, run_id: runId }
+    return this.#uow.in(NO_SPACES).write(({ grants }) => grants.add(grant))
+  }
+
+  async issueToken(grantId: string): Promise<SignedToken> {
+    const grant = await this.#uow.in(NO_SPACES).read(({ grants }) => grants.live(grantId))
+    if (!grant) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the run or the session it was started in has ended.')
+    const { user_id, sid, is_root, expires_at } = grant
+    return this.#signer.signRun({ user_id, sid, is_root, not_after: expires_at })
+  }
+
+  async runStarted(eventId: string, run: GrantedRun): Promise<void> {
+    await this.#uow.in(NO_SPACES).write(async ({ inbox, grants }) => {
+      if (await inbox.first(eventId)) await grants.markStarted(run)
+    })
+  }
+
+  async runFinished(eventId: string, run: GrantedRun): Promise<void> {
+    await this.#uow.in(NO_SPACES).write(async ({ inbox, grants }) => {
+      if (await inbox.first(eventId)) await grants.remove(run)
+    })
+  }
+}

@@ -1,0 +1,30 @@
+import { auth, type Revocation } from '@youworker/contracts/auth'
+import { newId } from '@youworker/runtime/id'
+import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
+import type { CallContext } from '../caller.ts'
+
+/** What fits into one reply (LIMITS.wire); older ones have reached everybody as events. */
+const LISTED = 4_000
+
+/** Ends every token of a session or key, everywhere, once the transaction commits. */
+export async function revoke(
+  { revocations, outbox }: Pick<AuthRepositories, 'revocations' | 'outbox'>,
+  sid: string,
+  context: Pick<CallContext, 'correlationId' | 'traceparent'>,
+): Promise<void> {
+  const revocation = { sid, sub: null, revoked_at: new Date().toISOString() }
+  await revocations.add({ id: newId(), ...revocation })
+  await outbox.add(auth.revocationAdded, revocation, context)
+}
+
+export class RevocationService {
+  readonly #uow: AuthUnitOfWork
+
+  constructor(uow: AuthUnitOfWork) {
+    this.#uow = uow
+  }
+
+  list(): Promise<Revocation[]> {
+    return this.#uow.in(NO_SPACES).read(({ revocations }) => revocations.recent(LISTED))
+  }
+}

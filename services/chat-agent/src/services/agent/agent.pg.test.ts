@@ -1,0 +1,431 @@
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { type RunEntry, RunEntry as RunEntrySchema } from '@youworker/contracts/run-log'
+import { startMcpServer, type TestTool } from '@youworker/test-kit/mcp-server'
+import { type ModelScript, startOfflineModel, type TestModel } from '@youworker/test-kit/offline-model'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+import { asAdmin, chat, chatDatabase, contextOf, doneOf, entriesOf, type Replica, textOf } from '../../test-fixture.ts'
+
+const hit = (chunk_id: string, text: string, page?: number) => ({
+  document_id: '0193a000-0000-7000-8000-000000000001',
+  chunk_id,
+  title: 'Handbook',
+  uri: 'upload://handbook.pdf',
+  page,
+  score: 0.9,
+  snippet: text,
+  text,
+})
+const PASSAGES = [hit('c1', 'Every employee has 30 days of leave in a year.', 12), hit('c2', 'The office is in Turin.')]
+
+let house: Awaited<ReturnType<typeof chatDatabase>>
+let model: TestModel
+beforeAll(async () => {
+  house = await chatDatabase()
+  model = await startOfflineModel()
+})
+afterAll(async () => {
+  await house?.[Symbol.asyncDispose]()
+  await model?.[Symbol.asyncDispose]()
+})
+beforeEach(async () => {
+  house.grants.revoked = false
+  await model.setScript({ rules: [] })
+})
+
+type Rules = ModelScript['rules']
+const withModel = (env: Record<string, string> = {}): Replica => house.replica({ LLM__OLLAMA_BASE_URL: model.url, ...env })
+
+/** Starts a run as a new user and waits for its end. */
+async function ask(replica: Replica, input: object) {
+  const user = randomUUID()
+  const started = await replica.agent.startRun.start(chat(input), contextOf(user))
+  const done = await doneOf(replica, user, started.run_id)
+  const entries = await entriesOf(replica, user, started.run_id)
+  return { user, ...started, done, entries }
+}
+
+/** What holds for the log of every run that ended. */
+function expectWholeLog(entries: readonly RunEntry[], content: string): void {
+  expect(entries.map(({ n }) => n)).toEqual(entries.map(({ n }) => n).toSorted((a, b) => a - b))
+  const byAttempt = Map.groupBy(entries, ({ n }) => Math.floor(n / 1_000_000))
+  for (const [attempt, own] of byAttempt) {
+    expect(own.map(({ n }) => n % 1_000_000)).toEqual(own.map((_, index) => index + 1))
+    expect(own[0]?.body.event === 'rewind').toBe(attempt > 1)
+  }
+  expect(entries.filter(({ body }) => body.event === 'done')).toHaveLength(1)
+  expect(entries.at(-1)?.body.event).toBe('done')
+  expect(textOf(entries)).toBe(content)
+  for (const entry of entries) RunEntrySchema.parse(entry)
+}
+
+const knowledgeSearch = (...answers: object[][]): TestTool => ({
+  name: 'knowledge_search',
+  description: 'Searches the documents.',
+  input: z.object({ query: z.string() }),
+  annotations: { readOnlyHint: true },
+  run: async () => {
+    const results = answers.length > 1 ? (answers.shift() ?? []) : (answers[0] ?? [])
+    return { content: [{ type: 'text', text: `${results.length} passages` }], structuredContent: { results } }
+  },
+})
+
+/** Our own servers live at `<TOOLS__URL>/semantic/mcp`; the test server answers at `/mcp`. */
+async function ownTools(...tools: TestTool[]) {
+  const stack = new AsyncDisposableStack()
+  const server = stack.use(await startMcpServer({ tools }))
+  const forward = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url !== '/semantic/mcp' || request.method !== 'POST') return void response.writeHead(405).end()
+    const { authorization = '', accept = '' } = request.headers
+    const headers = { authorization, accept, 'content-type': 'application/json' }
+    const answer = await fetch(server.url, { method: 'POST', headers, body: await text(request) })
+    const body = await answer.text()
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'application/json' }).end(body)
+  }
+  const proxy = createServer((request, response) => void forward(request, response).catch(() => response.destroy()))
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  stack.defer(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const { port } = z.object({ port: z.number() }).parse(proxy.address())
+  const env = { TOOLS__URL: `http://127.0.0.1:${port}` }
+  return { env, calls: server.calls, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+test('a question about documents is answered with citations; what is no hit is dropped', async () => {
+  await using tools = await ownTools(knowledgeSearch(PASSAGES))
+  await using replica = withModel(tools.env)
+  const rules: Rules = [{ match: { last_role: 'tool' }, reply: { text: 'You have 30 days of leave [1]. See also [2] and [7].' } }]
+  await model.setScript({ rules })
+  const { user, done, entries, session_id, run_id } = await ask(replica, { text_input: 'How many days of leave do I have?' })
+  expectWholeLog(entries, done.content)
+  expect(done.content).toBe('You have 30 days of leave [1]. See also [2] and .')
+  expect(done.citations).toEqual([
+    {
+      index: 1,
+      document_id: PASSAGES[0]?.document_id,
+      title: 'Handbook',
+      uri: 'upload://handbook.pdf',
+      page: 12,
+      score: 0.9,
+      snippet: PASSAGES[0]?.text,
+    },
+    {
+      index: 2,
+      document_id: PASSAGES[1]?.document_id,
+      title: 'Handbook',
+      uri: 'upload://handbook.pdf',
+      score: 0.9,
+      snippet: PASSAGES[1]?.text,
+    },
+  ])
+  expect(done.metadata).toMatchObject({
+    status: 'success',
+    iterations: 2,
+    tool_calls: 1,
+    session_title: 'How many days of leave do I have?',
+    model: 'youworker-offline',
+  })
+  expect(done.metadata.tokens_out).toBeGreaterThan(0)
+  expect(done.tool_events.map(({ tool, status, run_id: id }) => [tool, status, id === done.tool_events[0]?.run_id])).toEqual([
+    ['knowledge_search', 'start', true],
+    ['knowledge_search', 'end', true],
+  ])
+  expect(tools.calls[0]?.headers['authorization']).toMatch(/^Bearer token-\d+$/)
+
+  const { agent } = replica
+  const { messages } = await agent.sessions.messages(user, session_id, undefined)
+  expect(messages.map(({ role, content, tokens_out }) => [role, content, tokens_out])).toEqual([
+    ['user', 'How many days of leave do I have?', 0],
+    ['assistant', done.content, done.metadata.tokens_out],
+  ])
+  const run = await agent.runs.get(user, run_id)
+  expect(run).toMatchObject({
+    status: 'success',
+    usage: { tokens_in: done.metadata.tokens_in, tokens_out: done.metadata.tokens_out },
+  })
+  expect(run.steps.map(({ kind, name, status }) => [kind, name, status])).toEqual([
+    ['model', 'youworker-offline', 'success'],
+    ['tool', 'knowledge_search', 'success'],
+    ['model', 'youworker-offline', 'success'],
+  ])
+  const listed = await agent.toolRuns.list(user, { session_id, limit: 10, offset: 0 })
+  expect(listed).toMatchObject({
+    total: 1,
+    runs: [
+      {
+        tool_name: 'knowledge_search',
+        status: 'success',
+        args: { query: 'How many days of leave do I have?' },
+        error_message: null,
+      },
+    ],
+  })
+  expect(replica.live.filter(({ runId }) => runId === run_id).map(({ entry }) => entry)).toEqual(entries)
+  for (const column of ['args', 'result', 'preview']) {
+    const rows = await asAdmin<{ value: string }>(
+      house.adminUrl,
+      `select encode(${column}, 'escape') as value from chat_agent.tool_runs where user_id = '${user}'`,
+    )
+    expect(rows.filter(({ value }) => value.includes('leave'))).toEqual([])
+  }
+})
+
+test('the next turn sees the conversation, without the numbers of passages', async () => {
+  await using replica = withModel()
+  await model.setScript({ rules: [{ times: 1, reply: { text: 'Forty-two.' } }, { reply: { echo: true } }] })
+  const { user, session_id } = await ask(replica, { text_input: 'What is it?', enable_tools: false })
+  const next = await replica.agent.startRun.start(chat({ text_input: 'Why?', session_id, enable_tools: false }), contextOf(user))
+  const done = await doneOf(replica, user, next.run_id)
+  expect(
+    JSON.parse(done.content).map(({ role, content }: { role: string; content: string }) => [
+      role,
+      role === 'system' ? '' : content,
+    ]),
+  ).toEqual([
+    ['system', ''],
+    ['user', 'What is it?'],
+    ['assistant', 'Forty-two.'],
+    ['user', 'Why?'],
+  ])
+})
+
+test('a foreign server gets no token; a server that is away takes its tools away and the log says so', async () => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url},gone=http://127.0.0.1:9/mcp` })
+  await model.setScript({
+    rules: [
+      {
+        match: { last_role: 'user' },
+        reply: {
+          tool_calls: [
+            { name: 'echo', arguments: { text: 'hi' } },
+            { name: 'fail', arguments: {} },
+            { name: 'no_such', arguments: {} },
+          ],
+        },
+      },
+      { reply: { echo: true } },
+    ],
+  })
+  const { done, entries, user } = await ask(replica, { text_input: 'go' })
+  expectWholeLog(entries, done.content)
+  expect(done.content).toContain('echo: hi')
+  expect(done.content).toContain('Error: this tool always fails')
+  expect(done.content).toContain('Error: There is no tool named no_such')
+  expect(foreign.calls.map(({ tool, headers }) => [tool, headers['authorization']])).toEqual([
+    ['echo', undefined],
+    ['fail', undefined],
+  ])
+  expect(done.logs).toContainEqual({
+    level: 'warning',
+    msg: 'The tool server gone cannot be reached now; its tools are missing.',
+  })
+  const listed = await replica.agent.toolRuns.list(user, { limit: 10, offset: 0 })
+  expect(listed.runs.map(({ status }) => status).toSorted()).toEqual(['error', 'error', 'success'])
+})
+
+test('a tool that never answers is given up after its time', async () => {
+  await using foreign = await startMcpServer({ tools: [{ name: 'sleepy', run: () => new Promise(() => {}) }] })
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, AGENT__TOOL_TIMEOUT_MS: '300' })
+  await model.setScript({
+    rules: [{ match: { last_role: 'user' }, reply: { tool_calls: [{ name: 'sleepy' }] } }, { reply: { text: 'So be it.' } }],
+  })
+  const { done } = await ask(replica, { text_input: 'go' })
+  expect(done).toMatchObject({ content: 'So be it.', metadata: { status: 'success' } })
+  expect(done.tool_events[1]).toMatchObject({ status: 'error', result_preview: 'sleepy did not answer in 0.3 s.' })
+})
+
+test('an agent that never stops calling tools ends at its limit', async () => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}` })
+  await model.setScript({ rules: [{ reply: { text: 'once more. ', tool_calls: [{ name: 'echo', arguments: { text: 'x' } }] } }] })
+  const { done, entries, run_id, user } = await ask(replica, { text_input: 'go', max_iterations: 3 })
+  expectWholeLog(entries, done.content)
+  expect(done.metadata).toMatchObject({ status: 'max_iterations', iterations: 3, tool_calls: 2 })
+  expect((await replica.agent.runs.get(user, run_id)).status).toBe('partial')
+})
+
+test.each([
+  ['answers 500', { status: 500 }, ''],
+  ['sends a malformed line', { text: 'one two three four five', malformed_after: 3 }, 'one two three'],
+  ['drops the connection', { text: 'one two three four five', drop_after: 3 }, 'one two three'],
+  ['stalls', { text: 'one two three four five', stall_after: 3 }, 'one two three'],
+])('a model that %s: the run goes on from what was said', async (_name, fault, kept) => {
+  await using replica = withModel({ LLM__STALL_MS: '500' })
+  await model.setScript({ rules: [{ times: 1, reply: fault }, { reply: { text: 'one two three four five' } }] })
+  const { done, entries } = await ask(replica, { text_input: 'count', enable_tools: false })
+  expectWholeLog(entries, 'one two three four five')
+  expect(done).toMatchObject({ content: 'one two three four five', metadata: { status: 'success', iterations: 1 } })
+  const rewind = entries.find(({ body }) => body.event === 'rewind')
+  expect(rewind).toEqual({ n: 2_000_001, body: { event: 'rewind', data: { offset: kept.length } } })
+})
+
+test('a model that always fails ends the run as an error, the partial text kept', async () => {
+  await using replica = withModel()
+  await model.setScript({ rules: [{ reply: { text: 'one two three '.repeat(20), drop_after: 3 } }] })
+  const { done, entries, user, run_id, session_id } = await ask(replica, { text_input: 'count', enable_tools: false })
+  expectWholeLog(entries, done.content)
+  expect(done.content).toMatch(/^one two three one/)
+  expect(done.metadata).toMatchObject({ status: 'error', error: expect.stringContaining('broke off') })
+  expect(Math.max(...entries.map(({ n }) => n))).toBeGreaterThan(3_000_000)
+  expect((await replica.agent.runs.get(user, run_id)).status).toBe('failed')
+  const { messages } = await replica.agent.sessions.messages(user, session_id, undefined)
+  expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
+}, 90_000)
+
+test('a model that is not there ends the run at once, and says what to do', async () => {
+  await using replica = withModel()
+  const { done } = await ask(replica, { text_input: 'x', model: 'no-such-model' })
+  expect(done.metadata).toMatchObject({ status: 'error', error: expect.stringContaining('ollama pull') })
+})
+
+test('an endless answer is cut and marked', async () => {
+  await using replica = withModel()
+  await model.setScript({ rules: [{ reply: { text: 'la '.repeat(500), endless: true } }] })
+  const { done, entries } = await ask(replica, { text_input: 'sing', enable_tools: false })
+  expectWholeLog(entries, done.content)
+  expect(done.content.length).toBeLessThanOrEqual(96 * 1024)
+  expect(done.content).toMatch(/cut here/)
+  expect(done.logs.at(-1)?.msg).toMatch(/longest/)
+})
+
+test('text that no store could give back the same is mended before anybody sees it', async () => {
+  await using replica = withModel()
+  await model.setScript({ rules: [{ reply: { text: 'a\0 \ud83d b 🙂' } }] })
+  const { user, session_id, done, entries } = await ask(replica, { text_input: 'odd', enable_tools: false })
+  expect(done.content).toBe('a \ufffd b 🙂')
+  expectWholeLog(entries, done.content)
+  expect((await replica.agent.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
+})
+
+/** A run in the middle of a slow answer. */
+async function midAnswer(replica: Replica) {
+  await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000), tokens_per_second: 50 } }] })
+  const user = randomUUID()
+  const { run_id, session_id } = await replica.agent.startRun.start(
+    chat({ text_input: 'talk', enable_tools: false }),
+    contextOf(user),
+  )
+  await waitFor(async () => textOf(await entriesOf(replica, user, run_id)).length > 20, { what: 'some text' })
+  return { user, run_id, session_id }
+}
+
+test('stop ends the model call, and the partial text is the answer', async () => {
+  await using replica = withModel()
+  const { user, run_id, session_id } = await midAnswer(replica)
+  await replica.agent.runs.stop(user, run_id)
+  const done = await doneOf(replica, user, run_id)
+  const entries = await entriesOf(replica, user, run_id)
+  expectWholeLog(entries, done.content)
+  expect(done.metadata.status).toBe('stopped')
+  expect(done.content).toMatch(/^word word/)
+  expect((await replica.agent.runs.stop(user, run_id)).status).toBe('cancelled')
+  expect((await replica.agent.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
+})
+
+test('the end of a sign-in ends its runs, those that run and those that wait', async () => {
+  await using replica = withModel()
+  const { user, run_id, session_id } = await midAnswer(replica)
+  const waiting = await replica.agent.startRun.start(chat({ text_input: 'more', session_id }), contextOf(user))
+  await replica.agent.runs.revoke({ sid: user, sub: null, revoked_at: new Date().toISOString() })
+  for (const id of [run_id, waiting.run_id]) {
+    expect((await doneOf(replica, user, id)).metadata.status).toBe('stopped')
+  }
+  expect((await doneOf(replica, user, run_id)).metadata.error).toMatch(/sign-in/)
+})
+
+test('a run whose grant has ended meanwhile does not start', async () => {
+  await using replica = withModel()
+  house.grants.revoked = true
+  const { done } = await ask(replica, { text_input: 'x' })
+  expect(done).toMatchObject({ content: '', metadata: { status: 'stopped', iterations: 0 } })
+})
+
+test('a replica that goes down hands its run over, which goes on in mid-sentence', async () => {
+  const first = withModel()
+  const { user, run_id } = await midAnswer(first)
+  await using second = withModel()
+  await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000) } }] })
+  await first[Symbol.asyncDispose]()
+  const done = await doneOf(second, user, run_id)
+  const entries = await entriesOf(second, user, run_id)
+  expectWholeLog(entries, 'word '.repeat(2_000))
+  expect(done.metadata).toMatchObject({ status: 'success', iterations: 1 })
+  expect(entries.filter(({ body }) => body.event === 'rewind').length).toBeGreaterThan(0)
+})
+
+test('a replica that dies is replaced, and nothing of what was stored is said twice', async () => {
+  await using first = withModel()
+  const { user, run_id } = await midAnswer(first)
+  await first.die()
+  await using second = withModel()
+  await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000) } }] })
+  const done = await doneOf(second, user, run_id)
+  expectWholeLog(await entriesOf(second, user, run_id), 'word '.repeat(2_000))
+  expect(done.metadata.status).toBe('success')
+}, 90_000)
+
+test('results of tools outlive their replica; a call without a result is repeated only when that does no harm', async () => {
+  const counts = { safe: 0, risky: 0 }
+  const hanging = Promise.withResolvers<string>()
+  const tools: TestTool[] = [
+    knowledgeSearch(PASSAGES),
+    {
+      name: 'safe',
+      annotations: { idempotentHint: true },
+      run: async () => ((counts.safe += 1), counts.safe === 1 ? hanging.promise : 'safe result'),
+    },
+    { name: 'risky', run: async () => ((counts.risky += 1), hanging.promise) },
+  ]
+  await using own = await ownTools(...tools)
+  for (const name of ['safe', 'risky'] as const) {
+    await model.setScript({
+      rules: [
+        {
+          match: { last_role: 'user' },
+          reply: { text: 'Looking. ', tool_calls: [{ name: 'knowledge_search', arguments: { query: 'x' } }, { name }] },
+        },
+        { reply: { text: 'Leave is 30 days [1].' } },
+      ],
+    })
+    const first = withModel(own.env)
+    const user = randomUUID()
+    const { run_id } = await first.agent.startRun.start(chat({ text_input: 'go' }), contextOf(user))
+    await waitFor(() => counts[name] === 1, { what: `a call of ${name}` })
+    await using second = withModel(own.env)
+    await first[Symbol.asyncDispose]()
+    const done = await doneOf(second, user, run_id)
+    expectWholeLog(await entriesOf(second, user, run_id), 'Looking. Leave is 30 days [1].')
+    expect(done.citations.map(({ index }) => index)).toEqual([1])
+    expect(done.metadata).toMatchObject({ status: 'success', iterations: 2, tool_calls: 2 })
+    const ends = done.tool_events.filter(({ status }) => status !== 'start').map(({ tool, status }) => [tool, status])
+    expect(ends).toEqual([
+      ['knowledge_search', 'end'],
+      [name, name === 'safe' ? 'end' : 'error'],
+    ])
+    expect(done.logs.some(({ msg }) => msg.includes('outcome unknown'))).toBe(name === 'risky')
+  }
+  expect(counts).toEqual({ safe: 2, risky: 1 })
+  expect(own.calls.filter(({ tool }) => tool === 'knowledge_search')).toHaveLength(2)
+  hanging.resolve('late')
+}, 90_000)
+
+test('a run that every attempt lost ends with one done', async () => {
+  await using waiting = house.replica({ LLM__OLLAMA_BASE_URL: model.url }, { worker: false })
+  const user = randomUUID()
+  const { run_id } = await waiting.agent.startRun.start(chat({ text_input: 'x' }), contextOf(user))
+  await asAdmin(house.adminUrl, `update chat_agent.jobs set attempt = max_attempts where id = '${run_id}'`)
+  await using replica = withModel()
+  const done = await doneOf(replica, user, run_id)
+  const entries = await entriesOf(replica, user, run_id)
+  expectWholeLog(entries, '')
+  expect(done.metadata.status).toBe('error')
+  expect((await replica.agent.runs.getTask(user, run_id)).state).toBe('failed')
+})

@@ -1,0 +1,55 @@
+import type { Citation } from '@youworker/contracts/run-log'
+import { z } from 'zod'
+import { clipText } from '../clip.ts'
+
+const SNIPPET = 300
+
+/** One result of `knowledge_search`, as its structuredContent says. */
+export const SearchHit = z.object({
+  document_id: z.uuid(),
+  chunk_id: z.string().max(128),
+  title: z.string(),
+  uri: z.string(),
+  page: z.number().int().nullish(),
+  score: z.number(),
+  snippet: z.string(),
+  text: z.string(),
+})
+export type SearchHit = z.infer<typeof SearchHit>
+export const SearchResults = z.object({ results: z.array(SearchHit).max(100) })
+
+/** The hits of one run, numbered from 1 across all its searches; the same chunk keeps its number. */
+export class CitationBook {
+  readonly #numbers = new Map<string, number>()
+  readonly #hits: SearchHit[] = []
+
+  readonly isHit = (index: number): boolean => index >= 1 && index <= this.#hits.length
+
+  /** The passages as the model reads them. */
+  add(hits: readonly SearchHit[]): string {
+    return hits.map((hit) => this.#passage(hit)).join('\n\n')
+  }
+
+  /** Exactly the hits whose `[n]` is in the text. */
+  citedIn(text: string): Citation[] {
+    const numbers = new Set([...text.matchAll(/\[(\d+)\]/g)].map(([, digits]) => digits))
+    return this.#hits.flatMap((hit, place) => (numbers.has(String(place + 1)) ? [toCitation(hit, place + 1)] : []))
+  }
+
+  #passage(hit: SearchHit): string {
+    const number = this.#numbers.get(hit.chunk_id) ?? this.#hits.push(hit)
+    this.#numbers.set(hit.chunk_id, number)
+    const page = hit.page ? `, p. ${hit.page}` : ''
+    return `[${number}] ${hit.title}${page}\n${hit.text}`
+  }
+}
+
+const toCitation = ({ document_id, title, uri, page, score, snippet }: SearchHit, index: number): Citation => ({
+  index,
+  document_id,
+  title,
+  uri,
+  ...(page ? { page } : {}),
+  score,
+  snippet: clipText(snippet, SNIPPET),
+})

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest'
+import { CitationBook } from '../agent/citation-book.ts'
+import { restoreTurn, type StoredCall } from './restore-turn.ts'
+
+const call = (id: string, iteration: number, change: Partial<StoredCall>): StoredCall => ({
+  id,
+  iteration,
+  name: `tool_${id}`,
+  args: { id },
+  status: 'success',
+  called: true,
+  idempotent: true,
+  latency_ms: 1,
+  result: { text: `result ${id}` },
+  error: null,
+  ...change,
+})
+const hit = {
+  document_id: '0193a000-0000-7000-8000-000000000001',
+  chunk_id: 'c',
+  title: 'T',
+  uri: 'u',
+  score: 1,
+  snippet: 's',
+  text: 'passage',
+}
+
+test('a run is taken up where it was left: texts, results, numbers, open calls, the begun answer', () => {
+  const book = new CitationBook()
+  const restored = restoreTurn(
+    {
+      question: 'Q',
+      text: 'Let me look.And there. The ans',
+      steps: [
+        { iteration: 1, text_end: 12 },
+        { iteration: 2, text_end: 22 },
+      ],
+      calls: [
+        call('a', 1, { result: { text: 'raw', hits: [hit] } }),
+        call('b', 2, { status: 'error', result: null, error: 'no luck' }),
+        call('c', 2, { status: 'running', result: null }),
+      ],
+    },
+    book,
+  )
+  expect(restored.messages).toEqual([
+    { role: 'user', content: 'Q' },
+    { role: 'assistant', content: 'Let me look.', tool_calls: [{ name: 'tool_a', arguments: { id: 'a' } }] },
+    { role: 'tool', tool_name: 'tool_a', content: '[1] T\npassage' },
+    {
+      role: 'assistant',
+      content: 'And there.',
+      tool_calls: [
+        { name: 'tool_b', arguments: { id: 'b' } },
+        { name: 'tool_c', arguments: { id: 'c' } },
+      ],
+    },
+    { role: 'tool', tool_name: 'tool_b', content: 'Error: no luck' },
+  ])
+  expect(restored.partial).toBe(' The ans')
+  expect(restored.open.map(({ id }) => id)).toEqual(['c'])
+  expect(book.isHit(1)).toBe(true)
+})

@@ -1,0 +1,159 @@
+import type { ChatRun } from '@youworker/contracts/chat-agent'
+import type { RunEntry } from '@youworker/contracts/run-log'
+import type { Revocation } from '@youworker/contracts/auth'
+import { type Page, type Status, type Task, TERMINAL } from '@youworker/contracts/common'
+import { AppError, type ErrorCode } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import { type JobRow, LeaseLost } from '@youworker/database/jobs/jobs'
+import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
+import type { Sealer } from '@youworker/database/sealing/sealer'
+import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { withinBytes } from '../clip.ts'
+import type { EntryWriter } from './entry-writer.ts'
+import { OpenRun } from './open-run.ts'
+import type { LivePublisher, Waker } from './ports.ts'
+import type { RunFinisher } from './run-finisher.ts'
+import { loadRun } from './run-record.ts'
+import { openEntry } from '../sealed-fields.ts'
+import { RUN_KIND } from './start-run.ts'
+
+interface RunParts {
+  readonly uow: ChatAgentUnitOfWork
+  readonly sealer: Sealer
+  readonly writer: EntryWriter
+  readonly live: LivePublisher
+  readonly waker: Waker
+  readonly finisher: RunFinisher
+}
+
+type StopReason = NonNullable<RunRow['stop_reason']>
+
+/** Rows read at once for a page; most entries are a token. */
+const PAGE_ROWS = 1_500
+
+const notFound = (code: ErrorCode = 'RUN_NOT_FOUND') =>
+  new AppError(code, code === 'RUN_NOT_FOUND' ? 'There is no such run' : 'There is no such task')
+
+/** What people do with runs that exist: look, follow, stop. */
+export class RunService {
+  readonly #parts: RunParts
+
+  constructor(parts: RunParts) {
+    this.#parts = parts
+  }
+
+  async get(userId: string, runId: string): Promise<ChatRun> {
+    return this.#parts.uow.in([userId]).read(async ({ runs, toolRuns }) => {
+      const run = await runs.find(runId)
+      if (!run) throw notFound()
+      const calls = await toolRuns.ofRun(runId)
+      const steps = (await runs.steps(runId)).flatMap(({ iteration, model, latency_ms }) => [
+        { kind: 'model' as const, name: model, status: 'success', latency_ms },
+        ...calls
+          .filter((call) => call.iteration === iteration)
+          .map((call) => ({ kind: 'tool' as const, name: call.tool_name, status: call.status, latency_ms: call.latency_ms })),
+      ])
+      const { id, session_id, status, attempt, tokens_in, tokens_out, error, created_at, updated_at } = run
+      return { id, session_id, status, attempt, steps, usage: { tokens_in, tokens_out }, error, created_at, updated_at }
+    })
+  }
+
+  /** The status is read before the entries: one that says the run has ended comes with its last entry, or more of them follow. */
+  async entries(userId: string, runId: string, after: number): Promise<{ entries: RunEntry[]; more: boolean; status: Status }> {
+    const space = await this.#parts.sealer.forSpace(userId)
+    const { run, rows } = await this.#parts.uow.in([userId]).read(async (repositories) => {
+      const found = await repositories.runs.find(runId)
+      if (!found) throw notFound()
+      return { run: found, rows: await repositories.entries.page(runId, after, PAGE_ROWS) }
+    })
+    const opened = rows.map((row) => openEntry(space, runId, row))
+    const fitting = withinBytes(opened, LIMITS.entriesPage)
+    const entries = fitting.length === 0 ? opened.slice(0, 1) : fitting
+    return { entries, more: entries.length < opened.length || rows.length === PAGE_ROWS, status: run.status }
+  }
+
+  async stop(userId: string, runId: string): Promise<ChatRun> {
+    if (!(await this.#cancel(userId, runId, 'user'))) throw notFound()
+    return this.get(userId, runId)
+  }
+
+  /** A session or key ended: so do the runs that it started. Harmless when every replica does it. */
+  async revoke({ sid, sub, revoked_at }: Revocation): Promise<void> {
+    const of = sid === null ? (sub === null ? undefined : { user_id: sub }) : { sid }
+    if (!of) return
+    const open = await this.#parts.uow.system().read(({ runs }) => runs.open(of, revoked_at))
+    for (const { id, user_id } of open) await this.#cancel(user_id, id, 'revoked')
+  }
+
+  /** Ends runs whose job has ended without a `done`, as when a process died in between. */
+  async endLeftOver(): Promise<void> {
+    const left = await this.#parts.uow.system().read(({ runs }) => runs.leftOver())
+    for (const { id, space_id } of left) await this.#endWithoutOwner(id, space_id)
+  }
+
+  async listTasks(userId: string, page: Page): Promise<{ tasks: Task[]; total: number }> {
+    const { rows, total } = await this.#parts.uow
+      .in([userId])
+      .read(({ jobs }) => jobs.list({ user_id: userId, kind: RUN_KIND, ...page }))
+    return { tasks: rows.map(toTask), total: Number(total) }
+  }
+
+  async getTask(userId: string, taskId: string): Promise<Task> {
+    const job = await this.#parts.uow.in([userId]).read(({ jobs }) => jobs.get(taskId))
+    if (!job || job.user_id !== userId) throw notFound('TASK_NOT_FOUND')
+    return toTask(job)
+  }
+
+  async cancelTask(userId: string, taskId: string): Promise<Task> {
+    if (!(await this.#cancel(userId, taskId, 'user'))) throw notFound('TASK_NOT_FOUND')
+    return this.getTask(userId, taskId)
+  }
+
+  /** False when there is no such run. One that has ended stays as it is. */
+  async #cancel(userId: string, runId: string, reason: StopReason): Promise<boolean> {
+    const { uow, waker } = this.#parts
+    const job = await uow.in([userId]).write(async ({ sessions, runs, jobs }) => {
+      const run = await runs.find(runId)
+      if (!run || !(await sessions.lock(userId, run.session_id))) return undefined
+      const asked = await jobs.requestCancel(runId)
+      if (!TERMINAL.includes(run.status)) await runs.setStopReason(runId, reason)
+      return asked && { ...asked, open: !TERMINAL.includes(run.status) }
+    })
+    if (!job) return false
+    if (job.status === 'running') waker.cancelled()
+    else if (job.open) await this.#endWithoutOwner(runId, userId)
+    return true
+  }
+
+  async #endWithoutOwner(id: string, space_id: string): Promise<void> {
+    const { uow, sealer, writer, live, finisher } = this.#parts
+    try {
+      const record = await loadRun(uow, sealer, { id, space_id })
+      const job = await uow.in([space_id]).read(({ jobs }) => jobs.get(id))
+      const open = new OpenRun(record, record.run.attempt, { writer, live })
+      const cancelled = job?.status === 'cancelled'
+      await finisher.finishEnded(
+        open,
+        cancelled ? { status: 'stopped' } : { status: 'error', error: job?.error ?? 'The run failed.' },
+      )
+    } catch (error) {
+      // Its session was deleted meanwhile.
+      if (!(error instanceof LeaseLost)) throw error
+    }
+  }
+}
+
+function toTask(job: JobRow): Task {
+  const { id, status, progress_current, progress_total, error, attempt, created_at, updated_at } = job
+  return {
+    id,
+    type: 'chat',
+    state: status,
+    progress: { current: progress_current, total: progress_total },
+    ...(TERMINAL.includes(status) ? { result: { run_id: id, ...job.payload } } : {}),
+    ...(error === null ? {} : { error }),
+    attempts: attempt,
+    created_at,
+    updated_at,
+  }
+}

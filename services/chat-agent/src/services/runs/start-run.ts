@@ -1,0 +1,171 @@
+import { chatAgent, type ChatInput } from '@youworker/contracts/chat-agent'
+import { type RunEntry, type RunEntryBody } from '@youworker/contracts/run-log'
+import { AppError } from '@youworker/contracts/errors'
+import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
+import { newId } from '@youworker/runtime/id'
+import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { readTurns, titleOf, type Turn } from './chat-turns.ts'
+import type { UserContext, Grants, LivePublisher, Waker } from './ports.ts'
+import { place } from '../sealed-fields.ts'
+import { entryNumber } from './transcript.ts'
+
+/** The kind of job that a run is. */
+export const RUN_KIND = 'run'
+
+/** What a repeated request is answered with again. */
+export interface StartedRun {
+  readonly run_id: string
+  readonly session_id: string
+  readonly session_external_id: string
+}
+
+interface Draft {
+  readonly run_id: string
+  readonly grant_id: string
+  readonly input: ChatInput
+  readonly text: string
+  readonly earlier: readonly Turn[]
+  readonly space: SpaceSealer
+  readonly context: UserContext
+}
+
+interface StartRunParts {
+  readonly uow: ChatAgentUnitOfWork
+  readonly sealer: Sealer
+  readonly grants: Grants
+  readonly live: LivePublisher
+  readonly waker: Waker
+}
+
+/** Takes a chat turn: the user's message, the run and its job in one transaction. */
+export class StartRun {
+  readonly #parts: StartRunParts
+
+  constructor(parts: StartRunParts) {
+    this.#parts = parts
+  }
+
+  async start(input: ChatInput, context: UserContext): Promise<StartedRun> {
+    const { uow, sealer, grants, live, waker } = this.#parts
+    const { user_id } = context.caller
+    const { text, earlier } = readTurns(input)
+    const mine = uow.in([user_id])
+    const ref = input.session_id
+    if (ref) present(await mine.read(({ sessions }) => sessions.find(user_id, ref)))
+    const run_id = newId()
+    // Before the run: a run without a grant could do nothing, a grant without a run is swept.
+    const grant_id = await grants.create(run_id, context)
+    const draft: Draft = { run_id, grant_id, input, text, earlier, space: await sealer.forSpace(user_id), context }
+    const shown: RunEntry[] = []
+    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
+    const started = await mine.write((repositories) =>
+      repositories.idempotency.once(request, () => addRun(repositories, draft, shown)),
+    )
+    for (const entry of shown) live.publish(run_id, entry)
+    waker.newRun()
+    return started
+  }
+}
+
+function present(session: SessionRow | undefined): SessionRow {
+  if (session) return session
+  throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
+}
+
+async function addRun(repositories: ChatAgentRepositories, draft: Draft, shown: RunEntry[]): Promise<StartedRun> {
+  const { run_id, grant_id, input, context } = draft
+  const { user_id, sid } = context.caller
+  const ref = input.session_id
+  const session = ref ? present(await repositories.sessions.lock(user_id, ref)) : await addSession(repositories, draft)
+  const turn = await addMessages(repositories, draft, { session, isNew: !ref })
+  await repositories.runs.add({
+    id: run_id,
+    space_id: user_id,
+    user_id,
+    sid,
+    session_id: session.id,
+    grant_id,
+    turn,
+    model: input.model ?? session.model,
+    enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
+    disable_web: input.disable_web,
+    max_iterations: input.max_iterations ?? null,
+  })
+  const payload = { session_id: session.id }
+  await repositories.jobs.add({ id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id })
+  const position = await repositories.jobs.position(run_id)
+  shown.push(...(await addFirstEntries(repositories, draft, session.id, position)))
+  await repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
+  return { run_id, session_id: session.id, session_external_id: session.external_id }
+}
+
+async function addSession({ sessions, outbox }: ChatAgentRepositories, { input, context }: Draft): Promise<SessionRow> {
+  const id = newId()
+  const { user_id } = context.caller
+  const { enable_tools } = input
+  const model = input.model ?? null
+  const row = { id, space_id: user_id, user_id, external_id: id, title: null, model, enable_tools, tools_pinned: false }
+  const session = await sessions.add(row)
+  if (!session) throw new AppError('INTERNAL_ERROR', 'An id was made twice')
+  await outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
+  return session
+}
+
+/** Answers the number of the turn. */
+async function addMessages(
+  { sessions, messages, outbox }: ChatAgentRepositories,
+  { run_id, input, text, earlier, space, context }: Draft,
+  { session, isNew }: { session: SessionRow; isNew: boolean },
+): Promise<number> {
+  const { id: session_id, space_id } = session
+  const { user_id } = context.caller
+  const question: Turn = { role: 'user', content: text }
+  const turns = isNew ? [...earlier, question] : [question]
+  const title = space.sealText(titleOf(text), place.title(session_id))
+  const turn = await sessions.beginTurn(session_id, { messages: turns.length, title, enable_tools: input.enable_tools })
+  const rows = turns.map(({ role, content }) => {
+    const id = newId()
+    return {
+      id,
+      space_id,
+      session_id,
+      run_id,
+      turn,
+      role,
+      content: space.sealText(content, place.message(id)),
+      tokens_in: 0,
+      tokens_out: 0,
+    }
+  })
+  await messages.add(rows)
+  const model = input.model ?? session.model
+  for (const { id: message_id, role } of rows) {
+    await outbox.add(
+      chatAgent.messageCreated,
+      { message_id, session_id, user_id, role, model, tokens_in: 0, tokens_out: 0 },
+      context,
+    )
+  }
+  return turn
+}
+
+/** So that a stream shows something before a worker has taken the run. */
+async function addFirstEntries(
+  { entries }: ChatAgentRepositories,
+  { run_id, space, context }: Draft,
+  session_id: string,
+  position: number,
+): Promise<RunEntry[]> {
+  const bodies: RunEntryBody[] = [
+    { event: 'run', data: { run_id, session_id } },
+    { event: 'status', data: { stage: 'queued', position } },
+  ]
+  const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
+  const space_id = context.caller.user_id
+  const rows = first.map(({ n, body }): EntryRow => {
+    return { run_id, n, attempt: 0, space_id, body: space.sealText(JSON.stringify(body), place.entry(run_id, n)) }
+  })
+  await entries.add(rows)
+  return first
+}

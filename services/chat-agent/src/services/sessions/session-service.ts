@@ -1,0 +1,127 @@
+import { chatAgent, type Message, type Session } from '@youworker/contracts/chat-agent'
+import { type Page, TERMINAL } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
+import { newId } from '@youworker/runtime/id'
+import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { withinBytes } from '../clip.ts'
+import type { UserContext, Waker } from '../runs/ports.ts'
+import { sinceMs } from '../runs/run-finisher.ts'
+import { openTitle, place } from '../sealed-fields.ts'
+
+interface Settings {
+  readonly title?: string | null | undefined
+  readonly model?: string | null | undefined
+  readonly enable_tools?: boolean | undefined
+}
+
+const PAGE_ROWS = 200
+const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
+
+export class SessionService {
+  readonly #uow: ChatAgentUnitOfWork
+  readonly #sealer: Sealer
+  readonly #waker: Waker
+
+  constructor(uow: ChatAgentUnitOfWork, sealer: Sealer, waker: Waker) {
+    this.#uow = uow
+    this.#sealer = sealer
+    this.#waker = waker
+  }
+
+  async create(input: Settings & { external_id?: string | undefined }, context: UserContext): Promise<Session> {
+    const { user_id } = context.caller
+    const id = newId()
+    const external_id = input.external_id ?? id
+    if (/\p{Cc}/u.test(external_id)) throw new AppError('VALIDATION_ERROR', 'external_id must not contain control characters')
+    const space = await this.#sealer.forSpace(user_id)
+    const { model = null, enable_tools = true } = input
+    const title = sealTitle(space, id, input.title)
+    const tools_pinned = input.enable_tools !== undefined
+    const request = { user_id, subject: chatAgent.createSession.subject, key: context.idempotencyKey, request: input }
+    return this.#uow.in([user_id]).write(async ({ sessions, outbox, idempotency }) => {
+      const made = await idempotency.once(request, async () => {
+        const row = await sessions.add({ id, space_id: user_id, user_id, external_id, title, model, enable_tools, tools_pinned })
+        if (!row)
+          throw new AppError('CONFLICT', 'You have a session with this external_id already; use that one or choose another')
+        await outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
+        return { session_id: id }
+      })
+      const row = await sessions.find(user_id, made.session_id)
+      if (!row) throw new AppError('CONFLICT', 'The session that this request made was deleted since')
+      return toSession(space, row)
+    })
+  }
+
+  async list(userId: string, page: Page): Promise<{ sessions: Session[]; total: number }> {
+    const space = await this.#sealer.forSpace(userId)
+    const { rows, total } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, page))
+    return { sessions: rows.map((row) => toSession(space, row)), total }
+  }
+
+  async get(userId: string, ref: string): Promise<Session> {
+    const space = await this.#sealer.forSpace(userId)
+    const row = await this.#uow.in([userId]).read(({ sessions }) => sessions.find(userId, ref))
+    if (!row) throw notFound()
+    return toSession(space, row)
+  }
+
+  async update(userId: string, ref: string, { title, model, enable_tools }: Settings): Promise<Session> {
+    const space = await this.#sealer.forSpace(userId)
+    return this.#uow.in([userId]).write(async ({ sessions }) => {
+      const row = await sessions.lock(userId, ref)
+      if (!row) throw notFound()
+      const changed = await sessions.update(row.id, {
+        ...(title === undefined ? {} : { title: sealTitle(space, row.id, title) }),
+        ...(model === undefined ? {} : { model }),
+        ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
+      })
+      return toSession(space, changed)
+    })
+  }
+
+  /** Erases it with its messages, runs, entries and tool runs; a run that is going on ends. */
+  async delete(userId: string, ref: string, context: UserContext): Promise<void> {
+    await this.#uow.in([userId]).write(async ({ sessions, runs, jobs, outbox }) => {
+      const session = await sessions.lock(userId, ref)
+      if (!session) throw notFound()
+      for (const id of await runs.idsOfSession(session.id)) await jobs.delete(id)
+      for (const run of await runs.lockOfSession(session.id)) {
+        if (TERMINAL.includes(run.status)) continue
+        const { id: run_id, session_id, grant_id, tokens_in, tokens_out } = run
+        const end = { run_id, user_id: userId, session_id, grant_id, tokens_in, tokens_out, duration_ms: sinceMs(run.created_at) }
+        await outbox.add(chatAgent.runFinished, { ...end, status: 'cancelled' }, context)
+      }
+      await sessions.delete(session.id)
+      await outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: userId }, context)
+    })
+    this.#waker.cancelled()
+  }
+
+  async messages(userId: string, ref: string, after: string | undefined): Promise<{ messages: Message[]; next: string | null }> {
+    const space = await this.#sealer.forSpace(userId)
+    const rows = await this.#uow.in([userId]).read(async ({ sessions, messages }) => {
+      const session = await sessions.find(userId, ref)
+      if (!session) throw notFound()
+      return messages.page(session.id, after, PAGE_ROWS)
+    })
+    const opened = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
+      const text = space.openText(content, place.message(id))
+      return { id, role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out, created_at }
+    })
+    const fitting = withinBytes(opened, LIMITS.entriesPage)
+    const messages = fitting.length === 0 ? opened.slice(0, 1) : fitting
+    const hasMore = messages.length < opened.length || rows.length === PAGE_ROWS
+    return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null }
+  }
+}
+
+const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefined): Buffer | null =>
+  title === null || title === undefined ? null : space.sealText(title, place.title(id))
+
+function toSession(space: SpaceSealer, row: SessionRow): Session {
+  const { id, external_id, model, enable_tools, message_count, created_at, updated_at } = row
+  return { id, external_id, title: openTitle(space, row), model, enable_tools, message_count, created_at, updated_at }
+}

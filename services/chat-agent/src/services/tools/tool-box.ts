@@ -1,0 +1,95 @@
+import { AppError } from '@youworker/contracts/errors'
+import type { ModelTool } from '../models/model-port.ts'
+import type { McpServer } from './server-urls.ts'
+import type { ToolDiscovery } from './tool-discovery.ts'
+import { isWebTool, nameTools } from './tool-names.ts'
+import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from './tool-port.ts'
+
+export interface OfferedTool extends ToolDescription {
+  readonly server: string
+  /** Of one of our servers: its search results become citations. */
+  readonly own: boolean
+}
+
+interface Offers {
+  readonly servers: readonly McpServer[]
+  readonly port: ToolPort
+  readonly discovery: ToolDiscovery
+  readonly token: () => Promise<string>
+  readonly disable_web: boolean
+  readonly timeoutMs: number
+}
+
+/** The tools of one run. A server that is away just takes its tools away. */
+export class ToolBox implements AsyncDisposable {
+  /** What is missing, for the run's log. */
+  readonly problems: readonly string[]
+  readonly #offers: ReadonlyMap<string, OfferedTool>
+  readonly #connections: ReadonlyMap<string, ToolConnection>
+  readonly #timeoutMs: number
+
+  private constructor(
+    offers: ReadonlyMap<string, OfferedTool>,
+    {
+      connections,
+      problems,
+      timeoutMs,
+    }: { connections: ReadonlyMap<string, ToolConnection>; problems: string[]; timeoutMs: number },
+  ) {
+    this.#offers = offers
+    this.#connections = connections
+    this.#timeoutMs = timeoutMs
+    this.problems = problems
+  }
+
+  static async open({ servers, port, discovery, token, disable_web, timeoutMs }: Offers): Promise<ToolBox> {
+    const connections = new Map(servers.map((server) => [server.name, port.connect(server, server.own ? token : undefined)]))
+    const problems: string[] = []
+    const found = await Promise.all(
+      servers.map(async ({ name: server, own }) => {
+        const connection = connections.get(server)
+        try {
+          const tools = connection ? await discovery.tools(server, connection) : []
+          return tools.map((tool): OfferedTool => ({ ...tool, server, own }))
+        } catch (error) {
+          problems.push(error instanceof AppError ? error.message : `The tool server ${server} cannot be used now.`)
+          return []
+        }
+      }),
+    )
+    const wanted = found.flat().filter((tool) => !(disable_web && isWebTool(tool)))
+    return new ToolBox(nameTools(wanted), { connections, problems, timeoutMs })
+  }
+
+  /** A run without tools. */
+  static none(): ToolBox {
+    return new ToolBox(new Map(), { connections: new Map(), problems: [], timeoutMs: 0 })
+  }
+
+  get tools(): ModelTool[] {
+    return [...this.#offers].map(([name, { description, parameters }]) => ({ name, description, parameters }))
+  }
+
+  find(name: string): OfferedTool | undefined {
+    return this.#offers.get(name)
+  }
+
+  /** Rejects with the signal's reason, or with an error that is for the model and people to read. */
+  async call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
+    const tool = this.#offers.get(name)
+    const connection = tool && this.#connections.get(tool.server)
+    if (!connection) throw new AppError('EXTERNAL_SERVICE_ERROR', `There is no tool named ${name} now.`)
+    const timeout = AbortSignal.timeout(this.#timeoutMs)
+    try {
+      return await connection.call(tool.name, args, AbortSignal.any([signal, timeout]))
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!timeout.aborted) throw error
+      throw new AppError('EXTERNAL_SERVICE_ERROR', `${name} did not answer in ${this.#timeoutMs / 1_000} s.`, { cause: error })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.#connections.values()].map((connection) => connection[Symbol.asyncDispose]()))
+  }
+}

@@ -1,0 +1,44 @@
+import type { ToolRun } from '@youworker/contracts/chat-agent'
+import type { Page } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import type { Sealer } from '@youworker/database/sealing/sealer'
+import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { clipArgs, clipBytes } from '../clip.ts'
+import { place } from '../sealed-fields.ts'
+
+/** Bytes per field, so that the longest list fits into one reply. */
+const SHOWN = { args: 1_024, text: 512 }
+
+export class ToolRunService {
+  readonly #uow: ChatAgentUnitOfWork
+  readonly #sealer: Sealer
+
+  constructor(uow: ChatAgentUnitOfWork, sealer: Sealer) {
+    this.#uow = uow
+    this.#sealer = sealer
+  }
+
+  async list(
+    userId: string,
+    { session_id: ref, ...page }: Page & { session_id?: string | undefined },
+  ): Promise<{ runs: ToolRun[]; total: number }> {
+    const space = await this.#sealer.forSpace(userId)
+    const { rows, total } = await this.#uow.in([userId]).read(async ({ sessions, toolRuns }) => {
+      const session = ref === undefined ? undefined : await sessions.find(userId, ref)
+      if (ref !== undefined && !session) throw new AppError('SESSION_NOT_FOUND', 'There is no such session')
+      return toolRuns.list({ user_id: userId, session_id: session?.id }, page)
+    })
+    const runs = rows.map(({ id, tool_name, status, start_ts, end_ts, latency_ms, args, error, preview }): ToolRun => {
+      const text = (sealed: Buffer | null, where: typeof place.error) =>
+        sealed === null ? null : clipBytes(space.openText(sealed, where(id)), SHOWN.text)
+      // Written by this service as an object.
+      const opened = JSON.parse(space.openText(args, place.args(id))) as Record<string, unknown>
+      const texts = {
+        error_message: text(error, place.error),
+        result_preview: status === 'success' ? text(preview, place.preview) : null,
+      }
+      return { id, tool_name, status, start_ts, end_ts, latency_ms, args: clipArgs(opened, SHOWN.args), ...texts }
+    })
+    return { runs, total }
+  }
+}

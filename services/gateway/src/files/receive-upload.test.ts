@@ -1,0 +1,198 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { AppError } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { discardRest } from '../http/read-body.ts'
+import { cleanName, type ReceivedUpload, receiveUpload } from './receive-upload.ts'
+import { readFields } from '../routes/upload-routes.ts'
+
+const MB = 1024 * 1024
+const MAX = 3 * MB
+
+/** Keeps what arrives, and how much of it was under way at once. */
+class MemoryStore {
+  readonly blobs = new Map<string, { name: string; pieces: Buffer[]; sha256?: string }>()
+  writing = 0
+  mostWriting = 0
+  failure: AppError | undefined
+
+  async open(name: string) {
+    const id = `blob-${this.blobs.size}`
+    this.blobs.set(id, { name, pieces: [] })
+    return id
+  }
+
+  async write(blobId: string, index: number, bytes: Uint8Array) {
+    this.mostWriting = Math.max(this.mostWriting, ++this.writing)
+    await new Promise((resolve) => setImmediate(resolve))
+    this.writing--
+    if (this.failure) throw this.failure
+    const { pieces } = this.blobs.get(blobId) ?? { pieces: [] }
+    pieces[index] = Buffer.from(bytes)
+  }
+
+  async finish(blobId: string, count: number, sha256: string) {
+    const blob = this.blobs.get(blobId)
+    if (!blob || blob.pieces.length !== count) throw new Error('pieces are missing')
+    blob.sha256 = sha256
+    return { size: Buffer.concat(blob.pieces).length }
+  }
+}
+
+let store = new MemoryStore()
+const server = createServer((incoming, outgoing) => {
+  outgoing.once('finish', () => discardRest(incoming))
+  receiveUpload(incoming, store, MAX).then(
+    (upload) => outgoing.end(JSON.stringify(upload)),
+    (error: unknown) => {
+      outgoing.statusCode = error instanceof AppError && error.code === 'PAYLOAD_TOO_LARGE' ? 413 : 400
+      outgoing.end(error instanceof AppError ? error.code : String(error))
+    },
+  )
+})
+let url = ''
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => void server.close())
+
+async function post(form: FormData): Promise<{ status: number; text: string; upload: ReceivedUpload }> {
+  store = new MemoryStore()
+  const answer = await fetch(url, { method: 'POST', body: form })
+  const text = await answer.text()
+  return { status: answer.status, text, upload: answer.ok ? JSON.parse(text) : { files: [], fields: [] } }
+}
+
+test('files arrive whole, in pieces of the one size, at most four of them at once', async () => {
+  const big = Buffer.alloc(2 * MB + 12_345, 'abcdefg')
+  const form = new FormData()
+  form.append('tags', 'a')
+  form.append('files', new Blob([big], { type: 'text/plain' }), 'notes/größe 🙂.txt')
+  form.append('files', new Blob(['small']), 'small.md')
+  form.append('files', new Blob([]), 'empty.txt')
+  form.append('tags', 'b')
+  const { upload } = await post(form)
+  expect(upload.fields).toEqual([
+    ['tags', 'a'],
+    ['tags', 'b'],
+  ])
+  expect(upload.files).toEqual([
+    { blob_id: 'blob-0', name: 'notes/größe 🙂.txt', mime: 'text/plain' },
+    { blob_id: 'blob-1', name: 'small.md' },
+    { blob_id: 'blob-2', name: 'empty.txt' },
+  ])
+  const stored = store.blobs.get('blob-0')
+  expect(stored?.pieces.slice(0, -1).every(({ length }) => length === LIMITS.piece)).toBe(true)
+  expect(Buffer.concat(stored?.pieces ?? []).equals(big)).toBe(true)
+  expect(stored?.sha256).toBe(createHash('sha256').update(big).digest('hex'))
+  expect(store.blobs.get('blob-2')?.pieces).toEqual([])
+  expect(store.mostWriting).toBeGreaterThan(1)
+  expect(store.mostWriting).toBeLessThanOrEqual(4)
+})
+
+test('a file over the limit is 413 while it still comes, and the client gets to read that', async () => {
+  const form = new FormData()
+  form.append('files', new Blob([Buffer.alloc(MAX + 1)]), 'big.bin')
+  const { status, text } = await post(form)
+  expect([status, text]).toEqual([413, 'PAYLOAD_TOO_LARGE'])
+  expect(store.blobs.get('blob-0')?.sha256).toBeUndefined()
+})
+
+test('more files than a run takes are 413', async () => {
+  const form = new FormData()
+  for (let i = 0; i <= LIMITS.runFiles; i++) form.append('files', new Blob(['x']), `${i}.txt`)
+  expect((await post(form)).status).toBe(413)
+})
+
+test('two hundred small ones are fine', async () => {
+  const form = new FormData()
+  for (let i = 0; i < LIMITS.runFiles; i++) form.append('files', new Blob([`text ${i}`]), `${i}.txt`)
+  const { upload } = await post(form)
+  expect(upload.files.map(({ name }) => name)).toEqual(Array.from({ length: LIMITS.runFiles }, (_, i) => `${i}.txt`))
+  expect(Buffer.concat(store.blobs.get('blob-199')?.pieces ?? []).toString()).toBe('text 199')
+})
+
+test('a file in another field, a field without end and a form cut short are told', async () => {
+  const other = new FormData()
+  other.append('avatar', new Blob(['x']), 'x.png')
+  expect((await post(other)).text).toBe('VALIDATION_ERROR')
+  const long = new FormData()
+  long.append('tags', 'x'.repeat(20_000))
+  expect((await post(long)).status).toBe(413)
+  const type = 'multipart/form-data; boundary=cut'
+  const cut = '--cut\r\ncontent-disposition: form-data; name="files"; filename="a.txt"\r\n\r\nhalf of'
+  for (const [contentType, body] of [
+    [type, cut],
+    [type, 'not a form'],
+    ['multipart/form-data', cut],
+  ] as const) {
+    const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': contentType } })
+    expect(await answer.text()).toBe('VALIDATION_ERROR')
+  }
+})
+
+test('when a piece cannot be stored, that is what the client hears', async () => {
+  const form = new FormData()
+  form.append('files', new Blob([Buffer.alloc(2 * MB)]), 'a.bin')
+  const sent = post(form)
+  store.failure = new AppError('PAYLOAD_TOO_LARGE', 'full')
+  expect((await sent).text).toBe('PAYLOAD_TOO_LARGE')
+})
+
+test('a client that leaves in the middle leaves nothing running', async () => {
+  store = new MemoryStore()
+  const client = request(url, { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=x' } })
+  client.on('error', () => undefined)
+  client.write('--x\r\ncontent-disposition: form-data; name="files"; filename="a.txt"\r\n\r\n')
+  client.write(Buffer.alloc(MB))
+  await expect.poll(() => store.blobs.get('blob-0')?.pieces.length ?? 0, { timeout: 30_000 }).toBeGreaterThan(1)
+  client.destroy()
+  await expect
+    .poll(() => new Promise((resolve) => server.getConnections((_, count) => resolve(count))), { timeout: 30_000 })
+    .toBe(0)
+  expect(store.blobs.get('blob-0')?.sha256).toBeUndefined()
+})
+
+test.each([
+  ['../../etc/passwd', 'etc/passwd'],
+  ['C:\\notes\\a.md', 'C:/notes/a.md'],
+  ['/a//b/./c.txt', 'a/b/c.txt'],
+  ['a\u0000b\n.txt', 'ab.txt'],
+  ['..', 'unnamed'],
+  [undefined, 'unnamed'],
+])('the name %j is %s', (name, clean) => {
+  expect(cleanName(name)).toBe(clean)
+})
+
+test('fields of the form', () => {
+  expect(
+    readFields(
+      [
+        ['tags', 'a'],
+        ['tags', 'b'],
+        ['wait', 'false'],
+        ['collection', ''],
+      ],
+      {},
+    ),
+  ).toEqual({
+    tags: ['a', 'b'],
+    is_private: false,
+    wait: false,
+  })
+  expect(readFields([['tags', '["a","b, c"]']], { wait: 'false' })).toMatchObject({ tags: ['a', 'b, c'], wait: false })
+  expect(readFields([], {})).toEqual({ tags: [], is_private: false, wait: true })
+  for (const wrong of [
+    ['tags', '["a"'],
+    ['tags', '[1]'],
+    ['group_id', 'x'],
+    ['wait', 'maybe'],
+  ] as const) {
+    expect(() => readFields([wrong], {})).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }))
+  }
+})

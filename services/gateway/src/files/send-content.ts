@@ -1,0 +1,72 @@
+import { AppError } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import { type ByteRange, readRange } from './byte-range.ts'
+import type { Deps } from '../http/deps.ts'
+import type { Exchange } from '../http/request-context.ts'
+import { errorBody } from '../http/error-envelope.ts'
+import { Reply, SENT } from '../http/reply.ts'
+
+interface Content {
+  readonly blob_id: string
+  readonly name: string
+  readonly mime: string
+  readonly size: number
+  readonly sha256: string
+}
+
+/** RFC 6266: a plain name for old clients, the real one in UTF-8 beside it. */
+function attachment(name: string): string {
+  const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, '_')
+  const exact = encodeURIComponent(name.toWellFormed()).replace(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+  return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`
+}
+
+/** What people uploaded may be anything: never shown in our origin, never guessed at, never run. */
+const contentHeaders = ({ name, mime, sha256 }: Content) => ({
+  'content-type': /^[\w.+-]+\/[\w.+-]+$/.test(mime) ? mime : 'application/octet-stream',
+  'content-disposition': attachment(name.split('/').at(-1) || 'document'),
+  'content-security-policy': "default-src 'none'; sandbox",
+  'accept-ranges': 'bytes',
+  'cache-control': 'private, no-cache',
+  etag: `"${sha256}"`,
+})
+
+/** The file, or one range of it, piece by piece as fast as the client takes them. */
+export async function sendContent(content: Content, exchange: Exchange, deps: Deps): Promise<Reply> {
+  const { headers, method } = exchange.incoming
+  const own = contentHeaders(content)
+  if (headers['if-none-match']?.includes(own.etag)) return new Reply(304, undefined, own)
+  const isSame = headers['if-range'] === undefined || headers['if-range'] === own.etag
+  const range = isSame ? readRange(headers.range, content.size) : undefined
+  if (range === 'unsatisfiable') {
+    const error = new AppError('VALIDATION_ERROR', `The file has ${content.size} bytes; the range lies outside`)
+    return new Reply(416, errorBody(error, exchange.correlationId), { 'content-range': `bytes */${content.size}` })
+  }
+  const { first, last } = range ?? { first: 0, last: content.size - 1 }
+  const more = range ? { 'content-range': `bytes ${first}-${last}/${content.size}` } : {}
+  const all = exchange.headers({ ...own, ...more, 'content-length': last - first + 1 })
+  exchange.outgoing.writeHead(range ? 206 : 200, all)
+  if (method !== 'HEAD') await writePieces(content, { first, last }, exchange, deps)
+  exchange.outgoing.end()
+  return SENT
+}
+
+async function writePieces({ blob_id }: Content, { first, last }: ByteRange, exchange: Exchange, deps: Deps): Promise<void> {
+  const { outgoing } = exchange
+  using _entry = deps.streams.add(exchange.caller, (why) => (why === 'revoked' ? outgoing.destroy() : undefined))
+  for (let index = Math.floor(first / LIMITS.piece); index * LIMITS.piece <= last; index++) {
+    if (outgoing.destroyed) return
+    const identity = exchange.identity && (await deps.authenticator.renew(exchange.identity))
+    const { bytes } = await deps.ingestion.as(exchange.scopeOf(identity)).readBlob({ blob_id, index })
+    const start = index * LIMITS.piece
+    const part = bytes.subarray(Math.max(0, first - start), Math.min(bytes.length, last - start + 1))
+    if (outgoing.write(part) || outgoing.destroyed) continue
+    const { promise, resolve } = Promise.withResolvers<void>()
+    outgoing.once('drain', resolve).once('close', resolve)
+    await promise
+    outgoing.off('drain', resolve).off('close', resolve)
+  }
+}

@@ -1,0 +1,110 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { AppError } from '@youworker/contracts/errors'
+import { metrics } from '@youworker/runtime/health/metrics'
+import { type Context, type Handler, Hono } from 'hono'
+import { routePath } from 'hono/route'
+import { canonicalPath } from './canonical-path.ts'
+import type { Method, Route } from './define-route.ts'
+import type { Deps } from './deps.ts'
+import { Dispatcher } from './dispatcher.ts'
+import type { Exchange } from './request-context.ts'
+import { preflightHeaders } from './guards/cors.ts'
+import { toAppError } from './error-envelope.ts'
+import { discardRest, hasBody } from './read-body.ts'
+import { send, sendError } from './reply.ts'
+
+const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+const UNKNOWN_ROUTE = 'unknown'
+
+/** Answers go straight to `c.env.outgoing`: no web `Response` is made for each of them. */
+type Env = { Bindings: Exchange }
+export type Api = Hono<Env>
+
+/** Every spelling of every route of the table, and an answer to everything else. */
+export function createApi(deps: Deps, routes: readonly Route[]): Api {
+  const api: Api = new Hono<Env>({ getPath: (_, options) => canonicalPath(options?.env?.incoming.url) })
+  const dispatcher = new Dispatcher(deps)
+  const routeOf = new Map<unknown, Route>()
+  const unmatched = ({ env, req }: Context<Env>): AppError => {
+    const methods = methodsOf(api, routeOf, req.path)
+    if (methods.length === 0) return routeNotFound()
+    env.outgoing.setHeader('allow', methods.join(', '))
+    return new AppError('METHOD_NOT_ALLOWED', `This path takes ${methods.join(', ')}`)
+  }
+  // Of two that fit the first counts, and `/v1/groups/me` is no group id.
+  for (const route of routes.toSorted((a, b) => parametersOf(a) - parametersOf(b))) {
+    const handler: Handler<Env> = (c) => {
+      open(deps, c.env, route)
+      if (c.env.incoming.method === 'HEAD' && !hasHead(route)) throw unmatched(c)
+      return dispatcher.serve(c.env, route, c.req)
+    }
+    routeOf.set(handler, route)
+    const paths = [route.path, ...route.aliases].map((path) => path.replaceAll(/\{(\w+)\}/g, ':$1'))
+    api.on(route.method, paths, handler)
+  }
+  api.options('*', ({ env, req }) => {
+    open(deps, env)
+    const isPreflight = env.origin !== undefined && env.incoming.headers['access-control-request-method'] !== undefined
+    const methods = isPreflight ? [] : methodsOf(api, routeOf, req.path)
+    if (!isPreflight && methods.length === 0 && req.path !== '/*') throw routeNotFound()
+    send(env, 204, undefined, isPreflight ? preflightHeaders : { allow: methods.join(', ') })
+    return RESPONSE_ALREADY_SENT
+  })
+  api.notFound((c) => {
+    open(deps, c.env)
+    throw unmatched(c)
+  })
+  api.onError((error, c) => {
+    fail(deps, error, c)
+    return RESPONSE_ALREADY_SENT
+  })
+  return api
+}
+
+const parametersOf = ({ path }: Route) => path.split('{').length
+
+/** Nobody can tell the length of a stream before its end. */
+const hasHead = ({ media }: Route) => media !== 'text/event-stream'
+
+/** For `Allow`; empty when the path is unknown. */
+function methodsOf({ router }: Api, routeOf: ReadonlyMap<unknown, Route>, path: string): string[] {
+  const routeAt = (method: Method) => routeOf.get(router.match(method, path)[0][0]?.[0][0])
+  const known: string[] = METHODS.filter(routeAt)
+  const get = routeAt('GET')
+  if (get && hasHead(get)) known.push('HEAD')
+  return known.length > 0 ? [...known, 'OPTIONS'] : []
+}
+
+const routeNotFound = () =>
+  new AppError('ROUTE_NOT_FOUND', 'There is nothing at this path; GET /openapi.json lists what there is')
+
+function open(deps: Deps, exchange: Exchange, route?: Route): void {
+  const { incoming, outgoing } = exchange
+  const started = performance.now()
+  if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming))
+  outgoing.once('close', () => observe(deps, exchange, route, started))
+}
+
+function observe({ logger }: Deps, exchange: Exchange, route: Route | undefined, started: number): void {
+  const { outgoing, incoming } = exchange
+  const ms = performance.now() - started
+  const labels = { route: route?.path ?? UNKNOWN_ROUTE, method: route?.method ?? 'OTHER', status: String(outgoing.statusCode) }
+  if (route?.media !== 'text/event-stream') metrics.httpRequestDuration.observe(labels, ms / 1_000)
+  if (!logger.isLevelEnabled('debug')) return
+  const { correlationId: correlation_id } = exchange
+  logger.debug(
+    { ...labels, method: incoming.method, ms: Math.round(ms), correlation_id, user_id: exchange.identity?.caller.user_id },
+    'request',
+  )
+}
+
+function fail({ logger }: Deps, error: unknown, c: Context<Env>): void {
+  const failure = toAppError(error)
+  const { correlationId: correlation_id, outgoing } = c.env
+  if (failure.code === 'INTERNAL_ERROR' || failure.code === 'DATABASE_ERROR') {
+    logger.error({ err: error, correlation_id, route: routePath(c) }, 'a request failed')
+  }
+  // Half an answer cannot become an error any more; a cut connection at least says that it is not whole.
+  if (outgoing.headersSent) outgoing.destroy()
+  else if (!outgoing.destroyed) sendError(c.env, failure)
+}

@@ -1,0 +1,119 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { AppError } from '@youworker/contracts/errors'
+import type { HonoRequest } from 'hono'
+import type { Route } from './define-route.ts'
+import type { Deps } from './deps.ts'
+import type { Exchange } from './request-context.ts'
+import { notAuthenticated, readCredential } from './guards/authenticate.ts'
+import { proxyUsername, requireSameUser } from './guards/authentik.ts'
+import { addressForLimits, requireListed } from './guards/client-address.ts'
+import { parseJson, requireJsonType, requirePlainText } from './parse-json.ts'
+import { hasBody, readBody } from './read-body.ts'
+import { Reply, SENT, send } from './reply.ts'
+
+/** From a matched request to its answer: limit, authenticate, check, handle. Straight calls, in this order, for every route. */
+export class Dispatcher {
+  readonly #deps: Deps
+
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
+
+  async serve(exchange: Exchange, route: Route, request: HonoRequest): Promise<Response> {
+    if (route.tag !== 'health') requireListed(exchange.address, this.#deps.allowList)
+    if (route.auth !== 'none') await this.#authenticate(exchange, route)
+    const { identity, incoming } = exchange
+    if (route.csrf !== 'none' && identity?.credential.kind === 'session') {
+      this.#deps.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
+    }
+    this.#limit(exchange, route)
+    const params = check(route.params, readParams(request), 'The path')
+    const query = check(route.query, readQuery(request), 'The query')
+    const body = await readJsonBody(exchange, route)
+    const answer = await route.handle({ params, query, body, exchange, deps: this.#deps })
+    if (!(answer instanceof Reply)) send(exchange, route.status, answer)
+    else if (answer !== SENT) send(exchange, answer.status, answer.body, answer.headers)
+    return RESPONSE_ALREADY_SENT
+  }
+
+  async #authenticate(exchange: Exchange, route: Route): Promise<void> {
+    const credential = readCredential(exchange.incoming.headers)
+    if (!credential) {
+      if (route.auth === 'optional') return
+      throw this.#limited(exchange, notAuthenticated())
+    }
+    const { limiter, authenticator } = this.#deps
+    const admit = () => {
+      if (limiter.isSpent('failure', addressForLimits(exchange.address))) throw limiter.refusal('failure')
+    }
+    try {
+      const identity = await authenticator.authenticate(credential, admit)
+      const claimed = proxyUsername(exchange, this.#deps)
+      if (claimed !== undefined) {
+        const { username } = await this.#deps.auth.as(exchange.scopeOf(identity)).getSelf({})
+        requireSameUser(claimed, username)
+      }
+      exchange.identity = identity
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'NOT_AUTHENTICATED') throw error
+      const refusal = this.#limited(exchange, error)
+      if (route.auth !== 'optional') throw refusal
+    }
+  }
+
+  /** Whoever is not let in counts for their address. */
+  #limited(exchange: Exchange, error: AppError): AppError {
+    const { limiter } = this.#deps
+    const state = limiter.take('failure', addressForLimits(exchange.address))
+    return state && state.remaining < 0 ? limiter.refusal('failure') : error
+  }
+
+  #limit(exchange: Exchange, { limit }: Route): void {
+    if (limit === 'none') return
+    const who = exchange.identity?.caller.user_id ?? addressForLimits(exchange.address)
+    exchange.rate = this.#deps.limiter.take(limit, who)
+    if (exchange.rate && exchange.rate.remaining < 0) throw this.#deps.limiter.refusal(limit)
+  }
+}
+
+function readParams(request: HonoRequest): Record<string, string> {
+  if (request.path.includes('%')) requireWellEncoded(request.path)
+  const params: Record<string, string> = request.param()
+  for (const name in params) requirePlainText(params[name] ?? '', name)
+  return params
+}
+
+/** Hono leaves what it cannot decode as it came. */
+function requireWellEncoded(path: string): void {
+  try {
+    decodeURIComponent(path)
+  } catch (cause) {
+    throw new AppError('VALIDATION_ERROR', 'The path is not well encoded', { cause })
+  }
+}
+
+/** Of a repeated name the first counts. */
+function readQuery(request: HonoRequest): Record<string, string> {
+  const query = request.query()
+  for (const [name, value] of Object.entries(query)) {
+    requirePlainText(name, 'query')
+    requirePlainText(value, name)
+  }
+  return query
+}
+
+const NOTHING = {}
+
+async function readJsonBody({ incoming }: Exchange, { body, bodyLimit }: Route): Promise<unknown> {
+  if (body === undefined || body === 'multipart') return undefined
+  const bytes = hasBody(incoming) ? await readBody(incoming, bodyLimit) : undefined
+  if (!bytes || bytes.length === 0) return check(body, NOTHING, 'The body')
+  requireJsonType(incoming.headers)
+  return check(body, parseJson(bytes), 'The body')
+}
+
+function check(schema: Route['params'] | Exclude<Route['body'], string | undefined>, value: unknown, what: string): unknown {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw AppError.fromZod(parsed.error, what)
+}

@@ -1,0 +1,137 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { newCorrelationId } from '@youworker/runtime/correlation'
+import type { Api } from './api.ts'
+import { Exchange, type ExchangeSettings } from './request-context.ts'
+import { errorBody, toAppError } from './error-envelope.ts'
+import type { SocketServer } from '../web-socket/socket-server.ts'
+
+const HEADERS_MS = 15_000
+/** Longest time one request may take to arrive; bodies have tighter limits of their own. */
+const REQUEST_MS = 3_600_000
+const MAX_HEADER_BYTES = 32 * 1024
+
+interface Parts {
+  readonly api: Api
+  readonly sockets: SocketServer
+  readonly settings: ExchangeSettings
+}
+
+/** What node refuses before there is a request gets the same error body as everything else. */
+function refuse(socket: Duplex, error: AppError): void {
+  if (!socket.writable) return void socket.destroy()
+  const correlationId = newCorrelationId()
+  const body = JSON.stringify(errorBody(error, correlationId))
+  const status = ERROR_STATUS[error.code]
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-correlation-id: ${correlationId}`,
+    'x-content-type-options: nosniff',
+    'connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function fromParser(error: NodeJS.ErrnoException): AppError {
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    return new AppError('PAYLOAD_TOO_LARGE', `The headers may have at most ${MAX_HEADER_BYTES / 1024} KB`, { cause: error })
+  }
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return new AppError('VALIDATION_ERROR', 'The request did not arrive in time; send it again', { cause: error })
+  }
+  return new AppError('VALIDATION_ERROR', 'This is not a valid HTTP request', { cause: error })
+}
+
+/** What the adaptor cannot make a request of (a `Host` that is none) never reaches the API. */
+function refuseRequest(cause: unknown): Response {
+  const isTheirs = cause instanceof RequestError
+  const error = isTheirs ? new AppError('VALIDATION_ERROR', 'The path or the Host is not valid', { cause }) : toAppError(cause)
+  const correlationId = newCorrelationId()
+  const headers = { 'x-correlation-id': correlationId, 'x-content-type-options': 'nosniff' }
+  return Response.json(errorBody(error, correlationId), { status: ERROR_STATUS[error.code], headers })
+}
+
+/** The API as node calls it. Not the adaptor's whole server: that one answers what it refuses with an empty 400. */
+function createListener(api: Api, settings: ExchangeSettings): RequestListener {
+  const listener = getRequestListener(
+    // Only an HTTP/2 server has other classes.
+    (request, { incoming, outgoing }) =>
+      api.fetch(request, new Exchange(incoming as IncomingMessage, outgoing as ServerResponse, settings)),
+    {
+      // The `Host` of whoever sends none (HTTP/1.0).
+      hostname: 'localhost',
+      // Other parts of the same process must keep node's own Request and Response.
+      overrideGlobalObjects: false,
+      // `discardRest` does it, with more patience.
+      autoCleanupIncoming: false,
+      errorHandler: refuseRequest,
+    },
+  )
+  return (incoming, outgoing) => {
+    // `OPTIONS *` (RFC 9112 section 3.2.4) is no URL.
+    if (incoming.url === '*') incoming.url = '/*'
+    void listener(incoming, outgoing)
+  }
+}
+
+export function createHttpServer({ api, sockets, settings }: Parts): Server {
+  const listener = createListener(api, settings)
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAliveTimeout: 65_000,
+      // Checked by nobody here: no answer depends on the host's name.
+      requireHostHeader: false,
+      // `curl --http2` and others offer upgrades that are not meant for us: those are plain requests.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    },
+    listener,
+  )
+  server.on('upgrade', (incoming, socket, head) => void sockets.upgrade(incoming, socket, head))
+  server.on('connect', (_, socket) =>
+    refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not served')),
+  )
+  // A client that expects something unknown is served as if it did not (RFC 9110 section 10.1.1 allows to ignore it).
+  server.on('checkExpectation', listener)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET') socket.destroy()
+    else refuse(socket, fromParser(error))
+  })
+  return server
+}
+
+export async function listen(server: Server, host: string, port: number): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen(port, host, resolve)
+  await promise
+  server.off('error', reject)
+  return (server.address() as AddressInfo).port
+}
+
+const SWEEP_MS = 50
+
+/** Takes no new connections and resolves when the requests under way are answered; after `graceMs` the rest is cut. */
+export async function closeServer(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  // A connection becomes idle only after its last answer.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
+  const cut = setTimeout(() => server.closeAllConnections(), graceMs)
+  await closed
+  clearInterval(sweep)
+  clearTimeout(cut)
+}

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { buildOpenApi } from './openapi.ts'
+import { ROUTES } from '../routes/routes.ts'
+
+const Operation = z.object({ operationId: z.string(), responses: z.record(z.string(), z.unknown()) })
+const Description = z.object({
+  openapi: z.literal('3.1.0'),
+  paths: z.record(z.string(), z.record(z.string(), Operation)),
+  components: z.object({ schemas: z.record(z.string(), z.unknown()) }),
+})
+const raw = buildOpenApi(ROUTES)
+const description = Description.parse(raw)
+
+test('every route is described, once', () => {
+  const described = Object.entries(description.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  expect(described.sort()).toEqual(ROUTES.map(({ method, path }) => `${method} ${path}`).sort())
+  const ids = Object.values(description.paths).flatMap((methods) => Object.values(methods).map(({ operationId }) => operationId))
+  expect(new Set(ids).size).toBe(ids.length)
+})
+
+test('every reference leads somewhere, and nothing is left of zod', () => {
+  const text = JSON.stringify(raw)
+  const names = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref)
+  expect(names.length).toBeGreaterThan(50)
+  for (const ref of new Set(names)) {
+    const name = ref?.replace('#/components/schemas/', '') ?? ''
+    expect(Object.keys(description.components.schemas)).toContain(name)
+  }
+  expect(text).not.toContain('$defs')
+})
+
+test('path parameters of path and schema are the same', () => {
+  for (const { path, params } of ROUTES) {
+    const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+    expect([path, Object.keys(params.shape).sort()]).toEqual([path, named.sort()])
+  }
+})
+
+test('what a cookie may write needs CSRF; the exceptions are these', () => {
+  const open = ROUTES.filter(({ method, csrf }) => method !== 'GET' && csrf === 'none').map(
+    ({ method, path }) => `${method} ${path}`,
+  )
+  expect(open.sort()).toEqual(['POST /v1/auth/auto-login', 'POST /v1/auth/login', 'POST /v1/search'])
+  const lenient = ROUTES.filter(({ csrf }) => csrf === 'lenient').map(({ path }) => path)
+  expect(lenient.sort()).toEqual(['/v1/auth/logout', '/v1/simple-chat', '/v1/unified-chat'])
+})

@@ -1,0 +1,79 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { CallOptions, CallScope } from '@youworker/messaging/requests/client'
+import { AppError } from '@youworker/contracts/errors'
+import { newTraceparent } from '@youworker/runtime/correlation'
+import { type Identity, notAuthenticated } from './guards/authenticate.ts'
+import { type AddressList, clientAddress } from './guards/client-address.ts'
+import { correlationIdOf } from './correlation-id.ts'
+import { allowedOrigin, corsHeaders } from './guards/cors.ts'
+import { type RateState, rateHeaders } from './guards/rate-limit.ts'
+
+/** What all exchanges of one gateway share. */
+export interface ExchangeSettings {
+  readonly securityHeaders: Readonly<OutgoingHttpHeaders>
+  readonly origins: ReadonlySet<string>
+  readonly proxies: AddressList
+}
+
+/** One request and its answer. */
+export class Exchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  readonly correlationId: string
+  readonly origin: string | undefined
+  identity: Identity | undefined
+  rate: RateState | undefined
+  readonly #settings: ExchangeSettings
+  #address: string | undefined
+  #scope: CallScope | undefined
+
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, settings: ExchangeSettings) {
+    this.incoming = incoming
+    this.outgoing = outgoing
+    this.#settings = settings
+    this.correlationId = correlationIdOf(incoming.headers)
+    this.origin = allowedOrigin(incoming.headers, settings.origins)
+  }
+
+  /** Canonical; through trusted proxies the one they name. */
+  get address(): string {
+    this.#address ??= clientAddress(this.incoming, this.#settings.proxies)
+    return this.#address
+  }
+
+  /** On routes that require a caller there is one. */
+  get caller() {
+    if (!this.identity) throw notAuthenticated()
+    return this.identity.caller
+  }
+
+  get scope(): CallScope {
+    this.#scope ??= this.scopeOf(this.identity)
+    return this.#scope
+  }
+
+  scopeOf(identity: Identity | undefined): CallScope {
+    const { traceparent } = this.incoming.headers
+    return {
+      caller: identity?.caller,
+      correlationId: this.correlationId,
+      traceparent: newTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
+    }
+  }
+
+  /** For calls that do something: the client's `Idempotency-Key`, when it sent one. */
+  get once(): CallOptions {
+    const key = this.incoming.headers['idempotency-key']
+    if (key === undefined) return {}
+    if (typeof key === 'string' && /^[\x21-\x7e]{1,200}$/.test(key)) return { idempotencyKey: key }
+    throw new AppError('VALIDATION_ERROR', 'Idempotency-Key takes 1 to 200 printable ASCII characters without blanks')
+  }
+
+  /** Headers that every answer has, with `more` on top. */
+  headers(more?: OutgoingHttpHeaders): OutgoingHttpHeaders {
+    const headers: OutgoingHttpHeaders = { ...this.#settings.securityHeaders, 'x-correlation-id': this.correlationId }
+    if (this.origin !== undefined) Object.assign(headers, corsHeaders(this.origin))
+    if (this.rate !== undefined) Object.assign(headers, rateHeaders(this.rate))
+    return more === undefined ? headers : Object.assign(headers, more)
+  }
+}

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import { createServer, request, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Exchange } from '../http/request-context.ts'
+import { AddressList } from '../http/guards/client-address.ts'
+import { securityHeaders } from '../http/security-headers.ts'
+import { OpenStreams } from './open-streams.ts'
+import { eventFrame, SseStream } from './sse.ts'
+
+const settings = { securityHeaders: securityHeaders(false), origins: new Set<string>(), proxies: new AddressList([]) }
+const caller = { user_id: 'u', sid: 's', is_root: false, scopes: [], aud: 'api', token: 't' } as const
+const streams = new OpenStreams()
+let opened = Promise.withResolvers<SseStream>()
+
+const server = createServer((incoming, outgoing) => {
+  const exchange = new Exchange(incoming, outgoing, settings)
+  exchange.identity = { caller, credential: { kind: 'jwt', secret: 't' } }
+  const stream = new SseStream(exchange, streams)
+  stream.open()
+  opened.resolve(stream)
+})
+beforeEach(async () => {
+  opened = Promise.withResolvers()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterEach(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+async function connect(): Promise<{ stream: SseStream; answer: IncomingMessage }> {
+  const client = request({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' }).end()
+  const [answer] = (await once(client, 'response')) as [IncomingMessage]
+  answer.on('error', () => undefined)
+  return { stream: await opened.promise, answer }
+}
+
+const textOf = async (answer: IncomingMessage) => {
+  let text = ''
+  for await (const chunk of answer) text += String(chunk)
+  return text
+}
+
+test('frames, then the end', async () => {
+  const { stream, answer } = await connect()
+  stream.send(eventFrame('token', { text: 'line one\nline two 🙂' }, 1_000_001))
+  stream.send(eventFrame('status', { stage: 'reconnecting' }))
+  stream[Symbol.dispose]()
+  expect(await textOf(answer)).toBe(
+    'retry: 1000\n\nid: 1000001\nevent: token\ndata: {"text":"line one\\nline two 🙂"}\n\nevent: status\ndata: {"stage":"reconnecting"}\n\n',
+  )
+})
+
+test('a client that does not read is cut before it fills the memory', async () => {
+  const { stream, answer } = await connect()
+  answer.pause()
+  const frame = eventFrame('token', { text: 'x'.repeat(64 * 1024) })
+  let sent = 0
+  while (!stream.signal.aborted && sent < 64 * 1024 * 1024) {
+    stream.send(frame)
+    sent += frame.length
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(stream.signal.aborted).toBe(true)
+})
+
+test('a slow client is waited for between pages', async () => {
+  const { stream, answer } = await connect()
+  let pages = 0
+  const writing = (async () => {
+    for (; pages < 40; pages++) {
+      stream.send(eventFrame('token', { text: 'x'.repeat(256 * 1024) }))
+      await stream.ready()
+    }
+    stream[Symbol.dispose]()
+  })()
+  answer.pause()
+  let before = -1
+  const stands = () => {
+    const same = pages === before
+    before = pages
+    return same
+  }
+  await expect.poll(stands, { interval: 100, timeout: 30_000 }).toBe(true)
+  expect(pages).toBeLessThan(40)
+  answer.resume()
+  expect((await textOf(answer)).length).toBeGreaterThan(40 * 256 * 1024)
+  await writing
+})
+
+test('signing out ends the streams of that session, and no others', async () => {
+  const { stream, answer } = await connect()
+  const revocation = { sub: null, revoked_at: new Date().toISOString() }
+  streams.revoke({ ...revocation, sid: 'another' })
+  streams.revoke({ ...revocation, sid: null, sub: 'somebody' })
+  expect(stream.signal.aborted).toBe(false)
+  streams.revoke({ ...revocation, sid: 's' })
+  expect(stream.signal.aborted).toBe(true)
+  expect(await textOf(answer)).toBe('retry: 1000\n\n')
+})

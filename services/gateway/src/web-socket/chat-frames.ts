@@ -1,0 +1,40 @@
+import { MessageText } from '@youworker/contracts/chat-agent'
+import { type RunEntry } from '@youworker/contracts/run-log'
+import { Id } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import { z } from 'zod'
+import { errorBody } from '../http/error-envelope.ts'
+import { parseJson } from '../http/parse-json.ts'
+
+/** What a client may send over the chat socket. */
+export const ClientFrame = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text'), content: MessageText, metadata: z.record(z.string(), z.unknown()).optional() }),
+  z.object({ type: z.literal('audio') }),
+  z.object({ type: z.literal('stop') }),
+  z.object({ type: z.literal('ping') }),
+  z.object({ type: z.literal('resume'), run_id: Id, after: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0) }),
+])
+export type ClientFrame = z.infer<typeof ClientFrame>
+
+export function readFrame(bytes: Uint8Array): ClientFrame {
+  const parsed = ClientFrame.safeParse(parseJson(bytes))
+  if (parsed.success) return parsed.data
+  throw AppError.fromZod(parsed.error, 'The frame')
+}
+
+const now = () => new Date().toISOString()
+
+/** Entries keep their data; a tool's `run_id` is the tool run's, as in SSE. `run` comes as a status. */
+export function entryFrame(run_id: string, { n: seq, body }: RunEntry): string {
+  const head = { seq, run_id, timestamp: now() }
+  if (body.event === 'run') return JSON.stringify({ type: 'status', ...head, stage: 'started', session_id: body.data.session_id })
+  return JSON.stringify({ type: body.event, ...head, ...body.data })
+}
+
+export const statusFrame = (run_id: string, stage: string): string =>
+  JSON.stringify({ type: 'status', seq: null, run_id, timestamp: now(), stage })
+
+export const pongFrame = (): string => JSON.stringify({ type: 'pong', seq: null, run_id: null, timestamp: now() })
+
+export const errorFrame = (error: AppError, correlationId: string, run_id: string | null = null): string =>
+  JSON.stringify({ type: 'error', seq: null, run_id, timestamp: now(), ...errorBody(error, correlationId) })

@@ -1,0 +1,117 @@
+import type { IncomingMessage } from 'node:http'
+import { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SessionRef } from '@youworker/contracts/chat-agent'
+import { AppError } from '@youworker/contracts/errors'
+import { WebSocketServer } from 'ws'
+import { canonicalPath } from '../http/canonical-path.ts'
+import { ChatSocket } from './chat-socket.ts'
+import type { Deps } from '../http/deps.ts'
+import { Exchange, type ExchangeSettings } from '../http/request-context.ts'
+import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
+import { addressForLimits, requireListed } from '../http/guards/client-address.ts'
+import { isSocketOriginAllowed } from '../http/guards/cors.ts'
+import { toAppError } from '../http/error-envelope.ts'
+import { sendError } from '../http/reply.ts'
+
+const PATH = /^\/(?:v1\/ws\/)?chat\/([^/]+)$/
+const MAX_FRAME = 256 * 1024
+const BEARER = 'bearer'
+const CLOSING_MS = 500
+
+/** Browsers cannot set headers on a WebSocket: they offer the protocols `bearer` and the token itself. */
+function credentialOf({ headers }: IncomingMessage): Credential | undefined {
+  const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((protocol) => protocol.trim())
+  const token = offered[0] === BEARER ? offered[1] : undefined
+  return token ? bearerCredential(token) : readCredential(headers)
+}
+
+/** Turns upgrade requests into chat sockets; whoever may not have one is told so in HTTP. */
+export class SocketServer {
+  readonly #deps: Deps
+  readonly #settings: ExchangeSettings
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_FRAME,
+    perMessageDeflate: false,
+    clientTracking: true,
+    handleProtocols: (offered) => (offered.has(BEARER) ? BEARER : false),
+  })
+
+  constructor(deps: Deps, settings: ExchangeSettings) {
+    this.#deps = deps
+    this.#settings = settings
+  }
+
+  async upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const onError = () => socket.destroy()
+    socket.on('error', onError)
+    const response = new ServerResponse(incoming)
+    const exchange = new Exchange(incoming, response, this.#settings)
+    try {
+      const sessionId = await this.#admit(exchange)
+      if (socket.destroyed) return
+      this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
+        socket.off('error', onError)
+        new ChatSocket(webSocket, exchange, sessionId, this.#deps).open()
+      })
+    } catch (error) {
+      this.#refuse(exchange, socket, error)
+    }
+  }
+
+  /** Waits a moment for clients to answer the closing handshake, then cuts them off. */
+  async close(): Promise<void> {
+    const until = Date.now() + CLOSING_MS
+    while (this.#server.clients.size > 0 && Date.now() < until) await sleep(20)
+    for (const client of this.#server.clients) client.terminate()
+    this.#server.close()
+  }
+
+  async #admit(exchange: Exchange): Promise<string> {
+    const { incoming } = exchange
+    const { limiter, authenticator, allowList, origins, chatAgent } = this.#deps
+    const match = PATH.exec(canonicalPath(incoming.url))
+    if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
+    if (!isSocketOriginAllowed(incoming.headers, origins)) {
+      throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
+    }
+    requireListed(exchange.address, allowList)
+    const address = addressForLimits(exchange.address)
+    if (limiter.isSpent('failure', address)) throw limiter.refusal('failure')
+    const credential = credentialOf(incoming)
+    if (!credential) throw notAuthenticated()
+    exchange.identity = await authenticator.authenticate(credential).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') limiter.take('failure', address)
+      throw error
+    })
+    exchange.rate = limiter.take('default', exchange.caller.user_id)
+    if (exchange.rate && exchange.rate.remaining < 0) throw limiter.refusal('default')
+    const { id } = await chatAgent.as(exchange.scope).getSession({ session_id: sessionRef(match[1]) })
+    return id
+  }
+
+  #refuse(exchange: Exchange, socket: Duplex, error: unknown): void {
+    const failure = toAppError(error)
+    const { outgoing, correlationId: correlation_id } = exchange
+    if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'an upgrade failed')
+    if (socket.destroyed) return
+    outgoing.shouldKeepAlive = false
+    // An upgrade comes with a bare socket: the answer is written to it as to any other.
+    outgoing.assignSocket(exchange.incoming.socket)
+    outgoing.once('finish', () => socket.end())
+    sendError(exchange, failure)
+  }
+}
+
+function sessionRef(raw: string | undefined): string {
+  try {
+    return SessionRef.parse(decodeURIComponent(raw ?? ''))
+  } catch (cause) {
+    throw new AppError('VALIDATION_ERROR', 'The path is not valid: session_id', {
+      cause,
+      details: [{ field: 'session_id', message: 'is not valid' }],
+    })
+  }
+}

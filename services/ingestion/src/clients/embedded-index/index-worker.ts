@@ -1,0 +1,84 @@
+import { join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Candidates, IndexedVersion, IndexEntry, IndexQuery, IndexState } from '../../services/search/search-index.ts'
+import { IndexFile } from './index-file.ts'
+
+export type IndexCall =
+  | { readonly op: 'state' }
+  | { readonly op: 'reset'; readonly start: Pick<IndexState, 'epoch' | 'model'> }
+  | { readonly op: 'add'; readonly base: IndexState; readonly entries: readonly IndexEntry[] }
+  | { readonly op: 'advance'; readonly base: IndexState; readonly seq: number; readonly versions: readonly IndexedVersion[] }
+  | { readonly op: 'search'; readonly query: IndexQuery }
+  | { readonly op: 'drop' }
+
+export type IndexResult = IndexState | Candidates | boolean | undefined
+export type IndexRequest = { readonly id: number; readonly space_id: string; readonly call: IndexCall }
+export type IndexReply = { readonly id: number } & ({ readonly result: IndexResult } | { readonly error: string })
+
+const MAX_OPEN = 64
+const NOTHING: Candidates = { dense: [], lexical: [] }
+
+// The thread's own state: one file per space, the least recently used closed first.
+const dir = String(workerData)
+const files = new Map<string, IndexFile>()
+
+const pathOf = (spaceId: string): string => join(dir, `${spaceId}.sqlite`)
+
+function close(spaceId: string): void {
+  files.get(spaceId)?.close()
+  files.delete(spaceId)
+}
+
+async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | undefined> {
+  const known = files.get(spaceId)
+  if (known && (await known.isCurrent())) {
+    files.delete(spaceId)
+    files.set(spaceId, known)
+    return known
+  }
+  close(spaceId)
+  if (!create && !(await IndexFile.exists(pathOf(spaceId)))) return undefined
+  const [oldest] = files.keys()
+  if (files.size >= MAX_OPEN && oldest !== undefined) close(oldest)
+  const file = await IndexFile.open(pathOf(spaceId))
+  files.set(spaceId, file)
+  return file
+}
+
+async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
+  if (call.op === 'drop') {
+    close(spaceId)
+    await IndexFile.erase(pathOf(spaceId))
+    return undefined
+  }
+  const file = await fileOf(spaceId, call.op === 'reset')
+  if (call.op === 'state') return file?.state()
+  if (call.op === 'search') return file?.search(call.query) ?? NOTHING
+  if (call.op === 'reset') {
+    file?.reset(call.start)
+    return undefined
+  }
+  if (call.op === 'add') return file?.add(call.base, call.entries) ?? false
+  return file?.advance(call.base, call.seq, call.versions) ?? false
+}
+
+/** A broken file is thrown away: it is made again from Postgres. */
+async function answer({ id, space_id, call }: IndexRequest): Promise<IndexReply> {
+  try {
+    return { id, result: await perform(space_id, call).catch((error: unknown) => afterBreak(error, space_id, call)) }
+  } catch (error) {
+    return { id, error: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+async function afterBreak(error: unknown, spaceId: string, call: IndexCall): Promise<IndexResult> {
+  if (!IndexFile.isBroken(error)) throw error
+  close(spaceId)
+  await IndexFile.erase(pathOf(spaceId))
+  return perform(spaceId, call)
+}
+
+let last: Promise<void> = Promise.resolve()
+parentPort?.on('message', (request: IndexRequest) => {
+  last = last.then(async () => parentPort?.postMessage(await answer(request)))
+})

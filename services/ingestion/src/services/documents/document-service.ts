@@ -1,0 +1,102 @@
+import type { Page } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import { type Document, ingestion } from '@youworker/contracts/ingestion'
+import type { BlobRow, DocumentRow } from '@youworker/database/owners/ingestion/tables'
+import type { DocumentFilter } from '../../repositories/document-repository.ts'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import { recordAudit } from '../audit.ts'
+import type { UserContext } from '../user-context.ts'
+import { fileName } from './document-path.ts'
+import type { IndexService } from '../search/index-service.ts'
+import { notFound, type SpaceAccess } from '../space-access.ts'
+
+interface DocumentDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly access: SpaceAccess
+  readonly level: IndexService
+}
+
+interface DocumentId {
+  readonly document_id: string
+}
+
+/** How long a delete waits for the search index to drop the text too; it is not found from the commit on. In ms. */
+const INDEX_WAIT_MS = 1_000
+
+/** The documents in the caller's spaces. Every member of a group may read, replace and delete its documents. */
+export class DocumentService {
+  readonly #uow: IngestionUnitOfWork
+  readonly #access: SpaceAccess
+  readonly #level: IndexService
+
+  constructor({ uow, access, level }: DocumentDependencies) {
+    this.#uow = uow
+    this.#access = access
+    this.#level = level
+  }
+
+  async list(filter: DocumentFilter & Page, context: UserContext) {
+    const { group_id } = filter
+    const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
+    const { rows, total } = await this.#uow.in(spaces.ids).read(({ documents }) => documents.list(filter))
+    return { documents: rows.map(toDocument), total }
+  }
+
+  async get({ document_id }: DocumentId, context: UserContext): Promise<Document> {
+    return toDocument((await this.#read(document_id, context)).document)
+  }
+
+  async openContent({ document_id }: DocumentId, context: UserContext) {
+    const { document, blob } = await this.#read(document_id, context)
+    const { id: blob_id, size, pieces, sha256 } = blob
+    const name = fileName(document.path)
+    return { blob_id, name, mime: document.mime, size: size ?? 0, pieces: pieces ?? 0, sha256: sha256 ?? '' }
+  }
+
+  /** Erases the document with text, vectors and file; searches do not find it from the commit on. */
+  async delete({ document_id }: DocumentId, context: UserContext): Promise<Record<string, never>> {
+    const spaces = await this.#access.of(context)
+    const space_id = await this.#uow.in(spaces.ids).write(async (repos) => {
+      const { space_id } = (await repos.documents.get(document_id)) ?? {}
+      if (space_id === undefined) throw notFound(spaces, noDocument())
+      // The space before the document, as ingestion locks them.
+      const { seq } = await repos.index.next(space_id)
+      const document = await repos.documents.lock(document_id)
+      if (!document) throw notFound(spaces, noDocument())
+      const forgotten = await repos.documents.deleteChunks(document_id, document.generation + 1)
+      await repos.documents.delete(document_id)
+      await repos.embeddings.deleteUnused(space_id, forgotten)
+      await repos.blobs.delete([document.blob_id])
+      await repos.index.record(space_id, document_id, seq)
+      const { user_id } = context.caller
+      await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id }, context)
+      await recordAudit(repos.outbox, context, {
+        action: 'document.delete',
+        outcome: 'allowed',
+        target: ['document', document_id],
+      })
+      return space_id
+    })
+    await this.#level.refresh([space_id], { waitMs: INDEX_WAIT_MS })
+    return {}
+  }
+
+  async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow }> {
+    const spaces = await this.#access.of(context)
+    return this.#uow.in(spaces.ids).read(async ({ documents, blobs }) => {
+      const document = await documents.get(documentId)
+      const blob = document && (await blobs.get(document.blob_id))
+      if (!document || !blob) throw notFound(spaces, noDocument())
+      return { document, blob }
+    })
+  }
+}
+
+const noDocument = () => new AppError('DOCUMENT_NOT_FOUND', 'There is no such document among yours; GET /v1/documents lists them')
+
+function toDocument(row: DocumentRow): Document {
+  const { id, uri, path, title, mime, bytes_size, source, tags, collection, group_id, is_private, path_hash } = row
+  const { chunk_count, created_at, last_ingested_at } = row
+  const names = { id, uri, path, title, mime, bytes_size, source, tags, collection, group_id, is_private, path_hash }
+  return { ...names, chunk_count, created_at, last_ingested_at }
+}

@@ -1,0 +1,78 @@
+import { ingestion } from '@youworker/contracts/ingestion'
+import type { Sealer } from '@youworker/database/sealing/sealer'
+import type { Logger } from '@youworker/runtime/logger'
+import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { IndexService } from '../search/index-service.ts'
+import { requestCancel } from '../runs/run-finisher.ts'
+
+interface ErasureDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly sealer: Sealer
+  readonly level: IndexService
+  readonly logger: Logger
+}
+
+const SWEEP_BATCH = 50
+
+/** Takes away what has lost its reason: a deleted group's documents, a former member's runs, files that nobody uses. */
+export class ErasureService {
+  readonly #uow: IngestionUnitOfWork
+  readonly #sealer: Sealer
+  readonly #level: IndexService
+  readonly #logger: Logger
+
+  constructor({ uow, sealer, level, logger }: ErasureDependencies) {
+    this.#uow = uow
+    this.#sealer = sealer
+    this.#level = level
+    this.#logger = logger
+  }
+
+  /** `eventId` makes a second delivery of the same news harmless. */
+  async groupDeleted(groupId: string, eventId: string): Promise<void> {
+    await this.#uow.system().write(async (repos) => {
+      if (!(await repos.inbox.first(eventId))) return
+      await cancelRuns(repos, await repos.runs.active(groupId))
+      await eraseSpace(repos, groupId)
+    })
+    await this.#sealer.forget(groupId)
+    await this.#level.forget(groupId)
+  }
+
+  /** Runs of someone who has left the group end: their right to write there has. */
+  async memberRemoved(membership: { group_id: string; user_id: string }, eventId: string): Promise<void> {
+    await this.#uow.system().write(async (repos) => {
+      if (!(await repos.inbox.first(eventId))) return
+      await cancelRuns(repos, await repos.runs.active(membership.group_id, membership.user_id))
+    })
+  }
+
+  /** Erases files that no document and no run needs. */
+  async sweep(): Promise<void> {
+    let swept = 0
+    for (let batch = SWEEP_BATCH; batch === SWEEP_BATCH; swept += batch) {
+      batch = await this.#uow.system().write(({ blobs }) => blobs.sweep(SWEEP_BATCH))
+    }
+    await this.#uow.system().write(({ index }) => index.prune())
+    if (swept > 0) this.#logger.info({ files: swept }, 'unused files were erased')
+  }
+}
+
+async function cancelRuns(repos: IngestionRepositories, runIds: readonly { id: string; user_id: string }[]): Promise<void> {
+  for (const { id, user_id } of runIds) {
+    const run = await repos.runs.lock(id, user_id)
+    if (run) await requestCancel(repos, run)
+  }
+}
+
+/** Takes the space's number first: an ingestion that commits meanwhile comes before, one that comes after finds it erased. */
+async function eraseSpace(repos: IngestionRepositories, space_id: string): Promise<void> {
+  await repos.index.next(space_id)
+  for (const { id: document_id, user_id } of await repos.documents.ofSpace(space_id)) {
+    await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id })
+  }
+  await repos.documents.deleteSpace(space_id)
+  await repos.embeddings.deleteSpace(space_id)
+  await repos.blobs.deleteSpace(space_id)
+  await repos.index.markErased(space_id)
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { AppError } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
+import type { Sealer } from '@youworker/database/sealing/sealer'
+import { newId } from '@youworker/runtime/id'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+
+/** What names a piece inside its seal: a piece moved to another place does not open. */
+const place = (blobId: string, index: number) => ({ table: 'blob_pieces', id: `${blobId}:${index}` })
+
+export type OpenPiece = (blob: Pick<BlobRow, 'id' | 'space_id'>, index: number, sealed: Buffer) => Buffer
+type SpaceSealer = Awaited<ReturnType<Sealer['forSpace']>>
+type StoredBlob = Pick<BlobRow, 'id' | 'space_id' | 'user_id' | 'name' | 'size' | 'pieces' | 'sha256'>
+
+/** Reads and writes the sealed pieces of files, one piece in memory at a time where it can. */
+export class BlobStore {
+  readonly #uow: IngestionUnitOfWork
+  readonly #sealer: Sealer
+
+  constructor(uow: IngestionUnitOfWork, sealer: Sealer) {
+    this.#uow = uow
+    this.#sealer = sealer
+  }
+
+  async seal(blob: Pick<BlobRow, 'id' | 'space_id'>, index: number, bytes: Uint8Array): Promise<Buffer> {
+    const space = await this.#sealer.forSpace(blob.space_id)
+    return space.seal(bytes, place(blob.id, index))
+  }
+
+  /** Throws `BLOB_NOT_FOUND` when there is no such piece. */
+  async piece(blob: Pick<BlobRow, 'id' | 'space_id'>, index: number): Promise<Buffer> {
+    const sealed = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.piece(blob.id, index))
+    if (!sealed) throw new AppError('BLOB_NOT_FOUND', 'There is no such piece of this file')
+    const space = await this.#sealer.forSpace(blob.space_id)
+    return space.open(sealed, place(blob.id, index))
+  }
+
+  /** Opens pieces of those spaces without asking the database again. */
+  async opener(spaceIds: readonly string[]): Promise<OpenPiece> {
+    const keys = new Map<string, SpaceSealer>()
+    for (const id of new Set(spaceIds)) keys.set(id, await this.#sealer.forSpace(id))
+    return (blob, index, sealed) => {
+      const space = keys.get(blob.space_id)
+      if (!space) throw new AppError('BLOB_NOT_FOUND', 'There is no such upload of yours')
+      return space.open(sealed, place(blob.id, index))
+    }
+  }
+
+  async sha256(blob: Pick<BlobRow, 'id' | 'space_id'>, pieces: number): Promise<string> {
+    const hash = createHash('sha256')
+    for (let index = 0; index < pieces; index += 1) hash.update(await this.piece(blob, index))
+    return hash.digest('hex')
+  }
+
+  /** The whole file. Its size was bounded when it was written. */
+  async bytes(blob: StoredBlob, signal: AbortSignal): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafe(blob.size ?? 0)
+    for (let index = 0; index < (blob.pieces ?? 0); index += 1) {
+      signal.throwIfAborted()
+      ;(await this.piece(blob, index)).copy(bytes, index * LIMITS.piece)
+    }
+    return bytes
+  }
+
+  /** A copy sealed for another space, marked as used; whoever crashes before referring to it leaves it to the sweep. */
+  async copyTo(blob: StoredBlob, spaceId: string, signal: AbortSignal): Promise<string> {
+    const copy = { id: newId(), space_id: spaceId, user_id: blob.user_id, name: blob.name, declared_size: blob.size }
+    const space = this.#uow.in([spaceId])
+    await space.write(async ({ blobs }) => {
+      await blobs.add(copy)
+      await blobs.markUsed([copy.id])
+    })
+    for (let index = 0; index < (blob.pieces ?? 0); index += 1) {
+      signal.throwIfAborted()
+      const bytes = await this.piece(blob, index)
+      const sealed = await this.seal(copy, index, bytes)
+      await space.write(({ blobs }) => blobs.putPiece({ blob_id: copy.id, index, space_id: spaceId, size: bytes.length, sealed }))
+    }
+    const { size, pieces, sha256 } = blob
+    await space.write(({ blobs }) => blobs.finish(copy.id, { size: size ?? 0, pieces: pieces ?? 0, sha256: sha256 ?? '' }))
+    return copy.id
+  }
+}

@@ -1,0 +1,124 @@
+import { AppError } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
+import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
+import { newId } from '@youworker/runtime/id'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { BlobStore } from './blob-store.ts'
+import type { UserContext } from '../user-context.ts'
+import type { SpaceAccess } from '../space-access.ts'
+
+/** Uploads that one user may have lying around unused. */
+const MAX_UNUSED = 1_000
+
+interface UploadDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly access: SpaceAccess
+  readonly store: BlobStore
+  readonly maxFileMb: number
+}
+
+/** Files on their way in and out, piece by piece, through any replica and in any order. */
+export class UploadService {
+  readonly #uow: IngestionUnitOfWork
+  readonly #access: SpaceAccess
+  readonly #store: BlobStore
+  readonly #maxFileMb: number
+
+  constructor({ uow, access, store, maxFileMb }: UploadDependencies) {
+    this.#uow = uow
+    this.#access = access
+    this.#store = store
+    this.#maxFileMb = maxFileMb
+  }
+
+  async open(input: { name: string; size?: number | undefined; space_id?: string | undefined }, context: UserContext) {
+    const { user_id } = context.caller
+    const space_id = input.space_id ?? user_id
+    if (space_id !== user_id) await this.#access.require(context, space_id)
+    if ((input.size ?? 0) > this.#maxBytes) throw this.#tooLarge()
+    const id = newId()
+    const name = input.name.toWellFormed().replaceAll('\0', '\u{FFFD}')
+    await this.#uow.in([space_id]).write(async ({ blobs }) => {
+      if ((await blobs.countUnused(user_id)) >= MAX_UNUSED) {
+        throw new AppError(
+          'PAYLOAD_TOO_LARGE',
+          `You have ${MAX_UNUSED} uploads that no run uses; start a run with them or wait an hour`,
+        )
+      }
+      await blobs.add({ id, space_id, user_id, name, declared_size: input.size ?? null })
+    })
+    return { blob_id: id }
+  }
+
+  async write({ blob_id, index, bytes }: { blob_id: string; index: number; bytes: Uint8Array }, context: UserContext) {
+    if (bytes.length === 0 || bytes.length > LIMITS.piece) {
+      throw new AppError('VALIDATION_ERROR', `A piece holds 1 to ${LIMITS.piece} bytes`)
+    }
+    if (index * LIMITS.piece + bytes.length > this.#maxBytes) throw this.#tooLarge()
+    const blob = await this.#ownBlob(blob_id, context)
+    const sealed = await this.#store.seal(blob, index, bytes)
+    await this.#uow.in([blob.space_id]).write(async ({ blobs }) => {
+      const open = await blobs.lockOwn(blob_id, context.caller.user_id, 'share')
+      if (!open) throw noBlob()
+      // A late repeat: the piece is there already.
+      if (open.finished_at !== null) return
+      await blobs.putPiece({ blob_id, index, space_id: blob.space_id, size: bytes.length, sealed })
+    })
+    return {}
+  }
+
+  async finish({ blob_id, pieces, sha256 }: { blob_id: string; pieces: number; sha256: string }, context: UserContext) {
+    const blob = await this.#ownBlob(blob_id, context)
+    const expected = sha256.toLowerCase()
+    if (blob.finished_at !== null) {
+      if (blob.sha256 !== expected) throw new AppError('VALIDATION_ERROR', 'This upload was finished with another content')
+      return { size: blob.size ?? 0 }
+    }
+    const size = await this.#completeSize(blob, pieces)
+    if ((await this.#store.sha256(blob, pieces)) !== expected) {
+      throw new AppError('VALIDATION_ERROR', 'The SHA-256 does not fit what arrived; send the file again')
+    }
+    await this.#uow.in([blob.space_id]).write(async ({ blobs }) => {
+      const open = await blobs.lockOwn(blob_id, context.caller.user_id, 'update')
+      if (!open) throw noBlob()
+      if (open.finished_at === null) await blobs.finish(blob_id, { size, pieces, sha256: expected })
+    })
+    return { size }
+  }
+
+  async read({ blob_id, index }: { blob_id: string; index: number }, context: UserContext): Promise<{ bytes: Uint8Array }> {
+    const spaces = await this.#access.of(context)
+    const blob = await this.#uow.in(spaces.ids).read(({ blobs }) => blobs.readable(blob_id, context.caller.user_id))
+    if (!blob || blob.finished_at === null || index >= (blob.pieces ?? 0)) throw noBlob()
+    return { bytes: await this.#store.piece(blob, index) }
+  }
+
+  async #completeSize(blob: BlobRow, pieces: number): Promise<number> {
+    const rows = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.pieceSizes(blob.id))
+    const complete = rows.every(({ index, size }, at) => index === at && (size === LIMITS.piece || at === rows.length - 1))
+    if (rows.length !== pieces || !complete) {
+      throw new AppError(
+        'VALIDATION_ERROR',
+        `Of ${pieces} pieces, ${rows.length} arrived whole; send the missing ones, then finish again`,
+      )
+    }
+    return rows.reduce((total, { size }) => total + size, 0)
+  }
+
+  async #ownBlob(blobId: string, context: UserContext): Promise<BlobRow> {
+    const spaces = await this.#access.of(context)
+    const blob = await this.#uow.in(spaces.ids).read(({ blobs }) => blobs.get(blobId))
+    if (!blob || blob.user_id !== context.caller.user_id) throw noBlob()
+    return blob
+  }
+
+  get #maxBytes(): number {
+    return this.#maxFileMb * 1024 * 1024
+  }
+
+  #tooLarge(): AppError {
+    return new AppError('PAYLOAD_TOO_LARGE', `A file may have at most ${this.#maxFileMb} MB (INGEST__MAX_FILE_MB)`)
+  }
+}
+
+const noBlob = () => new AppError('BLOB_NOT_FOUND', 'There is no such upload or file of yours')

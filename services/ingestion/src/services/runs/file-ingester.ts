@@ -1,0 +1,204 @@
+import { setImmediate } from 'node:timers/promises'
+import { AppError } from '@youworker/contracts/errors'
+import { ingestion, type Stage } from '@youworker/contracts/ingestion'
+import type { BlobRow, DocumentRow, RunFileRow } from '@youworker/database/owners/ingestion/tables'
+import { newId } from '@youworker/runtime/id'
+import { type Chunk, chunkDocument } from '../../chunking/chunk-document.ts'
+import { parseFile } from '../../parsing/parse-file.ts'
+import type { ParsedDocument } from '../../parsing/parsed-document.ts'
+import type { NewChunk } from '../../repositories/document-repository.ts'
+import type { RunView } from '../../repositories/run-repository.ts'
+import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { BlobStore } from '../files/blob-store.ts'
+import { documentPath, fileName, spacesOf } from '../documents/document-path.ts'
+import { embeddable, type EmbeddingService, type Write } from '../search/embedding-service.ts'
+
+/** What a file of a run is ingested with. `write` is fenced by the run's attempt. */
+interface FileTask {
+  readonly run: RunView
+  readonly file: RunFileRow
+  readonly signal: AbortSignal
+  readonly write: Write
+  report(stage: Stage, percent: number): Promise<void>
+  /** Right before the last write: rights may have changed while the file was read. */
+  requireAccess(): Promise<void>
+}
+
+interface IngesterDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly store: BlobStore
+  readonly embeddings: EmbeddingService
+  readonly chunks: { readonly tokens: number; readonly overlap: number }
+}
+
+/** Raised when parsing or chunking gives another result for the same file. */
+const PIPELINE = 1
+const MAX_CHUNKS = 20_000
+/** More cannot fit into {@link MAX_CHUNKS}; told before the work of cutting it up. In UTF-16 units. */
+const MAX_TEXT = 50_000_000
+const MAX_TITLE = 300
+/** Cutting up a long text gives way to other work after so many chunks, about 10 ms. */
+const CHUNKS_AT_ONCE = 100
+
+/** One file from its stored bytes to a committed version of its document. */
+export class FileIngester {
+  readonly #uow: IngestionUnitOfWork
+  readonly #store: BlobStore
+  readonly #embeddings: EmbeddingService
+  readonly #size: IngesterDependencies['chunks']
+
+  constructor({ uow, store, embeddings, chunks }: IngesterDependencies) {
+    this.#uow = uow
+    this.#store = store
+    this.#embeddings = embeddings
+    this.#size = chunks
+  }
+
+  /** Throws a 4xx code when the file itself is the reason. */
+  async ingest(task: FileTask): Promise<void> {
+    const blob = await this.#blob(task)
+    if (await this.#keepUnchanged(task, blob)) return
+    const { title, chunks } = await this.#read(task, blob)
+    await task.report('embedding', 30)
+    await this.#embeddings.ensure(
+      task.run.target_space_id,
+      chunks.map((chunk) => embeddable(chunk)),
+      { write: task.write, signal: task.signal, onProgress: (done, total) => task.report('embedding', 30 + (60 * done) / total) },
+    )
+    await task.report('indexing', 90)
+    const target = task.run.target_space_id
+    const kept = blob.space_id === target ? blob.id : await this.#store.copyTo(blob, target, task.signal)
+    await task.requireAccess()
+    task.signal.throwIfAborted()
+    await task.write((repos) => this.#commit(repos, task, { blob, kept, title, chunks }))
+  }
+
+  async #blob({ run, file }: FileTask): Promise<BlobRow> {
+    const id = file.blob_id
+    const blob = id === null ? undefined : await this.#uow.in(spacesOf(run)).read(({ blobs }) => blobs.get(id))
+    if (!blob) throw new AppError('VALIDATION_ERROR', 'the uploaded file is gone; upload it again')
+    return blob
+  }
+
+  async #read(task: FileTask, blob: BlobRow): Promise<{ title: string; chunks: Chunk[] }> {
+    const { file, signal } = task
+    await task.report('parsing', 5)
+    const document = await this.#parse(task, blob)
+    if (document.text.length > MAX_TEXT) throw tooMuchText()
+    await task.report('chunking', 25)
+    const chunks: Chunk[] = []
+    for (const chunk of chunkDocument(document, this.#size)) {
+      if (chunks.push(storable(chunk)) > MAX_CHUNKS) throw tooMuchText()
+      if (chunks.length % CHUNKS_AT_ONCE === 0) await setImmediate()
+      signal.throwIfAborted()
+    }
+    if (chunks.length === 0) throw new AppError('VALIDATION_ERROR', 'the file holds no text')
+    const title = document.title
+      ?.toWellFormed()
+      .replaceAll(/[\s\p{Cc}]+/gu, ' ')
+      .trim()
+      .slice(0, MAX_TITLE)
+    return { title: title || fileName(file.path), chunks }
+  }
+
+  async #parse({ file, signal }: FileTask, blob: BlobRow): Promise<ParsedDocument> {
+    const bytes = await this.#store.bytes(blob, signal)
+    try {
+      return await parseFile({ bytes, name: file.path, mime: file.mime ?? '', signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof AppError) throw error
+      // A parser that trips over a file says nothing about the next one.
+      throw new AppError('VALIDATION_ERROR', 'the file is damaged and cannot be read; export it again', { cause: error })
+    }
+  }
+
+  /** The same bytes under the same path: nothing is parsed or embedded again, only the labels may change. */
+  async #keepUnchanged({ run, file, write }: FileTask, blob: BlobRow): Promise<boolean> {
+    const { path_hash } = documentPath(file.path)
+    const target = run.target_space_id
+    const same = (document: DocumentRow | undefined): document is DocumentRow =>
+      document?.sha256 === blob.sha256 && document.pipeline === this.#pipeline && document.mime === file.mime
+    if (!same(await this.#uow.in([target]).read(({ documents }) => documents.getByPath(target, path_hash)))) return false
+    return write(async (repos) => {
+      const document = await repos.documents.lockByPath(target, path_hash)
+      if (!same(document)) return false
+      const { tags, collection, group_id, is_private } = run
+      await repos.documents.touch(document.id, { tags, collection, group_id, is_private })
+      await repos.blobs.delete([blob.id])
+      await finishFile(repos, run, file, { document, stage: 'done', replaced: true })
+      return true
+    })
+  }
+
+  async #commit(
+    repos: IngestionRepositories,
+    { run, file }: FileTask,
+    made: { blob: BlobRow; kept: string; title: string; chunks: readonly Chunk[] },
+  ): Promise<void> {
+    const space_id = run.target_space_id
+    const state = await repos.index.next(space_id)
+    if (state.erased_at !== null) throw new AppError('GROUP_NOT_FOUND', 'the group was deleted')
+    const { tags, collection, group_id, is_private, user_id } = run
+    const where = { space_id, user_id, ...documentPath(file.path) }
+    const labels = { tags, collection, group_id, is_private }
+    const before = await repos.documents.lockByPath(space_id, where.path_hash)
+    const { blob, kept, title, chunks } = made
+    const document = await repos.documents.putVersion({
+      ...where,
+      ...labels,
+      id: newId(),
+      title,
+      mime: file.mime ?? '',
+      bytes_size: blob.size ?? 0,
+      sha256: blob.sha256 ?? '',
+      source: 'upload',
+      blob_id: kept,
+      pipeline: this.#pipeline,
+      chunk_count: chunks.length,
+    })
+    await repos.documents.addChunks(document, chunks.map(asRow))
+    if (before) {
+      const forgotten = await repos.documents.deleteChunks(document.id, document.generation)
+      await repos.embeddings.deleteUnused(space_id, forgotten)
+    }
+    await finishFile(repos, run, file, { document, stage: 'indexing', replaced: before !== undefined })
+    await repos.blobs.delete([...(before ? [before.blob_id] : []), ...(kept === blob.id ? [] : [blob.id])])
+    await repos.index.record(space_id, document.id, state.seq)
+  }
+
+  get #pipeline(): string {
+    return `${PIPELINE}:${this.#size.tokens}:${this.#size.overlap}`
+  }
+}
+
+const tooMuchText = () =>
+  new AppError('VALIDATION_ERROR', `the file holds more text than one document may (${MAX_CHUNKS} passages); split it`)
+
+/** Postgres refuses NUL and broken surrogate pairs. Lengths stay, and so do offsets. */
+const clean = (text: string): string => text.toWellFormed().replaceAll('\0', '\u{FFFD}')
+const storable = (chunk: Chunk): Chunk => ({ ...chunk, text: clean(chunk.text), title_path: chunk.title_path.map(clean) })
+
+const asRow = (chunk: Chunk): NewChunk => ({
+  id: newId(),
+  index: chunk.index,
+  text: chunk.text,
+  title_path: [...chunk.title_path],
+  page: chunk.page ?? null,
+  start: chunk.start,
+  end: chunk.end,
+  text_hash: embeddable(chunk).text_hash,
+})
+
+async function finishFile(
+  { runs, outbox }: IngestionRepositories,
+  run: RunView,
+  file: RunFileRow,
+  { document, stage, replaced }: { document: DocumentRow; stage: Stage; replaced: boolean },
+): Promise<void> {
+  const { id: document_id, chunk_count: chunks, bytes_size, space_id } = document
+  const percent = stage === 'done' ? 100 : 95
+  const done = { status: 'success', stage, percent, chunks, document_id, blob_id: null, error: null } as const
+  await runs.updateFile(run.id, file.index, done)
+  await outbox.add(ingestion.documentIngested, { document_id, user_id: run.user_id, space_id, bytes_size, chunks, replaced })
+}

@@ -1,0 +1,157 @@
+import { TERMINAL } from '@youworker/contracts/common'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import type { Stage } from '@youworker/contracts/ingestion'
+import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
+import { CancelRequested } from '@youworker/database/jobs/jobs'
+import type { Logger } from '@youworker/runtime/logger'
+import type { RunView } from '../../repositories/run-repository.ts'
+import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
+import { spacesOf } from '../documents/document-path.ts'
+import type { Write } from '../search/embedding-service.ts'
+import type { FileIngester } from './file-ingester.ts'
+import type { IndexService } from '../search/index-service.ts'
+import { finishRun } from './run-finisher.ts'
+import type { CheckSpace } from '../space-access.ts'
+
+interface RunJob {
+  readonly id: string
+  readonly user_id: string
+}
+
+interface ProcessorDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly ingester: FileIngester
+  readonly index: IndexService
+  readonly checkSpace: CheckSpace
+  readonly logger: Logger
+}
+
+/** What one attempt at a run works with. Every write first makes sure that the attempt still owns the run. */
+interface Attempt {
+  readonly run: RunView
+  readonly number: number
+  readonly signal: AbortSignal
+  readonly write: Write
+}
+
+/** How often the progress of one file is written, in ms. */
+const REPORT_EVERY = 500
+
+/** Works through a run's files, one after the other; what an earlier attempt has done is not done again. */
+export class RunProcessor {
+  readonly #uow: IngestionUnitOfWork
+  readonly #ingester: FileIngester
+  readonly #index: IndexService
+  readonly #checkSpace: CheckSpace
+  readonly #logger: Logger
+
+  constructor({ uow, ingester, index, checkSpace, logger }: ProcessorDependencies) {
+    this.#uow = uow
+    this.#ingester = ingester
+    this.#index = index
+    this.#checkSpace = checkSpace
+    this.#logger = logger
+  }
+
+  async process(job: RunJob, { attempt: number, signal }: { attempt: number; signal: AbortSignal }): Promise<void> {
+    const attempt = await this.#begin(job, number, signal)
+    if (!attempt) return
+    try {
+      await this.#requireAccess(attempt.run)
+      await this.#work(attempt)
+      await attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number }))
+    } catch (error) {
+      if (!signal.aborted) throw error
+      if (!(signal.reason instanceof CancelRequested)) throw signal.reason
+      await attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number, cancelled: true }))
+    }
+  }
+
+  /** Writes down that the last try failed. */
+  async giveUp(job: RunJob & { readonly attempt: number }, reason: string): Promise<void> {
+    const attempt = await this.#begin(job, job.attempt, new AbortController().signal)
+    await attempt?.write((repos) => finishRun(repos, { run: attempt.run, attempt: job.attempt, reason }))
+  }
+
+  async #begin({ id, user_id }: RunJob, number: number, signal: AbortSignal): Promise<Attempt | undefined> {
+    const before = await this.#uow.in([user_id]).read(({ runs }) => runs.get(id, user_id))
+    if (!before) {
+      this.#logger.warn({ run_id: id }, 'a job without its run was dropped')
+      await this.#uow.in([user_id]).write(({ jobs }) => jobs.delete(id))
+      return undefined
+    }
+    const scope = this.#uow.in(spacesOf(before))
+    const write: Write = (work) =>
+      scope.write(async (repos) => {
+        await repos.jobs.fence(id, number)
+        return work(repos)
+      })
+    const run = await write(async ({ runs }) => {
+      await runs.markStarted(id)
+      return (await runs.get(id, user_id)) ?? before
+    })
+    return { run, number, signal, write }
+  }
+
+  async #work(attempt: Attempt): Promise<void> {
+    const { run, signal } = attempt
+    const files = await this.#uow.in([run.user_id]).read(({ runs }) => runs.files(run.id))
+    let done = files.filter(isDone).length
+    const behind: unknown[] = []
+    for (const file of files) {
+      if (isDone(file)) continue
+      signal.throwIfAborted()
+      if (file.status !== 'success') await this.#ingest(attempt, file, { done, total: files.length })
+      try {
+        await this.#index.refresh([run.target_space_id], { signal })
+      } catch (error) {
+        // The document is kept, and the index follows later: the other files need not wait for it.
+        signal.throwIfAborted()
+        behind.push(error)
+        continue
+      }
+      done += 1
+      await attempt.write(async ({ runs, jobs }) => {
+        await runs.completeFile(run.id, file.index)
+        await jobs.progress(run.id, attempt.number, { current: done, total: files.length, stage: 'indexing' })
+      })
+    }
+    if (behind.length > 0) throw behind[0]
+  }
+
+  /** Whoever started the run may have left the group since. */
+  async #requireAccess({ user_id, target_space_id }: RunView): Promise<void> {
+    if (user_id === target_space_id || (await this.#checkSpace(user_id, target_space_id))) return
+    throw new AppError('GROUP_NOT_FOUND', 'you are not a member of this group any more; nothing more was added to it')
+  }
+
+  /** A file that cannot be read fails alone; a dependency that is away fails the attempt, which is then tried again. */
+  async #ingest(attempt: Attempt, file: RunFileRow, counts: { done: number; total: number }): Promise<void> {
+    const { run, signal, write } = attempt
+    const report = this.#reporter(attempt, file, counts)
+    try {
+      await this.#ingester.ingest({ run, file, signal, write, report, requireAccess: () => this.#requireAccess(run) })
+    } catch (error) {
+      if (signal.aborted || !(error instanceof AppError) || !isOfFile(error)) throw error
+      this.#logger.info({ run_id: run.id, file: file.index, code: error.code }, 'a file of a run failed')
+      await write(({ runs }) => runs.updateFile(run.id, file.index, { status: 'failed', error: error.message }))
+    }
+  }
+
+  #reporter({ run, number, write }: Attempt, file: RunFileRow, { done, total }: { done: number; total: number }) {
+    let last: { stage: Stage; at: number } | undefined
+    return async (stage: Stage, percent: number): Promise<void> => {
+      const now = Date.now()
+      if (last?.stage === stage && now - last.at < REPORT_EVERY) return
+      last = { stage, at: now }
+      await write(async ({ runs, jobs }: IngestionRepositories) => {
+        await runs.updateFile(run.id, file.index, { status: 'running', stage, percent: Math.round(percent) })
+        await jobs.progress(run.id, number, { current: done, total, stage })
+      })
+    }
+  }
+}
+
+const isDone = ({ status, stage }: RunFileRow): boolean => TERMINAL.includes(status) && (status !== 'success' || stage === 'done')
+
+const isOfFile = ({ code }: AppError): boolean => ERROR_STATUS[code] < 500 || code === 'LLM_ERROR'

@@ -1,0 +1,120 @@
+import { type Page, type Task, TERMINAL } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import type { IngestionRun } from '@youworker/contracts/ingestion'
+import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
+import { recordAudit } from '../audit.ts'
+import type { UserContext } from '../user-context.ts'
+import { requestCancel } from './run-finisher.ts'
+import { RUN_KIND } from './run-starter.ts'
+import { runDetail, runSummary, taskView } from './run-view.ts'
+
+interface RunServiceDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly wake: () => void
+}
+
+const STILL_RUNNING = 'This run still works; cancel it or wait for its end'
+
+/** A user's runs, as runs and as tasks. Whoever did not start a run does not find it. */
+export class RunService {
+  readonly #uow: IngestionUnitOfWork
+  readonly #wake: () => void
+
+  constructor({ uow, wake }: RunServiceDependencies) {
+    this.#uow = uow
+    this.#wake = wake
+  }
+
+  get({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
+    return this.#uow.in([caller.user_id]).read((repos) => detail(repos, run_id, caller.user_id))
+  }
+
+  list(page: Page, { caller }: UserContext) {
+    return this.#uow.in([caller.user_id]).read(async ({ runs }) => {
+      const { rows, total } = await runs.list(caller.user_id, page)
+      const totals = await runs.totals(rows.map(({ id }) => id))
+      return { runs: rows.map((run) => runSummary(run, totals.get(run.id))), total }
+    })
+  }
+
+  /** A waiting run ends at once, a working one within 2 s. */
+  async cancel({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
+    const cancelled = await this.#uow.in([caller.user_id]).write(async (repos) => {
+      const run = await repos.runs.lock(run_id, caller.user_id)
+      if (!run) throw noRun()
+      await requestCancel(repos, run)
+      return detail(repos, run_id, caller.user_id)
+    })
+    this.#wake()
+    return cancelled
+  }
+
+  async retry({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
+    const run = await this.#uow.in([caller.user_id]).write(async (repos) => {
+      const before = await lockEnded(repos, run_id, caller.user_id)
+      if ((await repos.runs.reopenFailed(before.id)) === 0) {
+        throw new AppError('CONFLICT', 'No file of this run can be tried again; upload the failed ones anew')
+      }
+      await repos.jobs.redrive(run_id)
+      return detail(repos, run_id, caller.user_id)
+    })
+    this.#wake()
+    return run
+  }
+
+  async delete({ run_id }: { run_id: string }, context: UserContext): Promise<Record<string, never>> {
+    const { user_id } = context.caller
+    await this.#uow.in([user_id]).write(async (repos) => {
+      await lockEnded(repos, run_id, user_id)
+      await repos.runs.delete(run_id)
+      await repos.jobs.delete(run_id)
+      await recordAudit(repos.outbox, context, { action: 'run.delete', outcome: 'allowed', target: ['ingestion_run', run_id] })
+    })
+    return {}
+  }
+
+  listTasks(page: Page, { caller }: UserContext) {
+    return this.#uow.in([caller.user_id]).read(async ({ jobs, runs }) => {
+      const { rows, total } = await jobs.list({ user_id: caller.user_id, kind: RUN_KIND, ...page })
+      const totals = await runs.totals(rows.map(({ id }) => id))
+      return { tasks: rows.map((job) => taskView(job, totals.get(job.id))), total }
+    })
+  }
+
+  getTask({ task_id }: { task_id: string }, { caller }: UserContext): Promise<Task> {
+    return this.#uow.in([caller.user_id]).read((repos) => task(repos, task_id, caller.user_id))
+  }
+
+  async cancelTask({ task_id }: { task_id: string }, { caller }: UserContext): Promise<Task> {
+    const cancelled = await this.#uow.in([caller.user_id]).write(async (repos) => {
+      const run = await repos.runs.lock(task_id, caller.user_id)
+      if (run) await requestCancel(repos, run)
+      return task(repos, task_id, caller.user_id)
+    })
+    this.#wake()
+    return cancelled
+  }
+}
+
+async function detail({ runs }: IngestionRepositories, runId: string, userId: string): Promise<IngestionRun> {
+  const run = await runs.get(runId, userId)
+  if (!run) throw noRun()
+  const totals = await runs.totals([runId])
+  return runDetail(run, totals.get(runId), await runs.files(runId))
+}
+
+async function task({ jobs, runs }: IngestionRepositories, taskId: string, userId: string): Promise<Task> {
+  const job = await jobs.get(taskId)
+  if (!job || job.user_id !== userId)
+    throw new AppError('TASK_NOT_FOUND', 'There is no such task of yours; GET /v1/tasks lists them')
+  return taskView(job, (await runs.totals([taskId])).get(taskId))
+}
+
+async function lockEnded({ runs }: IngestionRepositories, runId: string, userId: string) {
+  const run = await runs.lock(runId, userId)
+  if (!run) throw noRun()
+  if (!TERMINAL.includes(run.status)) throw new AppError('CONFLICT', STILL_RUNNING)
+  return run
+}
+
+const noRun = () => new AppError('RUN_NOT_FOUND', 'There is no such run of yours; GET /v1/ingestion-runs lists them')

@@ -1,0 +1,52 @@
+import { TERMINAL, type Task } from '@youworker/contracts/common'
+import type { IngestionRun, IngestionRunSummary, RunFile } from '@youworker/contracts/ingestion'
+import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
+import type { JobRow } from '@youworker/database/jobs/jobs'
+import type { z } from 'zod'
+import type { RunTotals, RunView } from '../../repositories/run-repository.ts'
+
+type RunSummary = z.infer<typeof IngestionRunSummary>
+
+const MAX_ERROR = 500
+
+export function runSummary(run: RunView, totals: RunTotals | undefined): RunSummary {
+  const { id, status, tags, collection, group_id, is_private, attempt, created_at, started_at, finished_at } = run
+  const { files = 0, files_done = 0, chunks = 0, total_bytes = 0, percent = 0, errors = [] } = totals ?? {}
+  return {
+    id,
+    status,
+    percent: TERMINAL.includes(status) ? 100 : Math.round(percent * 10) / 10,
+    totals: { files, chunks, total_bytes },
+    files_processed: files_done,
+    chunks_written: chunks,
+    tags,
+    collection,
+    group_id,
+    is_private,
+    // The run's own error comes last: it explains what ended all of it.
+    errors: [...errors, ...(run.error === null ? [] : [run.error])].map((error) => error.slice(0, MAX_ERROR)),
+    attempt,
+    created_at,
+    started_at,
+    finished_at,
+  }
+}
+
+export function runDetail(run: RunView, totals: RunTotals | undefined, files: readonly RunFileRow[]): IngestionRun {
+  return { ...runSummary(run, totals), files: files.map(fileView) }
+}
+
+function fileView(file: RunFileRow): RunFile {
+  const { path, uri, mime, size_bytes, chunks, document_id, status, stage, percent, error } = file
+  const view = { path, uri, mime, size_bytes, bytes_size: size_bytes, chunks, document_id, status, stage, percent }
+  return error === null ? view : { ...view, error: error.slice(0, MAX_ERROR) }
+}
+
+export function taskView(job: JobRow, totals: RunTotals | undefined): Task {
+  const { id, status: state, progress_current: current, progress_total: total, attempt: attempts, created_at, updated_at } = job
+  const task = { id, type: 'ingestion', state, progress: { current, total }, attempts, created_at, updated_at }
+  const result =
+    totals && TERMINAL.includes(state) ? { result: { files_processed: totals.files_done, chunks_written: totals.chunks } } : {}
+  const error = job.error ?? totals?.errors[0]
+  return { ...task, ...result, ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }) }
+}

@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto'
+import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
+
+/** The embedding model. Throws `LLM_ERROR` when it refuses, `SERVICE_UNAVAILABLE` or `CIRCUIT_OPEN` when it does not answer. */
+export interface Embedder {
+  readonly model: string
+  /** One vector for each text, in their order. */
+  embed(texts: readonly string[], options: { signal?: AbortSignal | undefined; timeoutMs: number }): Promise<Float32Array[]>
+}
+
+/** Runs a write that only counts while its owner still owns the work. */
+export type Write = <T>(work: (repositories: IngestionRepositories) => Promise<T>) => Promise<T>
+
+interface EmbeddableText {
+  readonly text_hash: string
+  readonly text: string
+}
+
+interface EnsureOptions {
+  readonly write: Write
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: (done: number, total: number) => Promise<void>
+}
+
+const BATCH = 64
+const BATCH_TIMEOUT_MS = 30_000
+const LOOK_UP = 2_000
+
+/** What is embedded of a chunk: its headings belong to its meaning. */
+export function embeddable(chunk: { title_path: readonly string[]; text: string }): EmbeddableText {
+  const headings = chunk.title_path.join(' > ')
+  const text = headings === '' ? chunk.text : `${headings}\n\n${chunk.text}`
+  return { text, text_hash: createHash('sha256').update(text).digest('hex') }
+}
+
+/** Vectors by model and text: a text that a space has had before is not embedded again. */
+export class EmbeddingService {
+  readonly #uow: IngestionUnitOfWork
+  readonly #embedder: Embedder
+
+  constructor(uow: IngestionUnitOfWork, embedder: Embedder) {
+    this.#uow = uow
+    this.#embedder = embedder
+  }
+
+  get model(): string {
+    return this.#embedder.model
+  }
+
+  /** Sees to it that every text has a vector; each batch is kept at once, so that a second try goes on from there. */
+  async ensure(spaceId: string, texts: readonly EmbeddableText[], { write, signal, onProgress }: EnsureOptions): Promise<void> {
+    const { model } = this.#embedder
+    const missing = await this.#missing(spaceId, texts)
+    for (let at = 0; at < missing.length; at += BATCH) {
+      signal?.throwIfAborted()
+      const batch = missing.slice(at, at + BATCH)
+      const vectors = await this.#embedder.embed(
+        batch.map(({ text }) => text),
+        { signal, timeoutMs: BATCH_TIMEOUT_MS },
+      )
+      const rows = batch.flatMap(({ text_hash }, index) => {
+        const vector = vectors[index]
+        return vector ? [{ text_hash, vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength) }] : []
+      })
+      await write(({ embeddings }) => embeddings.add(spaceId, model, rows))
+      await onProgress?.(texts.length - missing.length + at + batch.length, texts.length)
+    }
+  }
+
+  async #missing(spaceId: string, texts: readonly EmbeddableText[]): Promise<EmbeddableText[]> {
+    const byHash = new Map(texts.map((text) => [text.text_hash, text]))
+    const hashes = [...byHash.keys()]
+    for (let at = 0; at < hashes.length; at += LOOK_UP) {
+      const known = await this.#uow
+        .in([spaceId])
+        .read(({ embeddings }) => embeddings.known(spaceId, this.#embedder.model, hashes.slice(at, at + LOOK_UP)))
+      for (const hash of known) byHash.delete(hash)
+    }
+    return [...byHash.values()]
+  }
+}

@@ -1,0 +1,148 @@
+import type { Logger } from '@youworker/runtime/logger'
+import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import { embeddable, type EmbeddingService } from './embedding-service.ts'
+import type { IndexEntry, IndexState, SearchIndex } from './search-index.ts'
+
+interface IndexDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly index: SearchIndex
+  readonly embeddings: EmbeddingService
+  readonly logger: Logger
+}
+
+interface RefreshOptions {
+  /** Give up waiting after this long; the work goes on and the next search finds it done. In ms. */
+  readonly waitMs?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+const CHANGES = 100
+const CHUNKS = 256
+
+/** Keeps the derived search index level with Postgres, and builds it again where it is missing, broken or of another model. */
+export class IndexService {
+  readonly #uow: IngestionUnitOfWork
+  readonly #index: SearchIndex
+  readonly #embeddings: EmbeddingService
+  readonly #logger: Logger
+  readonly #running = new Map<string, Promise<void>>()
+
+  constructor({ uow, index, embeddings, logger }: IndexDependencies) {
+    this.#uow = uow
+    this.#index = index
+    this.#embeddings = embeddings
+    this.#logger = logger
+  }
+
+  /** Brings the spaces' indexes up to what Postgres says now. Without `waitMs` it throws what went wrong. */
+  async refresh(spaceIds: readonly string[], { waitMs, signal }: RefreshOptions = {}): Promise<void> {
+    const behind = await this.#behind(spaceIds)
+    if (behind.length === 0) return
+    const work = Promise.all(behind.map((spaceId) => this.#catchUp(spaceId)))
+    if (waitMs === undefined) return void (await abortable(work, signal))
+    const logged = work.catch((error: unknown) =>
+      this.#logger.warn({ error }, 'the search index could not be brought up to date'),
+    )
+    const { promise: waited, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, waitMs)
+    await Promise.race([logged, waited])
+    clearTimeout(timer)
+  }
+
+  async forget(spaceId: string): Promise<void> {
+    await this.#running.get(spaceId)?.catch(() => {})
+    await this.#index.drop(spaceId)
+  }
+
+  async #behind(spaceIds: readonly string[]): Promise<string[]> {
+    const states = await this.#uow.in(spaceIds).read(({ index }) => index.states(spaceIds))
+    const behind: string[] = []
+    for (const state of states)
+      if (state.erased_at === null && !this.#isLevel(await this.#index.state(state.space_id), state)) behind.push(state.space_id)
+    return behind
+  }
+
+  #isLevel(file: IndexState | undefined, { epoch, seq }: SpaceState): boolean {
+    return file?.epoch === epoch && file.model === this.#embeddings.model && file.seq === seq
+  }
+
+  /** One at a time per space. Whoever joins a running one may have come after its last look, so it looks again. */
+  async #catchUp(spaceId: string): Promise<void> {
+    const running = this.#running.get(spaceId)
+    const work = (running ?? Promise.resolve()).catch(() => {}).then(() => this.#follow(spaceId))
+    this.#running.set(spaceId, work)
+    try {
+      await work
+    } finally {
+      if (this.#running.get(spaceId) === work) this.#running.delete(spaceId)
+    }
+  }
+
+  /** Step by step until level; where another process has moved the file on meanwhile, it is read again. */
+  async #follow(spaceId: string): Promise<void> {
+    for (;;) {
+      const [space] = await this.#uow.in([spaceId]).read(({ index }) => index.states([spaceId]))
+      if (!space || space.erased_at !== null) return
+      const file = await this.#index.state(spaceId)
+      if (this.#isLevel(file, space)) return
+      const base = file && this.#follows(file, space) ? file : await this.#reset(space)
+      await this.#step(spaceId, base, space.seq)
+    }
+  }
+
+  #follows(file: IndexState, space: SpaceState): boolean {
+    return file.epoch === space.epoch && file.model === this.#embeddings.model && file.seq <= space.seq
+  }
+
+  async #reset({ space_id, epoch }: SpaceState): Promise<IndexState> {
+    const start = { epoch, model: this.#embeddings.model }
+    await this.#index.reset(space_id, start)
+    this.#logger.info({ space_id }, 'the search index of a space is built anew')
+    return { ...start, seq: 0 }
+  }
+
+  /** Applies the next changes. What another process has applied meanwhile is left as it is. */
+  async #step(spaceId: string, base: IndexState, target: number): Promise<void> {
+    const changes = await this.#uow.in([spaceId]).read(({ index }) => index.changes(spaceId, base.seq, CHANGES))
+    for (const change of changes) if (!(await this.#addVersion(spaceId, base, change))) return
+    const last = changes.length < CHANGES ? Math.max(target, changes.at(-1)?.seq ?? 0) : (changes.at(-1)?.seq ?? target)
+    await this.#index.advance(spaceId, base, last, changes)
+  }
+
+  async #addVersion(spaceId: string, base: IndexState, { document_id, generation }: IndexChange): Promise<boolean> {
+    if (generation === null) return true
+    for (let from = 0; ;) {
+      const chunks = await this.#chunks(spaceId, { document_id, generation, from })
+      const entries = chunks.map(({ chunk_id, title, title_path, text, vector }): IndexEntry => {
+        return { chunk_id, document_id, generation, heading: [title, ...title_path].join('\n'), text, vector }
+      })
+      if (entries.length > 0 && !(await this.#index.add(spaceId, base, entries))) return false
+      if (chunks.length < CHUNKS) return true
+      from = (chunks.at(-1)?.index ?? from) + 1
+    }
+  }
+
+  /** With vectors; those that are missing, say after a change of the model, are made first. */
+  async #chunks(spaceId: string, version: { document_id: string; generation: number; from: number }): Promise<IndexableChunk[]> {
+    const scope = this.#uow.in([spaceId])
+    const query = { ...version, model: this.#embeddings.model, limit: CHUNKS }
+    const chunks = await scope.read(({ index }) => index.chunks(query))
+    const missing = chunks.filter(({ vector }) => vector === null)
+    if (missing.length === 0) return chunks
+    const texts = missing.map((chunk) => ({ text: embeddable(chunk).text, text_hash: chunk.text_hash }))
+    await this.#embeddings.ensure(spaceId, texts, { write: (work) => scope.write(work) })
+    return scope.read(({ index }) => index.chunks(query))
+  }
+}
+
+/** Stops waiting, not working, when the signal aborts. */
+function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'))
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
