@@ -1,4 +1,4 @@
-// The walls of the house. Each name is a sentence that the failing import breaks.
+// The architecture rules. Each name is a sentence that the failing import breaks.
 
 const LIBRARIES = {
   nats: { path: 'node_modules/(nats|@nats-io)/', importers: ['^packages/messaging/src/'] },
@@ -33,11 +33,7 @@ module.exports = {
     ),
     rule('services-never-import-services', { path: '^services/([^/]+)/' }, { path: '^services/', pathNot: '^services/$1/' }),
     rule('packages-never-import-services-or-infra', { path: '^packages/' }, { path: '^(services|infra)/' }),
-    rule(
-      'only-the-local-house-and-its-trials-import-services',
-      { path: '^infra/(?!(local|e2e|bench)/)' },
-      { path: '^services/' },
-    ),
+    rule('only-infra-that-starts-the-system-imports-services', { path: '^infra/(?!(local|e2e|bench)/)' }, { path: '^services/' }),
     rule(
       'contracts-import-only-zod',
       { path: '^packages/contracts/src', pathNot: EXEMPT },

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Whole servers and houses are started, stopped and waited for: limits are generous, and nothing asserts speed. */
+/** Whole servers and systems are started, stopped and waited for: limits are generous, and nothing asserts speed. */
 export default defineConfig({
   test: {
     include: ['{packages,services,infra}/*/src/**/*.test.ts'],

@@ -14,9 +14,9 @@ const vitest = 'node_modules/vitest/vitest.mjs'
 /** Command -> the steps it takes on Node 26. */
 const COMMANDS = {
   start: [{ script: 'infra/local/src/start.ts' }],
-  test: [{ script: 'infra/local/src/test.ts' }],
-  check: [{ script: 'infra/local/src/check.ts' }],
-  'check:laws': [{ script: 'infra/local/src/laws.ts' }],
+  test: [{ script: 'infra/checks/src/test.ts' }],
+  check: [{ script: 'infra/checks/src/check.ts' }],
+  'check:laws': [{ script: 'infra/checks/src/check-laws.ts' }],
   bench: [{ script: 'infra/bench/src/main.ts' }],
   youworker: [{ script: 'infra/cli/src/main.ts' }],
   'contracts:accept': [
@@ -32,7 +32,7 @@ const COMMANDS = {
       ],
       env: { ACCEPT_CONTRACTS: '1', ACCEPT_SCHEMA: '1' },
     },
-    { script: 'infra/local/src/house-picture.ts' },
+    { script: 'infra/checks/src/readme.ts' },
   ],
 }
 

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { endWith, firstMessage, startHouse } from './house.ts'
+import { endWith, firstMessage, startSystem } from './system.ts'
 import { load, median, type Target } from './load.ts'
 
 const ROUNDS = 24
@@ -11,7 +11,7 @@ const CONNECTIONS = 16
 
 /**
  * One group by id with a bearer token, through gateway, NATS, service and Postgres with row-level security, against node:http with the
- * same select prepared. Slices of both take turns; the ratio is the median of house / bare.
+ * same select prepared. Slices of both take turns; the ratio is the median of system / bare.
  */
 export async function gatewayOverhead(stack: AsyncDisposableStack): Promise<number> {
   const { ours, bare } = await startBoth(stack)
@@ -19,16 +19,16 @@ export async function gatewayOverhead(stack: AsyncDisposableStack): Promise<numb
   await load(bare, CONNECTIONS, WARM_UP_MS / 2)
   const ratios: number[] = []
   for (let round = 1; round <= ROUNDS; round += 1) {
-    const house = await perSecond(ours)
+    const system = await perSecond(ours)
     const base = await perSecond(bare)
-    ratios.push(house / base)
-    console.log(`round ${round}: house ${house.toFixed(0)}/s, bare ${base.toFixed(0)}/s, ratio ${(house / base).toFixed(3)}`)
+    ratios.push(system / base)
+    console.log(`round ${round}: system ${system.toFixed(0)}/s, bare ${base.toFixed(0)}/s, ratio ${(system / base).toFixed(3)}`)
   }
   return median(ratios)
 }
 
 async function startBoth(stack: AsyncDisposableStack): Promise<{ ours: Target; bare: Target }> {
-  const { endpoints } = await startHouse(stack, ['--no-demo'], /^API +http/m)
+  const { endpoints } = await startSystem(stack, ['--no-demo'], /^API +http/m)
   const { api, postgres, root_api_key } = endpoints
   const call = async (path: string, body?: object) => {
     const headers = { 'x-api-key': root_api_key, 'content-type': 'application/json' }

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
-import { endWith, startHouse, temporaryDir } from './house.ts'
+import { endWith, startSystem, temporaryDir } from './system.ts'
 import { median } from './load.ts'
 
 const ROUNDS = 3
@@ -14,7 +14,7 @@ const SERVERS = ['postgres', 'nats', 'offline-model']
 
 /**
  * The wall time of a warm `npm start -- --once` on a fresh data folder against starting a bare Postgres and nats-server in turn; then the
- * memory (PSS) of each service after the answer, as seven processes and as one. The ratio is bare / house.
+ * memory (PSS) of each service after the answer, as seven processes and as one. The ratio is bare / system.
  */
 export async function start(stack: AsyncDisposableStack): Promise<number> {
   console.log('one start to warm up, step by step:')
@@ -22,11 +22,11 @@ export async function start(stack: AsyncDisposableStack): Promise<number> {
   const times: number[] = []
   const ratios: number[] = []
   for (let round = 1; round <= ROUNDS; round += 1) {
-    const house = await timed(() => startOnce(stack))
+    const system = await timed(() => startOnce(stack))
     const bare = await timed(() => startBare(stack))
-    times.push(house)
-    ratios.push(bare / house)
-    console.log(`round ${round}: npm start -- --once ${house.toFixed(1)} s, bare Postgres and NATS ${bare.toFixed(1)} s`)
+    times.push(system)
+    ratios.push(bare / system)
+    console.log(`round ${round}: npm start -- --once ${system.toFixed(1)} s, bare Postgres and NATS ${bare.toFixed(1)} s`)
   }
   console.log(`npm start -- --once: ${median(times).toFixed(1)} s (median)`)
   await printMemory(stack, 'seven processes', [])
@@ -70,9 +70,9 @@ async function startBare(stack: AsyncDisposableStack): Promise<void> {
 
 /** Services only: Postgres, NATS and the model are somebody else's memory. */
 async function printMemory(stack: AsyncDisposableStack, what: string, args: readonly string[]): Promise<void> {
-  const house = await startHouse(stack, args, /^Sources:[\s\S]*^API +http/m)
+  const system = await startSystem(stack, args, /^Sources:[\s\S]*^API +http/m)
   let total = 0
-  for (const { name, pid } of house.endpoints.processes.filter((process) => !SERVERS.includes(process.name))) {
+  for (const { name, pid } of system.endpoints.processes.filter((process) => !SERVERS.includes(process.name))) {
     // Linux only: no other system tells how much of what is shared belongs to whom.
     const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
     const megabytes = Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) / 1_024
@@ -80,5 +80,5 @@ async function printMemory(stack: AsyncDisposableStack, what: string, args: read
     console.log(`  ${name}: ${megabytes.toFixed(0)} MB`)
   }
   console.log(`${what}: ${total.toFixed(0)} MB PSS`)
-  await house.stop()
+  await system.stop()
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Browser } from './support/browser.ts'
 import { canary, findIn, findInFolder } from './support/canaries.ts'
 import { Person } from './support/person.ts'
-import { type SpawnedHouse, spawnHouse } from './support/spawned-house.ts'
+import { type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 
 /** What may stand nowhere on the disk. */
 const SEALED = {
@@ -31,28 +31,28 @@ const CLEAR = {
 const PASSWORD = `correct horse ${canary('battery')}`
 
 let dir: string
-let house: SpawnedHouse
+let system: SpawnedSystem
 let secrets: Record<string, string>
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker at rest '))
-  house = await spawnHouse(join(dir, 'data'), ['--no-demo', '--single-process'], {
+  system = await spawnSystem(join(dir, 'data'), ['--no-demo', '--single-process'], {
     env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug' },
   })
-  secrets = await liveThrough(house)
-  await waitFor(async () => (await house.sql('select from chat_agent.outbox where published_at is null')).length === 0, {
+  secrets = await liveThrough(system)
+  await waitFor(async () => (await system.sql('select from chat_agent.outbox where published_at is null')).length === 0, {
     what: 'the outbox',
   })
-  await waitFor(async () => (await house.root.get('/v1/analytics/overview')).status === 200, { what: 'analytics' })
-  await house.sql('checkpoint')
+  await waitFor(async () => (await system.root.get('/v1/analytics/overview')).status === 200, { what: 'analytics' })
+  await system.sql('checkpoint')
 }, 180_000)
 afterAll(async () => {
-  await house?.stop()
+  await system?.stop()
   await rm(dir, { recursive: true, force: true })
 })
 
 /** Uses every place that text of people goes through; answers the credentials that were used. */
-async function liveThrough({ root }: SpawnedHouse): Promise<Record<string, string>> {
+async function liveThrough({ root }: SpawnedSystem): Promise<Record<string, string>> {
   const made = await root.post('/v1/admin/users', { username: 'ada', password: PASSWORD })
   const ada = new Person(root.api, made.body.id, made.body.api_key)
   const html = `<html><head><title>${CLEAR['title of a document']}</title></head><body><!-- ${SEALED['text that is in a file and in no passage of it']} --><p>The vault word of the green library in the western tower is ${CLEAR['passage of a document']}.</p></body></html>`
@@ -103,14 +103,14 @@ async function liveThrough({ root }: SpawnedHouse): Promise<Record<string, strin
 
 /** `schema.table.column: name` for each text found in any value of any row. */
 async function findInTables(texts: Readonly<Record<string, string>>): Promise<string[]> {
-  const tables = await house.sql<{ schema: string; name: string }>(
+  const tables = await system.sql<{ schema: string; name: string }>(
     'select schemaname as schema, tablename as name from pg_tables where schemaname = any($1)',
     [Object.values(SCHEMAS)],
   )
   expect(tables.length).toBeGreaterThan(40)
   const found = new Set<string>()
   for (const { schema, name } of tables) {
-    for (const row of await house.sql(`select * from "${schema}"."${name}"`)) {
+    for (const row of await system.sql(`select * from "${schema}"."${name}"`)) {
       for (const [column, value] of Object.entries(row)) {
         const bytes = Buffer.isBuffer(value)
           ? value
@@ -136,16 +136,16 @@ test('no sealed text is in any column of any table; what is clear is in the colu
 })
 
 test('no sealed text is in any file: Postgres, the NATS store, the index, the logs', async () => {
-  expect(await findInFolder(house.dataDir, SEALED)).toEqual([])
+  expect(await findInFolder(system.dataDir, SEALED)).toEqual([])
   // The search does find what is there, and the clear texts are where they belong.
-  const places = (await findInFolder(house.dataDir, CLEAR)).map((place) => place.split('/')[0])
+  const places = (await findInFolder(system.dataDir, CLEAR)).map((place) => place.split('/')[0])
   expect([...new Set(places)].sort()).toEqual(['index', 'postgres'])
-  const events = await findInFolder(join(house.dataDir, 'nats'), { event: 'events.chat-agent.v1.message.created' })
+  const events = await findInFolder(join(system.dataDir, 'nats'), { event: 'events.chat-agent.v1.message.created' })
   expect(events.length).toBeGreaterThan(0)
 })
 
 test('no secret is in a log, and none in clear in a table', async () => {
-  const made = JSON.parse(await readFile(join(house.dataDir, 'secrets.json'), 'utf8')) as Record<string, unknown>
+  const made = JSON.parse(await readFile(join(system.dataDir, 'secrets.json'), 'utf8')) as Record<string, unknown>
   const own: Record<string, string> = { ...secrets }
   const add = (name: string, value: unknown) => {
     if (typeof value === 'object' && value !== null)
@@ -155,10 +155,10 @@ test('no secret is in a log, and none in clear in a table', async () => {
   }
   add('secrets.json', made)
   expect(Object.values(own).every((secret) => secret.length > 16)).toBe(true)
-  expect(await findInFolder(join(house.dataDir, 'logs'), own)).toEqual([])
-  expect(findIn(Buffer.from(house.started.output()), own)).toEqual([])
+  expect(await findInFolder(join(system.dataDir, 'logs'), own)).toEqual([])
+  expect(findIn(Buffer.from(system.started.output()), own)).toEqual([])
   expect(await findInTables(own)).toEqual([])
-  expect(await findInFolder(join(house.dataDir, 'nats'), secrets)).toEqual([])
+  expect(await findInFolder(join(system.dataDir, 'nats'), secrets)).toEqual([])
   // The logs are not empty: they were searched.
-  expect(await findInFolder(join(house.dataDir, 'logs'), { line: '"msg":"request"' })).toEqual(['youworker.1.log: line'])
+  expect(await findInFolder(join(system.dataDir, 'logs'), { line: '"msg":"request"' })).toEqual(['youworker.1.log: line'])
 })

@@ -3,17 +3,17 @@ import { text } from 'node:stream/consumers'
 import { ERROR_STATUS } from '@youworker/contracts/errors'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { type Answer, failure, Person } from './support/person.ts'
 
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 
 beforeAll(async () => {
-  house = await startTestHouse()
-  ada = await house.newPerson('ada')
+  system = await startTestSystem()
+  ada = await system.newPerson('ada')
 }, 120_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => system[Symbol.asyncDispose]())
 
 function expectFailure({ status, headers, body }: Answer, code: keyof typeof ERROR_STATUS) {
   expect(body).toMatchObject(failure(code))
@@ -32,15 +32,15 @@ test('wrong, missing and malformed credentials', async () => {
     { cookie: 'youworker_token=stolen' },
   ]
   for (const headers of strangers) {
-    const answer = await new Person(house.api, '').call('GET', '/v1/auth/me', undefined, headers)
+    const answer = await new Person(system.api, '').call('GET', '/v1/auth/me', undefined, headers)
     expectFailure(answer, 'NOT_AUTHENTICATED')
     expect(answer.body.error.message).toContain('Not authenticated')
   }
   expectFailure(
-    await new Person(house.api, '').post('/v1/auth/login', { username: 'ada', password: 'wrong' }),
+    await new Person(system.api, '').post('/v1/auth/login', { username: 'ada', password: 'wrong' }),
     'NOT_AUTHENTICATED',
   )
-  expectFailure(await new Person(house.api, '').post('/v1/auth/auto-login', { api_key: 'yw_wrong' }), 'NOT_AUTHENTICATED')
+  expectFailure(await new Person(system.api, '').post('/v1/auth/auto-login', { api_key: 'yw_wrong' }), 'NOT_AUTHENTICATED')
 })
 
 test('unknown routes and methods', async () => {
@@ -131,7 +131,7 @@ test('a path that climbs out stays inside', async () => {
 })
 
 test('bytes that are no HTTP', async () => {
-  const { hostname, port } = new URL(house.api)
+  const { hostname, port } = new URL(system.api)
   const socket = connect(Number(port), hostname)
   socket.end('GET /v1/health HTTP/1.1\r\nHost: x\r\nbroken header\r\n\r\n')
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /)
@@ -139,15 +139,15 @@ test('bytes that are no HTTP', async () => {
 })
 
 test('errors carry CORS headers for an allowed origin and none for others', async () => {
-  const allowed = await ada.call('GET', '/v1/nothing', undefined, { origin: house.frontendOrigin })
-  expect(allowed.headers.get('access-control-allow-origin')).toBe(house.frontendOrigin)
+  const allowed = await ada.call('GET', '/v1/nothing', undefined, { origin: system.frontendOrigin })
+  expect(allowed.headers.get('access-control-allow-origin')).toBe(system.frontendOrigin)
   expect(allowed.headers.get('access-control-allow-credentials')).toBe('true')
   const other = await ada.call('GET', '/v1/nothing', undefined, { origin: 'https://evil.example' })
   expect(other.headers.get('access-control-allow-origin')).toBeNull()
 })
 
 test('no secret reached a log', () => {
-  const logs = house.logs()
+  const logs = system.logs()
   expect(logs).not.toContain(ada.key)
   expect(logs).not.toContain('yw_wrong')
   expect(logs).not.toContain('youworker_token=stolen')

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, type Person, readEvents, textOf } from './support/person.ts'
 
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 
 beforeAll(async () => {
-  house = await startTestHouse({ tokensPerSecond: 40 })
-  ada = await house.newPerson('ada')
+  system = await startTestSystem({ tokensPerSecond: 40 })
+  ada = await system.newPerson('ada')
   await ada.upload([
     { name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries and ends in the Black Sea.\n' },
   ])
 }, 120_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => system[Symbol.asyncDispose]())
 
 const QUESTION = 'Through how many countries does the Danube flow?'
 

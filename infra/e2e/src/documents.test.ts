@@ -1,9 +1,9 @@
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, type Person, textOf } from './support/person.ts'
 
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 
 const FILES = [
@@ -27,8 +27,8 @@ const FILES = [
 ]
 
 beforeAll(async () => {
-  house = await startTestHouse()
-  ada = await house.newPerson('ada')
+  system = await startTestSystem()
+  ada = await system.newPerson('ada')
   const { status, body } = await ada.upload(FILES)
   expect(status, JSON.stringify(body)).toBe(200)
   expect(body).toMatchObject({ success: true, files_processed: 3, totals: { files: 3 }, errors: [] })
@@ -36,7 +36,7 @@ beforeAll(async () => {
     FILES.map(({ name }) => [name, 'success']),
   )
 }, 120_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => system[Symbol.asyncDispose]())
 
 test.each([
   ['How many days of paid leave does an employee have?', 'Handbook', undefined, '27 days'],

@@ -6,12 +6,12 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Browser } from './support/browser.ts'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { type Answer, failure, Person } from './support/person.ts'
 
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 let dir: string
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 let bob: Person
 /** A group of ada's with bob as a member. */
@@ -23,13 +23,13 @@ beforeAll(async () => {
   const embed = (contains: string, status: number) => ({ match: { endpoint: 'embed', contains }, reply: { status } })
   await writeFile(script, JSON.stringify({ rules: [embed('refuse me', 400), embed('break down', 500)] }))
   // The limits that are in force when nobody says otherwise.
-  house = await startTestHouse({ script, env: { SECURITY__RATE_LIMITS: 'on' } })
-  ;[ada, bob] = [await house.newPerson('ada'), await house.newPerson('bob')]
+  system = await startTestSystem({ script, env: { SECURITY__RATE_LIMITS: 'on' } })
+  ;[ada, bob] = [await system.newPerson('ada'), await system.newPerson('bob')]
   groupId = (await ada.post('/v1/groups', { name: 'Circle' })).body.id
   await ada.post(`/v1/groups/${groupId}/members`, { username: 'bob' })
 }, 120_000)
 afterAll(async () => {
-  await house?.[Symbol.asyncDispose]()
+  await system?.[Symbol.asyncDispose]()
   await rm(dir, { recursive: true, force: true })
 })
 
@@ -43,7 +43,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   GROUP_NAME_EXISTS: () => ada.post('/v1/groups', { name: 'circle' }),
   MEMBERSHIP_EXISTS: () => ada.post(`/v1/groups/${groupId}/members`, { username: 'bob' }),
   LAST_ADMIN: () => ada.call('DELETE', `/v1/groups/${groupId}/members/${ada.id}`),
-  NOT_AUTHENTICATED: () => new Person(house.api, '', 'yw_nobody').get('/v1/auth/me'),
+  NOT_AUTHENTICATED: () => new Person(system.api, '', 'yw_nobody').get('/v1/auth/me'),
   NOT_AUTHORIZED: () => ada.post('/v1/admin/users', { username: 'puppet' }),
   NOT_GROUP_ADMIN: () => bob.call('PATCH', `/v1/groups/${groupId}`, { name: 'Bob’s' }),
   CSRF_VALIDATION_FAILED: writeWithoutCsrf,
@@ -56,7 +56,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   DOCUMENT_NOT_FOUND: () => ada.get(`/v1/documents/${UNKNOWN}`),
   TASK_NOT_FOUND: () => ada.get(`/v1/tasks/${UNKNOWN}`),
   METHOD_NOT_ALLOWED: () => ada.call('DELETE', '/v1/search'),
-  CONFLICT: () => house.root.post('/v1/admin/users', { username: 'ADA' }),
+  CONFLICT: () => system.root.post('/v1/admin/users', { username: 'ADA' }),
   IDEMPOTENCY_MISMATCH: async () => {
     await ada.post('/v1/groups', { name: 'First' }, { 'idempotency-key': 'one' })
     return ada.post('/v1/groups', { name: 'Second' }, { 'idempotency-key': 'one' })
@@ -69,7 +69,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   LLM_ERROR: () => ada.post('/v1/search', { query: 'refuse me', mode: 'dense' }),
   CIRCUIT_OPEN: searchUntilTheBreakerOpens,
   SERVICE_UNAVAILABLE: async () => {
-    const { group } = house.house.services
+    const { group } = system.running.services
     await group.stop()
     try {
       return await ada.get('/v1/groups')
@@ -92,13 +92,13 @@ test.each(Object.entries(PROVOKE))('%s', async (code, provoke) => {
 })
 
 async function writeWithoutCsrf(): Promise<Answer> {
-  const browser = new Browser(house.api)
+  const browser = new Browser(system.api)
   await browser.call('POST', '/v1/auth/auto-login', { api_key: ada.key })
   return browser.call('POST', '/v1/groups', { name: 'Forged' })
 }
 
 async function askTooOften(): Promise<Answer> {
-  const eager = await house.newPerson('eager')
+  const eager = await system.newPerson('eager')
   for (let count = 1; count <= 200; count += 1) {
     const answer = await eager.get('/v1/auth/me')
     const left = Number(answer.headers.get('x-ratelimit-remaining'))
@@ -115,7 +115,7 @@ async function askTooOften(): Promise<Answer> {
 
 /** A sealed message in which somebody changed one byte does not open. */
 async function readWhatWasChanged(): Promise<Answer> {
-  const carl = await house.newPerson('carl')
+  const carl = await system.newPerson('carl')
   const { sessionId } = await carl.chat('Hello')
   await asAdmin(
     `update chat_agent.messages set content = set_byte(content, length(content) - 1, 255 - get_byte(content, length(content) - 1)) where space_id = '${carl.id}'`,
@@ -142,7 +142,7 @@ async function searchUntilTheBreakerOpens(): Promise<Answer> {
 }
 
 async function listWhileTheTableIsLocked(): Promise<Answer> {
-  const client = new pg.Client({ connectionString: house.house.adminUrl })
+  const client = new pg.Client({ connectionString: system.running.adminUrl })
   await client.connect()
   try {
     await client.query('begin; lock table "group".groups in access exclusive mode')
@@ -156,7 +156,7 @@ async function listWhileTheTableIsLocked(): Promise<Answer> {
 }
 
 async function asAdmin(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: house.house.adminUrl })
+  const client = new pg.Client({ connectionString: system.running.adminUrl })
   await client.connect()
   try {
     await client.query(sql)
@@ -172,11 +172,11 @@ test('after all of these every service is well and serves', async () => {
   await waitFor(async () => (await ada.post('/v1/search', { query: 'x', mode: 'dense' })).status === 200, {
     what: 'the closed breaker',
   })
-  expect(house.logs()).not.toContain(ada.key)
+  expect(system.logs()).not.toContain(ada.key)
 })
 
 test('health tells which service is down, and that the rest is well', async () => {
-  await house.house.services.group.stop()
+  await system.running.services.group.stop()
   const { status, body } = await ada.get('/health/detailed')
   expect([status, body.status]).toEqual([200, 'degraded'])
   const { group, ...others } = body.components
@@ -184,13 +184,13 @@ test('health tells which service is down, and that the rest is well', async () =
   // ingestion asks group for the spaces of a caller, and goes on with the caller's own.
   for (const [name, component] of Object.entries(others)) expect(component, name).toMatchObject({ status: 'ok' })
   expect((await ada.get('/health/ready')).status).toBe(200)
-  await house.house.services.group.start()
+  await system.running.services.group.start()
   expect((await ada.get('/health/detailed')).body.status).toBe('ok')
 })
 
 test('without ingestion: chats answer, tasks say what is missing, and it all comes back', async () => {
   const before = (await ada.get('/v1/tasks')).body
-  await house.house.services.ingestion.stop()
+  await system.running.services.ingestion.stop()
   expect((await ada.get('/v1/documents')).body).toMatchObject(failure('SERVICE_UNAVAILABLE'))
   const { done, runId } = await ada.chat('What do the documents say about the harvest?')
   expect(done.metadata.status).toBe('success')
@@ -204,21 +204,21 @@ test('without ingestion: chats answer, tasks say what is missing, and it all com
   expect(tasks.tasks.map(({ id }: { id: string }) => id)).toContain(runId)
   expect((await ada.get(`/v1/tasks/${runId}`)).status).toBe(200)
   expect((await ada.get(`/v1/tasks/${UNKNOWN}`)).body).toMatchObject(failure('SERVICE_UNAVAILABLE'))
-  await house.house.services.ingestion.start()
+  await system.running.services.ingestion.start()
   expect((await ada.get('/v1/documents')).status).toBe(200)
   const after = (await ada.get('/v1/tasks')).body
   expect([after.incomplete, after.total]).toEqual([undefined, before.total + 1])
 })
 
 test('without NATS nothing can be served: live, but not ready, and a 503 with Retry-After; then all is back', async () => {
-  await house.house.nats.stop()
+  await system.running.nats.stop()
   await waitFor(async () => (await ada.get('/health/ready')).status === 503, { what: 'a gateway that is not ready' })
   expect((await ada.get('/health/live')).status).toBe(200)
   expect((await ada.get('/health')).body).toMatchObject({ status: 'down', components: { nats: { status: 'down' } } })
   const { status, headers, body } = await ada.get('/v1/groups')
   expect([status, Number(headers.get('retry-after')) > 0]).toEqual([503, true])
   expect(['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN']).toContain(body.error.code)
-  await house.house.nats.start()
+  await system.running.nats.start()
   await waitFor(async () => (await ada.get('/health/ready')).status === 200, { what: 'a gateway that is ready again' })
   await waitFor(async () => (await ada.get('/v1/groups')).status === 200, { what: 'an answer' })
   await waitFor(async () => (await ada.get('/health/detailed')).body.status === 'ok', { what: 'the health of all services' })

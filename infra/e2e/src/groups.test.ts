@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, type Person } from './support/person.ts'
 
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 let bob: Person
 let eve: Person
 
 beforeAll(async () => {
-  house = await startTestHouse()
-  ;[ada, bob, eve] = [await house.newPerson('ada'), await house.newPerson('bob'), await house.newPerson('eve')]
+  system = await startTestSystem()
+  ;[ada, bob, eve] = [await system.newPerson('ada'), await system.newPerson('bob'), await system.newPerson('eve')]
 }, 120_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => system[Symbol.asyncDispose]())
 
 const newGroup = async (name: string) => {
   const { status, body } = await ada.post('/v1/groups', { name, description: 'Überblick 日本 🙂' })

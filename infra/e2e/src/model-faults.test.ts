@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { LIMITS } from '@youworker/contracts/limits'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { type Person, textOf } from './support/person.ts'
 
 const ANSWER = 'One two three four five six seven eight nine ten eleven twelve.'
@@ -26,7 +26,7 @@ const FAULTS = {
 type Fault = keyof typeof FAULTS
 
 let dir: string
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 /** What every answer said that it used. */
 let used = 0
@@ -39,11 +39,11 @@ beforeAll(async () => {
   const well = { match: { contains: 'once' }, reply: { text: ANSWER } }
   const first = { match: { contains: 'first word' }, reply: { text: ANSWER } }
   await writeFile(script, JSON.stringify({ rules: [...faults, well, first] }))
-  house = await startTestHouse({ script, env: { LLM__STALL_MS: '700' } })
-  ada = await house.newPerson('ada')
+  system = await startTestSystem({ script, env: { LLM__STALL_MS: '700' } })
+  ada = await system.newPerson('ada')
 }, 120_000)
 afterAll(async () => {
-  await house?.[Symbol.asyncDispose]()
+  await system?.[Symbol.asyncDispose]()
   await rm(dir, { recursive: true, force: true })
 })
 

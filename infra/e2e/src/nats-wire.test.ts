@@ -10,14 +10,14 @@ import { newId } from '@youworker/runtime/id'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { Person, readEvents, textOf } from './support/person.ts'
 import { RawNats } from './support/raw-nats.ts'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const owners = Object.keys(SCHEMAS) as SchemaOwner[]
 const stack = new AsyncDisposableStack()
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 let eve: Person
 /** As the gateway's user, who may call everything that people may. */
@@ -26,11 +26,11 @@ let token: string
 
 beforeAll(async () => {
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  house = stack.use(await startTestHouse({ tokensPerSecond: 30, env: { SECURITY__JWT_PRIVATE_KEY: pem } }))
-  ;[ada, eve] = [await house.newPerson('ada'), await house.newPerson('eve')]
+  system = stack.use(await startTestSystem({ tokensPerSecond: 30, env: { SECURITY__JWT_PRIVATE_KEY: pem } }))
+  ;[ada, eve] = [await system.newPerson('ada'), await system.newPerson('eve')]
   for (const person of [ada, eve]) await person.chat('Hello')
   gateway = await as('gateway')
-  token = (await new Person(house.api, '').post('/v1/auth/login', { api_key: ada.key, token: true })).body.access_token
+  token = (await new Person(system.api, '').post('/v1/auth/login', { api_key: ada.key, token: true })).body.access_token
 }, 120_000)
 afterAll(() => stack.disposeAsync())
 
@@ -41,7 +41,7 @@ afterEach(async () => {
   await waitFor(async () => (await ada.get('/health/detailed')).body.status === 'ok', { what: 'the health of all services' })
 })
 
-const as = async (service: ServiceName) => stack.use(await RawNats.connect(house.house.natsUrlOf(service)))
+const as = async (service: ServiceName) => stack.use(await RawNats.connect(system.running.natsUrlOf(service)))
 
 const list = group.listGroups.subject
 const signed = (jwt: string) => ({ 'Access-Token': jwt })
@@ -93,7 +93,7 @@ test('no token, an old one and every forged one open nothing', async () => {
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   const header = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
   const now = Math.floor(Date.now() / 1_000)
-  // The same claims signed here with the house's own key are accepted: what is refused below is refused for its one change.
+  // The same claims signed here with the system's own key are accepted: what is refused below is refused for its one change.
   const good = jwt(header, { ...claims, jti: newId() }, privateKey)
   expect((await gateway.ask(list, '{}', signed(good))).code).toBeUndefined()
 
@@ -175,7 +175,7 @@ test('a service’s user may not call, hear or serve what is not its own', async
 })
 
 test('a stranger and a wrong password get no connection', async () => {
-  const url = new URL(house.house.natsUrlOf('group'))
+  const url = new URL(system.running.natsUrlOf('group'))
   for (const [username, password] of [
     ['group', 'wrong'],
     ['nobody', ''],
@@ -216,7 +216,7 @@ test('events that are none go to the dead letters with a reason, and the others 
   await ada.post('/v1/sessions', { title: 'after the garbage' })
   const letters = await waitFor(
     async () => {
-      const rows = await sqlAs(house.house.adminUrl, 'select reason from analytics.dead_letters')
+      const rows = await sqlAs(system.running.adminUrl, 'select reason from analytics.dead_letters')
       return rows.length === 4 && rows
     },
     { what: 'four dead letters' },
@@ -241,12 +241,12 @@ const refused = expect.objectContaining({ code: '42501' })
 
 test('a service’s Postgres role sees its own schema only, and changes no table’s shape', async () => {
   const tables = await sqlAs(
-    house.house.adminUrl,
+    system.running.adminUrl,
     `select schemaname as schema, tablename as name from pg_tables where schemaname = any('{${Object.values(SCHEMAS).join(',')}}')`,
   )
   expect(tables.length).toBeGreaterThan(40)
   for (const owner of owners) {
-    const client = new pg.Client({ connectionString: house.house.databaseUrlOf(owner) })
+    const client = new pg.Client({ connectionString: system.running.databaseUrlOf(owner) })
     await client.connect()
     try {
       for (const { schema, name } of tables) {
@@ -275,8 +275,8 @@ test('a service’s Postgres role sees its own schema only, and changes no table
 })
 
 test('a forgotten where finds nothing, and the spaces that are set find only their own rows', async () => {
-  const url = house.house.databaseUrlOf('chat-agent')
-  const everything = await sqlAs(house.house.adminUrl, 'select distinct space_id from chat_agent.messages')
+  const url = system.running.databaseUrlOf('chat-agent')
+  const everything = await sqlAs(system.running.adminUrl, 'select distinct space_id from chat_agent.messages')
   expect(everything.map(({ space_id }) => space_id).sort()).toEqual([ada.id, eve.id].sort())
   expect(await sqlAs(url, 'select * from chat_agent.messages')).toEqual([])
   const adas = await sqlAs(

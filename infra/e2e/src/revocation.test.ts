@@ -2,26 +2,26 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { Browser } from './support/browser.ts'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { readEvents } from './support/person.ts'
 
-let house: TestHouse
+let system: TestSystem
 
 beforeAll(async () => {
-  house = await startTestHouse({ tokensPerSecond: 5 })
-  await house.root.post('/v1/admin/users', { username: 'olga', password: 'a long password' })
+  system = await startTestSystem({ tokensPerSecond: 5 })
+  await system.root.post('/v1/admin/users', { username: 'olga', password: 'a long password' })
 })
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => system[Symbol.asyncDispose]())
 
 async function signedIn() {
-  const browser = new Browser(house.api)
+  const browser = new Browser(system.api)
   const csrf = { 'x-csrf-token': await browser.signIn('olga', 'a long password') }
   return { browser, csrf, logOut: () => browser.call('POST', '/v1/auth/logout', undefined, csrf) }
 }
 
 test('signing out ends an open stream and the agent that fills it', async () => {
   const { browser, csrf, logOut } = await signedIn()
-  const second = new Browser(house.api)
+  const second = new Browser(system.api)
   await second.signIn('olga', 'a long password')
   const response = await browser.fetch('/v1/chat', {
     method: 'POST',
@@ -48,8 +48,8 @@ test('signing out closes the WebSocket, and only of that session', async () => {
   const [one, two] = [await signedIn(), await signedIn()]
   const session = (await one.browser.call('POST', '/v1/sessions', {}, one.csrf)).body.external_id
   const open = async ({ browser }: typeof one) => {
-    const socket = new WebSocket(`${house.api.replace('http', 'ws')}/v1/ws/chat/${session}`, {
-      headers: { cookie: browser.cookieHeader, origin: house.frontendOrigin },
+    const socket = new WebSocket(`${system.api.replace('http', 'ws')}/v1/ws/chat/${session}`, {
+      headers: { cookie: browser.cookieHeader, origin: system.frontendOrigin },
     })
     await once(socket, 'open')
     return socket
@@ -69,7 +69,7 @@ test('whoever signs out in the middle of many requests gets an answer to each', 
   for (let round = 0; round < 5; round += 1) {
     const { browser, logOut } = await signedIn()
     const { cookieHeader } = browser
-    const ask = () => fetch(`${house.api}/v1/auth/me`, { headers: { cookie: cookieHeader } }).then(({ status }) => status)
+    const ask = () => fetch(`${system.api}/v1/auth/me`, { headers: { cookie: cookieHeader } }).then(({ status }) => status)
     const asked = Array.from({ length: 15 }, ask)
     const left = logOut()
     asked.push(...Array.from({ length: 15 }, ask))

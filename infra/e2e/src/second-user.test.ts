@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { type Answer, type Person } from './support/person.ts'
 
 const CANARY = 'the vault code is heliotrope 9981'
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 let eve: Person
 let paths: Record<string, string>
@@ -15,8 +15,8 @@ const keep = (answer: Answer): Answer => {
 }
 
 beforeAll(async () => {
-  house = await startTestHouse()
-  ;[ada, eve] = [await house.newPerson('ada'), await house.newPerson('eve')]
+  system = await startTestSystem()
+  ;[ada, eve] = [await system.newPerson('ada'), await system.newPerson('eve')]
   const upload = await ada.upload([{ name: 'secret.md', content: `# Secret\n\nListen: ${CANARY}.` }])
   const group = await ada.post('/v1/groups', { name: 'Inner circle' })
   await ada.upload([{ name: 'shared.md', content: `# Shared\n\nAgain: ${CANARY}.` }], { wait: 'true', group_id: group.body.id })
@@ -33,7 +33,7 @@ beforeAll(async () => {
     unknown,
   }
 }, 120_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => system[Symbol.asyncDispose]())
 
 /** Every route that names a thing, with the id in its place. */
 const ROUTES: readonly [method: string, path: string, kind: string, body?: unknown][] = [
@@ -97,10 +97,10 @@ test('lists, search and the agent hold nothing of the other', async () => {
 })
 
 test('root reads nobody’s content', async () => {
-  expect((await house.root.get(`/v1/documents/${paths['document']}`)).status).toBe(404)
-  expect((await house.root.get(`/v1/sessions/${paths['session']}`)).status).toBe(404)
-  expect((await house.root.get(`/v1/groups/${paths['group']}`)).status).toBe(404)
-  expect((await house.root.post('/v1/search', { query: 'vault code' })).body.results).toEqual([])
+  expect((await system.root.get(`/v1/documents/${paths['document']}`)).status).toBe(404)
+  expect((await system.root.get(`/v1/sessions/${paths['session']}`)).status).toBe(404)
+  expect((await system.root.get(`/v1/groups/${paths['group']}`)).status).toBe(404)
+  expect((await system.root.post('/v1/search', { query: 'vault code' })).body.results).toEqual([])
 })
 
 test('not one byte of the canary came back, and the owner still has everything', async () => {

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Browser } from './support/browser.ts'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, Person } from './support/person.ts'
 
-let house: TestHouse
-beforeAll(async () => void (house = await startTestHouse()), 120_000)
-afterAll(() => house[Symbol.asyncDispose]())
+let system: TestSystem
+beforeAll(async () => void (system = await startTestSystem()), 120_000)
+afterAll(() => system[Symbol.asyncDispose]())
 
 test('a password account: made by root, signs in, reads itself, signs out', async () => {
-  const made = await house.root.post('/v1/admin/users', { username: 'grace', password: 'correct horse battery' })
+  const made = await system.root.post('/v1/admin/users', { username: 'grace', password: 'correct horse battery' })
   expect(made.status).toBe(201)
   expect(made.body).toMatchObject({ username: 'grace', is_root: false, api_key: expect.stringMatching(/^yw_/) })
-  expect((await house.root.post('/v1/admin/users', { username: 'Grace' })).status).toBe(409)
+  expect((await system.root.post('/v1/admin/users', { username: 'Grace' })).status).toBe(409)
 
-  const browser = new Browser(house.api)
+  const browser = new Browser(system.api)
   const login = await browser.call('POST', '/v1/auth/login', { username: 'grace', password: 'correct horse battery' })
   expect(login.status).toBe(200)
   expect(login.body).toMatchObject({
@@ -47,8 +47,8 @@ test('a password account: made by root, signs in, reads itself, signs out', asyn
 })
 
 test('a session’s CSRF token is worth nothing in another session', async () => {
-  await house.root.post('/v1/admin/users', { username: 'heidi', password: 'a long password' })
-  const [one, two] = [new Browser(house.api), new Browser(house.api)]
+  await system.root.post('/v1/admin/users', { username: 'heidi', password: 'a long password' })
+  const [one, two] = [new Browser(system.api), new Browser(system.api)]
   for (const browser of [one, two])
     await browser.call('POST', '/v1/auth/login', { username: 'heidi', password: 'a long password' })
   const foreign = one.cookies.get('youworker_csrf') ?? ''
@@ -57,12 +57,14 @@ test('a session’s CSRF token is worth nothing in another session', async () =>
 })
 
 test('bearer tokens for clients that ask', async () => {
-  const person = await house.newPerson('ivan')
-  const { status, body } = await new Person(house.api, '').post('/v1/auth/login', { api_key: person.key, token: true })
+  const person = await system.newPerson('ivan')
+  const { status, body } = await new Person(system.api, '').post('/v1/auth/login', { api_key: person.key, token: true })
   expect(status).toBe(200)
   expect(body).toMatchObject({ access_token: expect.any(String), token_type: 'bearer', expires_in: expect.any(Number) })
   const bearer = { authorization: `Bearer ${body.access_token}` }
-  expect((await new Person(house.api, '').call('GET', '/v1/auth/me', undefined, bearer)).body).toMatchObject({ username: 'ivan' })
+  expect((await new Person(system.api, '').call('GET', '/v1/auth/me', undefined, bearer)).body).toMatchObject({
+    username: 'ivan',
+  })
   const [header, payload, signature] = body.access_token.split('.')
   const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
   const forged = Buffer.from(JSON.stringify({ ...claims, root: true })).toString('base64url')
@@ -71,14 +73,14 @@ test('bearer tokens for clients that ask', async () => {
     `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`,
   ]) {
     expect(
-      (await new Person(house.api, '').call('GET', '/v1/auth/me', undefined, { authorization: `Bearer ${token}` })).status,
+      (await new Person(system.api, '').call('GET', '/v1/auth/me', undefined, { authorization: `Bearer ${token}` })).status,
     ).toBe(401)
   }
 })
 
 test('auto-login takes a key in a header, and a user name header changes nothing', async () => {
-  const person = await house.newPerson('judy')
-  const stranger = new Person(house.api, '')
+  const person = await system.newPerson('judy')
+  const stranger = new Person(system.api, '')
   for (const headers of [
     { 'x-api-key': person.key ?? '' },
     { 'x-authentik-api-key': person.key ?? '', 'x-authentik-username': 'root' },
@@ -89,6 +91,6 @@ test('auto-login takes a key in a header, and a user name header changes nothing
 })
 
 test('only root makes accounts', async () => {
-  const person = await house.newPerson('mallory')
+  const person = await system.newPerson('mallory')
   expect((await person.post('/v1/admin/users', { username: 'puppet' })).body).toMatchObject(failure('NOT_AUTHORIZED'))
 })

@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { disturbedChat, isRunning, runStart, type SpawnedHouse, spawnHouse } from './support/spawned-house.ts'
+import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 
 /** Any uid but 0 will do: no account is needed for it. */
 const NOBODY = 65_534
@@ -38,17 +38,17 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 const once_ = (name: string, ...args: string[]) =>
   runStart(['--once', '--data', join(dir, name), ...args], { env: AT_ONCE, cwd: files })
 
-async function expectNothingLeft(house: SpawnedHouse, pids: readonly number[]) {
+async function expectNothingLeft(system: SpawnedSystem, pids: readonly number[]) {
   for (const pid of pids) await waitFor(async () => !(await isRunning(pid)), { what: `the end of process ${pid}` })
-  await waitFor(async () => (await house.started.processes()).length === 0, {
+  await waitFor(async () => (await system.started.processes()).length === 0, {
     what: 'the end of every process it started',
   }).catch(async (cause: unknown) => {
-    throw new Error(`still running:\n${(await house.started.processes()).join('\n')}`, { cause })
+    throw new Error(`still running:\n${(await system.started.processes()).join('\n')}`, { cause })
   })
 }
 
-const pidsOf = async (house: SpawnedHouse) => (await house.endpoints()).processes.map(({ pid }) => pid ?? 0)
-const control = (house: SpawnedHouse, ...args: string[]) => runStart([...args, '--data', house.dataDir])
+const pidsOf = async (system: SpawnedSystem) => (await system.endpoints()).processes.map(({ pid }) => pid ?? 0)
+const control = (system: SpawnedSystem, ...args: string[]) => runStart([...args, '--data', system.dataDir])
 
 test('seven processes answer from a folder, then one process from another file, with title and page', async () => {
   const bees = await once_('a', 'notes', 'whales.html', '--ask', 'How many flowers does a bee visit a day?')
@@ -72,23 +72,23 @@ test('exit codes say what happened', async () => {
   expect([qdrant.code, qdrant.output]).toEqual([1, expect.stringMatching(/comes later/)])
 }, 180_000)
 
-test('two houses at once beside a taken port: each its own port and data; status, logs, restart, stop and Ctrl+C', async () => {
+test('two systems at once beside a taken port: each its own port and data; status, logs, restart, stop and Ctrl+C', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const port = (taken.address() as { port: number }).port
   const options = { env: { ...AT_ONCE, API__PORT: String(port) } }
   const [one, many] = await Promise.all([
-    spawnHouse(join(dir, 'one'), ['--no-demo', '--single-process'], options),
-    spawnHouse(join(dir, 'many'), ['--no-demo', '--replicas', 'gateway=2,group=2'], {
+    spawnSystem(join(dir, 'one'), ['--no-demo', '--single-process'], options),
+    spawnSystem(join(dir, 'many'), ['--no-demo', '--replicas', 'gateway=2,group=2'], {
       env: { ...options.env, OFFLINE_MODEL__TOKENS_PER_SECOND: '4' },
     }),
   ])
   taken.close()
   const addresses: string[] = []
-  for (const house of [one, many]) {
-    const { api, processes } = await house.endpoints()
-    expect(house.started.output()).toContain(`Port ${port} is taken; the API is on ${new URL(api).port}`)
-    expect((await stat(join(house.dataDir, 'endpoints.json'))).mode & 0o777).toBe(0o600)
+  for (const system of [one, many]) {
+    const { api, processes } = await system.endpoints()
+    expect(system.started.output()).toContain(`Port ${port} is taken; the API is on ${new URL(api).port}`)
+    expect((await stat(join(system.dataDir, 'endpoints.json'))).mode & 0o777).toBe(0o600)
     addresses.push(...processes.flatMap(({ url }) => url ?? []))
   }
   expect(new Set(addresses).size).toBe(addresses.length)
@@ -113,10 +113,10 @@ test('two houses at once beside a taken port: each its own port and data; status
   expect((await readdir(many.dataDir)).sort()).toEqual(
     expect.arrayContaining(['endpoints.json', 'index', 'logs', 'nats', 'postgres']),
   )
-  await one.root.upload([{ name: 'one.md', content: '# One\n\nOnly in the first house.' }])
+  await one.root.upload([{ name: 'one.md', content: '# One\n\nOnly in the first system.' }])
   expect((await one.root.get('/v1/documents')).body.total).toBe(1)
   expect((await many.root.get('/v1/documents')).body.total).toBe(0)
-  // A key of one house opens no other.
+  // A key of one system opens no other.
   expect((await many.root.call('GET', '/v1/auth/me', undefined, { 'x-api-key': one.root.key ?? '' })).status).toBe(401)
 
   const status = await control(many, 'status')
@@ -146,7 +146,7 @@ test('two houses at once beside a taken port: each its own port and data; status
   await one.kill('nats')
   await waitFor(() => one.deaths().includes('nats'), { what: 'the line about the death of NATS' })
   await waitFor(async () => (await one.root.get('/health/ready')).status === 200, { what: 'readiness after the restart of NATS' })
-  expect((await one.root.chat('What is only in the first house?')).done.citations).toHaveLength(1)
+  expect((await one.root.chat('What is only in the first system?')).done.citations).toHaveLength(1)
 
   const pidsOfOne = await pidsOf(one)
   const stop = await control(one, 'stop')
@@ -167,24 +167,24 @@ test('two houses at once beside a taken port: each its own port and data; status
   // The issue promises it: everything that is waited for there has a limit of its own.
   expect(performance.now() - asked).toBeLessThan(5_000)
   await expectNothingLeft(many, pidsOfMany)
-  for (const house of [one, many]) {
-    expect((await readdir(house.dataDir)).sort()).toEqual(['index', 'logs', 'nats', 'postgres', 'secrets.json'])
+  for (const system of [one, many]) {
+    expect((await readdir(system.dataDir)).sort()).toEqual(['index', 'logs', 'nats', 'postgres', 'secrets.json'])
   }
 }, 240_000)
 
 test('kill -9 of the supervisor leaves no process; the next start has the data, and --reset erases it', async () => {
   const data = join(dir, 'd')
-  const house = await spawnHouse(data, ['--no-demo'], { env: AT_ONCE })
-  await house.root.upload([{ name: 'kept.md', content: '# Kept\n\nThis survives.' }])
-  const pids = await pidsOf(house)
-  house.started.child.kill('SIGKILL')
-  await house.started.exit
-  await expectNothingLeft(house, pids)
+  const system = await spawnSystem(data, ['--no-demo'], { env: AT_ONCE })
+  await system.root.upload([{ name: 'kept.md', content: '# Kept\n\nThis survives.' }])
+  const pids = await pidsOf(system)
+  system.started.child.kill('SIGKILL')
+  await system.started.exit
+  await expectNothingLeft(system, pids)
   {
-    await using again = await spawnHouse(data, ['--no-demo', '--single-process'], { env: AT_ONCE })
+    await using again = await spawnSystem(data, ['--no-demo', '--single-process'], { env: AT_ONCE })
     expect((await again.root.get('/v1/documents')).body.documents).toMatchObject([{ title: 'Kept' }])
   }
-  await using empty = await spawnHouse(data, ['--no-demo', '--single-process', '--reset'], { env: AT_ONCE })
+  await using empty = await spawnSystem(data, ['--no-demo', '--single-process', '--reset'], { env: AT_ONCE })
   expect((await empty.root.get('/v1/documents')).body.total).toBe(0)
   expect(empty.started.output()).toContain('Erased the data')
 }, 180_000)

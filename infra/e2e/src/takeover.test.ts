@@ -4,36 +4,36 @@ import { join } from 'node:path'
 import { TERMINAL } from '@youworker/contracts/common'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { disturbedChat, type SpawnedHouse, spawnHouse } from './support/spawned-house.ts'
+import { disturbedChat, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 import { Person, readEvents, textOf } from './support/person.ts'
 
 const QUESTION = 'In how many days does the Moon orbit the Earth?'
 let dir: string
-let house: SpawnedHouse
+let system: SpawnedSystem
 let root: Person
 /** The answer that nobody disturbed. */
 let undisturbed: string
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker takeover '))
-  house = await spawnHouse(join(dir, 'the data'), ['--no-demo', '--replicas', 'chat-agent=2,gateway=2'], {
+  system = await spawnSystem(join(dir, 'the data'), ['--no-demo', '--replicas', 'chat-agent=2,gateway=2'], {
     env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20' },
   })
-  root = house.root
+  root = system.root
   const content = '# Moon\n\nThe Moon orbits the Earth in about twenty-seven days and always shows it the same face.\n'
   expect((await root.upload([{ name: 'moon.md', content }])).body.success).toBe(true)
   undisturbed = (await root.chat(QUESTION)).done.content
   expect(undisturbed).toContain('twenty-seven')
 }, 180_000)
 afterAll(async () => {
-  await house?.stop()
+  await system?.stop()
   await rm(dir, { recursive: true, force: true })
 })
 
 test('kill -9 of the chat-agent that answers: the same stream ends with the whole answer', async () => {
   const events = await disturbedChat(root, QUESTION, {
     afterTokens: 3,
-    disturb: async () => house.kill(await house.ownerOfTheRun()),
+    disturb: async () => system.kill(await system.ownerOfTheRun()),
   })
   expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
   const done = events.at(-1)
@@ -52,13 +52,13 @@ test('kill -9 of the chat-agent that answers: the same stream ends with the whol
 }, 120_000)
 
 test('kill -9 of the gateway that streams: at the other one the reader goes on and has exactly the whole text', async () => {
-  const other = new Person((await house.process('gateway.2')).url ?? '', '', root.key)
+  const other = new Person((await system.process('gateway.2')).url ?? '', '', root.key)
   let runId = ''
   const before = await disturbedChat(root, QUESTION, {
     afterTokens: 3,
     disturb: async (id) => {
       runId = id
-      await house.kill('gateway.1')
+      await system.kill('gateway.1')
     },
   })
   expect(before.some(({ event }) => event === 'done')).toBe(false)
@@ -74,13 +74,13 @@ test('kill -9 of the gateway that streams: at the other one the reader goes on a
   await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'the killed gateway at its old address' })
 }, 120_000)
 
-test('kill -9 of Postgres in mid-answer: the run ends, and the house serves again', async () => {
+test('kill -9 of Postgres in mid-answer: the run ends, and the system serves again', async () => {
   let runId = ''
   const events = await disturbedChat(root, QUESTION, {
     afterTokens: 3,
     disturb: async (id) => {
       runId = id
-      await house.kill('postgres')
+      await system.kill('postgres')
     },
   })
   const run = await waitFor(
@@ -108,8 +108,8 @@ test('kill -9 of ingestion in mid-run: the run finishes, each document once', as
   await waitFor(async () => (await run()).files.some((file: { status: string }) => file.status === 'success'), {
     what: 'the first file',
   })
-  await house.kill('ingestion.1')
-  const left = await house.sql('select from ingestion.run_files where run_id = $1 and status <> $2', [body.run_id, 'success'])
+  await system.kill('ingestion.1')
+  const left = await system.sql('select from ingestion.run_files where run_id = $1 and status <> $2', [body.run_id, 'success'])
   expect(left.length, 'the run was over before its worker died').toBeGreaterThan(0)
   const finished = await waitFor(async () => TERMINAL.includes((await run()).status) && (await run()), {
     what: 'the end of the run',
@@ -128,14 +128,14 @@ test('NATS killed and its store deleted: nothing is lost, nothing is counted twi
   const before = await overview()
 
   // Events that the stream has and analytics has not read yet are lost with the store.
-  await house.kill('analytics.1', 'SIGSTOP')
+  await system.kill('analytics.1', 'SIGSTOP')
   for (let i = 0; i < 3; i += 1) expect((await root.post('/v1/sessions', { title: `unread ${i}` })).status).toBe(200)
-  await waitFor(async () => (await house.sql('select from chat_agent.outbox where stream_seq is null')).length === 0, {
+  await waitFor(async () => (await system.sql('select from chat_agent.outbox where stream_seq is null')).length === 0, {
     what: 'the outbox',
   })
-  await house.kill('nats')
-  await rm(join(house.dataDir, 'nats'), { recursive: true, force: true })
-  await house.kill('analytics.1', 'SIGCONT')
+  await system.kill('nats')
+  await rm(join(system.dataDir, 'nats'), { recursive: true, force: true })
+  await system.kill('analytics.1', 'SIGCONT')
 
   await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'readiness' })
   await waitFor(async () => (await overview()).sessions?.total === before.sessions.total + 3, { what: 'the three sessions' })
@@ -145,11 +145,11 @@ test('NATS killed and its store deleted: nothing is lost, nothing is counted twi
 }, 120_000)
 
 test('NATS killed in mid-answer: the same stream has the whole text', async () => {
-  const events = await disturbedChat(root, QUESTION, { afterTokens: 3, disturb: () => house.kill('nats') })
+  const events = await disturbedChat(root, QUESTION, { afterTokens: 3, disturb: () => system.kill('nats') })
   expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
   expect([textOf(events), events.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
 }, 120_000)
 
 test('no process died but those that were killed', () => {
-  expect(house.deaths()).toEqual(house.killed)
+  expect(system.deaths()).toEqual(system.killed)
 })

@@ -1,18 +1,18 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { startTestHouse, type TestHouse } from './support/house.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
 import type { Person } from './support/person.ts'
 
-let house: TestHouse
+let system: TestSystem
 let ada: Person
 
 beforeAll(async () => {
-  house = await startTestHouse({ tokensPerSecond: 40 })
-  ada = await house.newPerson('ada')
+  system = await startTestSystem({ tokensPerSecond: 40 })
+  ada = await system.newPerson('ada')
   await ada.upload([{ name: 'sky.md', content: '# Sky\n\nThe sky is blue because short waves of light scatter more.\n' }])
 }, 120_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => system[Symbol.asyncDispose]())
 
 interface Frame {
   type: string
@@ -23,7 +23,7 @@ interface Frame {
 }
 
 async function open(path: string, headers: Record<string, string>) {
-  const socket = new WebSocket(`${house.api.replace('http', 'ws')}${path}`, { headers })
+  const socket = new WebSocket(`${system.api.replace('http', 'ws')}${path}`, { headers })
   const frames: Frame[] = []
   socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString())))
   await once(socket, 'open')
@@ -78,9 +78,9 @@ test('bad frames get an error frame and the socket goes on', async () => {
 
 test('nobody gets in without a credential, with a foreign origin or into a foreign session', async () => {
   const session = await newSession()
-  const eve = await house.newPerson('eve')
+  const eve = await system.newPerson('eve')
   const status = async (path: string, headers: Record<string, string>) => {
-    const socket = new WebSocket(`${house.api.replace('http', 'ws')}${path}`, { headers })
+    const socket = new WebSocket(`${system.api.replace('http', 'ws')}${path}`, { headers })
     socket.on('error', () => {})
     const outcome = await Promise.race([
       once(socket, 'unexpected-response').then(([, response]) => response.statusCode),
@@ -92,5 +92,5 @@ test('nobody gets in without a credential, with a foreign origin or into a forei
   expect(await status(`/v1/ws/chat/${session}`, {})).toBe(401)
   expect(await status(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '', origin: 'https://evil.example' })).toBe(403)
   expect(await status(`/v1/ws/chat/${session}`, { 'x-api-key': eve.key ?? '' })).toBe(404)
-  expect(await status(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '', origin: house.frontendOrigin })).toBe(101)
+  expect(await status(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '', origin: system.frontendOrigin })).toBe(101)
 })

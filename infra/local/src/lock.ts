@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import { StartError } from './start-error.ts'
+import { StartError } from './settings/start-error.ts'
 
 /** Who holds a data folder, and where its supervisor listens for `status`, `restart` and `stop`. */
 const Holder = z.object({

@@ -1,17 +1,17 @@
 import { rm } from 'node:fs/promises'
-import { bringUp, type RunningHouse } from './bring-up.ts'
-import { runControlCommand } from './control-commands.ts'
-import { startControlServer } from './control-server.ts'
+import { bringUp, type RunningSystem } from './supervisor/bring-up.ts'
+import { runControlCommand } from './control/control-commands.ts'
+import { startControlServer } from './control/control-server.ts'
 import { collectFiles, type CollectedFiles } from './demo/collect-files.ts'
 import { GatewayClient } from './demo/gateway-client.ts'
 import { EXIT, ownDocs, runDemo } from './demo/run-demo.ts'
 import { takeLock } from './lock.ts'
-import { callerDir, type DataDir, dataDir } from './paths.ts'
-import { prepareDataDir, resetDataDir } from './data-dir.ts'
-import { say, seconds } from './say.ts'
-import { loadDotEnv, readGivenSettings } from './settings.ts'
-import { HELP, parseStartArguments, type RunCommand } from './start-arguments.ts'
-import { StartError } from './start-error.ts'
+import { callerDir, type DataDir, dataDir } from './settings/paths.ts'
+import { prepareDataDir, resetDataDir } from './settings/data-dir.ts'
+import { print, seconds } from './print.ts'
+import { loadDotEnv, readGivenSettings } from './settings/settings.ts'
+import { HELP, parseStartArguments, type RunCommand } from './settings/start-arguments.ts'
+import { StartError } from './settings/start-error.ts'
 
 const INTERRUPTED = 130
 
@@ -33,10 +33,10 @@ process.exit()
 async function main(args: readonly string[]): Promise<number> {
   const command = parseStartArguments(args, callerDir())
   if (command.kind === 'help') {
-    say(HELP)
+    print(HELP)
     return 0
   }
-  return command.kind === 'run' ? run(command) : runControlCommand(command, say)
+  return command.kind === 'run' ? run(command) : runControlCommand(command, print)
 }
 
 async function run(command: RunCommand): Promise<number> {
@@ -44,38 +44,38 @@ async function run(command: RunCommand): Promise<number> {
   const areOwn = command.paths.length === 0
   const wanted = areOwn && (command.demo || command.question !== undefined) ? ownDocs() : command.paths
   const collected = await collectFiles(wanted, callerDir(), { mayBeEmpty: areOwn })
-  loadDotEnv(say)
+  loadDotEnv(print)
   const given = readGivenSettings(process.env)
   const data = dataDir(command.dataDir)
   await prepareDataDir(data)
-  let house: RunningHouse | undefined
+  let system: RunningSystem | undefined
   await using control = await startControlServer(
-    () => house,
+    () => system,
     () => stop.abort('stop'),
   )
   await using _lock = await takeLock(data.lock, control)
-  if (command.reset) await resetDataDir(data, say)
+  if (command.reset) await resetDataDir(data, print)
   await rm(data.endpoints, { force: true })
-  say(`YouWorker: data in ${data.dir}`)
+  print(`YouWorker: data in ${data.dir}`)
   try {
-    house = await bringUp({ command, data, given, say, signal: stop.signal })
-    say(`YouWorker is up (${seconds(performance.now() - began)})`)
-    const code = await demo(command, house, collected, areOwn)
+    system = await bringUp({ command, data, given, print, signal: stop.signal })
+    print(`YouWorker is up (${seconds(performance.now() - began)})`)
+    const code = await demo(command, system, collected, areOwn)
     if (command.once) return code
-    printAddresses(house, data)
+    printAddresses(system, data)
     await stopped()
-    say('Stopping …')
+    print('Stopping …')
     return 0
   } finally {
-    await house?.stop()
+    await system?.stop()
     await rm(data.endpoints, { force: true })
   }
 }
 
-/** When the house stays up, a demo that fails is said and not the end. */
-async function demo(command: RunCommand, house: RunningHouse, collected: CollectedFiles, areOwn: boolean): Promise<number> {
+/** When the system stays up, a demo that fails is said and not the end. */
+async function demo(command: RunCommand, system: RunningSystem, collected: CollectedFiles, areOwn: boolean): Promise<number> {
   if (collected.files.length === 0) return EXIT.cited
-  const { api, root_api_key } = house.endpoints()
+  const { api, root_api_key } = system.endpoints()
   const gateway = new GatewayClient(api, root_api_key, stop.signal)
   const write = (text: string) => void process.stdout.write(text)
   try {
@@ -85,20 +85,20 @@ async function demo(command: RunCommand, house: RunningHouse, collected: Collect
       areOwn,
       question: command.question,
       ask: command.demo || command.question !== undefined,
-      say,
+      print,
       write,
     })
   } catch (error) {
     if (stop.signal.aborted) throw error
-    say(`\nThe question could not be answered: ${error instanceof Error ? error.message : String(error)}`)
-    say(`npm start -- logs shows what the services say.`)
+    print(`\nThe question could not be answered: ${error instanceof Error ? error.message : String(error)}`)
+    print(`npm start -- logs shows what the services say.`)
     return EXIT.notCited
   }
 }
 
-function printAddresses(house: RunningHouse, data: DataDir): void {
-  const { api } = house.endpoints()
-  say(`
+function printAddresses(system: RunningSystem, data: DataDir): void {
+  const { api } = system.endpoints()
+  print(`
 API      ${api}/v1
 Docs     ${api}/docs
 Health   ${api}/health

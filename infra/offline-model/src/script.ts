@@ -61,7 +61,7 @@ export const askedInChat = (messages: readonly Message[]): Asked => ({
   lastRole: splitBegun(messages).conversation.at(-1)?.role,
 })
 
-/** The rules of a file, read again when it changes, so that a running house can be given other ones. */
+/** The rules of a file, read again when it changes, so that a running system can be given other ones. */
 export class ScriptFile {
   readonly #path: string | undefined
   #version = ''

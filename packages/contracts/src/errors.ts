@@ -61,7 +61,7 @@ export interface AppErrorOptions extends ErrorOptions {
   readonly retryAfter?: number
 }
 
-/** The one error of the house. Everything else that is thrown is a bug and reaches callers as `INTERNAL_ERROR`. */
+/** The one error of the system. Everything else that is thrown is a bug and reaches callers as `INTERNAL_ERROR`. */
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly code: ErrorCode

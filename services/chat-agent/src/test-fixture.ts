@@ -14,7 +14,7 @@ import { createAgent } from './agent.ts'
 import { Env } from './config.ts'
 import type { UserContext } from './services/runs/ports.ts'
 
-/** What auth would say; the whole house's tests have the real one. */
+/** What auth would say; the whole system's tests have the real one. */
 class TestGrants {
   revoked = false
   readonly made: string[] = []

@@ -7,7 +7,7 @@ import { ingestion } from '@youworker/contracts/ingestion'
 import { SERVICES } from '@youworker/contracts/topology/topology'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, type NatsConnection, natsCheck } from '@youworker/messaging/connection/connect'
-import { hearEvent } from '@youworker/messaging/events/events'
+import { subscribeEvent } from '@youworker/messaging/events/events'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier, type TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import type { Logger } from '@youworker/runtime/logger'
@@ -65,7 +65,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const deps = createDeps(config, nats, verifier, logger)
   stack.use(deps.authenticator)
   stack.use(verifier.onRevoked((revocation) => deps.streams.revoke(revocation)))
-  stack.use(hearEvent(nats, ingestion.runFinished, ({ run_id }) => deps.finishes.finished(run_id)))
+  stack.use(subscribeEvent(nats, ingestion.runFinished, ({ run_id }) => deps.finishes.finished(run_id)))
   stack.use(await serveHealth(nats, 'gateway', deps.checks, { logger }))
 
   const { origins, proxies, isProduction } = deps

@@ -9,7 +9,7 @@ import { createSealer } from '@youworker/database/sealing/sealer'
 import { startWorker } from '@youworker/database/jobs/worker'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck, onReconnect } from '@youworker/messaging/connection/connect'
-import { consumeEvents, createEventPublisher, hearEvent } from '@youworker/messaging/events/events'
+import { consumeEvents, createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
@@ -63,9 +63,9 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
     search_index: () => index.check(),
     keys: () => verifier.check(),
   }
-  stack.use(hearEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
-  stack.use(hearEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
-  stack.use(hearEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
+  stack.use(subscribeEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
+  stack.use(subscribeEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
+  stack.use(subscribeEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
   stack.use(onReconnect(nats, () => access.dropAll()))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
   const deadLetter = keepDeadLetter(uow)

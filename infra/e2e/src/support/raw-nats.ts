@@ -10,7 +10,7 @@ export interface RawReply {
   readonly body: any
 }
 
-/** One of the house's NATS users as the server sees it, without any of our own code in between. */
+/** One of the system's NATS users as the server sees it, without any of our own code in between. */
 export class RawNats implements AsyncDisposable {
   readonly core: NatsConnection
   /** Every refusal that the server sent, as `publish rpc.…` or `subscription runs.*`. */

@@ -1,6 +1,6 @@
 import type { Done } from '@youworker/contracts/run-log'
 import { z } from 'zod'
-import type { Say } from '../say.ts'
+import type { Print } from '../print.ts'
 import { GatewayClient } from './gateway-client.ts'
 
 const Token = z.object({ text: z.string() })
@@ -10,12 +10,12 @@ const Rewind = z.object({ offset: z.number().int() })
 export async function askQuestion(
   gateway: GatewayClient,
   question: string,
-  say: Say,
+  print: Print,
   write: (text: string) => void,
 ): Promise<Done> {
-  say('')
-  say(`> ${question}`)
-  say('')
+  print('')
+  print(`> ${question}`)
+  print('')
   let answer = ''
   for await (const event of gateway.chat(question)) {
     if (event.event === 'token') {
@@ -30,17 +30,17 @@ export async function askQuestion(
     } else if (event.event === 'done') {
       const done = GatewayClient.readDone(event)
       write('\n')
-      printSources(done, say)
+      printSources(done, print)
       return done
     }
   }
   throw new Error('the answer ended before it was complete')
 }
 
-function printSources({ citations, metadata }: Done, say: Say): void {
-  say('')
-  if (metadata.status !== 'success') say(`The run ended as ${metadata.status}: ${metadata.error ?? 'no reason was given'}`)
+function printSources({ citations, metadata }: Done, print: Print): void {
+  print('')
+  if (metadata.status !== 'success') print(`The run ended as ${metadata.status}: ${metadata.error ?? 'no reason was given'}`)
   if (citations.length === 0) return
-  say('Sources:')
-  for (const { index, title, page } of citations) say(`[${index}] ${title}${page === undefined ? '' : `, page ${page}`}`)
+  print('Sources:')
+  for (const { index, title, page } of citations) print(`[${index}] ${title}${page === undefined ? '' : `, page ${page}`}`)
 }

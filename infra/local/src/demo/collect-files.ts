@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, isAbsolute, join, relative } from 'node:path'
-import { StartError } from '../start-error.ts'
+import { StartError } from '../settings/start-error.ts'
 
 const SUPPORTED = ['.md', '.markdown', '.txt', '.html', '.htm', '.pdf']
 const SKIPPED_FOLDERS = new Set(['node_modules'])

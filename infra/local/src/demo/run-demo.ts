@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
-import { ROOT } from '../paths.ts'
-import { type Say } from '../say.ts'
+import { ROOT } from '../settings/paths.ts'
+import { type Print } from '../print.ts'
 import { askQuestion } from './ask-question.ts'
 import type { CollectedFiles, GivenFile } from './collect-files.ts'
 import type { GatewayClient } from './gateway-client.ts'
@@ -23,31 +23,31 @@ export interface DemoOptions {
   readonly areOwn: boolean
   readonly question: string | undefined
   readonly ask: boolean
-  readonly say: Say
+  readonly print: Print
   readonly write: (text: string) => void
 }
 
 /** The first answer, made as any client would: sign in, upload, ask. Returns the exit code and says why it is not 0. */
-export async function runDemo({ gateway, collected, areOwn, question, ask, say, write }: DemoOptions): Promise<number> {
+export async function runDemo({ gateway, collected, areOwn, question, ask, print, write }: DemoOptions): Promise<number> {
   const { files, skipped } = collected
-  say(
+  print(
     `Documents: reading ${areOwn ? "the project's own README and docs" : `${files.length} ${files.length === 1 ? 'file' : 'files'}`} as ${await gateway.whoAmI()} …`,
   )
-  if (skipped > 0) say(`Documents: ${skipped} files of kinds that are not read were left out`)
-  const { documentIds, failures } = await uploadFiles(gateway, files, say)
+  if (skipped > 0) print(`Documents: ${skipped} files of kinds that are not read were left out`)
+  const { documentIds, failures } = await uploadFiles(gateway, files, print)
   if (!ask) return failures.length > 0 ? EXIT.fileFailed : EXIT.cited
   const { citations, content } = await askQuestion(
     gateway,
     question ?? (areOwn ? OWN_QUESTION : await questionAbout(gateway, files, documentIds)),
-    say,
+    print,
     write,
   )
   if (failures.length > 0) {
-    say(`${failures.length} of ${files.length} files failed: ${failures.join('; ')}`)
+    print(`${failures.length} of ${files.length} files failed: ${failures.join('; ')}`)
     return EXIT.fileFailed
   }
   if (citations.some(({ document_id }) => documentIds.has(document_id))) return EXIT.cited
-  say(
+  print(
     content.trim() === ''
       ? 'There was no answer.'
       : `The answer cites none of the given files. Ask with words that stand in them: npm start -- FILE --ask "…"`,

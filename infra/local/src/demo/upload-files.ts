@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IngestionRun } from '@youworker/contracts/ingestion'
-import { type Say, seconds } from '../say.ts'
+import { type Print, seconds } from '../print.ts'
 import type { GivenFile } from './collect-files.ts'
 import { ApiError, type GatewayClient } from './gateway-client.ts'
 
@@ -15,7 +15,7 @@ export interface UploadOutcome {
   readonly failures: readonly string[]
 }
 
-export async function uploadFiles(gateway: GatewayClient, files: readonly GivenFile[], say: Say): Promise<UploadOutcome> {
+export async function uploadFiles(gateway: GatewayClient, files: readonly GivenFile[], print: Print): Promise<UploadOutcome> {
   const began = performance.now()
   const documentIds = new Set<string>()
   const failures: string[] = []
@@ -25,7 +25,7 @@ export async function uploadFiles(gateway: GatewayClient, files: readonly GivenF
     const run = await ingest(
       gateway,
       batch,
-      (ready) => done + ready < files.length && say(`Documents: ${done + ready} of ${files.length} read …`),
+      (ready) => done + ready < files.length && print(`Documents: ${done + ready} of ${files.length} read …`),
       failures,
     )
     done += batch.length
@@ -35,10 +35,10 @@ export async function uploadFiles(gateway: GatewayClient, files: readonly GivenF
       else if (file.status !== 'success') failures.push(`${file.path}: ${file.error ?? `ended as ${file.status}`}`)
     }
   }
-  say(
+  print(
     `Documents: ${counted(documentIds.size, 'document')} ready to be asked, ${counted(chunks, 'passage')} (${seconds(performance.now() - began)})`,
   )
-  for (const failure of failures) say(`  failed: ${failure}`)
+  for (const failure of failures) print(`  failed: ${failure}`)
   return { documentIds, failures }
 }
 

@@ -11,7 +11,7 @@ export interface NatsPermissions {
 
 /** What one service's NATS user may do: serve its own subjects, call and hear what the topology names, nothing else. */
 export function permissionsOf(service: ServiceName): NatsPermissions {
-  const { calls, consumes, hears } = NEIGHBOURS[service]
+  const { calls, consumes, subscribes } = NEIGHBOURS[service]
   const publishesEvents = eventsOf(CONTRACTS[service] ?? {}).length > 0
   const stream = EVENT_STREAM.name
   const streams = publishesEvents || consumes.length > 0
@@ -29,7 +29,7 @@ export function permissionsOf(service: ServiceName): NatsPermissions {
     `_INBOX.${service}.>`,
     `wake.${service}.>`,
     ...(service === 'gateway' ? ['runs.*'] : []),
-    ...hears.map(({ subject }) => subject),
+    ...subscribes.map(({ subject }) => subject),
   ]
   return {
     publish: { allow: [...new Set(publish)].sort() },

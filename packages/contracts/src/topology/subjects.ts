@@ -7,6 +7,6 @@ export const EVENT_STREAM = { name: 'EVENTS', subjects: ['events.>'] } as const
 /** The service that owns a subject: `rpc.group.v1.member.add` -> `group`. */
 export function ownerOf(subject: string): string {
   const [kind, service] = subject.split('.')
-  if (kind === undefined || service === undefined) throw new Error(`not a subject of the house: ${subject}`)
+  if (kind === undefined || service === undefined) throw new Error(`not a subject of the system: ${subject}`)
   return service
 }

@@ -63,20 +63,20 @@ test.each(events)('$event.subject belongs to its service', ({ service, event }) 
 test('every neighbour exists, and nobody calls itself', () => {
   const known = new Set<unknown>([...requests.map(({ request }) => request.subject), ...events.map(({ event }) => event.subject)])
   for (const service of SERVICES) {
-    const { calls, consumes, hears } = NEIGHBOURS[service]
-    for (const { subject } of [...calls, ...consumes, ...hears]) expect(known).toContain(subject)
+    const { calls, consumes, subscribes } = NEIGHBOURS[service]
+    for (const { subject } of [...calls, ...consumes, ...subscribes]) expect(known).toContain(subject)
     if (service === 'gateway') continue
     expect(calls.filter(({ subject }) => ownerOf(subject) === service)).toEqual([])
   }
 })
 
-test('internal requests have a caller, and each service that asks for users hears revocations', () => {
+test('internal requests have a caller, and each service that asks for users subscribes revocations', () => {
   const called = new Set(SERVICES.flatMap((service) => NEIGHBOURS[service].calls.map(({ subject }) => subject)))
   const uncalled = requests.filter(({ request }) => request.auth === 'service' && !called.has(request.subject))
   expect(uncalled).toEqual([])
   for (const { service, request } of requests) {
     if (request.auth !== 'user') continue
-    expect(NEIGHBOURS[service].hears.map(({ subject }) => subject)).toContain(
+    expect(NEIGHBOURS[service].subscribes.map(({ subject }) => subject)).toContain(
       events.find(({ event }) => event.subject.endsWith('revocation.added'))?.event.subject,
     )
   }
@@ -84,7 +84,7 @@ test('internal requests have a caller, and each service that asks for users hear
 
 test.each(SERVICES)('%s may do what it has to', (service) => {
   const { publish, subscribe, allow_responses } = permissionsOf(service)
-  const { calls, consumes, hears } = NEIGHBOURS[service]
+  const { calls, consumes, subscribes } = NEIGHBOURS[service]
   const mustPublish = [
     ...calls.map(({ subject }) => subject),
     ...events.filter((entry) => entry.service === service).map(({ event }) => event.subject),
@@ -100,7 +100,7 @@ test.each(SERVICES)('%s may do what it has to', (service) => {
   ]
   const mustHear = [
     ...requests.filter((entry) => entry.service === service).map(({ request }) => request.subject),
-    ...hears.map(({ subject }) => subject),
+    ...subscribes.map(({ subject }) => subject),
     '$SRV.PING',
     `_INBOX.${service}.x.1`,
     wakeSubject(service, 'run'),
@@ -113,9 +113,9 @@ test.each(SERVICES)('%s may do what it has to', (service) => {
 
 test.each(SERVICES)('%s may do nothing else', (service) => {
   const { publish, subscribe } = permissionsOf(service)
-  const { calls, hears } = NEIGHBOURS[service]
+  const { calls, subscribes } = NEIGHBOURS[service]
   const called = new Set(calls.map(({ subject }) => subject))
-  const heard = new Set(hears.map(({ subject }) => subject))
+  const heard = new Set(subscribes.map(({ subject }) => subject))
   const foreign = (subjects: string[], mine: Set<string>) => subjects.filter((subject) => !mine.has(subject))
   for (const pattern of [...publish.allow, ...subscribe.allow])
     expect(['>', '*', 'rpc.>', 'events.>', '$JS.>', '$JS.API.>', '_INBOX.>', '$SYS.>']).not.toContain(pattern)

@@ -34,7 +34,7 @@ interface Neighbours {
   /** Events consumed as effects, through the service's durable. */
   readonly consumes: readonly Event[]
   /** Events heard by every replica, for caches and open streams. */
-  readonly hears: readonly Event[]
+  readonly subscribes: readonly Event[]
 }
 
 const everyRequest = (...contracts: Contract[]): Request[] =>
@@ -52,7 +52,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       ...SERVICES.map((service) => healthContract(service).checkHealth),
     ],
     consumes: [],
-    hears: [auth.revocationAdded, ingestion.runFinished],
+    subscribes: [auth.revocationAdded, ingestion.runFinished],
   },
   auth: {
     calls: [],
@@ -64,18 +64,18 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       chatAgent.runStarted,
       chatAgent.runFinished,
     ],
-    hears: [auth.revocationAdded],
+    subscribes: [auth.revocationAdded],
   },
-  group: { calls: [...verifier, auth.lookUpUsers], consumes: [], hears: [auth.revocationAdded] },
+  group: { calls: [...verifier, auth.lookUpUsers], consumes: [], subscribes: [auth.revocationAdded] },
   'chat-agent': {
     calls: [...verifier, auth.createGrant, auth.issueGrantToken],
     consumes: [],
-    hears: [auth.revocationAdded],
+    subscribes: [auth.revocationAdded],
   },
   ingestion: {
     calls: [...verifier, group.listSpaces, group.checkSpace],
     consumes: [group.groupDeleted, group.memberRemoved],
-    hears: [auth.revocationAdded, group.memberAdded, group.memberRemoved, group.groupDeleted],
+    subscribes: [auth.revocationAdded, group.memberAdded, group.memberRemoved, group.groupDeleted],
   },
   analytics: {
     calls: verifier,
@@ -88,7 +88,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       ingestion.documentIngested,
       ingestion.documentDeleted,
     ],
-    hears: [auth.revocationAdded],
+    subscribes: [auth.revocationAdded],
   },
-  tools: { calls: [...verifier, ingestion.search], consumes: [], hears: [auth.revocationAdded] },
+  tools: { calls: [...verifier, ingestion.search], consumes: [], subscribes: [auth.revocationAdded] },
 }

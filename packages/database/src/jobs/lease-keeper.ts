@@ -16,7 +16,7 @@ interface HeldJob extends Held {
   confirmedAt: number
 }
 
-/** Keeps the leases of all jobs that one process runs on one database, and hears when one is to stop. */
+/** Keeps the leases of all jobs that one process runs on one database, and subscribes when one is to stop. */
 export class LeaseKeeper implements AsyncDisposable {
   /** What this process calls itself in `lease_owner`. */
   readonly owner = newId()

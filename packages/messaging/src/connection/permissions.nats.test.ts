@@ -13,8 +13,8 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createClient } from '../requests/client.ts'
 import { closeNats, connectNats, type NatsConnection, natsCheck } from './connect.ts'
-import { consumeEvents, createEventPublisher, hearEvent, on } from '../events/events.ts'
-import { hearLive, publishLive } from '../live/live.ts'
+import { consumeEvents, createEventPublisher, subscribeEvent, on } from '../events/events.ts'
+import { subscribeLive, publishLive } from '../live/live.ts'
 import { serve, serveHealth } from '../requests/server.ts'
 import { onWake, wake } from '../live/wake.ts'
 
@@ -70,7 +70,7 @@ test('a service that may not serve a subject does not start, and says which', as
 
 test('a refused subscription to an event makes the service unhealthy and names the subject; the connection lives', async () => {
   const nats = await as('tools')
-  using _hearing = hearEvent(nats, group.memberAdded, () => {})
+  using _hearing = subscribeEvent(nats, group.memberAdded, () => {})
   const message = await waitFor(() => complaint(nats), { what: 'the check to fail' })
   expect(message).toContain(group.memberAdded.subject)
   await nats.core.flush()
@@ -104,7 +104,7 @@ test('live entries and wakes of others are refused without harm', async () => {
   const runId = newId()
   publishLive(nats, runId, { n: 1_000_001, body: { event: 'token', data: { text: '' } } })
   wake(nats, 'ingestion', 'run')
-  using _live = hearLive(nats, runId, () => {})
+  using _live = subscribeLive(nats, runId, () => {})
   using _wake = onWake(nats, 'ingestion', 'run', () => {})
   expect(await waitFor(() => complaint(nats), { what: 'the check to fail' })).toMatch(/refuses group the subscription/)
   const files = createClient(nats, { readBlob: { ...ingestion.readBlob, auth: 'none' } as const })

@@ -8,7 +8,7 @@ import { testNats } from '@youworker/test-kit/nats'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { expect, test } from 'vitest'
 import { closeNats, connectNats } from '../connection/connect.ts'
-import { consumeEvents, createEventPublisher, type DeadLetter, type EventHandler, hearEvent, on } from './events.ts'
+import { consumeEvents, createEventPublisher, type DeadLetter, type EventHandler, subscribeEvent, on } from './events.ts'
 
 const logger = silentLogger()
 
@@ -24,7 +24,7 @@ const envelope = (type: string, data: Record<string, unknown>): EventEnvelope =>
 const deletion = () => envelope(group.groupDeleted.subject, { group_id: newId(), user_id: newId() })
 const run = () => envelope(chatAgent.sessionDeleted.subject, { session_id: newId(), user_id: newId() })
 
-async function house() {
+async function fixture() {
   const stack = new AsyncDisposableStack()
   const server = stack.use(await testNats())
   const open = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
@@ -37,7 +37,7 @@ async function house() {
 }
 
 test('the stream is made once, and events get dense numbers in their order; a repeat keeps its number', async () => {
-  await using h = await house()
+  await using h = await fixture()
   const made = await h.publisher.stream()
   expect(made.last_seq).toBe(0)
   const events = Array.from({ length: 300 }, deletion)
@@ -54,8 +54,8 @@ test('the stream is made once, and events get dense numbers in their order; a re
   })
 })
 
-test('without a stream publishing fails clearly; the publisher hears of reconnects', async () => {
-  await using h = await house()
+test('without a stream publishing fails clearly; the publisher subscribes of reconnects', async () => {
+  await using h = await fixture()
   await expect(h.publisher.publish([deletion()])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
   let reconnects = 0
   using _listening = h.publisher.onReconnect(() => void (reconnects += 1))
@@ -66,7 +66,7 @@ test('without a stream publishing fails clearly; the publisher hears of reconnec
 })
 
 test('two replicas share one durable: every wanted event is handled exactly once, unwanted ones by nobody', async () => {
-  await using h = await house()
+  await using h = await fixture()
   await h.publisher.stream()
   const events = Array.from({ length: 200 }, (_, n) => (n % 4 === 0 ? run() : deletion()))
   await h.publisher.publish(events.slice(0, 50))
@@ -92,7 +92,7 @@ test('two replicas share one durable: every wanted event is handled exactly once
 })
 
 test('poison goes to the dead letters with a reason after 5 deliveries and holds up nothing', async () => {
-  await using h = await house()
+  await using h = await fixture()
   await h.publisher.stream()
   const [poison, ...good] = Array.from({ length: 60 }, deletion)
   if (!poison) throw new Error('no event')
@@ -120,7 +120,7 @@ test('poison goes to the dead letters with a reason after 5 deliveries and holds
 })
 
 test('a dead letter that cannot be kept leaves the event where it is', async () => {
-  await using h = await house()
+  await using h = await fixture()
   await h.publisher.stream()
   await h.publisher.publish([envelope(group.groupDeleted.subject, {})])
   const kept: string[] = []
@@ -137,7 +137,7 @@ test('a dead letter that cannot be kept leaves the event where it is', async () 
 })
 
 test('slow handlers hold up nobody until all places are taken, and stopping waits for them', async () => {
-  await using h = await house()
+  await using h = await fixture()
   await h.publisher.stream()
   const gate = Promise.withResolvers<void>()
   const slow = Array.from({ length: 10 }, deletion)
@@ -163,7 +163,7 @@ test('slow handlers hold up nobody until all places are taken, and stopping wait
 })
 
 test('a store that was deleted while the server was down is made again, and events flow again', async () => {
-  await using h = await house()
+  await using h = await fixture()
   const before = await h.publisher.stream()
   const handled = new Set<string>()
   await h.consume([on(group.groupDeleted, async (_, { id }) => void handled.add(id))])
@@ -180,7 +180,7 @@ test('a store that was deleted while the server was down is made again, and even
 })
 
 test('a durable that is deleted under us, and a server that is only restarted, cost nothing', async () => {
-  await using h = await house()
+  await using h = await fixture()
   await h.publisher.stream()
   const handled = new Set<string>()
   await h.consume([on(group.groupDeleted, async (_, { id }) => void handled.add(id))])
@@ -197,7 +197,7 @@ test('a durable that is deleted under us, and a server that is only restarted, c
 })
 
 test('a service that wants other events than before gets those too', async () => {
-  await using h = await house()
+  await using h = await fixture()
   await h.publisher.stream()
   const first = await h.consume([on(group.groupDeleted, async () => {})])
   await first[Symbol.asyncDispose]()
@@ -212,13 +212,13 @@ test('a service that wants other events than before gets those too', async () =>
   expect(handled.sort()).toEqual(events.map(({ id }) => id).sort())
 })
 
-test('everyone connected hears an event, and a listener with a bug harms nobody', async () => {
-  await using h = await house()
+test('everyone connected subscribes an event, and a listener with a bug harms nobody', async () => {
+  await using h = await fixture()
   await h.publisher.stream()
   const other = await h.open()
   const heard: string[] = []
-  using _one = hearEvent(h.nats, group.groupDeleted, ({ group_id }) => void heard.push(group_id))
-  using _two = hearEvent(other, group.groupDeleted, (_, { id }) => {
+  using _one = subscribeEvent(h.nats, group.groupDeleted, ({ group_id }) => void heard.push(group_id))
+  using _two = subscribeEvent(other, group.groupDeleted, (_, { id }) => {
     heard.push(id)
     throw new Error('a bug')
   })
@@ -230,6 +230,6 @@ test('everyone connected hears an event, and a listener with a bug harms nobody'
   expect(heard.sort()).toEqual(events.flatMap(({ id, data }) => [id, String(data['group_id'])]).sort())
 })
 
-async function consumerInfo({ nats }: Awaited<ReturnType<typeof house>>) {
+async function consumerInfo({ nats }: Awaited<ReturnType<typeof fixture>>) {
   return (await nats.core.jetstreamManager()).consumers.info(EVENT_STREAM.name, 'ingestion')
 }

@@ -77,8 +77,8 @@ export const on = <P extends z.ZodType>(
   handle: (data, envelope) => handle(data as z.output<P>, envelope),
 })
 
-/** Every replica hears the event, as long as it is connected: for caches and open streams, never for effects. */
-export function hearEvent<P extends z.ZodType>(
+/** Every replica subscribes the event, as long as it is connected: for caches and open streams, never for effects. */
+export function subscribeEvent<P extends z.ZodType>(
   nats: NatsConnection,
   event: Event<P>,
   listener: (data: z.output<P>, envelope: EventEnvelope) => void,

@@ -8,7 +8,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { expect, test } from 'vitest'
 import { createClient } from '../requests/client.ts'
 import { closeNats, connectNats, onReconnect } from '../connection/connect.ts'
-import { hearLive, publishLive } from './live.ts'
+import { subscribeLive, publishLive } from './live.ts'
 import { serveHealth } from '../requests/server.ts'
 import { onWake, wake } from './wake.ts'
 
@@ -22,8 +22,8 @@ test('live entries arrive in order at every viewer of that run, after a restart 
   const [agent, gateway] = [await open('chat-agent'), await open('gateway')]
   const runId = newId()
   const heard: RunEntry[][] = [[], []]
-  using first = hearLive(gateway, runId, (entry) => void heard[0]?.push(entry))
-  using _second = hearLive(gateway, runId, (entry) => {
+  using first = subscribeLive(gateway, runId, (entry) => void heard[0]?.push(entry))
+  using _second = subscribeLive(gateway, runId, (entry) => {
     heard[1]?.push(entry)
     throw new Error('a viewer with a bug')
   })

@@ -16,7 +16,7 @@ export function publishLive(nats: NatsConnection, runId: string, entry: RunEntry
 }
 
 /** Live entries of a run, in the order of their attempt's owner; gaps are possible at any time. */
-export function hearLive(nats: NatsConnection, runId: string, listener: (entry: RunEntry) => void): Disposable {
+export function subscribeLive(nats: NatsConnection, runId: string, listener: (entry: RunEntry) => void): Disposable {
   const subject = liveSubject(runId)
   const subscription = nats.core.subscribe(subject, {
     callback: (refused, message) => {

@@ -7,7 +7,7 @@ import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import type { Caller } from '../requests/context.ts'
 import { DenyList } from './deny-list.ts'
 import { describeError } from '../connection/describe-error.ts'
-import { hearEvent } from '../events/events.ts'
+import { subscribeEvent } from '../events/events.ts'
 import { KeySet } from './key-set.ts'
 import { readToken, type VerifiedToken } from './read-token.ts'
 
@@ -39,7 +39,7 @@ export async function createTokenVerifier(
   { logger, source = sourceOver(nats) }: { logger: Logger; source?: KeySource },
 ): Promise<TokenVerifier> {
   const verifier = new Verifier(source, logger)
-  verifier.use(hearEvent(nats, auth.revocationAdded, (revocation) => verifier.revoke(revocation)))
+  verifier.use(subscribeEvent(nats, auth.revocationAdded, (revocation) => verifier.revoke(revocation)))
   verifier.use(onReconnect(nats, () => verifier.reload()))
   await verifier.start()
   return verifier

@@ -16,7 +16,7 @@ const RETRY_LATER = new Set([429, 503, 504])
 /** Published clients look for these words. */
 const UNAUTHENTICATED = 'Not authenticated'
 
-/** Whatever was thrown, as the error of the house. What is not an `AppError` is a bug and says nothing of itself to strangers. */
+/** Whatever was thrown, as the error of the system. What is not an `AppError` is a bug and says nothing of itself to strangers. */
 export const toAppError = (error: unknown): AppError =>
   error instanceof AppError
     ? error

@@ -2,7 +2,7 @@ import type { RunEntry } from '@youworker/contracts/run-log'
 import type { Status } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { closeNats, connectNats, type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
-import { hearLive, publishLive } from '@youworker/messaging/live/live'
+import { subscribeLive, publishLive } from '@youworker/messaging/live/live'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
@@ -74,7 +74,7 @@ function open({ after = 0, patient = false, log = [], status = 'running', failur
       const entries = log.filter((entry) => entry.n > from).slice(0, 3)
       return { entries, more: log.some((entry) => entry.n > (entries.at(-1)?.n ?? from)), status: state.status }
     },
-    hear: (listener: (entry: RunEntry) => void) => hearLive(nats, runId, listener),
+    hear: (listener: (entry: RunEntry) => void) => subscribeLive(nats, runId, listener),
     onReconnect: (listener: () => void) => onReconnect(nats, listener),
   }
   const sink = {

@@ -1,7 +1,7 @@
 import type { Done, RunEntry } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { onReconnect } from '@youworker/messaging/connection/connect'
-import { hearLive } from '@youworker/messaging/live/live'
+import { subscribeLive } from '@youworker/messaging/live/live'
 import type { Deps } from '../http/deps.ts'
 import type { Exchange } from '../http/request-context.ts'
 import type { Identity } from '../http/guards/authenticate.ts'
@@ -20,7 +20,7 @@ export const runSource = (runId: string, exchange: Exchange, identity: Identity,
     const scope = exchange.scopeOf(await deps.authenticator.renew(identity))
     return deps.chatAgent.as(scope).listEntries({ run_id: runId, after })
   },
-  hear: (listener) => hearLive(deps.nats, runId, listener),
+  hear: (listener) => subscribeLive(deps.nats, runId, listener),
   onReconnect: (listener) => onReconnect(deps.nats, listener),
 })
 

@@ -48,7 +48,7 @@ export class GroupRepository {
    * took a third of this process's time for a read.
    */
   async seenWithMembers(userId: string, groupId: string, limit: number): Promise<GroupWithMembers | undefined> {
-    // Times inside of JSON are written by Postgres, not by the driver: as they look everywhere in the house.
+    // Times inside of JSON are written by Postgres, not by the driver: as they look everywhere in the system.
     const { rows } = await sql<GroupWithMembers>`
       select groups.id, groups.name, groups.description, groups.created_at, groups.updated_at, mine.role,
         (select count(*) from members where group_id = groups.id) as member_count,

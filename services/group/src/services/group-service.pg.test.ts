@@ -2,9 +2,9 @@ import { newId } from '@youworker/runtime/id'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { as, openTestGroup, type TestGroup } from '../test-fixture.ts'
 
-let house: TestGroup
-beforeAll(async () => void (house = await openTestGroup()))
-afterAll(() => house[Symbol.asyncDispose]())
+let fixture: TestGroup
+beforeAll(async () => void (fixture = await openTestGroup()))
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 const codeOf = (work: Promise<unknown>) =>
   work.then(
@@ -14,40 +14,40 @@ const codeOf = (work: Promise<unknown>) =>
 const page = { limit: 50, offset: 0 }
 
 test('who makes a group is its admin and sees it; a stranger does not, whatever they try', async () => {
-  const [ada, bob] = [house.users.add('ada'), house.users.add('bob')]
-  const made = await house.groups.create({ name: 'Büro 🏢', description: 'Alles' }, as(ada))
+  const [ada, bob] = [fixture.users.add('ada'), fixture.users.add('bob')]
+  const made = await fixture.groups.create({ name: 'Büro 🏢', description: 'Alles' }, as(ada))
   expect(made).toMatchObject({ name: 'Büro 🏢', description: 'Alles', member_count: 1, role: 'admin' })
-  const seen = { ...made, members: (await house.members.list(made.id, page, as(ada))).members }
-  expect(await house.groups.get(made.id, as(ada))).toEqual(seen)
+  const seen = { ...made, members: (await fixture.members.list(made.id, page, as(ada))).members }
+  expect(await fixture.groups.get(made.id, as(ada))).toEqual(seen)
   expect(seen.members).toMatchObject([{ user_id: ada, username: 'ada', role: 'admin' }])
-  expect(await house.groups.list(page, as(ada))).toEqual({ groups: [made], total: 1 })
-  expect(await house.groups.spaces(as(ada))).toEqual([ada, made.id])
+  expect(await fixture.groups.list(page, as(ada))).toEqual({ groups: [made], total: 1 })
+  expect(await fixture.groups.spaces(as(ada))).toEqual([ada, made.id])
 
   const stranger = as(bob)
   for (const id of [made.id, newId()]) {
-    expect(await codeOf(house.groups.get(id, stranger))).toBe('GROUP_NOT_FOUND')
-    expect(await codeOf(house.groups.update(id, { name: 'Mine' }, stranger))).toBe('GROUP_NOT_FOUND')
-    expect(await codeOf(house.groups.delete(id, stranger))).toBe('GROUP_NOT_FOUND')
-    expect(await codeOf(house.members.list(id, page, stranger))).toBe('GROUP_NOT_FOUND')
-    expect(await codeOf(house.members.add(id, { user_id: bob, role: 'nonsense' }, stranger))).toBe('GROUP_NOT_FOUND')
-    expect(await codeOf(house.members.setRole(id, bob, 'admin', stranger))).toBe('GROUP_NOT_FOUND')
-    expect(await codeOf(house.members.remove(id, bob, stranger))).toBe('GROUP_NOT_FOUND')
-    expect(await codeOf(house.members.remove(id, ada, stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.groups.get(id, stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.groups.update(id, { name: 'Mine' }, stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.groups.delete(id, stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.members.list(id, page, stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.members.add(id, { user_id: bob, role: 'nonsense' }, stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.members.setRole(id, bob, 'admin', stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.members.remove(id, bob, stranger))).toBe('GROUP_NOT_FOUND')
+    expect(await codeOf(fixture.members.remove(id, ada, stranger))).toBe('GROUP_NOT_FOUND')
   }
-  expect(await house.groups.list(page, stranger)).toEqual({ groups: [], total: 0 })
-  expect(await house.groups.spaces(stranger)).toEqual([bob])
-  expect(await house.groups.get(made.id, as(ada))).toEqual(seen)
-  expect(await house.told(made.id)).toEqual(['group.created', 'member.added'])
+  expect(await fixture.groups.list(page, stranger)).toEqual({ groups: [], total: 0 })
+  expect(await fixture.groups.spaces(stranger)).toEqual([bob])
+  expect(await fixture.groups.get(made.id, as(ada))).toEqual(seen)
+  expect(await fixture.told(made.id)).toEqual(['group.created', 'member.added'])
 })
 
 test('a forgotten where returns nothing of other spaces', async () => {
-  const made = await house.groups.create({ name: 'Walls' }, as(newId()))
-  expect(await house.uow.in([made.id]).read(({ members }) => members.count(made.id))).toBe(1)
-  expect(await house.uow.in([newId()]).read(({ members }) => members.count(made.id))).toBe(0)
-  expect(await house.uow.in([]).write(({ groups }) => groups.lock(made.id))).toBe(false)
-  expect(await house.db.selectFrom('groups').selectAll().execute()).toEqual([])
+  const made = await fixture.groups.create({ name: 'Walls' }, as(newId()))
+  expect(await fixture.uow.in([made.id]).read(({ members }) => members.count(made.id))).toBe(1)
+  expect(await fixture.uow.in([newId()]).read(({ members }) => members.count(made.id))).toBe(0)
+  expect(await fixture.uow.in([]).write(({ groups }) => groups.lock(made.id))).toBe(false)
+  expect(await fixture.db.selectFrom('groups').selectAll().execute()).toEqual([])
   const foreign = { id: newId(), name: 'x', name_key: 'x', description: null, created_by: newId() }
-  await expect(house.uow.in([newId()]).write(({ groups }) => groups.add(foreign))).rejects.toMatchObject({
+  await expect(fixture.uow.in([newId()]).write(({ groups }) => groups.add(foreign))).rejects.toMatchObject({
     code: 'DATABASE_ERROR',
   })
 })
@@ -55,38 +55,41 @@ test('a forgotten where returns nothing of other spaces', async () => {
 test("one name, one group among one's own: whatever the case, also at once, also by renaming", async () => {
   const [ada, bob] = [newId(), newId()]
   const names = ['Team', 'team', 'TEAM', 'Team', 'tEAM', 'Te\uFF41m']
-  const outcomes = await Promise.all(names.map((name) => codeOf(house.groups.create({ name }, as(ada)))))
+  const outcomes = await Promise.all(names.map((name) => codeOf(fixture.groups.create({ name }, as(ada)))))
   expect(outcomes.sort()).toEqual([...Array(5).fill('GROUP_NAME_EXISTS'), 'ok'])
-  expect(await codeOf(house.groups.create({ name: 'Team' }, as(bob)))).toBe('ok')
+  expect(await codeOf(fixture.groups.create({ name: 'Team' }, as(bob)))).toBe('ok')
 
-  const [one, two] = [await house.groups.create({ name: 'One' }, as(ada)), await house.groups.create({ name: 'Two' }, as(ada))]
-  expect(await codeOf(house.groups.update(one.id, { name: 'TEAM' }, as(ada)))).toBe('GROUP_NAME_EXISTS')
+  const [one, two] = [
+    await fixture.groups.create({ name: 'One' }, as(ada)),
+    await fixture.groups.create({ name: 'Two' }, as(ada)),
+  ]
+  expect(await codeOf(fixture.groups.update(one.id, { name: 'TEAM' }, as(ada)))).toBe('GROUP_NAME_EXISTS')
   const renamed = await Promise.all([
-    codeOf(house.groups.update(one.id, { name: 'Same' }, as(ada))),
-    codeOf(house.groups.update(two.id, { name: 'same' }, as(ada))),
-    codeOf(house.groups.create({ name: 'SAME' }, as(ada))),
+    codeOf(fixture.groups.update(one.id, { name: 'Same' }, as(ada))),
+    codeOf(fixture.groups.update(two.id, { name: 'same' }, as(ada))),
+    codeOf(fixture.groups.create({ name: 'SAME' }, as(ada))),
   ])
   expect(renamed.sort()).toEqual(['GROUP_NAME_EXISTS', 'GROUP_NAME_EXISTS', 'ok'])
 })
 
 test('many different names at once all pass, and a group may be given its own name again', async () => {
   const ada = newId()
-  const made = await Promise.all(Array.from({ length: 12 }, (_, n) => house.groups.create({ name: `Group ${n}` }, as(ada))))
-  const { groups, total } = await house.groups.list({ limit: 5, offset: 0 }, as(ada))
+  const made = await Promise.all(Array.from({ length: 12 }, (_, n) => fixture.groups.create({ name: `Group ${n}` }, as(ada))))
+  const { groups, total } = await fixture.groups.list({ limit: 5, offset: 0 }, as(ada))
   expect(total).toBe(12)
   expect(groups).toHaveLength(5)
-  const all = (await house.groups.list({ limit: 50, offset: 0 }, as(ada))).groups
+  const all = (await fixture.groups.list({ limit: 50, offset: 0 }, as(ada))).groups
   expect(all.map(({ created_at }) => created_at)).toEqual(
     all
       .map(({ created_at }) => created_at)
       .sort()
       .reverse(),
   )
-  expect((await house.groups.list({ limit: 50, offset: 10 }, as(ada))).groups).toEqual(all.slice(10))
+  expect((await fixture.groups.list({ limit: 50, offset: 10 }, as(ada))).groups).toEqual(all.slice(10))
   const [first] = made
-  const again = await house.groups.update(first?.id ?? '', { name: 'GROUP 0', description: 'x' }, as(ada))
+  const again = await fixture.groups.update(first?.id ?? '', { name: 'GROUP 0', description: 'x' }, as(ada))
   expect(again).toMatchObject({ name: 'GROUP 0', description: 'x' })
-  expect(await house.groups.update(again.id, { description: null }, as(ada))).toMatchObject({
+  expect(await fixture.groups.update(again.id, { description: null }, as(ada))).toMatchObject({
     name: 'GROUP 0',
     description: null,
   })
@@ -94,26 +97,26 @@ test('many different names at once all pass, and a group may be given its own na
 
 test('a repeated create with the same key is the same group; with other content it is refused', async () => {
   const ada = newId()
-  const [one, two] = await Promise.all([1, 2].map(() => house.groups.create({ name: 'Once' }, as(ada, 'key-1'))))
+  const [one, two] = await Promise.all([1, 2].map(() => fixture.groups.create({ name: 'Once' }, as(ada, 'key-1'))))
   expect(two).toEqual(one)
-  expect(await house.groups.create({ name: 'Once' }, as(ada, 'key-1'))).toEqual(one)
-  expect(await codeOf(house.groups.create({ name: 'Other' }, as(ada, 'key-1')))).toBe('IDEMPOTENCY_MISMATCH')
-  expect((await house.groups.list(page, as(ada))).total).toBe(1)
-  await house.groups.delete(one?.id ?? '', as(ada))
-  expect(await codeOf(house.groups.create({ name: 'Once' }, as(ada, 'key-1')))).toBe('GROUP_NOT_FOUND')
+  expect(await fixture.groups.create({ name: 'Once' }, as(ada, 'key-1'))).toEqual(one)
+  expect(await codeOf(fixture.groups.create({ name: 'Other' }, as(ada, 'key-1')))).toBe('IDEMPOTENCY_MISMATCH')
+  expect((await fixture.groups.list(page, as(ada))).total).toBe(1)
+  await fixture.groups.delete(one?.id ?? '', as(ada))
+  expect(await codeOf(fixture.groups.create({ name: 'Once' }, as(ada, 'key-1')))).toBe('GROUP_NOT_FOUND')
 })
 
 test('only an admin changes or deletes a group; refused tries are audited; a deleted group is gone for all', async () => {
-  const [ada, bob] = [house.users.add('ada2'), house.users.add('bob2')]
-  const { id } = await house.groups.create({ name: 'Short-lived' }, as(ada))
-  await house.members.add(id, { username: 'bob2', role: 'member' }, as(ada))
-  expect(await codeOf(house.groups.update(id, { name: "Bob's" }, as(bob)))).toBe('NOT_GROUP_ADMIN')
-  expect(await codeOf(house.groups.delete(id, as(bob)))).toBe('NOT_GROUP_ADMIN')
-  expect((await house.audited()).slice(-2)).toEqual([`denied group.update ${id}`, `denied group.delete ${id}`])
-  await house.groups.delete(id, as(ada))
-  expect((await house.audited()).at(-1)).toBe(`allowed group.delete ${id}`)
-  expect(await codeOf(house.groups.get(id, as(ada)))).toBe('GROUP_NOT_FOUND')
-  expect(await codeOf(house.groups.delete(id, as(ada)))).toBe('GROUP_NOT_FOUND')
-  expect(await house.groups.spaces(as(bob))).toEqual([bob])
-  expect((await house.told(id)).at(-1)).toBe('group.deleted')
+  const [ada, bob] = [fixture.users.add('ada2'), fixture.users.add('bob2')]
+  const { id } = await fixture.groups.create({ name: 'Short-lived' }, as(ada))
+  await fixture.members.add(id, { username: 'bob2', role: 'member' }, as(ada))
+  expect(await codeOf(fixture.groups.update(id, { name: "Bob's" }, as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect(await codeOf(fixture.groups.delete(id, as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect((await fixture.audited()).slice(-2)).toEqual([`denied group.update ${id}`, `denied group.delete ${id}`])
+  await fixture.groups.delete(id, as(ada))
+  expect((await fixture.audited()).at(-1)).toBe(`allowed group.delete ${id}`)
+  expect(await codeOf(fixture.groups.get(id, as(ada)))).toBe('GROUP_NOT_FOUND')
+  expect(await codeOf(fixture.groups.delete(id, as(ada)))).toBe('GROUP_NOT_FOUND')
+  expect(await fixture.groups.spaces(as(bob))).toEqual([bob])
+  expect((await fixture.told(id)).at(-1)).toBe('group.deleted')
 })

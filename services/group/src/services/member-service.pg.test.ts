@@ -2,9 +2,9 @@ import { newId } from '@youworker/runtime/id'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { as, openTestGroup, type TestGroup } from '../test-fixture.ts'
 
-let house: TestGroup
-beforeAll(async () => void (house = await openTestGroup()))
-afterAll(() => house[Symbol.asyncDispose]())
+let fixture: TestGroup
+beforeAll(async () => void (fixture = await openTestGroup()))
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 const codeOf = (work: Promise<unknown>) =>
   work.then(
@@ -16,29 +16,29 @@ let made = 0
 
 async function newGroup(...roles: string[]) {
   made += 1
-  const ada = house.users.add(`ada-${made}`)
-  const { id } = await house.groups.create({ name: 'Team' }, as(ada))
+  const ada = fixture.users.add(`ada-${made}`)
+  const { id } = await fixture.groups.create({ name: 'Team' }, as(ada))
   const others: string[] = []
   for (const role of roles) {
     const username = `user-${made}-${others.length}`
-    others.push(house.users.add(username))
-    await house.members.add(id, { username, role }, as(ada))
+    others.push(fixture.users.add(username))
+    await fixture.members.add(id, { username, role }, as(ada))
   }
   return { id, ada, others }
 }
 const adminsOf = (id: string) =>
-  house.uow
+  fixture.uow
     .in([id])
     .read(({ members }) => members.list(id, page))
     .then((rows) => rows.filter(({ role }) => role === 'admin').map(({ user_id }) => user_id))
 
 test('members are added by name or id and listed with their names', async () => {
   const { id, ada } = await newGroup()
-  const [bob, eve] = [house.users.add('bob'), house.users.add('eve')]
-  const added = await house.members.add(id, { username: 'bob', role: 'member' }, as(ada))
+  const [bob, eve] = [fixture.users.add('bob'), fixture.users.add('eve')]
+  const added = await fixture.members.add(id, { username: 'bob', role: 'member' }, as(ada))
   expect(added).toMatchObject({ user_id: bob, username: 'bob', role: 'member' })
-  await house.members.add(id, { user_id: eve, role: 'admin' }, as(ada))
-  expect(await house.members.list(id, page, as(bob))).toMatchObject({
+  await fixture.members.add(id, { user_id: eve, role: 'admin' }, as(ada))
+  expect(await fixture.members.list(id, page, as(bob))).toMatchObject({
     members: [
       { username: 'eve', role: 'admin' },
       { username: 'bob', role: 'member' },
@@ -46,29 +46,29 @@ test('members are added by name or id and listed with their names', async () => 
     ],
     total: 3,
   })
-  expect((await house.members.list(id, { limit: 1, offset: 1 }, as(bob))).members).toEqual([added])
-  expect(await house.groups.get(id, as(bob))).toMatchObject({ member_count: 3, role: 'member' })
-  expect(await house.groups.spaces(as(bob))).toEqual([bob, id])
+  expect((await fixture.members.list(id, { limit: 1, offset: 1 }, as(bob))).members).toEqual([added])
+  expect(await fixture.groups.get(id, as(bob))).toMatchObject({ member_count: 3, role: 'member' })
+  expect(await fixture.groups.spaces(as(bob))).toEqual([bob, id])
 
-  expect(await codeOf(house.members.add(id, { username: 'bob', role: 'member' }, as(ada)))).toBe('MEMBERSHIP_EXISTS')
-  expect(await codeOf(house.members.add(id, { username: 'nobody', role: 'member' }, as(ada)))).toBe('USER_NOT_FOUND')
-  expect(await codeOf(house.members.add(id, { user_id: newId(), role: 'member' }, as(ada)))).toBe('USER_NOT_FOUND')
-  expect(await codeOf(house.members.add(id, { username: 'bob', role: 'owner' }, as(ada)))).toBe('INVALID_ROLE')
-  expect(await codeOf(house.members.add(id, { username: 'nobody', role: 'owner' }, as(bob)))).toBe('NOT_GROUP_ADMIN')
-  expect((await house.audited()).at(-1)).toBe(`denied member.add ${id}`)
-  expect(await house.audited()).toContain(`allowed member.add ${id}/${bob}`)
-  expect(await house.told(id)).toEqual(['group.created', 'member.added', 'member.added', 'member.added'])
+  expect(await codeOf(fixture.members.add(id, { username: 'bob', role: 'member' }, as(ada)))).toBe('MEMBERSHIP_EXISTS')
+  expect(await codeOf(fixture.members.add(id, { username: 'nobody', role: 'member' }, as(ada)))).toBe('USER_NOT_FOUND')
+  expect(await codeOf(fixture.members.add(id, { user_id: newId(), role: 'member' }, as(ada)))).toBe('USER_NOT_FOUND')
+  expect(await codeOf(fixture.members.add(id, { username: 'bob', role: 'owner' }, as(ada)))).toBe('INVALID_ROLE')
+  expect(await codeOf(fixture.members.add(id, { username: 'nobody', role: 'owner' }, as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect((await fixture.audited()).at(-1)).toBe(`denied member.add ${id}`)
+  expect(await fixture.audited()).toContain(`allowed member.add ${id}/${bob}`)
+  expect(await fixture.told(id)).toEqual(['group.created', 'member.added', 'member.added', 'member.added'])
 })
 
 test('a repeated add with the same key answers the same and tells it once', async () => {
   const { id, ada } = await newGroup()
-  const bob = house.users.add('repeated')
-  const add = (key?: string) => house.members.add(id, { user_id: bob, role: 'member' }, as(ada, key))
+  const bob = fixture.users.add('repeated')
+  const add = (key?: string) => fixture.members.add(id, { user_id: bob, role: 'member' }, as(ada, key))
   const [one, two] = await Promise.all([add('k'), add('k')])
   expect(two).toEqual(one)
   expect(await add('k')).toEqual(one)
   expect(await codeOf(add())).toBe('MEMBERSHIP_EXISTS')
-  expect(await house.told(id)).toEqual(['group.created', 'member.added', 'member.added'])
+  expect(await fixture.told(id)).toEqual(['group.created', 'member.added', 'member.added'])
 })
 
 test('roles are changed by admins only', async () => {
@@ -77,13 +77,13 @@ test('roles are changed by admins only', async () => {
     ada,
     others: [bob = ''],
   } = await newGroup('member')
-  expect(await codeOf(house.members.setRole(id, bob, 'admin', as(bob)))).toBe('NOT_GROUP_ADMIN')
-  expect(await codeOf(house.members.setRole(id, bob, 'king', as(ada)))).toBe('INVALID_ROLE')
-  expect(await codeOf(house.members.setRole(id, newId(), 'admin', as(ada)))).toBe('MEMBERSHIP_NOT_FOUND')
-  expect(await house.members.setRole(id, bob, 'admin', as(ada))).toMatchObject({ user_id: bob, role: 'admin' })
-  await house.members.setRole(id, bob, 'admin', as(ada))
-  expect((await house.told(id)).filter((event) => event === 'member.role-changed')).toHaveLength(1)
-  expect(await codeOf(house.members.setRole(id, ada, 'member', as(bob)))).toBe('ok')
+  expect(await codeOf(fixture.members.setRole(id, bob, 'admin', as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect(await codeOf(fixture.members.setRole(id, bob, 'king', as(ada)))).toBe('INVALID_ROLE')
+  expect(await codeOf(fixture.members.setRole(id, newId(), 'admin', as(ada)))).toBe('MEMBERSHIP_NOT_FOUND')
+  expect(await fixture.members.setRole(id, bob, 'admin', as(ada))).toMatchObject({ user_id: bob, role: 'admin' })
+  await fixture.members.setRole(id, bob, 'admin', as(ada))
+  expect((await fixture.told(id)).filter((event) => event === 'member.role-changed')).toHaveLength(1)
+  expect(await codeOf(fixture.members.setRole(id, ada, 'member', as(bob)))).toBe('ok')
   expect(await adminsOf(id)).toEqual([bob])
 })
 
@@ -93,17 +93,17 @@ test('a member may leave and be removed; the last admin may not', async () => {
     ada,
     others: [bob = '', eve = ''],
   } = await newGroup('member', 'member')
-  expect(await codeOf(house.members.remove(id, eve, as(bob)))).toBe('NOT_GROUP_ADMIN')
-  expect(await codeOf(house.members.remove(id, newId(), as(bob)))).toBe('NOT_GROUP_ADMIN')
-  expect(await codeOf(house.members.remove(id, newId(), as(ada)))).toBe('MEMBERSHIP_NOT_FOUND')
-  expect(await codeOf(house.members.remove(id, bob, as(bob)))).toBe('ok')
-  expect(await codeOf(house.groups.get(id, as(bob)))).toBe('GROUP_NOT_FOUND')
-  expect(await codeOf(house.members.remove(id, bob, as(bob)))).toBe('GROUP_NOT_FOUND')
-  expect(await codeOf(house.members.remove(id, ada, as(ada)))).toBe('LAST_ADMIN')
-  expect(await codeOf(house.members.setRole(id, ada, 'member', as(ada)))).toBe('LAST_ADMIN')
-  expect(await codeOf(house.members.remove(id, eve, as(ada)))).toBe('ok')
-  expect(await codeOf(house.members.remove(id, ada, as(ada)))).toBe('LAST_ADMIN')
-  expect((await house.told(id)).filter((event) => event === 'member.removed')).toHaveLength(2)
+  expect(await codeOf(fixture.members.remove(id, eve, as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect(await codeOf(fixture.members.remove(id, newId(), as(bob)))).toBe('NOT_GROUP_ADMIN')
+  expect(await codeOf(fixture.members.remove(id, newId(), as(ada)))).toBe('MEMBERSHIP_NOT_FOUND')
+  expect(await codeOf(fixture.members.remove(id, bob, as(bob)))).toBe('ok')
+  expect(await codeOf(fixture.groups.get(id, as(bob)))).toBe('GROUP_NOT_FOUND')
+  expect(await codeOf(fixture.members.remove(id, bob, as(bob)))).toBe('GROUP_NOT_FOUND')
+  expect(await codeOf(fixture.members.remove(id, ada, as(ada)))).toBe('LAST_ADMIN')
+  expect(await codeOf(fixture.members.setRole(id, ada, 'member', as(ada)))).toBe('LAST_ADMIN')
+  expect(await codeOf(fixture.members.remove(id, eve, as(ada)))).toBe('ok')
+  expect(await codeOf(fixture.members.remove(id, ada, as(ada)))).toBe('LAST_ADMIN')
+  expect((await fixture.told(id)).filter((event) => event === 'member.removed')).toHaveLength(2)
 })
 
 // Whoever demotes themself or leaves does so for sure, but for the last one; whoever removes another may be removed before.
@@ -117,9 +117,9 @@ test.each([
   const admins = [ada, ...others]
   const at = (n: number) => admins[n % admins.length] ?? ''
   const acts = {
-    demote: (n: number) => house.members.setRole(id, at(n), 'member', as(at(n))),
-    leave: (n: number) => house.members.remove(id, at(n), as(at(n))),
-    removeNext: (n: number) => house.members.remove(id, at(n + 1), as(at(n))),
+    demote: (n: number) => fixture.members.setRole(id, at(n), 'member', as(at(n))),
+    leave: (n: number) => fixture.members.remove(id, at(n), as(at(n))),
+    removeNext: (n: number) => fixture.members.remove(id, at(n + 1), as(at(n))),
   }
   const outcomes = await Promise.all(admins.map((_, n) => codeOf(acts[ways[n % ways.length] ?? 'demote'](n))))
   const left = await adminsOf(id)
@@ -134,7 +134,7 @@ test.each([
 test('of twenty admins who step back at once, exactly one stays', async () => {
   const { id, ada, others } = await newGroup(...Array<string>(19).fill('admin'))
   const outcomes = await Promise.all(
-    [ada, ...others].map((admin) => codeOf(house.members.setRole(id, admin, 'member', as(admin)))),
+    [ada, ...others].map((admin) => codeOf(fixture.members.setRole(id, admin, 'member', as(admin)))),
   )
   expect(outcomes.toSorted()).toEqual(['LAST_ADMIN', ...Array<string>(19).fill('ok')])
   expect(await adminsOf(id)).toHaveLength(1)
@@ -143,15 +143,15 @@ test('of twenty admins who step back at once, exactly one stays', async () => {
 test('a name that auth does not know any more, and auth being away', async () => {
   const { id, ada } = await newGroup()
   const ghost = newId()
-  await house.uow.in([id]).write(({ members }) => members.add(id, ghost, 'member'))
-  expect((await house.members.list(id, page, as(ada))).members.map(({ username }) => username)).toContain('deleted user')
-  house.users.isAway = true
+  await fixture.uow.in([id]).write(({ members }) => members.add(id, ghost, 'member'))
+  expect((await fixture.members.list(id, page, as(ada))).members.map(({ username }) => username)).toContain('deleted user')
+  fixture.users.isAway = true
   try {
-    expect(await codeOf(house.members.list(id, page, as(ada)))).toBe('SERVICE_UNAVAILABLE')
-    expect(await codeOf(house.members.setRole(id, ghost, 'admin', as(ada)))).toBe('SERVICE_UNAVAILABLE')
+    expect(await codeOf(fixture.members.list(id, page, as(ada)))).toBe('SERVICE_UNAVAILABLE')
+    expect(await codeOf(fixture.members.setRole(id, ghost, 'admin', as(ada)))).toBe('SERVICE_UNAVAILABLE')
     expect(await adminsOf(id)).toEqual([ada])
-    expect(await codeOf(house.groups.list(page, as(ada)))).toBe('ok')
+    expect(await codeOf(fixture.groups.list(page, as(ada)))).toBe('ok')
   } finally {
-    house.users.isAway = false
+    fixture.users.isAway = false
   }
 })

@@ -20,7 +20,7 @@ interface Options {
 const MAX_BODY = 256 * 1024
 const MAX_IN_FLIGHT = 128
 
-/** `/<server>/mcp` for each built-in server: MCP over HTTP, POST only, for bearers of a token of the house. */
+/** `/<server>/mcp` for each built-in server: MCP over HTTP, POST only, for bearers of a token of the system. */
 export function createToolRoutes({ servers, hosts, verifier, logger }: Options): Hono<Env> {
   const app = new Hono<Env>()
   app.use(async (c, next) => {

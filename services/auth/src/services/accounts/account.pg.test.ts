@@ -2,44 +2,44 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { context, openTestAuth, type TestAuth } from '../../test-fixture.ts'
 import type { Caller } from '../caller.ts'
 
-let house: TestAuth
+let fixture: TestAuth
 let root: Caller
 beforeAll(async () => {
-  house = await openTestAuth()
-  root = await house.root()
+  fixture = await openTestAuth()
+  root = await fixture.root()
 }, 60_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 const callerOf = async (apiKey: string): Promise<Caller> => {
-  const { user, sid } = await house.credentials.exchange('api_key', apiKey)
+  const { user, sid } = await fixture.credentials.exchange('api_key', apiKey)
   return { user_id: user.id, sid, is_root: user.is_root }
 }
 
 test('root makes an account; its key works, and is nowhere in the database', async () => {
-  const made = await house.accounts.create({ username: 'Zoë', password: 'a good password' }, root, context())
+  const made = await fixture.accounts.create({ username: 'Zoë', password: 'a good password' }, root, context())
   expect(made).toMatchObject({ username: 'Zoë', is_root: false })
   expect(made.api_key).toMatch(/^yw_[\w-]{43}$/)
   const zoe = await callerOf(made.api_key)
-  expect(await house.accounts.get(zoe.user_id)).toEqual({
+  expect(await fixture.accounts.get(zoe.user_id)).toEqual({
     id: made.id,
     username: 'Zoë',
     is_root: false,
     created_at: made.created_at,
   })
   const everything = await Promise.all(
-    (['users', 'api_keys', 'outbox', 'idempotency'] as const).map((table) => house.db.selectFrom(table).selectAll().execute()),
+    (['users', 'api_keys', 'outbox', 'idempotency'] as const).map((table) => fixture.db.selectFrom(table).selectAll().execute()),
   )
   expect(JSON.stringify(everything)).not.toContain(made.api_key.slice(3))
   expect(JSON.stringify(everything)).not.toContain('a good password')
 })
 
 test('anyone else is refused, and the try is written down', async () => {
-  const { api_key } = await house.accounts.create({ username: 'mallory' }, root, context())
+  const { api_key } = await fixture.accounts.create({ username: 'mallory' }, root, context())
   const mallory = await callerOf(api_key)
   const from = context()
-  await expect(house.accounts.create({ username: 'friend' }, mallory, from)).rejects.toMatchObject({ code: 'NOT_AUTHORIZED' })
-  expect(await house.accounts.lookUp({ username: 'friend' })).toEqual([])
-  const rows = await house.db.selectFrom('outbox').select('data').where('correlation_id', '=', from.correlationId).execute()
+  await expect(fixture.accounts.create({ username: 'friend' }, mallory, from)).rejects.toMatchObject({ code: 'NOT_AUTHORIZED' })
+  expect(await fixture.accounts.lookUp({ username: 'friend' })).toEqual([])
+  const rows = await fixture.db.selectFrom('outbox').select('data').where('correlation_id', '=', from.correlationId).execute()
   expect(rows.map(({ data }) => data)).toEqual([
     {
       actor_id: mallory.user_id,
@@ -53,8 +53,8 @@ test('anyone else is refused, and the try is written down', async () => {
 })
 
 test('a name is taken whatever its case, also when many ask at once', async () => {
-  await expect(house.accounts.create({ username: 'ROOT' }, root, context())).rejects.toMatchObject({ code: 'CONFLICT' })
-  const tries = ['eve', 'Eve', 'EVE', 'eVe'].map((username) => house.accounts.create({ username }, root, context()))
+  await expect(fixture.accounts.create({ username: 'ROOT' }, root, context())).rejects.toMatchObject({ code: 'CONFLICT' })
+  const tries = ['eve', 'Eve', 'EVE', 'eVe'].map((username) => fixture.accounts.create({ username }, root, context()))
   const settled = await Promise.allSettled(tries)
   expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   expect(settled.filter((one) => one.status === 'rejected').map(({ reason }) => reason.code)).toEqual(Array(3).fill('CONFLICT'))
@@ -62,19 +62,21 @@ test('a name is taken whatever its case, also when many ask at once', async () =
 
 test('a repeat with the same idempotency key makes nothing and shows no key', async () => {
   const from = () => context({ idempotencyKey: 'create-once' })
-  await house.accounts.create({ username: 'once' }, root, from())
-  await expect(house.accounts.create({ username: 'once' }, root, from())).rejects.toMatchObject({ code: 'CONFLICT' })
-  await expect(house.accounts.create({ username: 'twice' }, root, from())).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH' })
-  expect(await house.accounts.lookUp({ username: 'twice' })).toEqual([])
+  await fixture.accounts.create({ username: 'once' }, root, from())
+  await expect(fixture.accounts.create({ username: 'once' }, root, from())).rejects.toMatchObject({ code: 'CONFLICT' })
+  await expect(fixture.accounts.create({ username: 'twice' }, root, from())).rejects.toMatchObject({
+    code: 'IDEMPOTENCY_MISMATCH',
+  })
+  expect(await fixture.accounts.lookUp({ username: 'twice' })).toEqual([])
 })
 
 test('users are found by exact ids or one exact name', async () => {
-  const { id } = await house.accounts.create({ username: 'Finn' }, root, context())
-  expect(await house.accounts.lookUp({ username: 'finn' })).toEqual([{ id, username: 'Finn' }])
-  expect(await house.accounts.lookUp({ user_ids: [id, '0199e000-0000-7000-8000-000000000001'] })).toEqual([
+  const { id } = await fixture.accounts.create({ username: 'Finn' }, root, context())
+  expect(await fixture.accounts.lookUp({ username: 'finn' })).toEqual([{ id, username: 'Finn' }])
+  expect(await fixture.accounts.lookUp({ user_ids: [id, '0199e000-0000-7000-8000-000000000001'] })).toEqual([
     { id, username: 'Finn' },
   ])
   for (const nothing of [{ username: 'fin' }, { username: 'a\0b' }, { username: '' }, { user_ids: [] }]) {
-    expect(await house.accounts.lookUp(nothing)).toEqual([])
+    expect(await fixture.accounts.lookUp(nothing)).toEqual([])
   }
 })

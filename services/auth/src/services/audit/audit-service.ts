@@ -11,7 +11,7 @@ export type Verdict =
   /** `seq` is the first place where the chain does not hold. */
   | { readonly intact: false; readonly seq: number; readonly reason: string }
 
-/** The audit trail of the whole house: append-only, each entry bound to the one before by its hash. */
+/** The audit trail of the whole system: append-only, each entry bound to the one before by its hash. */
 export class AuditService {
   readonly #uow: AuthUnitOfWork
 

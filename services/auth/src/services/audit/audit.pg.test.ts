@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { openTestAuth, type TestAuth } from '../../test-fixture.ts'
 import { auditHash } from './audit-hash.ts'
 
-let house: TestAuth
-beforeAll(async () => void (house = await openTestAuth()), 60_000)
-afterAll(() => house[Symbol.asyncDispose]())
+let fixture: TestAuth
+beforeAll(async () => void (fixture = await openTestAuth()), 60_000)
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 const event = (id = newId()) => ({ id, time: new Date().toISOString(), source: 'group' })
 const entry = (n: number) =>
@@ -22,33 +22,33 @@ const entry = (n: number) =>
 
 /** What only an administrator of the database can do. */
 const tamper = async (change: () => Promise<unknown>) => {
-  await sql`alter table audit_entries disable trigger all`.execute(house.admin)
+  await sql`alter table audit_entries disable trigger all`.execute(fixture.admin)
   await change()
-  await sql`alter table audit_entries enable trigger all`.execute(house.admin)
+  await sql`alter table audit_entries enable trigger all`.execute(fixture.admin)
 }
 const set = (seq: number, values: Updateable<AuthTables['audit_entries']>) => () =>
-  house.admin.updateTable('audit_entries').set(values).where('seq', '=', seq).execute()
+  fixture.admin.updateTable('audit_entries').set(values).where('seq', '=', seq).execute()
 
 beforeEach(async () => {
-  await tamper(() => house.admin.deleteFrom('audit_entries').execute())
-  await house.admin
+  await tamper(() => fixture.admin.deleteFrom('audit_entries').execute())
+  await fixture.admin
     .updateTable('audit_head')
     .set({ seq: 0, hash: Buffer.alloc(32) })
     .execute()
-  await Promise.all(Array.from({ length: 20 }, (_, n) => house.audit.record(entry(n), event())))
+  await Promise.all(Array.from({ length: 20 }, (_, n) => fixture.audit.record(entry(n), event())))
 })
 
 test('entries of many writers at once make one chain', async () => {
-  expect(await house.audit.verify()).toEqual({ intact: true, entries: 20 })
-  const rows = await house.db.selectFrom('audit_entries').select(['seq', 'action']).orderBy('seq').execute()
+  expect(await fixture.audit.verify()).toEqual({ intact: true, entries: 20 })
+  const rows = await fixture.db.selectFrom('audit_entries').select(['seq', 'action']).orderBy('seq').execute()
   expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1))
   expect(new Set(rows.map(({ action }) => action)).size).toBe(20)
 })
 
 test('an event that comes twice, also at once, is one entry', async () => {
   const again = event()
-  await Promise.all([1, 2, 3].map(() => house.audit.record(entry(99), again)))
-  expect(await house.audit.verify()).toEqual({ intact: true, entries: 21 })
+  await Promise.all([1, 2, 3].map(() => fixture.audit.record(entry(99), again)))
+  expect(await fixture.audit.verify()).toEqual({ intact: true, entries: 21 })
 })
 
 test.each([
@@ -59,7 +59,7 @@ test.each([
   [
     'a moved border between two fields',
     async () => {
-      await house.admin
+      await fixture.admin
         .updateTable('audit_entries')
         .set({ action: sql`action || 'g'`, target_type: 'roup' })
         .where('seq', '=', 7)
@@ -67,12 +67,12 @@ test.each([
     },
     7,
   ],
-  ['a removed entry', () => house.admin.deleteFrom('audit_entries').where('seq', '=', 7).execute(), 7],
-  ['a removed end', () => house.admin.deleteFrom('audit_entries').where('seq', '>', 15).execute(), 16],
+  ['a removed entry', () => fixture.admin.deleteFrom('audit_entries').where('seq', '=', 7).execute(), 7],
+  ['a removed end', () => fixture.admin.deleteFrom('audit_entries').where('seq', '>', 15).execute(), 16],
   [
     'an entry changed together with its hash',
     async () => {
-      const row = await house.admin.selectFrom('audit_entries').selectAll().where('seq', '=', 7).executeTakeFirstOrThrow()
+      const row = await fixture.admin.selectFrom('audit_entries').selectAll().where('seq', '=', 7).executeTakeFirstOrThrow()
       const changed = { ...row, action: 'nothing' }
       await set(7, { action: 'nothing', hash: auditHash(changed) })()
     },
@@ -81,23 +81,23 @@ test.each([
   [
     'a last entry changed together with its hash',
     async () => {
-      const row = await house.admin.selectFrom('audit_entries').selectAll().where('seq', '=', 20).executeTakeFirstOrThrow()
+      const row = await fixture.admin.selectFrom('audit_entries').selectAll().where('seq', '=', 20).executeTakeFirstOrThrow()
       await set(20, { action: 'nothing', hash: auditHash({ ...row, action: 'nothing' }) })()
     },
     20,
   ],
 ])('the chain shows %s', async (_what, change, seq) => {
   await tamper(change)
-  expect(await house.audit.verify()).toMatchObject({ intact: false, seq })
+  expect(await fixture.audit.verify()).toMatchObject({ intact: false, seq })
 })
 
 // 42501: insufficient privilege.
 const refused = 'SQLSTATE 42501'
 
 test('the service itself can neither change nor remove an entry', async () => {
-  await expect(house.db.updateTable('audit_entries').set({ action: 'nothing' }).execute()).rejects.toThrow(refused)
-  await expect(house.db.deleteFrom('audit_entries').execute()).rejects.toThrow(refused)
-  await expect(sql`truncate audit_entries`.execute(house.db)).rejects.toThrow(refused)
-  await expect(house.admin.updateTable('audit_entries').set({ action: 'nothing' }).execute()).rejects.toThrow(refused)
-  expect(await house.audit.verify()).toEqual({ intact: true, entries: 20 })
+  await expect(fixture.db.updateTable('audit_entries').set({ action: 'nothing' }).execute()).rejects.toThrow(refused)
+  await expect(fixture.db.deleteFrom('audit_entries').execute()).rejects.toThrow(refused)
+  await expect(sql`truncate audit_entries`.execute(fixture.db)).rejects.toThrow(refused)
+  await expect(fixture.admin.updateTable('audit_entries').set({ action: 'nothing' }).execute()).rejects.toThrow(refused)
+  expect(await fixture.audit.verify()).toEqual({ intact: true, entries: 20 })
 })

@@ -4,14 +4,14 @@ import { sha256 } from '../tokens/secret.ts'
 import { SignInService } from './sign-in-service.ts'
 import { Slots } from './slots.ts'
 
-let house: TestAuth
+let fixture: TestAuth
 beforeAll(async () => {
-  house = await openTestAuth()
-  const root = await house.root()
+  fixture = await openTestAuth()
+  const root = await fixture.root()
   for (const username of ['Ada', 'bob', 'carol'])
-    await house.accounts.create({ username, password: 'a good password' }, root, context())
+    await fixture.accounts.create({ username, password: 'a good password' }, root, context())
 }, 60_000)
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 const codeOf = (attempt: Promise<unknown>) =>
   attempt.then(
@@ -19,7 +19,7 @@ const codeOf = (attempt: Promise<unknown>) =>
     (error: { code: string }) => error.code,
   )
 const audited = (outcome: string) =>
-  house.db
+  fixture.db
     .selectFrom('outbox')
     .select('data')
     .where('subject', 'like', '%audit.recorded')
@@ -29,14 +29,14 @@ const audited = (outcome: string) =>
     )
 
 test('the right password opens a session; its secret is not kept', async () => {
-  const { user, session_id, session_secret, expires_at } = await house.signIn.withPassword('aDA', 'a good password', context())
+  const { user, session_id, session_secret, expires_at } = await fixture.signIn.withPassword('aDA', 'a good password', context())
   expect(user).toMatchObject({ username: 'Ada', is_root: false })
   expect(session_secret).toMatch(/^[\w-]{43}$/)
   expect(Date.parse(expires_at) - Date.now()).toBeGreaterThan(29 * 86_400_000)
-  const row = await house.db.selectFrom('sessions').selectAll().where('id', '=', session_id).executeTakeFirstOrThrow()
+  const row = await fixture.db.selectFrom('sessions').selectAll().where('id', '=', session_id).executeTakeFirstOrThrow()
   expect(JSON.stringify(row)).not.toContain(session_secret)
   expect(row.secret_hash).toHaveLength(32)
-  const exchanged = await house.credentials.exchange('session', session_secret)
+  const exchanged = await fixture.credentials.exchange('session', session_secret)
   expect(exchanged).toMatchObject({ sid: session_id, user })
 })
 
@@ -48,20 +48,20 @@ test('wrong name, wrong password, no password, impossible name and wrong key are
     ['a\0b', 'x'],
     ['\ud800', 'x'],
   ] as const) {
-    await expect(house.signIn.withPassword(name, password, context())).rejects.toMatchObject({
+    await expect(fixture.signIn.withPassword(name, password, context())).rejects.toMatchObject({
       code: 'NOT_AUTHENTICATED',
       message: 'Not authenticated: wrong username or password.',
     })
   }
-  await expect(house.signIn.withApiKey('yw_wrong', context())).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })
+  await expect(fixture.signIn.withApiKey('yw_wrong', context())).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })
   expect(await audited('denied')).toHaveLength(6)
 })
 
 test('ten failures for a name close it for a while, on every replica, and for no other name', async () => {
-  const replica = new SignInService(house.uow, new Slots({ running: 2, waiting: 64 }))
+  const replica = new SignInService(fixture.uow, new Slots({ running: 2, waiting: 64 }))
   const outcomes: string[] = []
   for (let n = 0; n < 12; n += 1) {
-    outcomes.push(await codeOf((n % 2 ? house.signIn : replica).withPassword(n % 3 ? 'bob' : 'BOB', 'guess', context())))
+    outcomes.push(await codeOf((n % 2 ? fixture.signIn : replica).withPassword(n % 3 ? 'bob' : 'BOB', 'guess', context())))
   }
   expect(outcomes).toEqual([...Array(10).fill('NOT_AUTHENTICATED'), ...Array(2).fill('RATE_LIMIT_EXCEEDED')])
   const refused = await replica.withPassword('bob', 'a good password', context()).catch((error: unknown) => error)
@@ -69,20 +69,20 @@ test('ten failures for a name close it for a while, on every replica, and for no
   const { retryAfter } = refused as { retryAfter: number }
   expect(retryAfter).toBeGreaterThan(800)
   expect(retryAfter).toBeLessThanOrEqual(900)
-  expect(await codeOf(house.signIn.withPassword('carol', 'a good password', context()))).toBe('ok')
+  expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', context()))).toBe('ok')
 
-  await house.db
+  await fixture.db
     .updateTable('sign_in_failures')
     .set({ window_start: new Date(Date.now() - 901_000).toISOString() })
     .execute()
-  expect(await codeOf(house.signIn.withPassword('bob', 'a good password', context()))).toBe('ok')
+  expect(await codeOf(fixture.signIn.withPassword('bob', 'a good password', context()))).toBe('ok')
 })
 
 test('a right password forgets the failures before it; guesses at once cannot pass the limit by more than the slots', async () => {
-  for (let n = 0; n < 9; n += 1) await codeOf(house.signIn.withPassword('carol', 'guess', context()))
-  expect(await codeOf(house.signIn.withPassword('carol', 'a good password', context()))).toBe('ok')
+  for (let n = 0; n < 9; n += 1) await codeOf(fixture.signIn.withPassword('carol', 'guess', context()))
+  expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', context()))).toBe('ok')
   const outcomes = await Promise.all(
-    Array.from({ length: 40 }, () => codeOf(house.signIn.withPassword('carol', 'guess', context()))),
+    Array.from({ length: 40 }, () => codeOf(fixture.signIn.withPassword('carol', 'guess', context()))),
   )
   const tried = outcomes.filter((outcome) => outcome === 'NOT_AUTHENTICATED').length
   expect(tried).toBeGreaterThanOrEqual(10)
@@ -90,41 +90,41 @@ test('a right password forgets the failures before it; guesses at once cannot pa
 })
 
 test('a thousand failures over all names close passwords, and leave keys open', async () => {
-  await codeOf(house.signIn.withPassword('nobody-yet', 'guess', context()))
-  const all = house.db.updateTable('sign_in_failures').where('bucket', '=', sha256('all passwords'))
+  await codeOf(fixture.signIn.withPassword('nobody-yet', 'guess', context()))
+  const all = fixture.db.updateTable('sign_in_failures').where('bucket', '=', sha256('all passwords'))
   await all.set({ failures: 999 }).execute()
-  expect(await codeOf(house.signIn.withPassword('Ada', 'a good password', context()))).toBe('ok')
-  await codeOf(house.signIn.withPassword('nobody-yet', 'guess', context()))
-  expect(await codeOf(house.signIn.withPassword('Ada', 'a good password', context()))).toBe('RATE_LIMIT_EXCEEDED')
-  expect(await codeOf(house.signIn.withApiKey(ROOT_KEY, context()))).toBe('ok')
-  await house.db.deleteFrom('sign_in_failures').execute()
+  expect(await codeOf(fixture.signIn.withPassword('Ada', 'a good password', context()))).toBe('ok')
+  await codeOf(fixture.signIn.withPassword('nobody-yet', 'guess', context()))
+  expect(await codeOf(fixture.signIn.withPassword('Ada', 'a good password', context()))).toBe('RATE_LIMIT_EXCEEDED')
+  expect(await codeOf(fixture.signIn.withApiKey(ROOT_KEY, context()))).toBe('ok')
+  await fixture.db.deleteFrom('sign_in_failures').execute()
 })
 
 test('many right passwords at once all pass', async () => {
   const outcomes = await Promise.all(
-    Array.from({ length: 30 }, () => codeOf(house.signIn.withPassword('Ada', 'a good password', context()))),
+    Array.from({ length: 30 }, () => codeOf(fixture.signIn.withPassword('Ada', 'a good password', context()))),
   )
   expect(outcomes).toEqual(Array(30).fill('ok'))
 })
 
 test('wrong keys are audited up to a bound, and close nothing', async () => {
   const before = (await audited('denied')).length
-  await Promise.all(Array.from({ length: 130 }, () => codeOf(house.signIn.withApiKey('yw_wrong', context()))))
+  await Promise.all(Array.from({ length: 130 }, () => codeOf(fixture.signIn.withApiKey('yw_wrong', context()))))
   expect((await audited('denied')).length - before).toBeLessThanOrEqual(100)
-  expect(await codeOf(house.signIn.withApiKey(ROOT_KEY, context()))).toBe('ok')
+  expect(await codeOf(fixture.signIn.withApiKey(ROOT_KEY, context()))).toBe('ok')
 })
 
 test('a session slides while it is used, ends after 12 h without use and after 30 days in any case', async () => {
-  const { session_id, session_secret } = await house.signIn.withPassword('Ada', 'a good password', context())
+  const { session_id, session_secret } = await fixture.signIn.withPassword('Ada', 'a good password', context())
   const set = (values: { last_used_at?: string; created_at?: string }) =>
-    house.db.updateTable('sessions').set(values).where('id', '=', session_id).execute()
+    fixture.db.updateTable('sessions').set(values).where('id', '=', session_id).execute()
   const lastUse = async () =>
     Date.parse(
-      (await house.db.selectFrom('sessions').select('last_used_at').where('id', '=', session_id).executeTakeFirstOrThrow())
+      (await fixture.db.selectFrom('sessions').select('last_used_at').where('id', '=', session_id).executeTakeFirstOrThrow())
         .last_used_at,
     )
   const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString()
-  const use = () => codeOf(house.credentials.exchange('session', session_secret))
+  const use = () => codeOf(fixture.credentials.exchange('session', session_secret))
 
   const first = await lastUse()
   expect(await use()).toBe('ok')
@@ -135,39 +135,42 @@ test('a session slides while it is used, ends after 12 h without use and after 3
   await set({ last_used_at: ago(12.1) })
   expect(await use()).toBe('NOT_AUTHENTICATED')
   await set({ last_used_at: ago(0), created_at: ago(30 * 24 - 0.1) })
-  const { token_expires_at } = await house.credentials.exchange('session', session_secret)
+  const { token_expires_at } = await fixture.credentials.exchange('session', session_secret)
   expect(Date.parse(token_expires_at) - Date.now()).toBeLessThanOrEqual(360_000)
-  await house.sweeper.sweep()
+  await fixture.sweeper.sweep()
   expect(await use()).toBe('ok')
   await set({ created_at: ago(30 * 24 + 0.1) })
   expect(await use()).toBe('NOT_AUTHENTICATED')
-  await house.sweeper.sweep()
-  expect(await house.db.selectFrom('sessions').select('id').where('id', '=', session_id).execute()).toEqual([])
+  await fixture.sweeper.sweep()
+  expect(await fixture.db.selectFrom('sessions').select('id').where('id', '=', session_id).execute()).toEqual([])
 })
 
 test('a session is worth no more than the key that opened it', async () => {
-  const { api_key } = await house.accounts.create({ username: 'dora' }, await house.root(), context())
-  const { session_secret, user } = await house.signIn.withApiKey(api_key, context())
-  expect(await codeOf(house.credentials.exchange('session', session_secret))).toBe('ok')
-  await house.db.updateTable('api_keys').set({ revoked_at: new Date().toISOString() }).where('user_id', '=', user.id).execute()
-  expect(await codeOf(house.credentials.exchange('session', session_secret))).toBe('NOT_AUTHENTICATED')
-  expect(await codeOf(house.signIn.withApiKey(api_key, context()))).toBe('NOT_AUTHENTICATED')
+  const { api_key } = await fixture.accounts.create({ username: 'dora' }, await fixture.root(), context())
+  const { session_secret, user } = await fixture.signIn.withApiKey(api_key, context())
+  expect(await codeOf(fixture.credentials.exchange('session', session_secret))).toBe('ok')
+  await fixture.db.updateTable('api_keys').set({ revoked_at: new Date().toISOString() }).where('user_id', '=', user.id).execute()
+  expect(await codeOf(fixture.credentials.exchange('session', session_secret))).toBe('NOT_AUTHENTICATED')
+  expect(await codeOf(fixture.signIn.withApiKey(api_key, context()))).toBe('NOT_AUTHENTICATED')
 })
 
 test('signing out ends this session everywhere and no other', async () => {
-  const [one, other] = [await house.signIn.withApiKey(ROOT_KEY, context()), await house.signIn.withApiKey(ROOT_KEY, context())]
+  const [one, other] = [
+    await fixture.signIn.withApiKey(ROOT_KEY, context()),
+    await fixture.signIn.withApiKey(ROOT_KEY, context()),
+  ]
   const caller = { user_id: one.user.id, sid: one.session_id, is_root: true }
-  await house.credentials.endSession(caller, context())
-  await house.credentials.endSession(caller, context())
-  expect(await codeOf(house.credentials.exchange('session', one.session_secret))).toBe('NOT_AUTHENTICATED')
-  expect(await codeOf(house.credentials.exchange('session', other.session_secret))).toBe('ok')
-  expect((await house.revocations.list()).map(({ sid }) => sid)).toEqual([one.session_id])
-  await house.credentials.endSession(await house.root(), context())
-  expect(await codeOf(house.credentials.exchange('api_key', ROOT_KEY))).toBe('ok')
+  await fixture.credentials.endSession(caller, context())
+  await fixture.credentials.endSession(caller, context())
+  expect(await codeOf(fixture.credentials.exchange('session', one.session_secret))).toBe('NOT_AUTHENTICATED')
+  expect(await codeOf(fixture.credentials.exchange('session', other.session_secret))).toBe('ok')
+  expect((await fixture.revocations.list()).map(({ sid }) => sid)).toEqual([one.session_id])
+  await fixture.credentials.endSession(await fixture.root(), context())
+  expect(await codeOf(fixture.credentials.exchange('api_key', ROOT_KEY))).toBe('ok')
 
-  await house.db
+  await fixture.db
     .updateTable('revocations')
     .set({ revoked_at: new Date(Date.now() - 20 * 60_000).toISOString() })
     .execute()
-  expect(await house.revocations.list()).toEqual([])
+  expect(await fixture.revocations.list()).toEqual([])
 })

@@ -4,25 +4,25 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { context, openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
 import { RootAccount } from '../accounts/root-account.ts'
 
-let house: TestAuth
-beforeAll(async () => void (house = await openTestAuth()), 60_000)
-afterAll(() => house[Symbol.asyncDispose]())
+let fixture: TestAuth
+beforeAll(async () => void (fixture = await openTestAuth()), 60_000)
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 async function newGrant() {
-  const { user, session_id: sid } = await house.signIn.withApiKey(ROOT_KEY, context())
+  const { user, session_id: sid } = await fixture.signIn.withApiKey(ROOT_KEY, context())
   const caller = { user_id: user.id, sid, is_root: true }
   const run_id = newId()
-  const grant_id = await house.grants.create(run_id, caller)
+  const grant_id = await fixture.grants.create(run_id, caller)
   return { caller, grant_id, run: { grant_id, run_id, user_id: user.id } }
 }
 const issue = (grantId: string) =>
-  house.grants.issueToken(grantId).then(
+  fixture.grants.issueToken(grantId).then(
     ({ token }) => decodeJwt(token),
     (error: { code: string }) => error.code,
   )
 const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString()
 const change = (id: string, values: { created_at?: string; expires_at?: string }) =>
-  house.db.updateTable('grants').set(values).where('id', '=', id).execute()
+  fixture.db.updateTable('grants').set(values).where('id', '=', id).execute()
 
 test('a grant gives tokens of the run for its user and session', async () => {
   const { caller, grant_id, run } = await newGrant()
@@ -33,29 +33,29 @@ test('a grant gives tokens of the run for its user and session', async () => {
     sid: caller.sid,
     root: true,
   })
-  expect(await house.grants.create(run.run_id, caller)).toBe(grant_id)
+  expect(await fixture.grants.create(run.run_id, caller)).toBe(grant_id)
   expect(await issue(newId())).toBe('NOT_AUTHENTICATED')
 })
 
 test('it ends with the run', async () => {
   const { grant_id, run } = await newGrant()
-  await house.grants.runStarted(newId(), run)
-  await house.grants.runFinished(newId(), { ...run, user_id: newId() })
+  await fixture.grants.runStarted(newId(), run)
+  await fixture.grants.runFinished(newId(), { ...run, user_id: newId() })
   expect(await issue(grant_id)).toMatchObject({ aud: 'run' })
   const event = newId()
-  await house.grants.runFinished(event, run)
-  await house.grants.runFinished(event, run)
-  await house.grants.runStarted(newId(), run)
+  await fixture.grants.runFinished(event, run)
+  await fixture.grants.runFinished(event, run)
+  await fixture.grants.runStarted(newId(), run)
   expect(await issue(grant_id)).toBe('NOT_AUTHENTICATED')
 })
 
 test('it ends with the session, the key that opened the session, and after 7 days', async () => {
   const signedOut = await newGrant()
-  await house.credentials.endSession(signedOut.caller, context())
+  await fixture.credentials.endSession(signedOut.caller, context())
   expect(await issue(signedOut.grant_id)).toBe('NOT_AUTHENTICATED')
 
   const old = await newGrant()
-  const { expires_at } = await house.db
+  const { expires_at } = await fixture.db
     .selectFrom('grants')
     .select('expires_at')
     .where('id', '=', old.grant_id)
@@ -65,7 +65,7 @@ test('it ends with the session, the key that opened the session, and after 7 day
   expect(await issue(old.grant_id)).toBe('NOT_AUTHENTICATED')
 
   const idle = await newGrant()
-  await house.db
+  await fixture.db
     .updateTable('sessions')
     .set({ last_used_at: hoursAgo(12.1) })
     .where('id', '=', idle.caller.sid)
@@ -73,21 +73,21 @@ test('it ends with the session, the key that opened the session, and after 7 day
   expect(await issue(idle.grant_id)).toBe('NOT_AUTHENTICATED')
 
   const bySession = await newGrant()
-  const root = await house.root()
-  const byKey = await house.grants.create(newId(), root)
+  const root = await fixture.root()
+  const byKey = await fixture.grants.create(newId(), root)
   expect(await issue(byKey)).toMatchObject({ sid: root.sid })
-  await new RootAccount(house.uow, 'the-key-that-follows').ensure()
+  await new RootAccount(fixture.uow, 'the-key-that-follows').ensure()
   expect(await issue(byKey)).toBe('NOT_AUTHENTICATED')
   expect(await issue(bySession.grant_id)).toBe('NOT_AUTHENTICATED')
-  await new RootAccount(house.uow, ROOT_KEY).ensure()
+  await new RootAccount(fixture.uow, ROOT_KEY).ensure()
 })
 
 test('one whose run never began is swept after an hour, one whose run goes on is not', async () => {
   const [abandoned, fresh, running] = [await newGrant(), await newGrant(), await newGrant()]
-  await house.grants.runStarted(newId(), running.run)
+  await fixture.grants.runStarted(newId(), running.run)
   await change(abandoned.grant_id, { created_at: hoursAgo(1.1) })
   await change(running.grant_id, { created_at: hoursAgo(1.1) })
-  await house.sweeper.sweep()
+  await fixture.sweeper.sweep()
   expect(await issue(abandoned.grant_id)).toBe('NOT_AUTHENTICATED')
   expect(await issue(fresh.grant_id)).toMatchObject({ aud: 'run' })
   expect(await issue(running.grant_id)).toMatchObject({ aud: 'run' })

@@ -22,23 +22,23 @@ const hit = (chunk_id: string, text: string, page?: number) => ({
 })
 const PASSAGES = [hit('c1', 'Every employee has 30 days of leave in a year.', 12), hit('c2', 'The office is in Turin.')]
 
-let house: Awaited<ReturnType<typeof chatDatabase>>
+let fixture: Awaited<ReturnType<typeof chatDatabase>>
 let model: TestModel
 beforeAll(async () => {
-  house = await chatDatabase()
+  fixture = await chatDatabase()
   model = await startOfflineModel()
 })
 afterAll(async () => {
-  await house?.[Symbol.asyncDispose]()
+  await fixture?.[Symbol.asyncDispose]()
   await model?.[Symbol.asyncDispose]()
 })
 beforeEach(async () => {
-  house.grants.revoked = false
+  fixture.grants.revoked = false
   await model.setScript({ rules: [] })
 })
 
 type Rules = ModelScript['rules']
-const withModel = (env: Record<string, string> = {}): Replica => house.replica({ LLM__OLLAMA_BASE_URL: model.url, ...env })
+const withModel = (env: Record<string, string> = {}): Replica => fixture.replica({ LLM__OLLAMA_BASE_URL: model.url, ...env })
 
 /** Starts a run as a new user and waits for its end. */
 async function ask(replica: Replica, input: object) {
@@ -170,7 +170,7 @@ test('a question about documents is answered with citations; what is no hit is d
   expect(replica.live.filter(({ runId }) => runId === run_id).map(({ entry }) => entry)).toEqual(entries)
   for (const column of ['args', 'result', 'preview']) {
     const rows = await asAdmin<{ value: string }>(
-      house.adminUrl,
+      fixture.adminUrl,
       `select encode(${column}, 'escape') as value from chat_agent.tool_runs where user_id = '${user}'`,
     )
     expect(rows.filter(({ value }) => value.includes('leave'))).toEqual([])
@@ -343,7 +343,7 @@ test('the end of a sign-in ends its runs, those that run and those that wait', a
 
 test('a run whose grant has ended meanwhile does not start', async () => {
   await using replica = withModel()
-  house.grants.revoked = true
+  fixture.grants.revoked = true
   const { done } = await ask(replica, { text_input: 'x' })
   expect(done).toMatchObject({ content: '', metadata: { status: 'stopped', iterations: 0 } })
 })
@@ -418,10 +418,10 @@ test('results of tools outlive their replica; a call without a result is repeate
 }, 90_000)
 
 test('a run that every attempt lost ends with one done', async () => {
-  await using waiting = house.replica({ LLM__OLLAMA_BASE_URL: model.url }, { worker: false })
+  await using waiting = fixture.replica({ LLM__OLLAMA_BASE_URL: model.url }, { worker: false })
   const user = randomUUID()
   const { run_id } = await waiting.agent.startRun.start(chat({ text_input: 'x' }), contextOf(user))
-  await asAdmin(house.adminUrl, `update chat_agent.jobs set attempt = max_attempts where id = '${run_id}'`)
+  await asAdmin(fixture.adminUrl, `update chat_agent.jobs set attempt = max_attempts where id = '${run_id}'`)
   await using replica = withModel()
   const done = await doneOf(replica, user, run_id)
   const entries = await entriesOf(replica, user, run_id)

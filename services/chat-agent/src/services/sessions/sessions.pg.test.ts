@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asAdmin, chat, chatDatabase, contextOf, entriesOf, type Replica } from '../../test-fixture.ts'
 
-let house: Awaited<ReturnType<typeof chatDatabase>>
+let fixture: Awaited<ReturnType<typeof chatDatabase>>
 let replica: Replica
 beforeAll(async () => {
-  house = await chatDatabase()
-  replica = house.replica({}, { worker: false })
+  fixture = await chatDatabase()
+  replica = fixture.replica({}, { worker: false })
 })
-afterAll(() => house?.[Symbol.asyncDispose]())
+afterAll(() => fixture?.[Symbol.asyncDispose]())
 
 const code = (expected: string) => expect.objectContaining({ code: expected })
 
@@ -76,17 +76,17 @@ test('a run is stored with its message, title, first entries, job and events, se
     await expect(act()).rejects.toEqual(code('RUN_NOT_FOUND'))
   }
   const tables = await asAdmin<{ name: string }>(
-    house.adminUrl,
+    fixture.adminUrl,
     `select table_name as name from information_schema.tables where table_schema = 'chat_agent'`,
   )
   expect(tables.length).toBeGreaterThan(10)
   const hex = Buffer.from(canary).toString('hex')
   for (const { name } of tables) {
-    const rows = await asAdmin<{ row: string }>(house.adminUrl, `select '${name} ' || t::text as row from chat_agent.${name} t`)
+    const rows = await asAdmin<{ row: string }>(fixture.adminUrl, `select '${name} ' || t::text as row from chat_agent.${name} t`)
     expect(rows.filter(({ row }) => row.includes(canary) || row.includes(hex))).toEqual([])
   }
   const subjects = await asAdmin<{ subject: string; n: number }>(
-    house.adminUrl,
+    fixture.adminUrl,
     `select subject, count(*)::int as n from chat_agent.outbox where data ->> 'session_id' = '${session_id}' group by subject order by subject`,
   )
   expect(subjects.map(({ subject, n }) => `${subject.split('.').slice(3).join('.')} ${n}`)).toEqual([
@@ -133,7 +133,7 @@ test('a run whose process died between the job and its end gets its done', async
   const { startRun, runs } = replica.agent
   const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
   await asAdmin(
-    house.adminUrl,
+    fixture.adminUrl,
     `update chat_agent.jobs set status = 'failed', error = 'gone', finished_at = now() where id = '${run_id}'`,
   )
   await runs.endLeftOver()
@@ -152,7 +152,7 @@ test('deleting a session leaves no row of it', async () => {
   await expect(runs.entries(user, run_id, 0)).rejects.toEqual(code('RUN_NOT_FOUND'))
   for (const table of ['sessions', 'messages', 'runs', 'run_entries', 'model_steps', 'tool_runs', 'jobs']) {
     const left = await asAdmin(
-      house.adminUrl,
+      fixture.adminUrl,
       `select '${table}' as table_name from chat_agent.${table} where space_id = '${user}'`,
     )
     expect(left).toEqual([])

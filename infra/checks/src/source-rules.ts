@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises'
+import { globSync } from 'node:fs'
+import { join } from 'node:path'
+
+interface SourceRule {
+  readonly name: string
+  readonly forbidden: RegExp
+  /** Files that may. */
+  readonly allowed: RegExp
+}
+
+/** Rules about source text that no import graph and no linter shows. Tests and infra are exempt from all of them. */
+export const SOURCE_RULES: readonly SourceRule[] = [
+  {
+    name: 'subjects-are-named-only-in-contracts',
+    // `runs.id` in a query is a column; a subject goes on with a value or a wildcard.
+    forbidden: /(['"`])((rpc|events|wake)\.|runs\.[$*>])/,
+    allowed: /^packages\/contracts\//,
+  },
+  {
+    name: 'the-environment-is-read-only-at-the-door',
+    forbidden: /\bprocess\.env\b/,
+    allowed: /^(packages\/(test-kit|embedded)\/|services\/[^/]+\/src\/main\.ts$)/,
+  },
+  {
+    name: 'nothing-blocks-after-start-up',
+    forbidden: /\b\w+Sync\(/,
+    allowed:
+      /^(packages\/(test-kit|embedded)\/|packages\/runtime\/src\/config\.ts$|packages\/database\/src\/sealing\/key-ring\.ts$)/,
+  },
+  {
+    name: 'only-the-process-exits',
+    forbidden: /\bprocess\.exit\(/,
+    allowed: /^(services\/[^/]+\/src\/main\.ts$|packages\/runtime\/src\/run-process\.ts$)/,
+  },
+  {
+    name: 'every-space-at-once-is-for-relays-claims-consumers-and-erasure',
+    forbidden: /\.system\(\)/,
+    // Beside consumers and jobs: the wiring of dead letters, erasure, a caller's own memberships, runs of an ended sign-in.
+    allowed:
+      /^(packages\/database\/|services\/[^/]+\/src\/(consumers|jobs)\/|services\/[^/]+\/src\/app\.ts$|services\/ingestion\/src\/services\/documents\/erasure-service\.ts$|services\/group\/src\/services\/own-groups\.ts$|services\/chat-agent\/src\/services\/runs\/run-service\.ts$)/,
+  },
+]
+
+export interface Breach {
+  readonly rule: string
+  readonly file: string
+}
+
+/** Every breach below `root`, and how many files were read. */
+export async function findBreaches(root: string): Promise<{ breaches: Breach[]; files: number }> {
+  const files = globSync('{packages,services}/*/src/**/*.ts', { cwd: root })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => !file.includes('node_modules') && !/\.test\.ts$|\/test-[^/]+\.ts$/.test(file))
+  const breaches = await Promise.all(
+    files.map(async (file) => {
+      const text = withoutComments(await readFile(join(root, file), 'utf8'))
+      return SOURCE_RULES.filter(({ forbidden, allowed }) => forbidden.test(text) && !allowed.test(file)).map(({ name }) => ({
+        rule: name,
+        file,
+      }))
+    }),
+  )
+  return { breaches: breaches.flat(), files: files.length }
+}
+
+const withoutComments = (text: string): string => text.replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '')

@@ -1,0 +1,55 @@
+import { type System, startSystem } from '@youworker/local/in-process/system'
+import { createLogger } from '@youworker/runtime/logger'
+import { testDatabase, testPassword } from '@youworker/test-kit/database'
+import { Person } from './person.ts'
+
+export interface TestSystem extends AsyncDisposable {
+  readonly api: string
+  readonly running: System
+  readonly root: Person
+  readonly frontendOrigin: string
+  newPerson(username: string): Promise<Person>
+  /** Everything that any service has logged. */
+  logs(): string
+}
+
+interface TestSystemOptions {
+  readonly tokensPerSecond?: number
+  /** A script of the offline model. */
+  readonly script?: string
+  readonly env?: Record<string, string>
+}
+
+const FRONTEND_ORIGIN = 'http://app.test:3000'
+
+/** The whole system in this process on a database, a nats-server and a model of its own; only its HTTP door is used. */
+export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
+  await using stack = new AsyncDisposableStack()
+  const database = stack.use(await testDatabase({ template: 'empty', prepare: async () => {} }))
+  const lines: string[] = []
+  const logger = createLogger({ name: 'system', level: 'debug', write: (line) => void lines.push(line) })
+  const system = stack.use(
+    await startSystem({
+      ...options,
+      adminUrl: database.adminUrl,
+      rolePassword: testPassword,
+      env: { FRONTEND_ORIGIN, LOG_LEVEL: 'debug', ...options.env },
+      logger,
+    }),
+  )
+  const owned = stack.move()
+  const root = new Person(system.api, '', system.rootApiKey)
+  return {
+    api: system.api,
+    running: system,
+    root,
+    frontendOrigin: FRONTEND_ORIGIN,
+    async newPerson(username) {
+      const { status, body } = await root.post('/v1/admin/users', { username })
+      if (status !== 201) throw new Error(`no account for ${username}: ${JSON.stringify(body)}`)
+      return new Person(system.api, body.id, body.api_key)
+    },
+    logs: () => lines.join(''),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}

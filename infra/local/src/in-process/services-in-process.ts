@@ -1,0 +1,80 @@
+import type { SERVICES, ServiceName } from '@youworker/contracts/topology/topology'
+import { type processEnv, readEnv } from '@youworker/runtime/config'
+import type { Logger } from '@youworker/runtime/logger'
+import type { Service, ServiceContext } from '@youworker/runtime/service'
+import type { z } from 'zod'
+
+export type Environments = Readonly<Record<ServiceName, NodeJS.ProcessEnv>>
+export type StartService = (env: NodeJS.ProcessEnv, logger: Logger) => Promise<Service>
+
+/** One entry per service: what its main.ts does, without the process. Loaded when used, so that nobody pays for what he does not start. */
+export const START: Readonly<Record<(typeof SERVICES)[number], StartService>> = {
+  gateway: async (env, logger) => {
+    const [{ startGateway }, { Env }] = await Promise.all([import('@youworker/gateway/app'), import('@youworker/gateway/config')])
+    return start(Env, startGateway, env, logger)
+  },
+  auth: async (env, logger) => {
+    const [{ startAuth }, { Env }] = await Promise.all([import('@youworker/auth/app'), import('@youworker/auth/config')])
+    return start(Env, startAuth, env, logger)
+  },
+  group: async (env, logger) => {
+    const [{ startGroup }, { Env }] = await Promise.all([import('@youworker/group/app'), import('@youworker/group/config')])
+    return start(Env, startGroup, env, logger)
+  },
+  'chat-agent': async (env, logger) => {
+    const [{ startChatAgent }, { Env }] = await Promise.all([
+      import('@youworker/chat-agent/app'),
+      import('@youworker/chat-agent/config'),
+    ])
+    return start(Env, startChatAgent, env, logger)
+  },
+  ingestion: async (env, logger) => {
+    const [{ startIngestion }, { Env }] = await Promise.all([
+      import('@youworker/ingestion/app'),
+      import('@youworker/ingestion/config'),
+    ])
+    return start(Env, startIngestion, env, logger)
+  },
+  analytics: async (env, logger) => {
+    const [{ startAnalytics }, { Env }] = await Promise.all([
+      import('@youworker/analytics/app'),
+      import('@youworker/analytics/config'),
+    ])
+    return start(Env, startAnalytics, env, logger)
+  },
+  tools: async (env, logger) => {
+    const [{ startTools }, { Env }] = await Promise.all([import('@youworker/tools/app'), import('@youworker/tools/config')])
+    return start(Env, startTools, env, logger)
+  },
+}
+
+function start<S extends z.ZodObject<typeof processEnv>>(
+  schema: S,
+  run: (config: Readonly<z.output<S>>, context: ServiceContext) => Promise<Service>,
+  env: NodeJS.ProcessEnv,
+  logger: Logger,
+): Promise<Service> {
+  return run(readEnv(schema, env), { logger })
+}
+
+/** All services of the system in this process; each sees only its own environment. */
+export async function startServices(environments: Environments, logger: Logger): Promise<Record<ServiceName, Service>> {
+  const names = Object.keys(START) as ServiceName[]
+  const outcomes = await Promise.allSettled(
+    names.map(async (name) => [name, await START[name](environments[name], logger.child({ service: name }))] as const),
+  )
+  const started = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed) {
+    await Promise.allSettled(started.map(([, service]) => service[Symbol.asyncDispose]()))
+    throw failed.reason
+  }
+  return Object.fromEntries(started) as Record<ServiceName, Service>
+}
+
+/** The door first, so that nothing new comes in; then all others, which finish what they began. */
+export async function stopServices(services: Readonly<Record<ServiceName, Service>>): Promise<void> {
+  const { gateway, ...others } = services
+  await gateway[Symbol.asyncDispose]()
+  await Promise.allSettled(Object.values(others).map((service) => service[Symbol.asyncDispose]()))
+}

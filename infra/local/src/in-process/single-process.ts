@@ -1,0 +1,21 @@
+import { processEnv } from '@youworker/runtime/config'
+import { runProcess } from '@youworker/runtime/run-process'
+import type { Service } from '@youworker/runtime/service'
+import { z } from 'zod'
+import { type Environments, startServices, stopServices } from './services-in-process.ts'
+
+const Env = z.object({ ...processEnv, SYSTEM__ENVIRONMENTS: z.string() })
+
+/** All services in one process; its health is that of all of them. */
+await runProcess({
+  name: 'youworker',
+  env: process.env,
+  schema: Env,
+  async start({ SYSTEM__ENVIRONMENTS }, { logger }): Promise<Service> {
+    const services = await startServices(JSON.parse(SYSTEM__ENVIRONMENTS) as Environments, logger)
+    const checks = Object.entries(services).flatMap(([name, service]) =>
+      Object.entries(service.checks).map(([check, run]) => [`${name}.${check}`, run] as const),
+    )
+    return { checks: Object.fromEntries(checks), [Symbol.asyncDispose]: () => stopServices(services) }
+  },
+})

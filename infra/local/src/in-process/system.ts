@@ -1,0 +1,200 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SERVICES, type SchemaOwner, type ServiceName } from '@youworker/contracts/topology/topology'
+import { migrateAll, roleUrl } from '@youworker/database/schema/migrate'
+import { type EmbeddedNats, findNatsServer, startNats } from '@youworker/embedded/nats'
+import { freePort } from '@youworker/embedded/port'
+import { startPostgres } from '@youworker/embedded/postgres'
+import { readEnv } from '@youworker/runtime/config'
+import { type Logger, silentLogger } from '@youworker/runtime/logger'
+import type { Service } from '@youworker/runtime/service'
+import { type SystemAddresses, serviceEnvironment } from '../settings/environment.ts'
+import { NATS_ADMIN, natsUsers } from '../supervisor/process-specs.ts'
+import { recordOf } from '../record-of.ts'
+import { makeSecrets, SCHEMA_OWNERS, type Secrets } from '../settings/secrets.ts'
+import { type Environments, START, startServices } from './services-in-process.ts'
+import { readGivenSettings } from '../settings/settings.ts'
+
+const READY_MS = 60_000
+
+export interface SystemOptions {
+  /** An administrator's URL of the database to live in; without it an embedded Postgres is started. */
+  readonly adminUrl?: string | undefined
+  /** One password for all roles. Roles belong to the whole Postgres server, so systems that share one must agree. */
+  readonly rolePassword?: string | undefined
+  /** A script of the offline model (OFFLINE_MODEL__SCRIPT). */
+  readonly script?: string | undefined
+  /** 0, the default: everything at once. */
+  readonly tokensPerSecond?: number | undefined
+  /** Settings for all services, as a user would set them. */
+  readonly env?: NodeJS.ProcessEnv | undefined
+  readonly logger?: Logger | undefined
+}
+
+/** One part that a test stops and starts. */
+export interface Part {
+  stop(): Promise<void>
+  start(): Promise<void>
+}
+
+export interface System extends AsyncDisposable {
+  readonly api: string
+  readonly rootApiKey: string
+  readonly adminUrl: string
+  readonly natsAdminUrl: string
+  readonly modelUrl: string
+  readonly indexDir: string
+  natsUrlOf(service: ServiceName): string
+  databaseUrlOf(owner: SchemaOwner): string
+  readonly services: Readonly<Record<ServiceName, Part>>
+  readonly nats: Part & {
+    /** Only while it is stopped. */
+    deleteStore(): Promise<void>
+  }
+}
+
+/** The whole system in this process, with a nats-server and an offline model of its own, ready to be called over HTTP. */
+export async function startSystem(options: SystemOptions = {}): Promise<System> {
+  await using stack = new AsyncDisposableStack()
+  const logger = options.logger ?? silentLogger()
+  const dir = await mkdtemp(join(tmpdir(), 'youworker-system-'))
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
+  const made = await makeSecrets()
+  const secrets = options.rolePassword === undefined ? made : withRolePassword(made, options.rolePassword)
+  const [adminUrl, nats, modelUrl] = await Promise.all([
+    options.adminUrl ?? startOwnPostgres(stack, dir, secrets),
+    startOwnNats(stack, dir, secrets),
+    startModel(stack, options, logger),
+  ])
+  await migrateAll({ adminUrl, passwords: secrets.role_passwords, logger })
+
+  const [apiPort, toolsPort] = [await freePort(), await freePort()]
+  const api = `http://127.0.0.1:${apiPort}`
+  const databaseUrlOf = (owner: SchemaOwner) => roleUrl(adminUrl, owner, secrets.role_passwords[owner])
+  const natsUrlOf = (service: ServiceName) => `nats://${service}:${secrets.nats_passwords[service]}@127.0.0.1:${nats.port}`
+  const addresses = { adminUrl, natsUrlOf, modelUrl, toolsUrl: `http://127.0.0.1:${toolsPort}`, indexDir: join(dir, 'index') }
+  const environments = environmentsOf(addresses, { apiPort, toolsPort }, secrets, databaseUrlOf, options.env)
+  const services = await startParts(stack, environments, logger)
+  const owned = stack.move()
+  return {
+    api,
+    adminUrl,
+    modelUrl,
+    natsUrlOf,
+    databaseUrlOf,
+    services,
+    nats,
+    indexDir: addresses.indexDir,
+    rootApiKey: environments.auth['SECURITY__ROOT_API_KEY'] ?? '',
+    natsAdminUrl: `nats://${NATS_ADMIN}:${secrets.nats_password}@127.0.0.1:${nats.port}`,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+const withRolePassword = (secrets: Secrets, password: string): Secrets => ({
+  ...secrets,
+  role_passwords: recordOf(SCHEMA_OWNERS, () => password),
+})
+
+async function startOwnPostgres(stack: AsyncDisposableStack, dir: string, secrets: Secrets): Promise<string> {
+  const settings = { fsync: 'off', full_page_writes: 'off' }
+  const options = { dataDir: join(dir, 'postgres'), port: await freePort(), password: secrets.postgres_password, settings }
+  return stack.use(await startPostgres(options)).adminUrl
+}
+
+async function startOwnNats(
+  stack: AsyncDisposableStack,
+  dir: string,
+  secrets: Secrets,
+): Promise<System['nats'] & { port: number }> {
+  const { path } = await findNatsServer()
+  const options = {
+    binary: path,
+    dir: join(dir, 'nats'),
+    port: await freePort(),
+    users: natsUsers(secrets),
+    logFile: join(dir, 'nats.log'),
+  }
+  let server: EmbeddedNats | undefined = await startNats(options)
+  const stop = async () => {
+    await server?.stop()
+    server = undefined
+  }
+  stack.defer(stop)
+  return {
+    port: options.port,
+    stop,
+    async start() {
+      server ??= await startNats(options)
+    },
+    async deleteStore() {
+      if (server) throw new Error('stop NATS before its store is deleted')
+      await rm(options.dir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startModel(
+  stack: AsyncDisposableStack,
+  { script, tokensPerSecond = 0 }: SystemOptions,
+  logger: Logger,
+): Promise<string> {
+  const [{ startOfflineModel }, { Env }] = await Promise.all([
+    import('@youworker/offline-model/app'),
+    import('@youworker/offline-model/config'),
+  ])
+  const env = {
+    OFFLINE_MODEL__PORT: '0',
+    OFFLINE_MODEL__TOKENS_PER_SECOND: String(tokensPerSecond),
+    OFFLINE_MODEL__SCRIPT: script,
+  }
+  const model = stack.use(await startOfflineModel(readEnv(Env, env), { logger }))
+  return model.url
+}
+
+function environmentsOf(
+  addresses: SystemAddresses,
+  { apiPort, toolsPort }: { apiPort: number; toolsPort: number },
+  secrets: Secrets,
+  databaseUrl: (owner: SchemaOwner) => string,
+  env: NodeJS.ProcessEnv | undefined,
+): Environments {
+  const given = readGivenSettings({ APP_ENV: 'test', ...env })
+  const own: Readonly<Partial<Record<ServiceName, number>>> = { gateway: apiPort, tools: toolsPort }
+  return recordOf(SERVICES, (service) =>
+    serviceEnvironment(service, addresses, { health: 0, own: own[service] }, { given, secrets, databaseUrl }),
+  )
+}
+
+async function startParts(stack: AsyncDisposableStack, environments: Environments, logger: Logger): Promise<System['services']> {
+  const running: Partial<Record<ServiceName, Service>> = await startServices(environments, logger)
+  const parts = recordOf(SERVICES, (name): Part => {
+    const stop = async () => {
+      const service = running[name]
+      delete running[name]
+      await service?.[Symbol.asyncDispose]()
+    }
+    const start = async () => {
+      running[name] ??= await START[name](environments[name], logger.child({ service: name }))
+      await untilReady(name, running[name])
+    }
+    return { stop, start }
+  })
+  stack.defer(async () => {
+    await parts.gateway.stop()
+    await Promise.allSettled(SERVICES.map((name) => parts[name].stop()))
+  })
+  await Promise.all(SERVICES.map((name) => parts[name].start()))
+  return parts
+}
+
+async function untilReady(name: ServiceName, { checks }: Service): Promise<void> {
+  for (const until = Date.now() + READY_MS; ; await sleep(50)) {
+    const outcomes = await Promise.allSettled(Object.values(checks).map((check) => check()))
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (!failed) return
+    if (Date.now() > until) throw new Error(`${name} was not ready after ${READY_MS / 1000} s`, { cause: failed.reason })
+  }
+}

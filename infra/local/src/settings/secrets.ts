@@ -1,0 +1,65 @@
+import { generateKeyPair, randomBytes } from 'node:crypto'
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { SCHEMAS, SERVICES, type SchemaOwner } from '@youworker/contracts/topology/topology'
+import { z } from 'zod'
+import { recordOf } from '../record-of.ts'
+import { StartError } from './start-error.ts'
+
+const generate = promisify(generateKeyPair)
+const random = (): string => randomBytes(32).toString('base64url')
+// `Object.keys` forgets which keys.
+export const SCHEMA_OWNERS = Object.keys(SCHEMAS) as SchemaOwner[]
+
+const Secrets = z.object({
+  root_api_key: z.string(),
+  jwt_private_key: z.string(),
+  message_key: z.string(),
+  csrf_secret: z.string(),
+  postgres_password: z.string(),
+  nats_password: z.string(),
+  role_passwords: z.record(z.enum(SCHEMA_OWNERS), z.string()),
+  nats_passwords: z.record(z.enum(SERVICES), z.string()),
+})
+export type Secrets = z.infer<typeof Secrets>
+
+/** Made once per data folder and kept in a file that only its owner may read. */
+export async function readSecrets(file: string): Promise<Secrets> {
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) return writeSecrets(file)
+  await chmod(file, 0o600)
+  const parsed = Secrets.safeParse(parseJson(text))
+  if (parsed.success) return parsed.data
+  throw new StartError(
+    `${file} is damaged: ${z.prettifyError(parsed.error)}\nPut back a copy of it, or start anew with --reset (this erases the data).`,
+  )
+}
+
+export async function makeSecrets(): Promise<Secrets> {
+  const { privateKey } = await generate('rsa', { modulusLength: 2048 })
+  return {
+    root_api_key: `yw_${random()}`,
+    jwt_private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    message_key: random(),
+    csrf_secret: random(),
+    postgres_password: random(),
+    nats_password: random(),
+    role_passwords: recordOf(SCHEMA_OWNERS, random),
+    nats_passwords: recordOf(SERVICES, random),
+  }
+}
+
+async function writeSecrets(file: string): Promise<Secrets> {
+  const secrets = await makeSecrets()
+  await writeFile(`${file}.new`, `${JSON.stringify(secrets, undefined, 2)}\n`, { mode: 0o600 })
+  await rename(`${file}.new`, file)
+  return secrets
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

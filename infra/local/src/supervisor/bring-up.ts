@@ -1,0 +1,185 @@
+import { mkdir, rename, stat } from 'node:fs/promises'
+import { createLogger } from '@youworker/runtime/logger'
+import { choosePorts } from './ports.ts'
+import { secretValue } from '../settings/environment.ts'
+import { type Endpoints, writeEndpoints } from './endpoints.ts'
+import type { DataDir } from '../settings/paths.ts'
+import { modelSpec, NATS_ADMIN, natsSpec, type Plan, postgresSpec, serviceSpecs, singleProcessSpec } from './process-specs.ts'
+import { type Print, seconds } from '../print.ts'
+import { readSecrets } from '../settings/secrets.ts'
+import type { GivenSettings } from '../settings/settings.ts'
+import type { RunCommand } from '../settings/start-arguments.ts'
+import { StartError } from '../settings/start-error.ts'
+import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
+import { waitUntilReady } from './wait-until-ready.ts'
+
+/** Together below 5 s, the longest that Ctrl+C may take. */
+const GRACE_MS = { services: 3_500, servers: 400 } as const
+const LARGEST_LOG = 10 * 1024 * 1024
+
+export interface RunningSystem {
+  readonly endpoints: () => Endpoints
+  readonly processes: readonly SupervisedProcess[]
+  /** Restarts what the name means; without a number all replicas. Returns the names, none when unknown. */
+  restart(name: string): Promise<string[]>
+  stop(): Promise<void>
+}
+
+interface BringUpOptions {
+  readonly command: RunCommand
+  readonly data: DataDir
+  readonly given: GivenSettings
+  readonly print: Print
+  readonly signal: AbortSignal
+}
+
+/** Starts everything in order and waits until all of it is ready. What was started is ended again when that fails. */
+export async function bringUp({ command, data, given, print, signal }: BringUpOptions): Promise<RunningSystem> {
+  const plan = await makePlan(command, data, given, print)
+  const processes: SupervisedProcess[] = []
+  let isUp = false
+  let stopping: Promise<void> | undefined
+  const endpoints = () => describe(plan, processes)
+  const onPid = () => isUp && void writeEndpoints(data.endpoints, endpoints()).catch(() => {})
+  const start = async (spec: ProcessSpec) => {
+    const supervised = new SupervisedProcess(spec, { print, onPid })
+    processes.push(supervised)
+    await rotateLog(data.log(spec.name))
+    await supervised.start().catch((cause: unknown) => {
+      throw new StartError(`${spec.name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    })
+    signal.throwIfAborted()
+    return supervised
+  }
+  const stop = () => (stopping ??= stopAll(processes))
+  const system: RunningSystem = { endpoints, processes, stop, restart: (name) => restart(processes, name) }
+  try {
+    const model = given.ollamaUrl === undefined ? start(modelSpec(plan)) : undefined
+    await allOrFirstError([startDatabase(plan, start), startNatsServer(plan, start), ...(model ? [model] : [])])
+    const began = performance.now()
+    const specs = command.singleProcess ? [singleProcessSpec(plan)] : serviceSpecs(plan)
+    print(`Services: starting ${command.singleProcess ? 'all in one process' : `${specs.length} processes`} …`)
+    await allOrFirstError(specs.map(start))
+    await allOrFirstError(processes.map((supervised) => waitUntilReady(supervised, data, signal)))
+    print(`Services: all ready (${seconds(performance.now() - began)})`)
+    processes.sort((a, b) => rank(a) - rank(b))
+    isUp = true
+    await writeEndpoints(data.endpoints, endpoints())
+    return system
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function makePlan(command: RunCommand, data: DataDir, given: GivenSettings, print: Print): Promise<Plan> {
+  await mkdir(data.logs, { recursive: true, mode: 0o700 })
+  await mkdir(data.index, { recursive: true, mode: 0o700 })
+  const [secrets, ports, { roleUrl }] = await Promise.all([
+    readSecrets(data.secrets),
+    choosePorts(command.replicas, given.env, print),
+    import('@youworker/database/schema/migrate'),
+  ])
+  const adminUrl =
+    given.adminUrl ??
+    `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`
+  return {
+    data,
+    given,
+    secrets,
+    ports,
+    print,
+    databaseUrl: (owner) => roleUrl(adminUrl, owner, secrets.role_passwords[owner]),
+    addresses: {
+      adminUrl,
+      natsUrlOf: (service) => given.natsUrl ?? `nats://${service}:${secrets.nats_passwords[service]}@127.0.0.1:${ports.nats}`,
+      modelUrl: given.ollamaUrl ?? `http://127.0.0.1:${ports.model.own}`,
+      toolsUrl: '',
+      indexDir: data.index,
+    },
+  }
+}
+
+type Start = (spec: ProcessSpec) => Promise<SupervisedProcess>
+
+async function startDatabase(plan: Plan, start: Start): Promise<void> {
+  const { addresses, given, secrets, print } = plan
+  const began = performance.now()
+  if (given.adminUrl === undefined) {
+    await start(postgresSpec(plan))
+    print(`Postgres: up on port ${plan.ports.postgres} (${seconds(performance.now() - began)})`)
+  } else print(`Postgres: yours, at ${new URL(given.adminUrl).host}`)
+  const migrating = performance.now()
+  const { migrateAll } = await import('@youworker/database/schema/migrate')
+  const { role_passwords: passwords } = secrets
+  await migrateAll({ adminUrl: addresses.adminUrl, passwords, logger: createLogger({ name: 'migrate', level: 'warn' }) }).catch(
+    (cause: unknown) => {
+      throw new StartError(
+        `The database could not be migrated: ${cause instanceof Error ? cause.message : String(cause)}${
+          given.adminUrl === undefined ? '' : '\nIs DATABASE__ADMIN_URL right, and may its user make roles and schemas?'
+        }`,
+        { cause },
+      )
+    },
+  )
+  print(`Postgres: tables are up to date (${seconds(performance.now() - migrating)})`)
+}
+
+async function startNatsServer(plan: Plan, start: Start): Promise<void> {
+  const began = performance.now()
+  if (plan.given.natsUrl !== undefined) {
+    plan.print('NATS: yours, from NATS__URL. All services use its one user, so per-service permissions are off.')
+    return
+  }
+  await start(natsSpec(plan))
+  plan.print(`NATS: up on port ${plan.ports.nats} (${seconds(performance.now() - began)})`)
+}
+
+function describe({ addresses, given, ports, secrets }: Plan, processes: readonly SupervisedProcess[]): Endpoints {
+  return {
+    api: `http://127.0.0.1:${ports.services.gateway[0]?.own}`,
+    nats: given.natsUrl ?? `nats://${NATS_ADMIN}:${secrets.nats_password}@127.0.0.1:${ports.nats}`,
+    postgres: addresses.adminUrl,
+    root_api_key: secretValue('SECURITY__ROOT_API_KEY', given, secrets),
+    processes: processes.map(({ spec, pid }) => ({
+      name: spec.name,
+      pid: pid ?? null,
+      ...(spec.healthUrl === undefined ? {} : { health_url: spec.healthUrl }),
+      ...(spec.url === undefined ? {} : { url: spec.url }),
+    })),
+  }
+}
+
+/** The order people read: what all others need first. */
+function rank({ spec: { name } }: SupervisedProcess): number {
+  const at = ['postgres', 'nats', 'offline-model'].indexOf(name)
+  return at === -1 ? 3 : at
+}
+
+const isServer = ({ spec }: SupervisedProcess): boolean => spec.name === 'postgres' || spec.name === 'nats'
+
+/** First who uses the servers, then the servers. */
+async function stopAll(processes: readonly SupervisedProcess[]): Promise<void> {
+  await Promise.all(processes.filter((one) => !isServer(one)).map((one) => one.stop(GRACE_MS.services)))
+  await Promise.all(processes.filter(isServer).map((one) => one.stop(GRACE_MS.servers)))
+}
+
+async function restart(processes: readonly SupervisedProcess[], name: string): Promise<string[]> {
+  const meant = processes.filter(({ spec }) => spec.name === name || spec.name.replace(/\.\d+$/, '') === name)
+  await Promise.all(meant.map((one) => one.restart(isServer(one) ? 2_000 : GRACE_MS.services)))
+  return meant.map(({ spec }) => spec.name)
+}
+
+/** Waits for all even when one fails, so that nothing is still starting when the rest is stopped. */
+async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((outcome) => outcome.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+async function rotateLog(file: string): Promise<void> {
+  const size = await stat(file).then(
+    (found) => found.size,
+    () => 0,
+  )
+  if (size > LARGEST_LOG) await rename(file, `${file}.1`)
+}

@@ -1,0 +1,147 @@
+import { join } from 'node:path'
+import { permissionsOf } from '@youworker/contracts/topology/permissions'
+import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
+import { findNatsServer, startNats } from '@youworker/embedded/nats'
+import { startPostgres } from '@youworker/embedded/postgres'
+import type { DatabaseUrl } from '../settings/database-url.ts'
+import { type SystemAddresses, serviceEnvironment, withoutSecrets } from '../settings/environment.ts'
+import { startNodeProcess } from './node-process.ts'
+import { type DataDir, ROOT } from '../settings/paths.ts'
+import type { SystemPorts } from './ports.ts'
+import { recordOf } from '../record-of.ts'
+import type { Print } from '../print.ts'
+import type { Secrets } from '../settings/secrets.ts'
+import type { GivenSettings } from '../settings/settings.ts'
+import type { ProcessSpec, Running } from './supervised-process.ts'
+
+export interface Plan {
+  readonly data: DataDir
+  readonly ports: SystemPorts
+  readonly secrets: Secrets
+  readonly given: GivenSettings
+  readonly addresses: SystemAddresses
+  readonly databaseUrl: DatabaseUrl
+  readonly print: Print
+}
+
+export const NATS_ADMIN = 'admin'
+
+export function postgresSpec({ data, ports, secrets, print }: Plan): ProcessSpec {
+  return {
+    name: 'postgres',
+    launch: async () =>
+      asRunning(
+        await startPostgres({
+          dataDir: data.postgres,
+          port: ports.postgres,
+          password: secrets.postgres_password,
+          logFile: data.log('postgres'),
+          onProgress: print,
+        }),
+      ),
+  }
+}
+
+export function natsSpec({ data, ports, secrets, print }: Plan): ProcessSpec {
+  return {
+    name: 'nats',
+    async launch() {
+      const { path } = await findNatsServer({ onProgress: print })
+      return asRunning(
+        await startNats({ binary: path, dir: data.nats, port: ports.nats, users: natsUsers(secrets), logFile: data.log('nats') }),
+      )
+    },
+  }
+}
+
+/** An administrator, and per service a user who may do what the contracts say. */
+export function natsUsers(secrets: Secrets): Parameters<typeof startNats>[0]['users'] {
+  return [
+    { user: NATS_ADMIN, password: secrets.nats_password },
+    ...SERVICES.map((service) => ({
+      user: service,
+      password: secrets.nats_passwords[service],
+      permissions: permissionsOf(service),
+    })),
+  ]
+}
+
+export function modelSpec({ data, ports, given }: Plan): ProcessSpec {
+  const { own, health } = ports.model
+  return {
+    name: 'offline-model',
+    healthUrl: readyUrl(health),
+    url: `http://127.0.0.1:${own}`,
+    launch: () =>
+      startNodeProcess({
+        script: join(ROOT, 'infra/offline-model/src/main.ts'),
+        env: {
+          ...withoutSecrets(given.env),
+          OFFLINE_MODEL__PORT: String(own),
+          HEALTH__PORT: String(health),
+          SHUTDOWN__GRACE_MS: '500',
+        },
+        logFile: data.log('offline-model'),
+        cwd: ROOT,
+      }),
+  }
+}
+
+export function serviceSpecs(plan: Plan): ProcessSpec[] {
+  return SERVICES.flatMap((service) =>
+    plan.ports.services[service].map((ports, index): ProcessSpec => {
+      const name = `${service}.${index + 1}`
+      return {
+        name,
+        healthUrl: readyUrl(ports.health),
+        url: ports.own === undefined ? undefined : `http://127.0.0.1:${ports.own}`,
+        launch: () =>
+          startNodeProcess({
+            script: join(ROOT, `services/${service}/src/main.ts`),
+            env: environmentOf(plan, service, index),
+            logFile: plan.data.log(name),
+            cwd: ROOT,
+          }),
+      }
+    }),
+  )
+}
+
+/** All services in one Node process. */
+export function singleProcessSpec(plan: Plan): ProcessSpec {
+  const name = 'youworker.1'
+  const [gateway] = plan.ports.services.gateway
+  const health = gateway?.health ?? 0
+  return {
+    name,
+    healthUrl: readyUrl(health),
+    url: `http://127.0.0.1:${gateway?.own}`,
+    launch: () =>
+      startNodeProcess({
+        script: join(ROOT, 'infra/local/src/in-process/single-process.ts'),
+        env: {
+          ...withoutSecrets(plan.given.env),
+          SHUTDOWN__GRACE_MS: '3000',
+          HEALTH__PORT: String(health),
+          SYSTEM__ENVIRONMENTS: JSON.stringify(recordOf(SERVICES, (service) => environmentOf(plan, service, 0))),
+        },
+        logFile: plan.data.log(name),
+        cwd: ROOT,
+      }),
+  }
+}
+
+function environmentOf(plan: Plan, service: ServiceName, index: number): NodeJS.ProcessEnv {
+  const { given, secrets, databaseUrl, ports } = plan
+  const replica = ports.services[service][index]
+  const tools = ports.services.tools[index % ports.services.tools.length]
+  const addresses = { ...plan.addresses, toolsUrl: `http://127.0.0.1:${tools?.own}` }
+  return serviceEnvironment(service, addresses, replica ?? { health: 0 }, { given, secrets, databaseUrl })
+}
+
+const readyUrl = (port: number): string => `http://127.0.0.1:${port}/health/ready`
+
+/** The servers stop in steps, each harder than the one before. */
+function asRunning(server: { pid: number; exited: Running['exited']; stop(stepMs?: number): Promise<void> }): Running {
+  return { pid: server.pid, exited: server.exited, stop: (graceMs) => server.stop(graceMs) }
+}
