@@ -1,3 +1,4 @@
+import { cleanText, cutText } from '@youworker/runtime/text'
 import { parsePassages } from './passages.ts'
 import { quotesFor } from './quote.ts'
 import type { ChatRequest, Message, ToolCall } from './wire.ts'
@@ -53,7 +54,7 @@ function answerTo(conversation: readonly Message[], tools: readonly string[]): R
   if (clock !== undefined && ASKS_FOR_NOW.some((pattern) => pattern.test(question))) return call(clock, {})
   const search = tools.find((name) => SEARCH_TOOL.test(name))
   if (search !== undefined && question.trim() !== '')
-    return call(search, { query: question.trim().slice(0, LONGEST_QUERY).toWellFormed() })
+    return call(search, { query: cleanText(question.trim(), { max: LONGEST_QUERY }) })
   return say(INTRODUCTION)
 }
 
@@ -71,7 +72,7 @@ function fromTools(question: string, results: readonly Message[]): string {
   const searched = results.filter(isSearchResult)
   const told = results
     .filter((result) => !isSearchResult(result))
-    .map(({ content }) => shorten(content.trim()))
+    .map(({ content }) => cutText(content.trim(), LONGEST_RESULT, ' …'))
     .filter((text) => text !== '')
   const quotes = quotesFor(
     question,
@@ -87,9 +88,6 @@ const isSearchResult = ({ tool_name, content }: Message): boolean => {
   if (content.startsWith('Error:')) return false
   return tool_name === undefined ? parsePassages(content).length > 0 : SEARCH_TOOL.test(tool_name)
 }
-
-const shorten = (text: string): string =>
-  text.length <= LONGEST_RESULT ? text : `${text.slice(0, LONGEST_RESULT).toWellFormed()} …`
 
 /** What of `full` comes after `begun`. A beginning that was changed on the way is found again by its end. */
 export function restOf(full: string, begun: string): string {

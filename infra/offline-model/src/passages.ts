@@ -1,3 +1,5 @@
+import { cutText } from '@youworker/runtime/text'
+
 /** One hit of a knowledge_search as the agent hands it over: `[n] title, p. N`, then its text. */
 export interface Passage {
   readonly n: number
@@ -118,6 +120,6 @@ function split(text: string): string[] {
 
 function shorten(sentence: string): string {
   if (sentence.length <= LONGEST) return sentence
-  const cut = sentence.slice(0, LONGEST).toWellFormed()
+  const cut = cutText(sentence, LONGEST)
   return `${cut.slice(0, cut.lastIndexOf(' ') > 0 ? cut.lastIndexOf(' ') : LONGEST)} …`
 }

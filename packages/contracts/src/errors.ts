@@ -105,3 +105,26 @@ export const ErrorBody = z
   })
   .meta({ id: 'Error' })
 export type ErrorBody = z.infer<typeof ErrorBody>
+
+const TYPE_OF_STATUS: Readonly<Record<number, ErrorBody['error']['type']>> = {
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  429: 'rate_limit_error',
+}
+/** Published clients look for these words. */
+const UNAUTHENTICATED = 'Not authenticated'
+
+export function errorBody({ code, message, details }: AppError, correlation_id: string): ErrorBody {
+  const status = ERROR_STATUS[code]
+  return {
+    error: {
+      message: code === 'NOT_AUTHENTICATED' && !message.includes(UNAUTHENTICATED) ? `${UNAUTHENTICATED}. ${message}` : message,
+      type: TYPE_OF_STATUS[status] ?? (status >= 500 ? 'server_error' : 'invalid_request_error'),
+      param: details?.[0]?.field || null,
+      code,
+      ...(details === undefined ? {} : { details: [...details] }),
+      correlation_id,
+    },
+  }
+}

@@ -14,17 +14,14 @@ export const LIMITS = {
   listRows: 200,
   /** Files of one ingestion run. */
   runFiles: 200,
+  /** Characters of an idempotency key. */
+  idempotencyKey: 200,
 } as const
 
-/** Longest waits, one constant per kind, in ms. */
+/** Deadlines of requests, in ms. */
 export const WAIT = {
   /** Default deadline of a NATS request. */
   request: 5_000,
   /** Deadline of requests that embed, search or move pieces of files. */
   slowRequest: 10_000,
-  /** How long a job's lease lasts without a heartbeat. */
-  lease: 9_000,
-  heartbeat: 3_000,
-  /** How long a stopping process waits for running work. */
-  grace: 8_000,
 } as const

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
 import type { Transaction } from 'kysely'
 import type { SystemTables } from './schema/system-tables.ts'
-
-const MAX_KEY = 255
 
 interface Call {
   readonly user_id: string
@@ -28,8 +27,11 @@ export class Idempotency {
    */
   async once<T>({ user_id, subject, key, request }: Call, work: () => Promise<T>): Promise<T> {
     if (key === undefined) return work()
-    if (key === '' || key.length > MAX_KEY || /\p{Cc}/u.test(key)) {
-      throw new AppError('VALIDATION_ERROR', `An idempotency key has 1 to ${MAX_KEY} characters and no control characters`)
+    if (key === '' || key.length > LIMITS.idempotencyKey || /\p{Cc}/u.test(key)) {
+      throw new AppError(
+        'VALIDATION_ERROR',
+        `An idempotency key has 1 to ${LIMITS.idempotencyKey} characters and no control characters`,
+      )
     }
     const id = { user_id, subject, key: key.toWellFormed() }
     const request_hash = hashOf(request)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { GRACE_MS } from './settled-within.ts'
 
 /** Names every missing or bad setting at once. */
 export class ConfigError extends Error {
@@ -21,7 +22,7 @@ export const processEnv = {
   HEALTH__PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   HEALTH__HOST: z.string().default('127.0.0.1'),
   /** How long a stopping process waits for running work, in ms. */
-  SHUTDOWN__GRACE_MS: z.coerce.number().int().min(0).max(60_000).default(8_000),
+  SHUTDOWN__GRACE_MS: z.coerce.number().int().min(0).max(60_000).default(GRACE_MS),
 }
 
 /** A published `.env` of the Python system says `postgresql+asyncpg://`. */

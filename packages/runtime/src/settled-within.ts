@@ -1,3 +1,6 @@
+/** How long a stopping process waits for running work, unless a setting says otherwise. In ms. */
+export const GRACE_MS = 8_000
+
 /** Waits for the end of `work`, good or bad, but no longer than `ms`. Tells whether it ended in time. */
 export async function settledWithin(ms: number, work: PromiseLike<unknown>): Promise<boolean> {
   const late = Promise.withResolvers<false>()

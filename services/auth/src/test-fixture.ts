@@ -2,12 +2,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
-import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { AccountService } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
-import type { Caller, CallContext } from './services/caller.ts'
+import type { Caller } from '@youworker/messaging/requests/context'
+import { testCaller } from '@youworker/messaging/requests/test-context'
 import { CredentialService } from './services/tokens/credential-service.ts'
 import { GrantService } from './services/tokens/grant-service.ts'
 import { RevocationService } from './services/tokens/revocation-service.ts'
@@ -26,14 +26,6 @@ const { privateKey } = generateKeyPairSync('rsa', {
 })
 
 export const ROOT_KEY = 'root-key-of-the-tests'
-
-export const context = (extra: Partial<CallContext> = {}): CallContext => ({
-  correlationId: newCorrelationId(),
-  traceparent: newTraceparent(),
-  signal: AbortSignal.timeout(60_000),
-  idempotencyKey: undefined,
-  ...extra,
-})
 
 /** auth's services on a database of its own, and an administrator who may do what the service may not. */
 export async function openTestAuth() {
@@ -67,7 +59,7 @@ export async function openTestAuth() {
     admin: admin.kysely,
     async root(): Promise<Caller> {
       const { user, sid } = await services.credentials.exchange('api_key', ROOT_KEY)
-      return { user_id: user.id, sid, is_root: user.is_root }
+      return testCaller(user.id, { sid, is_root: user.is_root })
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

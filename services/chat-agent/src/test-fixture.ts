@@ -12,7 +12,8 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { createAgent } from './agent.ts'
 import { Env } from './config.ts'
-import type { UserContext } from './services/runs/ports.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 
 /** What auth would say; the whole system's tests have the real one. */
 class TestGrants {
@@ -90,13 +91,7 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
 
 type WorkerOptions = Parameters<typeof startWorker>[0]
 
-export const contextOf = (user_id: string, change: Partial<UserContext> = {}): UserContext => ({
-  caller: { user_id, sid: user_id, token: 'x' },
-  correlationId: randomUUID(),
-  traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
-  idempotencyKey: undefined,
-  ...change,
-})
+export const contextOf = (user_id: string, change: Partial<UserContext> = {}): UserContext => testUserContext(user_id, change)
 
 export const chat = (input: object): ChatInput => ChatInput.parse(input)
 

@@ -2,11 +2,11 @@ import { AppError } from '@youworker/contracts/errors'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
-import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
-import type { UserContext } from './services/user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
 import { OwnGroups } from './services/own-groups.ts'
@@ -38,14 +38,7 @@ class Users implements UserDirectory {
 }
 
 /** The context of a request by this user. */
-export const as = (user_id: string, idempotencyKey?: string): UserContext => ({
-  caller: { user_id, token: 'unused' },
-  correlationId: newCorrelationId(),
-  traceparent: newTraceparent(),
-  deadline: Date.now() + 60_000,
-  signal: AbortSignal.timeout(60_000),
-  idempotencyKey,
-})
+export const as = (user_id: string, idempotencyKey?: string): UserContext => testUserContext(user_id, { idempotencyKey })
 
 /** group's services on a database of its own. */
 export async function openTestGroup() {

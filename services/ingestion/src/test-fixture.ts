@@ -20,7 +20,8 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { runJob } from './jobs/run-job.ts'
-import type { UserContext } from './services/user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 import type { Embedder } from './services/search/embedding-service.ts'
 import { createServices } from './services/ingestion-services.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
@@ -34,9 +35,7 @@ export interface TestUser extends UserContext {
 }
 
 export function testUser(id = newId(), idempotencyKey?: string): TestUser {
-  const caller = { user_id: id, token: `token-of-${id}` }
-  const { signal } = new AbortController()
-  return { id, caller, correlationId: 'test', traceparent: '', deadline: Date.now() + 60_000, signal, idempotencyKey }
+  return { id, ...testUserContext(id, { idempotencyKey }) }
 }
 
 export type Fixture = Awaited<ReturnType<typeof startFixture>>

@@ -10,6 +10,7 @@ import { ownHosts } from './routes/own-hosts.ts'
 import { createToolRoutes } from './routes/tool-routes.ts'
 import { datetimeServer } from './servers/datetime-server.ts'
 import { semanticServer } from './servers/semantic-server.ts'
+import type { ToolServers } from './servers/tool.ts'
 import { KnowledgeService } from './services/knowledge-service.ts'
 
 export interface Tools extends Service {
@@ -23,7 +24,8 @@ export async function startTools(config: Config, { logger }: ServiceContext): Pr
   const documents = createClient(nats, ingestion)
 
   const knowledge = new KnowledgeService({ search: (query, scope) => documents.as(scope).search(query) })
-  const servers = [datetimeServer(Date.now), semanticServer(knowledge)]
+  const byName: ToolServers = { datetime: datetimeServer(Date.now), semantic: semanticServer(knowledge) }
+  const servers = Object.values(byName)
   const hosts = ownHosts(config.TOOLS__HOST, config.TOOLS__URL)
 
   const checks = { nats: natsCheck(nats), keys: () => verifier.check() }

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, isAbsolute, join, relative } from 'node:path'
+import { FILE_EXTENSIONS, mimeOfExtension } from '@youworker/contracts/file-types'
 import { StartError } from '../settings/start-error.ts'
 
-const SUPPORTED = ['.md', '.markdown', '.txt', '.html', '.htm', '.pdf']
 const SKIPPED_FOLDERS = new Set(['node_modules'])
 
 export interface GivenFile {
@@ -31,11 +31,11 @@ export async function collectFiles(paths: readonly string[], cwd: string, { mayB
     }
     const before = found.size
     for await (const file of walk(path)) {
-      if (SUPPORTED.includes(extname(file).toLowerCase())) found.add(file)
+      if (mimeOfExtension(extname(file))) found.add(file)
       else skipped++
     }
     if (found.size === before && !mayBeEmpty)
-      throw new StartError(`${shown(path, cwd)} holds no file that can be read (${SUPPORTED.join(' ')}).`)
+      throw new StartError(`${shown(path, cwd)} holds no file that can be read (${FILE_EXTENSIONS.join(' ')}).`)
   }
   return { files: named([...found], cwd), skipped }
 }

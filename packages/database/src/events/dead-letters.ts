@@ -1,5 +1,5 @@
+import { cleanText } from '@youworker/runtime/text'
 import type { Selectable, Transaction } from 'kysely'
-import { storable } from '../storable.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 type DeadLetterRow = Selectable<SystemTables['dead_letters']>
@@ -24,7 +24,7 @@ export class DeadLetters {
   async add({ envelope_json, reason }: DeadLetter): Promise<void> {
     await this.#db
       .insertInto('dead_letters')
-      .values({ envelope: storable(envelope_json, MAX_ENVELOPE), reason: storable(reason, MAX_REASON) })
+      .values({ envelope: cleanText(envelope_json, { max: MAX_ENVELOPE }), reason: cleanText(reason, { max: MAX_REASON }) })
       .execute()
   }
 

@@ -1,7 +1,7 @@
 import { type Status, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
+import { cleanText } from '@youworker/runtime/text'
 import { type Kysely, type Selectable, sql } from 'kysely'
-import { storable } from '../storable.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 export type JobRow = Selectable<SystemTables['jobs']>
@@ -99,7 +99,7 @@ export class JobRepository {
   ): Promise<void> {
     await this.#write(id, attempt, {
       status,
-      error: error === undefined ? null : storable(error, MAX_ERROR),
+      error: error === undefined ? null : cleanText(error, { max: MAX_ERROR }),
       finished_at: sql<string>`now()`,
       lease_owner: null,
       lease_until: null,

@@ -1,9 +1,8 @@
-import { WAIT } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Kysely } from 'kysely'
 import { CancelRequested, LeaseLost } from './jobs.ts'
-import { type Held, look, type LeaseState, renew } from './leases.ts'
+import { HEARTBEAT_MS, type Held, LEASE_MS, look, type LeaseState, renew } from './leases.ts'
 import { createLoop, type Loop } from './loop.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
@@ -16,7 +15,7 @@ interface HeldJob extends Held {
   confirmedAt: number
 }
 
-/** Keeps the leases of all jobs that one process runs on one database, and subscribes when one is to stop. */
+/** Keeps the leases of all jobs that one process runs on one database, and aborts a job that is to stop. */
 export class LeaseKeeper implements AsyncDisposable {
   /** What this process calls itself in `lease_owner`. */
   readonly owner = newId()
@@ -52,7 +51,7 @@ export class LeaseKeeper implements AsyncDisposable {
     const held = [...this.#held.values()]
     if (held.length === 0) return IDLE_MS
     const now = performance.now()
-    const beats = now - this.#beatAt >= WAIT.heartbeat - LOOK_MS / 2
+    const beats = now - this.#beatAt >= HEARTBEAT_MS - LOOK_MS / 2
     try {
       const states = beats ? await renew(this.#db, this.owner, held) : await look(this.#db, held)
       if (beats) this.#beatAt = now
@@ -74,7 +73,7 @@ export class LeaseKeeper implements AsyncDisposable {
 
   /** Without a word from Postgres for a whole lease, others may have taken over. */
   #dropExpired(): void {
-    const limit = performance.now() - WAIT.lease
+    const limit = performance.now() - LEASE_MS
     for (const { id, abort, confirmedAt } of this.#held.values()) {
       if (confirmedAt < limit) abort.abort(new LeaseLost(`the lease of job ${id} ran out: Postgres did not answer`))
     }

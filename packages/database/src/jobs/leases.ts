@@ -1,4 +1,3 @@
-import { WAIT } from '@youworker/contracts/limits'
 import { retry } from '@youworker/runtime/retry'
 import { type Kysely, sql } from 'kysely'
 import { isUniqueViolation } from '../connection/database-error.ts'
@@ -17,7 +16,11 @@ export interface LeaseState extends Held {
   readonly renewed: boolean
 }
 
-const lease = sql<string>`clock_timestamp() + make_interval(secs => ${sql.lit(WAIT.lease / 1_000)})`
+/** How long a job's lease lasts without a heartbeat, and the pause between heartbeats. Two of them may be lost. In ms. */
+export const LEASE_MS = 9_000
+export const HEARTBEAT_MS = 3_000
+
+const lease = sql<string>`clock_timestamp() + make_interval(secs => ${sql.lit(LEASE_MS / 1_000)})`
 
 /**
  * Takes up to `limit` jobs that wait or whose owner's lease ran out, the oldest first, each under a new attempt number. Of jobs

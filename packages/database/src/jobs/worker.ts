@@ -2,12 +2,12 @@ import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { backoffMs } from '@youworker/runtime/retry'
+import { cleanText } from '@youworker/runtime/text'
 import { CancelRequested, type JobRepository, type JobRow, LeaseLost, Stopping } from './jobs.ts'
 import { sampleJobs } from './job-metrics.ts'
 import { claim, look, release } from './leases.ts'
 import { createLoop, type Loop } from './loop.ts'
 import type { SystemDatabase } from '../connection/open.ts'
-import { storable } from '../storable.ts'
 
 interface JobContext {
   /** Of this ownership: pass it to every write. */
@@ -144,7 +144,7 @@ class JobWorker implements Worker {
     const message = error instanceof Error ? error.message : String(error)
     if (job.attempt >= job.max_attempts || isFinal(error)) return this.#giveUp(job, message)
     const delayMs = backoffMs(job.attempt, RETRY)
-    await release(database.system, job, { delayMs, error: storable(message, 1_000), extraAttempt: false })
+    await release(database.system, job, { delayMs, error: cleanText(message, { max: 1_000 }), extraAttempt: false })
   }
 
   async #giveUp(job: JobRow, reason: string): Promise<void> {

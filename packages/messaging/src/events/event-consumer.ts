@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Event } from '@youworker/contracts/define'
 import { EventEnvelope } from '@youworker/contracts/event-envelope'
-import { WAIT } from '@youworker/contracts/limits'
 import { faultPoint } from '@youworker/runtime/fault-point'
 import type { Logger } from '@youworker/runtime/logger'
 import { backoffMs, retry } from '@youworker/runtime/retry'
-import { settledWithin } from '@youworker/runtime/settled-within'
+import { GRACE_MS, settledWithin } from '@youworker/runtime/settled-within'
 import type { Consumer, ConsumerMessages, JsMsg } from 'nats'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import { describeError } from '../connection/describe-error.ts'
@@ -77,7 +76,7 @@ export class EventConsumer implements AsyncDisposable {
     this.#reconnected?.[Symbol.dispose]()
     void this.#pulling?.close()
     await settledWithin(
-      WAIT.grace,
+      GRACE_MS,
       this.#loop.then(() => Promise.all(this.#running.values())),
     )
   }
@@ -161,7 +160,7 @@ export class EventConsumer implements AsyncDisposable {
     const { logger, deadLetter } = this.#options
     const { subject } = message
     try {
-      await deadLetter({ envelope_json: new TextDecoder().decode(message.data), reason: reason.slice(0, 1_000) })
+      await deadLetter({ envelope_json: new TextDecoder().decode(message.data), reason })
       logger.error({ subject, seq: message.seq, reason }, 'an event went to the dead letters')
       message.ack()
     } catch (error) {

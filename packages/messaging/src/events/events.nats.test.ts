@@ -54,7 +54,7 @@ test('the stream is made once, and events get dense numbers in their order; a re
   })
 })
 
-test('without a stream publishing fails clearly; the publisher subscribes of reconnects', async () => {
+test('without a stream publishing fails clearly; the publisher is told of reconnects', async () => {
   await using h = await fixture()
   await expect(h.publisher.publish([deletion()])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
   let reconnects = 0
@@ -212,7 +212,7 @@ test('a service that wants other events than before gets those too', async () =>
   expect(handled.sort()).toEqual(events.map(({ id }) => id).sort())
 })
 
-test('everyone connected subscribes an event, and a listener with a bug harms nobody', async () => {
+test('everyone connected receives an event, and a listener with a bug harms nobody', async () => {
   await using h = await fixture()
   await h.publisher.stream()
   const other = await h.open()

@@ -77,7 +77,7 @@ export const on = <P extends z.ZodType>(
   handle: (data, envelope) => handle(data as z.output<P>, envelope),
 })
 
-/** Every replica subscribes the event, as long as it is connected: for caches and open streams, never for effects. */
+/** Every replica receives the event, as long as it is connected: for caches and open streams, never for effects. */
 export function subscribeEvent<P extends z.ZodType>(
   nats: NatsConnection,
   event: Event<P>,

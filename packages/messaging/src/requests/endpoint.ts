@@ -28,7 +28,6 @@ interface EndpointParts {
   readonly service: string
 }
 
-const MAX_KEY = 255
 const BUSY = new AppError('SERVICE_UNAVAILABLE', 'Too many requests are running; try again in a second', { retryAfter: 1 })
 
 /** One served request: from the message to exactly one reply. Nothing that happens here may throw into the connection. */
@@ -106,8 +105,8 @@ export class Endpoint {
     if (size > LIMITS.wire) {
       throw new AppError('PAYLOAD_TOO_LARGE', `The request is ${size} bytes; ${LIMITS.wire} fit into one`)
     }
-    if ((call.idempotencyKey?.length ?? 0) > MAX_KEY) {
-      throw new AppError('VALIDATION_ERROR', `An idempotency key has at most ${MAX_KEY} characters`)
+    if ((call.idempotencyKey?.length ?? 0) > LIMITS.idempotencyKey) {
+      throw new AppError('VALIDATION_ERROR', `An idempotency key has at most ${LIMITS.idempotencyKey} characters`)
     }
     if (request.auth !== 'user') return handle(this.#input(message, call), call.context())
     if (call.token === undefined || !verifier) {

@@ -75,7 +75,7 @@ test('JSON and bytes come through with every character, defaults filled in', asy
   expect(Buffer.compare(answer.bytes, bytes.toReversed())).toBe(0)
 })
 
-test('the handler subscribes correlation, trace, deadline and key; a deadline in a scope is the limit of what follows', async () => {
+test('the handler receives correlation, trace, deadline and key; a deadline in a scope is the limit of what follows', async () => {
   const contexts: CallContext[] = []
   await serving({
     echo: async (input, context) => {

@@ -2,11 +2,10 @@ import type { Contract, HandlerInput, HandlerOutput, Request, RequestNames } fro
 import { requestsOf } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { healthContract } from '@youworker/contracts/health'
-import { WAIT } from '@youworker/contracts/limits'
 import { reportHealth } from '@youworker/runtime/health/health-report'
 import type { Logger } from '@youworker/runtime/logger'
 import type { HealthCheck } from '@youworker/runtime/service'
-import { settledWithin } from '@youworker/runtime/settled-within'
+import { GRACE_MS, settledWithin } from '@youworker/runtime/settled-within'
 import type { Service } from 'nats'
 import type { NatsConnection } from '../connection/connect.ts'
 import type { CallContext, Caller, UserContext } from './context.ts'
@@ -110,5 +109,5 @@ async function stop(nats: NatsConnection, service: Service, load: { inFlight: nu
   if (load.inFlight === 0) return
   const idle = Promise.withResolvers<void>()
   load.idle = idle.resolve
-  await settledWithin(WAIT.grace, idle.promise)
+  await settledWithin(GRACE_MS, idle.promise)
 }

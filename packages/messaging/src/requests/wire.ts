@@ -1,4 +1,5 @@
 import { AppError, ERROR_STATUS, type ErrorCode, ErrorDetail } from '@youworker/contracts/errors'
+import { cutText } from '@youworker/runtime/text'
 import { headers, type MsgHdrs } from 'nats'
 import { z } from 'zod'
 
@@ -56,7 +57,7 @@ const WireError = z.object({
 
 export const encodeError = ({ message, details, retryAfter }: AppError): Uint8Array =>
   encodeJson({
-    message: message.slice(0, 4_000),
+    message: cutText(message, 4_000),
     ...(details === undefined ? {} : { details: details.slice(0, 20) }),
     ...(retryAfter === undefined ? {} : { retry_after: retryAfter }),
   })

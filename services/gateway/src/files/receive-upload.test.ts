@@ -136,7 +136,7 @@ test('a file in another field, a field without end and a form cut short are told
   }
 })
 
-test('when a piece cannot be stored, that is what the client subscribes', async () => {
+test('when a piece cannot be stored, that is what the client is told', async () => {
   const form = new FormData()
   form.append('files', new Blob([Buffer.alloc(2 * MB)]), 'a.bin')
   const sent = post(form)

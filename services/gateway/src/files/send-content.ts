@@ -1,9 +1,8 @@
-import { AppError } from '@youworker/contracts/errors'
+import { AppError, errorBody } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { type ByteRange, readRange } from './byte-range.ts'
 import type { Deps } from '../http/deps.ts'
 import type { Exchange } from '../http/request-context.ts'
-import { errorBody } from '../http/error-envelope.ts'
 import { Reply, SENT } from '../http/reply.ts'
 
 interface Content {

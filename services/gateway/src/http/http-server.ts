@@ -9,11 +9,11 @@ import {
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
-import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import { newCorrelationId } from '@youworker/runtime/correlation'
 import type { Api } from './api.ts'
 import { Exchange, type ExchangeSettings } from './request-context.ts'
-import { errorBody, toAppError } from './error-envelope.ts'
+import { toAppError } from './error-envelope.ts'
 import type { SocketServer } from '../web-socket/socket-server.ts'
 
 const HEADERS_MS = 15_000

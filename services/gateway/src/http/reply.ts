@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { type AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { type AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { Exchange } from './request-context.ts'
-import { errorBody, errorHeaders } from './error-envelope.ts'
+import { errorHeaders } from './error-envelope.ts'
 
 /** An answer that needs more than the route's own status and a JSON body. */
 export class Reply {

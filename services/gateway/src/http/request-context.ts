@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { CallOptions, CallScope } from '@youworker/messaging/requests/client'
 import { AppError } from '@youworker/contracts/errors'
+import { LIMITS } from '@youworker/contracts/limits'
 import { newTraceparent } from '@youworker/runtime/correlation'
 import { type Identity, notAuthenticated } from './guards/authenticate.ts'
 import { type AddressList, clientAddress } from './guards/client-address.ts'
@@ -65,8 +66,12 @@ export class Exchange {
   get once(): CallOptions {
     const key = this.incoming.headers['idempotency-key']
     if (key === undefined) return {}
-    if (typeof key === 'string' && /^[\x21-\x7e]{1,200}$/.test(key)) return { idempotencyKey: key }
-    throw new AppError('VALIDATION_ERROR', 'Idempotency-Key takes 1 to 200 printable ASCII characters without blanks')
+    if (typeof key === 'string' && key.length <= LIMITS.idempotencyKey && /^[\x21-\x7e]+$/.test(key))
+      return { idempotencyKey: key }
+    throw new AppError(
+      'VALIDATION_ERROR',
+      `Idempotency-Key takes 1 to ${LIMITS.idempotencyKey} printable ASCII characters without blanks`,
+    )
   }
 
   /** Headers that every answer has, with `more` on top. */

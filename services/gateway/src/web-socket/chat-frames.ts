@@ -1,9 +1,8 @@
 import { MessageText } from '@youworker/contracts/chat-agent'
 import { type RunEntry } from '@youworker/contracts/run-log'
 import { Id } from '@youworker/contracts/common'
-import { AppError } from '@youworker/contracts/errors'
+import { AppError, errorBody } from '@youworker/contracts/errors'
 import { z } from 'zod'
-import { errorBody } from '../http/error-envelope.ts'
 import { parseJson } from '../http/parse-json.ts'
 
 /** What a client may send over the chat socket. */

@@ -1,7 +1,8 @@
 import { AppError } from '@youworker/contracts/errors'
 import { group } from '@youworker/contracts/group'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
-import type { UserContext } from './user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 
 export const groupNotFound = (): AppError => new AppError('GROUP_NOT_FOUND', 'There is no such group among yours.')
 
@@ -29,14 +30,14 @@ export interface Act {
   readonly target_id: string
 }
 
-export function recordAudit(
+export function recordAct(
   { outbox }: Pick<GroupRepositories, 'outbox'>,
   act: Act,
   context: UserContext,
   outcome: 'allowed' | 'denied' = 'allowed',
 ): Promise<void> {
-  const entry = { ...act, outcome, actor_id: context.caller.user_id, correlation_id: context.correlationId }
-  return outbox.add(group.auditRecorded, entry, context)
+  const entry = { ...act, outcome, actor_id: context.caller.user_id }
+  return recordAudit(outbox, group.auditRecorded, entry, context)
 }
 
 /** Runs a privileged act; one that the caller's role does not allow leaves a trace too. */
@@ -45,7 +46,7 @@ export async function audited<T>(uow: GroupUnitOfWork, act: Act, context: UserCo
     return await work()
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_GROUP_ADMIN') {
-      await uow.in([]).write((repos) => recordAudit(repos, act, context, 'denied'))
+      await uow.in([]).write((repos) => recordAct(repos, act, context, 'denied'))
     }
     throw error
   }

@@ -3,8 +3,8 @@ import { group, type Group, type Member } from '@youworker/contracts/group'
 import { LIMITS } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
 import type { GroupUnitOfWork } from '../unit-of-work.ts'
-import { type Act, audited, groupNotFound, recordAudit, requireAdmin } from './access.ts'
-import type { UserContext } from './user-context.ts'
+import { type Act, audited, groupNotFound, recordAct, requireAdmin } from './access.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { type ClaimName, nameKey, type OwnGroups } from './own-groups.ts'
 import { type UserDirectory, withNames } from './user-directory.ts'
 
@@ -45,7 +45,7 @@ export class GroupService {
           await repos.members.add(id, userId, 'admin')
           await repos.outbox.add(group.groupCreated, { group_id: id, user_id: userId }, context)
           await repos.outbox.add(group.memberAdded, { group_id: id, user_id: userId, role: 'admin' }, context)
-          await recordAudit(repos, actOn('group.create', id), context)
+          await recordAct(repos, actOn('group.create', id), context)
           return { group_id: id }
         }),
       ),
@@ -90,7 +90,7 @@ export class GroupService {
         await requireAdmin(repos, groupId, userId)
         await repos.groups.remove(groupId)
         await repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, context)
-        await recordAudit(repos, act, context)
+        await recordAct(repos, act, context)
       }),
     )
   }
@@ -118,7 +118,7 @@ export class GroupService {
       await claim(repos)
       const naming = name === undefined ? {} : { name, name_key: nameKey(name) }
       await repos.groups.update(groupId, { ...naming, ...(description === undefined ? {} : { description }) })
-      await recordAudit(repos, actOn('group.update', groupId), context)
+      await recordAct(repos, actOn('group.update', groupId), context)
     })
   }
 }

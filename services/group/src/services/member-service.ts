@@ -2,8 +2,8 @@ import type { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { group, type Member, Role } from '@youworker/contracts/group'
 import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
-import { type Act, audited, recordAudit, requireAdmin, requireMember } from './access.ts'
-import type { UserContext } from './user-context.ts'
+import { type Act, audited, recordAct, requireAdmin, requireMember } from './access.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import type { OwnGroups } from './own-groups.ts'
 import { GONE, type UserDirectory, withNames } from './user-directory.ts'
 
@@ -44,7 +44,7 @@ export class MemberService {
           const added = await repos.members.add(groupId, user.id, role)
           if (!added) throw new AppError('MEMBERSHIP_EXISTS', 'This user is a member already.')
           await repos.outbox.add(group.memberAdded, { group_id: groupId, user_id: user.id, role }, context)
-          await recordAudit(repos, actOn('member.add', groupId, user.id), context)
+          await recordAct(repos, actOn('member.add', groupId, user.id), context)
           return added
         }),
       )
@@ -63,7 +63,7 @@ export class MemberService {
         if (role !== 'admin') await requireOtherAdmin(repos, groupId, userId)
         await repos.members.setRole(groupId, userId, role)
         await repos.outbox.add(group.memberRoleChanged, { group_id: groupId, user_id: userId, role }, context)
-        await recordAudit(repos, actOn('member.set-role', groupId, userId), context)
+        await recordAct(repos, actOn('member.set-role', groupId, userId), context)
         return { ...present, role }
       })
       return { ...membership, username: names.get(userId) ?? GONE }
@@ -82,7 +82,7 @@ export class MemberService {
         if (role === 'admin') await requireOtherAdmin(repos, groupId, userId)
         await repos.members.remove(groupId, userId)
         await repos.outbox.add(group.memberRemoved, { group_id: groupId, user_id: userId }, context)
-        await recordAudit(repos, act, context)
+        await recordAct(repos, act, context)
       }),
     )
   }

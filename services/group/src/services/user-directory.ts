@@ -1,4 +1,4 @@
-import type { UserContext } from './user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 
 /** Names of users. auth keeps them; nothing of it is stored here. */
 export interface UserDirectory {

@@ -1,23 +1,15 @@
 import { extname } from 'node:path/posix'
+import { FILE_EXTENSIONS, FILE_TYPES, type FileMime, mimeOfExtension } from '@youworker/contracts/file-types'
 import { fileTypeFromBuffer } from 'file-type'
 
 /** How much of a file its kind is judged by. */
 export const HEAD_BYTES = 4_096
 
-const MIME_BY_EXTENSION: Readonly<Record<string, string>> = {
-  '.md': 'text/markdown',
-  '.markdown': 'text/markdown',
-  '.txt': 'text/plain',
-  '.text': 'text/plain',
-  '.html': 'text/html',
-  '.htm': 'text/html',
-  '.pdf': 'application/pdf',
-}
-const SUPPORTED = new Set(Object.values(MIME_BY_EXTENSION))
-const EXTENSIONS = Object.keys(MIME_BY_EXTENSION).join(', ')
+const SUPPORTED: readonly FileMime[] = Object.values(FILE_TYPES)
+const EXTENSIONS = FILE_EXTENSIONS.join(', ')
 
 export type FileVerdict =
-  | { readonly ok: true; readonly mime: string }
+  | { readonly ok: true; readonly mime: FileMime }
   | { readonly ok: false; readonly code: 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_ERROR'; readonly reason: string }
 
 /** Judges a file by its name and its first {@link HEAD_BYTES}; the declared type counts only where the name has no ending. */
@@ -37,11 +29,11 @@ export async function judgeFile(name: string, head: Uint8Array, declaredMime?: s
 
 const unsupported = (reason: string): FileVerdict => ({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE', reason })
 
-function mimeOf(name: string, declaredMime: string | undefined): string | undefined {
-  const extension = extname(name).toLowerCase()
-  if (extension !== '') return MIME_BY_EXTENSION[extension]
+function mimeOf(name: string, declaredMime: string | undefined): FileMime | undefined {
+  const extension = extname(name)
+  if (extension !== '') return mimeOfExtension(extension)
   const declared = declaredMime?.split(';', 1)[0]?.trim().toLowerCase()
-  return declared !== undefined && SUPPORTED.has(declared) ? declared : undefined
+  return SUPPORTED.find((mime) => mime === declared)
 }
 
 /** Readers accept the mark anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13). */

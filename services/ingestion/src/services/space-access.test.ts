@@ -1,16 +1,9 @@
 import { AppError } from '@youworker/contracts/errors'
 import { expect, test } from 'vitest'
-import type { UserContext } from './user-context.ts'
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { SpaceAccess } from './space-access.ts'
 
-const context: UserContext = {
-  caller: { user_id: 'u', token: 't' },
-  correlationId: '',
-  traceparent: '',
-  deadline: 0,
-  signal: new AbortController().signal,
-  idempotencyKey: undefined,
-}
+const context = testUserContext('u')
 
 test('spaces are asked for once, and again after news', async () => {
   let asked = 0

@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import type { UserContext } from './user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 
 const KEEP_MS = 5_000
 const MAX_USERS = 10_000

@@ -1,4 +1,4 @@
-import { AppError, ERROR_STATUS, type ErrorBody } from '@youworker/contracts/errors'
+import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import type { Logger } from '@youworker/runtime/logger'
@@ -101,26 +101,11 @@ async function serveMcp(c: Context<Env>, server: ToolServer, logger: Logger): Pr
   return exchange({ request: c.req.raw, body, server, context, logger })
 }
 
-const TYPES: Readonly<Record<number, ErrorBody['error']['type']>> = {
-  401: 'authentication_error',
-  403: 'permission_error',
-  404: 'not_found_error',
-  500: 'server_error',
-  503: 'server_error',
-}
-
-function failure(c: Context<Env>, { code, message, retryAfter }: AppError): Response {
-  const status = ERROR_STATUS[code]
+function failure(c: Context<Env>, error: AppError): Response {
+  const status = ERROR_STATUS[error.code]
   // Part of the body may be unread; a request that follows on the same connection would wait behind it in vain.
   if (c.req.method === 'POST') c.header('connection', 'close')
   if (status === 401) c.header('www-authenticate', 'Bearer')
-  if (status === 503) c.header('retry-after', String(retryAfter ?? 1))
-  const error = {
-    message,
-    type: TYPES[status] ?? 'invalid_request_error',
-    param: null,
-    code,
-    correlation_id: c.get('correlationId') ?? '',
-  }
-  return c.json({ error } satisfies ErrorBody, status satisfies ContentfulStatusCode)
+  if (status === 503) c.header('retry-after', String(error.retryAfter ?? 1))
+  return c.json(errorBody(error, c.get('correlationId') ?? ''), status satisfies ContentfulStatusCode)
 }

@@ -11,7 +11,7 @@ const LocalTime = z.object({
   day_of_week: z.string(),
 })
 
-export const datetimeServer = (now: () => number): ToolServer => ({
+export const datetimeServer = (now: () => number): ToolServer<'datetime'> => ({
   name: 'datetime',
   tools: [
     defineTool({

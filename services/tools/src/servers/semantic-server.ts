@@ -7,7 +7,7 @@ const { query, collection, tags, group_id, mode } = SearchQuery.shape
 /** Passages a model reads well at once. */
 const TOP_K = 6
 
-export const semanticServer = (knowledge: KnowledgeService): ToolServer => ({
+export const semanticServer = (knowledge: KnowledgeService): ToolServer<'semantic'> => ({
   name: 'semantic',
   tools: [
     defineTool({

@@ -1,3 +1,4 @@
+import type { ToolServerName } from '@youworker/contracts/tool-servers'
 import type { z } from 'zod'
 
 /** For whom and within which request a tool is called. */
@@ -26,10 +27,13 @@ export interface Tool {
 }
 
 /** One built-in MCP server, at `/<name>/mcp`. Its tools change nothing and may be repeated. */
-export interface ToolServer {
-  readonly name: string
+export interface ToolServer<N extends ToolServerName = ToolServerName> {
+  readonly name: N
   readonly tools: readonly Tool[]
 }
+
+/** One for each name of the contract: a missing server is a type error. */
+export type ToolServers = { readonly [N in ToolServerName]: ToolServer<N> }
 
 interface ToolDefinition<I extends z.ZodObject, O extends z.ZodObject> extends Omit<Tool, 'input' | 'output' | 'call'> {
   readonly input: I

@@ -1,9 +1,9 @@
 import { auth, type User } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import { recordAudit } from '../audit/audit.ts'
-import type { Caller, CallContext } from '../caller.ts'
+import type { Caller, CallContext } from '@youworker/messaging/requests/context'
 import { hashPassword } from '../sign-in/password.ts'
 import { newApiKey, sha256 } from '../tokens/secret.ts'
 import type { Slots } from '../sign-in/slots.ts'
@@ -76,7 +76,12 @@ export class AccountService {
     await repos.apiKeys.add({ id: newId(), user_id: user.id, key_hash: sha256(apiKey) })
     await repos.outbox.add(auth.userCreated, { user_id: user.id, is_root: false }, context)
     const target = { target_type: 'user', target_id: user.id }
-    await recordAudit(repos, { actor_id: caller.user_id, action: 'user.create', outcome: 'allowed', ...target }, context)
+    await recordAudit(
+      repos.outbox,
+      auth.auditRecorded,
+      { actor_id: caller.user_id, action: 'user.create', outcome: 'allowed', ...target },
+      context,
+    )
     return user
   }
 
@@ -88,7 +93,7 @@ export class AccountService {
       target_type: 'user',
       target_id: null,
     } as const
-    await this.#uow.in(NO_SPACES).write((repos) => recordAudit(repos, entry, context))
+    await this.#uow.in(NO_SPACES).write((repos) => recordAudit(repos.outbox, auth.auditRecorded, entry, context))
     throw new AppError('NOT_AUTHORIZED', 'Only root may create accounts.')
   }
 }

@@ -1,6 +1,7 @@
+import { testCallContext, testCaller } from '@youworker/messaging/requests/test-context'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { context, openTestAuth, type TestAuth } from '../../test-fixture.ts'
-import type { Caller } from '../caller.ts'
+import { openTestAuth, type TestAuth } from '../../test-fixture.ts'
+import type { Caller } from '@youworker/messaging/requests/context'
 
 let fixture: TestAuth
 let root: Caller
@@ -12,11 +13,11 @@ afterAll(() => fixture[Symbol.asyncDispose]())
 
 const callerOf = async (apiKey: string): Promise<Caller> => {
   const { user, sid } = await fixture.credentials.exchange('api_key', apiKey)
-  return { user_id: user.id, sid, is_root: user.is_root }
+  return testCaller(user.id, { sid, is_root: user.is_root })
 }
 
 test('root makes an account; its key works, and is nowhere in the database', async () => {
-  const made = await fixture.accounts.create({ username: 'Zoë', password: 'a good password' }, root, context())
+  const made = await fixture.accounts.create({ username: 'Zoë', password: 'a good password' }, root, testCallContext())
   expect(made).toMatchObject({ username: 'Zoë', is_root: false })
   expect(made.api_key).toMatch(/^yw_[\w-]{43}$/)
   const zoe = await callerOf(made.api_key)
@@ -34,9 +35,9 @@ test('root makes an account; its key works, and is nowhere in the database', asy
 })
 
 test('anyone else is refused, and the try is written down', async () => {
-  const { api_key } = await fixture.accounts.create({ username: 'mallory' }, root, context())
+  const { api_key } = await fixture.accounts.create({ username: 'mallory' }, root, testCallContext())
   const mallory = await callerOf(api_key)
-  const from = context()
+  const from = testCallContext()
   await expect(fixture.accounts.create({ username: 'friend' }, mallory, from)).rejects.toMatchObject({ code: 'NOT_AUTHORIZED' })
   expect(await fixture.accounts.lookUp({ username: 'friend' })).toEqual([])
   const rows = await fixture.db.selectFrom('outbox').select('data').where('correlation_id', '=', from.correlationId).execute()
@@ -53,15 +54,15 @@ test('anyone else is refused, and the try is written down', async () => {
 })
 
 test('a name is taken whatever its case, also when many ask at once', async () => {
-  await expect(fixture.accounts.create({ username: 'ROOT' }, root, context())).rejects.toMatchObject({ code: 'CONFLICT' })
-  const tries = ['eve', 'Eve', 'EVE', 'eVe'].map((username) => fixture.accounts.create({ username }, root, context()))
+  await expect(fixture.accounts.create({ username: 'ROOT' }, root, testCallContext())).rejects.toMatchObject({ code: 'CONFLICT' })
+  const tries = ['eve', 'Eve', 'EVE', 'eVe'].map((username) => fixture.accounts.create({ username }, root, testCallContext()))
   const settled = await Promise.allSettled(tries)
   expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   expect(settled.filter((one) => one.status === 'rejected').map(({ reason }) => reason.code)).toEqual(Array(3).fill('CONFLICT'))
 })
 
 test('a repeat with the same idempotency key makes nothing and shows no key', async () => {
-  const from = () => context({ idempotencyKey: 'create-once' })
+  const from = () => testCallContext({ idempotencyKey: 'create-once' })
   await fixture.accounts.create({ username: 'once' }, root, from())
   await expect(fixture.accounts.create({ username: 'once' }, root, from())).rejects.toMatchObject({ code: 'CONFLICT' })
   await expect(fixture.accounts.create({ username: 'twice' }, root, from())).rejects.toMatchObject({
@@ -71,7 +72,7 @@ test('a repeat with the same idempotency key makes nothing and shows no key', as
 })
 
 test('users are found by exact ids or one exact name', async () => {
-  const { id } = await fixture.accounts.create({ username: 'Finn' }, root, context())
+  const { id } = await fixture.accounts.create({ username: 'Finn' }, root, testCallContext())
   expect(await fixture.accounts.lookUp({ username: 'finn' })).toEqual([{ id, username: 'Finn' }])
   expect(await fixture.accounts.lookUp({ user_ids: [id, '0199e000-0000-7000-8000-000000000001'] })).toEqual([
     { id, username: 'Finn' },

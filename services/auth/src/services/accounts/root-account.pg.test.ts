@@ -1,5 +1,6 @@
+import { testCallContext } from '@youworker/messaging/requests/test-context'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { context, openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
+import { openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
 import { RootAccount } from './root-account.ts'
 
 let fixture: TestAuth
@@ -22,7 +23,7 @@ test('many replicas that start at once make one root with one key', async () => 
 })
 
 test('another key in the setting replaces the one before and ends what it signed in', async () => {
-  const session = await fixture.signIn.withApiKey(ROOT_KEY, context())
+  const session = await fixture.signIn.withApiKey(ROOT_KEY, testCallContext())
   const old = await fixture.root()
   await Promise.all(Array.from({ length: 4 }, () => new RootAccount(fixture.uow, 'another-root-key').ensure()))
 

@@ -1,8 +1,8 @@
 import { auth } from '@youworker/contracts/auth'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import { recordAudit } from '../audit/audit.ts'
 import { revoke } from '../tokens/revocation-service.ts'
 import { sha256 } from '../tokens/secret.ts'
 
@@ -41,7 +41,12 @@ export class RootAccount {
     if (!created) return
     await repos.outbox.add(auth.userCreated, { user_id: created.id, is_root: true }, trace)
     const target = { target_type: 'user', target_id: created.id }
-    await recordAudit(repos, { actor_id: null, action: 'user.create', outcome: 'allowed', ...target }, trace)
+    await recordAudit(
+      repos.outbox,
+      auth.auditRecorded,
+      { actor_id: null, action: 'user.create', outcome: 'allowed', ...target },
+      trace,
+    )
   }
 
   async #ensureKey(repos: AuthRepositories, rootId: string, trace: Trace): Promise<void> {
@@ -55,6 +60,11 @@ export class RootAccount {
     const id = newId()
     await repos.apiKeys.add({ id, user_id: rootId, key_hash: this.#keyHash, from_setting: true })
     const action = present ? 'api_key.replace' : 'api_key.create'
-    await recordAudit(repos, { actor_id: null, action, outcome: 'allowed', target_type: 'api_key', target_id: id }, trace)
+    await recordAudit(
+      repos.outbox,
+      auth.auditRecorded,
+      { actor_id: null, action, outcome: 'allowed', target_type: 'api_key', target_id: id },
+      trace,
+    )
   }
 }

@@ -1,9 +1,9 @@
-import type { User } from '@youworker/contracts/auth'
+import { auth, type User } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import { recordAudit } from '../audit/audit.ts'
-import type { CallContext } from '../caller.ts'
+import type { CallContext } from '@youworker/messaging/requests/context'
 import { verifyPassword } from './password.ts'
 import { newSecret, sha256 } from '../tokens/secret.ts'
 import type { Slots } from './slots.ts'
@@ -59,7 +59,8 @@ export class SignInService {
       const owner = await repos.apiKeys.owner(sha256(apiKey))
       if (owner) return open(repos, owner, owner.sid, context)
       const failures = await repos.failures.add(ALL_KEYS)
-      if (failures <= FAILURES.auditedKeys) await recordAudit(repos, failedSignIn('api_key', null), context)
+      if (failures <= FAILURES.auditedKeys)
+        await recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('api_key', null), context)
       return undefined
     })
     if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this API key is not valid.')
@@ -70,7 +71,7 @@ export class SignInService {
     await this.#uow.in(NO_SPACES).write(async (repos) => {
       await repos.failures.add(bucket)
       await repos.failures.add(ALL_PASSWORDS)
-      await recordAudit(repos, failedSignIn('user', userId), context)
+      await recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('user', userId), context)
     })
   }
 }
@@ -96,6 +97,11 @@ async function open(
   const secret = newSecret()
   const { ends_at } = await repos.sessions.add({ id, user_id: user.id, secret_hash: sha256(secret), api_key_id: apiKeyId })
   const target = { target_type: 'session', target_id: id }
-  await recordAudit(repos, { actor_id: user.id, action: 'session.create', outcome: 'allowed', ...target }, context)
+  await recordAudit(
+    repos.outbox,
+    auth.auditRecorded,
+    { actor_id: user.id, action: 'session.create', outcome: 'allowed', ...target },
+    context,
+  )
   return { user: toUser(user), session_id: id, session_secret: secret, expires_at: ends_at }
 }

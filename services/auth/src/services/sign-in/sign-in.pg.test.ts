@@ -1,5 +1,6 @@
+import { testCallContext, testCaller } from '@youworker/messaging/requests/test-context'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { context, openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
+import { openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
 import { sha256 } from '../tokens/secret.ts'
 import { SignInService } from './sign-in-service.ts'
 import { Slots } from './slots.ts'
@@ -9,7 +10,7 @@ beforeAll(async () => {
   fixture = await openTestAuth()
   const root = await fixture.root()
   for (const username of ['Ada', 'bob', 'carol'])
-    await fixture.accounts.create({ username, password: 'a good password' }, root, context())
+    await fixture.accounts.create({ username, password: 'a good password' }, root, testCallContext())
 }, 60_000)
 afterAll(() => fixture[Symbol.asyncDispose]())
 
@@ -29,7 +30,11 @@ const audited = (outcome: string) =>
     )
 
 test('the right password opens a session; its secret is not kept', async () => {
-  const { user, session_id, session_secret, expires_at } = await fixture.signIn.withPassword('aDA', 'a good password', context())
+  const { user, session_id, session_secret, expires_at } = await fixture.signIn.withPassword(
+    'aDA',
+    'a good password',
+    testCallContext(),
+  )
   expect(user).toMatchObject({ username: 'Ada', is_root: false })
   expect(session_secret).toMatch(/^[\w-]{43}$/)
   expect(Date.parse(expires_at) - Date.now()).toBeGreaterThan(29 * 86_400_000)
@@ -48,12 +53,12 @@ test('wrong name, wrong password, no password, impossible name and wrong key are
     ['a\0b', 'x'],
     ['\ud800', 'x'],
   ] as const) {
-    await expect(fixture.signIn.withPassword(name, password, context())).rejects.toMatchObject({
+    await expect(fixture.signIn.withPassword(name, password, testCallContext())).rejects.toMatchObject({
       code: 'NOT_AUTHENTICATED',
       message: 'Not authenticated: wrong username or password.',
     })
   }
-  await expect(fixture.signIn.withApiKey('yw_wrong', context())).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })
+  await expect(fixture.signIn.withApiKey('yw_wrong', testCallContext())).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })
   expect(await audited('denied')).toHaveLength(6)
 })
 
@@ -61,28 +66,30 @@ test('ten failures for a name close it for a while, on every replica, and for no
   const replica = new SignInService(fixture.uow, new Slots({ running: 2, waiting: 64 }))
   const outcomes: string[] = []
   for (let n = 0; n < 12; n += 1) {
-    outcomes.push(await codeOf((n % 2 ? fixture.signIn : replica).withPassword(n % 3 ? 'bob' : 'BOB', 'guess', context())))
+    outcomes.push(
+      await codeOf((n % 2 ? fixture.signIn : replica).withPassword(n % 3 ? 'bob' : 'BOB', 'guess', testCallContext())),
+    )
   }
   expect(outcomes).toEqual([...Array(10).fill('NOT_AUTHENTICATED'), ...Array(2).fill('RATE_LIMIT_EXCEEDED')])
-  const refused = await replica.withPassword('bob', 'a good password', context()).catch((error: unknown) => error)
+  const refused = await replica.withPassword('bob', 'a good password', testCallContext()).catch((error: unknown) => error)
   expect(refused).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED' })
   const { retryAfter } = refused as { retryAfter: number }
   expect(retryAfter).toBeGreaterThan(800)
   expect(retryAfter).toBeLessThanOrEqual(900)
-  expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', context()))).toBe('ok')
+  expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', testCallContext()))).toBe('ok')
 
   await fixture.db
     .updateTable('sign_in_failures')
     .set({ window_start: new Date(Date.now() - 901_000).toISOString() })
     .execute()
-  expect(await codeOf(fixture.signIn.withPassword('bob', 'a good password', context()))).toBe('ok')
+  expect(await codeOf(fixture.signIn.withPassword('bob', 'a good password', testCallContext()))).toBe('ok')
 })
 
 test('a right password forgets the failures before it; guesses at once cannot pass the limit by more than the slots', async () => {
-  for (let n = 0; n < 9; n += 1) await codeOf(fixture.signIn.withPassword('carol', 'guess', context()))
-  expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', context()))).toBe('ok')
+  for (let n = 0; n < 9; n += 1) await codeOf(fixture.signIn.withPassword('carol', 'guess', testCallContext()))
+  expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', testCallContext()))).toBe('ok')
   const outcomes = await Promise.all(
-    Array.from({ length: 40 }, () => codeOf(fixture.signIn.withPassword('carol', 'guess', context()))),
+    Array.from({ length: 40 }, () => codeOf(fixture.signIn.withPassword('carol', 'guess', testCallContext()))),
   )
   const tried = outcomes.filter((outcome) => outcome === 'NOT_AUTHENTICATED').length
   expect(tried).toBeGreaterThanOrEqual(10)
@@ -90,32 +97,32 @@ test('a right password forgets the failures before it; guesses at once cannot pa
 })
 
 test('a thousand failures over all names close passwords, and leave keys open', async () => {
-  await codeOf(fixture.signIn.withPassword('nobody-yet', 'guess', context()))
+  await codeOf(fixture.signIn.withPassword('nobody-yet', 'guess', testCallContext()))
   const all = fixture.db.updateTable('sign_in_failures').where('bucket', '=', sha256('all passwords'))
   await all.set({ failures: 999 }).execute()
-  expect(await codeOf(fixture.signIn.withPassword('Ada', 'a good password', context()))).toBe('ok')
-  await codeOf(fixture.signIn.withPassword('nobody-yet', 'guess', context()))
-  expect(await codeOf(fixture.signIn.withPassword('Ada', 'a good password', context()))).toBe('RATE_LIMIT_EXCEEDED')
-  expect(await codeOf(fixture.signIn.withApiKey(ROOT_KEY, context()))).toBe('ok')
+  expect(await codeOf(fixture.signIn.withPassword('Ada', 'a good password', testCallContext()))).toBe('ok')
+  await codeOf(fixture.signIn.withPassword('nobody-yet', 'guess', testCallContext()))
+  expect(await codeOf(fixture.signIn.withPassword('Ada', 'a good password', testCallContext()))).toBe('RATE_LIMIT_EXCEEDED')
+  expect(await codeOf(fixture.signIn.withApiKey(ROOT_KEY, testCallContext()))).toBe('ok')
   await fixture.db.deleteFrom('sign_in_failures').execute()
 })
 
 test('many right passwords at once all pass', async () => {
   const outcomes = await Promise.all(
-    Array.from({ length: 30 }, () => codeOf(fixture.signIn.withPassword('Ada', 'a good password', context()))),
+    Array.from({ length: 30 }, () => codeOf(fixture.signIn.withPassword('Ada', 'a good password', testCallContext()))),
   )
   expect(outcomes).toEqual(Array(30).fill('ok'))
 })
 
 test('wrong keys are audited up to a bound, and close nothing', async () => {
   const before = (await audited('denied')).length
-  await Promise.all(Array.from({ length: 130 }, () => codeOf(fixture.signIn.withApiKey('yw_wrong', context()))))
+  await Promise.all(Array.from({ length: 130 }, () => codeOf(fixture.signIn.withApiKey('yw_wrong', testCallContext()))))
   expect((await audited('denied')).length - before).toBeLessThanOrEqual(100)
-  expect(await codeOf(fixture.signIn.withApiKey(ROOT_KEY, context()))).toBe('ok')
+  expect(await codeOf(fixture.signIn.withApiKey(ROOT_KEY, testCallContext()))).toBe('ok')
 })
 
 test('a session slides while it is used, ends after 12 h without use and after 30 days in any case', async () => {
-  const { session_id, session_secret } = await fixture.signIn.withPassword('Ada', 'a good password', context())
+  const { session_id, session_secret } = await fixture.signIn.withPassword('Ada', 'a good password', testCallContext())
   const set = (values: { last_used_at?: string; created_at?: string }) =>
     fixture.db.updateTable('sessions').set(values).where('id', '=', session_id).execute()
   const lastUse = async () =>
@@ -146,26 +153,26 @@ test('a session slides while it is used, ends after 12 h without use and after 3
 })
 
 test('a session is worth no more than the key that opened it', async () => {
-  const { api_key } = await fixture.accounts.create({ username: 'dora' }, await fixture.root(), context())
-  const { session_secret, user } = await fixture.signIn.withApiKey(api_key, context())
+  const { api_key } = await fixture.accounts.create({ username: 'dora' }, await fixture.root(), testCallContext())
+  const { session_secret, user } = await fixture.signIn.withApiKey(api_key, testCallContext())
   expect(await codeOf(fixture.credentials.exchange('session', session_secret))).toBe('ok')
   await fixture.db.updateTable('api_keys').set({ revoked_at: new Date().toISOString() }).where('user_id', '=', user.id).execute()
   expect(await codeOf(fixture.credentials.exchange('session', session_secret))).toBe('NOT_AUTHENTICATED')
-  expect(await codeOf(fixture.signIn.withApiKey(api_key, context()))).toBe('NOT_AUTHENTICATED')
+  expect(await codeOf(fixture.signIn.withApiKey(api_key, testCallContext()))).toBe('NOT_AUTHENTICATED')
 })
 
 test('signing out ends this session everywhere and no other', async () => {
   const [one, other] = [
-    await fixture.signIn.withApiKey(ROOT_KEY, context()),
-    await fixture.signIn.withApiKey(ROOT_KEY, context()),
+    await fixture.signIn.withApiKey(ROOT_KEY, testCallContext()),
+    await fixture.signIn.withApiKey(ROOT_KEY, testCallContext()),
   ]
-  const caller = { user_id: one.user.id, sid: one.session_id, is_root: true }
-  await fixture.credentials.endSession(caller, context())
-  await fixture.credentials.endSession(caller, context())
+  const caller = testCaller(one.user.id, { sid: one.session_id, is_root: true })
+  await fixture.credentials.endSession(caller, testCallContext())
+  await fixture.credentials.endSession(caller, testCallContext())
   expect(await codeOf(fixture.credentials.exchange('session', one.session_secret))).toBe('NOT_AUTHENTICATED')
   expect(await codeOf(fixture.credentials.exchange('session', other.session_secret))).toBe('ok')
   expect((await fixture.revocations.list()).map(({ sid }) => sid)).toEqual([one.session_id])
-  await fixture.credentials.endSession(await fixture.root(), context())
+  await fixture.credentials.endSession(await fixture.root(), testCallContext())
   expect(await codeOf(fixture.credentials.exchange('api_key', ROOT_KEY))).toBe('ok')
 
   await fixture.db

@@ -1,8 +1,8 @@
-import type { User } from '@youworker/contracts/auth'
+import { auth, type User } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import { recordAudit } from '../audit/audit.ts'
-import type { Caller, CallContext } from '../caller.ts'
+import type { Caller, CallContext } from '@youworker/messaging/requests/context'
 import { revoke } from './revocation-service.ts'
 import { sha256 } from './secret.ts'
 import type { SignedToken, TokenSigner } from './token-signer.ts'
@@ -35,7 +35,12 @@ export class CredentialService {
       if (!(await repos.sessions.remove(caller.sid, caller.user_id))) return
       await revoke(repos, caller.sid, context)
       const target = { target_type: 'session', target_id: caller.sid }
-      await recordAudit(repos, { actor_id: caller.user_id, action: 'session.end', outcome: 'allowed', ...target }, context)
+      await recordAudit(
+        repos.outbox,
+        auth.auditRecorded,
+        { actor_id: caller.user_id, action: 'session.end', outcome: 'allowed', ...target },
+        context,
+      )
     })
   }
 

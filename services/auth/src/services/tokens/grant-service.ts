@@ -1,7 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
 import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import type { Caller } from '../caller.ts'
+import type { Caller } from '@youworker/messaging/requests/context'
 import type { SignedToken, TokenSigner } from './token-signer.ts'
 
 /** The run that an event tells about. */

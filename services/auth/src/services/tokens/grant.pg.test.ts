@@ -1,7 +1,8 @@
+import { testCallContext, testCaller } from '@youworker/messaging/requests/test-context'
 import { newId } from '@youworker/runtime/id'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { context, openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
+import { openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
 import { RootAccount } from '../accounts/root-account.ts'
 
 let fixture: TestAuth
@@ -9,8 +10,8 @@ beforeAll(async () => void (fixture = await openTestAuth()), 60_000)
 afterAll(() => fixture[Symbol.asyncDispose]())
 
 async function newGrant() {
-  const { user, session_id: sid } = await fixture.signIn.withApiKey(ROOT_KEY, context())
-  const caller = { user_id: user.id, sid, is_root: true }
+  const { user, session_id: sid } = await fixture.signIn.withApiKey(ROOT_KEY, testCallContext())
+  const caller = testCaller(user.id, { sid, is_root: true })
   const run_id = newId()
   const grant_id = await fixture.grants.create(run_id, caller)
   return { caller, grant_id, run: { grant_id, run_id, user_id: user.id } }
@@ -51,7 +52,7 @@ test('it ends with the run', async () => {
 
 test('it ends with the session, the key that opened the session, and after 7 days', async () => {
   const signedOut = await newGrant()
-  await fixture.credentials.endSession(signedOut.caller, context())
+  await fixture.credentials.endSession(signedOut.caller, testCallContext())
   expect(await issue(signedOut.grant_id)).toBe('NOT_AUTHENTICATED')
 
   const old = await newGrant()

@@ -1,7 +1,7 @@
 import { auth, type Revocation } from '@youworker/contracts/auth'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import type { CallContext } from '../caller.ts'
+import type { CallContext } from '@youworker/messaging/requests/context'
 
 /** What fits into one reply (LIMITS.wire); older ones have reached everybody as events. */
 const LISTED = 4_000

@@ -1,12 +1,5 @@
 import type { RunEntry } from '@youworker/contracts/run-log'
-
-/** For whom a request is made. A handler's context is one. */
-export interface UserContext {
-  readonly caller: { readonly user_id: string; readonly sid: string; readonly token: string }
-  readonly correlationId: string
-  readonly traceparent: string
-  readonly idempotencyKey: string | undefined
-}
+import type { UserContext } from '@youworker/messaging/requests/context'
 
 /** Shows an entry to whoever watches the run now. Never throws; what gets lost is read from the run's log. */
 export interface LivePublisher {

@@ -1,3 +1,4 @@
+import { TOOL_SERVERS } from '@youworker/contracts/tool-servers'
 import type { z } from 'zod'
 
 export interface McpServer {
@@ -6,9 +7,6 @@ export interface McpServer {
   /** Ours: gets the run's token, and its search results become citations. */
   readonly own: boolean
 }
-
-/** Our built-in tool servers that a run uses. */
-const OWN_SERVERS = ['semantic', 'datetime'] as const
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i
 
@@ -27,7 +25,7 @@ export function parseServerUrls(list: string, context: z.core.$RefinementCtx): M
 
 function problemOf(name: string, url: string): string | undefined {
   if (!NAME.test(name)) return 'must be name=url, the name of letters, digits, _ and -'
-  if (OWN_SERVERS.some((own) => own === name)) return 'this name belongs to a built-in server; choose another'
+  if (TOOL_SERVERS.some((own) => own === name)) return 'this name belongs to a built-in server; choose another'
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return 'must be name=url with an http(s) URL'
   return undefined
 }
@@ -36,4 +34,4 @@ function problemOf(name: string, url: string): string | undefined {
 export const ownServers = (toolsUrl: string | undefined): McpServer[] =>
   toolsUrl === undefined
     ? []
-    : OWN_SERVERS.map((name) => ({ name, url: `${toolsUrl.replace(/\/+$/, '')}/${name}/mcp`, own: true }))
+    : TOOL_SERVERS.map((name) => ({ name, url: `${toolsUrl.replace(/\/+$/, '')}/${name}/mcp`, own: true }))

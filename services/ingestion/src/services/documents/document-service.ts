@@ -1,11 +1,11 @@
 import type { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { type Document, ingestion } from '@youworker/contracts/ingestion'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import type { BlobRow, DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import type { DocumentFilter } from '../../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
-import { recordAudit } from '../audit.ts'
-import type { UserContext } from '../user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { fileName } from './document-path.ts'
 import type { IndexService } from '../search/index-service.ts'
 import { notFound, type SpaceAccess } from '../space-access.ts'
@@ -70,11 +70,9 @@ export class DocumentService {
       await repos.index.record(space_id, document_id, seq)
       const { user_id } = context.caller
       await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id }, context)
-      await recordAudit(repos.outbox, context, {
-        action: 'document.delete',
-        outcome: 'allowed',
-        target: ['document', document_id],
-      })
+      const target = { target_type: 'document', target_id: document_id }
+      const act = { actor_id: user_id, action: 'document.delete', outcome: 'allowed', ...target } as const
+      await recordAudit(repos.outbox, ingestion.auditRecorded, act, context)
       return space_id
     })
     await this.#level.refresh([space_id], { waitMs: INDEX_WAIT_MS })

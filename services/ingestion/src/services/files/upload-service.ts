@@ -4,7 +4,7 @@ import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from './blob-store.ts'
-import type { UserContext } from '../user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import type { SpaceAccess } from '../space-access.ts'
 
 /** Uploads that one user may have lying around unused. */

@@ -1,9 +1,9 @@
 import { type Page, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
-import type { IngestionRun } from '@youworker/contracts/ingestion'
+import { ingestion, type IngestionRun } from '@youworker/contracts/ingestion'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
-import { recordAudit } from '../audit.ts'
-import type { UserContext } from '../user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { requestCancel } from './run-finisher.ts'
 import { RUN_KIND } from './run-starter.ts'
 import { runDetail, runSummary, taskView } from './run-view.ts'
@@ -68,7 +68,18 @@ export class RunService {
       await lockEnded(repos, run_id, user_id)
       await repos.runs.delete(run_id)
       await repos.jobs.delete(run_id)
-      await recordAudit(repos.outbox, context, { action: 'run.delete', outcome: 'allowed', target: ['ingestion_run', run_id] })
+      await recordAudit(
+        repos.outbox,
+        ingestion.auditRecorded,
+        {
+          actor_id: context.caller.user_id,
+          action: 'run.delete',
+          outcome: 'allowed',
+          target_type: 'ingestion_run',
+          target_id: run_id,
+        },
+        context,
+      )
     })
     return {}
   }

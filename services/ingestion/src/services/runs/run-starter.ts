@@ -1,13 +1,13 @@
 import { AppError, type ErrorDetail } from '@youworker/contracts/errors'
 import { ingestion } from '@youworker/contracts/ingestion'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
 import { HEAD_BYTES, judgeFile } from '../../parsing/file-kind.ts'
 import type { NewRunFile } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
-import { recordAudit } from '../audit.ts'
 import type { BlobStore, OpenPiece } from '../files/blob-store.ts'
-import type { UserContext } from '../user-context.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { documentPath, spaceOf } from '../documents/document-path.ts'
 import { type SpaceAccess, notFound } from '../space-access.ts'
 
@@ -100,11 +100,9 @@ export class RunStarter {
       return await this.#access.require(context, groupId)
     } catch (error) {
       if (error instanceof AppError && error.code === 'GROUP_NOT_FOUND') {
-        await this.#uow
-          .in([context.caller.user_id])
-          .write(({ outbox }) =>
-            recordAudit(outbox, context, { action: 'run.start', outcome: 'denied', target: ['group', groupId] }),
-          )
+        const { user_id: actor_id } = context.caller
+        const denied = { actor_id, action: 'run.start', outcome: 'denied', target_type: 'group', target_id: groupId } as const
+        await this.#uow.in([actor_id]).write(({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, denied, context))
       }
       throw error
     }

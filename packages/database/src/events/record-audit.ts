@@ -1,0 +1,18 @@
+import type { AuditEntry } from '@youworker/contracts/auth'
+import type { Event } from '@youworker/contracts/define'
+import type { Outbox } from './outbox.ts'
+
+interface Origin {
+  readonly correlationId: string
+  readonly traceparent: string
+}
+
+/** Adds an audit entry to the transaction of the act that it records: both are committed, or neither. `event`: the service's own. */
+export function recordAudit(
+  outbox: Outbox,
+  event: Event<typeof AuditEntry>,
+  entry: Omit<AuditEntry, 'correlation_id'>,
+  { correlationId, traceparent }: Origin,
+): Promise<void> {
+  return outbox.add(event, { ...entry, correlation_id: correlationId }, { correlationId, traceparent })
+}
