@@ -29,6 +29,11 @@ describe('cleanText', () => {
     expect(cleanText('  a\n\n\tb\0 c\u2028d  ', { lines: 'join' })).toBe('a b c d')
   })
 
+  test('controls can be marked instead', () => {
+    expect(cleanText('a\0b\u001Bc\n', { controls: 'mark' })).toBe('a\uFFFDb\uFFFDc\n')
+    expect(cleanText('a\0b\n\nc', { controls: 'mark', lines: 'join' })).toBe('a\uFFFDb c')
+  })
+
   test('halves of pairs become U+FFFD, a pair at the cut goes as a whole', () => {
     expect(cleanText('a\uD83Db')).toBe('a\uFFFDb')
     expect(cleanText('ab😀', { max: 3 })).toBe('ab')

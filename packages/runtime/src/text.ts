@@ -13,20 +13,21 @@ interface CleanOptions {
   readonly mark?: string
   /** `join`: every run of white space becomes one blank, and none is left at either end. */
   readonly lines?: 'keep' | 'join'
+  /** `mark`: a control character becomes U+FFFD, for text that must show what came. */
+  readonly controls?: 'remove' | 'mark'
 }
 
 const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
-const WHITE_SPACE_AND_CONTROLS = /[\s\p{Cc}]+/gu
+const WHITE_SPACE = /\s+/g
 
 /**
  * Text from outside (a model, a file, a file's name, an error of another server) as Postgres, JSON and terminals take it: without
  * control characters other than tab and line ends, and without halves of surrogate pairs (they become U+FFFD).
  */
-export function cleanText(
-  text: string,
-  { max = Number.POSITIVE_INFINITY, mark = '', lines = 'keep' }: CleanOptions = {},
-): string {
-  const plain = lines === 'join' ? text.replace(WHITE_SPACE_AND_CONTROLS, ' ').trim() : text.replace(CONTROLS, '')
+export function cleanText(text: string, options: CleanOptions = {}): string {
+  const { max = Number.POSITIVE_INFINITY, mark = '', lines = 'keep', controls = 'remove' } = options
+  const seen = text.replace(CONTROLS, controls === 'mark' ? '\uFFFD' : lines === 'join' ? ' ' : '')
+  const plain = lines === 'join' ? seen.replace(WHITE_SPACE, ' ').trim() : seen
   // The cut comes first: afterwards U+FFFD would stand where a pair was cut in half.
   return cutText(plain, max, mark).toWellFormed()
 }

@@ -24,7 +24,10 @@ export class DeadLetters {
   async add({ envelope_json, reason }: DeadLetter): Promise<void> {
     await this.#db
       .insertInto('dead_letters')
-      .values({ envelope: cleanText(envelope_json, { max: MAX_ENVELOPE }), reason: cleanText(reason, { max: MAX_REASON }) })
+      .values({
+        envelope: cleanText(envelope_json, { max: MAX_ENVELOPE, controls: 'mark' }),
+        reason: cleanText(reason, { max: MAX_REASON }),
+      })
       .execute()
   }
 
