@@ -34,6 +34,33 @@ test('a failed probe keeps it open', async () => {
   await expect(breaker.run(there)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' })
 })
 
+test('a probe that the target answers with an error of the caller closes it', async () => {
+  let now = 0
+  const isFailure = (error: unknown) => !(error instanceof AppError)
+  const breaker = createBreaker({ target: 'test-5', isFailure, now: () => now })
+  const refuse = () => Promise.reject(new AppError('VALIDATION_ERROR', 'no such field'))
+  await failTimes(breaker, 5)
+  await expect(breaker.run(there)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' })
+  now += 5_000
+  await expect(breaker.run(refuse)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
+  expect(await Promise.all([breaker.run(there), breaker.run(there)])).toEqual(['there', 'there'])
+  // The failures from before the probe are forgotten.
+  await failTimes(breaker, 4)
+  await expect(breaker.run(there)).resolves.toBe('there')
+})
+
+test('a probe that ends in either way lets the next one go', async () => {
+  let now = 0
+  const breaker = createBreaker({ target: 'test-6', now: () => now })
+  await failTimes(breaker, 5)
+  for (let i = 0; i < 3; i += 1) {
+    now += 5_000
+    await failTimes(breaker, 1)
+  }
+  now += 5_000
+  await expect(breaker.run(there)).resolves.toBe('there')
+})
+
 test('failures far apart and errors that are not the target’s fault do not open it', async () => {
   let now = 0
   const apart = createBreaker({ target: 'test-3', now: () => now })

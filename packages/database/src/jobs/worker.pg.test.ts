@@ -5,7 +5,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { CancelRequested, type JobRow, LeaseLost, Stopping } from './jobs.ts'
-import { claim } from './leases.ts'
+import { claim, release } from './leases.ts'
 import { type Fixture, noteDatabase } from '../test-fixture.ts'
 import { startWorker, type Worker } from './worker.ts'
 
@@ -110,6 +110,75 @@ test('jobs of one queue run one at a time, oldest first, whichever worker takes 
   await ended(ids.at(-1) ?? '', 'success').finally(() => clearInterval(nudging))
   expect(order).toEqual(ids)
   expect(most).toBe(1)
+})
+
+/** Sets creation times against the order of ids: the first of `ids` is the oldest. */
+const createdInOrder = async (ids: readonly string[]) => {
+  for (const [n, id] of ids.entries()) {
+    await sql`update jobs set created_at = now() - make_interval(secs => ${100 - n}) where id = ${id}`.execute(
+      fixture.database.system,
+    )
+  }
+}
+
+test('across queues the oldest job goes first, and a long queue takes nobody’s turn', async () => {
+  const { system } = fixture.database
+  const owner = newId()
+  const take = async (limit: number) => (await claim(system, 'sample', owner, limit)).map(({ id }) => names.get(id))
+  const names = new Map<string, string>()
+  const order = ['a1', 'a2', 'a3', 'b1', 'free1', 'a4', 'c1', 'b2', 'free2']
+  for (const name of order.toReversed()) {
+    const queue_key = name.slice(0, -1)
+    names.set(await add(queue_key === 'free' ? {} : { queue_key }), name)
+  }
+  const idOf = (name: string) => [...names].find(([, known]) => known === name)?.[0] ?? ''
+  const end = (name: string) => fixture.uow.system().write(({ jobs }) => jobs.finish(idOf(name), 1, { status: 'success' }))
+  await createdInOrder(order.map(idOf))
+
+  // Those that wait behind a1 do not use up the limit.
+  expect(await take(2)).toEqual(['a1', 'b1'])
+  expect(await take(1)).toEqual(['free1'])
+  await end('a1')
+  // a2 is older than c1 and free2, and b2 waits for b1.
+  expect(await take(1)).toEqual(['a2'])
+  expect(await take(9)).toEqual(['c1', 'free2'])
+  await end('b1')
+  await end('a2')
+  expect(await take(9)).toEqual(['a3', 'b2'])
+})
+
+test('a job that pauses after a failure keeps its place in its queue, and holds up no other queue', async () => {
+  const { system } = fixture.database
+  const owner = newId()
+  const take = async () => (await claim(system, 'sample', owner, 9)).map(({ id }) => id)
+  const [failed, behind, other] = [
+    await add({ queue_key: 'mine' }),
+    await add({ queue_key: 'mine' }),
+    await add({ queue_key: 'other' }),
+  ]
+  await createdInOrder([failed, behind, other])
+  expect(await take()).toEqual([failed, other])
+  await release(system, { id: failed, attempt: 1 }, { delayMs: 60_000, error: 'away', extraAttempt: false })
+  const third = await add({ queue_key: 'third' })
+  expect(await take()).toEqual([third])
+  await sql`update jobs set run_after = now() where id = ${failed}`.execute(system)
+  expect(await take()).toEqual([failed])
+})
+
+test('one worker at a time works off two queues in the order of creation', async () => {
+  const order: string[] = []
+  const ids: string[] = []
+  for (const queue_key of ['long', 'long', 'long', 'short', 'long', 'short']) ids.push(await add({ queue_key }))
+  await using _worker = startAt(
+    fixture,
+    async (job) => {
+      order.push(job.id)
+      await finish(fixture.uow, job, 'success')
+    },
+    1,
+  )
+  for (const id of ids) await ended(id, 'success')
+  expect(order).toEqual(ids)
 })
 
 test('an older job that is committed late does not run beside a younger one of its queue', async () => {
