@@ -20,7 +20,7 @@ import { GrantService } from './services/tokens/grant-service.ts'
 import { RevocationService } from './services/tokens/revocation-service.ts'
 import { RootAccount } from './services/accounts/root-account.ts'
 import { SignInService } from './services/sign-in/sign-in-service.ts'
-import { Slots } from './services/sign-in/slots.ts'
+import { createHashLimit } from './services/sign-in/hash-limit.ts'
 import { Sweeper } from './services/sweeper.ts'
 import { TokenSigner } from './services/tokens/token-signer.ts'
 import { createAuthUnitOfWork } from './unit-of-work.ts'
@@ -36,15 +36,14 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'auth', logger }), closeNats)
   const uow = createAuthUnitOfWork(database)
 
-  // Each argon2 takes 19 MiB and a core for about 25 ms.
-  const slots = new Slots({ running: 2, waiting: 64 })
-  const accounts = new AccountService(uow, slots)
+  const hashLimit = createHashLimit({ running: 2, waiting: 64 })
+  const accounts = new AccountService(uow, hashLimit)
   const audit = new AuditService(uow)
   const credentials = new CredentialService(uow, signer)
   const grants = new GrantService(uow, signer)
   const revocations = new RevocationService(uow)
   const rootAccount = new RootAccount(uow, config.SECURITY__ROOT_API_KEY)
-  const handlers = authHandlers({ accounts, credentials, grants, revocations, signer, signIn: new SignInService(uow, slots) })
+  const handlers = authHandlers({ accounts, credentials, grants, revocations, signer, signIn: new SignInService(uow, hashLimit) })
 
   const checks = {
     postgres: () => database.check(),

@@ -13,7 +13,7 @@ import { GrantService } from './services/tokens/grant-service.ts'
 import { RevocationService } from './services/tokens/revocation-service.ts'
 import { RootAccount } from './services/accounts/root-account.ts'
 import { SignInService } from './services/sign-in/sign-in-service.ts'
-import { Slots } from './services/sign-in/slots.ts'
+import { createHashLimit } from './services/sign-in/hash-limit.ts'
 import { Sweeper } from './services/sweeper.ts'
 import { TokenSigner } from './services/tokens/token-signer.ts'
 import { createAuthUnitOfWork } from './unit-of-work.ts'
@@ -37,14 +37,14 @@ export async function openTestAuth() {
   const admin = stack.use(open(adminUrl))
   const uow = createAuthUnitOfWork(database)
   const signer = await TokenSigner.create(privateKey)
-  const slots = new Slots({ running: 2, waiting: 64 })
+  const hashLimit = createHashLimit({ running: 2, waiting: 64 })
   const services = {
-    accounts: new AccountService(uow, slots),
+    accounts: new AccountService(uow, hashLimit),
     audit: new AuditService(uow),
     credentials: new CredentialService(uow, signer),
     grants: new GrantService(uow, signer),
     revocations: new RevocationService(uow),
-    signIn: new SignInService(uow, slots),
+    signIn: new SignInService(uow, hashLimit),
     sweeper: new Sweeper(uow),
   }
   await new RootAccount(uow, ROOT_KEY).ensure()

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Transaction } from 'kysely'
+import { LRUCache } from 'lru-cache'
 import type { KeyRing } from './key-ring.ts'
 import type { SystemDatabase } from '../connection/open.ts'
 import { open, seal } from './seal.ts'
@@ -32,18 +33,15 @@ export interface Sealer {
 }
 
 export function createSealer(database: SystemDatabase, ring: KeyRing): Sealer {
-  const cache = new Map<string, { readonly until: number; readonly sealer: Promise<SpaceSealer> }>()
-  const load = (spaceId: string): Promise<SpaceSealer> => {
-    const sealer = dataKey(database, ring, spaceId).then(sealerOf)
-    if (cache.size >= CACHED_SPACES) cache.delete(cache.keys().next().value ?? '')
-    cache.set(spaceId, { until: Date.now() + CACHED_MS, sealer })
-    sealer.catch(() => cache.delete(spaceId))
-    return sealer
-  }
+  const cache = new LRUCache<string, Promise<SpaceSealer>>({ max: CACHED_SPACES, ttl: CACHED_MS })
   return {
     async forSpace(spaceId) {
       const known = cache.get(spaceId)
-      return known !== undefined && known.until > Date.now() ? known.sealer : load(spaceId)
+      if (known !== undefined) return known
+      const sealer = dataKey(database, ring, spaceId).then(sealerOf)
+      cache.set(spaceId, sealer)
+      sealer.catch(() => cache.delete(spaceId))
+      return sealer
     },
     async forget(spaceId) {
       cache.delete(spaceId)

@@ -61,29 +61,28 @@ export class Endpoint {
       })
   }
 
-  /** Ends when the handler does, though the caller may have been answered before. */
+  /** Ends when the handler does, which may be after the deadline and hence after the reply. */
   async #serve(message: ServiceMsg): Promise<void> {
     const call = this.#readCall(message)
     if (!call) return
-    let answered = false
-    const tooLate = () => {
+    let expired = false
+    const expire = () => {
+      expired = true
       const error = new AppError('DEADLINE_EXCEEDED', `${this.#parts.request.subject} took too long; try again`, {
         retryAfter: 1,
       })
-      if (!answered) this.#fail(message, call, error)
-      answered = true
+      this.#fail(message, call, error)
       call.expire(error)
     }
     const waitMs = call.deadline - Date.now()
-    if (waitMs <= 0) return tooLate()
-    const timer = setTimeout(tooLate, waitMs)
+    if (waitMs <= 0) return expire()
+    const timer = setTimeout(expire, waitMs)
     try {
       const output = await this.#run(message, call)
-      if (!answered) this.#reply(message, output)
+      if (!expired) this.#reply(message, output)
     } catch (error) {
-      if (!answered) this.#fail(message, call, error)
+      if (!expired) this.#fail(message, call, error)
     } finally {
-      answered = true
       clearTimeout(timer)
     }
   }

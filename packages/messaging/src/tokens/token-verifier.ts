@@ -2,6 +2,7 @@ import { auth, type Revocation } from '@youworker/contracts/auth'
 import type { Audience } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
+import { LRUCache } from 'lru-cache'
 import { createClient } from '../requests/client.ts'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import type { Caller } from '../requests/context.ts'
@@ -56,8 +57,7 @@ class Verifier implements TokenVerifier {
   readonly #keys: KeySet
   readonly #denied = new DenyList()
   readonly #listeners = new Set<(revocation: Revocation) => void>()
-  /** In order of last use, oldest first. */
-  readonly #verified = new Map<string, VerifiedToken>()
+  readonly #verified = new LRUCache<string, VerifiedToken>({ max: CACHED_TOKENS })
   readonly #inputs: Disposable[] = []
   #loaded = false
   #timer: NodeJS.Timeout | undefined
@@ -71,7 +71,7 @@ class Verifier implements TokenVerifier {
   }
 
   async verify(token: string, audience: readonly Audience[]): Promise<Caller> {
-    const { caller, issuedAt, expiresAt } = this.#cached(token) ?? (await this.#read(token))
+    const { caller, issuedAt, expiresAt } = this.#verified.get(token) ?? (await this.#read(token))
     if (expiresAt <= Date.now()) {
       this.#verified.delete(token)
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the token has expired; sign in again')
@@ -124,20 +124,8 @@ class Verifier implements TokenVerifier {
     for (const input of this.#inputs) input[Symbol.dispose]()
   }
 
-  #cached(token: string): VerifiedToken | undefined {
-    const known = this.#verified.get(token)
-    if (!known) return undefined
-    this.#verified.delete(token)
-    this.#verified.set(token, known)
-    return known
-  }
-
   async #read(token: string): Promise<VerifiedToken> {
     const read = await readToken(token, this.#keys)
-    if (this.#verified.size >= CACHED_TOKENS) {
-      const [oldest] = this.#verified.keys()
-      if (oldest !== undefined) this.#verified.delete(oldest)
-    }
     this.#verified.set(token, read)
     return read
   }

@@ -1,5 +1,6 @@
 import type { auth } from '@youworker/contracts/auth'
 import type { createClient } from '@youworker/messaging/requests/client'
+import { LRUCache } from 'lru-cache'
 import type { UserDirectory } from '../services/user-directory.ts'
 
 /** How long a name may be shown after it has changed. */
@@ -8,21 +9,19 @@ const MAX_KEPT = 10_000
 
 /** Asks auth as the caller. Names are kept for 5 s: every view of a group shows some. */
 export function authDirectory(client: ReturnType<typeof createClient<typeof auth>>): UserDirectory {
-  const kept = new Map<string, { readonly username: string; readonly until: number }>()
+  const kept = new LRUCache<string, string>({ max: MAX_KEPT, ttl: KEEP_MS })
   return {
     async names(userIds, context) {
-      const now = Date.now()
       const names = new Map<string, string>()
       for (const id of userIds) {
-        const known = kept.get(id)
-        if (known && known.until > now) names.set(id, known.username)
+        const username = kept.get(id)
+        if (username !== undefined) names.set(id, username)
       }
       const missing = userIds.filter((id) => !names.has(id))
       if (missing.length === 0) return names
       const { users } = await client.as(context).lookUpUsers({ user_ids: missing })
-      if (kept.size > MAX_KEPT) kept.clear()
       for (const { id, username } of users) {
-        kept.set(id, { username, until: now + KEEP_MS })
+        kept.set(id, username)
         names.set(id, username)
       }
       return names

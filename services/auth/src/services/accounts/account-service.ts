@@ -6,7 +6,7 @@ import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../uni
 import type { Caller, CallContext } from '@youworker/messaging/requests/context'
 import { hashPassword } from '../sign-in/password.ts'
 import { newApiKey, sha256 } from '../tokens/secret.ts'
-import type { Slots } from '../sign-in/slots.ts'
+import type { HashLimit } from '../sign-in/hash-limit.ts'
 import { toUser } from './user.ts'
 import { usernameKey } from '../sign-in/username-key.ts'
 
@@ -17,11 +17,11 @@ export interface NewAccount {
 
 export class AccountService {
   readonly #uow: AuthUnitOfWork
-  readonly #slots: Slots
+  readonly #hashLimit: HashLimit
 
-  constructor(uow: AuthUnitOfWork, slots: Slots) {
+  constructor(uow: AuthUnitOfWork, hashLimit: HashLimit) {
     this.#uow = uow
-    this.#slots = slots
+    this.#hashLimit = hashLimit
   }
 
   /**
@@ -31,7 +31,7 @@ export class AccountService {
   async create(account: NewAccount, caller: Caller, context: CallContext): Promise<User & { api_key: string }> {
     if (!caller.is_root) return this.#refuse(caller, context)
     const { password } = account
-    const passwordHash = password === undefined ? null : await this.#slots.run(() => hashPassword(password), context.signal)
+    const passwordHash = password === undefined ? null : await this.#hashLimit(() => hashPassword(password), context.signal)
     const apiKey = newApiKey()
     const user = await this.#uow.in(NO_SPACES).write((repos) => {
       // Neither the password nor anything made from it may end up in the stored request.

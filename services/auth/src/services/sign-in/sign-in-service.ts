@@ -6,7 +6,7 @@ import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../uni
 import type { CallContext } from '@youworker/messaging/requests/context'
 import { verifyPassword } from './password.ts'
 import { newSecret, sha256 } from '../tokens/secret.ts'
-import type { Slots } from './slots.ts'
+import type { HashLimit } from './hash-limit.ts'
 import { toUser } from '../accounts/user.ts'
 import { usernameKey } from './username-key.ts'
 
@@ -25,16 +25,16 @@ export interface NewSession {
 
 export class SignInService {
   readonly #uow: AuthUnitOfWork
-  readonly #slots: Slots
+  readonly #hashLimit: HashLimit
 
-  constructor(uow: AuthUnitOfWork, slots: Slots) {
+  constructor(uow: AuthUnitOfWork, hashLimit: HashLimit) {
     this.#uow = uow
-    this.#slots = slots
+    this.#hashLimit = hashLimit
   }
 
-  /** The limit is looked at inside the slot: a burst can overshoot it by the number of slots only. */
+  /** Failures are counted inside the hash limit, so that a burst of guesses exceeds theirs only by those that run at once. */
   withPassword(username: string, password: string, context: CallContext): Promise<NewSession> {
-    return this.#slots.run(async () => {
+    return this.#hashLimit(async () => {
       const key = usernameKey(username)
       // Hashed, since people type other secrets into this field too.
       const bucket = sha256(`name ${key ?? username}`)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
 import { sha256 } from '../tokens/secret.ts'
 import { SignInService } from './sign-in-service.ts'
-import { Slots } from './slots.ts'
+import { createHashLimit } from './hash-limit.ts'
 
 let fixture: TestAuth
 beforeAll(async () => {
@@ -63,7 +63,7 @@ test('wrong name, wrong password, no password, impossible name and wrong key are
 })
 
 test('ten failures for a name close it for a while, on every replica, and for no other name', async () => {
-  const replica = new SignInService(fixture.uow, new Slots({ running: 2, waiting: 64 }))
+  const replica = new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64 }))
   const outcomes: string[] = []
   for (let n = 0; n < 12; n += 1) {
     outcomes.push(
@@ -85,7 +85,7 @@ test('ten failures for a name close it for a while, on every replica, and for no
   expect(await codeOf(fixture.signIn.withPassword('bob', 'a good password', testCallContext()))).toBe('ok')
 })
 
-test('a right password forgets the failures before it; guesses at once cannot pass the limit by more than the slots', async () => {
+test('a right password forgets the failures before it; guesses at once can exceed the limit only by those that run at once', async () => {
   for (let n = 0; n < 9; n += 1) await codeOf(fixture.signIn.withPassword('carol', 'guess', testCallContext()))
   expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', testCallContext()))).toBe('ok')
   const outcomes = await Promise.all(
