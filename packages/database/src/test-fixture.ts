@@ -4,7 +4,7 @@ import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { type Generated, type Kysely, sql, type Transaction } from 'kysely'
 import { migrateDefinition, roleUrl } from './schema/migrate.ts'
 import { type Database, openDatabase } from './connection/open.ts'
-import { defineSchema } from './schema/define-schema.ts'
+import { defineSchema } from './schema/schema-definition.ts'
 import { createSystemTables, type SystemTables, tenantTable } from './schema/system-tables.ts'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from './unit-of-work.ts'
 

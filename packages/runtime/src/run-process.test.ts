@@ -1,7 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
 const script = `
@@ -16,17 +14,15 @@ const start = async (config, { logger }) => {
 await runProcess({ name: 'sample', env: process.env, schema: z.object({ ...processEnv, MODE: z.string() }), start })
 `
 
-async function launch(env: Record<string, string>) {
-  const file = join(import.meta.dirname, `sample-${process.pid}-${Math.random().toString(36).slice(2)}.fixture.mjs`)
-  await writeFile(file, script)
-  const child = spawn(process.execPath, [file], {
+function launch(env: Record<string, string>) {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: import.meta.dirname,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let output = ''
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  child.once('exit', () => void rm(file, { force: true }))
   return { child, output: () => output }
 }
 
@@ -43,7 +39,7 @@ const exitOf = async (child: ChildProcess) =>
   child.exitCode !== null ? child.exitCode : ((await once(child, 'exit')) as [number])[0]
 
 test('serves health and metrics, keeps secrets out of the log and stops on SIGTERM', async () => {
-  const sample = await launch({ MODE: 'well' })
+  const sample = launch({ MODE: 'well' })
   const url = await healthUrl(sample)
   expect((await fetch(`${url}/health/live`)).status).toBe(200)
   expect((await fetch(`${url}/health/ready`)).status).toBe(200)
@@ -56,7 +52,7 @@ test('serves health and metrics, keeps secrets out of the log and stops on SIGTE
 })
 
 test('is not ready while a dependency is away, and says what to do', async () => {
-  const sample = await launch({ MODE: 'sick' })
+  const sample = launch({ MODE: 'sick' })
   const response = await fetch(`${await healthUrl(sample)}/health/ready`)
   expect(response.status).toBe(503)
   expect(await response.json()).toMatchObject({ status: 'down', components: [{ name: 'thing', message: 'start the thing' }] })
@@ -65,16 +61,16 @@ test('is not ready while a dependency is away, and says what to do', async () =>
 })
 
 test('ends when its supervisor is gone', async () => {
-  const sample = await launch({ MODE: 'well' })
+  const sample = launch({ MODE: 'well' })
   await healthUrl(sample)
   sample.child.disconnect()
   expect(await exitOf(sample.child)).toBe(0)
 })
 
 test('exit codes tell wrong settings from a break', async () => {
-  const unset = await launch({})
+  const unset = launch({})
   expect(await exitOf(unset.child)).toBe(2)
   expect(unset.output()).toContain('MODE is not set')
-  const broken = await launch({ MODE: 'broken' })
+  const broken = launch({ MODE: 'broken' })
   expect(await exitOf(broken.child)).toBe(1)
 })

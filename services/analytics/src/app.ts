@@ -1,6 +1,6 @@
 import { analytics } from '@youworker/contracts/analytics'
 import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
-import { keepDeadLetter } from '@youworker/database/events/keep-dead-letter'
+import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { openDatabase } from '@youworker/database/connection/open'
 import { sweep } from '@youworker/database/events/sweep'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
@@ -33,7 +33,7 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
   // There is no outbox here, hence no relay that would sweep.
   stack.use(every(SWEEP_MS, () => sweep(database), { what: 'the sweep of old rows', logger }))
-  const deadLetter = keepDeadLetter(uow)
+  const deadLetter = storeDeadLetter(uow)
   stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers: analyticsConsumers(facts), deadLetter }))
   stack.use(await serveHealth(nats, 'analytics', checks, { logger }))
   stack.use(await serve(nats, analytics, analyticsHandlers(overview), { service: 'analytics', verifier, logger }))

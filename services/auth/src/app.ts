@@ -1,5 +1,5 @@
 import { auth } from '@youworker/contracts/auth'
-import { keepDeadLetter } from '@youworker/database/events/keep-dead-letter'
+import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { openDatabase } from '@youworker/database/connection/open'
 import { startRelay } from '@youworker/database/events/relay'
@@ -12,7 +12,7 @@ import type { Service, ServiceContext } from '@youworker/runtime/service'
 import type { Config } from './config.ts'
 import { authConsumers } from './consumers/auth-consumers.ts'
 import { authHandlers } from './handlers/auth-handlers.ts'
-import { untilDone } from './jobs/until-done.ts'
+import { untilDone } from '@youworker/runtime/until-done'
 import { AccountService } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
 import { CredentialService } from './services/tokens/credential-service.ts'
@@ -56,7 +56,7 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   }
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source }))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'auth', logger }))
-  const deadLetter = keepDeadLetter(uow)
+  const deadLetter = storeDeadLetter(uow)
   stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(audit, grants), deadLetter }))
   stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))

@@ -1,6 +1,6 @@
 import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
-import { keepDeadLetter } from '@youworker/database/events/keep-dead-letter'
+import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { openDatabase } from '@youworker/database/connection/open'
@@ -68,7 +68,7 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   stack.use(subscribeEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
   stack.use(onReconnect(nats, () => access.dropAll()))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
-  const deadLetter = keepDeadLetter(uow)
+  const deadLetter = storeDeadLetter(uow)
   stack.use(await consumeEvents(nats, { service, logger, handlers: groupConsumers(erasure), deadLetter }))
   const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }

@@ -1,7 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { type Kysely, sql } from 'kysely'
 import { faultOf } from './database-error.ts'
-import { MIGRATIONS_TABLE } from '../schema/define-schema.ts'
+import { MIGRATIONS_TABLE } from '../schema/schema-definition.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 const MIGRATE = 'run `npm run youworker -- migrate`'

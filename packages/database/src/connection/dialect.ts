@@ -1,5 +1,5 @@
 import { type Dialect, type Driver, type Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
-import type { PgConnection } from './connection.ts'
+import type { PgConnection } from './pg-connection.ts'
 
 /** Whoever hands out connections: the pool, or one connection of a migration. */
 export interface ConnectionSource {

@@ -69,7 +69,7 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
 
 /** Loaded late: a service that never asks does not load the migrations. */
 async function migrationsOf(schema: string): Promise<string[]> {
-  const { schemas } = await import('../schema/schemas.ts')
-  const definition = Object.values(schemas).find((candidate) => candidate.schema === schema)
+  const { allSchemas } = await import('../schema/all-schemas.ts')
+  const definition = Object.values(allSchemas).find((candidate) => candidate.schema === schema)
   return Object.keys(definition?.migrations ?? {})
 }

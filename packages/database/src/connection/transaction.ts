@@ -1,7 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { faultPoint } from '@youworker/runtime/fault-point'
 import { type ConnectionProvider, type Dialect, type Driver, type Kysely, Transaction } from 'kysely'
-import type { PgConnection } from './connection.ts'
+import type { PgConnection } from './pg-connection.ts'
 import type { ConnectionSource } from './dialect.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 

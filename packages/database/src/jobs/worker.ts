@@ -6,7 +6,7 @@ import { cleanText } from '@youworker/runtime/text'
 import { CancelRequested, type JobRepository, type JobRow, LeaseLost, Stopping } from './jobs.ts'
 import { sampleJobs } from './job-metrics.ts'
 import { claim, look, release } from './leases.ts'
-import { createLoop, type Loop } from './loop.ts'
+import { createLoop, type Loop } from '@youworker/runtime/loop'
 import type { SystemDatabase } from '../connection/open.ts'
 
 interface JobContext {

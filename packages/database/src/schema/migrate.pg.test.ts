@@ -4,7 +4,7 @@ import { type Kysely, sql } from 'kysely'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { migrateDefinition, roleUrl } from './migrate.ts'
-import { defineSchema } from './define-schema.ts'
+import { defineSchema } from './schema-definition.ts'
 import { tenantTable } from './system-tables.ts'
 
 const logger = silentLogger()

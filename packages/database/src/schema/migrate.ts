@@ -3,11 +3,11 @@ import type { Logger } from '@youworker/runtime/logger'
 import { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
-import { PgConnection } from '../connection/connection.ts'
+import { PgConnection } from '../connection/pg-connection.ts'
 import { createDialect } from '../connection/dialect.ts'
 import { ensureRoles } from './roles.ts'
-import { MIGRATIONS_LOCK_TABLE, MIGRATIONS_TABLE, type SchemaDefinition } from './define-schema.ts'
-import { schemas } from './schemas.ts'
+import { MIGRATIONS_LOCK_TABLE, MIGRATIONS_TABLE, type SchemaDefinition } from './schema-definition.ts'
+import { allSchemas } from './all-schemas.ts'
 
 interface MigrateOptions {
   /** URL of a role that may create roles and schemas. */
@@ -22,7 +22,7 @@ export async function migrateSchema({
   owner,
   ...options
 }: MigrateOptions & { owner: SchemaOwner; password: string }): Promise<void> {
-  const definition = schemas[owner]
+  const definition = allSchemas[owner]
   await migrateDefinition(definition, options)
 }
 
@@ -31,7 +31,7 @@ export async function migrateAll({
   passwords,
   ...options
 }: MigrateOptions & { passwords: Record<SchemaOwner, string> }): Promise<void> {
-  for (const definition of Object.values(schemas)) {
+  for (const definition of Object.values(allSchemas)) {
     await migrateDefinition(definition, { ...options, password: passwords[definition.owner] })
   }
 }

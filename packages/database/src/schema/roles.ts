@@ -1,6 +1,6 @@
 import { retry } from '@youworker/runtime/retry'
 import pg from 'pg'
-import { scramVerifier } from './scram.ts'
+import { scramVerifier } from './scram-verifier.ts'
 
 /** Roles belong to the whole cluster: another database's migration may make or change the same ones at this moment. */
 const RACES = new Set(['23505', '42710', 'XX000'])

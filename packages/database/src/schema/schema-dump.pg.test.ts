@@ -5,10 +5,10 @@ import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { expect, test } from 'vitest'
 import { migrateAll } from './migrate.ts'
 import { dumpSchemas } from './schema-dump.ts'
-import { schemas } from './schemas.ts'
+import { allSchemas } from './all-schemas.ts'
 
 const file = join(import.meta.dirname, '../../schema.sql')
-const owners = Object.keys(schemas)
+const owners = Object.keys(allSchemas)
 const passwords = {
   auth: testPassword,
   group: testPassword,
@@ -22,7 +22,7 @@ test('schema.sql is what the migrations make (ACCEPT_SCHEMA=1 writes it)', async
   await using database = await testDatabase({ template: 'database-all', prepare })
   const dump = await dumpSchemas(
     database.adminUrl,
-    Object.values(schemas).map(({ schema }) => schema),
+    Object.values(allSchemas).map(({ schema }) => schema),
   )
   if (process.env['ACCEPT_SCHEMA'] === '1') await writeFile(file, dump)
   expect(owners).toHaveLength(5)

@@ -5,7 +5,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import type { HealthCheck } from '@youworker/runtime/service'
 import { settledWithin } from '@youworker/runtime/settled-within'
 import { connect, ErrorCode, NatsError } from 'nats'
-import { NatsConnection } from './connection.ts'
+import { NatsConnection } from './nats-connection.ts'
 
 export type { NatsConnection }
 

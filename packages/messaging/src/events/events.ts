@@ -38,7 +38,7 @@ const PublishAck = z.union([
 export function createEventPublisher(nats: NatsConnection, { logger }: { logger: Logger }): EventPublisher {
   const publishOne = async (envelope: EventEnvelope): Promise<number> => {
     const lines = line(HEADER.messageId, envelope.id)
-    const reply = await nats.inbox.ask({ subject: envelope.type, data: encodeJson(envelope), lines, waitMs: ACK_MS })
+    const reply = await nats.inbox.request({ subject: envelope.type, data: encodeJson(envelope), lines, waitMs: ACK_MS })
     const ack = PublishAck.parse(decodeJson(reply.data))
     if (ack.error) throw new Error(ack.error.description)
     return ack.seq

@@ -88,7 +88,7 @@ async function call(
   const attempt = async () => {
     const waitMs = deadline - Date.now()
     if (waitMs <= 0) throw new AppError('DEADLINE_EXCEEDED', `No time was left for ${subject}; try again`, { retryAfter: 1 })
-    return breaker.run(() => nats.inbox.ask({ subject, data, lines, waitMs, signal }))
+    return breaker.run(() => nats.inbox.request({ subject, data, lines, waitMs, signal }))
   }
   const reply = await retry(attempt, { ...RETRY, signal, isRetryable: request.repeatable ? isLost : isUnsent })
   return decodeReply(route, reply)

@@ -16,7 +16,7 @@ interface Pending {
   settle(error: Error | undefined, reply?: Msg): void
 }
 
-interface Question {
+interface RequestMessage {
   readonly subject: string
   readonly data: Uint8Array
   /** Header lines, made by `wire.ts`. */
@@ -41,7 +41,7 @@ export class ReplyInbox {
   }
 
   /** The reply, whatever it says; a `TransportError` when there is none; the signal's reason when it aborts. */
-  ask({ subject, data, lines, waitMs, signal }: Question): Promise<Msg> {
+  request({ subject, data, lines, waitMs, signal }: RequestMessage): Promise<Msg> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
       const { core, isUp, sends } = this.#connection

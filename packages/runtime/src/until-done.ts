@@ -1,5 +1,5 @@
-import type { Logger } from '@youworker/runtime/logger'
-import { retry } from '@youworker/runtime/retry'
+import type { Logger } from './logger.ts'
+import { retry } from './retry.ts'
 
 /** Repeats `work` until it succeeds once. Disposing waits for a try that is under way. */
 export function untilDone(work: () => Promise<void>, { what, logger }: { what: string; logger: Logger }): AsyncDisposable {
