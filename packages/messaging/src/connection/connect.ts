@@ -21,7 +21,10 @@ interface ConnectOptions {
   readonly logger: Logger
 }
 
-/** Connects, waiting at most 15 s for a server that is still starting; later losses are mended for ever in the background. */
+/**
+ * Waits at most 15 s for a server that is still starting. After that, lost connections are re-established in the background
+ * without limit.
+ */
 export async function connectNats({ url, service, logger }: ConnectOptions): Promise<NatsConnection> {
   const { servers, where, credentials } = readUrl(url)
   const until = Date.now() + FIRST_CONNECT_MS
@@ -55,7 +58,7 @@ export async function connectNats({ url, service, logger }: ConnectOptions): Pro
   }
 }
 
-/** Sends what is still buffered, then closes. Servers and consumers are disposed before. */
+/** Sends what is still buffered, then closes. Dispose servers and consumers first. */
 export async function closeNats(nats: NatsConnection): Promise<void> {
   nats.closing = true
   if (nats.core.isClosed()) return
@@ -69,7 +72,7 @@ export const natsCheck =
   () =>
     nats.check()
 
-/** Called after each reconnect; a throw of the listener is logged. */
+/** Calls `listener` after each reconnect; an error it throws is logged. */
 export const onReconnect = (nats: NatsConnection, listener: () => void): Disposable => nats.onReconnect(listener)
 
 const isRefusedLogin = (error: unknown): boolean =>

@@ -8,9 +8,9 @@ interface Described {
 
 const MAX_CAUSES = 5
 
-/** What may be logged of an error: never its other fields, which hold rows and payloads in some libraries. */
+/** The parts of an error that may be logged. Other fields may not: some libraries put rows and payloads there. */
 export function describeError(error: unknown, depth = 0): Described {
-  if (!(error instanceof Error)) return { name: typeof error, message: 'something that is no error was thrown' }
+  if (!(error instanceof Error)) return { name: typeof error, message: 'a value that is not an Error was thrown' }
   const { name, message, stack, cause } = error
   const code = 'code' in error && typeof error.code === 'string' ? { code: error.code } : {}
   return {

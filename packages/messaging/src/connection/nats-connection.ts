@@ -10,7 +10,7 @@ import { SendQueue } from './send-queue.ts'
 import { countsAgainstPeer, unavailable } from './transport-error.ts'
 
 const CHECK_MS = 2_000
-/** Refused publishes of live entries could fill a log. */
+/** A service that publishes live entries without permission is refused many times a second. */
 const REFUSALS_LOGGED_EVERY_MS = 1_000
 
 interface Parts {
@@ -20,11 +20,11 @@ interface Parts {
   readonly logger: Logger
 }
 
-/** One connection of one service, with everything whose life is the connection's. Opaque outside this package. */
+/** One connection of one service, with the state that lives as long as the connection. Opaque outside this package. */
 export class NatsConnection {
   readonly core: CoreConnection
   readonly service: string
-  /** Hosts without credentials, for messages. */
+  /** Hosts without credentials, for log and error messages. */
   readonly where: string
   readonly logger: Logger
   readonly sends = new SendQueue()
@@ -45,7 +45,7 @@ export class NatsConnection {
     void this.#watch()
   }
 
-  /** One per owning service: only waiting in vain counts, an error that was answered does not. */
+  /** One breaker per called service. Only a timeout counts as a failure; an error reply does not. */
   breakerOf(owner: string): Breaker {
     const known = this.#breakers.get(owner)
     if (known) return known
@@ -60,7 +60,10 @@ export class NatsConnection {
     return { [Symbol.dispose]: () => void this.#listeners.delete(entry) }
   }
 
-  /** A subscription that the server refuses cannot be reported to whoever made it: the service is unhealthy until it restarts. */
+  /**
+   * The server refuses a subscription asynchronously, so the caller cannot get the error: the service stays unhealthy until it
+   * restarts.
+   */
   subscriptionRefused(subject: string, error: unknown): void {
     this.#refusedSubscription = subject
     this.logger.error({ subject, error: describeError(error) }, `NATS refuses the subscription to ${subject}`)
@@ -82,22 +85,22 @@ export class NatsConnection {
 
   async #watch(): Promise<void> {
     for await (const status of this.core.status()) {
-      if (status.type === Events.Disconnect) this.#lost()
-      else if (status.type === Events.Reconnect) this.#mended()
+      if (status.type === Events.Disconnect) this.#disconnected()
+      else if (status.type === Events.Reconnect) this.#reconnected()
       else if (status.type === Events.Error) this.#refused(status)
     }
     this.isUp = false
-    if (!this.closing) this.logger.error(`the connection to NATS at ${this.where} ended for good`)
+    if (!this.closing) this.logger.error(`the connection to NATS at ${this.where} is closed and will not be re-established`)
   }
 
-  #lost(): void {
+  #disconnected(): void {
     if (!this.isUp) return
     this.isUp = false
     this.inbox.connectionLost()
     if (!this.closing) this.logger.warn(`lost NATS at ${this.where}; connecting again`)
   }
 
-  #mended(): void {
+  #reconnected(): void {
     this.isUp = true
     this.logger.info(`connected to NATS at ${this.where} again`)
     for (const listener of this.#listeners) {

@@ -49,7 +49,7 @@ const overview = {
   ingestion: { total_runs: 0 },
 }
 
-test('with generated permissions a service serves, and only who may call it is answered', async () => {
+test('with generated permissions a service serves, and only permitted callers get a reply', async () => {
   const options = { service: 'analytics', verifier: undefined, logger }
   const analyticsNats = await as('analytics')
   stack.use(await serve(analyticsNats, days, { getOverview: async () => overview }, options))
@@ -61,22 +61,22 @@ test('with generated permissions a service serves, and only who may call it is a
   expect(await createClient(await as('gateway'), days).getOverview({})).toEqual(overview)
 })
 
-test('a service that may not serve a subject does not start, and says which', async () => {
+test('a service that may not serve a subject does not start, and the error names the subject', async () => {
   const nats = await as('tools')
   const start = serve(nats, days, { getOverview: async () => overview }, { service: 'tools', verifier: undefined, logger })
   await expect(start).rejects.toThrow(unavailable(new RegExp(analytics.getOverview.subject.replaceAll('.', '[.]'))))
   await natsCheck(nats)()
 })
 
-test('a refused subscription to an event makes the service unhealthy and names the subject; the connection lives', async () => {
+test('a refused subscription to an event makes the service unhealthy and names the subject; the connection stays up', async () => {
   const nats = await as('tools')
-  using _hearing = subscribeEvent(nats, group.memberAdded, () => {})
+  using _subscription = subscribeEvent(nats, group.memberAdded, () => {})
   const message = await waitFor(() => complaint(nats), { what: 'the check to fail' })
   expect(message).toContain(group.memberAdded.subject)
   await nats.core.flush()
 })
 
-test('a refused event is an error of the publisher', async () => {
+test('publishing an event without permission rejects', async () => {
   const publisher = createEventPublisher(await as('group'), { logger })
   await publisher.stream()
   const envelope = (type: string) => ({
@@ -92,14 +92,14 @@ test('a refused event is an error of the publisher', async () => {
   expect(await publisher.publish([envelope(group.groupDeleted.subject)])).toEqual([1])
 })
 
-test('consuming needs permission too, and is refused with a reason', async () => {
+test('consuming without permission is refused with a reason', async () => {
   const options = { logger, handlers: [on(group.groupDeleted, async () => {})], deadLetter: async () => {} }
   stack.use(await consumeEvents(await as('ingestion'), { service: 'ingestion', ...options }))
   const refused = consumeEvents(await as('tools'), { service: 'tools', ...options })
   await expect(refused).rejects.toThrow(unavailable(/JetStream .* is not usable/))
 }, 60_000)
 
-test('live entries and wakes of others are refused without harm', async () => {
+test('live entries and wakes of other services are refused, and the connection stays usable', async () => {
   const nats = await as('group')
   const runId = newId()
   publishLive(nats, runId, { n: 1_000_001, body: { event: 'token', data: { text: '' } } })
@@ -111,34 +111,34 @@ test('live entries and wakes of others are refused without harm', async () => {
   await expect(files.readBlob({ blob_id: newId(), index: 0 })).rejects.toThrow(unavailable(/does not let group send/))
 })
 
-const servant = `
+const serverProcess = `
   import { group } from '@youworker/contracts/group'
   import { createLogger } from '@youworker/runtime/logger'
   import { connectNats } from './connect.ts'
   import { serve } from '../requests/server.ts'
-  const logger = createLogger({ name: 'servant' })
+  const logger = createLogger({ name: 'server process' })
   const nats = await connectNats({ url: process.env.NATS__URL, service: 'group', logger })
   const contract = { listGroups: { ...group.listGroups, auth: 'none' } }
   await serve(nats, contract, { listGroups: async () => ({ groups: [], total: 0 }) }, { service: 'group', verifier: undefined, logger })
   console.log('serving')
 `
 
-test('permissions that were taken away while NATS was away end the process, with the subject in its log', async () => {
+test('permissions revoked while NATS was down end the process, with the subject in its log', async () => {
   const user = (service: ServiceName) => ({ user: 'group', password: 'pw', permissions: permissionsOf(service) })
   const users = [user('group')]
   const own = stack.use(await testNats({ users }))
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', servant], {
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', serverProcess], {
     cwd: import.meta.dirname,
     env: { ...process.env, NATS__URL: own.url },
   })
   stack.defer(() => void child.kill('SIGKILL'))
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const exit = once(child, 'exit')
-  await waitFor(() => said.includes('serving'), { what: 'the servant' })
+  await waitFor(() => output.includes('serving'), { what: 'the server process' })
   await own.stop()
   users[0] = user('analytics')
   await own.start()
   expect((await exit)[0]).toBe(1)
-  expect(said).toContain(group.listGroups.subject)
+  expect(output).toContain(group.listGroups.subject)
 })

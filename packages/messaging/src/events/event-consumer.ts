@@ -18,7 +18,7 @@ export interface EventHandler {
 }
 
 export interface DeadLetter {
-  /** The event as it came, which need not be JSON. */
+  /** The event as received, which need not be JSON. */
   readonly envelope_json: string
   readonly reason: string
 }
@@ -33,19 +33,22 @@ interface ConsumerOptions {
 const CONCURRENCY = 16
 const PULL_MS = 10_000
 const MAX_DELIVERIES = 5
-/** Until the next delivery, by the number of those that failed. */
+/** Delay before the next delivery, by the number of failed ones. */
 const AGAIN_AFTER_MS = [250, 1_000, 3_000, 6_000]
 const DEAD_LETTER_AGAIN_MS = 5_000
-/** For fewer free places than these it is not worth asking, unless the running events take long. */
-const FREE_PLACES = 4
+/** With less free capacity than this, the next pull waits up to FREE_WAIT_MS for a running event to end. */
+const MIN_FREE = 4
 const FREE_WAIT_MS = 200
 
-/** One durable's share of this process: pulls as many events as it has free places, so no event waits behind a slow one. */
+/**
+ * Handles events of one durable in this process. Pulls only as many as it can run at once, so that no event waits behind a slow
+ * one.
+ */
 export class EventConsumer implements AsyncDisposable {
   readonly #nats: NatsConnection
   readonly #options: ConsumerOptions
   readonly #handlers: ReadonlyMap<string, EventHandler>
-  /** By number and time in the stream, so that a redelivery does not run beside the first. */
+  /** Keyed by sequence number and timestamp in the stream, so that a redelivery does not run beside the first delivery. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #stop = new AbortController()
   #reconnected: Disposable | undefined
@@ -61,10 +64,10 @@ export class EventConsumer implements AsyncDisposable {
 
   async start(): Promise<void> {
     if (this.#handlers.size === 0) return
-    // A server that has just started has no JetStream yet.
+    // JetStream is not ready right after nats-server starts.
     this.#consumer = await retry(() => this.#ensure(), { attempts: 6, baseMs: 250, isRetryable: isLost })
     this.#loop = this.#run()
-    // The library would look after its pull by itself, but takes its time.
+    // The library renews its pull after a reconnect too, but later.
     this.#reconnected = onReconnect(this.#nats, () => {
       this.#consumer = undefined
       void this.#pulling?.close()
@@ -90,11 +93,11 @@ export class EventConsumer implements AsyncDisposable {
     for (let failures = 0; !signal.aborted;) {
       try {
         this.#consumer ??= await this.#ensure()
-        await this.#untilFree()
+        await this.#untilCapacity()
         if (!signal.aborted) await this.#pull(this.#consumer)
         failures = 0
       } catch (error) {
-        // Also when the store was lost: the next round makes stream and durable again.
+        // The store may have been lost: the next round creates stream and durable again.
         this.#consumer = undefined
         failures += 1
         if (failures > 1) this.#options.logger.warn({ error: describeError(error) }, 'events cannot be read; trying again')
@@ -110,13 +113,13 @@ export class EventConsumer implements AsyncDisposable {
       idle_heartbeat: PULL_MS / 4,
     })
     this.#pulling = messages
-    // The close is only carried out by the loop below, so nobody waits for it.
+    // Not awaited: the close only takes effect inside the loop below.
     if (this.#stop.signal.aborted) void messages.close()
     for await (const message of messages) this.#take(message)
   }
 
-  async #untilFree(): Promise<void> {
-    while (this.#running.size > CONCURRENCY - FREE_PLACES && !this.#stop.signal.aborted) {
+  async #untilCapacity(): Promise<void> {
+    while (this.#running.size > CONCURRENCY - MIN_FREE && !this.#stop.signal.aborted) {
       const ended = await settledWithin(FREE_WAIT_MS, Promise.race(this.#running.values()))
       if (!ended && this.#running.size < CONCURRENCY) return
     }
@@ -129,7 +132,9 @@ export class EventConsumer implements AsyncDisposable {
     const key = `${streamSequence}.${timestampNanos}`
     if (this.#running.has(key)) return
     const work = this.#handle(message, handler)
-      .catch((error: unknown) => this.#options.logger.error({ error: describeError(error) }, 'an event could not be answered'))
+      .catch((error: unknown) =>
+        this.#options.logger.error({ error: describeError(error) }, 'an event could neither be acknowledged nor rejected'),
+      )
       .finally(() => this.#running.delete(key))
     this.#running.set(key, work)
   }
@@ -138,17 +143,18 @@ export class EventConsumer implements AsyncDisposable {
     const { event } = handler
     const { deliveryCount } = message.info
     const read = readEvent(event, message.data)
-    if (typeof read === 'string') return this.#bury(message, read)
+    if (typeof read === 'string') return this.#deadLetter(message, read)
     if (deliveryCount > MAX_DELIVERIES)
-      return this.#bury(message, `${this.#options.service} ended ${MAX_DELIVERIES} times over it`)
+      return this.#deadLetter(message, `${this.#options.service} ended ${MAX_DELIVERIES} times over it`)
     try {
       await handler.handle(read.data, read.envelope)
     } catch (error) {
       const { message: why } = describeError(error)
-      if (deliveryCount >= MAX_DELIVERIES) return this.#bury(message, `failed ${MAX_DELIVERIES} times, at last with: ${why}`)
+      if (deliveryCount >= MAX_DELIVERIES)
+        return this.#deadLetter(message, `failed ${MAX_DELIVERIES} times, at last with: ${why}`)
       this.#options.logger.warn(
         { subject: event.subject, id: read.envelope.id, error: describeError(error) },
-        'an event failed; it comes again',
+        'an event handler failed; the event will be redelivered',
       )
       return message.nak(AGAIN_AFTER_MS[deliveryCount - 1])
     }
@@ -156,7 +162,7 @@ export class EventConsumer implements AsyncDisposable {
     message.ack()
   }
 
-  async #bury(message: JsMsg, reason: string): Promise<void> {
+  async #deadLetter(message: JsMsg, reason: string): Promise<void> {
     const { logger, deadLetter } = this.#options
     const { subject } = message
     try {
@@ -166,14 +172,14 @@ export class EventConsumer implements AsyncDisposable {
     } catch (error) {
       logger.error(
         { subject, seq: message.seq, error: describeError(error) },
-        'a dead letter could not be kept; the event comes again',
+        'a dead letter could not be stored; the event will be redelivered',
       )
       message.nak(DEAD_LETTER_AGAIN_MS)
     }
   }
 }
 
-/** The reason as a string when it is not the event that its subject says: trying again would not help. */
+/** Returns the reason as a string when the data is not the event that its subject names: redelivery would not help. */
 function readEvent(event: Event, data: Uint8Array): { data: unknown; envelope: EventEnvelope } | string {
   try {
     const envelope = EventEnvelope.parse(decodeJson(data))

@@ -9,13 +9,13 @@ const DAY_MS = 86_400_000
 const MAX_AGE_MS = 7 * DAY_MS
 const DUPLICATE_WINDOW_MS = 120_000
 const ACK_WAIT_MS = 30_000
-/** One request to the JetStream API; those in flight when the connection is lost are only ended by it. */
+/** Timeout of one JetStream API request. Requests in flight when the connection is lost end only by this timeout. */
 const API_MS = 2_000
 /** Error codes of nats-server's JetStream API. */
 const STREAM_NOT_FOUND = 10_059
 const CONSUMER_NOT_FOUND = 10_014
 
-/** When the stream was made, and the number of its last event. The stream is made first when there is none. */
+/** Returns when the stream was created and the number of its last event. Creates the stream when it is missing. */
 export async function ensureStream(nats: NatsConnection): Promise<{ created: string; last_seq: number }> {
   if (!nats.isUp) throw unavailable('The connection to NATS is lost; try again')
   try {
@@ -38,8 +38,8 @@ export async function ensureStream(nats: NatsConnection): Promise<{ created: str
 }
 
 /**
- * The service's durable on the stream; both are made when missing. It reads all events and the service selects: a filter
- * changed later makes nats-server 2.9.10 skip events without a word.
+ * Returns the service's durable consumer; creates it and the stream when missing. It has no subject filter, the service selects
+ * instead: nats-server 2.9.10 silently skips events when a filter is changed later.
  */
 export async function ensureConsumer(nats: NatsConnection, service: string): Promise<Consumer> {
   await ensureStream(nats)
@@ -51,7 +51,7 @@ export async function ensureConsumer(nats: NatsConnection, service: string): Pro
         ack_policy: AckPolicy.Explicit,
         ack_wait: nanos(ACK_WAIT_MS),
         deliver_policy: DeliverPolicy.All,
-        // Deliveries are counted in code: past a limit of its own the server would let an event lie without a word.
+        // EventConsumer counts deliveries: past a limit of its own the server would silently stop delivering the event.
         max_deliver: -1,
       }),
     )

@@ -27,16 +27,16 @@ const run = () => envelope(chatAgent.sessionDeleted.subject, { session_id: newId
 async function fixture() {
   const stack = new AsyncDisposableStack()
   const server = stack.use(await testNats())
-  const open = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
-  const nats = await open()
+  const connect = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
+  const nats = await connect()
   const publisher = createEventPublisher(nats, { logger })
   const letters: DeadLetter[] = []
   const consume = async (handlers: EventHandler[], deadLetter = async (letter: DeadLetter) => void letters.push(letter)) =>
-    stack.use(await consumeEvents(await open(), { service: 'ingestion', logger, handlers, deadLetter }))
-  return { stack, server, nats, open, publisher, consume, letters, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+    stack.use(await consumeEvents(await connect(), { service: 'ingestion', logger, handlers, deadLetter }))
+  return { stack, server, nats, connect, publisher, consume, letters, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-test('the stream is made once, and events get dense numbers in their order; a repeat keeps its number', async () => {
+test('the stream is created once, and events get consecutive numbers in their order; a repeated event keeps its number', async () => {
   await using h = await fixture()
   const made = await h.publisher.stream()
   expect(made.last_seq).toBe(0)
@@ -54,7 +54,7 @@ test('the stream is made once, and events get dense numbers in their order; a re
   })
 })
 
-test('without a stream publishing fails clearly; the publisher is told of reconnects', async () => {
+test('without a stream publishing fails with SERVICE_UNAVAILABLE; the publisher reports reconnects', async () => {
   await using h = await fixture()
   await expect(h.publisher.publish([deletion()])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
   let reconnects = 0
@@ -65,7 +65,7 @@ test('without a stream publishing fails clearly; the publisher is told of reconn
   await waitFor(() => reconnects === 1, { what: 'the reconnect' })
 })
 
-test('two replicas share one durable: every wanted event is handled exactly once, unwanted ones by nobody', async () => {
+test('two replicas share one durable: every event with a handler is handled exactly once, others are skipped', async () => {
   await using h = await fixture()
   await h.publisher.stream()
   const events = Array.from({ length: 200 }, (_, n) => (n % 4 === 0 ? run() : deletion()))
@@ -91,7 +91,7 @@ test('two replicas share one durable: every wanted event is handled exactly once
   expect(handled.map(([, id]) => id).sort()).toEqual(wanted.sort())
 })
 
-test('poison goes to the dead letters with a reason after 5 deliveries and holds up nothing', async () => {
+test('an event that always fails goes to the dead letters with a reason after 5 deliveries and delays no other', async () => {
   await using h = await fixture()
   await h.publisher.stream()
   const [poison, ...good] = Array.from({ length: 60 }, deletion)
@@ -100,7 +100,7 @@ test('poison goes to the dead letters with a reason after 5 deliveries and holds
   await h.consume([
     on(group.groupDeleted, async (_, { id }) => {
       tries.set(id, (tries.get(id) ?? 0) + 1)
-      if (id === poison.id) throw new Error('cannot be digested')
+      if (id === poison.id) throw new Error('always fails')
     }),
   ])
   await h.publisher.publish([poison])
@@ -114,12 +114,12 @@ test('poison goes to the dead letters with a reason after 5 deliveries and holds
   expect(first?.reason).toMatch(/^not an event of/)
   expect(second?.reason).toMatch(/^not an event of/)
   expect(JSON.parse(last?.envelope_json ?? '')).toEqual(poison)
-  expect(last?.reason).toBe('failed 5 times, at last with: cannot be digested')
+  expect(last?.reason).toBe('failed 5 times, at last with: always fails')
   expect(tries.get(poison.id)).toBe(5)
   await waitFor(async () => (await consumerInfo(h)).num_ack_pending === 0, { what: 'all acknowledged' })
 })
 
-test('a dead letter that cannot be kept leaves the event where it is', async () => {
+test('an event whose dead letter cannot be stored is redelivered', async () => {
   await using h = await fixture()
   await h.publisher.stream()
   await h.publisher.publish([envelope(group.groupDeleted.subject, {})])
@@ -136,7 +136,7 @@ test('a dead letter that cannot be kept leaves the event where it is', async () 
   expect(kept).toEqual([expect.stringMatching(/^not an event of/)])
 })
 
-test('slow handlers hold up nobody until all places are taken, and stopping waits for them', async () => {
+test('slow handlers delay no other event while there is capacity, and stopping waits for them', async () => {
   await using h = await fixture()
   await h.publisher.stream()
   const gate = Promise.withResolvers<void>()
@@ -162,7 +162,7 @@ test('slow handlers hold up nobody until all places are taken, and stopping wait
   expect(done).toHaveLength(110)
 })
 
-test('a store that was deleted while the server was down is made again, and events flow again', async () => {
+test('a store that was deleted while the server was down is created again, and events flow again', async () => {
   await using h = await fixture()
   const before = await h.publisher.stream()
   const handled = new Set<string>()
@@ -179,7 +179,7 @@ test('a store that was deleted while the server was down is made again, and even
   await waitFor(() => handled.has(second.id), { what: 'the second event' })
 })
 
-test('a durable that is deleted under us, and a server that is only restarted, cost nothing', async () => {
+test('no event is lost when the durable is deleted or the server restarts', async () => {
   await using h = await fixture()
   await h.publisher.stream()
   const handled = new Set<string>()
@@ -196,7 +196,7 @@ test('a durable that is deleted under us, and a server that is only restarted, c
   expect([...handled]).toEqual([first.id, second.id])
 })
 
-test('a service that wants other events than before gets those too', async () => {
+test('a service that handles other events than before gets those too', async () => {
   await using h = await fixture()
   await h.publisher.stream()
   const first = await h.consume([on(group.groupDeleted, async () => {})])
@@ -212,22 +212,22 @@ test('a service that wants other events than before gets those too', async () =>
   expect(handled.sort()).toEqual(events.map(({ id }) => id).sort())
 })
 
-test('everyone connected receives an event, and a listener with a bug harms nobody', async () => {
+test('every subscriber receives an event, and a listener that throws does not affect the others', async () => {
   await using h = await fixture()
   await h.publisher.stream()
-  const other = await h.open()
-  const heard: string[] = []
-  using _one = subscribeEvent(h.nats, group.groupDeleted, ({ group_id }) => void heard.push(group_id))
+  const other = await h.connect()
+  const received: string[] = []
+  using _one = subscribeEvent(h.nats, group.groupDeleted, ({ group_id }) => void received.push(group_id))
   using _two = subscribeEvent(other, group.groupDeleted, (_, { id }) => {
-    heard.push(id)
+    received.push(id)
     throw new Error('a bug')
   })
   await Promise.all([h.nats.core.flush(), other.core.flush()])
   h.nats.core.publish(group.groupDeleted.subject, '{"nonsense":')
   const events = [deletion(), deletion()]
   await h.publisher.publish(events)
-  await waitFor(() => heard.length >= 4, { what: 'both events at both' })
-  expect(heard.sort()).toEqual(events.flatMap(({ id, data }) => [id, String(data['group_id'])]).sort())
+  await waitFor(() => received.length >= 4, { what: 'both events at both' })
+  expect(received.sort()).toEqual(events.flatMap(({ id, data }) => [id, String(data['group_id'])]).sort())
 })
 
 async function consumerInfo({ nats }: Awaited<ReturnType<typeof fixture>>) {

@@ -10,21 +10,24 @@ import { decodeJson, encodeJson, HEADER, line } from '../requests/wire.ts'
 
 export type { DeadLetter, EventHandler }
 
-/** The port that the relay of an outbox publishes through. */
+/** The port through which the outbox relay publishes. */
 export interface EventPublisher {
-  /** Makes the stream when there is none. Another `created` than before means that the store was lost. */
+  /** Creates the stream when it is missing. A changed `created` means that the store was lost. */
   stream(): Promise<{ created: string; last_seq: number }>
-  /** The stream's numbers of the events, in their order; rejects when any of them was not stored. Repeats are dropped by id. */
+  /**
+   * Resolves to the events' numbers in the stream, in order; rejects when any of them was not stored. JetStream drops repeats
+   * by id.
+   */
   publish(envelopes: readonly EventEnvelope[]): Promise<readonly number[]>
   onReconnect(listener: () => void): Disposable
 }
 
 interface ConsumeOptions {
-  /** Also the name of its durable: replicas share the events. */
+  /** Also the name of the durable, so that replicas share the events. */
   readonly service: string
   readonly logger: Logger
   readonly handlers: readonly EventHandler[]
-  /** Keeps an event that cannot be handled; until it does, the event comes again. */
+  /** Stores an event that cannot be handled. The event is redelivered until this resolves. */
   readonly deadLetter: (letter: DeadLetter) => Promise<void>
 }
 
@@ -58,8 +61,8 @@ export function createEventPublisher(nats: NatsConnection, { logger }: { logger:
 }
 
 /**
- * Hands every event to its handler at least once, whichever replica takes it; handlers write an inbox row to make it
- * once. Order is not promised. Rejects when JetStream is not usable.
+ * Passes every event to its handler at least once, in one of the replicas; handlers write an inbox row to make it exactly once.
+ * The order is not guaranteed. Rejects when JetStream is not usable.
  */
 export async function consumeEvents(nats: NatsConnection, options: ConsumeOptions): Promise<AsyncDisposable> {
   const consumer = new EventConsumer(nats, options)
@@ -67,17 +70,20 @@ export async function consumeEvents(nats: NatsConnection, options: ConsumeOption
   return consumer
 }
 
-/** A handler with the types of its event. */
+/** Types a handler by its event. */
 export const on = <P extends z.ZodType>(
   event: Event<P>,
   handle: (data: z.output<P>, envelope: EventEnvelope) => Promise<void>,
 ): EventHandler => ({
   event,
-  // The consumer has parsed it with this event's schema.
+  // EventConsumer has parsed `data` with this event's schema.
   handle: (data, envelope) => handle(data as z.output<P>, envelope),
 })
 
-/** Every replica receives the event, as long as it is connected: for caches and open streams, never for effects. */
+/**
+ * Every connected replica receives the event, and misses it while disconnected: use it for caches and client streams, never for
+ * effects.
+ */
 export function subscribeEvent<P extends z.ZodType>(
   nats: NatsConnection,
   event: Event<P>,
@@ -91,7 +97,7 @@ export function subscribeEvent<P extends z.ZodType>(
         const envelope = EventEnvelope.parse(decodeJson(message.data))
         listener(event.payload.parse(envelope.data), envelope)
       } catch (error) {
-        nats.logger.error({ subject, error: describeError(error) }, 'an event could not be heard')
+        nats.logger.error({ subject, error: describeError(error) }, 'a received event could not be handled')
       }
     },
   })

@@ -15,17 +15,17 @@ import { onWake, wake } from './wake.ts'
 const logger = silentLogger()
 const token = (n: number, text: string): RunEntry => ({ n, body: { event: 'token', data: { text } } })
 
-test('live entries arrive in order at every viewer of that run, after a restart of the server too', async () => {
+test('live entries reach every subscriber of that run in order, also after a server restart', async () => {
   await using server = await testNats()
   await using stack = new AsyncDisposableStack()
-  const open = async (service: string) => stack.adopt(await connectNats({ url: server.url, service, logger }), closeNats)
-  const [agent, gateway] = [await open('chat-agent'), await open('gateway')]
+  const connect = async (service: string) => stack.adopt(await connectNats({ url: server.url, service, logger }), closeNats)
+  const [agent, gateway] = [await connect('chat-agent'), await connect('gateway')]
   const runId = newId()
-  const heard: RunEntry[][] = [[], []]
-  using first = subscribeLive(gateway, runId, (entry) => void heard[0]?.push(entry))
+  const received: RunEntry[][] = [[], []]
+  using first = subscribeLive(gateway, runId, (entry) => void received[0]?.push(entry))
   using _second = subscribeLive(gateway, runId, (entry) => {
-    heard[1]?.push(entry)
-    throw new Error('a viewer with a bug')
+    received[1]?.push(entry)
+    throw new Error('a subscriber with a bug')
   })
   await gateway.core.flush()
 
@@ -34,8 +34,8 @@ test('live entries arrive in order at every viewer of that run, after a restart 
   publishLive(agent, newId(), token(1, 'another run'))
   agent.core.publish(liveSubject(runId), 'no JSON')
   agent.core.publish(liveSubject(runId), '7')
-  await waitFor(() => heard.every(({ length }) => length === 50), { what: 'all entries' })
-  expect(heard).toEqual([entries, entries])
+  await waitFor(() => received.every(({ length }) => length === 50), { what: 'all entries' })
+  expect(received).toEqual([entries, entries])
 
   let reconnects = 0
   using _reconnected = onReconnect(gateway, () => {
@@ -49,18 +49,18 @@ test('live entries arrive in order at every viewer of that run, after a restart 
   await waitFor(
     () => {
       if (reconnects === 1) publishLive(agent, runId, token(3, 'again'))
-      return heard[1]?.at(-1)?.n === 3
+      return received[1]?.at(-1)?.n === 3
     },
     { what: 'an entry after the restart' },
   )
-  expect(heard[0]).toHaveLength(50)
+  expect(received[0]).toHaveLength(50)
 })
 
 test('a wake reaches every replica, and only that kind', async () => {
   await using server = await testNats()
   await using stack = new AsyncDisposableStack()
-  const open = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
-  const [one, two] = [await open(), await open()]
+  const connect = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
+  const [one, two] = [await connect(), await connect()]
   const woken = [0, 0, 0]
   const count = (index: number) => () => void (woken[index] = (woken[index] ?? 0) + 1)
   using _a = onWake(one, 'ingestion', 'run', count(0))
@@ -72,7 +72,7 @@ test('a wake reaches every replica, and only that kind', async () => {
   expect(woken[2]).toBe(0)
 })
 
-test('health names what is down and what to do', async () => {
+test('health names the failed dependency and what to do', async () => {
   await using server = await testNats()
   await using stack = new AsyncDisposableStack()
   const nats = stack.adopt(await connectNats({ url: server.url, service: 'group', logger }), closeNats)

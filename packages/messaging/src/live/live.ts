@@ -4,9 +4,9 @@ import type { NatsConnection } from '../connection/connect.ts'
 import { describeError } from '../connection/describe-error.ts'
 import { decodeJson, encodeJson } from '../requests/wire.ts'
 
-/** Shows an entry to whoever watches the run now. Never throws: what gets lost here is read from the run's log. */
+/** Publishes an entry to the run's current subscribers. Never throws: lost entries are read from the run's log. */
 export function publishLive(nats: NatsConnection, runId: string, entry: RunEntry): void {
-  // The library would keep it in memory until the next try to connect, then drop it.
+  // While disconnected the library would buffer the entry until the next connection attempt, then drop it.
   if (!nats.isUp) return
   try {
     nats.core.publish(liveSubject(runId), encodeJson(entry))
@@ -15,7 +15,7 @@ export function publishLive(nats: NatsConnection, runId: string, entry: RunEntry
   }
 }
 
-/** Live entries of a run, in the order of their attempt's owner; gaps are possible at any time. */
+/** Calls `listener` for each live entry of a run, in the order published by the attempt's owner; any entry may be missing. */
 export function subscribeLive(nats: NatsConnection, runId: string, listener: (entry: RunEntry) => void): Disposable {
   const subject = liveSubject(runId)
   const subscription = nats.core.subscribe(subject, {
@@ -25,14 +25,17 @@ export function subscribeLive(nats: NatsConnection, runId: string, listener: (en
         const entry = decodeJson(message.data)
         if (isEntry(entry)) listener(entry)
       } catch (error) {
-        nats.logger.error({ run_id: runId, error: describeError(error) }, 'a live entry could not be heard')
+        nats.logger.error({ run_id: runId, error: describeError(error) }, 'a received live entry could not be handled')
       }
     },
   })
   return { [Symbol.dispose]: () => subscription.unsubscribe() }
 }
 
-/** A full parse per token and viewer would cost more than all the rest of the way; only the chat-agent may publish here. */
+/**
+ * A full schema parse per token and subscriber would cost more than the rest of the delivery. Safe to skip, because only the
+ * chat-agent may publish on this subject.
+ */
 function isEntry(value: unknown): value is RunEntry {
   return typeof value === 'object' && value !== null && 'n' in value && typeof value.n === 'number' && 'body' in value
 }

@@ -2,7 +2,7 @@ import { wakeSubject } from '@youworker/contracts/topology/subjects'
 import type { NatsConnection } from '../connection/connect.ts'
 import { describeError } from '../connection/describe-error.ts'
 
-/** Tells every replica's worker that there is a new job. Never throws: workers also poll. */
+/** Notifies every replica's worker of a new job. Never throws: workers also poll. */
 export function wake(nats: NatsConnection, service: string, kind: string): void {
   if (!nats.isUp) return
   try {

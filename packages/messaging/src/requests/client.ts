@@ -11,18 +11,18 @@ import type { NatsConnection } from '../connection/connect.ts'
 import { isLost, isUnsent } from '../connection/transport-error.ts'
 import { argsLine, decodeError, decodeJson, encodeJson, HEADER, line, splitBytes } from './wire.ts'
 
-/** For whom and for how long a call is made. A handler's context is one. */
+/** The caller, trace, deadline and cancellation of a call. A handler's context can be passed as one. */
 export interface CallScope {
   readonly caller?: { readonly token: string } | undefined
   readonly correlationId?: string | undefined
   readonly traceparent?: string | undefined
-  /** Epoch ms; the contract's own limit holds as well. */
+  /** Epoch ms; the contract's own limit applies as well. */
   readonly deadline?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 export interface CallOptions {
-  /** Instead of the contract's `deadlineMs`. */
+  /** Replaces the contract's `deadlineMs`. */
   readonly timeoutMs?: number
   readonly idempotencyKey?: string | undefined
 }
@@ -32,7 +32,7 @@ export type Client<C extends Contract> = {
   readonly [K in RequestNames<C>]: (input: CallInput<C[K]>, options?: CallOptions) => Promise<CallOutput<C[K]>>
 }
 
-/** What is known of a request before it is made. */
+/** The parts of a call that are the same for every call of one request. */
 interface Route {
   readonly nats: NatsConnection
   readonly request: Request
@@ -44,8 +44,8 @@ const RETRY = { attempts: 4, baseMs: 50, maxMs: 500 } as const
 const NOBODY: CallScope = {}
 
 /**
- * Calls fail with the codes of the contract, or with those that may always cross: silence is `DEADLINE_EXCEEDED`; nobody
- * there, a lost connection and a refused permission are `SERVICE_UNAVAILABLE`; an aborted signal rejects with its reason.
+ * Calls reject with the codes of the contract or with those that are always allowed: a timeout is `DEADLINE_EXCEEDED`; no
+ * responders, a lost connection and a refused permission are `SERVICE_UNAVAILABLE`. An aborted signal rejects with its reason.
  */
 export function createClient<C extends Contract>(
   nats: NatsConnection,
@@ -62,7 +62,7 @@ export function createClient<C extends Contract>(
       },
     }
   }
-  // Methods are getters on one prototype: a call for one caller makes one small object, not a closure per request.
+  // Methods are getters on one prototype, so that `as` creates one small object and not a closure per request.
   const prototype: object = Object.defineProperties({}, methods)
   const bind = (scope: CallScope) => Object.assign(Object.create(prototype), { scope })
   return Object.assign(bind(NOBODY), { as: bind })

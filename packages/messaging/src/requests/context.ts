@@ -1,13 +1,13 @@
 import type { Audience } from '@youworker/contracts/define'
 
-/** The user for whom a request is made, as their verified token says. */
+/** The user of a request, from the verified token. */
 export interface Caller {
   readonly user_id: string
   readonly sid: string
   readonly is_root: boolean
   readonly scopes: readonly string[]
   readonly aud: Audience
-  /** To call another service for the same user. */
+  /** The access token, for calls to other services on behalf of the same user. */
   readonly token: string
 }
 
@@ -16,7 +16,7 @@ export interface CallContext {
   readonly traceparent: string
   /** Epoch ms. */
   readonly deadline: number
-  /** Aborts at the deadline, with `DEADLINE_EXCEEDED` as its reason; the caller has been answered by then. */
+  /** Aborts at the deadline with `DEADLINE_EXCEEDED` as its reason; that reply has then been sent. */
   readonly signal: AbortSignal
   readonly idempotencyKey: string | undefined
 }

@@ -72,11 +72,11 @@ const racing = Array.from({ length: 200 }, (_, n) => `races ${n}`)
 test('a request gets exactly one reply, whatever its handler does and whenever', async () => {
   await using server = await testNats()
   const logger = silentLogger()
-  const open = () => connectNats({ url: server.url, service: 'group', logger })
+  const connect = () => connectNats({ url: server.url, service: 'group', logger })
   await using stack = new AsyncDisposableStack()
-  const { core } = stack.adopt(await open(), closeNats)
+  const { core } = stack.adopt(await connect(), closeNats)
   await using serving = new AsyncDisposableStack()
-  const nats = serving.adopt(await open(), closeNats)
+  const nats = serving.adopt(await connect(), closeNats)
   const run = ({ text }: Output, context: CallContext) => {
     const [, handle] = handlers[text] ?? ['', async ({ deadline }) => sleep(deadline - Date.now(), good())]
     return handle(context)

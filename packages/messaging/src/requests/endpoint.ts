@@ -30,7 +30,10 @@ interface EndpointParts {
 
 const BUSY = new AppError('SERVICE_UNAVAILABLE', 'Too many requests are running; try again in a second', { retryAfter: 1 })
 
-/** One served request: from the message to exactly one reply. Nothing that happens here may throw into the connection. */
+/**
+ * Serves one request of a contract: every message gets exactly one reply. Must not throw into the NATS callback, which would
+ * end the connection.
+ */
 export class Endpoint {
   readonly #parts: EndpointParts
   readonly #mayCross: ReadonlySet<ErrorCode>
@@ -52,7 +55,7 @@ export class Endpoint {
     const started = performance.now()
     this.#serve(message)
       .catch((error: unknown) =>
-        logger.error({ subject: request.subject, error: describeError(error) }, 'a request could not be answered'),
+        logger.error({ subject: request.subject, error: describeError(error) }, 'a reply to a request could not be built'),
       )
       .finally(() => {
         this.#duration.observe((performance.now() - started) / 1_000)
@@ -61,7 +64,7 @@ export class Endpoint {
       })
   }
 
-  /** Ends when the handler does, which may be after the deadline and hence after the reply. */
+  /** Resolves when the handler has ended, which may be long after the deadline and its reply. */
   async #serve(message: ServiceMsg): Promise<void> {
     const call = this.#readCall(message)
     if (!call) return
@@ -87,7 +90,7 @@ export class Endpoint {
     }
   }
 
-  /** The library throws on malformed headers. */
+  /** The NATS library throws on malformed headers. */
   #readCall(message: ServiceMsg): IncomingCall | undefined {
     try {
       return readCall(message.headers, this.#parts.request.deadlineMs)
@@ -135,7 +138,9 @@ export class Endpoint {
     const { bytes, json } = isBytes ? splitBytes(output) : { bytes: NO_BYTES, json: output }
     const parsed = request.output.safeParse(json)
     if (!parsed.success)
-      throw new Error(`the handler of ${request.subject} broke its contract`, { cause: AppError.fromZod(parsed.error) })
+      throw new Error(`the handler of ${request.subject} returned output that breaks its contract`, {
+        cause: AppError.fromZod(parsed.error),
+      })
     const data = isBytes ? bytes : encodeJson(parsed.data)
     const lines = isBytes ? argsLine(parsed.data) : ''
     const size = data.length + lines.length

@@ -3,10 +3,10 @@ import type { MsgHdrs } from 'nats'
 import type { CallContext, Caller, UserContext } from './context.ts'
 import { HEADER } from './wire.ts'
 
-/** However far away the deadline that a caller names, a request ends after this. */
+/** Upper limit for the deadline that a caller may set. */
 const LONGEST_MS = 120_000
 
-/** What the headers of one request say. */
+/** The headers of one received request, and its abort signal. */
 export class IncomingCall {
   correlationId = ''
   traceparent = ''
@@ -17,7 +17,7 @@ export class IncomingCall {
   #expired: Error | undefined
   #controller: AbortController | undefined
 
-  /** Made when a handler first asks: most never do. */
+  /** Created on first use, because most handlers never read it. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.#expired) this.#controller.abort(this.#expired)
@@ -29,7 +29,7 @@ export class IncomingCall {
     this.#controller?.abort(reason)
   }
 
-  /** Plain objects, so that a handler may spread them into a narrower scope. */
+  /** A plain object, so that a handler may spread it into a narrower scope. */
   context(): CallContext {
     const { correlationId, traceparent, deadline, idempotencyKey } = this
     const signal = () => this.signal
@@ -51,7 +51,7 @@ export class IncomingCall {
 
 export function readCall(headers: MsgHdrs | undefined, deadlineMs: number): IncomingCall {
   const call = new IncomingCall()
-  // One pass: every lookup of the library walks over all headers.
+  // One pass, because every `get` of the library iterates over all headers.
   for (const [name, [value = '']] of headers ?? []) {
     if (name === HEADER.token) call.token = value
     else if (name === HEADER.traceparent) call.traceparent = value

@@ -26,8 +26,8 @@ interface RequestMessage {
 }
 
 /**
- * One subscription for the replies of all requests of a connection. Unlike the one of the library it ends every
- * waiting request when the connection is lost or its subject is refused, and can be told to stop waiting.
+ * One subscription for the replies of all requests of a connection. Unlike the library's own, it rejects every pending request
+ * when the connection is lost or the subject is refused, and takes an abort signal.
  */
 export class ReplyInbox {
   readonly #connection: Connection
@@ -40,7 +40,10 @@ export class ReplyInbox {
     this.#connection = connection
   }
 
-  /** The reply, whatever it says; a `TransportError` when there is none; the signal's reason when it aborts. */
+  /**
+   * Resolves to the reply, which may carry an error. Rejects with a `TransportError` when there is none and with the signal's
+   * reason when it aborts.
+   */
   request({ subject, data, lines, waitMs, signal }: RequestMessage): Promise<Msg> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
@@ -96,19 +99,19 @@ export class ReplyInbox {
   #receive(reply: Msg): void {
     const pending = this.#pending.get(reply.subject.slice(this.#prefix.length))
     if (!pending) return
-    if (isNobody(reply)) pending.settle(unavailable(`Nobody serves ${pending.subject} at the moment; try again`, 'unsent'))
+    if (isNoResponders(reply)) pending.settle(unavailable(`Nobody serves ${pending.subject} at the moment; try again`, 'unsent'))
     else pending.settle(undefined, reply)
   }
 
   #inboxRefused(): void {
     this.#subscription = undefined
-    const message = `NATS does not let ${this.#connection.service} hear its replies; generate nats.conf again`
+    const message = `NATS does not let ${this.#connection.service} receive its replies; generate nats.conf again`
     for (const pending of this.#pending.values()) pending.settle(unavailable(message, 'refused'))
   }
 }
 
-/** The library reads headers on first use and throws on malformed ones, which in a callback would end the connection. */
-function isNobody(reply: Msg): boolean {
+/** The library parses headers on first use and throws on malformed ones; thrown in a callback that would end the connection. */
+function isNoResponders(reply: Msg): boolean {
   try {
     return reply.headers?.code === 503 && reply.data.length === 0
   } catch {
@@ -116,7 +119,7 @@ function isNobody(reply: Msg): boolean {
   }
 }
 
-/** A peer is only blamed for silence when it had this long to answer. */
+/** A timeout counts against the peer only when it had this long to reply. */
 const FAIR_MS = 1_000
 
 function late(subject: string, waitMs: number): AppError {

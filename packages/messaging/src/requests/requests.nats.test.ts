@@ -14,7 +14,7 @@ import { closeNats, connectNats, type NatsConnection, natsCheck } from '../conne
 import { type CallContext, type Handlers, serve } from './server.ts'
 
 const Text = z.object({ text: z.string() })
-/** Real subjects, so that owner and queue are real too; the shapes are this test's. */
+/** Real subjects, so that service and queue group are real too; the schemas are this test's. */
 const contract = {
   echo: {
     ...group.getGroup,
@@ -64,7 +64,7 @@ async function serving(handlers: Partial<Handlers<typeof contract>> = {}, maxInF
 }
 const code = (expected: string) => expect.objectContaining({ name: 'AppError', code: expected })
 
-test('JSON and bytes come through with every character, defaults filled in', async () => {
+test('JSON and bytes arrive with every character, and defaults are filled in', async () => {
   await serving()
   const client = createClient(nats, contract)
   const text = 'Grüße, 日本語 🙂 עברית \u2028\r\n'
@@ -75,7 +75,7 @@ test('JSON and bytes come through with every character, defaults filled in', asy
   expect(Buffer.compare(answer.bytes, bytes.toReversed())).toBe(0)
 })
 
-test('the handler receives correlation, trace, deadline and key; a deadline in a scope is the limit of what follows', async () => {
+test('the handler receives correlation id, trace, deadline and idempotency key; the deadline of a scope limits its calls', async () => {
   const contexts: CallContext[] = []
   await serving({
     echo: async (input, context) => {
@@ -92,21 +92,21 @@ test('the handler receives correlation, trace, deadline and key; a deadline in a
   expect(contexts[1]?.correlationId).toMatch(/^[0-9a-f-]{36}$/)
 })
 
-test('a method may be passed around without its client', async () => {
+test('a method works without its client object', async () => {
   await serving()
   const { echo } = createClient(nats, contract).as({ correlationId: 'c' })
   expect(await echo({ text: 'x' })).toEqual({ text: 'x', n: 7 })
 })
 
-test('wrong input is the caller\u2019s fault and names the field', async () => {
+test('invalid input is VALIDATION_ERROR and names the field', async () => {
   await serving()
   const { echo } = createClient(nats, contract)
-  // @ts-expect-error -- a number where text is due
+  // @ts-expect-error -- a number instead of text
   const failure = await echo({ text: 5 }).catch((error: unknown) => error)
   expect(failure).toMatchObject({ code: 'VALIDATION_ERROR', details: [{ field: 'text' }] })
 })
 
-test('raw bytes that are no JSON, no UTF-8 or nothing at all get an answer', async () => {
+test('a body that is not JSON, not UTF-8 or empty gets a reply', async () => {
   await serving()
   const raw = await connect({ servers: server.url.replace(/\/\/.*@/, '//'), user: 'test', pass: 'test' })
   stack.defer(() => raw.close())
@@ -124,7 +124,7 @@ test('raw bytes that are no JSON, no UTF-8 or nothing at all get an answer', asy
   expect(await createClient(nats, contract).echo({ text: 'alive' })).toEqual({ text: 'alive', n: 7 })
 })
 
-test('headers that nobody could have made are answered too, and harm no connection on either side', async () => {
+test('malformed headers get a reply too, and close the connection of neither side', async () => {
   stack.use(await serve(nats, { echo: contract.echo }, { echo: working.echo }, { service: 'group', logger }))
   const malformed = (text: string) =>
     Object.assign(headers(), { encode: () => new TextEncoder().encode(`NATS/1.0\r\n${text}\r\n\r\n`) })
@@ -138,7 +138,7 @@ test('headers that nobody could have made are answered too, and harm no connecti
   expect(await client.echo({ text: 'alive' })).toEqual({ text: 'alive', n: 7 })
 })
 
-test('a declared error crosses whole; any other becomes INTERNAL_ERROR and is logged with its cause, not with the payload', async () => {
+test('a declared error reaches the caller whole; any other becomes INTERNAL_ERROR and is logged with its cause but without the payload', async () => {
   await serving({
     echo: async () => {
       throw new AppError('GROUP_NOT_FOUND', 'No group\r\nhere', { retryAfter: 4, details: [{ field: 'id', message: 'ü' }] })
@@ -169,7 +169,7 @@ test('a declared error crosses whole; any other becomes INTERNAL_ERROR and is lo
   expect(log).not.toContain('secret diary')
 })
 
-test('a handler that throws before it returns a promise is answered too', async () => {
+test('a handler that throws before it returns a promise leads to a reply too', async () => {
   await serving({
     echo: () => {
       throw new Error('at once')
@@ -178,7 +178,7 @@ test('a handler that throws before it returns a promise is answered too', async 
   await expect(createClient(nats, contract).echo({ text: '' })).rejects.toThrow(code('INTERNAL_ERROR'))
 })
 
-test('output that breaks the contract or the limit is INTERNAL_ERROR', async () => {
+test('output that breaks the contract or exceeds the size limit is INTERNAL_ERROR', async () => {
   await serving({
     // @ts-expect-error -- a handler with a bug
     echo: async () => ({ text: 1 }),
@@ -191,7 +191,7 @@ test('output that breaks the contract or the limit is INTERNAL_ERROR', async () 
   await expect(client.bytes({ text: '', bytes: new Uint8Array(0) })).rejects.toThrow(code('INTERNAL_ERROR'))
 })
 
-test('a peer that answers something else than its contract is INTERNAL_ERROR', async () => {
+test('a reply that breaks the contract is INTERNAL_ERROR', async () => {
   const replies: [string, string?][] = [
     ['{"text":1}'],
     ['{'],
@@ -212,7 +212,7 @@ test('a peer that answers something else than its contract is INTERNAL_ERROR', a
     await expect(client.echo({ text: '' })).rejects.toThrow(code('INTERNAL_ERROR'))
 })
 
-test('a request over the limit is refused at both ends', async () => {
+test('a request over the size limit is refused by client and server', async () => {
   await serving()
   const text = 'x'.repeat(LIMITS.wire)
   await expect(createClient(nats, contract).echo({ text })).rejects.toThrow(code('PAYLOAD_TOO_LARGE'))
@@ -220,7 +220,7 @@ test('a request over the limit is refused at both ends', async () => {
   expect(reply.headers?.get('Error-Code')).toBe('PAYLOAD_TOO_LARGE')
 })
 
-test('a deadline that has passed does no work, at neither end', async () => {
+test('a request whose deadline has passed runs neither in client nor in server', async () => {
   let worked = 0
   await serving({ echo: async (input) => ((worked += 1), input) })
   await expect(
@@ -235,7 +235,7 @@ test('a deadline that has passed does no work, at neither end', async () => {
   expect(worked).toBe(0)
 })
 
-test('the deadline aborts the handler\u2019s signal, and the server itself answers for a handler that goes on', async () => {
+test('the deadline aborts the handler\u2019s signal, and the server replies although the handler still runs', async () => {
   const reasons: unknown[] = []
   await serving({
     brief: (input, { signal }) =>
@@ -253,7 +253,7 @@ test('the deadline aborts the handler\u2019s signal, and the server itself answe
   expect(reasons).toEqual([code('DEADLINE_EXCEEDED')])
 })
 
-test('silence is DEADLINE_EXCEEDED, nobody there is SERVICE_UNAVAILABLE with a time to come back', async () => {
+test('no reply is DEADLINE_EXCEEDED, no responders is SERVICE_UNAVAILABLE with retryAfter', async () => {
   nats.core.subscribe(contract.brief.subject, { callback: () => {} })
   const client = createClient(nats, contract)
   await expect(client.brief({ text: '' })).rejects.toThrow(code('DEADLINE_EXCEEDED'))
@@ -261,7 +261,7 @@ test('silence is DEADLINE_EXCEEDED, nobody there is SERVICE_UNAVAILABLE with a t
   await expect(client.write({ text: '' })).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 })
 })
 
-test('silence opens the breaker of that service; an absent service does not, so it is back at once', async () => {
+test('timeouts open the breaker of that service; an absent service does not, so that it is usable as soon as it starts', async () => {
   const silent = nats.core.subscribe(contract.write.subject, { callback: () => {} })
   const client = createClient(nats, contract)
   const calls = Array.from({ length: 5 }, () => client.write({ text: '' }, { timeoutMs: 1_500 }).catch(() => {}))
@@ -276,7 +276,7 @@ test('silence opens the breaker of that service; an absent service does not, so 
   expect(await away.write({ text: 'back' })).toEqual({ text: 'back' })
 })
 
-test('an abort ends the wait with its reason', async () => {
+test('an abort rejects the call with its reason', async () => {
   nats.core.subscribe(contract.echo.subject, { callback: () => {} })
   const stop = new AbortController()
   const call = createClient(nats, contract).as({ signal: stop.signal }).echo({ text: '' })
@@ -285,7 +285,7 @@ test('an abort ends the wait with its reason', async () => {
   await expect(createClient(nats, contract).as({ signal: stop.signal }).echo({ text: '' })).rejects.toThrow(code('CONFLICT'))
 })
 
-test('beyond the bound of running requests the next is told to come back', async () => {
+test('requests beyond maxInFlight are refused with retryAfter', async () => {
   const gate = Promise.withResolvers<void>()
   await serving({ write: (input) => gate.promise.then(() => input) }, 2)
   const client = createClient(nats, contract)
@@ -296,7 +296,7 @@ test('beyond the bound of running requests the next is told to come back', async
   expect(await client.write({ text: 'd' })).toEqual({ text: 'd' })
 })
 
-test('stopping takes no more requests and waits for the running ones', async () => {
+test('a stopping server takes no more requests and waits for the running ones', async () => {
   const gate = Promise.withResolvers<void>()
   const entered = Promise.withResolvers<void>()
   const running = await serving({ write: (input) => (entered.resolve(), gate.promise.then(() => input)) })
@@ -319,14 +319,14 @@ test('stopping takes no more requests and waits for the running ones', async () 
   await stopping
 })
 
-test('a repeatable request waits out a service that is only just starting', async () => {
+test('a repeatable request is retried until a starting service serves it', async () => {
   const client = createClient(nats, contract)
   const answer = client.echo({ text: 'early' })
   await serving()
   expect(await answer).toEqual({ text: 'early', n: 7 })
 })
 
-test('a server that stops ends what waits at once', async () => {
+test('when nats-server stops, pending requests reject at once', async () => {
   const other = stack.use(await testNats())
   const lone = stack.adopt(await connectNats({ url: other.url, service: 'group', logger: silentLogger() }), closeNats)
   lone.core.subscribe(contract.write.subject, { callback: () => {} })
@@ -341,7 +341,7 @@ test('a server that stops ends what waits at once', async () => {
   await waitFor(() => natsCheck(lone)().then(() => true), { what: 'the connection' })
 })
 
-test('a service is back after a restart of the server, without being told', async () => {
+test('a service serves again after a restart of nats-server', async () => {
   const other = stack.use(await testNats())
   const lone = stack.adopt(await connectNats({ url: other.url, service: 'group', logger: silentLogger() }), closeNats)
   stack.use(
@@ -354,7 +354,7 @@ test('a service is back after a restart of the server, without being told', asyn
   expect(await waitFor(() => client.brief({ text: 'after' }), { what: 'an answer' })).toEqual({ text: 'after' })
 })
 
-test('nats micro sees the service with its endpoints', async () => {
+test('`nats micro` lists the service with its endpoints', async () => {
   await serving()
   const services = []
   for await (const info of await nats.core.services.client().info('group')) services.push(info)
@@ -363,7 +363,7 @@ test('nats micro sees the service with its endpoints', async () => {
   )
 })
 
-test('wrong credentials and a server that is not there say what to do', async () => {
+test('the errors for wrong credentials and a missing server name the next step', async () => {
   const wrong = server.url.replace('test:test', 'test:wrong')
   await expect(connectNats({ url: wrong, service: 'group', logger: silentLogger() })).rejects.toMatchObject({
     code: 'SERVICE_UNAVAILABLE',
@@ -374,7 +374,7 @@ test('wrong credentials and a server that is not there say what to do', async ()
   })
 })
 
-test('closing twice, and while the server is away, ends', async () => {
+test('closing twice, and while the server is down, resolves', async () => {
   const other = stack.use(await testNats())
   const lone = await connectNats({ url: other.url, service: 'group', logger: silentLogger() })
   await other.stop()
@@ -384,7 +384,7 @@ test('closing twice, and while the server is away, ends', async () => {
   await expect(createClient(lone, contract).write({ text: '' })).rejects.toThrow(code('SERVICE_UNAVAILABLE'))
 })
 
-/** Our own logger's shape, its lines kept. */
+/** A logger that keeps its lines. */
 function recordingLogger(lines: string[]): Logger {
   const keep = (...parts: unknown[]) => void lines.push(JSON.stringify(parts))
   return Object.assign(createLogger({ name: 'test', level: 'silent' }), {

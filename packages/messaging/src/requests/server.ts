@@ -24,12 +24,12 @@ export type Handlers<C extends Contract> = {
 }
 
 interface ServeOptions {
-  /** Also the queue group: replicas share the requests. */
+  /** Also the queue group, so that replicas share the requests. */
   readonly service: string
   /** May only be missing when no request of the contract has `auth: 'user'`. */
   readonly verifier?: TokenVerifier | undefined
   readonly logger: Logger
-  /** Requests beyond it are answered `SERVICE_UNAVAILABLE` at once. */
+  /** Requests beyond it get `SERVICE_UNAVAILABLE` at once. */
   readonly maxInFlight?: number
 }
 
@@ -37,8 +37,8 @@ const MAX_IN_FLIGHT = 256
 const HEALTH_CHECK_MS = 1_500
 
 /**
- * Serves every request of a contract until disposed; disposing stops taking requests, then waits for the running ones.
- * Rejects, naming the subject, when NATS refuses one.
+ * Serves every request of a contract until disposed; disposing stops taking requests, then waits for the running ones. Rejects
+ * when NATS refuses a subject, and names it.
  */
 export async function serve<C extends Contract>(
   nats: NatsConnection,
@@ -65,11 +65,11 @@ export async function serve<C extends Contract>(
     service.addEndpoint(method, { subject: request.subject, handler: (_, message) => endpoint.receive(message) })
   }
   await untilAccepted(nats, service, requests)
-  void service.stopped.then((reason) => failed(nats, reason, logger))
+  void service.stopped.then((reason) => onServiceStopped(nats, reason, logger))
   return { [Symbol.asyncDispose]: () => stop(nats, service, load) }
 }
 
-/** Answers the health request of a service from its checks, run in parallel. */
+/** Serves the health request of a service; its checks run in parallel. */
 export function serveHealth(
   nats: NatsConnection,
   service: string,
@@ -80,7 +80,7 @@ export function serveHealth(
   return serve(nats, healthContract(service), { checkHealth }, { service, verifier: undefined, logger, maxInFlight: 16 })
 }
 
-/** NATS says no before it answers the ping that follows; the library then stops the whole service. */
+/** NATS reports a refused subscription before the reply to the flush; the library then stops the whole service. */
 async function untilAccepted(nats: NatsConnection, service: Service, requests: [string, Request][]): Promise<void> {
   const failure = (cause: unknown) => {
     const what = cause instanceof Error && 'permissionContext' in cause ? cause.message : 'the connection was lost'
@@ -94,8 +94,11 @@ async function untilAccepted(nats: NatsConnection, service: Service, requests: [
   if (service.isStopped) throw failure(await service.stopped)
 }
 
-/** Later, say when permissions changed before a reconnect: half a service must not stay up, so this ends the process. */
-function failed(nats: NatsConnection, reason: Error | null, logger: Logger): void {
+/**
+ * A subscription can be refused later too, when permissions change before a reconnect. This ends the process, because a service
+ * must not keep running with some of its subjects missing.
+ */
+function onServiceStopped(nats: NatsConnection, reason: Error | null, logger: Logger): void {
   if (!reason || nats.closing || nats.core.isClosed() || nats.core.isDraining()) return
   logger.fatal({ error: describeError(reason) }, 'NATS ended a service')
   queueMicrotask(() => {

@@ -3,7 +3,7 @@ import { cutText } from '@youworker/runtime/text'
 import { headers, type MsgHdrs } from 'nats'
 import { z } from 'zod'
 
-/** Names of the headers. Values are printable ASCII: the protocol breaks lines with CR LF and has no charset. */
+/** Header names. Values are printable ASCII, because the protocol ends lines with CR LF and defines no charset. */
 export const HEADER = {
   token: 'Access-Token',
   traceparent: 'traceparent',
@@ -11,10 +11,10 @@ export const HEADER = {
   /** Epoch ms. */
   deadline: 'Deadline',
   idempotencyKey: 'Idempotency-Key',
-  /** The JSON part of a body or reply that is bytes, as one line. */
+  /** The JSON part of a bytes request or reply, on one line. */
   args: 'Args',
   errorCode: 'Error-Code',
-  /** JetStream drops a message whose id it has seen. */
+  /** JetStream drops a message whose id it has stored within its duplicate window. */
   messageId: 'Nats-Msg-Id',
 } as const
 
@@ -23,26 +23,26 @@ export const NO_BYTES: Uint8Array = new Uint8Array(0)
 const encoder = new TextEncoder()
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** One header line. Values come from strangers (tokens, idempotency keys), hence the check. */
+/** One header line. Throws `VALIDATION_ERROR`, because some values come from clients (tokens, idempotency keys). */
 export function line(name: string, value: string): string {
   if (!PRINTABLE.test(value)) throw new AppError('VALIDATION_ERROR', `${name} may only hold printable ASCII characters`)
   return `${name}: ${value}\r\n`
 }
 
-/** JSON in ASCII on one line: everything else is escaped. */
+/** JSON on one line, with every character outside printable ASCII escaped. */
 export const argsLine = (value: unknown): string =>
   `${HEADER.args}: ${JSON.stringify(value).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}\r\n`
 
-/** Ready-made lines as the library's headers. Building its map of arrays costs more than the rest of a request. */
+/** Wraps header lines in the library's type. Building its map of arrays instead costs more than the rest of a request. */
 export const linesOf = (lines: string): MsgHdrs =>
   Object.assign(headers(), { encode: () => encoder.encode(`NATS/1.0\r\n${lines}\r\n`) })
 
 export const encodeJson = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value))
 
-/** Throws a SyntaxError or TypeError on what is not JSON in UTF-8; no bytes at all are an empty object. */
+/** Throws a SyntaxError or TypeError when the data is not JSON in UTF-8. Empty data is an empty object. */
 export const decodeJson = (data: Uint8Array): unknown => (data.length === 0 ? {} : JSON.parse(utf8.decode(data)))
 
-/** The two parts of what travels as bytes. */
+/** Splits a bytes request or reply into its two parts. */
 export function splitBytes(value: unknown): { bytes: Uint8Array; json: unknown } {
   const { bytes, ...json } = Object(value)
   return { bytes: bytes instanceof Uint8Array ? bytes : NO_BYTES, json }

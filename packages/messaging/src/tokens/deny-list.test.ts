@@ -4,7 +4,7 @@ import { DenyList, LONGEST_TOKEN_MS } from './deny-list.ts'
 const now = Date.parse('2026-01-01T00:00:10.500Z')
 const at = (ms: number) => new Date(ms).toISOString()
 
-test('a session that ended is refused whenever the token was made; a user only up to the revocation', () => {
+test('a revoked session refuses all its tokens; a revoked user only those issued up to the revocation', () => {
   const list = new DenyList()
   expect(list.add({ sid: 's', sub: 'ignored', revoked_at: at(now) }, now)).toBe(true)
   expect(list.add({ sid: null, sub: 'u', revoked_at: at(now) }, now)).toBe(true)
@@ -14,13 +14,13 @@ test('a session that ended is refused whenever the token was made; a user only u
   expect(list.refuses({ sid: 'x', sub: 'u', issuedAt: now + 1 })).toBe(false)
 })
 
-test('the same revocation is news once, an older one never, and a later one again', () => {
+test('add returns true for a revocation once, never for an older one, and again for a later one', () => {
   const list = new DenyList()
   const news = (ms: number) => list.add({ sid: null, sub: 'u', revoked_at: at(ms) }, now)
   expect([news(now), news(now), news(now - 1), news(now + 1)]).toEqual([true, false, false, true])
 })
 
-test('entries go when no token can be left that they refuse', () => {
+test('entries are pruned when every token they could refuse has expired', () => {
   const list = new DenyList()
   list.add({ sid: 's', sub: null, revoked_at: at(now) }, now)
   list.prune(now + LONGEST_TOKEN_MS)

@@ -1,8 +1,8 @@
 import type { Revocation } from '@youworker/contracts/auth'
 
-/** No access token lives longer, so an older revocation has nothing left to refuse. */
+/** Longest life of an access token: every token that an older revocation could refuse has expired. */
 export const LONGEST_TOKEN_MS = 10 * 60_000
-/** For the difference between this clock and the one that wrote the revocation. */
+/** Allowed difference between this clock and the one that wrote the revocation. */
 const SLACK_MS = 60_000
 
 interface Issued {
@@ -11,12 +11,12 @@ interface Issued {
   readonly issuedAt: number
 }
 
-/** Revocations that may still meet a living token. They are only ever added: nothing is taken back. */
+/** Revocations that can still refuse an unexpired token. A revocation is never undone. */
 export class DenyList {
   readonly #sessions = new Map<string, number>()
   readonly #users = new Map<string, number>()
 
-  /** Whether it says something that was not known yet. */
+  /** Returns whether the revocation was new. */
   add({ sid, sub, revoked_at }: Revocation, now = Date.now()): boolean {
     const at = Date.parse(revoked_at)
     if (at + LONGEST_TOKEN_MS + SLACK_MS < now) return false
@@ -26,7 +26,7 @@ export class DenyList {
     return true
   }
 
-  /** A session that ended stays ended; a user may have signed in again after theirs were. */
+  /** A revoked session stays revoked; a revoked user may have signed in again since. */
   refuses({ sid, sub, issuedAt }: Issued): boolean {
     if (this.#sessions.has(sid)) return true
     const at = this.#users.get(sub)

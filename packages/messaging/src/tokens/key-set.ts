@@ -1,12 +1,12 @@
 import { AppError } from '@youworker/contracts/errors'
 import { type CryptoKey, importJWK } from 'jose'
 
-/** Strangers may name any key id: they must not make this service ask for keys without end. */
+/** Anyone can send a token with an unknown key id, so the keys are read at most this often. */
 const READ_AGAIN_AFTER_MS = 1_000
 
 type ListKeys = () => Promise<{ readonly keys: readonly Record<string, unknown>[] }>
 
-/** The public keys of access tokens, by id. Read at the start and again when an unknown id comes. */
+/** The public keys of access tokens, by id. Read at start and again for an unknown id. */
 export class KeySet {
   readonly #listKeys: ListKeys
   #keys: ReadonlyMap<string, CryptoKey> | undefined
@@ -18,7 +18,7 @@ export class KeySet {
     this.#listKeys = listKeys
   }
 
-  /** `undefined` when there is no such key; `SERVICE_UNAVAILABLE` when that cannot be known. */
+  /** Returns `undefined` when there is no such key. Throws `SERVICE_UNAVAILABLE` when the keys could not be read. */
   async find(kid: string): Promise<CryptoKey | undefined> {
     const known = this.#keys?.get(kid)
     if (known) return known
@@ -27,7 +27,7 @@ export class KeySet {
     return this.#keys?.get(kid)
   }
 
-  /** `SERVICE_UNAVAILABLE` while no keys could be read. */
+  /** Throws `SERVICE_UNAVAILABLE` until keys were read once. */
   async check(): Promise<void> {
     if (!this.#keys) await this.read()
     if (!this.#keys && this.#failure) throw this.#failure

@@ -27,18 +27,18 @@ export interface VerifiedToken {
   readonly expiresAt: number
 }
 
-/** Checks signature, issuer, life and claims of an access token; every doubt is `NOT_AUTHENTICATED`. */
+/** Checks signature, issuer, lifetime and claims of an access token. Throws `NOT_AUTHENTICATED` when any of them is wrong. */
 export async function readToken(token: string, keys: KeySet): Promise<VerifiedToken> {
   try {
-    if (token.length > MAX_TOKEN_CHARACTERS) throw new Error('longer than any token of ours')
+    if (token.length > MAX_TOKEN_CHARACTERS) throw new Error('longer than an access token can be')
     const { alg, kid } = decodeProtectedHeader(token)
-    if (alg !== 'RS256' || kid === undefined) throw new Error('not signed the way ours are')
+    if (alg !== 'RS256' || kid === undefined) throw new Error('not an RS256 token with a key id')
     const key = await keys.find(kid)
     if (!key) throw new Error('signed with an unknown key')
     const { payload } = await jwtVerify(token, key, { algorithms: ['RS256'], issuer: ISSUER, requiredClaims: ['exp', 'iat'] })
     const claims = Claims.parse(payload)
     const expiresAt = claims.exp * 1_000
-    if (expiresAt - claims.iat * 1_000 > LONGEST_TOKEN_MS) throw new Error('lives longer than any token of ours')
+    if (expiresAt - claims.iat * 1_000 > LONGEST_TOKEN_MS) throw new Error('lives longer than an access token may')
     const { sub: user_id, sid, root: is_root, scopes, aud } = claims
     const caller = Object.freeze({ user_id, sid, is_root, scopes: Object.freeze(scopes), aud, token })
     return { caller, issuedAt: issuedAt(claims), expiresAt }
@@ -50,8 +50,8 @@ export async function readToken(token: string, keys: KeySet): Promise<VerifiedTo
 }
 
 /**
- * `iat` counts whole seconds, too coarse to tell a token of before a revocation from one of a new sign-in in the same
- * second. A token id of version 7 (RFC 9562 section 5.7) has the millisecond; it is signed like the rest.
+ * `iat` is in whole seconds: a token issued before a revocation and one of a new sign-in in the same second would look alike. A
+ * UUIDv7 token id (RFC 9562 section 5.7) holds the millisecond, and it is signed as well.
  */
 function issuedAt({ jti, iat }: { jti: string; iat: number }): number {
   const fromIat = iat * 1_000

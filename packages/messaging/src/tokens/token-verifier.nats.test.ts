@@ -23,7 +23,7 @@ const [k1, k2, stranger] = keys as [Key, Key, Key]
 let server: TestNats
 let nats: NatsConnection
 let stack: AsyncDisposableStack
-/** What auth would hold. */
+/** The keys that auth would publish. */
 let published: Key[]
 let revocations: Revocation[]
 let asked: number
@@ -89,7 +89,7 @@ const call = async (tokenText: string | undefined) =>
     .getGroup({ group_id: newId() })
 const refused = (expected: string) => expect.objectContaining({ code: expected, message: expect.any(String) })
 
-test('a good token becomes the caller that the handler sees, with the token to call on', async () => {
+test('a valid token becomes the caller in the context of the handler, with the token itself', async () => {
   await serveAuth()
   const callers = await serveGroup(stack.use(await createTokenVerifier(nats, { logger })))
   const good = await token({ claims: { root: true } })
@@ -100,7 +100,7 @@ test('a good token becomes the caller that the handler sees, with the token to c
   expect(asked).toBe(1)
 })
 
-test('no token, and every kind of wrong one, is NOT_AUTHENTICATED and does no work', async () => {
+test('a missing or invalid token is NOT_AUTHENTICATED, and the handler does not run', async () => {
   await serveAuth()
   const callers = await serveGroup(stack.use(await createTokenVerifier(nats, { logger })))
   const now = Math.floor(Date.now() / 1_000)
@@ -148,7 +148,7 @@ test('no token, and every kind of wrong one, is NOT_AUTHENTICATED and does no wo
   await call(good)
 })
 
-test('a token of a run is only good where the contract says so', async () => {
+test('a run token is accepted only where the contract has that audience', async () => {
   await serveAuth()
   await serveGroup(stack.use(await createTokenVerifier(nats, { logger })))
   const run = await token({ claims: { aud: 'run', act: { sub: 'chat-agent' } } })
@@ -160,7 +160,7 @@ test('a token of a run is only good where the contract says so', async () => {
   ).toEqual({ space_ids: [] })
 })
 
-test('a cached token ends when it expires', async () => {
+test('a cached token is refused when it has expired', async () => {
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source: authSource }))
   const now = Math.floor(Date.now() / 1_000)
   const brief = await token({ claims: { exp: now + 2 } })
@@ -175,7 +175,7 @@ test('a cached token ends when it expires', async () => {
   )
 })
 
-test('a new signing key is found by its id; ids of strangers do not make us ask again and again', async () => {
+test('a new signing key is found by its id; unknown ids do not read the keys each time', async () => {
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source: authSource }))
   published = [k2, k1]
   await waitFor(async () => verifier.verify(await token({ key: k2 }), ['api']), { what: 'the new key' })
@@ -187,7 +187,7 @@ test('a new signing key is found by its id; ids of strangers do not make us ask 
   expect(asked - before).toBeLessThanOrEqual(1)
 })
 
-test('until auth answers nobody is let in, and nothing fails to start', async () => {
+test('while auth is down every call is refused, and services still start', async () => {
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   await serveGroup(verifier)
   const good = await token()
@@ -196,13 +196,13 @@ test('until auth answers nobody is let in, and nothing fails to start', async ()
   await waitFor(() => call(good), { what: 'auth to be found' })
 })
 
-test('a revocation that is pushed ends the session of a cached token and is told to listeners once', async () => {
+test('a revocation event refuses the cached tokens of its session and reaches listeners once', async () => {
   await serveAuth()
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   await serveGroup(verifier)
-  const heard: Revocation[] = []
+  const received: Revocation[] = []
   using _listening = verifier.onRevoked((revocation) => {
-    heard.push(revocation)
+    received.push(revocation)
     throw new Error('a listener with a bug')
   })
   const [mine, other] = [await token(), await token({ claims: { sid: newId() } })]
@@ -221,14 +221,14 @@ test('a revocation that is pushed ends the session of a cached token and is told
       data: revocation,
     },
   ])
-  await waitFor(() => heard.length, { what: 'the revocation' })
+  await waitFor(() => received.length, { what: 'the revocation' })
   await expect(call(mine)).rejects.toThrow(refused('NOT_AUTHENTICATED'))
   await expect(call(await token())).rejects.toThrow(refused('NOT_AUTHENTICATED'))
   await call(other)
-  expect(heard).toEqual([revocation])
+  expect(received).toEqual([revocation])
 })
 
-test('a revocation that was missed is found by reading them all; of a user it ends tokens up to its time', async () => {
+test('a missed revocation event is found by the reload; a revocation of a user refuses tokens issued before it', async () => {
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source: authSource }))
   const old = await token()
   await verifier.verify(old, ['api'])
@@ -245,7 +245,7 @@ test('a revocation that was missed is found by reading them all; of a user it en
   await verifier.verify(await token({ claims: { sid: newId() } }), ['api'])
 })
 
-test('after NATS was away revocations are read at once', async () => {
+test('revocations are reloaded at once after a reconnect', async () => {
   const other = stack.use(await testNats())
   const lone = stack.adopt(await connectNats({ url: other.url, service: 'group', logger }), closeNats)
   let reads = 0

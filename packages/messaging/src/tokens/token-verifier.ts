@@ -12,7 +12,7 @@ import { subscribeEvent } from '../events/events.ts'
 import { KeySet } from './key-set.ts'
 import { readToken, type VerifiedToken } from './read-token.ts'
 
-/** Where keys and revocations come from: auth itself has them at hand, everyone else asks it. */
+/** Source of keys and revocations: auth reads its own, every other service asks auth. */
 export interface KeySource {
   listKeys(): Promise<{ readonly keys: readonly Record<string, unknown>[] }>
   listRevocations(): Promise<{ readonly revocations: readonly Revocation[] }>
@@ -20,13 +20,13 @@ export interface KeySource {
 
 export interface TokenVerifier extends AsyncDisposable {
   /**
-   * The caller of a valid access token. `NOT_AUTHENTICATED` for any other token, `NOT_AUTHORIZED` for one made for
-   * another audience, `SERVICE_UNAVAILABLE` as long as keys or revocations were never read.
+   * Returns the caller of a valid access token. Throws `NOT_AUTHENTICATED` for any other token, `NOT_AUTHORIZED` for one of
+   * another audience and `SERVICE_UNAVAILABLE` until keys and revocations were read once.
    */
   verify(token: string, audience: readonly Audience[]): Promise<Caller>
-  /** Called for each revocation as soon as it is known here, to end open streams and empty caches. */
+  /** Calls `listener` for each new revocation, to end client streams and clear caches. */
   onRevoked(listener: (revocation: Revocation) => void): Disposable
-  /** Health check: whether tokens can be verified, that is keys and revocations were read. */
+  /** Health check: passes when keys and revocations were read. */
   check(): Promise<void>
 }
 
@@ -34,7 +34,7 @@ const RELOAD_MS = 5_000
 const FIRST_LOAD_AGAIN_MS = 500
 const CACHED_TOKENS = 4_096
 
-/** Starts also while auth is away. */
+/** Resolves also while auth is down. */
 export async function createTokenVerifier(
   nats: NatsConnection,
   { logger, source = sourceOver(nats) }: { logger: Logger; source?: KeySource },
@@ -138,7 +138,7 @@ class Verifier implements TokenVerifier {
     })
   }
 
-  /** Reads all revocations; one run at a time, and the next one is due some time after. */
+  /** Reads all revocations, one read at a time, and schedules the next read. */
   #load(): Promise<void> {
     this.#loading ??= this.#loadOnce().finally(() => {
       this.#loading = undefined
