@@ -26,21 +26,21 @@ const addNote = (input: ReturnType<typeof call>, space: string) =>
     }),
   )
 
-test('ten identical calls at the same time do the work once and answer alike', async () => {
+test('ten identical concurrent calls do the work once and return the same result', async () => {
   const [space, input] = [newId(), call('key-1')]
   const answers = await Promise.all(Array.from({ length: 10 }, () => addNote(input, space)))
   expect(new Set(answers.map(({ id }) => id)).size).toBe(1)
   expect(await fixture.uow.in([space]).read(({ notes }) => notes.all())).toHaveLength(1)
 })
 
-test('the same key for another request is a mismatch; the order of fields is not', async () => {
+test('the same key with another request is a mismatch; another order of fields is not', async () => {
   const [space, user] = [newId(), newId()]
   const first = await addNote(call('key', { a: 1, b: { c: 2, d: 3 } }, user), space)
   expect(await addNote(call('key', { b: { d: 3, c: 2 }, a: 1 }, user), space)).toEqual(first)
   await expect(addNote(call('key', { a: 2 }, user), space)).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH' })
 })
 
-test('keys of other users and calls without a key do not meet', async () => {
+test('keys of different users are independent, and calls without a key always run', async () => {
   const space = newId()
   const ids = [
     await addNote(call('same'), space),
@@ -51,7 +51,7 @@ test('keys of other users and calls without a key do not meet', async () => {
   expect(new Set(ids.map(({ id }) => id)).size).toBe(4)
 })
 
-test('failed work leaves the key free', async () => {
+test('a key can be used again after its work failed', async () => {
   const input = call('again')
   const failing = fixture.uow.system().write(({ idempotency }) =>
     idempotency.once(input, async () => {
@@ -63,13 +63,13 @@ test('failed work leaves the key free', async () => {
   expect(await addNote(input, space)).toHaveProperty('id')
 })
 
-test('a key that is no key is the caller’s fault', async () => {
+test('an invalid key is VALIDATION_ERROR', async () => {
   for (const key of ['', 'x'.repeat(256), 'a\0b']) {
     await expect(addNote(call(key), newId())).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
   }
 })
 
-test('an event has its effect once, also when it is delivered twice at the same time', async () => {
+test('an event has its effect once, also when two deliveries run at the same time', async () => {
   const [space, event] = [newId(), newId()]
   const deliver = () =>
     fixture.uow.in([space]).write(async ({ inbox, notes }) => {
@@ -79,7 +79,7 @@ test('an event has its effect once, also when it is delivered twice at the same 
   expect(await fixture.uow.in([space]).read(({ notes }) => notes.all())).toHaveLength(1)
 })
 
-test('a dead letter keeps what came, whatever it was', async () => {
+test('a dead letter keeps the received text, whatever it is', async () => {
   const letter = { envelope_json: '{"half":\0 \ud800', reason: 'VALIDATION_ERROR: data is missing' }
   await fixture.uow.system().write(({ deadLetters }) => deadLetters.add(letter))
   const [row] = await fixture.uow.system().read(({ deadLetters }) => deadLetters.list({ limit: 10 }))

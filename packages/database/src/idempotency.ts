@@ -7,13 +7,13 @@ import type { SystemTables } from './schema/system-tables.ts'
 interface Call {
   readonly user_id: string
   readonly subject: string
-  /** The client's key; without one the work just runs. */
+  /** The client's key; without one the work always runs. */
   readonly key: string | undefined
-  /** What was asked; only its hash is kept. */
+  /** The input; only its hash is stored. */
   readonly request: unknown
 }
 
-/** Makes a repeated request answer like the first, without doing its work again. */
+/** Makes a repeated request return the stored result of the first without doing the work again. */
 export class Idempotency {
   readonly #db: Transaction<SystemTables>
 
@@ -22,8 +22,8 @@ export class Idempotency {
   }
 
   /**
-   * Runs `work` once per user, subject and key, and keeps its answer: a small JSON value of ids, never text. A repeat at the
-   * same time waits for the first. Throws `IDEMPOTENCY_MISMATCH` when the same key comes with another request.
+   * Runs `work` once per user, subject and key, and stores its result: a small JSON value of ids, never text. A concurrent
+   * repeat waits for the first call. Throws `IDEMPOTENCY_MISMATCH` when the key was used with another request.
    */
   async once<T>({ user_id, subject, key, request }: Call, work: () => Promise<T>): Promise<T> {
     if (key === undefined) return work()
@@ -41,7 +41,7 @@ export class Idempotency {
       .onConflict((conflict) => conflict.doNothing())
       .returning('user_id')
       .executeTakeFirst()
-    if (inserted === undefined) return this.#answerOf(id, request_hash)
+    if (inserted === undefined) return this.#storedResponse(id, request_hash)
     const response = await work()
     await this.#db
       .updateTable('idempotency')
@@ -51,7 +51,7 @@ export class Idempotency {
     return response
   }
 
-  async #answerOf<T>(id: { user_id: string; subject: string; key: string }, requestHash: Buffer): Promise<T> {
+  async #storedResponse<T>(id: { user_id: string; subject: string; key: string }, requestHash: Buffer): Promise<T> {
     const row = await this.#db
       .selectFrom('idempotency')
       .select(['request_hash', 'response'])
@@ -60,7 +60,7 @@ export class Idempotency {
     if (!row.request_hash.equals(requestHash)) {
       throw new AppError('IDEMPOTENCY_MISMATCH', 'This idempotency key was used for another request; use a new key')
     }
-    // It was written by `once` for the same subject.
+    // Written by `once` for the same subject, hence of the same type.
     return row.response as T
   }
 }
@@ -70,7 +70,7 @@ const hashOf = (request: unknown): Buffer =>
     .update(JSON.stringify(request, sortedKeys) ?? 'null')
     .digest()
 
-/** Objects with the same fields hash alike, in whatever order the fields came. */
+/** Sorts keys, so that the order of fields does not change the hash. */
 const sortedKeys = (_key: string, value: unknown): unknown =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

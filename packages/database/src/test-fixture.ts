@@ -8,7 +8,7 @@ import { defineSchema } from './schema/schema-definition.ts'
 import { createSystemTables, type SystemTables, tenantTable } from './schema/system-tables.ts'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from './unit-of-work.ts'
 
-/** A small schema with one tenant table, beside the system's. */
+/** A small schema: the system tables and one tenant table. */
 export interface NoteTables extends SystemTables {
   notes: { id: string; space_id: string; text: string; created_at: Generated<string> }
 }
@@ -34,7 +34,7 @@ export class NoteRepository {
     await this.#db.insertInto('notes').values(note).execute()
   }
 
-  /** No `where`: only row-level security decides. */
+  /** Without `where`, so that only row-level security filters. */
   all() {
     return this.#db.selectFrom('notes').selectAll().orderBy('text').execute()
   }
@@ -59,8 +59,8 @@ export interface Fixture extends AsyncDisposable {
   readonly url: string
   readonly database: Database<NoteTables>
   readonly uow: Notes
-  /** Another process' view of the same database. */
-  open(logger?: Logger): { database: Database<NoteTables>; uow: Notes }
+  /** Connects again, as another process would. */
+  connect(logger?: Logger): { database: Database<NoteTables>; uow: Notes }
 }
 
 export const bindNotes = (trx: Transaction<NoteTables>) => ({ notes: new NoteRepository(trx) })
@@ -69,13 +69,13 @@ export async function noteDatabase(): Promise<Fixture> {
   const stack = new AsyncDisposableStack()
   const { adminUrl } = stack.use(await testDatabase({ template: 'database-notes', prepare }))
   const url = roleUrl(adminUrl, 'group', testPassword)
-  const open = (logger = silentLogger()) => {
+  const connect = (logger = silentLogger()) => {
     const database = stack.use(
       openDatabase<NoteTables>({ url, schema: 'group', poolSize: 5, slowQueryMs: 1_000, logger, migrations: ['0001-init'] }),
     )
     return { database, uow: createUnitOfWork(database, bindNotes) }
   }
-  return { adminUrl, url, ...open(), open, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { adminUrl, url, ...connect(), connect, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 async function prepare(adminUrl: string): Promise<void> {

@@ -41,7 +41,7 @@ test('a read without a where sees the rows of its spaces and no others', async (
   expect(rows).toEqual([{ n: 1 }])
 })
 
-test('outside a unit of work tenant rows do not exist, also right after one on the same connection', async () => {
+test('outside a unit of work no tenant row is visible, also right after one on the same connection', async () => {
   const { uow, url } = fixture
   await using database = openDatabase<NoteTables>({
     url,
@@ -56,7 +56,7 @@ test('outside a unit of work tenant rows do not exist, also right after one on t
   expect(await database.kysely.selectFrom('notes').selectAll().execute()).toEqual([])
 })
 
-test('row-level security binds the owner of the tables too', async () => {
+test('row-level security also applies to the owner of the tables', async () => {
   const space = newId()
   await fixture.uow.in([space]).write(({ notes }) => notes.add(newNote(space)))
   const admin = new pg.Client({ connectionString: fixture.adminUrl })
@@ -68,7 +68,7 @@ test('row-level security binds the owner of the tables too', async () => {
   await admin.end()
 })
 
-test('a write into a foreign space is refused, and undone as a whole', async () => {
+test('a write into another space is refused, and the whole transaction rolled back', async () => {
   const { uow } = fixture
   const [mine, theirs] = [newId(), newId()]
   const write = uow.in([mine]).write(async ({ notes }) => {
@@ -90,7 +90,7 @@ test('a space that is not a UUID never reaches SQL', () => {
   expect(() => fixture.uow.in([`'; drop table notes; --`])).toThrow(TypeError)
 })
 
-test('a swallowed error does not let half a change through', async () => {
+test('a transaction with a swallowed error is not committed', async () => {
   const { uow } = fixture
   const space = newId()
   const write = uow.in([space]).write(async ({ notes }) => {
@@ -101,7 +101,7 @@ test('a swallowed error does not let half a change through', async () => {
   expect(await uow.in([space]).read(({ notes }) => notes.all())).toEqual([])
 })
 
-test('statements sent together answer in order, before and after they are prepared', async () => {
+test('pipelined statements return their own results, before and after they are prepared', async () => {
   const { uow } = fixture
   const space = newId()
   const notes = Array.from({ length: 20 }, (_, i) => newNote(space, `note ${i}`))
@@ -112,13 +112,13 @@ test('statements sent together answer in order, before and after they are prepar
   }
 })
 
-test('a handle is dead after its unit of work', async () => {
+test('a repository cannot be used after its unit of work', async () => {
   const { uow } = fixture
   const leaked = await uow.system().read(async ({ notes }) => notes)
   await expect(leaked.all()).rejects.toThrow(/unit of work/)
 })
 
-test('a duplicate is told apart from other errors, and no value of it is repeated', async () => {
+test('a unique violation is recognized, and no error contains a value', async () => {
   const { uow } = fixture
   const space = newId()
   const note = newNote(space, 'secret words')
@@ -137,7 +137,7 @@ test('a duplicate is told apart from other errors, and no value of it is repeate
   expect(JSON.stringify([error, bad, String(error), String((bad as Error).cause)])).not.toContain('secret')
 })
 
-test('times come as ISO strings of one length, big integers as numbers', async () => {
+test('times are returned as ISO strings of one length, big integers as numbers', async () => {
   const { rows } = await sql<{ at: string; n: number; times: string[]; none: null }>`
     select '2026-01-02 03:04:05.6+00'::timestamptz as at, 9007199254740991::int8 as n,
       array['2026-01-02 03:04:05+02'::timestamptz] as times, null::timestamptz as none`.execute(fixture.database.kysely)
@@ -182,7 +182,7 @@ test('a service role is refused in other schemas, in DDL and as its own owner', 
   await client.end()
 })
 
-test('the check passes for a fitting schema, and says what to do otherwise', async () => {
+test('the check passes for a migrated schema, and says what to do otherwise', async () => {
   const { database, adminUrl, url } = fixture
   await database.check()
   const options = { schema: 'group', poolSize: 1, slowQueryMs: 1_000, logger: silentLogger() }

@@ -7,7 +7,7 @@ import type { Database } from './connection/open.ts'
 import { Outbox } from './events/outbox.ts'
 import type { Mode } from './connection/transaction.ts'
 
-/** What every unit of work offers beside the owner's repositories. */
+/** The repositories that every unit of work has beside the owner's. */
 export interface SystemRepositories {
   readonly outbox: Outbox
   readonly inbox: Inbox
@@ -24,15 +24,15 @@ export interface Scope<R> {
 }
 
 export interface UnitOfWork<R> {
-  /** Rows of other spaces do not exist in here, whatever the `where` says. */
+  /** Rows of other spaces are invisible, whatever the `where` says. */
   in(spaces: readonly string[]): Scope<R>
-  /** Every space: for the relay, claims, consumers and erasure only. */
+  /** Sees every space: only for the relay, job claims, consumers and deletion. */
   system(): Scope<R>
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** `bind` makes the owner's repositories from the transaction's handle; it runs once per unit of work. */
+/** `bind` creates the owner's repositories from the transaction; it runs once per unit of work. */
 export function createUnitOfWork<Tables, R extends object>(
   database: Database<Tables>,
   bind: (trx: Transaction<Tables>) => R,

@@ -6,7 +6,10 @@ import type { SystemTables } from '../schema/system-tables.ts'
 
 const MIGRATE = 'run `npm run youworker -- migrate`'
 
-/** Throws an error that says what to do unless the role is bound by row-level security and all `migrations` ran. */
+/**
+ * Throws `SERVICE_UNAVAILABLE` with the next step in its message unless the role is bound by row-level security and all
+ * `migrations` ran.
+ */
 export async function checkDatabase(db: Kysely<SystemTables>, schema: string, migrations: readonly string[]): Promise<void> {
   const { role, unbound } = await roleOf(db)
   if (unbound) {
@@ -33,7 +36,7 @@ async function ranMigrations(db: Kysely<SystemTables>): Promise<string[]> {
     const { rows } = await sql<{ name: string }>`select name from ${sql.table(MIGRATIONS_TABLE)}`.execute(db)
     return rows.map(({ name }) => name)
   } catch (error) {
-    // 42P01: there is no such table.
+    // 42P01: undefined table.
     if (faultOf(error)?.sqlstate === '42P01') return []
     throw error
   }

@@ -8,7 +8,7 @@ import { DatabaseFault, toAppError } from './database-error.ts'
 import { typeParsers } from './pg-types.ts'
 import { StatementNames } from './statement-names.ts'
 
-/** Longest waits, in ms. The client's limit is for a Postgres that hangs: it comes after the server's own. */
+/** Timeouts in ms. ANSWER_MS is the client's, for a Postgres that hangs, and longer than the server's own STATEMENT_MS. */
 const CONNECT_MS = 3_000
 const STATEMENT_MS = 7_500
 const ANSWER_MS = 8_500
@@ -25,7 +25,10 @@ export interface PoolOptions {
 }
 
 export interface ConnectionPool extends AsyncDisposable {
-  /** Throws `SERVICE_UNAVAILABLE` when Postgres is away or all connections stay busy, `CIRCUIT_OPEN` after some of that. */
+  /**
+   * Throws `SERVICE_UNAVAILABLE` when Postgres is down or all connections stay busy, and `CIRCUIT_OPEN` after repeated
+   * failures.
+   */
   acquire(): Promise<PgConnection>
 }
 
@@ -46,7 +49,7 @@ export function createPool(options: PoolOptions): ConnectionPool {
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     options: `-c search_path=${schema} -c TimeZone=UTC`,
   })
-  // A connection that dies while it is checked out reports it here too; without a listener that ends the process.
+  // A connection that breaks while checked out emits this error too; without a listener it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', (error) => logger.warn({ reason: error.message }, 'a connection to Postgres was lost'))
   const hooks = createHooks(options)
@@ -74,7 +77,7 @@ async function connect(pool: pg.Pool, hooks: Hooks, host: string): Promise<PgCon
 }
 
 interface Hooks extends ConnectionHooks {
-  /** Whether no connection came because all are in use: then Postgres itself goes on answering. */
+  /** True when no connection was free although Postgres answers: that must not open the breaker. */
   isBusy(error: unknown): boolean
 }
 
@@ -95,7 +98,7 @@ function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
   }
 }
 
-/** Postgres or the system said no to a connection; the pool's own timeout carries neither. */
+/** True when Postgres or the operating system refused a connection. The pool's own timeout error has no code. */
 function isRefusal(error: unknown): boolean {
   const origin = error instanceof AppError ? error.cause : error
   return origin instanceof DatabaseFault || (origin instanceof Error && 'code' in origin)

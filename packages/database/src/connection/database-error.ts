@@ -1,7 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import pg from 'pg'
 
-/** What Postgres said, without any value of a statement: safe to log. */
+/** An error of Postgres without any value of a statement, so that it is safe to log. */
 export class DatabaseFault extends Error {
   override readonly name = 'DatabaseFault'
   /** SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html */
@@ -26,11 +26,14 @@ export function faultOf(error: unknown): DatabaseFault | undefined {
   return error instanceof AppError && error.cause instanceof DatabaseFault ? error.cause : undefined
 }
 
-/** Cannot say which answer belongs to which statement any more, or plans of an older schema. */
-const POISONED = new Set(['0A000', '26000'])
-export const isPoisoned = (error: unknown): boolean => POISONED.has(faultOf(error)?.sqlstate ?? '')
+/** Prepared statements that were lost (26000) or planned for an older schema (0A000): the connection is unusable. */
+const UNUSABLE = new Set(['0A000', '26000'])
+export const makesUnusable = (error: unknown): boolean => UNUSABLE.has(faultOf(error)?.sqlstate ?? '')
 
-/** Any error of pg as an `AppError`: 503 when Postgres is away or busy, 504 when a statement took too long, else `DATABASE_ERROR`. */
+/**
+ * Converts an error of pg: `SERVICE_UNAVAILABLE` when Postgres is down or busy, `DEADLINE_EXCEEDED` when a statement took too
+ * long, else `DATABASE_ERROR`.
+ */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   if (error instanceof TypeError || error instanceof RangeError) {
@@ -43,11 +46,11 @@ export function toAppError(error: unknown): AppError {
     })
   }
   const cause = new DatabaseFault(error)
-  const [code, message] = meaningOf(cause.sqlstate)
+  const [code, message] = codeAndMessage(cause.sqlstate)
   return new AppError(code, message, code === 'SERVICE_UNAVAILABLE' ? { retryAfter: 2, cause } : { cause })
 }
 
-function meaningOf(sqlstate: string): ['SERVICE_UNAVAILABLE' | 'DEADLINE_EXCEEDED' | 'DATABASE_ERROR', string] {
+function codeAndMessage(sqlstate: string): ['SERVICE_UNAVAILABLE' | 'DEADLINE_EXCEEDED' | 'DATABASE_ERROR', string] {
   if (sqlstate === '57014') return ['DEADLINE_EXCEEDED', 'The database took too long to answer; try again or ask for less']
   if (['40001', '40P01', '55P03'].includes(sqlstate)) {
     return ['SERVICE_UNAVAILABLE', 'Another change to the same rows was in the way; try again']
@@ -61,7 +64,7 @@ function meaningOf(sqlstate: string): ['SERVICE_UNAVAILABLE' | 'DEADLINE_EXCEEDE
   return ['DATABASE_ERROR', `The database refused a statement (SQLSTATE ${sqlstate})`]
 }
 
-/** Messages of class 22 (data exceptions) quote the value; those of the other classes only name tables and columns. */
+/** Messages of class 22 (data exceptions) quote values; those of other classes name only tables and columns. */
 function withoutValues({ code, message }: pg.DatabaseError): string {
   return code?.startsWith('22') ? message.replace(/[:"'].*/s, '').trim() : message
 }

@@ -1,12 +1,12 @@
 import { type Dialect, type Driver, type Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import type { PgConnection } from './pg-connection.ts'
 
-/** Whoever hands out connections: the pool, or one connection of a migration. */
+/** Provides connections: the pool, or the single connection of a migration. */
 export interface ConnectionSource {
   acquire(): Promise<PgConnection>
 }
 
-/** Kysely's parts for Postgres over our own connections. Plain transactions only: services use the unit of work. */
+/** Kysely's Postgres dialect over `PgConnection`. Services do not use its transactions but the unit of work. */
 export function createDialect(source: ConnectionSource): Dialect & { readonly driver: Driver } {
   const driver = createDriver(source)
   return {
@@ -19,7 +19,7 @@ export function createDialect(source: ConnectionSource): Dialect & { readonly dr
 }
 
 function createDriver(source: ConnectionSource): Driver {
-  // Kysely gives back the very connections that acquireConnection returned.
+  // Kysely passes the connections that acquireConnection returned.
   const own = (connection: unknown) => connection as PgConnection
   return {
     init: async () => {},

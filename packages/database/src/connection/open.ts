@@ -6,21 +6,21 @@ import { LeaseKeeper } from '../jobs/lease-keeper.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 import { type Mode, type SystemScope, transact, type TransactionScope } from './transaction.ts'
 
-/** What the relay, workers and other parts of this package need, whoever owns the tables. */
+/** The part of a database that does not depend on its owner: for the relay, workers and the rest of this package. */
 export interface SystemDatabase {
   readonly schema: string
-  /** The system tables, outside of any transaction. */
+  /** Queries the system tables outside of any transaction. */
   readonly system: Kysely<SystemTables>
-  /** Of all jobs that this process runs on this database. */
+  /** The leases of all jobs that this process runs on this database. */
   readonly leases: LeaseKeeper
-  /** Hears each commit that added to the outbox. */
+  /** Calls `listener` after each commit that added to the outbox. */
   onOutbox(listener: () => void): Disposable
-  /** `spaces`: ids joined by commas, or `*`. Services use the unit of work instead. */
+  /** `spaces`: ids joined by commas, or `*` for all. Services use the unit of work instead. */
   transact<T>(spaces: string, mode: Mode, work: (scope: SystemScope) => Promise<T>): Promise<T>
 }
 
 export interface Database<Tables> extends SystemDatabase, AsyncDisposable {
-  /** Outside of any transaction: sees no row of a tenant table. Services use the unit of work instead. */
+  /** Queries outside of any transaction, which see no row of a tenant table. Services use the unit of work instead. */
   readonly kysely: Kysely<Tables>
   /** Passes when Postgres answers, the role is bound by row-level security and every migration known here ran. */
   check(): Promise<void>
@@ -32,7 +32,7 @@ interface OpenOptions extends PoolOptions {
   readonly migrations?: readonly string[]
 }
 
-/** Opens lazily: a Postgres that is away is noticed by the first statement. Reconnects by itself. */
+/** Connects with the first statement, which fails when Postgres is down. Reconnects by itself. */
 export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
   const { schema } = options
   const pool = createPool(options)
@@ -67,7 +67,7 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
   }
 }
 
-/** Loaded late: a service that never asks does not load the migrations. */
+/** Imported on demand, because it loads the migrations of every owner. */
 async function migrationsOf(schema: string): Promise<string[]> {
   const { allSchemas } = await import('../schema/all-schemas.ts')
   const definition = Object.values(allSchemas).find((candidate) => candidate.schema === schema)

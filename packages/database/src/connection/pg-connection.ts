@@ -1,10 +1,10 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import pg from 'pg'
-import { isPoisoned, toAppError } from './database-error.ts'
+import { makesUnusable, toAppError } from './database-error.ts'
 
 type Callback = (error: Error | null | undefined, result: pg.QueryResult) => void
 
-/** A query that pg need not copy from a config object, and that may carry a prepared statement's name. */
+/** A query with the name of its prepared statement. As an instance of pg.Query it saves pg the copy from a config object. */
 class Statement extends pg.Query {
   readonly name: string | undefined
   callback: Callback
@@ -19,16 +19,16 @@ class Statement extends pg.Query {
 export interface ConnectionHooks {
   nameOf(sql: string): string | undefined
   observe(sql: string, ms: number): void
-  /** Postgres answered a statement. */
+  /** Called when Postgres has answered a statement. */
   answered(): void
 }
 
-/** One checkout of a pooled connection. Statements are sent at once, without waiting for earlier answers. */
+/** One checkout of a pooled connection. Statements are pipelined: sent without waiting for earlier results. */
 export class PgConnection implements DatabaseConnection {
   readonly #client: pg.PoolClient
   readonly #hooks: ConnectionHooks
   #released = false
-  #poisoned = false
+  #unusable = false
 
   constructor(client: pg.PoolClient, hooks: ConnectionHooks) {
     this.#client = client
@@ -46,31 +46,31 @@ export class PgConnection implements DatabaseConnection {
     }
   }
 
-  /** Holds back what is sent from here to the end of this turn of the event loop, so that it travels together. */
+  /** Sends all statements of this turn of the event loop in one write. */
   gather(): void {
     const { stream } = this.#client.connection
     stream.cork()
     setImmediate(() => stream.uncork())
   }
 
-  /** Statements without parameters, several in one message where separated by `;`. Resolves to the command of the last. */
+  /** Runs statements without parameters, separated by `;`. Resolves to the command tag of the last one. */
   async run(sql: string): Promise<string> {
     const result: pg.QueryResult | pg.QueryResult[] = await this.#send(sql, undefined, undefined)
     return Array.isArray(result) ? (result.at(-1)?.command ?? '') : result.command
   }
 
   streamQuery(): never {
-    throw new Error('streaming of queries is not offered: read pages')
+    throw new Error('streaming queries is not supported; read pages')
   }
 
   release(discard = false): void {
     if (this.#released) return
     this.#released = true
-    this.#client.release(discard || this.#poisoned)
+    this.#client.release(discard || this.#unusable)
   }
 
   async #send(sql: string, parameters: readonly unknown[] | undefined, name: string | undefined): Promise<pg.QueryResult> {
-    if (this.#released) throw new Error('a statement came after the end of its unit of work: await everything inside it')
+    if (this.#released) throw new Error('a statement was sent after the end of its unit of work; await every statement inside it')
     const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>()
     const values = parameters === undefined || parameters.length === 0 ? undefined : [...parameters]
     this.#client.query(new Statement(sql, values, name, (error, result) => (error ? reject(error) : resolve(result))))
@@ -80,7 +80,7 @@ export class PgConnection implements DatabaseConnection {
       return result
     } catch (error) {
       const failure = toAppError(error)
-      if (isPoisoned(failure)) this.#poisoned = true
+      if (makesUnusable(failure)) this.#unusable = true
       throw failure
     }
   }

@@ -8,14 +8,14 @@ const TIMESTAMPTZ_ARRAY = 1185
 
 const UTC_TIME = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00$/
 
-/** `2026-01-02 03:04:05.6+00` -> `2026-01-02T03:04:05.600000Z`: of one length, so that text order is time order. */
+/** `2026-01-02 03:04:05.6+00` -> `2026-01-02T03:04:05.600000Z`: always the same length, so that text order is time order. */
 function parseTime(text: string): string {
   const match = UTC_TIME.exec(text)
   return match ? `${match[1]}T${match[2]}.${(match[3] ?? '').padEnd(6, '0')}Z` : text
 }
 
 const textArray: (text: string) => (string | null)[] = pg.types.getTypeParser(
-  // The type lists only the named ones.
+  // The type lists only OIDs that pg-types names.
   TEXT_ARRAY as Parameters<typeof pg.types.getTypeParser>[0],
 )
 const arrayOf =
@@ -35,6 +35,6 @@ const parsers = new Map<number, (text: string) => unknown>([
 export const typeParsers: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     (format === 'binary' ? undefined : parsers.get(oid)) ??
-    // The overloads of pg-types cannot be told apart by a forwarded argument.
+    // TypeScript cannot choose an overload of pg-types for a forwarded argument.
     pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 }

@@ -10,8 +10,8 @@ import { bindNotes, type Fixture, noteDatabase, type Notes, type NoteTables } fr
 import { createUnitOfWork } from '../unit-of-work.ts'
 import { startWorker } from '../jobs/worker.ts'
 
-/** The way to Postgres, which can be cut or frozen. */
-class Wire implements AsyncDisposable {
+/** A TCP proxy before Postgres that can be cut or frozen. */
+class TcpProxy implements AsyncDisposable {
   readonly #target: URL
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
@@ -22,7 +22,7 @@ class Wire implements AsyncDisposable {
     this.#target = new URL(url)
   }
 
-  async join(): Promise<string> {
+  async connect(): Promise<string> {
     this.#frozen = false
     this.#server = createServer((client) => this.#forward(client)).listen(this.#port, '127.0.0.1')
     await once(this.#server, 'listening')
@@ -39,7 +39,7 @@ class Wire implements AsyncDisposable {
     await closed
   }
 
-  /** Connections stand and new ones are accepted, but nothing comes through. */
+  /** Connections stay up and new ones are accepted, but no data passes. */
   freeze(): void {
     this.#frozen = true
     for (const socket of this.#sockets) socket.pause()
@@ -73,13 +73,13 @@ class Wire implements AsyncDisposable {
 }
 
 let fixture: Fixture
-let wire: Wire
+let proxy: TcpProxy
 let database: Database<NoteTables>
 let uow: Notes
 beforeAll(async () => {
   fixture = await noteDatabase()
-  wire = new Wire(fixture.url)
-  const url = await wire.join()
+  proxy = new TcpProxy(fixture.url)
+  const url = await proxy.connect()
   database = openDatabase<NoteTables>({
     url,
     schema: 'group',
@@ -92,7 +92,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await database[Symbol.asyncDispose]()
-  await wire[Symbol.asyncDispose]()
+  await proxy[Symbol.asyncDispose]()
   await fixture[Symbol.asyncDispose]()
 })
 
@@ -105,23 +105,23 @@ const outcome = (work: Promise<unknown>) =>
     (error: { code?: string }) => error.code,
   )
 
-test('while Postgres is away each call fails at once with 503, and all is well when it is back', async () => {
+test('while Postgres is down each call fails at once with 503, and works again when it is back', async () => {
   await Promise.all([writeNote(), writeNote(), writeNote()])
   const caught = uow.system().write(async ({ notes }) => {
     await notes.raw()
-    await wire.cut()
+    await proxy.cut()
     await notes.raw()
   })
   await expect(caught).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 2 })
   const codes = new Set<string | undefined>()
   for (let i = 0; i < 8; i += 1) codes.add(await outcome(writeNote()))
   expect(codes).toEqual(new Set(['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN']))
-  await wire.join()
+  await proxy.connect()
   await waitFor(works, { what: 'the connection to come back' })
   await writeNote()
 })
 
-test('a worker outlives a Postgres that was away, and its job runs', async () => {
+test('a worker survives an outage of Postgres, and its job runs', async () => {
   const ran: number[] = []
   await using worker = startWorker({
     database,
@@ -135,34 +135,34 @@ test('a worker outlives a Postgres that was away, and its job runs', async () =>
     },
     giveUp: async () => {},
   })
-  await wire.cut()
+  await proxy.cut()
   worker.nudge()
   const id = newId()
   await fixture.uow
     .system()
     .write(({ jobs }) => jobs.add({ id, kind: 'sample', user_id: newId(), space_id: newId(), payload: {} }))
-  await wire.join()
+  await proxy.connect()
   await waitFor(async () => (await fixture.uow.system().read(({ jobs }) => jobs.get(id)))?.status === 'success', {
     what: 'the job',
   })
   expect(ran).toEqual([1])
 })
 
-test('a frozen Postgres is given up on, and used again when it goes on', async () => {
+test('calls to a frozen Postgres time out, and work again when it resumes', async () => {
   await waitFor(works, { what: 'the connection' })
-  wire.freeze()
+  proxy.freeze()
   const outcomes = await Promise.all([
     outcome(writeNote()),
     outcome(uow.system().read(({ notes }) => notes.all())),
     outcome(database.check()),
   ])
   expect(outcomes).toEqual(['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE'])
-  wire.thaw()
-  await waitFor(works, { what: 'the connection to go on' })
+  proxy.thaw()
+  await waitFor(works, { what: 'the connection to resume' })
   await writeNote()
 })
 
-test('when all connections are busy others are told so, and the breaker stays closed', async () => {
+test('when all connections are busy the error says so, and the breaker stays closed', async () => {
   await waitFor(works, { what: 'the connection' })
   let busy = true
   const holders = Array.from({ length: 3 }, () =>
@@ -178,7 +178,7 @@ test('when all connections are busy others are told so, and the breaker stays cl
   await writeNote()
 })
 
-test('a backend that an administrator ended is replaced', async () => {
+test('a connection that an administrator terminated is replaced', async () => {
   await writeNote()
   const admin = new pg.Client({ connectionString: fixture.adminUrl })
   await admin.connect()

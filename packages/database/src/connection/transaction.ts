@@ -9,11 +9,11 @@ export type Mode = 'read' | 'write'
 
 export interface SystemScope {
   readonly system: Transaction<SystemTables>
-  /** Tells the relay, once this is committed, that there is something to publish. */
+  /** Wakes the relay after the commit. */
   markOutbox(): void
 }
 
-/** The handles of one transaction: the owner's tables and the system's. */
+/** The query builders of one transaction: for the owner's tables and for the system tables. */
 export interface TransactionScope<Tables> extends SystemScope {
   readonly trx: Transaction<Tables>
 }
@@ -29,8 +29,8 @@ const BEGIN: Readonly<Record<Mode, string>> = { read: 'begin read only', write: 
 const ignore = () => {}
 
 /**
- * Runs `work` in one transaction that sees the rows of `spaces` (ids joined by commas, or `*`). The begin travels together
- * with the setting and, in a read, with the first statement; a read does not wait for the answer to its commit.
+ * Runs `work` in one transaction that sees the rows of `spaces` (ids joined by commas, or `*`). To save round trips the begin
+ * is sent together with the setting and, in a read, with the first statement; a read does not wait for its commit.
  */
 export async function transact<Tables, T>(
   source: TransactionSource<Tables>,
@@ -44,11 +44,11 @@ export async function transact<Tables, T>(
     if (mode === 'read') connection.gather()
     const begun = connection.run(`${BEGIN[mode]}; set local app.spaces = '${spaces}'`)
     begun.catch(ignore)
-    // Were the begin refused, the statements behind it would commit one by one.
+    // If the begin failed, the statements sent after it would commit one by one.
     if (mode === 'write') await begun
     const result = await work({ ...handles(source, connection), markOutbox: () => (publishes = true) })
     await begun
-    // The commit of a read may travel with the begin of the next one.
+    // The commit of a read may be sent together with the begin of the next one.
     if (mode === 'read') connection.gather()
     const committed = connection.run('commit')
     if (mode === 'read') committed.catch(ignore)

@@ -4,7 +4,7 @@ import type { SystemTables } from '../schema/system-tables.ts'
 
 type DeadLetterRow = Selectable<SystemTables['dead_letters']>
 
-/** An event as it came, which need not be valid JSON. */
+/** An event as received, which need not be valid JSON. */
 export interface DeadLetter {
   readonly envelope_json: string
   readonly reason: string
@@ -13,7 +13,7 @@ export interface DeadLetter {
 const MAX_ENVELOPE = 1_048_576
 const MAX_REASON = 2_000
 
-/** Events that a consumer gave up on, as they came, with the reason. */
+/** Events that a consumer could not handle, as received, with the reason. */
 export class DeadLetters {
   readonly #db: Transaction<SystemTables>
 

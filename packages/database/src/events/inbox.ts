@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { SystemTables } from '../schema/system-tables.ts'
 
-/** Remembers, in the effect's own transaction, which events had their effect. */
+/** Records handled events in the transaction of their effect, so that a redelivered event has no second effect. */
 export class Inbox {
   readonly #db: Transaction<SystemTables>
 
@@ -9,7 +9,9 @@ export class Inbox {
     this.#db = db
   }
 
-  /** True the first time; a second delivery that runs at the same time waits for the outcome of the first. */
+  /**
+   * Returns true for the first delivery of an event. A concurrent second delivery waits until the first commits or rolls back.
+   */
   async first(eventId: string): Promise<boolean> {
     const row = await this.#db
       .insertInto('inbox')

@@ -15,10 +15,10 @@ export interface OutboxRow {
 const REPUBLISH_BATCH = 5_000
 
 /**
- * Whether this relay has the turn, until the transaction ends. One relay of a schema at a time, and not row locks: else two
- * would publish side by side and out of order.
+ * Returns whether this relay may publish until the transaction ends. One lock per schema and not row locks, with which two
+ * relays would publish at the same time and out of order.
  */
-export async function takeTurn(trx: Transaction<SystemTables>): Promise<boolean> {
+export async function lockRelay(trx: Transaction<SystemTables>): Promise<boolean> {
   const turn = await sql<{ mine: boolean }>`
     select pg_try_advisory_xact_lock(hashtext('youworker relay'), hashtext(current_schema())) as mine`.execute(trx)
   return turn.rows[0]?.mine === true
@@ -36,7 +36,7 @@ export function unpublishedRows(trx: Transaction<SystemTables>, limit: number): 
     .execute()
 }
 
-/** Keeps which stream acknowledged each row, and as which number. */
+/** Records the stream that stored each event and its number there. */
 export async function markPublished(
   trx: Transaction<SystemTables>,
   rows: readonly OutboxRow[],
@@ -50,15 +50,15 @@ export async function markPublished(
     where outbox.position = mark.position`.execute(trx)
 }
 
-/** Marks rows that the stream does not hold (any more) as unpublished, in pieces that stay within the time of a statement. */
+/** Marks rows that the stream does not hold (any more) as unpublished, in batches that stay below the statement timeout. */
 export async function republishLost(
   trx: Transaction<SystemTables>,
   stream: { created: string; last_seq: number },
 ): Promise<void> {
-  while ((await republishPiece(trx, stream)) === REPUBLISH_BATCH);
+  while ((await republishBatch(trx, stream)) === REPUBLISH_BATCH);
 }
 
-async function republishPiece(trx: Transaction<SystemTables>, stream: { created: string; last_seq: number }): Promise<number> {
+async function republishBatch(trx: Transaction<SystemTables>, stream: { created: string; last_seq: number }): Promise<number> {
   const { numAffectedRows } = await sql`
     update outbox set published_at = null, stream_created = null, stream_seq = null
     where position in (

@@ -11,7 +11,7 @@ interface Origin {
 
 const MAX_DATA = 65_536
 
-/** Events that leave when the transaction they are added in is committed. */
+/** Adds events to the current transaction; the relay publishes them after the commit. */
 export class Outbox {
   readonly #db: Transaction<SystemTables>
   readonly #onAdd: () => void
@@ -21,11 +21,11 @@ export class Outbox {
     this.#onAdd = onAdd
   }
 
-  /** `data` carries ids, counts and hashes, never text. Throws when it does not fit the event's payload. */
+  /** `data` holds ids, counts and hashes, never text. Throws when it does not match the event's schema. */
   async add<E extends Event>(event: E, data: z.input<E['payload']>, { correlationId, traceparent }: Origin = {}): Promise<void> {
     const json = JSON.stringify(event.payload.parse(data))
-    // One event that the stream refuses would hold up all that come after it.
-    if (json.length > MAX_DATA) throw new RangeError(`${event.subject} carries more than ${MAX_DATA} characters`)
+    // The relay publishes in order: one event that the stream refuses would block all later ones.
+    if (json.length > MAX_DATA) throw new RangeError(`${event.subject} is longer than ${MAX_DATA} characters`)
     await this.#db
       .insertInto('outbox')
       .values({

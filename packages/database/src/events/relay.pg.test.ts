@@ -9,7 +9,7 @@ import { type EventPublisher, startRelay } from './relay.ts'
 import { sweep } from './sweep.ts'
 import { type Fixture, noteDatabase } from '../test-fixture.ts'
 
-/** The outside system: a stream that numbers what it stores, drops repeats by id and can be lost. */
+/** Stands for JetStream: numbers the events it stores, drops repeats by id and can lose its store. */
 class Stream implements EventPublisher {
   stored = new Map<string, number>()
   received: EventEnvelope[] = []
@@ -43,7 +43,7 @@ class Stream implements EventPublisher {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
-  /** The store is gone; `quietly`: without an interruption of the connection. */
+  /** Loses the store; `quietly`: without a reconnect. */
   lose({ quietly = false } = {}): void {
     this.stored.clear()
     this.received = []
@@ -52,7 +52,7 @@ class Stream implements EventPublisher {
     if (!quietly) this.#listeners.forEach((listener) => listener())
   }
 
-  /** Everything after `seq` was not on the disk. */
+  /** Loses the events after `seq`. */
   loseAfter(seq: number): void {
     for (const [id, number] of this.stored) if (number > seq) this.stored.delete(id)
     this.#last = seq
@@ -100,7 +100,7 @@ test('publishes each event once, in order, as CloudEvents', async () => {
   })
 })
 
-test('a rolled back event is never published, and a payload that does not fit is refused', async () => {
+test('a rolled back event is never published, and invalid data is refused', async () => {
   const stream = new Stream()
   await using _relay = startRelay(fixture.database, stream, options)
   const rolledBack = fixture.uow.system().write(async ({ outbox }) => {
@@ -116,7 +116,7 @@ test('a rolled back event is never published, and a payload that does not fit is
   expect(groupsOf(stream.received)).toEqual(ids)
 })
 
-test('works off a backlog in batches, and what came while the stream was away', async () => {
+test('publishes a backlog in batches after the stream was down', async () => {
   const stream = new Stream()
   stream.away = true
   await using _relay = startRelay(fixture.database, stream, options)
@@ -127,7 +127,7 @@ test('works off a backlog in batches, and what came while the stream was away', 
   expect(Math.max(...stream.batches)).toBeLessThanOrEqual(500)
 })
 
-test('a lost store gets everything again, in order, after a reconnect', async () => {
+test('after a reconnect to a lost store every event is published again, in order', async () => {
   const stream = new Stream()
   await using _relay = startRelay(fixture.database, stream, options)
   const ids = await addEvents(7)
@@ -138,7 +138,7 @@ test('a lost store gets everything again, in order, after a reconnect', async ()
   await allMarked()
 })
 
-test('a lost store is noticed by its numbers when the connection stood', async () => {
+test('a store that is lost without a reconnect is noticed by its numbers', async () => {
   const stream = new Stream()
   await using _relay = startRelay(fixture.database, stream, options)
   const before = await addEvents(3)
@@ -149,7 +149,7 @@ test('a lost store is noticed by its numbers when the connection stood', async (
   expect(new Set(groupsOf(stream.received))).toEqual(new Set([...before, ...after]))
 })
 
-test('a store that lost its end gets only that again', async () => {
+test('only the last events are published again when the store lost only those', async () => {
   const stream = new Stream()
   await using _relay = startRelay(fixture.database, stream, options)
   const ids = await addEvents(5)
@@ -160,7 +160,7 @@ test('a store that lost its end gets only that again', async () => {
   expect(groupsOf(stream.received)).toEqual(ids.slice(3))
 })
 
-test('what was lost while no relay ran is published at the next start', async () => {
+test('events that the store lost while no relay ran are published again at the next start', async () => {
   const stream = new Stream()
   const ids: string[] = []
   {
@@ -177,7 +177,7 @@ test('what was lost while no relay ran is published at the next start', async ()
 test('two relays publish each event once and keep the order', async () => {
   const stream = new Stream()
   await using _left = startRelay(fixture.database, stream, options)
-  await using _right = startRelay(fixture.open().database, stream, options)
+  await using _right = startRelay(fixture.connect().database, stream, options)
   const ids: string[] = []
   for (let i = 0; i < 20; i += 1) ids.push(...(await addEvents(10)))
   await allMarked()

@@ -7,13 +7,13 @@ import { settledWithin } from '@youworker/runtime/settled-within'
 import type { Transaction } from 'kysely'
 import { createLoop } from '@youworker/runtime/loop'
 import type { SystemDatabase } from '../connection/open.ts'
-import { markPublished, type OutboxRow, republishLost, takeTurn, unpublishedRows } from './outbox-rows.ts'
+import { lockRelay, markPublished, type OutboxRow, republishLost, unpublishedRows } from './outbox-rows.ts'
 import { sweep } from './sweep.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
-/** The stream that events go to; implemented by messaging. */
+/** The event stream; implemented by messaging. */
 export interface EventPublisher {
-  /** When the stream was made and the number of its last event; makes the stream when there is none. */
+  /** Returns when the stream was created and the number of its last event; creates the stream when it is missing. */
   stream(): Promise<{ created: string; last_seq: number }>
   /** Resolves to the events' numbers in the stream, in order, once all are stored. */
   publish(envelopes: readonly EventEnvelope[]): Promise<readonly number[]>
@@ -27,16 +27,16 @@ interface RelayOptions {
 
 const BATCH = 500
 const POLL_MS = 1_000
-/** After a batch that left more, an empty or last one, and while another replica has the turn. */
+/** Pause after a full batch (`more`), after the last rows (`done`) and while another replica holds the lock (`busy`). */
 const PAUSE_MS = { more: 0, done: POLL_MS, busy: 25 } as const
 const MAX_PAUSE_MS = 5_000
 const SWEEP_MS = 600_000
-/** Below Postgres' limit for a transaction that waits (15 s), so that a batch ends by our own hand. */
+/** Below the pool's idle_in_transaction_session_timeout (15 s), so that the relay ends a slow batch itself. */
 const PUBLISH_MS = 8_000
 
 /**
- * Publishes what the outbox holds, in its order, woken by commits and every second. What the stream has lost since is published
- * again: looked at on start, on each reconnect and after each failure. Replicas take turns.
+ * Publishes the outbox in order, after each commit and every second. On start, on each reconnect and after each failure it
+ * checks what the stream has lost and publishes that again. One replica publishes at a time.
  */
 export function startRelay(
   database: SystemDatabase,
@@ -58,7 +58,7 @@ export function startRelay(
     } catch (error) {
       failures += 1
       relay.examine()
-      if (failures === 3) logger.warn({ err: error }, 'events wait in the outbox: they cannot be published now')
+      if (failures === 3) logger.warn({ err: error }, 'events in the outbox cannot be published; trying again')
       return Math.max(POLL_MS, backoffMs(failures, { maxMs: MAX_PAUSE_MS }))
     }
   })
@@ -80,7 +80,7 @@ class Relay {
   readonly #database: SystemDatabase
   readonly #publisher: EventPublisher
   readonly #service: string
-  /** The stream as last looked at, or nothing when it must be looked at again. */
+  /** The stream as last checked; undefined when it must be checked again. */
   #stream: { created: string; last_seq: number } | undefined
 
   constructor(database: SystemDatabase, publisher: EventPublisher, service: string) {
@@ -89,7 +89,7 @@ class Relay {
     this.#service = service
   }
 
-  /** Before the next batch, looks for rows that the stream does not hold any more. */
+  /** Makes the next batch check first which rows the stream has lost. */
   examine(): void {
     this.#stream = undefined
   }
@@ -97,8 +97,8 @@ class Relay {
   /** Publishes one batch. */
   async turn(): Promise<keyof typeof PAUSE_MS> {
     return this.#database.transact('*', 'write', async ({ system }) => {
-      if (!(await takeTurn(system))) return 'busy'
-      // Looked at while no other relay can be publishing: what is above its last number is lost, not on its way.
+      if (!(await lockRelay(system))) return 'busy'
+      // Checked under the lock, when no other relay publishes: rows above the last number are lost and not in flight.
       const stream = (this.#stream ??= await this.#examined(system))
       const rows = await unpublishedRows(system, BATCH)
       metrics.outboxLag.labels(this.#service).set(rows[0]?.age_seconds ?? 0)
@@ -118,7 +118,7 @@ class Relay {
     return stream
   }
 
-  /** Numbers that go back are repeats, or a stream that was made anew under a standing connection. */
+  /** A number that is not above the last one is a repeat, or the stream was created anew without a reconnect. */
   #watchNumbers(stream: { last_seq: number }, seqs: readonly number[]): void {
     for (const seq of seqs) {
       if (seq <= stream.last_seq) this.examine()

@@ -1,7 +1,7 @@
 import type { DeadLetter } from './dead-letters.ts'
 import type { SystemRepositories, UnitOfWork } from '../unit-of-work.ts'
 
-/** For a consumer: keeps an event that it gave up on, in a transaction of its own. */
+/** Returns the `deadLetter` function of an event consumer: it stores each dead letter in its own transaction. */
 export const storeDeadLetter =
   (uow: UnitOfWork<Pick<SystemRepositories, 'deadLetters'>>) =>
   (letter: DeadLetter): Promise<void> =>

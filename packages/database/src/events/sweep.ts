@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { SystemDatabase } from '../connection/open.ts'
 
-/** How long rows are kept, and what tells their age. The outbox must last as long as the stream's events, the inbox longer. */
+/** How long rows are kept, by which column. The outbox must keep events as long as the stream does, the inbox longer. */
 const KEPT = [
   { table: 'outbox', column: 'published_at', days: 7 },
   { table: 'inbox', column: 'received_at', days: 8 },
@@ -10,7 +10,7 @@ const KEPT = [
 
 const BATCH = 5_000
 
-/** Deletes what is past its time, in pieces that lock little. */
+/** Deletes old rows in batches, so that few rows are locked at a time. */
 export async function sweep({ system }: Pick<SystemDatabase, 'system'>): Promise<void> {
   for (const { table, column, days } of KEPT) {
     for (;;) {

@@ -2,7 +2,7 @@ import { metrics } from '@youworker/runtime/health/metrics'
 import { type Kysely, sql } from 'kysely'
 import type { SystemTables } from '../schema/system-tables.ts'
 
-/** How many jobs of a kind wait, and how long the oldest has. */
+/** Samples the number of waiting jobs of a kind and the age of the oldest. */
 export async function sampleJobs(db: Kysely<SystemTables>, kind: string): Promise<void> {
   const { waiting, oldest } = await db
     .selectFrom('jobs')

@@ -20,26 +20,26 @@ interface NewJob {
   readonly progress_total?: number | undefined
 }
 
-/** With the worker's backoff these last about half a minute of a dependency that is away. */
+/** With the worker's backoff, enough for a dependency that is down for about half a minute. */
 const MAX_ATTEMPTS = 5
 const MAX_ERROR = 1_000
 
-/** Someone asked for the job to stop. */
+/** Reason of an abort: the job was cancelled. */
 export class CancelRequested extends Error {
   override readonly name = 'CancelRequested'
 }
 
-/** Another owner has the job, or may have: nothing may be written for this attempt any more. */
+/** Another worker owns the job, or may own it: this attempt must not write any more. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/** The process is going down; the job is handed back for another to go on with. */
+/** Reason of an abort: the process is stopping, and the job is released for another worker. */
 export class Stopping extends Error {
   override readonly name = 'Stopping'
 }
 
-/** Long work as rows. Methods that take an `attempt` throw {@link LeaseLost} unless the job still runs with it. */
+/** Rows of durable jobs. Methods with an `attempt` throw {@link LeaseLost} unless the job still runs under that attempt. */
 export class JobRepository {
   readonly #db: Kysely<SystemTables>
 
@@ -70,7 +70,7 @@ export class JobRepository {
     return { rows, total }
   }
 
-  /** Locks the row until the transaction ends: the first call of every write of a worker. */
+  /** Locks the row until the transaction ends. A worker must call it first in every transaction that writes. */
   async fence(id: string, attempt: number): Promise<void> {
     const row = await this.#db
       .selectFrom('jobs')
@@ -91,7 +91,7 @@ export class JobRepository {
     await this.#write(id, attempt, { progress_current: current, progress_total: total, stage })
   }
 
-  /** `error` is for people: what went wrong and what to do. */
+  /** `error` is shown to users: what went wrong and what to do. */
   async finish(
     id: string,
     attempt: number,
@@ -106,7 +106,7 @@ export class JobRepository {
     })
   }
 
-  /** A waiting job is cancelled at once; a running one is told within 2 s. Answers the row as it is then. */
+  /** Cancels a waiting job at once; a running one is aborted within 2 s. Returns the updated row. */
   async requestCancel(id: string): Promise<JobRow | undefined> {
     const waiting = sql<boolean>`status = 'pending'`
     const cancelled = await this.#db
@@ -124,7 +124,7 @@ export class JobRepository {
     return cancelled ?? this.get(id)
   }
 
-  /** Lets an ended job run again. Attempts go on counting, so that no two owners ever share a number. */
+  /** Lets an ended job run again. The attempt number keeps counting, because it is the fencing token and must never repeat. */
   async redrive(id: string): Promise<void> {
     const row = await this.#db
       .updateTable('jobs')
@@ -146,7 +146,7 @@ export class JobRepository {
     if (row === undefined) throw new AppError('CONFLICT', 'This job has not ended; wait for it or cancel it first')
   }
 
-  /** Jobs with the same queue key that come before this one. */
+  /** Number of unfinished jobs with the same queue key that were created before this one. */
   async position(id: string): Promise<number> {
     const { ahead } = await this.#db
       .selectFrom('jobs as mine')

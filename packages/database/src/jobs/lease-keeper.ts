@@ -11,18 +11,21 @@ const IDLE_MS = 60_000
 
 interface HeldJob extends Held {
   readonly abort: AbortController
-  /** When the lease was last known to be ours, by the monotonic clock of this process: never later than the database's view. */
+  /**
+   * When the lease was last confirmed, by the monotonic clock of this process: taken before the query, so never later than in
+   * the database.
+   */
   confirmedAt: number
 }
 
-/** Keeps the leases of all jobs that one process runs on one database, and aborts a job that is to stop. */
+/** Renews the leases of all jobs that this process runs on one database, and aborts jobs that were cancelled or taken over. */
 export class LeaseKeeper implements AsyncDisposable {
-  /** What this process calls itself in `lease_owner`. */
+  /** Id of this process in `lease_owner`. */
   readonly owner = newId()
   readonly #db: Kysely<SystemTables>
   readonly #logger: Logger
   readonly #held = new Map<string, HeldJob>()
-  #beatAt = 0
+  #renewedAt = 0
   #loop: Loop | undefined
 
   constructor(db: Kysely<SystemTables>, logger: Logger) {
@@ -30,7 +33,7 @@ export class LeaseKeeper implements AsyncDisposable {
     this.#logger = logger
   }
 
-  /** `claimedAt`: `performance.now()` from before the claim was sent. The signal aborts when the job must stop. */
+  /** `claimedAt`: `performance.now()` from before the claim was sent. `abort` fires when the job must stop. */
   hold(id: string, attempt: number, claimedAt: number): { readonly abort: AbortController } & Disposable {
     const key = `${id}/${attempt}`
     const abort = new AbortController()
@@ -40,7 +43,7 @@ export class LeaseKeeper implements AsyncDisposable {
     return { abort, [Symbol.dispose]: () => void this.#held.delete(key) }
   }
 
-  /** Looks now for cancelled jobs. */
+  /** Checks for cancelled jobs now. */
   readonly nudge = (): void => this.#loop?.nudge()
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -51,10 +54,10 @@ export class LeaseKeeper implements AsyncDisposable {
     const held = [...this.#held.values()]
     if (held.length === 0) return IDLE_MS
     const now = performance.now()
-    const beats = now - this.#beatAt >= HEARTBEAT_MS - LOOK_MS / 2
+    const renews = now - this.#renewedAt >= HEARTBEAT_MS - LOOK_MS / 2
     try {
-      const states = beats ? await renew(this.#db, this.owner, held) : await look(this.#db, held)
-      if (beats) this.#beatAt = now
+      const states = renews ? await renew(this.#db, this.owner, held) : await look(this.#db, held)
+      if (renews) this.#renewedAt = now
       for (const state of states) this.#apply(state, now)
     } catch (error) {
       this.#logger.warn({ err: error }, 'leases of running jobs could not be renewed')
@@ -71,7 +74,7 @@ export class LeaseKeeper implements AsyncDisposable {
     if (renewed) job.confirmedAt = askedAt
   }
 
-  /** Without a word from Postgres for a whole lease, others may have taken over. */
+  /** When a lease was not renewed for its whole duration, another worker may have taken the job over. */
   #dropExpired(): void {
     const limit = performance.now() - LEASE_MS
     for (const { id, abort, confirmedAt } of this.#held.values()) {

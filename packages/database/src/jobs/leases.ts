@@ -4,7 +4,7 @@ import { isUniqueViolation } from '../connection/database-error.ts'
 import type { JobRow } from './jobs.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
-/** A job that this process runs. */
+/** An attempt of a job that this process runs. */
 export interface Held {
   readonly id: string
   readonly attempt: number
@@ -23,11 +23,11 @@ export const HEARTBEAT_MS = 3_000
 const lease = sql<string>`clock_timestamp() + make_interval(secs => ${sql.lit(LEASE_MS / 1_000)})`
 
 /**
- * Takes up to `limit` jobs that wait or whose owner's lease ran out, the oldest first, each under a new attempt number. Of jobs
- * with one queue key only the oldest open one can be taken; an index refuses a second that runs.
+ * Claims up to `limit` jobs that are due or whose lease ran out, oldest first, each under a new attempt number. Of the
+ * unfinished jobs with one queue key only the oldest can be claimed; a unique index refuses a second running one.
  */
 export function claim(db: Kysely<SystemTables>, kind: string, owner: string, limit: number): Promise<JobRow[]> {
-  // Another process took an older job of the same queue at the same moment: it is seen the next time.
+  // Another process claimed a job of the same queue at the same moment; the next try sees it.
   const isRetryable = (error: unknown) => isUniqueViolation(error, 'jobs_one_running_per_queue')
   return retry(() => claimOnce(db, kind, owner, limit), { attempts: 5, baseMs: 10, isRetryable })
 }
@@ -52,11 +52,11 @@ async function claimOnce(db: Kysely<SystemTables>, kind: string, owner: string, 
   return rows.sort((a, b) => (a.created_at < b.created_at ? -1 : 1))
 }
 
-/** Renews the leases of all held jobs at once and tells what became of each. */
+/** Renews the leases of all held jobs in one statement and returns the state of each. */
 export async function renew(db: Kysely<SystemTables>, owner: string, held: readonly Held[]): Promise<LeaseState[]> {
-  // A row that is locked is being written by its owner right now; a later beat renews it.
+  // A locked row is being written by this process; the next renewal includes it.
   const { rows } = await sql<LeaseState>`
-    with beat as (
+    with renewal as (
       update jobs set lease_until = ${lease}
       where id = any(array(
         select jobs.id from jobs join ${heldRows(held)} on held.id = jobs.id and held.attempt = jobs.attempt
@@ -65,19 +65,19 @@ export async function renew(db: Kysely<SystemTables>, owner: string, held: reado
       ))
       returning id
     )
-    select ${stateOfHeld}, exists (select from beat where beat.id = held.id) as renewed
+    select ${stateOfHeld}, exists (select from renewal where renewal.id = held.id) as renewed
     from ${heldRows(held)} left join jobs on jobs.id = held.id`.execute(db)
   return rows
 }
 
-/** What became of each held job, without renewing. */
+/** Returns the state of each held job without renewing its lease. */
 export async function look(db: Kysely<SystemTables>, held: readonly Held[]): Promise<LeaseState[]> {
   const { rows } = await sql<LeaseState>`
     select ${stateOfHeld}, false as renewed from ${heldRows(held)} left join jobs on jobs.id = held.id`.execute(db)
   return rows
 }
 
-/** Back to waiting. `extraAttempt`: the attempt was not the job's fault. */
+/** Puts the job back to pending. `extraAttempt`: this attempt does not count against `max_attempts`. */
 export async function release(
   db: Kysely<SystemTables>,
   { id, attempt }: Held,

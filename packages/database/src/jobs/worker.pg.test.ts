@@ -26,7 +26,7 @@ const finish = (uow: View['uow'], job: JobRow, status: 'success' | 'failed' | 'c
     await jobs.finish(job.id, job.attempt, { status, error })
   })
 
-/** A worker as another process would have it. */
+/** A worker on the connections of `view`, which stands for one process. */
 const startAt = ({ database, uow }: View, run: Run, concurrency = 4): Worker =>
   startWorker({
     database,
@@ -52,7 +52,7 @@ const get = async (id: string): Promise<JobRow> => {
 }
 const ended = (id: string, status: string) =>
   waitFor(async () => (await get(id)).status === status, { what: `the job to be ${status}` })
-/** Of that attempt only: the one that takes over must keep its own. */
+/** Only of that attempt, so that the next owner keeps its lease. */
 const expireLease = (id: string, attempt: number) =>
   sql`update jobs set lease_until = now() - interval '1 second' where id = ${id} and attempt = ${attempt}`.execute(
     fixture.database.system,
@@ -65,7 +65,7 @@ const untilAborted = (signal: AbortSignal) =>
 
 test('two workers run each job once', async () => {
   const runs: string[] = []
-  const other = fixture.open()
+  const other = fixture.connect()
   const ids = await Promise.all(Array.from({ length: 40 }, () => add()))
   const run =
     (view: View): Run =>
@@ -83,7 +83,7 @@ test('two workers run each job once', async () => {
 })
 
 test('jobs of one queue run one at a time, oldest first, whichever worker takes them', async () => {
-  const other = fixture.open()
+  const other = fixture.connect()
   const order: string[] = []
   let running = 0
   let most = 0
@@ -112,7 +112,7 @@ test('jobs of one queue run one at a time, oldest first, whichever worker takes 
   expect(most).toBe(1)
 })
 
-/** Sets creation times against the order of ids: the first of `ids` is the oldest. */
+/** Sets the creation times in the order of `ids`, the first one oldest. */
 const createdInOrder = async (ids: readonly string[]) => {
   for (const [n, id] of ids.entries()) {
     await sql`update jobs set created_at = now() - make_interval(secs => ${100 - n}) where id = ${id}`.execute(
@@ -121,7 +121,7 @@ const createdInOrder = async (ids: readonly string[]) => {
   }
 }
 
-test('across queues the oldest job goes first, and a long queue takes nobody’s turn', async () => {
+test('across queues the oldest job goes first, and a long queue delays no other queue', async () => {
   const { system } = fixture.database
   const owner = newId()
   const take = async (limit: number) => (await claim(system, 'sample', owner, limit)).map(({ id }) => names.get(id))
@@ -135,7 +135,7 @@ test('across queues the oldest job goes first, and a long queue takes nobody’s
   const end = (name: string) => fixture.uow.system().write(({ jobs }) => jobs.finish(idOf(name), 1, { status: 'success' }))
   await createdInOrder(order.map(idOf))
 
-  // Those that wait behind a1 do not use up the limit.
+  // Jobs that wait behind a1 do not count against the limit.
   expect(await take(2)).toEqual(['a1', 'b1'])
   expect(await take(1)).toEqual(['free1'])
   await end('a1')
@@ -147,7 +147,7 @@ test('across queues the oldest job goes first, and a long queue takes nobody’s
   expect(await take(9)).toEqual(['a3', 'b2'])
 })
 
-test('a job that pauses after a failure keeps its place in its queue, and holds up no other queue', async () => {
+test('a job that pauses after a failure keeps its position in its queue and delays no other queue', async () => {
   const { system } = fixture.database
   const owner = newId()
   const take = async () => (await claim(system, 'sample', owner, 9)).map(({ id }) => id)
@@ -165,7 +165,7 @@ test('a job that pauses after a failure keeps its place in its queue, and holds 
   expect(await take()).toEqual([failed])
 })
 
-test('one worker at a time works off two queues in the order of creation', async () => {
+test('a worker that runs one job at a time takes the jobs of two queues in the order of creation', async () => {
   const order: string[] = []
   const ids: string[] = []
   for (const queue_key of ['long', 'long', 'long', 'short', 'long', 'short']) ids.push(await add({ queue_key }))
@@ -192,15 +192,15 @@ test('an older job that is committed late does not run beside a younger one of i
   await expect(both).rejects.toMatchObject({ cause: { constraint: 'jobs_one_running_per_queue' } })
 })
 
-test('a dead owner’s job is taken over under a higher number, and the old owner is fenced', async () => {
-  const other = fixture.open()
+test('a job whose lease ran out is taken over under a higher attempt number, and the old owner is fenced off', async () => {
+  const other = fixture.connect()
   const abandoned = Promise.withResolvers<void>()
   const firstOwner = Promise.withResolvers<{ job: JobRow; signal: AbortSignal }>()
   const first: Run = async (job, { signal }) => {
     firstOwner.resolve({ job, signal })
     await abandoned.promise
   }
-  // One slot, so that it cannot take its own job over.
+  // Concurrency 1, so that it cannot take over its own job.
   await using _left = startAt(fixture, first, 1)
   const id = await add()
   const { job: old, signal } = await firstOwner.promise
@@ -211,7 +211,7 @@ test('a dead owner’s job is taken over under a higher number, and the old owne
     await secondMayEnd.promise
     await finish(other.uow, job, 'success')
   })
-  // What a frozen process looks like: its lease is over and it does not know.
+  // Like a process that was frozen: its lease has run out without its noticing.
   await waitFor(
     async () => {
       await expireLease(id, old.attempt)
@@ -226,7 +226,7 @@ test('a dead owner’s job is taken over under a higher number, and the old owne
     fixture.uow.system().write(({ jobs }) => jobs.progress(old.id, old.attempt, { current: 1, total: 2, stage: 'x' })),
   ).rejects.toBeInstanceOf(LeaseLost)
   await expect(finish(fixture.uow, old, 'failed')).rejects.toBeInstanceOf(LeaseLost)
-  await waitFor(() => signal.aborted, { what: 'the old owner to be told' })
+  await waitFor(() => signal.aborted, { what: 'the old owner to be aborted' })
   expect(signal.reason).toBeInstanceOf(LeaseLost)
   secondMayEnd.resolve()
   await ended(id, 'success')
@@ -248,7 +248,7 @@ test('a heartbeat keeps the lease of a long job', async () => {
   expect((await get(id)).attempt).toBe(1)
 })
 
-test('a waiting job is cancelled at once, a running one is told', async () => {
+test('a waiting job is cancelled at once, a running one is aborted', async () => {
   const reasons: unknown[] = []
   await using worker = startAt(
     fixture,
@@ -273,7 +273,7 @@ test('a waiting job is cancelled at once, a running one is told', async () => {
   expect(await cancel(newId())).toBeUndefined()
 })
 
-test('a job that was to stop when its owner died is ended by the next one', async () => {
+test('a cancelled job whose owner died is ended by the next owner', async () => {
   const id = await add()
   await sql`update jobs set status = 'running', attempt = 1, lease_owner = gen_random_uuid(), lease_until = now() - interval '1 second',
     cancel_requested_at = now() where id = ${id}`.execute(fixture.database.system)
@@ -282,7 +282,7 @@ test('a job that was to stop when its owner died is ended by the next one', asyn
   expect((await get(id)).attempt).toBe(2)
 })
 
-test('failures are tried again, then given up with the reason; it can be redriven', async () => {
+test('a failing job is retried, then failed with the reason; it can be redriven', async () => {
   let fail = true
   const attempts: number[] = []
   await using worker = startAt(fixture, async (job, { attempt }) => {
@@ -304,7 +304,7 @@ test('failures are tried again, then given up with the reason; it can be redrive
   expect(await get(id)).toMatchObject({ error: null })
 })
 
-test('a fault of the request itself is final at once; an end without a result is a failure', async () => {
+test('a 4xx error fails the job at once; a run that ends without a result counts as a failure', async () => {
   const seen: string[] = []
   await using _worker = startAt(fixture, async (job) => {
     seen.push(job.id)
@@ -318,7 +318,7 @@ test('a fault of the request itself is final at once; an end without a result is
   expect(seen).toEqual([bad, silent])
 })
 
-test('a job whose last owner died is given up, not run again', async () => {
+test('a job whose last attempt was interrupted is failed and not run again', async () => {
   const id = await add({ max_attempts: 1 })
   await sql`update jobs set status = 'running', attempt = 1, lease_owner = gen_random_uuid(), lease_until = now() - interval '1 second' where id = ${id}`.execute(
     fixture.database.system,
@@ -332,8 +332,8 @@ test('a job whose last owner died is given up, not run again', async () => {
   expect(await get(id)).toMatchObject({ attempt: 2, error: 'it was interrupted too often' })
 })
 
-test('a stopping worker hands its job back, and another goes on with it', async () => {
-  const other = fixture.open()
+test('a stopping worker releases its job, and another one runs it', async () => {
+  const other = fixture.connect()
   let reason: unknown
   const worker = startAt(fixture, async (_job, { signal }) => {
     await untilAborted(signal).catch((aborted: unknown) => {
@@ -351,7 +351,7 @@ test('a stopping worker hands its job back, and another goes on with it', async 
   expect((await get(id)).attempt).toBe(2)
 })
 
-test('lists are newest first and know the total', async () => {
+test('lists are newest first and have the total', async () => {
   const user_id = newId()
   const ids: string[] = []
   for (let i = 0; i < 5; i += 1) {

@@ -10,7 +10,7 @@ import { createLoop, type Loop } from '@youworker/runtime/loop'
 import type { SystemDatabase } from '../connection/open.ts'
 
 interface JobContext {
-  /** Of this ownership: pass it to every write. */
+  /** The fencing token: pass it to every write. */
   readonly attempt: number
   /** Aborts with {@link CancelRequested}, {@link LeaseLost} or {@link Stopping} as its reason. */
   readonly signal: AbortSignal
@@ -26,16 +26,16 @@ interface WorkerOptions {
   /** Subscribes to wake-ups from other processes. */
   readonly onWake?: ((fn: () => void) => Disposable) | undefined
   /**
-   * Does the work and ends the job itself, with `jobs.finish` in its last transaction. A throw means another try after a pause,
-   * and `giveUp` after the last one or when the error says that the request itself is wrong (4xx).
+   * Does the work and ends the job itself with `jobs.finish` in its last transaction. When it throws, the job is retried after
+   * a pause; after the last attempt or a 4xx error `giveUp` is called instead.
    */
   readonly run: (job: JobRow, context: JobContext) => Promise<void>
-  /** Writes the final failed state with `jobs.finish`; `reason` is for people. */
+  /** Writes the final state `failed` with `jobs.finish`; `reason` is shown to users. */
   readonly giveUp: (job: JobRow, reason: string) => Promise<void>
 }
 
 export interface Worker extends AsyncDisposable {
-  /** Looks for work, and for running jobs that are to stop, now. */
+  /** Checks now for waiting jobs and for cancelled running ones. */
   nudge(): void
 }
 
@@ -43,7 +43,7 @@ const POLL_MS = 1_000
 const RETRY = { baseMs: 2_000, maxMs: 60_000 }
 const SAMPLE_MS = 10_000
 
-/** Runs the jobs of one kind. Disposing it hands running jobs back and waits until they have stopped. */
+/** Runs the jobs of one kind. Disposing it releases running jobs and waits until they have stopped. */
 export function startWorker(options: WorkerOptions): Worker {
   return new JobWorker(options)
 }
@@ -73,7 +73,7 @@ class JobWorker implements Worker {
     clearInterval(this.#sampling)
     this.#wake?.[Symbol.dispose]()
     await this.#loop.stop()
-    for (const abort of this.#running.values()) abort.abort(new Stopping('the process is going down'))
+    for (const abort of this.#running.values()) abort.abort(new Stopping('the process is stopping'))
     await Promise.all(this.#running.keys())
     metrics.workersAlive.labels(this.#options.kind).dec()
   }
@@ -97,14 +97,14 @@ class JobWorker implements Worker {
   #start(job: JobRow, claimedAt: number): void {
     const { database, kind } = this.#options
     const lease = database.leases.hold(job.id, job.attempt, claimedAt)
-    // The last owner died after the wish to stop: this one has only to write it down.
-    if (job.cancel_requested_at !== null) lease.abort.abort(new CancelRequested(`job ${job.id} is to stop`))
+    // The last owner died after the job was cancelled: this attempt only writes the final state.
+    if (job.cancel_requested_at !== null) lease.abort.abort(new CancelRequested(`job ${job.id} was cancelled`))
     metrics.jobsRunning.labels(kind).inc()
     const done = this.#work(job, lease.abort.signal).finally(() => {
       lease[Symbol.dispose]()
       metrics.jobsRunning.labels(kind).dec()
       this.#running.delete(done)
-      // A slot is free, and the next job of the same queue may go.
+      // There is capacity again, and the next job of the same queue may run.
       this.#loop.nudge()
     })
     this.#running.set(done, lease.abort)
@@ -116,8 +116,8 @@ class JobWorker implements Worker {
       if (job.attempt > job.max_attempts && !signal.aborted) await this.#giveUp(job, 'it was interrupted too often')
       else await this.#run(job, signal)
     } catch (error) {
-      // The lease runs out and another attempt follows.
-      logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'the end of a job could not be written')
+      // The lease will run out and another attempt follow.
+      logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'the final state of a job could not be written')
     }
   }
 
@@ -153,6 +153,6 @@ class JobWorker implements Worker {
   }
 }
 
-/** An error that another try cannot mend; being told to slow down is not one. */
+/** An error that a retry cannot fix: any 4xx except a rate limit. */
 const isFinal = (error: unknown): boolean =>
   error instanceof AppError && ERROR_STATUS[error.code] < 500 && error.code !== 'RATE_LIMIT_EXCEEDED'

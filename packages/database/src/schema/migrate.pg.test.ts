@@ -59,7 +59,7 @@ test('two databases of one cluster and two replicas migrate at the same time', a
   ])
 })
 
-test('a later migration sees the rows of every space; a failed one leaves nothing and can be mended', async () => {
+test('a later migration sees the rows of every space; a failed one changes nothing and can be corrected', async () => {
   await using database = await empty()
   const migrate = (migrations: Record<string, { up(db: Kysely<unknown>): Promise<void> }>) =>
     migrateDefinition(defineSchema({ owner: 'analytics', migrations }), {
@@ -73,14 +73,14 @@ test('a later migration sees the rows of every space; a failed one leaves nothin
   expect(await query(database.adminUrl, `select to_regclass('analytics.half') as half`)).toEqual([{ half: null }])
   await migrate(second)
   expect(await query(database.adminUrl, 'select distinct label from analytics.things')).toEqual([{ label: 'seen' }])
-  // The version before this one starts again on the same data.
+  // The previous version of the code migrates the same database again.
   await migrate(first)
   expect(await query(database.adminUrl, 'select count(*)::int as n from analytics.migrations')).toEqual([{ n: 2 }])
 })
 
-test('a new password replaces the old one, whatever characters it has', async () => {
+test('a new password replaces the old one, also with special characters', async () => {
   await using database = await empty()
-  // A role of its own: roles belong to the whole cluster, where other tests log in at this moment.
+  // Its own role, because roles belong to the whole cluster, and other tests log in with theirs at the same time.
   const schema = { ...defineSchema({ owner: 'analytics', migrations: first }), schema: 'password_test' }
   const login = (password: string) => {
     const url = new URL(roleUrl(database.adminUrl, 'analytics', password))

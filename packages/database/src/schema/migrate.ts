@@ -17,7 +17,10 @@ interface MigrateOptions {
 
 const LOCK_TIMEOUT_MS = 10_000
 
-/** Migrates one owner's schema to the latest version and sets the password of its role. Safe to run at any time, by many at once. */
+/**
+ * Migrates one owner's schema to the latest version and sets the password of its role. Safe to run at any time, also
+ * concurrently.
+ */
 export async function migrateSchema({
   owner,
   ...options
@@ -54,7 +57,7 @@ export async function migrateDefinition(
     application_name: `youworker migrate ${schema}`,
     lock_timeout: LOCK_TIMEOUT_MS,
   })
-  // The statement that is under way fails too; without a listener the event would end the process.
+  // The running statement rejects as well; without a listener the event would end the process.
   admin.on('error', (error) => logger.warn({ reason: error.message }, 'the connection to Postgres was lost'))
   await admin.connect()
   try {
@@ -73,7 +76,7 @@ export async function migrateDefinition(
 async function prepareSchema(admin: pg.Client, schema: string): Promise<void> {
   const [name, owner] = [pg.escapeIdentifier(schema), pg.escapeIdentifier(`${schema}_owner`)]
   await admin.query(`create schema if not exists ${name} authorization ${owner}`)
-  // Migrations that move tenants' rows see all of them.
+  // `app.spaces = '*'`: migrations see the rows of every space.
   await admin.query(`set role ${owner}; set search_path = ${name}; set timezone = 'UTC'; set app.spaces = '*'`)
 }
 
@@ -81,7 +84,7 @@ async function runMigrations(admin: pg.Client, { schema, migrations }: SchemaDef
   const ran = await ranMigrations(admin)
   const newer = ran.filter((name) => !(name in migrations))
   if (newer.length > 0 && Object.keys(migrations).every((name) => ran.includes(name))) {
-    logger.warn({ schema, newer }, 'a newer version has migrated this schema; this one works with it and changes nothing')
+    logger.warn({ schema, newer }, 'a newer version has migrated this schema; nothing was changed')
     return
   }
   const client = Object.assign(admin, { release: () => {} })

@@ -2,10 +2,15 @@ import { retry } from '@youworker/runtime/retry'
 import pg from 'pg'
 import { scramVerifier } from './scram-verifier.ts'
 
-/** Roles belong to the whole cluster: another database's migration may make or change the same ones at this moment. */
+/**
+ * SQLSTATEs of concurrent changes: roles belong to the whole cluster, so the migration of another database may change the same
+ * ones.
+ */
 const RACES = new Set(['23505', '42710', 'XX000'])
 
-/** Makes the roles `<schema>_owner` (owns, may not log in) and `<schema>` (logs in with `password`, owns nothing). */
+/**
+ * Creates the roles `<schema>_owner` (owns the tables, cannot log in) and `<schema>` (logs in with `password`, owns nothing).
+ */
 export async function ensureRoles(admin: pg.Client, schema: string, password: string): Promise<void> {
   const isRetryable = (error: unknown) => error instanceof pg.DatabaseError && RACES.has(error.code ?? '')
   await retry(() => makeRoles(admin, schema, password), { attempts: 10, baseMs: 20, maxMs: 500, isRetryable })
@@ -24,7 +29,7 @@ async function makeRoles(admin: pg.Client, schema: string, password: string): Pr
   await grantOwnerToAdmin(admin, owner)
 }
 
-/** A superuser may become any role; another administrator must be a member of those it makes. */
+/** A superuser may set any role; other administrators must be members of the role. */
 async function grantOwnerToAdmin(admin: pg.Client, owner: string): Promise<void> {
   const { rows } = await admin.query<{ rolsuper: boolean }>('select rolsuper from pg_roles where rolname = current_user')
   if (rows[0]?.rolsuper !== true) await admin.query(`grant ${owner} to current_user`)

@@ -1,7 +1,7 @@
 import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import type { Migration } from 'kysely/migration'
 
-/** One owner's Postgres schema: its name and the migrations that make it, forward only. */
+/** One owner's Postgres schema: its name and its forward-only migrations. */
 export interface SchemaDefinition {
   readonly owner: SchemaOwner
   /** Name of the Postgres schema and of the role that a service logs in as. */
@@ -10,7 +10,7 @@ export interface SchemaDefinition {
   readonly migrations: Readonly<Record<string, Migration>>
 }
 
-/** Where a schema keeps the names of the migrations that ran. */
+/** Tables of each schema in which Kysely records the migrations that ran. */
 export const MIGRATIONS_TABLE = 'migrations'
 export const MIGRATIONS_LOCK_TABLE = 'migrations_lock'
 

@@ -17,7 +17,7 @@ const passwords = {
   analytics: testPassword,
 }
 
-test('schema.sql is what the migrations make (ACCEPT_SCHEMA=1 writes it)', async () => {
+test('schema.sql equals the dump of the migrated schemas (ACCEPT_SCHEMA=1 writes it)', async () => {
   const prepare = (adminUrl: string) => migrateAll({ adminUrl, passwords, logger: silentLogger() })
   await using database = await testDatabase({ template: 'database-all', prepare })
   const dump = await dumpSchemas(

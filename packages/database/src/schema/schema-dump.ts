@@ -9,14 +9,14 @@ interface TableRow {
 }
 
 /**
- * The schemas as SQL text, from the catalog: tables, columns, constraints, indexes and policies, always in the same order.
- * For people and for diffs; it is not meant to be run.
+ * Returns the schemas as SQL text from the catalog: tables, columns, constraints, indexes and policies, always in the same
+ * order. For reading and diffs, not for running.
  */
 export async function dumpSchemas(adminUrl: string, schemas: readonly string[]): Promise<string> {
   const client = new pg.Client({ connectionString: adminUrl })
   await client.connect()
   try {
-    // Definitions then name every table with its schema.
+    // An empty search_path makes Postgres qualify every table name in definitions.
     await client.query(`set search_path = ''`)
     const { rows } = await client.query<TableRow>(TABLES, [schemas])
     const parts: string[] = []
@@ -67,7 +67,7 @@ const COLUMNS = `
   where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped
   order by a.attnum`
 
-/** NOT NULL is shown with its column; since version 18 Postgres lists it as a constraint too. */
+/** Without NOT NULL, which is printed with its column: since version 18 Postgres lists it as a constraint too. */
 const CONSTRAINTS = `
   select 'constraint ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid) as line
   from pg_constraint where conrelid = $1::text::regclass and contype <> 'n'

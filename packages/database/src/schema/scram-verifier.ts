@@ -3,7 +3,10 @@ import { promisify } from 'node:util'
 
 const ITERATIONS = 4_096
 
-/** What Postgres stores for a password (RFC 5803): sent in its place, so that the password is in no statement and no server log. */
+/**
+ * The verifier that Postgres stores for a password (RFC 5803). Sent instead of the password, which then appears in no statement
+ * and no server log.
+ */
 export async function scramVerifier(password: string): Promise<string> {
   if (!/^[\x21-\x7e]+$/.test(password)) throw new TypeError('a role password has only visible ASCII characters')
   const salt = randomBytes(16)

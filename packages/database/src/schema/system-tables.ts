@@ -1,7 +1,7 @@
 import type { Status } from '@youworker/contracts/common'
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
 
-/** A jsonb column: read as a value, written as JSON text (pg would send an array as a Postgres array). */
+/** A jsonb column: read as a value, written as JSON text, because pg would send an array as a Postgres array. */
 export type JsonColumn<T> = ColumnType<T, string, string>
 
 /** The tables that every owner's schema has. Times are ISO-8601 strings in UTC. */
@@ -16,7 +16,7 @@ export interface SystemTables {
     traceparent: string | null
     created_at: Generated<string>
     published_at: string | null
-    /** When the stream that holds the event was made, and the number it gave the event there. */
+    /** When the stream that stored the event was created, and the number of the event in it. */
     stream_created: string | null
     stream_seq: number | null
   }
@@ -33,9 +33,9 @@ export interface SystemTables {
     progress_total: Generated<number>
     stage: string | null
     error: string | null
-    /** Fencing token: the number of the owner, 0 before the first. Never repeats. */
+    /** Fencing token: counts the claims of the job, 0 before the first. Never repeats. */
     attempt: Generated<number>
-    /** The last attempt that may run; one more only reports the failure. */
+    /** The last attempt that may run; a later claim only writes the failure. */
     max_attempts: number
     queue_key: string | null
     run_after: Generated<string>
@@ -81,8 +81,8 @@ export async function createSystemTables(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Puts a table under row-level security by its column `space_id`: only rows of the spaces in `app.spaces` (or all, when it
- * is `*`) exist for anyone, the owner included. The subselects make Postgres read the setting once per query.
+ * Enables row-level security on a table by its column `space_id`: every role, also the owner, sees only rows of the spaces in
+ * `app.spaces` (all rows when it is `*`). The subselects make Postgres read the setting once per query.
  */
 export async function tenantTable(db: Kysely<unknown>, table: string): Promise<void> {
   const visible = sql`

@@ -8,27 +8,30 @@ import type { SystemTables } from '../schema/system-tables.ts'
 
 const KEY_BYTES = 32
 const CACHED_SPACES = 10_000
-/** A key that was forgotten by another process is used at most this long. */
+/** A data key that another process has deleted is used at most this long. */
 const CACHED_MS = 60_000
 
-/** Where a sealed value belongs: it opens only there. */
-export interface Place {
+/** The row that a sealed value belongs to, as its additional authenticated data: the value opens with no other. */
+export interface SealContext {
   readonly table: string
   readonly id: string
 }
 
-/** Seals and opens with one space's data key. */
+/** Seals and opens values with the data key of one space. */
 export interface SpaceSealer {
-  seal(plain: string | Uint8Array, place: Place): Buffer
-  open(sealed: Uint8Array, place: Place): Buffer
-  sealText(text: string, place: Place): Buffer
-  openText(sealed: Uint8Array, place: Place): string
+  seal(plain: string | Uint8Array, context: SealContext): Buffer
+  open(sealed: Uint8Array, context: SealContext): Buffer
+  sealText(text: string, context: SealContext): Buffer
+  openText(sealed: Uint8Array, context: SealContext): string
 }
 
 export interface Sealer {
-  /** Makes the space's data key at first use. Ask before a unit of work, not in it: this takes a connection of its own. */
+  /**
+   * Creates the space's data key at first use. Call it before a unit of work and not inside, because it takes its own
+   * connection.
+   */
   forSpace(spaceId: string): Promise<SpaceSealer>
-  /** Destroys the space's data key: nothing sealed with it opens again. */
+  /** Deletes the space's data key: values sealed with it never open again. */
   forget(spaceId: string): Promise<void>
 }
 
@@ -55,7 +58,7 @@ export function createSealer(database: SystemDatabase, ring: KeyRing): Sealer {
 
 async function dataKey(database: SystemDatabase, ring: KeyRing, spaceId: string): Promise<Buffer> {
   const stored = await database.transact(spaceId, 'read', ({ system }) => find(system, spaceId))
-  if (stored?.key_version === ring.active) return open(ring.get(stored.key_version), stored.wrapped, placeOf(spaceId))
+  if (stored?.key_version === ring.active) return open(ring.get(stored.key_version), stored.wrapped, contextOf(spaceId))
   return database.transact(spaceId, 'write', async ({ system }) => {
     const fresh = randomBytes(KEY_BYTES)
     await system
@@ -64,8 +67,8 @@ async function dataKey(database: SystemDatabase, ring: KeyRing, spaceId: string)
       .onConflict((conflict) => conflict.doNothing())
       .execute()
     const row = await find(system, spaceId)
-    if (row === undefined) throw new Error('a data key vanished while it was made')
-    const key = open(ring.get(row.key_version), row.wrapped, placeOf(spaceId))
+    if (row === undefined) throw new Error('a data key was deleted while it was created')
+    const key = open(ring.get(row.key_version), row.wrapped, contextOf(spaceId))
     if (row.key_version < ring.active) await rewrap(system, ring, spaceId, row.key_version, key)
     return key
   })
@@ -74,7 +77,7 @@ async function dataKey(database: SystemDatabase, ring: KeyRing, spaceId: string)
 const find = (system: Transaction<SystemTables>, spaceId: string) =>
   system.selectFrom('data_keys').select(['key_version', 'wrapped']).where('space_id', '=', spaceId).executeTakeFirst()
 
-/** The data key stays, so nothing needs sealing again; only its wrapping is renewed. */
+/** Wraps the same data key with the newest key of the ring, so that no value has to be sealed again. */
 async function rewrap(
   system: Transaction<SystemTables>,
   ring: KeyRing,
@@ -92,17 +95,17 @@ async function rewrap(
 
 const wrap = (ring: KeyRing, key: Buffer, spaceId: string) => ({
   key_version: ring.active,
-  wrapped: seal(ring.get(ring.active), key, placeOf(spaceId)),
+  wrapped: seal(ring.get(ring.active), key, contextOf(spaceId)),
 })
 
-const placeOf = (spaceId: string): string => `data_keys/${spaceId}`
+const contextOf = (spaceId: string): string => `data_keys/${spaceId}`
 
 function sealerOf(key: Buffer): SpaceSealer {
-  const at = ({ table, id }: Place): string => `${table}/${id}`
+  const textOf = ({ table, id }: SealContext): string => `${table}/${id}`
   return {
-    seal: (plain, place) => seal(key, typeof plain === 'string' ? Buffer.from(plain) : plain, at(place)),
-    open: (sealed, place) => open(key, sealed, at(place)),
-    sealText: (text, place) => seal(key, Buffer.from(text), at(place)),
-    openText: (sealed, place) => open(key, sealed, at(place)).toString(),
+    seal: (plain, context) => seal(key, typeof plain === 'string' ? Buffer.from(plain) : plain, textOf(context)),
+    open: (sealed, context) => open(key, sealed, textOf(context)),
+    sealText: (text, context) => seal(key, Buffer.from(text), textOf(context)),
+    openText: (sealed, context) => open(key, sealed, textOf(context)).toString(),
   }
 }

@@ -3,8 +3,8 @@ import type { Selectable } from 'kysely'
 import type { SystemTables } from '../../schema/system-tables.ts'
 
 /**
- * One row per thing that events told of; `space_id` is the user's id. Times are those of the events. A column that only
- * the event not yet seen can fill is null until then: events come in any order.
+ * One row per session, message, run and document in the events; `space_id` is the user's id and times are those of the events.
+ * Events arrive in any order: a column is null until the event that fills it arrives.
  */
 export interface AnalyticsTables extends SystemTables {
   sessions: {
@@ -33,7 +33,7 @@ export interface AnalyticsTables extends SystemTables {
     latency_ms: number
     finished_at: string
   }
-  /** As the last of its ends told: a run that is repeated ends again. */
+  /** Values of the latest `run.finished` event: a run that is repeated finishes again. */
   ingestion_runs: {
     run_id: string
     space_id: string
@@ -43,10 +43,10 @@ export interface AnalyticsTables extends SystemTables {
     total_bytes: number
     duration_ms: number
     finished_at: string
-    /** Tells two events of one time apart. */
+    /** Orders two events with the same time. */
     event_id: string
   }
-  /** As last ingested. An id that was deleted never comes back. */
+  /** Values of the latest ingestion. The id of a deleted document is never used again. */
   documents: {
     document_id: string
     space_id: string

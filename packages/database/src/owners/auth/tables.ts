@@ -5,10 +5,10 @@ export interface AuthTables extends SystemTables {
   users: {
     id: string
     username: string
-    /** `username` folded (NFKC, lower case): what is unique and what sign-in looks up. */
+    /** `username` folded (NFKC, lower case): unique, and used by sign-in to find the user. */
     username_key: string
     is_root: Generated<boolean>
-    /** PHC string (argon2id), or `null` for accounts that sign in by key only. */
+    /** PHC string (argon2id); `null` for accounts that sign in by key only. */
     password_hash: string | null
     created_at: Generated<string>
   }
@@ -27,7 +27,7 @@ export interface AuthTables extends SystemTables {
     user_id: string
     /** SHA-256 of the secret. */
     secret_hash: Buffer
-    /** The key that signed in, so that its revocation ends the session too. */
+    /** The API key that signed in; its revocation ends the session too. */
     api_key_id: string | null
     created_at: Generated<string>
     last_used_at: Generated<string>
@@ -48,7 +48,7 @@ export interface AuthTables extends SystemTables {
     sub: string | null
     revoked_at: string
   }
-  /** Failed sign-ins of one bucket (a hashed username, or all of a kind) in one window. */
+  /** Failed sign-ins of one bucket (one hashed username, or all sign-ins by password or by key) in one window of time. */
   sign_in_failures: {
     bucket: Buffer
     window_start: Generated<string>
@@ -56,7 +56,7 @@ export interface AuthTables extends SystemTables {
   }
   audit_entries: {
     seq: number
-    /** Id of the event that carried the entry. */
+    /** Id of the event that contained the entry. */
     id: string
     occurred_at: string
     source: string
@@ -69,7 +69,7 @@ export interface AuthTables extends SystemTables {
     prev_hash: Buffer
     hash: Buffer
   }
-  /** One row: the end of the chain. Its lock is what puts writers in a line. */
+  /** One row: the last entry of the chain. Writers lock it, so that they append one after another. */
   audit_head: {
     singleton: Generated<boolean>
     seq: number

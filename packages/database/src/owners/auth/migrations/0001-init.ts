@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import { createSystemTables } from '../../../schema/system-tables.ts'
 
-// No row-level security here: these rows decide who the caller is, so they are found by the hash of a secret or by an
-// id before any space is known, and a policy would have to be lifted on every path.
+// No row-level security here: these rows identify the caller, so they are read by the hash of a secret or by an id before any
+// space is known. Every query would have to bypass a policy.
 export async function up(db: Kysely<unknown>): Promise<void> {
   await createSystemTables(db)
   await createAccounts(db)
@@ -103,8 +103,8 @@ async function createAudit(db: Kysely<unknown>): Promise<void> {
       hash bytea not null
     )`.execute(db)
   await sql`insert into audit_head (seq, hash) values (0, decode(repeat('00', 32), 'hex'))`.execute(db)
-  // The service adds entries and reads them, and can never change one: its role owns nothing here, so it cannot lift the trigger,
-  // which also holds where rights on all tables are granted again.
+  // The service role can add and read entries but never change one. It owns no table, so it cannot drop the trigger, which also
+  // protects the rows when rights on all tables are granted again.
   await sql`
     create function refuse_change() returns trigger language plpgsql as
     $$ begin raise exception 'audit entries are append-only' using errcode = 'insufficient_privilege'; end $$`.execute(db)

@@ -26,6 +26,6 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`create index members_user on members (user_id)`.execute(db)
   await tenantTable(db, 'groups')
   await tenantTable(db, 'members')
-  // Not of any group's space: it belongs to a user and holds a number only.
+  // No row-level security: the row belongs to a user and not to a group's space, and holds only a number.
   await sql`create table name_versions (user_id uuid primary key, version bigint not null)`.execute(db)
 }
