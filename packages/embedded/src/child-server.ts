@@ -12,9 +12,9 @@ export interface Exit {
 
 export interface ServerProcess {
   readonly pid: number
-  /** Settles when the process is gone, whatever ended it. */
+  /** Resolves when the process has ended, for whatever reason. */
   readonly exited: Promise<Exit>
-  /** Sends each signal in turn until the process is gone, `stepMs` apart; the last is always SIGKILL. */
+  /** Sends the signals one after another, `stepMs` apart, until the process has ended; the last is always SIGKILL. */
   stop(stepMs?: number): Promise<void>
 }
 
@@ -25,17 +25,17 @@ interface Launch {
   readonly stopSignals: readonly NodeJS.Signals[]
   /** Sent by the kernel when this process dies, also by kill -9. */
   readonly orphanSignal: 'QUIT' | 'TERM' | 'KILL'
-  /** A command that makes the process an ordinary user; it must exec, not fork. */
+  /** A prefix that runs the command as an ordinary user; it must exec, not fork. */
   readonly unprivileged?: readonly string[]
   readonly onExit?: ((exit: Exit) => void) | undefined
 }
 
 const STEP_MS = 4_000
 
-/** Starts a server as a child in a process group of its own (Ctrl+C in a terminal must not reach it before its clients). */
+/** Starts a server as a child in its own process group, so that Ctrl+C in a terminal does not end it before its clients. */
 export async function launch(options: Launch): Promise<ServerProcess> {
   const { command, cwd, logFile, stopSignals, orphanSignal, unprivileged = [], onExit } = options
-  // The parent-death signal is lost when credentials change, so setpriv comes after what changes them.
+  // setpriv comes after `unprivileged`, because the parent-death signal is cleared when credentials change.
   const [file, ...args] = [...unprivileged, ...(await boundToParent(orphanSignal)), ...command]
   const log = logFile === undefined ? undefined : await open(logFile, 'a', 0o600)
   const output = log?.fd ?? ('ignore' as const)
@@ -108,7 +108,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The command line of a living process; empty for a dead one. */
+/** The command line of a running process; empty when there is none. */
 export async function commandLine(pid: number): Promise<string> {
   if (!isAlive(pid)) return ''
   if (process.platform === 'linux')
@@ -122,7 +122,10 @@ export async function commandLine(pid: number): Promise<string> {
   )
 }
 
-/** Ends a server that outlived its supervisor. The caller holds the lock of the data folder, so nobody owns it any more. */
+/**
+ * Ends a server that outlived its supervisor. The caller must hold the lock of the data folder, which proves that no supervisor
+ * owns the server.
+ */
 export async function endOrphan(
   pid: number,
   signals: readonly NodeJS.Signals[],

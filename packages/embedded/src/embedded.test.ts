@@ -21,10 +21,10 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 20)))
     if (await condition()) return
-  throw new Error('waited 30 s in vain')
+  throw new Error('condition not met in 30 s')
 }
 
-/** The first answer to a start-up packet (protocol 3.0): `R` + 10 asks for SCRAM-SHA-256. */
+/** The authentication type in the reply to a start-up packet (protocol 3.0): 10 is SCRAM-SHA-256. */
 async function authenticationAsked(port: number): Promise<number> {
   const socket = connect({ port, host: '127.0.0.1' })
   const body = Buffer.from('user\0postgres\0database\0postgres\0\0')
@@ -39,13 +39,13 @@ async function authenticationAsked(port: number): Promise<number> {
 
 async function natsConversation(port: number, lines: string): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1' })
-  let heard = ''
-  socket.on('data', (data) => (heard += data.toString()))
+  let received = ''
+  socket.on('data', (data) => (received += data.toString()))
   socket.on('error', () => {})
   socket.write(lines)
-  await until(() => /PONG|-ERR/.test(heard))
+  await until(() => /PONG|-ERR/.test(received))
   socket.destroy()
-  return heard
+  return received
 }
 
 test('Postgres starts in a path with spaces, asks for a scram password, and starts again on its data', async () => {
@@ -62,7 +62,7 @@ test('Postgres starts in a path with spaces, asks for a scram password, and star
   expect(isAlive(first.pid)).toBe(false)
   expect(await isFree(options.port)).toBe(true)
 
-  // A pid file whose number belongs to another program by now must not keep it from starting.
+  // A stale pid file with the pid of another program must not prevent the start.
   await writeFile(
     join(options.dataDir, 'postmaster.pid'),
     `${process.pid}\n${options.dataDir}\n0\n${options.port}\n\n127.0.0.1\n\n`,
@@ -76,7 +76,7 @@ test('Postgres starts in a path with spaces, asks for a scram password, and star
   expect(await authenticationAsked(third.port)).toBe(10)
 })
 
-test('NATS lets in who has a password, within its permissions only, and keeps its store', async () => {
+test('NATS checks passwords and permissions, and keeps its store', async () => {
   const options = {
     binary,
     dir: join(dir, 'nats'),
@@ -104,12 +104,12 @@ test('NATS lets in who has a password, within its permissions only, and keeps it
   const info = 'SUB _INBOX.y 1\r\nPUB $JS.API.STREAM.NAMES _INBOX.y 0\r\n\r\n'
   const names = async (port: number) => {
     const socket = connect({ port, host: '127.0.0.1' })
-    let heard = ''
-    socket.on('data', (data) => (heard += data.toString()))
+    let received = ''
+    socket.on('data', (data) => (received += data.toString()))
     socket.write(`${as('admin', 'a$1')}${info}`)
-    await until(() => heard.includes('stream_names_response'))
+    await until(() => received.includes('stream_names_response'))
     socket.destroy()
-    return heard
+    return received
   }
   await until(async () => (await names(first.port)).includes('KEPT'))
   expect((await stat(join(options.dir, 'nats.conf'))).mode & 0o777).toBe(0o600)
@@ -150,7 +150,7 @@ setInterval(() => {}, 1000)
   },
 )
 
-test('a port is given only once, and a taken one is not given', async () => {
+test('freePort returns a port only once, and never one in use', async () => {
   const wanted = await freePort()
   const [first, second] = await Promise.all([freePort(wanted), freePort(wanted)])
   expect(new Set([wanted, first, second]).size).toBe(3)

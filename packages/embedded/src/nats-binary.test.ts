@@ -10,9 +10,9 @@ test('versions compare by number, not by text', () => {
   expect(isAtLeast('3.0.0', [2, 9, 10])).toBe(true)
 })
 
-test('where nats-server cannot be had, the error names the commands that install it', async () => {
+test('when nats-server cannot be found, the error names the commands that install it', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'youworker-nats-'))
-  // A server that is too old counts as none.
+  // A server that is too old is ignored.
   await writeFile(join(dir, 'nats-server'), '#!/bin/sh\necho nats-server: v2.1.0\n', { mode: 0o755 })
   vi.stubEnv('PATH', dir)
   try {

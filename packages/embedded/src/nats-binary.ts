@@ -6,7 +6,7 @@ import { succeeds } from './child-server.ts'
 
 const run = promisify(execFile)
 const OLDEST = [2, 9, 10] as const
-/** Beside the installed packages: shared by all data folders of one checkout, and gone with them. */
+/** Inside node_modules, so that all data folders of one checkout share it and it is removed with the packages. */
 export const TOOL_CACHE = join(import.meta.dirname, '../../../node_modules/.cache/youworker')
 
 export interface NatsBinary {
@@ -14,7 +14,7 @@ export interface NatsBinary {
   readonly version: string
 }
 
-/** nats-server from PATH, else from the cache, else unpacked from the distribution's package without root. */
+/** Finds nats-server in PATH, else in the cache, else unpacks the distribution's package without root. */
 export async function findNatsServer({
   cacheDir = TOOL_CACHE,
   onProgress,
@@ -34,7 +34,7 @@ export async function findNatsServer({
   return unpacked
 }
 
-/** Undefined when it does not run here or is too old. */
+/** Returns undefined when the binary does not run here or is too old. */
 export async function probeNatsServer(path: string): Promise<NatsBinary | undefined> {
   const output = await run(path, ['--version']).then(
     ({ stdout, stderr }) => stdout + stderr,
@@ -49,7 +49,7 @@ export function isAtLeast(version: string, [major, minor, patch]: readonly [numb
   return a !== major ? a > major : b !== minor ? b > minor : c >= patch
 }
 
-/** apt with state folders of its own: needs no root, no earlier `apt-get update`, and changes nothing on the machine. */
+/** Runs apt with its own state folders: needs no root and no earlier `apt-get update`, and changes nothing on the machine. */
 async function unpackPackage(cacheDir: string, target: string): Promise<void> {
   await mkdir(cacheDir, { recursive: true })
   const dir = await mkdtemp(join(cacheDir, 'apt-'))
@@ -72,7 +72,7 @@ async function unpackPackage(cacheDir: string, target: string): Promise<void> {
       copyFile(join(dir, 'root/usr/sbin/nats-server'), binary),
     )
     await chmod(binary, 0o755)
-    // A rename, so that two starts at once never see half a file.
+    // Renamed into place, so that a concurrent start never sees a partial file.
     await rename(binary, target)
   } finally {
     await rm(dir, { recursive: true, force: true })

@@ -10,7 +10,7 @@ export { findNatsServer } from './nats-binary.ts'
 export interface NatsUser {
   readonly user: string
   readonly password: string
-  /** Without any: everything is allowed. */
+  /** Without permissions everything is allowed. */
   readonly permissions?:
     | {
         readonly publish?: { readonly allow: readonly string[] }
@@ -21,9 +21,9 @@ export interface NatsUser {
 }
 
 export interface NatsOptions {
-  /** Path, as {@link findNatsServer} found it. */
+  /** Path from {@link findNatsServer}. */
   readonly binary: string
-  /** Holds nats.conf and the JetStream store. */
+  /** Folder of nats.conf and the JetStream store. */
   readonly dir: string
   readonly port: number
   readonly users: readonly NatsUser[]
@@ -38,17 +38,17 @@ export interface EmbeddedNats extends AsyncDisposable {
   readonly port: number
   readonly pid: number
   readonly exited: Promise<Exit>
-  /** `stepMs`: how long each harder signal waits for the one before. */
+  /** `stepMs`: pause between two signals. */
   stop(stepMs?: number): Promise<void>
 }
 
 const READY_MS = 20_000
 
-/** A real nats-server with JetStream on 127.0.0.1. Starts again on the store that an earlier one left. */
+/** Starts a nats-server with JetStream on 127.0.0.1, on an existing store if there is one. */
 export async function startNats(options: NatsOptions): Promise<EmbeddedNats> {
   const { binary, dir, port, logFile, onExit } = options
   const probed = await probeNatsServer(binary)
-  if (!probed) throw new Error(`${binary} is no nats-server that can be used here`)
+  if (!probed) throw new Error(`${binary} is not a usable nats-server`)
   const config = join(dir, 'nats.conf')
   const name = `youworker-${crypto.randomUUID()}`
   await mkdir(dir, { recursive: true, mode: 0o700 })
@@ -76,14 +76,14 @@ export async function startNats(options: NatsOptions): Promise<EmbeddedNats> {
   }
 }
 
-/** The file nats-server reads; every name and secret quoted, since `$` outside quotes is a variable there. */
+/** The configuration file. Names and secrets are quoted, because `$` outside quotes starts a variable. */
 export function natsConfig(
   { dir, port, users }: Pick<NatsOptions, 'dir' | 'port' | 'users'>,
   version: string,
   name: string,
 ): string {
   const entries = users.map(({ user, password, permissions }) => ({ user, password, ...(permissions ? { permissions } : {}) }))
-  // Older servers refuse the unknown setting; they flush to disk every two minutes, and the outbox covers what is lost.
+  // Older servers refuse this setting. They flush to disk every two minutes; the relay publishes lost events again.
   const sync = isAtLeast(version, [2, 10, 0]) ? '  sync_interval: always\n' : ''
   return `# Written at every start.
 server_name: ${JSON.stringify(name)}
@@ -111,7 +111,7 @@ async function untilReady(server: ServerProcess, port: number, name: string, log
   void server.exited.then(() => (ended = true))
   const until = Date.now() + READY_MS
   while (!ended && Date.now() < until) {
-    // The name in the greeting tells our server from another one on the same port.
+    // The name in the greeting distinguishes this server from another one on the same port.
     if ((await greeting(port)).includes(name)) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

@@ -6,7 +6,7 @@ const FIRST = 10_240
 const COUNT = 20_000
 const given = new Set<number>()
 
-/** A port of 127.0.0.1 that is free now, `preferred` when it is; never one that this process was given before. */
+/** Returns a free port of 127.0.0.1, `preferred` if it is free; never the same port twice in one process. */
 export async function freePort(preferred?: number): Promise<number> {
   for (const port of candidates(preferred)) {
     if (given.has(port) || !(await isFree(port))) continue

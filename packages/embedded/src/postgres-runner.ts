@@ -8,9 +8,12 @@ import { succeeds } from './child-server.ts'
 const exec = promisify(execFile)
 const OWN_SERVER = 'Or set DATABASE__ADMIN_URL to a Postgres of your own (version 14 or later).'
 
-/** Root in a user namespace where it counts as user 1000; files stay root's. */
+/** Runs as user 1000 in a user namespace of root, so that files still belong to root. */
 const UNSHARE = ['unshare', '--user', '--map-user=1000', '--map-group=1000', '--']
-/** Where user namespaces are refused (Docker): a user without account, who may still pass folders that only root may enter. */
+/**
+ * For machines that refuse user namespaces (Docker): a user id without an account, which may still enter folders that only root
+ * may enter.
+ */
 const OTHER = 65_534
 const SETPRIV = [
   'setpriv',
@@ -22,13 +25,13 @@ const SETPRIV = [
   '--',
 ]
 
-/** How this machine lets us run Postgres, which refuses to run as root. */
+/** How to run Postgres on this machine, because it refuses to run as root. */
 export interface PostgresRunner {
-  /** Comes before the command; execs, so that the process number stays. */
+  /** Prefix of the command; it execs, so that the pid stays the same. */
   readonly prefix: readonly string[]
   binary(name: 'initdb' | 'postgres'): string
   run(name: 'initdb' | 'postgres', args: readonly string[]): Promise<void>
-  /** Gives files to the user that Postgres will run as. */
+  /** Changes the owner of files to the user that Postgres runs as. */
   own(...paths: readonly string[]): Promise<void>
 }
 

@@ -6,7 +6,7 @@ import { findRunner, type PostgresRunner } from './postgres-runner.ts'
 export interface PostgresOptions {
   readonly dataDir: string
   readonly port: number
-  /** Of the superuser `postgres`; fixed when the data folder is made. */
+  /** Password of the superuser `postgres`; set when the data folder is created. */
   readonly password: string
   readonly logFile?: string | undefined
   /** Called when the server ends without `stop()`. */
@@ -21,7 +21,7 @@ export interface EmbeddedPostgres extends AsyncDisposable {
   readonly port: number
   readonly pid: number
   readonly exited: Promise<Exit>
-  /** `stepMs`: how long each harder signal waits for the one before. */
+  /** `stepMs`: pause between two signals. */
   stop(stepMs?: number): Promise<void>
 }
 
@@ -38,17 +38,17 @@ const SETTINGS = {
   huge_pages: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // Statements may carry people's text, so the log names errors without them.
+  // Statements may contain users' text, so errors are logged without them.
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
   log_line_prefix: '%m [%p] ',
 }
-/** Recovery after a crash may take its time. */
+/** Long enough for recovery after a crash. */
 const READY_MS = 60_000
-/** A server that ends at once is tried again for so long: one killed before may still hold shared memory or the port. */
+/** How long a server that ends at once is restarted: a killed predecessor may still hold shared memory or the port. */
 const RETRY_MS = 6_000
 
-/** A real PostgreSQL 18 on 127.0.0.1, for an ordinary user and for root alike. */
+/** Starts PostgreSQL 18 on 127.0.0.1, as an ordinary user or as root. */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir, port, password, onProgress } = options
   const runner = await findRunner()
@@ -75,7 +75,7 @@ async function isInitialised(dataDir: string): Promise<boolean> {
   )
 }
 
-/** Makes the cluster beside its place and moves it there, so that an interrupted start leaves no half of one. */
+/** Creates the cluster in a temporary folder and renames it, so that an interrupted start leaves no partial cluster. */
 async function initialise(runner: PostgresRunner, dataDir: string, password: string): Promise<void> {
   const making = `${dataDir}.new`
   const passwordFile = `${dataDir}.password`
@@ -103,7 +103,7 @@ async function initialise(runner: PostgresRunner, dataDir: string, password: str
   }
 }
 
-/** Clears what a killed server left: waits for its end, or drops a pid file whose number now belongs to another program. */
+/** Cleans up after a killed server: waits for its end, or removes a pid file whose pid now belongs to another program. */
 async function endPrevious(dataDir: string): Promise<void> {
   const pid = (await readStatus(dataDir))?.pid
   if (pid === undefined || !isAlive(pid)) return
@@ -127,7 +127,7 @@ async function startServer(runner: PostgresRunner, options: PostgresOptions): Pr
       command: [runner.binary('postgres'), '-D', dataDir, ...settings],
       cwd: dataDir,
       logFile,
-      // Fast shutdown: ends clients and writes a checkpoint. Immediate shutdown (QUIT) is for when nobody waits any more.
+      // INT is a fast shutdown: disconnects clients and writes a checkpoint. QUIT is an immediate shutdown without one.
       stopSignals: ['SIGINT', 'SIGQUIT'],
       orphanSignal: 'QUIT',
       unprivileged: runner.prefix,
@@ -142,7 +142,10 @@ async function startServer(runner: PostgresRunner, options: PostgresOptions): Pr
   }
 }
 
-/** As pg_ctl does it: the server writes `ready` into line 8 of postmaster.pid. False: it ended, worth another try. */
+/**
+ * Like pg_ctl: the server writes `ready` into line 8 of postmaster.pid. Returns false when the server has ended and a restart
+ * may help.
+ */
 async function becameReady(server: ServerProcess, dataDir: string, until: number): Promise<boolean> {
   let ended = false
   void server.exited.then(() => (ended = true))

@@ -9,7 +9,7 @@ async function failTimes(breaker: ReturnType<typeof createBreaker>, times: numbe
   for (let i = 0; i < times; i += 1) await expect(breaker.run(away)).rejects.toThrow('away')
 }
 
-test('opens after five failures in ten seconds and lets one probe through after five', async () => {
+test('opens after five failures in ten seconds and runs one probe after five seconds', async () => {
   let now = 0
   const breaker = createBreaker({ target: 'test-1', now: () => now })
   await failTimes(breaker, 5)
@@ -34,7 +34,7 @@ test('a failed probe keeps it open', async () => {
   await expect(breaker.run(there)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' })
 })
 
-test('a probe that the target answers with an error of the caller closes it', async () => {
+test('a probe that ends in an error of the caller (4xx) closes it', async () => {
   let now = 0
   const isFailure = (error: unknown) => !(error instanceof AppError)
   const breaker = createBreaker({ target: 'test-5', isFailure, now: () => now })
@@ -49,7 +49,7 @@ test('a probe that the target answers with an error of the caller closes it', as
   await expect(breaker.run(there)).resolves.toBe('there')
 })
 
-test('a probe that ends in either way lets the next one go', async () => {
+test('after a failed probe the next one may run', async () => {
   let now = 0
   const breaker = createBreaker({ target: 'test-6', now: () => now })
   await failTimes(breaker, 5)
@@ -61,7 +61,7 @@ test('a probe that ends in either way lets the next one go', async () => {
   await expect(breaker.run(there)).resolves.toBe('there')
 })
 
-test('failures far apart and errors that are not the target’s fault do not open it', async () => {
+test('failures far apart and errors that are not failures of the target do not open it', async () => {
   let now = 0
   const apart = createBreaker({ target: 'test-3', now: () => now })
   for (let i = 0; i < 10; i += 1) {

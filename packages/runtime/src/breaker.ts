@@ -6,14 +6,14 @@ const WITHIN_MS = 10_000
 const PROBE_AFTER_MS = 5_000
 
 export interface Breaker {
-  /** Runs `fn`, or throws `CIRCUIT_OPEN` at once while the target is known to be away. */
+  /** Runs `fn`, or throws `CIRCUIT_OPEN` at once while the target is known to be down. */
   run<T>(fn: () => Promise<T>): Promise<T>
 }
 
 interface BreakerOptions {
-  /** What people call the other side: `Postgres`, `the group service`. */
+  /** Name of the target in error messages: `Postgres`, `The group service`. */
   readonly target: string
-  /** Which errors speak against the target; by default all of them. */
+  /** Which errors count as failures of the target; by default all. */
   readonly isFailure?: (error: unknown) => boolean
   readonly now?: () => number
 }

@@ -8,23 +8,23 @@ import { commaList, ConfigError, databaseEnv, natsEnv, processEnv, readEnv } fro
 const Env = z.object({ ...processEnv, ...databaseEnv, ...natsEnv })
 const good = { DATABASE__URL: 'postgresql://a:b@localhost/x', NATS__URL: 'nats://localhost:4222' }
 
-test('names every missing and wrong setting at once', () => {
+test('names every missing and invalid setting at once', () => {
   const read = () => readEnv(Env, { HEALTH__PORT: 'eighty', NATS__URL: '' })
   expect(read).toThrow(ConfigError)
   expect(read).toThrow(/DATABASE__URL is not set[\s\S]*NATS__URL is not set|NATS__URL is not set[\s\S]*DATABASE__URL is not set/)
   expect(read).toThrow(/HEALTH__PORT: /)
 })
 
-test('never repeats a wrong value, which may be a secret', () => {
+test('never prints an invalid value, which may be a secret', () => {
   expect(() => readEnv(Env, { ...good, DATABASE__URL: 'hunter2' })).toThrow(/^(?![\s\S]*hunter2)[\s\S]*DATABASE__URL: must be/)
 })
 
-test('understands the published spellings', () => {
+test('accepts the spellings of the published `.env`', () => {
   const config = readEnv(Env, { ...good, DATABASE__URL: 'postgresql+asyncpg://u:p@db:5432/y', LOG_LEVEL: 'WARNING' })
   expect(config).toMatchObject({ DATABASE__URL: 'postgresql://u:p@db:5432/y', LOG_LEVEL: 'warn', DATABASE__POOL_SIZE: 10 })
 })
 
-test('reads a secret from NAME_FILE and says when the file is missing', async () => {
+test('reads a secret from NAME_FILE and reports a missing file', async () => {
   const file = join(await mkdtemp(join(tmpdir(), 'youworker-config-')), 'url')
   await writeFile(file, `${good.DATABASE__URL}\n`)
   expect(readEnv(Env, { NATS__URL: good.NATS__URL, DATABASE__URL_FILE: file }).DATABASE__URL).toBe(good.DATABASE__URL)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { GRACE_MS } from './settled-within.ts'
 
-/** Names every missing or bad setting at once. */
+/** Its message names every missing or invalid setting. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
@@ -18,14 +18,14 @@ const logLevel = z
 export const processEnv = {
   APP_ENV: z.enum(['development', 'test', 'production']).default('development'),
   LOG_LEVEL: logLevel.default('info'),
-  /** Port of /health and /metrics; 0 = a free one. */
+  /** Port of /health and /metrics; 0 chooses a free one. */
   HEALTH__PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   HEALTH__HOST: z.string().default('127.0.0.1'),
   /** How long a stopping process waits for running work, in ms. */
   SHUTDOWN__GRACE_MS: z.coerce.number().int().min(0).max(60_000).default(GRACE_MS),
 }
 
-/** A published `.env` of the Python system says `postgresql+asyncpg://`. */
+/** Also accepts `postgresql+asyncpg://`, as in the published `.env` of the Python system. */
 export const postgresUrl = z
   .string()
   .transform((url) => url.replace(/^postgres(ql)?(\+\w+)?:/, 'postgresql:'))
@@ -40,10 +40,10 @@ export const databaseEnv = {
 
 export const natsEnv = { NATS__URL: z.url({ protocol: /^(nats|tls)$/, error: 'must be a nats:// URL' }) }
 
-/** `on/off`, `true/false`, `1/0`, as people write them. */
+/** `on/off`, `true/false`, `1/0`, `yes/no`. */
 export const flag = z.stringbool()
 
-/** A comma list; blanks around entries and empty entries are dropped. */
+/** A comma-separated list; blanks around entries and empty entries are dropped. */
 export const commaList = z.string().transform((list) =>
   list
     .split(',')
@@ -52,8 +52,8 @@ export const commaList = z.string().transform((list) =>
 )
 
 /**
- * Reads the settings named by the schema's keys. An empty value counts as unset; `NAME_FILE` names a file that holds the value.
- * Throws {@link ConfigError}.
+ * Reads the settings named by the schema's keys. An empty value counts as unset; `NAME_FILE` is the path of a file that
+ * contains the value of `NAME`. Throws {@link ConfigError}.
  */
 export function readEnv<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): Readonly<z.output<S>> {
   const problems: string[] = []

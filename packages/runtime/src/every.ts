@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from './logger.ts'
 
 interface EveryOptions {
-  /** What fails, for the log: `the sweep of old rows`. */
+  /** Name of the work in the log: `the sweep of old rows`. */
   readonly what: string
   readonly logger: Logger
 }
 
 /**
- * Repeats `work` about every `ms`, so that replicas do not meet; first after one such wait. A failure is logged and the next
- * turn tries again. Disposing waits for a turn that is under way.
+ * Repeats `work` about every `ms`, with jitter so that replicas do not run at the same time; the first run is after one such
+ * pause. A failure is logged, and the next run tries again. Disposing waits for a running `work`.
  */
 export function every(ms: number, work: () => Promise<void>, { what, logger }: EveryOptions): AsyncDisposable {
   const stop = new AbortController()

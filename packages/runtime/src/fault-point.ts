@@ -1,4 +1,4 @@
-/** Places where a test may kill the process to show that nothing is lost. */
+/** Points at which a test can kill the process to show that nothing is lost. */
 export type FaultPoint =
   | 'after_commit'
   | 'before_publish'
@@ -9,7 +9,7 @@ export type FaultPoint =
 
 let armed: { name: string; passesLeft: number } | undefined
 
-/** Arms `FAULT=name:nth`: the process dies the nth time that it passes the point. Refused in production. */
+/** Arms `FAULT=name:nth`: the process is killed the nth time it passes the point. Throws in production. */
 export function armFaults(fault: string | undefined, appEnv: string): void {
   if (!fault) return
   if (appEnv === 'production') throw new Error('FAULT is set in production: remove it')
@@ -17,7 +17,7 @@ export function armFaults(fault: string | undefined, appEnv: string): void {
   armed = { name, passesLeft: Number(nth) }
 }
 
-/** Does nothing unless this point is armed; then it ends the process as `kill -9` would. */
+/** Kills the process with SIGKILL when this point is armed; else does nothing. */
 export function faultPoint(name: FaultPoint): void {
   if (armed?.name !== name) return
   armed.passesLeft -= 1

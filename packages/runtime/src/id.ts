@@ -1,4 +1,4 @@
 import { randomUUIDv7 } from 'node:crypto'
 
-/** A UUIDv7 (RFC 9562 section 5.7): sorts by the time it was made. */
+/** A UUIDv7 (RFC 9562 section 5.7): sorts by creation time. */
 export const newId = (): string => randomUUIDv7()

@@ -4,7 +4,7 @@ export type Logger = Pick<import('pino').Logger, 'debug' | 'info' | 'warn' | 'er
   child(bindings: Record<string, unknown>): Logger
 }
 
-/** Names of fields that never reach a log, at the top and two levels down. */
+/** Fields that are redacted in logs, at the top and two levels down. */
 const SECRETS = [
   'token',
   'access_token',
@@ -25,7 +25,7 @@ const redact = {
 interface LoggerOptions {
   readonly name: string
   readonly level?: string
-  /** Takes each line instead of standard output. */
+  /** Receives each line instead of standard output. */
   readonly write?: (line: string) => void
 }
 
@@ -35,5 +35,5 @@ export function createLogger({ name, level = 'info', write }: LoggerOptions): Lo
   return write ? pino(options, { write }) : pino(options)
 }
 
-/** Says nothing: for tests. */
+/** Logs nothing: for tests. */
 export const silentLogger = (): Logger => pino({ level: 'silent' })

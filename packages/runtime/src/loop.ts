@@ -1,7 +1,7 @@
-/** Work that repeats after the pause it asks for, or at once when nudged; never twice at the same time. */
+/** Repeats `turn` after the pause it returns, or at once when nudged; never twice at the same time. */
 export interface Loop {
   readonly nudge: () => void
-  /** Resolves when the turn that runs has ended. */
+  /** Resolves when the running turn has ended. */
   stop(): Promise<void>
 }
 

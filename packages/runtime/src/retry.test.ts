@@ -6,12 +6,12 @@ const failing = (times: number) => async (attempt: number) => {
   return attempt
 }
 
-test('tries until it works, and no more often than allowed', async () => {
+test('repeats until it succeeds, and no more often than allowed', async () => {
   await expect(retry(failing(2), { attempts: 3, baseMs: 1 })).resolves.toBe(3)
   await expect(retry(failing(3), { attempts: 3, baseMs: 1 })).rejects.toThrow('try 3')
 })
 
-test('does not repeat what is not safe, nor after an abort', async () => {
+test('does not repeat an error that is not retryable, nor after an abort', async () => {
   await expect(retry(failing(1), { isRetryable: () => false })).rejects.toThrow('try 1')
   await expect(retry(failing(1), { signal: AbortSignal.abort() })).rejects.toThrow('try 1')
 })

@@ -6,19 +6,19 @@ interface Backoff {
 }
 
 interface RetryOptions extends Backoff {
-  /** Tries in all, the first included. */
+  /** Number of tries, the first included. */
   readonly attempts?: number
   readonly signal?: AbortSignal | undefined
   readonly isRetryable?: (error: unknown) => boolean
 }
 
-/** Exponential with full jitter over its upper half; `attempt` counts from 1. In ms. */
+/** Exponential backoff in ms, with jitter over the upper half; `attempt` counts from 1. */
 export function backoffMs(attempt: number, { baseMs = 50, maxMs = 2_000 }: Backoff = {}): number {
   const ceiling = Math.min(maxMs, baseMs * 2 ** (attempt - 1))
   return ceiling / 2 + (Math.random() * ceiling) / 2
 }
 
-/** Tries again while `isRetryable` says it is safe and worth it; rethrows the last error. */
+/** Repeats `fn` while `isRetryable` returns true for the error; rethrows the last error. */
 export async function retry<T>(fn: (attempt: number) => Promise<T>, options: RetryOptions = {}): Promise<T> {
   const { attempts = 3, signal, isRetryable = () => true } = options
   for (let attempt = 1; ; attempt += 1) {

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { processEnv } from '${import.meta.resolve('./config.ts')}'
 import { runProcess } from '${import.meta.resolve('./run-process.ts')}'
 const start = async (config, { logger }) => {
-  logger.info({ token: 'tell-nobody', nested: { api_key: 'tell-nobody' } }, 'starting')
+  logger.info({ token: 'never-logged', nested: { api_key: 'never-logged' } }, 'starting')
   if (config.MODE === 'broken') setTimeout(() => { throw new Error('boom') }, 50)
   return { checks: { thing: async () => { if (config.MODE === 'sick') throw new Error('start the thing') } }, async [Symbol.asyncDispose]() { logger.info('stopped') } }
 }
@@ -48,10 +48,10 @@ test('serves health and metrics, keeps secrets out of the log and stops on SIGTE
   sample.child.kill('SIGTERM')
   expect(await exitOf(sample.child)).toBe(0)
   expect(sample.output()).toContain('stopped')
-  expect(sample.output()).not.toContain('tell-nobody')
+  expect(sample.output()).not.toContain('never-logged')
 })
 
-test('is not ready while a dependency is away, and says what to do', async () => {
+test('is not ready while a dependency is down, and says what to do', async () => {
   const sample = launch({ MODE: 'sick' })
   const response = await fetch(`${await healthUrl(sample)}/health/ready`)
   expect(response.status).toBe(503)
@@ -60,14 +60,14 @@ test('is not ready while a dependency is away, and says what to do', async () =>
   await exitOf(sample.child)
 })
 
-test('ends when its supervisor is gone', async () => {
+test('ends when its supervisor ends', async () => {
   const sample = launch({ MODE: 'well' })
   await healthUrl(sample)
   sample.child.disconnect()
   expect(await exitOf(sample.child)).toBe(0)
 })
 
-test('exit codes tell wrong settings from a break', async () => {
+test('exit codes distinguish invalid settings and a crash', async () => {
   const unset = launch({})
   expect(await exitOf(unset.child)).toBe(2)
   expect(unset.output()).toContain('MODE is not set')

@@ -13,12 +13,13 @@ interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
   readonly start: (config: Readonly<z.output<S>>, context: ServiceContext) => Promise<Service>
 }
 
-/** How a process ended, as its exit code: 0 asked to stop, 1 failed to start or broke, 2 wrong settings. */
+/** Exit codes: 0 stopped on request, 1 failed to start or crashed, 2 invalid settings. */
 const EXIT = { ok: 0, failed: 1, settings: 2 } as const
 
 /**
- * The whole life of a service's process: settings, start, health port, run until a signal or until the supervisor is gone
- * (its IPC channel closes), then stop within SHUTDOWN__GRACE_MS. Sets the exit code; never returns before the stop.
+ * Runs a service's process: reads settings, opens the health port, starts the service, runs until a signal or until the
+ * supervisor ends (its IPC channel closes), then stops within SHUTDOWN__GRACE_MS. Sets the exit code and resolves after the
+ * stop.
  */
 export async function runProcess<S extends z.ZodObject<typeof processEnv>>(options: ProcessOptions<S>): Promise<void> {
   const { name, env, schema } = options
@@ -64,17 +65,17 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
   }
 }
 
-/** Aborts on SIGTERM, SIGINT and when the parent is gone; with an error as reason when the process broke. */
+/** Aborts on SIGTERM, SIGINT and when the supervisor ends; on an uncaught error with that error as its reason. */
 function stopSignal(logger: Logger): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
   if (process.channel) process.once('disconnect', () => stop.abort('the supervisor is gone'))
-  const broke = (error: unknown) => {
-    logger.fatal({ err: error }, 'an error nobody caught: stopping')
+  const onUncaught = (error: unknown) => {
+    logger.fatal({ err: error }, 'uncaught error; stopping')
     stop.abort(error instanceof Error ? error : new Error(String(error)))
   }
-  process.on('uncaughtException', broke)
-  process.on('unhandledRejection', broke)
+  process.on('uncaughtException', onUncaught)
+  process.on('unhandledRejection', onUncaught)
   return stop.signal
 }
 

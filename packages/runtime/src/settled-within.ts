@@ -1,7 +1,7 @@
 /** How long a stopping process waits for running work, unless a setting says otherwise. In ms. */
 export const GRACE_MS = 8_000
 
-/** Waits for the end of `work`, good or bad, but no longer than `ms`. Tells whether it ended in time. */
+/** Waits until `work` resolves or rejects, but at most `ms`. Returns whether it settled in time. */
 export async function settledWithin(ms: number, work: PromiseLike<unknown>): Promise<boolean> {
   const late = Promise.withResolvers<false>()
   const timer = setTimeout(() => late.resolve(false), ms)

@@ -23,7 +23,7 @@ function testPostgres(): string {
   return url
 }
 
-/** A database of one's own: a clone of a template, about 45 ms. */
+/** Creates a database for one test file: a clone of a template, about 45 ms. */
 export async function testDatabase({ template, prepare }: TestDatabaseOptions): Promise<TestDatabase> {
   const serverUrl = testPostgres()
   const templateName = `template_${template.replaceAll(/\W/g, '_')}`

@@ -6,10 +6,10 @@ import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
 import { testPassword } from './database.ts'
 
-/** One Postgres and a nats-server at hand for all tests of a run. Answers how to end it. */
+/** Starts one Postgres for all tests of a run and finds nats-server. Returns the teardown. */
 export async function setup(): Promise<() => Promise<void>> {
   const dir = await mkdtemp(join(tmpdir(), 'youworker-test-'))
-  // Nothing here outlives the run, so nothing needs to reach the disk.
+  // No data outlives the run, so nothing needs to be flushed to disk.
   const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: 400 }
   const options = { dataDir: join(dir, 'postgres'), port: await freePort(), password: testPassword, settings }
   const [postgres] = await Promise.all([startPostgres(options), findNatsServer({})])

@@ -12,14 +12,14 @@ export interface TestTool {
   readonly description?: string
   readonly input?: z.ZodObject
   readonly annotations?: ToolAnnotations
-  /** A string is the text of the result. `signal` aborts when the client is gone. */
+  /** A returned string becomes the text of the result. `signal` aborts when the client disconnects. */
   readonly run: (input: Record<string, unknown>, signal: AbortSignal) => Promise<string | CallToolResult>
 }
 
 export interface TestMcpServer extends AsyncDisposable {
   /** The MCP endpoint. */
   readonly url: string
-  /** Tool calls in the order in which they came, with the HTTP headers they came with. */
+  /** Tool calls in the order of arrival, with their HTTP headers. */
   readonly calls: readonly {
     readonly tool: string
     readonly input: Record<string, unknown>
@@ -31,7 +31,7 @@ export interface TestMcpServer extends AsyncDisposable {
 export const testTools: readonly TestTool[] = [
   {
     name: 'echo',
-    description: 'Says the text again.',
+    description: 'Returns the text.',
     input: z.object({ text: z.string() }),
     annotations: { readOnlyHint: true, idempotentHint: true },
     run: async ({ text }) => `echo: ${String(text)}`,
@@ -51,7 +51,7 @@ export async function startMcpServer({
   const calls: TestMcpServer['calls'][number][] = []
   const server = createServer((incoming, outgoing) => {
     const answer = (request: Request) =>
-      exchange(request, tools, (tool, input) => calls.push({ tool, input, headers: incoming.headers }))
+      respond(request, tools, (tool, input) => calls.push({ tool, input, headers: incoming.headers }))
     void getRequestListener(answer, { overrideGlobalObjects: false })(incoming, outgoing)
   })
   server.listen(port, '127.0.0.1')
@@ -68,17 +68,17 @@ export async function startMcpServer({
   }
 }
 
-async function exchange(
+async function respond(
   request: Request,
   tools: readonly TestTool[],
-  note: (tool: string, input: Record<string, unknown>) => void,
+  onCall: (tool: string, input: Record<string, unknown>) => void,
 ): Promise<Response> {
   if (new URL(request.url).pathname !== '/mcp') return new Response('not found', { status: 404 })
   if (request.method !== 'POST') return new Response('POST only', { status: 405, headers: { allow: 'POST' } })
   const mcp = new McpServer({ name: 'test', version: '1.0.0' })
   for (const { name, description = '', input = z.object({}), annotations = {}, run } of tools) {
     mcp.registerTool(name, { description, inputSchema: input, annotations }, async (args) => {
-      note(name, args)
+      onCall(name, args)
       const result = await run(args, request.signal)
       return typeof result === 'string' ? { content: [{ type: 'text', text: result }] } : result
     })

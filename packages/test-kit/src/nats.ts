@@ -12,13 +12,13 @@ export interface TestNats extends AsyncDisposable {
   /** With the credentials of one of `users`. */
   urlOf(user: string): string
   stop(): Promise<void>
-  /** On the same port and store. */
+  /** Starts again on the same port and store. */
   start(): Promise<void>
   /** Only while stopped. */
   deleteStore(): Promise<void>
 }
 
-/** A nats-server of one's own, with JetStream. */
+/** Starts a nats-server for one test, with JetStream. */
 export async function testNats({ users = [{ user: 'test', password: 'test' }] }: { users?: Users } = {}): Promise<TestNats> {
   const { path: binary } = await findNatsServer({})
   const home = await mkdtemp(join(tmpdir(), 'youworker-nats-'))
@@ -44,7 +44,7 @@ export async function testNats({ users = [{ user: 'test', password: 'test' }] }:
       server ??= await launch()
     },
     async deleteStore() {
-      if (server) throw new Error('stop the server before its store is deleted')
+      if (server) throw new Error('stop the server before deleting its store')
       await rm(dir, { recursive: true, force: true })
     },
     async [Symbol.asyncDispose]() {

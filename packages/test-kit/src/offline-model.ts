@@ -9,20 +9,20 @@ import { waitFor } from './wait-for.ts'
 
 const MAIN = fileURLToPath(new URL('../../../infra/offline-model/src/main.ts', import.meta.url))
 
-/** Rules as infra/offline-model/src/script.ts says. */
+/** Rules as defined in infra/offline-model/src/script.ts. */
 export interface ModelScript {
   readonly rules: readonly { match?: object; times?: number; reply?: object }[]
 }
 
 export interface TestModel extends AsyncDisposable {
-  /** For the `ollama` client. The model's name is `youworker-offline`. */
+  /** Base URL for the `ollama` client. The model is named `youworker-offline`. */
   readonly url: string
   readonly pid: number
-  /** Holds from the next request on; counts of requests begin anew. */
+  /** Applies from the next request on and resets the counts of `times`. */
   setScript(script: ModelScript): Promise<void>
 }
 
-/** The offline model as a process of its own. `tokensPerSecond` 0 answers at once. */
+/** Starts the offline model as a child process. With `tokensPerSecond` 0 it replies at once. */
 export async function startOfflineModel({
   script = { rules: [] },
   tokensPerSecond = 0,
@@ -45,7 +45,7 @@ export async function startOfflineModel({
     OFFLINE_MODEL__TOKENS_PER_SECOND: String(tokensPerSecond),
     OFFLINE_MODEL__SCRIPT: file,
   }
-  // The channel ends the child when this process is gone.
+  // The IPC channel ends the child when this process ends.
   const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const ended = once(child, 'exit')
   stack.defer(async () => {

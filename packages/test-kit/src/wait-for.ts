@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 interface WaitOptions {
-  /** What is waited for, for the message of the failure. */
+  /** Names the condition in the error message. */
   readonly what: string
   readonly timeoutMs?: number
 }
 
 type Truthy<T> = Exclude<T, undefined | null | false>
 
-/** Asks every 20 ms until `condition` gives something truthy; errors of the condition count as "not yet". */
+/** Calls `condition` every 20 ms until it returns a truthy value; an error counts as "not yet". */
 export async function waitFor<T>(condition: () => T | Promise<T>, { what, timeoutMs = 30_000 }: WaitOptions): Promise<Truthy<T>> {
   const deadline = performance.now() + timeoutMs
   let failure: unknown
@@ -21,5 +21,5 @@ export async function waitFor<T>(condition: () => T | Promise<T>, { what, timeou
     }
     await sleep(20)
   }
-  throw new Error(`waited ${timeoutMs} ms in vain for ${what}`, { cause: failure })
+  throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause: failure })
 }

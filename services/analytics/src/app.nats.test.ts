@@ -14,7 +14,7 @@ import { envelope, openTestAnalytics, story } from './test-fixture.ts'
 
 const logger = silentLogger()
 
-test('events that others publish become figures; poison goes to the dead letters and holds nobody up', async () => {
+test('events of other services become figures; an invalid event goes to the dead letters and delays no other', async () => {
   await using analytics = await openTestAnalytics()
   await using server = await testNats()
   await using stack = new AsyncDisposableStack()
@@ -26,7 +26,7 @@ test('events that others publish become figures; poison goes to the dead letters
   const service = stack.use(await startAnalytics(config, { logger }))
   const { keys, ...others } = service.checks
   for (const check of Object.values(others)) await check()
-  // There is no auth here, whose keys tokens are verified with.
+  // No auth runs here, so its keys cannot be read.
   await expect(keys?.()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
 
   const user = newId()

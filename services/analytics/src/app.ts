@@ -31,7 +31,7 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
-  // There is no outbox here, hence no relay that would sweep.
+  // Elsewhere the relay sweeps; this service publishes nothing and has no relay.
   stack.use(every(SWEEP_MS, () => sweep(database), { what: 'the sweep of old rows', logger }))
   const deadLetter = storeDeadLetter(uow)
   stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers: analyticsConsumers(facts), deadLetter }))

@@ -14,7 +14,7 @@ import { createAnalyticsUnitOfWork } from './unit-of-work.ts'
 const logger = silentLogger()
 const DAY_MS = 86_400_000
 
-/** analytics' tables in a database of their own. */
+/** analytics' tables in their own database. */
 export async function openTestAnalytics() {
   await using stack = new AsyncDisposableStack()
   const prepare = (adminUrl: string) => migrateSchema({ adminUrl, owner: 'analytics', password: testPassword, logger })
@@ -27,7 +27,7 @@ export async function openTestAnalytics() {
   return {
     url,
     uow: createAnalyticsUnitOfWork(database),
-    /** Every row of every table that events fill, in a fixed order. */
+    /** All rows of the tables that events fill, in a fixed order. */
     rows: () =>
       database.transact('*', 'read', async ({ trx }) => ({
         sessions: await trx.selectFrom('sessions').selectAll().orderBy('session_id').execute(),
@@ -55,7 +55,7 @@ export function envelope<P extends z.ZodType>(event: Event<P>, data: z.input<P>,
   }
 }
 
-/** A story with everything in it that could depend on order: deletions, a run that ends twice, a document replaced. */
+/** Events whose result could depend on their order: deletions, a run that finishes twice, a replaced document. */
 export function story(user: string, other: string): EventEnvelope[] {
   const [kept, deleted, old] = [newId(), newId(), newId()]
   const [document, gone, replaced] = [newId(), newId(), newId()]

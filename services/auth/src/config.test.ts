@@ -10,7 +10,7 @@ const env = {
 }
 const read = (key: string, APP_ENV = 'production') => readEnv(Env, { ...env, APP_ENV, SECURITY__ROOT_API_KEY: key })
 
-test('production takes long random root keys only', () => {
+test('production accepts only long random root keys', () => {
   expect(() => read(`yw_${'Ab1-'.repeat(10)}xyz`)).not.toThrow()
   expect(() => read('9f86d081884c7d659a2feaa0c55ad015a3bf4f1b')).not.toThrow()
   for (const weak of ['short-but-16-chars', 'a'.repeat(64), 'please-change-me-0123456789-abcdefgh']) {

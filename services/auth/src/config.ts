@@ -4,7 +4,7 @@ import { z } from 'zod'
 const GENERATED = /^yw_[\w-]{43}$/
 const KNOWN_WORDS = /change|default|example|secret|password|test|root-api-key|123456/i
 
-/** Whether a key can stand in production: one we made, or another long one that is not a phrase from some manual. */
+/** Accepts for production a key from `keys generate`, or another long one that is not a phrase from some manual. */
 const isStrong = (key: string): boolean =>
   GENERATED.test(key) || (key.length >= 32 && new Set(key).size >= 12 && !KNOWN_WORDS.test(key))
 
@@ -13,7 +13,7 @@ export const Env = z
     ...processEnv,
     ...databaseEnv,
     ...natsEnv,
-    /** The key of the account `root`. Another value here revokes the one before. */
+    /** The API key of the account `root`. A changed value revokes the previous key. */
     SECURITY__ROOT_API_KEY: z.string().min(16, 'must have at least 16 characters').max(512),
     /** RSA private key in PEM (also with `\n` for line breaks, or base64). Several in a row: the first signs, all are accepted. */
     SECURITY__JWT_PRIVATE_KEY: z.string().min(1),

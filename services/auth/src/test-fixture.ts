@@ -27,14 +27,14 @@ const { privateKey } = generateKeyPairSync('rsa', {
 
 export const ROOT_KEY = 'root-key-of-the-tests'
 
-/** auth's services on a database of its own, and an administrator who may do what the service may not. */
+/** auth's services on their own database, with a second connection as administrator. */
 export async function openTestAuth() {
   await using stack = new AsyncDisposableStack()
   const prepare = (adminUrl: string) => migrateSchema({ adminUrl, owner: 'auth', password: testPassword, logger })
   const { adminUrl } = stack.use(await testDatabase({ template: 'auth', prepare }))
-  const open = (url: string) => openDatabase<AuthTables>({ url, schema: 'auth', poolSize: 10, slowQueryMs: 60_000, logger })
-  const database = stack.use(open(roleUrl(adminUrl, 'auth', testPassword)))
-  const admin = stack.use(open(adminUrl))
+  const connect = (url: string) => openDatabase<AuthTables>({ url, schema: 'auth', poolSize: 10, slowQueryMs: 60_000, logger })
+  const database = stack.use(connect(roleUrl(adminUrl, 'auth', testPassword)))
+  const admin = stack.use(connect(adminUrl))
   const uow = createAuthUnitOfWork(database)
   const signer = await TokenSigner.create(privateKey)
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
@@ -48,7 +48,7 @@ export async function openTestAuth() {
     sweeper: new Sweeper(uow),
   }
   await new RootAccount(uow, ROOT_KEY).ensure()
-  const opened = stack.move()
+  const resources = stack.move()
   return {
     ...services,
     uow,
@@ -61,7 +61,7 @@ export async function openTestAuth() {
       const { user, sid } = await services.credentials.exchange('api_key', ROOT_KEY)
       return testCaller(user.id, { sid, is_root: user.is_root })
     },
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }
 

@@ -22,7 +22,7 @@ interface OwnRepositories {
 export type AuthRepositories = OwnRepositories & SystemRepositories
 export type AuthUnitOfWork = UnitOfWork<AuthRepositories>
 
-/** auth has no tenant tables: it finds out who the caller is, so it works in nobody's space. */
+/** auth has no tenant tables, because it identifies callers before any space is known. */
 export const NO_SPACES: readonly string[] = []
 
 export const createAuthUnitOfWork = (database: Database<AuthTables>): AuthUnitOfWork =>

@@ -15,7 +15,7 @@ import { createGroupUnitOfWork } from './unit-of-work.ts'
 
 const logger = silentLogger()
 
-/** The users of a test, where the real service asks auth; infra/e2e has both. */
+/** The users of a test, in place of auth. infra/e2e runs both services. */
 class Users implements UserDirectory {
   readonly #names = new Map<string, string>()
   isAway = false
@@ -40,7 +40,7 @@ class Users implements UserDirectory {
 /** The context of a request by this user. */
 export const as = (user_id: string, idempotencyKey?: string): UserContext => testUserContext(user_id, { idempotencyKey })
 
-/** group's services on a database of its own. */
+/** group's services on their own database. */
 export async function openTestGroup() {
   await using stack = new AsyncDisposableStack()
   const prepare = (adminUrl: string) => migrateSchema({ adminUrl, owner: 'group', password: testPassword, logger })
@@ -50,15 +50,15 @@ export async function openTestGroup() {
   const uow = createGroupUnitOfWork(database)
   const own = new OwnGroups(uow)
   const users = new Users()
-  const opened = stack.move()
+  const resources = stack.move()
   return {
     groups: new GroupService(uow, users, own),
     members: new MemberService(uow, users, own),
     users,
     uow,
     db: database.kysely,
-    /** What the service has told others, oldest first. */
-    async told(groupId: string): Promise<string[]> {
+    /** The events of a group, oldest first. */
+    async published(groupId: string): Promise<string[]> {
       const rows = await database.kysely.selectFrom('outbox').select(['subject', 'data']).orderBy('position').execute()
       const own = rows.filter(({ data }) => data['group_id'] === groupId)
       return own.map(({ subject }) => subject.split('.').slice(3).join('.'))
@@ -68,7 +68,7 @@ export async function openTestGroup() {
       const audit = rows.filter(({ subject }) => subject.endsWith('audit.recorded'))
       return audit.map(({ data }) => `${String(data['outcome'])} ${String(data['action'])} ${String(data['target_id'])}`)
     },
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }
 

@@ -4,7 +4,7 @@ import { settledWithin } from '../settled-within.ts'
 
 const DEGRADED_MS = 500
 
-/** Asks every dependency in parallel, each for at most `timeoutMs`. */
+/** Runs all checks in parallel, each for at most `timeoutMs`. */
 export function reportHealth(checks: Readonly<Record<string, HealthCheck>>, timeoutMs: number): Promise<ComponentHealth[]> {
   return Promise.all(Object.entries(checks).map(([name, check]) => reportOne(name, check, timeoutMs)))
 }

@@ -11,7 +11,7 @@ const gauge = <L extends string>(name: string, help: string, ...labelNames: L[])
 const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
   new Counter({ name, help, labelNames, registers })
 
-/** The one set of metric names. Durations are in seconds. */
+/** All metrics of the system. Durations are in seconds. */
 export const metrics = {
   httpRequestDuration: histogram('http_request_duration_seconds', 'HTTP requests by route', 'route', 'method', 'status'),
   rpcDuration: histogram('rpc_duration_seconds', 'NATS requests served, by subject', 'subject'),
@@ -40,7 +40,7 @@ export const metrics = {
 
 let defaults = false
 
-/** Everything in Prometheus' text format, the process's own figures included. */
+/** Renders all metrics, with those of the process itself, in Prometheus' text format. */
 export async function renderMetrics(): Promise<{ contentType: string; body: string }> {
   if (!defaults) collectDefaultMetrics({ register: registry })
   defaults = true

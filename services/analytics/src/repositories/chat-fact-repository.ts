@@ -1,7 +1,7 @@
 import type { AnalyticsTables, MessageRow, SessionRow, ToolRunRow } from '@youworker/database/owners/analytics/tables'
 import { sql, type Transaction } from 'kysely'
 
-/** Each write may be repeated and may come before or after the others. */
+/** Writes are idempotent and may run in any order. */
 export class ChatFactRepository {
   readonly #db: Transaction<AnalyticsTables>
 
@@ -10,11 +10,11 @@ export class ChatFactRepository {
   }
 
   async sessionCreated(session: Omit<SessionRow, 'deleted_at'>): Promise<void> {
-    const { session_id: _id, ...told } = session
+    const { session_id: _id, ...values } = session
     await this.#db
       .insertInto('sessions')
       .values(session)
-      .onConflict((conflict) => conflict.column('session_id').doUpdateSet(told))
+      .onConflict((conflict) => conflict.column('session_id').doUpdateSet(values))
       .execute()
   }
 

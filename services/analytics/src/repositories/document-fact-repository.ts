@@ -3,7 +3,7 @@ import { sql, type Transaction } from 'kysely'
 
 type Ingested = Omit<DocumentRow, 'deleted_at'> & { readonly ingested_at: string; readonly event_id: string }
 
-/** Each write may be repeated and may come before or after the others: of several of one kind the latest event wins. */
+/** Writes are idempotent and may run in any order: of several events of one kind the latest wins. */
 export class DocumentFactRepository {
   readonly #db: Transaction<AnalyticsTables>
 
@@ -12,28 +12,28 @@ export class DocumentFactRepository {
   }
 
   async runFinished(run: IngestionRunRow): Promise<void> {
-    const { run_id: _id, ...told } = run
+    const { run_id: _id, ...values } = run
     await this.#db
       .insertInto('ingestion_runs')
       .values(run)
       .onConflict((conflict) =>
         conflict
           .column('run_id')
-          .doUpdateSet(told)
+          .doUpdateSet(values)
           .where(sql<boolean>`(excluded.finished_at, excluded.event_id) > (ingestion_runs.finished_at, ingestion_runs.event_id)`),
       )
       .execute()
   }
 
   async documentIngested(document: Ingested): Promise<void> {
-    const { document_id: _id, ...told } = document
+    const { document_id: _id, ...values } = document
     await this.#db
       .insertInto('documents')
       .values(document)
       .onConflict((conflict) =>
         conflict
           .column('document_id')
-          .doUpdateSet(told)
+          .doUpdateSet(values)
           .where(
             sql<boolean>`documents.event_id is null
               or (excluded.ingested_at, excluded.event_id) > (documents.ingested_at, documents.event_id)`,
@@ -42,7 +42,7 @@ export class DocumentFactRepository {
       .execute()
   }
 
-  /** `space_id` only counts until the ingestion tells whose document it was: in a group someone else may delete it. */
+  /** `space_id` is only used until the ingestion event has the owner: in a group another member may delete the document. */
   async documentDeleted(document: Pick<DocumentRow, 'document_id' | 'space_id'> & { deleted_at: string }): Promise<void> {
     await this.#db
       .insertInto('documents')

@@ -19,7 +19,9 @@ export class OverviewRepository {
     this.#db = db
   }
 
-  /** What one user did in the last `days` days, and the documents they have now. What was deleted does not count. */
+  /**
+   * Counts what one user did in the last `days` days, and their current documents. Deleted sessions and documents do not count.
+   */
   async totals(userId: string, days: number): Promise<Totals> {
     const since = sql`now() - make_interval(days => ${days})`
     const { rows } = await sql<Totals>`

@@ -8,19 +8,19 @@ import { envelope, openTestAnalytics, story } from '../test-fixture.ts'
 import { FactService } from './fact-service.ts'
 import { OverviewService } from './overview-service.ts'
 
-async function open() {
+async function openFixture() {
   const analytics = await openTestAnalytics()
   const all = analyticsConsumers(new FactService(analytics.uow.system()))
   const handlers = new Map<string, EventHandler>(all.map((handler) => [handler.event.subject, handler]))
   const deliver = (event: EventEnvelope) => {
     const handler = handlers.get(event.type)
-    if (!handler) throw new Error(`nobody consumes ${event.type}`)
+    if (!handler) throw new Error(`no consumer for ${event.type}`)
     return handler.handle(event.data, event)
   }
   return { ...analytics, deliver, overview: new OverviewService(analytics.uow) }
 }
 
-/** The same order for the same seed (mulberry32), so that a failure can be repeated. */
+/** Seeded (mulberry32), so that a failure can be reproduced. */
 function shuffle<T>(items: readonly T[], seed: number): T[] {
   let state = seed
   const random = () => {
@@ -38,8 +38,8 @@ function shuffle<T>(items: readonly T[], seed: number): T[] {
 const USER = newId()
 const OTHER = newId()
 
-test('the overview counts what happened in the period and the documents of now, for the caller only', async () => {
-  await using analytics = await open()
+test('the overview counts the period and the current documents, for the caller only', async () => {
+  await using analytics = await openFixture()
   for (const event of story(USER, OTHER)) await analytics.deliver(event)
   expect(await analytics.overview.get(USER, 30)).toEqual({
     period_days: 30,
@@ -66,15 +66,15 @@ test('the overview counts what happened in the period and the documents of now, 
   })
 }, 60_000)
 
-test('every event twice, shuffled and at once: the same tables and the same overview', async () => {
+test('every event delivered twice, shuffled and concurrently leads to the same tables and the same overview', async () => {
   const events = story(USER, OTHER)
-  await using once = await open()
+  await using once = await openFixture()
   for (const event of events) await once.deliver(event)
   const [rows, overview] = [await once.rows(), await once.overview.get(USER, 30)]
   expect(rows.inbox).toHaveLength(events.length)
 
   for (const seed of [1, 2, 3, 4, 5, 6]) {
-    await using twice = await open()
+    await using twice = await openFixture()
     const deliveries = shuffle([...events, ...events], seed)
     if (seed % 2 === 0) await Promise.all(deliveries.map(twice.deliver))
     else for (const event of deliveries) await twice.deliver(event)
@@ -84,7 +84,7 @@ test('every event twice, shuffled and at once: the same tables and the same over
 }, 120_000)
 
 test('the same facts in events with other ids (an outbox restored from a backup) change nothing', async () => {
-  await using analytics = await open()
+  await using analytics = await openFixture()
   const events = story(USER, OTHER)
   for (const event of events) await analytics.deliver(event)
   const { inbox: _, ...before } = await analytics.rows()
@@ -94,8 +94,8 @@ test('the same facts in events with other ids (an outbox restored from a backup)
   expect(after).toEqual(before)
 }, 60_000)
 
-test('an event whose effect fails leaves no inbox row, so that it can come again', async () => {
-  await using analytics = await open()
+test('an event whose effect fails leaves no inbox row, so that a redelivery has its effect', async () => {
+  await using analytics = await openFixture()
   const event = envelope(chatAgent.sessionDeleted, { session_id: newId(), user_id: USER })
   await expect(analytics.deliver({ ...event, time: 'no time' })).rejects.toThrow(Error)
   expect((await analytics.rows()).inbox).toEqual([])
@@ -103,8 +103,8 @@ test('an event whose effect fails leaves no inbox row, so that it can come again
   expect((await analytics.rows()).sessions).toHaveLength(1)
 }, 60_000)
 
-test('without its user in scope no row of theirs exists', async () => {
-  await using analytics = await open()
+test('a unit of work without the user\u2019s space sees none of their rows', async () => {
+  await using analytics = await openFixture()
   for (const event of story(USER, OTHER)) await analytics.deliver(event)
   const seen = await analytics.uow.in([OTHER]).read(({ overview }) => overview.totals(USER, 365))
   expect(Object.values(seen).every((figure) => figure === 0)).toBe(true)

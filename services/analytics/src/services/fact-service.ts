@@ -4,7 +4,7 @@ import type { ingestion } from '@youworker/contracts/ingestion'
 import type { z } from 'zod'
 import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work.ts'
 
-/** Reaches every space: an event may touch a row of someone else, as when a member deletes a group's document. */
+/** Sees every space, because an event may change a row of another user, as when a member deletes a group's document. */
 type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
 
 type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'toolRunFinished'> = z.output<
@@ -13,7 +13,7 @@ type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' |
 type DocumentData<K extends 'runFinished' | 'documentIngested' | 'documentDeleted'> = z.output<(typeof ingestion)[K]['payload']>
 type Origin = Pick<EventEnvelope, 'id' | 'time'>
 
-/** Writes down what events tell, each event once, in whatever order they come. */
+/** Stores the facts of events: each event once, in any order. */
 export class FactService {
   readonly #scope: FactScope
 

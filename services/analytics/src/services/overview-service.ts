@@ -8,7 +8,7 @@ export class OverviewService {
     this.#uow = uow
   }
 
-  /** Averages with one decimal and 0 where there is nothing to divide by; the success rate is in per cent. */
+  /** Averages have one decimal and are 0 when there is nothing to divide by; the success rate is in percent. */
   async get(userId: string, days: number): Promise<Overview> {
     const totals = await this.#uow.in([userId]).read(({ overview }) => overview.totals(userId, days))
     const { sessions, messages, tokens, tool_runs, successful_tool_runs, tool_latency_ms, documents, ingestion_runs } = totals

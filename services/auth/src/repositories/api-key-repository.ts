@@ -19,7 +19,7 @@ export class ApiKeyRepository {
     await this.#db.insertInto('api_keys').values(key).execute()
   }
 
-  /** The user of a key that has not been revoked, and the key's id as `sid`. */
+  /** The user of an unrevoked key, and the key's id as `sid`. */
   owner(keyHash: Buffer): Promise<(UserRow & { sid: string }) | undefined> {
     return this.#db
       .selectFrom('api_keys')
@@ -31,7 +31,7 @@ export class ApiKeyRepository {
       .executeTakeFirst()
   }
 
-  /** The live key of `SECURITY__ROOT_API_KEY`. */
+  /** The unrevoked key of `SECURITY__ROOT_API_KEY`. */
   fromSetting(userId: string): Promise<{ id: string; key_hash: Buffer } | undefined> {
     return this.#db
       .selectFrom('api_keys')

@@ -13,7 +13,7 @@ export class AuditRepository {
     this.#db = db
   }
 
-  /** The end of the chain; until the transaction ends nobody else can add to it. */
+  /** Returns and locks the end of the chain: until the transaction ends no other one can append. */
   lockHead(): Promise<AuditHead> {
     return this.#db.selectFrom('audit_head').select(['seq', 'hash']).forUpdate().executeTakeFirstOrThrow()
   }

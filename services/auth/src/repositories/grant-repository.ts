@@ -21,7 +21,7 @@ export class GrantRepository {
     this.#db = db
   }
 
-  /** One grant for a user's run, however often it is asked for; returns its id. */
+  /** Returns the id of the grant for a user's run; repeated calls create only one. */
   async add(grant: { id: string; user_id: string; sid: string; run_id: string }): Promise<string> {
     const added = await this.#db
       .insertInto('grants')
@@ -32,7 +32,7 @@ export class GrantRepository {
     return added.id
   }
 
-  /** A grant is good while it has not ended, its user exists and the session or key it was made with is alive. */
+  /** Finds a grant that has not expired and whose user and session or key are still valid. */
   live(id: string): Promise<LiveGrant | undefined> {
     return this.#db
       .selectFrom('grants')
@@ -71,8 +71,8 @@ export class GrantRepository {
       .execute()
   }
 
-  /** Grants that ended, and those whose run did not begin within an hour. */
-  async removeDead(): Promise<void> {
+  /** Removes expired grants and those whose run did not start within an hour. */
+  async removeExpired(): Promise<void> {
     await this.#db
       .deleteFrom('grants')
       .where(sql<boolean>`expires_at < now() or (started_at is null and created_at < now() - interval '1 hour')`)

@@ -19,7 +19,7 @@ export class RevocationRepository {
     await this.#db.insertInto('revocations').values(revocation).execute()
   }
 
-  /** Those that may still matter: tokens live for 10 minutes at most. Newest first. */
+  /** The revocations that can still refuse a token: tokens live for at most 10 minutes. Newest first. */
   recent(limit: number): Promise<Omit<NewRevocation, 'id'>[]> {
     return this.#db
       .selectFrom('revocations')

@@ -15,9 +15,9 @@ interface NewSession {
 
 export type LiveSession = UserRow & {
   readonly sid: string
-  /** When it ends however often it is used. */
+  /** When the session ends even if it is used. */
   readonly ends_at: string
-  /** Whether its last use was written down more than a minute ago. */
+  /** Whether `last_used_at` is more than a minute old. */
   readonly is_stale: boolean
 }
 
@@ -32,7 +32,9 @@ export class SessionRepository {
     return this.#db.insertInto('sessions').values(session).returning(endsAt.as('ends_at')).executeTakeFirstOrThrow()
   }
 
-  /** A session dies with the key that signed in, also when both happened at once. */
+  /**
+   * Finds an unexpired session. The join makes a revoked key end its sessions also when sign-in and revocation were concurrent.
+   */
   live(secretHash: Buffer): Promise<LiveSession | undefined> {
     return this.#db
       .selectFrom('sessions')
@@ -47,7 +49,7 @@ export class SessionRepository {
       .executeTakeFirst()
   }
 
-  /** Slides the idle time, at most once a minute whatever the number of replicas. */
+  /** Extends the idle timeout, at most once a minute over all replicas. */
   async touch(id: string): Promise<void> {
     await this.#db
       .updateTable('sessions')
@@ -62,7 +64,7 @@ export class SessionRepository {
     return gone.numDeletedRows > 0n
   }
 
-  /** Ends what one key signed in; returns the ids. */
+  /** Removes the sessions of one key; returns their ids. */
   async removeOfKey(apiKeyId: string): Promise<string[]> {
     const gone = await this.#db.deleteFrom('sessions').where('api_key_id', '=', apiKeyId).returning('id').execute()
     return gone.map(({ id }) => id)

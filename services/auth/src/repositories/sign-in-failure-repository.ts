@@ -6,7 +6,7 @@ const isOver = sql<boolean>`sign_in_failures.window_start < now() - interval '15
 export interface FailureCount {
   readonly bucket: Buffer
   readonly failures: number
-  /** Until the window of 15 minutes is over. */
+  /** Until the 15-minute window ends. */
   readonly seconds_left: number
 }
 
@@ -48,7 +48,7 @@ export class SignInFailureRepository {
     await this.#db.deleteFrom('sign_in_failures').where('bucket', '=', bucket).execute()
   }
 
-  async removeOver(): Promise<void> {
+  async removeExpired(): Promise<void> {
     await this.#db.deleteFrom('sign_in_failures').where(isOver).execute()
   }
 }

@@ -42,7 +42,7 @@ export class UserRepository {
       .execute()
   }
 
-  /** Waits for whoever else is setting up the root account. */
+  /** Locks the root user, so that replicas set up the root account one after another. */
   lockRoot(): Promise<UserRow> {
     return this.#db.selectFrom('users').selectAll().where('is_root', '=', true).forUpdate().executeTakeFirstOrThrow()
   }

@@ -1,6 +1,6 @@
 import { type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
 
-/** Removes what has ended: sessions, grants, revocations nobody needs any more, closed windows of failed sign-ins. */
+/** Removes expired sessions, grants, revocations and counts of failed sign-ins. */
 export class Sweeper {
   readonly #uow: AuthUnitOfWork
 
@@ -11,8 +11,8 @@ export class Sweeper {
   async sweep(): Promise<void> {
     const scope = this.#uow.in(NO_SPACES)
     await scope.write(({ sessions }) => sessions.removeExpired())
-    await scope.write(({ grants }) => grants.removeDead())
+    await scope.write(({ grants }) => grants.removeExpired())
     await scope.write(({ revocations }) => revocations.removeOld())
-    await scope.write(({ failures }) => failures.removeOver())
+    await scope.write(({ failures }) => failures.removeExpired())
   }
 }

@@ -44,11 +44,11 @@ export class GroupRepository {
   }
 
   /**
-   * The newest members first, at most `limit`. The most frequent statement of the service: written out, because building it
-   * took a third of this process's time for a read.
+   * Newest members first, at most `limit`. The most frequent statement of the service, in SQL because building it with Kysely
+   * took a third of the CPU time of a read.
    */
   async seenWithMembers(userId: string, groupId: string, limit: number): Promise<GroupWithMembers | undefined> {
-    // Times inside of JSON are written by Postgres, not by the driver: as they look everywhere in the system.
+    // Postgres formats times inside JSON, so the format of the driver is repeated here.
     const { rows } = await sql<GroupWithMembers>`
       select groups.id, groups.name, groups.description, groups.created_at, groups.updated_at, mine.role,
         (select count(*) from members where group_id = groups.id) as member_count,
@@ -71,7 +71,7 @@ export class GroupRepository {
       .execute()
   }
 
-  /** Waits for whoever else changes the group or its members. Returns whether there is such a group. */
+  /** Locks the group, so that changes of it and its members run one after another. Returns whether the group exists. */
   async lock(groupId: string): Promise<boolean> {
     const row = await this.#db.selectFrom('groups').select('id').where('id', '=', groupId).forUpdate().executeTakeFirst()
     return row !== undefined

@@ -1,7 +1,7 @@
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { sql, type Transaction } from 'kysely'
 
-/** What is asked about a person rather than a group: it spans the spaces of all their groups. */
+/** Queries over all groups of one user, across their spaces. */
 export class OwnGroupRepository {
   readonly #db: Transaction<GroupTables>
 
@@ -23,7 +23,7 @@ export class OwnGroupRepository {
     return count
   }
 
-  /** The group of the user's that has this name. */
+  /** The user's group with this name. */
   named(userId: string, nameKey: string): Promise<{ id: string } | undefined> {
     return this.#db
       .selectFrom('members')
@@ -34,13 +34,15 @@ export class OwnGroupRepository {
       .executeTakeFirst()
   }
 
-  /** How often the user has given a name to a group. */
+  /** How often the user has named a group; 0 before the first. */
   async nameVersion(userId: string): Promise<number> {
     const row = await this.#db.selectFrom('name_versions').select('version').where('user_id', '=', userId).executeTakeFirst()
     return row?.version ?? 0
   }
 
-  /** False when the user has given another name since `version` was read: what was read about names no longer holds. */
+  /**
+   * Returns false when the user has named another group since `version` was read, so that names read with it may be outdated.
+   */
   async advanceNameVersion(userId: string, version: number): Promise<boolean> {
     const moved = await this.#db
       .insertInto('name_versions')

@@ -6,7 +6,7 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 
 export const groupNotFound = (): AppError => new AppError('GROUP_NOT_FOUND', 'There is no such group among yours.')
 
-/** For a stranger, root included, the group does not exist. */
+/** Non-members, also root, get the same error as for a group that does not exist. */
 export async function requireMember(
   { members }: Pick<GroupRepositories, 'members'>,
   groupId: string,
@@ -23,7 +23,7 @@ export async function requireAdmin(repos: Pick<GroupRepositories, 'members'>, gr
   }
 }
 
-/** A privileged act, as the audit trail names it. */
+/** A privileged act, in the terms of the audit trail. */
 export interface Act {
   readonly action: 'group.create' | 'group.update' | 'group.delete' | 'member.add' | 'member.set-role' | 'member.remove'
   readonly target_type: 'group' | 'member'
@@ -40,7 +40,7 @@ export function recordAct(
   return recordAudit(outbox, group.auditRecorded, entry, context)
 }
 
-/** Runs a privileged act; one that the caller's role does not allow leaves a trace too. */
+/** Runs a privileged act, and audits it as denied when the caller's role does not allow it. */
 export async function audited<T>(uow: GroupUnitOfWork, act: Act, context: UserContext, work: () => Promise<T>): Promise<T> {
   try {
     return await work()

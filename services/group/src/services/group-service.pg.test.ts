@@ -13,7 +13,7 @@ const codeOf = (work: Promise<unknown>) =>
   )
 const page = { limit: 50, offset: 0 }
 
-test('who makes a group is its admin and sees it; a stranger does not, whatever they try', async () => {
+test('the creator of a group is its admin; other users get GROUP_NOT_FOUND from every request', async () => {
   const [ada, bob] = [fixture.users.add('ada'), fixture.users.add('bob')]
   const made = await fixture.groups.create({ name: 'Büro 🏢', description: 'Alles' }, as(ada))
   expect(made).toMatchObject({ name: 'Büro 🏢', description: 'Alles', member_count: 1, role: 'admin' })
@@ -37,10 +37,10 @@ test('who makes a group is its admin and sees it; a stranger does not, whatever 
   expect(await fixture.groups.list(page, stranger)).toEqual({ groups: [], total: 0 })
   expect(await fixture.groups.spaces(stranger)).toEqual([bob])
   expect(await fixture.groups.get(made.id, as(ada))).toEqual(seen)
-  expect(await fixture.told(made.id)).toEqual(['group.created', 'member.added'])
+  expect(await fixture.published(made.id)).toEqual(['group.created', 'member.added'])
 })
 
-test('a forgotten where returns nothing of other spaces', async () => {
+test('a query without where returns no rows of other spaces', async () => {
   const made = await fixture.groups.create({ name: 'Walls' }, as(newId()))
   expect(await fixture.uow.in([made.id]).read(({ members }) => members.count(made.id))).toBe(1)
   expect(await fixture.uow.in([newId()]).read(({ members }) => members.count(made.id))).toBe(0)
@@ -52,7 +52,7 @@ test('a forgotten where returns nothing of other spaces', async () => {
   })
 })
 
-test("one name, one group among one's own: whatever the case, also at once, also by renaming", async () => {
+test("names are unique among a user's groups, regardless of case, under concurrent requests and when renaming", async () => {
   const [ada, bob] = [newId(), newId()]
   const names = ['Team', 'team', 'TEAM', 'Team', 'tEAM', 'Te\uFF41m']
   const outcomes = await Promise.all(names.map((name) => codeOf(fixture.groups.create({ name }, as(ada)))))
@@ -72,7 +72,7 @@ test("one name, one group among one's own: whatever the case, also at once, also
   expect(renamed.sort()).toEqual(['GROUP_NAME_EXISTS', 'GROUP_NAME_EXISTS', 'ok'])
 })
 
-test('many different names at once all pass, and a group may be given its own name again', async () => {
+test('many concurrent different names all succeed, and a group may be renamed to its own name', async () => {
   const ada = newId()
   const made = await Promise.all(Array.from({ length: 12 }, (_, n) => fixture.groups.create({ name: `Group ${n}` }, as(ada))))
   const { groups, total } = await fixture.groups.list({ limit: 5, offset: 0 }, as(ada))
@@ -95,7 +95,7 @@ test('many different names at once all pass, and a group may be given its own na
   })
 })
 
-test('a repeated create with the same key is the same group; with other content it is refused', async () => {
+test('a repeated create with the same key returns the same group; with another request it is refused', async () => {
   const ada = newId()
   const [one, two] = await Promise.all([1, 2].map(() => fixture.groups.create({ name: 'Once' }, as(ada, 'key-1'))))
   expect(two).toEqual(one)
@@ -106,7 +106,7 @@ test('a repeated create with the same key is the same group; with other content 
   expect(await codeOf(fixture.groups.create({ name: 'Once' }, as(ada, 'key-1')))).toBe('GROUP_NOT_FOUND')
 })
 
-test('only an admin changes or deletes a group; refused tries are audited; a deleted group is gone for all', async () => {
+test('only an admin changes or deletes a group; refused attempts are audited; a deleted group is not found by anyone', async () => {
   const [ada, bob] = [fixture.users.add('ada2'), fixture.users.add('bob2')]
   const { id } = await fixture.groups.create({ name: 'Short-lived' }, as(ada))
   await fixture.members.add(id, { username: 'bob2', role: 'member' }, as(ada))
@@ -118,5 +118,5 @@ test('only an admin changes or deletes a group; refused tries are audited; a del
   expect(await codeOf(fixture.groups.get(id, as(ada)))).toBe('GROUP_NOT_FOUND')
   expect(await codeOf(fixture.groups.delete(id, as(ada)))).toBe('GROUP_NOT_FOUND')
   expect(await fixture.groups.spaces(as(bob))).toEqual([bob])
-  expect((await fixture.told(id)).at(-1)).toBe('group.deleted')
+  expect((await fixture.published(id)).at(-1)).toBe('group.deleted')
 })

@@ -26,11 +26,11 @@ export class GroupService {
     this.#own = own
   }
 
-  /** The caller becomes its first admin. */
+  /** The caller becomes the first admin. */
   async create({ name, description = null }: GroupChanges & { name: string }, context: UserContext): Promise<Group> {
     const { user_id: userId } = context.caller
     const id = newId()
-    await this.#own.requireRoom(userId)
+    await this.#own.requireBelowLimit(userId)
     const call = {
       user_id: userId,
       subject: group.createGroup.subject,

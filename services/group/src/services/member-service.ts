@@ -5,7 +5,7 @@ import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
 import { type Act, audited, recordAct, requireAdmin, requireMember } from './access.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import type { OwnGroups } from './own-groups.ts'
-import { GONE, type UserDirectory, withNames } from './user-directory.ts'
+import { DELETED_USER, type UserDirectory, withNames } from './user-directory.ts'
 
 export interface NewMember {
   readonly user_id?: string | undefined
@@ -36,7 +36,7 @@ export class MemberService {
     return this.#asAdmin('member.add', groupId, wanted.user_id ?? null, context, async () => {
       const role = parseRole(wanted.role)
       const user = await this.#find(wanted, context)
-      await this.#own.requireRoom(user.id)
+      await this.#own.requireBelowLimit(user.id)
       const request = { group_id: groupId, user_id: user.id, role }
       const call = { user_id: context.caller.user_id, subject: group.addMember.subject, key: context.idempotencyKey, request }
       const membership = await this.#change(groupId, context, (repos) =>
@@ -55,7 +55,7 @@ export class MemberService {
   async setRole(groupId: string, userId: string, wanted: string, context: UserContext): Promise<Member> {
     return this.#asAdmin('member.set-role', groupId, userId, context, async () => {
       const role = parseRole(wanted)
-      // Asked before the change: should auth be away, nothing has happened yet.
+      // Read before the change, so that nothing is changed when auth is down.
       const names = await this.#users.names([userId], context)
       const membership = await this.#change(groupId, context, async (repos) => {
         const present = await requireMembership(repos, groupId, userId)
@@ -66,11 +66,11 @@ export class MemberService {
         await recordAct(repos, actOn('member.set-role', groupId, userId), context)
         return { ...present, role }
       })
-      return { ...membership, username: names.get(userId) ?? GONE }
+      return { ...membership, username: names.get(userId) ?? DELETED_USER }
     })
   }
 
-  /** A member may remove themself; anyone else takes an admin. */
+  /** A member may remove themself; only an admin may remove others. */
   async remove(groupId: string, userId: string, context: UserContext): Promise<void> {
     const { user_id: callerId } = context.caller
     const act = actOn('member.remove', groupId, userId)
@@ -87,7 +87,7 @@ export class MemberService {
     )
   }
 
-  /** Refuses others before anything else is looked at, so that they learn nothing from the answer. */
+  /** Checks the role first, so that errors reveal nothing to other users. */
   #asAdmin<T>(
     action: Act['action'],
     groupId: string,
@@ -101,7 +101,7 @@ export class MemberService {
     })
   }
 
-  /** Changes of one group's members run one after the other, and only while the caller still is an admin. */
+  /** Changes of one group's members run one after another, each only if the caller is still an admin. */
   #change<T>(groupId: string, context: UserContext, work: (repos: GroupRepositories) => Promise<T>): Promise<T> {
     return this.#uow.in([groupId]).write(async (repos) => {
       await repos.groups.lock(groupId)
@@ -121,7 +121,7 @@ export class MemberService {
   }
 }
 
-/** Without a user: one who was named, but not looked up since the caller had no right to. */
+/** `userId` is null when the target was given by username and not looked up, because the caller was not allowed to. */
 const actOn = (action: Act['action'], groupId: string, userId: string | null): Act => ({
   action,
   target_type: 'member',

@@ -1,27 +1,29 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
 
-/** Keeps the answer to `space.list` well below one message. */
+/** Keeps the reply of `space.list` well below LIMITS.wire. */
 const MAX_GROUPS = 1_000
-/** Each try that fails was overtaken by another name the same user gave, so it takes this many at once to fail. */
+/**
+ * A try fails only when the same user has named another group meanwhile, so all fail only with this many concurrent requests.
+ */
 const MAX_TRIES = 50
 
-/** To be called in the transaction that gives the name, once it is known that the caller may give it. */
+/** Call it in the transaction that sets the name, after checking that the caller may do so. */
 export type ClaimName = (repos: Pick<GroupRepositories, 'own'>) => Promise<void>
 
 interface Naming {
   readonly userId: string
   readonly name: string
-  /** The group that is renamed: its present name is no obstacle. */
+  /** The named group itself, which does not count as a duplicate. */
   readonly groupId: string
   readonly signal: AbortSignal
 }
 
-class Overtaken extends Error {}
+class NameVersionChanged extends Error {}
 
 export const nameKey = (name: string): string => name.normalize('NFKC').toLowerCase()
 
-/** What spans all of one user's groups. The only place that reads across spaces, and it only reads. */
+/** Reads over all groups of one user. The only code here that reads across spaces. */
 export class OwnGroups {
   readonly #uow: GroupUnitOfWork
 
@@ -33,14 +35,14 @@ export class OwnGroups {
     return this.#uow.system().read(({ own }) => own.ids(userId))
   }
 
-  async requireRoom(userId: string): Promise<void> {
+  async requireBelowLimit(userId: string): Promise<void> {
     const count = await this.#uow.system().read(({ own }) => own.count(userId))
     if (count >= MAX_GROUPS) throw new AppError('VALIDATION_ERROR', `A user can be in ${MAX_GROUPS} groups at most.`)
   }
 
   /**
-   * Group names are unique among the caller's own groups. The names span spaces that the writing transaction must not see, so
-   * they are read before it, and its `claim` fails when the user has given another name since; then all of it is repeated.
+   * Group names are unique among the caller's own groups. These are in spaces that the writing transaction must not see, so the
+   * names are read before it. Its `claim` fails when the user has named another group since, and then everything is repeated.
    */
   async naming<T>({ userId, name, groupId, signal }: Naming, write: (claim: ClaimName) => Promise<T>): Promise<T> {
     const key = nameKey(name)
@@ -55,10 +57,10 @@ export class OwnGroups {
           if (seen.holder !== undefined && seen.holder.id !== groupId) {
             throw new AppError('GROUP_NAME_EXISTS', 'One of your groups has this name. Choose another one.')
           }
-          if (!(await own.advanceNameVersion(userId, seen.version))) throw new Overtaken()
+          if (!(await own.advanceNameVersion(userId, seen.version))) throw new NameVersionChanged()
         })
       } catch (error) {
-        if (!(error instanceof Overtaken)) throw error
+        if (!(error instanceof NameVersionChanged)) throw error
       }
     }
     throw new AppError('SERVICE_UNAVAILABLE', 'You are naming many groups at once. Try again in a second.', { retryAfter: 1 })

@@ -16,7 +16,7 @@ const callerOf = async (apiKey: string): Promise<Caller> => {
   return testCaller(user.id, { sid, is_root: user.is_root })
 }
 
-test('root makes an account; its key works, and is nowhere in the database', async () => {
+test('root creates an account; its key works, and is not stored', async () => {
   const made = await fixture.accounts.create({ username: 'Zoë', password: 'a good password' }, root, testCallContext())
   expect(made).toMatchObject({ username: 'Zoë', is_root: false })
   expect(made.api_key).toMatch(/^yw_[\w-]{43}$/)
@@ -34,7 +34,7 @@ test('root makes an account; its key works, and is nowhere in the database', asy
   expect(JSON.stringify(everything)).not.toContain('a good password')
 })
 
-test('anyone else is refused, and the try is written down', async () => {
+test('other users are refused, and the attempt is audited', async () => {
   const { api_key } = await fixture.accounts.create({ username: 'mallory' }, root, testCallContext())
   const mallory = await callerOf(api_key)
   const from = testCallContext()
@@ -53,7 +53,7 @@ test('anyone else is refused, and the try is written down', async () => {
   ])
 })
 
-test('a name is taken whatever its case, also when many ask at once', async () => {
+test('usernames are unique regardless of case, also under concurrent requests', async () => {
   await expect(fixture.accounts.create({ username: 'ROOT' }, root, testCallContext())).rejects.toMatchObject({ code: 'CONFLICT' })
   const tries = ['eve', 'Eve', 'EVE', 'eVe'].map((username) => fixture.accounts.create({ username }, root, testCallContext()))
   const settled = await Promise.allSettled(tries)
@@ -61,7 +61,7 @@ test('a name is taken whatever its case, also when many ask at once', async () =
   expect(settled.filter((one) => one.status === 'rejected').map(({ reason }) => reason.code)).toEqual(Array(3).fill('CONFLICT'))
 })
 
-test('a repeat with the same idempotency key makes nothing and shows no key', async () => {
+test('a repeat with the same idempotency key creates nothing and returns no API key', async () => {
   const from = () => testCallContext({ idempotencyKey: 'create-once' })
   await fixture.accounts.create({ username: 'once' }, root, from())
   await expect(fixture.accounts.create({ username: 'once' }, root, from())).rejects.toMatchObject({ code: 'CONFLICT' })

@@ -25,8 +25,8 @@ export class AccountService {
   }
 
   /**
-   * The API key leaves here once and is kept as a hash, so a repeat with the same idempotency key cannot be given it again:
-   * it is answered with `CONFLICT`.
+   * Only the hash of the API key is stored, so a repeat with the same idempotency key cannot return the key again and throws
+   * `CONFLICT`.
    */
   async create(account: NewAccount, caller: Caller, context: CallContext): Promise<User & { api_key: string }> {
     if (!caller.is_root) return this.#refuse(caller, context)
@@ -34,7 +34,7 @@ export class AccountService {
     const passwordHash = password === undefined ? null : await this.#hashLimit(() => hashPassword(password), context.signal)
     const apiKey = newApiKey()
     const user = await this.#uow.in(NO_SPACES).write((repos) => {
-      // Neither the password nor anything made from it may end up in the stored request.
+      // The hash of the request is stored, so it must not depend on the password.
       const request = { username: account.username, has_password: passwordHash !== null }
       const attempt = { user_id: caller.user_id, subject: auth.createUser.subject, key: context.idempotencyKey, request }
       return onlyOnce(repos, attempt, () => this.#add(repos, account.username, passwordHash, apiKey, caller, context))

@@ -13,7 +13,7 @@ const keyWorks = (key: string) =>
     (error: { code: string }) => error.code,
   )
 
-test('many replicas that start at once make one root with one key', async () => {
+test('replicas that start at the same time create one root account with one key', async () => {
   await fixture.db.deleteFrom('users').execute()
   await Promise.all(Array.from({ length: 8 }, () => new RootAccount(fixture.uow, ROOT_KEY).ensure()))
   const roots = await fixture.db.selectFrom('users').selectAll().execute()
@@ -22,7 +22,7 @@ test('many replicas that start at once make one root with one key', async () => 
   expect(await keyWorks(ROOT_KEY)).toBe('root')
 })
 
-test('another key in the setting replaces the one before and ends what it signed in', async () => {
+test('a changed key in the setting replaces the previous one and ends its sessions', async () => {
   const session = await fixture.signIn.withApiKey(ROOT_KEY, testCallContext())
   const old = await fixture.root()
   await Promise.all(Array.from({ length: 4 }, () => new RootAccount(fixture.uow, 'another-root-key').ensure()))
@@ -34,15 +34,15 @@ test('another key in the setting replaces the one before and ends what it signed
   })
   const revoked = (await fixture.revocations.list()).map(({ sid }) => sid)
   expect(new Set(revoked)).toEqual(new Set([old.sid, session.session_id]))
-  const told = await fixture.db.selectFrom('outbox').select('data').where('subject', 'like', '%revocation.added').execute()
-  expect(new Set(told.map(({ data }) => data['sid']))).toEqual(new Set(revoked))
+  const events = await fixture.db.selectFrom('outbox').select('data').where('subject', 'like', '%revocation.added').execute()
+  expect(new Set(events.map(({ data }) => data['sid']))).toEqual(new Set(revoked))
 
   await new RootAccount(fixture.uow, ROOT_KEY).ensure()
   expect(await keyWorks(ROOT_KEY)).toBe('root')
   expect(await keyWorks('another-root-key')).toBe('NOT_AUTHENTICATED')
 })
 
-test('it is not ready before it is done', async () => {
+test('the health check fails until the account is set up', async () => {
   const account = new RootAccount(fixture.uow, ROOT_KEY)
   await expect(account.check()).rejects.toThrow('root account')
   await account.ensure()

@@ -8,7 +8,7 @@ import { sha256 } from '../tokens/secret.ts'
 
 type Trace = Readonly<{ correlationId: string; traceparent: string }>
 
-/** Makes the account `root` at the first start, and lets its key follow the setting at every start. */
+/** Creates the account `root` at the first start, and updates its key from the setting at every start. */
 export class RootAccount {
   readonly #uow: AuthUnitOfWork
   readonly #keyHash: Buffer
@@ -19,12 +19,12 @@ export class RootAccount {
     this.#keyHash = sha256(apiKey)
   }
 
-  /** Until the account is there, sign-in with a right key would look like one with a wrong key. */
+  /** Throws until the account exists: before that, a right key would be refused like a wrong one. */
   async check(): Promise<void> {
     if (!this.#isReady) throw new Error('the root account is not set up yet; it will be once Postgres is reachable and migrated')
   }
 
-  /** Right however often it runs, also in two replicas at once: they wait for each other on the user's row. */
+  /** Idempotent, also in concurrent replicas: they wait for each other's lock on the user's row. */
   async ensure(): Promise<void> {
     const trace = { correlationId: newCorrelationId(), traceparent: newTraceparent() }
     await this.#uow.in(NO_SPACES).write(async (repos) => {

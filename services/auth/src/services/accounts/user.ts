@@ -1,4 +1,4 @@
 import type { User } from '@youworker/contracts/auth'
 
-/** A user as callers see it: without what is kept for sign-in. */
+/** A user as returned to callers, without the columns for sign-in. */
 export const toUser = ({ id, username, is_root, created_at }: User): User => ({ id, username, is_root, created_at })

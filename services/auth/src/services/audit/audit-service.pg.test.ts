@@ -20,7 +20,7 @@ const entry = (n: number) =>
     correlation_id: `c-${n}`,
   }) as const
 
-/** What only an administrator of the database can do. */
+/** Changes entries without the trigger, as only an administrator of the database can. */
 const tamper = async (change: () => Promise<unknown>) => {
   await sql`alter table audit_entries disable trigger all`.execute(fixture.admin)
   await change()
@@ -38,14 +38,14 @@ beforeEach(async () => {
   await Promise.all(Array.from({ length: 20 }, (_, n) => fixture.audit.record(entry(n), event())))
 })
 
-test('entries of many writers at once make one chain', async () => {
+test('entries of concurrent writers form one chain', async () => {
   expect(await fixture.audit.verify()).toEqual({ intact: true, entries: 20 })
   const rows = await fixture.db.selectFrom('audit_entries').select(['seq', 'action']).orderBy('seq').execute()
   expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1))
   expect(new Set(rows.map(({ action }) => action)).size).toBe(20)
 })
 
-test('an event that comes twice, also at once, is one entry', async () => {
+test('an event that is delivered twice, also concurrently, is one entry', async () => {
   const again = event()
   await Promise.all([1, 2, 3].map(() => fixture.audit.record(entry(99), again)))
   expect(await fixture.audit.verify()).toEqual({ intact: true, entries: 21 })

@@ -8,10 +8,10 @@ const START: Buffer = Buffer.alloc(32)
 
 export type Verdict =
   | { readonly intact: true; readonly entries: number }
-  /** `seq` is the first place where the chain does not hold. */
+  /** `seq` is the first entry that breaks the chain. */
   | { readonly intact: false; readonly seq: number; readonly reason: string }
 
-/** The audit trail of the whole system: append-only, each entry bound to the one before by its hash. */
+/** The audit trail of the whole system: append-only, and each entry contains the hash of the previous one. */
 export class AuditService {
   readonly #uow: AuthUnitOfWork
 
@@ -28,7 +28,7 @@ export class AuditService {
     })
   }
 
-  /** Reads the whole chain: changed, missing, added and reordered entries show. */
+  /** Reads the whole chain and detects changed, missing, added and reordered entries. */
   async verify(): Promise<Verdict> {
     const head = await this.#uow.in(NO_SPACES).read(({ audit }) => audit.head())
     let seq = 0

@@ -3,7 +3,7 @@ import { createHashLimit } from './hash-limit.ts'
 
 const never = new AbortController().signal
 
-test('runs so many at once, lets so many wait, refuses the rest', async () => {
+test('runs a limited number at once, lets a limited number wait, refuses the rest', async () => {
   const limit = createHashLimit({ running: 2, waiting: 1 })
   const gate = Promise.withResolvers<void>()
   let running = 0
@@ -20,7 +20,7 @@ test('runs so many at once, lets so many wait, refuses the rest', async () => {
   expect(most).toBe(2)
 })
 
-test('work that fails, and work that was aborted while it waited, make way for the next', async () => {
+test('work that fails, and work that was aborted while it waited, free their place for the next', async () => {
   const limit = createHashLimit({ running: 1, waiting: 10 })
   const failed = limit(() => Promise.reject(new Error('no')), never)
   const late = limit(async () => 'late', AbortSignal.abort(new Error('gone')))

@@ -1,7 +1,10 @@
 import { AppError } from '@youworker/contracts/errors'
 import pLimit from 'p-limit'
 
-/** Runs `work` when its turn comes, unless `signal` has aborted by then. `SERVICE_UNAVAILABLE` when too many wait already. */
+/**
+ * Runs `work` when its turn comes, or rejects with the reason of `signal` if that has aborted by then. Throws
+ * `SERVICE_UNAVAILABLE` when too many wait already.
+ */
 export type HashLimit = <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>
 
 /** For work that hashes a password: each argon2 takes 19 MiB and a core for about 25 ms. */

@@ -10,7 +10,7 @@ test('a password verifies against its own hash only', async () => {
   expect(await verifyPassword(phc, '')).toBe(false)
 })
 
-test('nobody has no password, whatever is tried', async () => {
+test('an unknown user matches no password', async () => {
   expect(await verifyPassword(null, '')).toBe(false)
   expect(await verifyPassword(null, 'correct horse battery')).toBe(false)
 })
@@ -23,6 +23,6 @@ test('the cost is read from the stored hash, so that it can be raised later', as
   expect(await verifyPassword(`$argon2id$v=19$m=64,t=1,p=1$${bare(salt)}$${bare(tag)}`, 'password')).toBe(true)
 })
 
-test('composed and decomposed letters are the same password', async () => {
+test('composed and decomposed letters match the same password', async () => {
   expect(await verifyPassword(await hashPassword('pass\u00e9word'), 'passe\u0301word')).toBe(true)
 })

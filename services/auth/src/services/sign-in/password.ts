@@ -17,8 +17,8 @@ interface Parsed {
   readonly tag: Buffer
 }
 
-/** What an unknown user's password is compared with: it takes as long and matches nothing. */
-const NOBODY: Parsed = { ...COST, salt: Buffer.alloc(SALT_BYTES), tag: randomBytes(TAG_BYTES) }
+/** Compared with the password of an unknown user: takes the same time and never matches. */
+const UNKNOWN_USER: Parsed = { ...COST, salt: Buffer.alloc(SALT_BYTES), tag: randomBytes(TAG_BYTES) }
 
 /** An argon2id hash as PHC string (github.com/P-H-C/phc-string-format). */
 export async function hashPassword(password: string): Promise<string> {
@@ -27,14 +27,14 @@ export async function hashPassword(password: string): Promise<string> {
   return `$argon2id$v=19$m=${COST.memory},t=${COST.passes},p=${COST.parallelism}$${unpadded(salt)}$${unpadded(tag)}`
 }
 
-/** Takes the same time whether there is a hash or not. */
+/** Takes the same time with and without a hash, so that response times do not reveal usernames. */
 export async function verifyPassword(phc: string | null, password: string): Promise<boolean> {
-  const known = phc === null ? NOBODY : parse(phc)
+  const known = phc === null ? UNKNOWN_USER : parse(phc)
   const tag = await tagOf(password, known)
   return timingSafeEqual(tag, known.tag) && phc !== null
 }
 
-/** The same password typed on two keyboards may differ in its code points: NFC makes them one (NIST SP 800-63B-4 section 3.1.1.2). */
+/** NFC, because two keyboards may encode the same password in different code points (NIST SP 800-63B-4 section 3.1.1.2). */
 const tagOf = (password: string, { memory, passes, parallelism, salt, tag }: Parsed): Promise<Buffer> =>
   derive('argon2id', { message: password.normalize('NFC'), nonce: salt, memory, passes, parallelism, tagLength: tag.length })
 

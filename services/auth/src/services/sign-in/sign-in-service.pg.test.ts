@@ -29,12 +29,8 @@ const audited = (outcome: string) =>
       rows.map(({ data }) => data).filter((data) => data['action'] === 'session.create' && data['outcome'] === outcome),
     )
 
-test('the right password opens a session; its secret is not kept', async () => {
-  const { user, session_id, session_secret, expires_at } = await fixture.signIn.withPassword(
-    'aDA',
-    'a good password',
-    testCallContext(),
-  )
+test('the right password creates a session; its secret is not stored', async () => {
+  const { user, session_id, session_secret, expires_at } = await fixture.signIn.withPassword('aDA', 'a good password', testCallContext())
   expect(user).toMatchObject({ username: 'Ada', is_root: false })
   expect(session_secret).toMatch(/^[\w-]{43}$/)
   expect(Date.parse(expires_at) - Date.now()).toBeGreaterThan(29 * 86_400_000)
@@ -62,7 +58,7 @@ test('wrong name, wrong password, no password, impossible name and wrong key are
   expect(await audited('denied')).toHaveLength(6)
 })
 
-test('ten failures for a name close it for a while, on every replica, and for no other name', async () => {
+test('ten failures for a name block passwords for it on every replica, and for no other name', async () => {
   const replica = new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64 }))
   const outcomes: string[] = []
   for (let n = 0; n < 12; n += 1) {
@@ -85,7 +81,7 @@ test('ten failures for a name close it for a while, on every replica, and for no
   expect(await codeOf(fixture.signIn.withPassword('bob', 'a good password', testCallContext()))).toBe('ok')
 })
 
-test('a right password forgets the failures before it; guesses at once can exceed the limit only by those that run at once', async () => {
+test('a right password clears earlier failures; guesses at once can exceed the limit only by those that run at once', async () => {
   for (let n = 0; n < 9; n += 1) await codeOf(fixture.signIn.withPassword('carol', 'guess', testCallContext()))
   expect(await codeOf(fixture.signIn.withPassword('carol', 'a good password', testCallContext()))).toBe('ok')
   const outcomes = await Promise.all(
@@ -96,7 +92,7 @@ test('a right password forgets the failures before it; guesses at once can excee
   expect(tried).toBeLessThanOrEqual(12)
 })
 
-test('a thousand failures over all names close passwords, and leave keys open', async () => {
+test('a thousand failures over all names block passwords, but not API keys', async () => {
   await codeOf(fixture.signIn.withPassword('nobody-yet', 'guess', testCallContext()))
   const all = fixture.db.updateTable('sign_in_failures').where('bucket', '=', sha256('all passwords'))
   await all.set({ failures: 999 }).execute()
@@ -107,21 +103,21 @@ test('a thousand failures over all names close passwords, and leave keys open', 
   await fixture.db.deleteFrom('sign_in_failures').execute()
 })
 
-test('many right passwords at once all pass', async () => {
+test('many concurrent right passwords all succeed', async () => {
   const outcomes = await Promise.all(
     Array.from({ length: 30 }, () => codeOf(fixture.signIn.withPassword('Ada', 'a good password', testCallContext()))),
   )
   expect(outcomes).toEqual(Array(30).fill('ok'))
 })
 
-test('wrong keys are audited up to a bound, and close nothing', async () => {
+test('wrong keys are audited up to a limit, and block nothing', async () => {
   const before = (await audited('denied')).length
   await Promise.all(Array.from({ length: 130 }, () => codeOf(fixture.signIn.withApiKey('yw_wrong', testCallContext()))))
   expect((await audited('denied')).length - before).toBeLessThanOrEqual(100)
   expect(await codeOf(fixture.signIn.withApiKey(ROOT_KEY, testCallContext()))).toBe('ok')
 })
 
-test('a session slides while it is used, ends after 12 h without use and after 30 days in any case', async () => {
+test('a session is extended by use, ends after 12 h without use and after 30 days in any case', async () => {
   const { session_id, session_secret } = await fixture.signIn.withPassword('Ada', 'a good password', testCallContext())
   const set = (values: { last_used_at?: string; created_at?: string }) =>
     fixture.db.updateTable('sessions').set(values).where('id', '=', session_id).execute()
@@ -152,7 +148,7 @@ test('a session slides while it is used, ends after 12 h without use and after 3
   expect(await fixture.db.selectFrom('sessions').select('id').where('id', '=', session_id).execute()).toEqual([])
 })
 
-test('a session is worth no more than the key that opened it', async () => {
+test('a session ends with the key that created it', async () => {
   const { api_key } = await fixture.accounts.create({ username: 'dora' }, await fixture.root(), testCallContext())
   const { session_secret, user } = await fixture.signIn.withApiKey(api_key, testCallContext())
   expect(await codeOf(fixture.credentials.exchange('session', session_secret))).toBe('ok')

@@ -10,7 +10,10 @@ import type { HashLimit } from './hash-limit.ts'
 import { toUser } from '../accounts/user.ts'
 import { usernameKey } from './username-key.ts'
 
-/** Failed sign-ins within 15 minutes: by password for one name, by password for all names, by key as far as they are audited. */
+/**
+ * Limits of failed sign-ins within 15 minutes: by password for one name, by password for all names, and by API key for the
+ * audit trail (later ones are not audited).
+ */
 const FAILURES = { name: 10, passwords: 1_000, auditedKeys: 100 } as const
 const ALL_PASSWORDS = sha256('all passwords')
 const ALL_KEYS = sha256('all keys')
@@ -19,7 +22,7 @@ export interface NewSession {
   readonly user: User
   readonly session_id: string
   readonly session_secret: string
-  /** When the session ends however often it is used. */
+  /** When the session ends even if it is used. */
   readonly expires_at: string
 }
 
@@ -32,11 +35,13 @@ export class SignInService {
     this.#hashLimit = hashLimit
   }
 
-  /** Failures are counted inside the hash limit, so that a burst of guesses exceeds theirs only by those that run at once. */
+  /**
+   * Failures are checked inside the hash limit, so that a burst of guesses can exceed FAILURES only by those that run at once.
+   */
   withPassword(username: string, password: string, context: CallContext): Promise<NewSession> {
     return this.#hashLimit(async () => {
       const key = usernameKey(username)
-      // Hashed, since people type other secrets into this field too.
+      // Hashed, because people sometimes type a password into this field.
       const bucket = sha256(`name ${key ?? username}`)
       const user = await this.#uow.in(NO_SPACES).read(async ({ users, failures }) => {
         refuseAfterTooMany(bucket, await failures.count([bucket, ALL_PASSWORDS]))
@@ -49,7 +54,7 @@ export class SignInService {
       }
       return this.#uow.in(NO_SPACES).write(async (repos) => {
         await repos.failures.clear(bucket)
-        return open(repos, user, null, context)
+        return createSession(repos, user, null, context)
       })
     }, context.signal)
   }
@@ -57,7 +62,7 @@ export class SignInService {
   async withApiKey(apiKey: string, context: CallContext): Promise<NewSession> {
     const session = await this.#uow.in(NO_SPACES).write(async (repos) => {
       const owner = await repos.apiKeys.owner(sha256(apiKey))
-      if (owner) return open(repos, owner, owner.sid, context)
+      if (owner) return createSession(repos, owner, owner.sid, context)
       const failures = await repos.failures.add(ALL_KEYS)
       if (failures <= FAILURES.auditedKeys)
         await recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('api_key', null), context)
@@ -87,7 +92,7 @@ function refuseAfterTooMany(name: Buffer, counts: readonly { bucket: Buffer; fai
 const failedSignIn = (targetType: string, targetId: string | null) =>
   ({ actor_id: null, action: 'session.create', outcome: 'denied', target_type: targetType, target_id: targetId }) as const
 
-async function open(
+async function createSession(
   repos: Pick<AuthRepositories, 'sessions' | 'outbox'>,
   user: User,
   apiKeyId: string | null,

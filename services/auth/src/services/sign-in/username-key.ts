@@ -1,6 +1,6 @@
 import { Username } from '@youworker/contracts/auth'
 
-/** The folded name, equal for names that people take for the same; `undefined` for what cannot be a username. */
+/** The folded name, equal for names that look the same to people; `undefined` for an invalid username. */
 export function usernameKey(username: string): string | undefined {
   return Username.safeParse(username).success ? username.normalize('NFKC').toLowerCase() : undefined
 }

@@ -15,7 +15,7 @@ export interface Exchanged {
   readonly user: User
 }
 
-/** What a session secret or an API key is good for, once there is one. */
+/** Exchanges a session secret or an API key for an access token, and ends sessions. */
 export class CredentialService {
   readonly #uow: AuthUnitOfWork
   readonly #signer: TokenSigner
@@ -29,7 +29,7 @@ export class CredentialService {
     return kind === 'session' ? this.#exchangeSession(secret) : this.#exchangeKey(secret)
   }
 
-  /** Ends the caller's session everywhere; a key has no session to end. */
+  /** Ends the caller's session in every service; does nothing for an API key, which has no session. */
   async endSession(caller: Caller, context: CallContext): Promise<void> {
     await this.#uow.in(NO_SPACES).write(async (repos) => {
       if (!(await repos.sessions.remove(caller.sid, caller.user_id))) return
@@ -49,17 +49,21 @@ export class CredentialService {
     if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the session has ended. Sign in again.')
     if (session.is_stale) await this.#uow.in(NO_SPACES).write(({ sessions }) => sessions.touch(session.sid))
     const { id, sid, is_root, ends_at } = session
-    return answer(await this.#signer.signApi({ user_id: id, sid, is_root, not_after: ends_at }), sid, session)
+    return toExchanged(await this.#signer.signApi({ user_id: id, sid, is_root, not_after: ends_at }), sid, session)
   }
 
   async #exchangeKey(secret: string): Promise<Exchanged> {
     const owner = await this.#uow.in(NO_SPACES).read(({ apiKeys }) => apiKeys.owner(sha256(secret)))
     if (!owner) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this API key is not valid.')
-    return answer(await this.#signer.signApi({ user_id: owner.id, sid: owner.sid, is_root: owner.is_root }), owner.sid, owner)
+    return toExchanged(
+      await this.#signer.signApi({ user_id: owner.id, sid: owner.sid, is_root: owner.is_root }),
+      owner.sid,
+      owner,
+    )
   }
 }
 
-const answer = ({ token, expires_at }: SignedToken, sid: string, user: User): Exchanged => ({
+const toExchanged = ({ token, expires_at }: SignedToken, sid: string, user: User): Exchanged => ({
   access_token: token,
   token_expires_at: expires_at,
   sid,

@@ -25,7 +25,7 @@ const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000).toI
 const change = (id: string, values: { created_at?: string; expires_at?: string }) =>
   fixture.db.updateTable('grants').set(values).where('id', '=', id).execute()
 
-test('a grant gives tokens of the run for its user and session', async () => {
+test('a grant issues run tokens for its user and session', async () => {
   const { caller, grant_id, run } = await newGrant()
   expect(await issue(grant_id)).toMatchObject({
     aud: 'run',
@@ -83,7 +83,7 @@ test('it ends with the session, the key that opened the session, and after 7 day
   await new RootAccount(fixture.uow, ROOT_KEY).ensure()
 })
 
-test('one whose run never began is swept after an hour, one whose run goes on is not', async () => {
+test('a grant is removed after an hour when its run never started, but not while it runs', async () => {
   const [abandoned, fresh, running] = [await newGrant(), await newGrant(), await newGrant()]
   await fixture.grants.runStarted(newId(), running.run)
   await change(abandoned.grant_id, { created_at: hoursAgo(1.1) })

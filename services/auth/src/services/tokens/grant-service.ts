@@ -4,7 +4,7 @@ import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { Caller } from '@youworker/messaging/requests/context'
 import type { SignedToken, TokenSigner } from './token-signer.ts'
 
-/** The run that an event tells about. */
+/** The run of an event. */
 export interface GrantedRun {
   readonly grant_id: string
   readonly run_id: string

@@ -3,10 +3,10 @@ import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { CallContext } from '@youworker/messaging/requests/context'
 
-/** What fits into one reply (LIMITS.wire); older ones have reached everybody as events. */
+/** As many as fit into one reply (LIMITS.wire); services have received older ones as events. */
 const LISTED = 4_000
 
-/** Ends every token of a session or key, everywhere, once the transaction commits. */
+/** Revokes every token of a session or key in all services, once the transaction commits. */
 export async function revoke(
   { revocations, outbox }: Pick<AuthRepositories, 'revocations' | 'outbox'>,
   sid: string,

@@ -4,5 +4,5 @@ import { hash, randomBytes } from 'node:crypto'
 export const newSecret = (): string => randomBytes(32).toString('base64url')
 export const newApiKey = (): string => `yw_${newSecret()}`
 
-/** What is kept of a secret that has 256 random bits: a slow hash would add nothing. */
+/** The stored form of a secret. A slow hash would add nothing to 256 random bits. */
 export const sha256 = (secret: string): Buffer => hash('sha256', secret, 'buffer')

@@ -12,7 +12,7 @@ const newPem = (modulusLength = 2048) =>
 const [pem, olderPem] = [newPem(), newPem()]
 const subject = { user_id: '0199e000-0000-7000-8000-000000000001', sid: '0199e000-0000-7000-8000-000000000002', is_root: false }
 
-test('an access token carries who, in which session, for whom and until when', async () => {
+test('an access token has user, session, audience and expiry', async () => {
   const signer = await TokenSigner.create(pem)
   const { token, expires_at } = await signer.signApi(subject)
   const { payload, protectedHeader } = await jwtVerify(token, createLocalJWKSet({ keys: [...signer.keys] }))
@@ -24,7 +24,7 @@ test('an access token carries who, in which session, for whom and until when', a
   expect(Date.parse(expires_at)).toBe(exp * 1000)
 })
 
-test('a token of a run says who acts and lives for 5 minutes, never longer than what it comes from', async () => {
+test('a run token has an actor and lives for 5 minutes, but never longer than its grant', async () => {
   const signer = await TokenSigner.create(pem)
   const keys = createLocalJWKSet({ keys: [...signer.keys] })
   const { payload } = await jwtVerify((await signer.signRun(subject)).token, keys)
@@ -35,7 +35,7 @@ test('a token of a run says who acts and lives for 5 minutes, never longer than 
   expect((await jwtVerify(short.token, keys)).payload.exp).toBe(soon)
 })
 
-test('only public parts are published, and the keys of before too', async () => {
+test('only public parts are published, with those of earlier keys', async () => {
   const before = await TokenSigner.create(olderPem)
   const signer = await TokenSigner.create(`${pem}${olderPem}`)
   expect(signer.keys.map((key) => Object.keys(key).sort())).toEqual(Array(2).fill(['alg', 'e', 'kid', 'kty', 'n', 'use']))
@@ -43,7 +43,7 @@ test('only public parts are published, and the keys of before too', async () => 
   await expect(jwtVerify(token, createLocalJWKSet({ keys: [...signer.keys] }))).resolves.toBeDefined()
 })
 
-test('a key comes as PEM, on one line, or in base64; a short or missing one is refused', async () => {
+test('a key can be PEM, PEM on one line or base64; a short or missing one is refused', async () => {
   const [kid] = (await TokenSigner.create(pem)).keys.map((key) => key.kid)
   for (const form of [pem.replaceAll('\n', '\\n'), Buffer.from(pem).toString('base64')]) {
     expect((await TokenSigner.create(form)).keys[0]?.kid).toBe(kid)

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { newId } from '@youworker/runtime/id'
 import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose'
 
-/** Seconds. The caches and the deny-list of every service are built on the first. */
+/** Lifetime in seconds. Deny-lists and token caches rely on `api` being at most LONGEST_TOKEN_MS. */
 const LIFE = { api: 600, run: 300 } as const
 
 interface Subject {
@@ -19,7 +19,7 @@ export interface SignedToken {
   readonly expires_at: string
 }
 
-/** Makes access tokens: RS256 JWTs, their key named by its RFC 7638 thumbprint. */
+/** Signs access tokens: RS256 JWTs whose `kid` is the RFC 7638 thumbprint of the key. */
 export class TokenSigner {
   readonly #key: KeyObject
   readonly #kid: string
@@ -32,7 +32,7 @@ export class TokenSigner {
     this.keys = keys
   }
 
-  /** The first private key signs; the others are kept published so that tokens they signed go on being accepted. */
+  /** The first private key signs; the public parts of the others stay published, so that their tokens are still accepted. */
   static async create(setting: string): Promise<TokenSigner> {
     const privateKeys = readPrivateKeys(setting)
     const keys = await Promise.all(privateKeys.map(publicJwk))
