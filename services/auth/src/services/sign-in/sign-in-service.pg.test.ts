@@ -30,7 +30,11 @@ const audited = (outcome: string) =>
     )
 
 test('the right password creates a session; its secret is not stored', async () => {
-  const { user, session_id, session_secret, expires_at } = await fixture.signIn.withPassword('aDA', 'a good password', testCallContext())
+  const { user, session_id, session_secret, expires_at } = await fixture.signIn.withPassword(
+    'aDA',
+    'a good password',
+    testCallContext(),
+  )
   expect(user).toMatchObject({ username: 'Ada', is_root: false })
   expect(session_secret).toMatch(/^[\w-]{43}$/)
   expect(Date.parse(expires_at) - Date.now()).toBeGreaterThan(29 * 86_400_000)
