@@ -13,25 +13,25 @@ import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/every'
 import type { Service, ServiceContext } from '@youworker/runtime/service'
-import { createAgent } from './agent.ts'
 import type { Config } from './config.ts'
+import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
-import type { Grants, Waker } from './services/runs/ports.ts'
+import type { Grants, Waker } from './services/ports.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 
 const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
-const LEFT_OVER_MS = 15_000
+const ORPHANS_MS = 15_000
 
-/** Composition root: the whole service, wired top to bottom. */
+/** Composition root of the service. */
 export async function startChatAgent(config: Config, { logger }: ServiceContext): Promise<Service> {
   await using stack = new AsyncDisposableStack()
   const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
   const database = stack.use(openDatabase<ChatAgentTables>({ url, schema: 'chat_agent', poolSize, slowQueryMs, logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: SERVICE, logger }), closeNats)
   const live = { publish: (runId: string, entry: Parameters<typeof publishLive>[2]) => publishLive(nats, runId, entry) }
-  const agent = createAgent(config, { database, live, waker: wakerOf(nats), grants: grantsOf(nats), logger })
-  stack.use(agent.writer)
+  const services = createServices(config, { database, live, waker: wakerOf(nats), grants: grantsOf(nats), logger })
+  stack.use(services.writer)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
@@ -39,22 +39,22 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
   const worker = stack.use(
     startWorker({
       database,
-      uow: agent.uow,
+      uow: services.uow,
       kind: RUN_KIND,
       concurrency: config.AGENT__CONCURRENCY,
       logger,
       onWake: (fn) => onWake(nats, SERVICE, RUN_KIND, fn),
-      run: (job, { signal }) => agent.runner.run(job, signal),
-      giveUp: (job, reason) => agent.runner.giveUp(job, reason),
+      run: (job, { signal }) => services.runner.run(job, signal),
+      giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
   )
   stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
   const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
-  stack.use(verifier.onRevoked((revocation) => void agent.runs.revoke(revocation).catch(failed)))
-  stack.use(every(LEFT_OVER_MS, () => agent.runs.endLeftOver(), { what: 'ending left-over runs', logger }))
-  // Without the model the service still serves sessions and takes messages: its health shows it, its readiness does not ask.
-  stack.use(await serveHealth(nats, SERVICE, { ...checks, model: () => agent.model.check() }, { logger }))
-  stack.use(await serve(nats, chatAgent, chatAgentHandlers(agent), { service: SERVICE, verifier, logger }))
+  stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
+  stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
+  // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
+  stack.use(await serveHealth(nats, SERVICE, { ...checks, model: () => services.model.check() }, { logger }))
+  stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger }))
   const running = stack.move()
   return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -1,6 +1,6 @@
 import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/config'
 import { z } from 'zod'
-import { parseServerUrls } from './services/tools/server-urls.ts'
+import { parseServerUrls } from './services/tools/mcp-servers.ts'
 
 export const Env = z.object({
   ...processEnv,

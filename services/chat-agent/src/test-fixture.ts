@@ -10,8 +10,8 @@ import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
-import { createAgent } from './agent.ts'
 import { Env } from './config.ts'
+import { createServices } from './create-services.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
 
@@ -35,7 +35,7 @@ class TestGrants {
 }
 
 export interface Replica extends AsyncDisposable {
-  readonly agent: ReturnType<typeof createAgent>
+  readonly services: ReturnType<typeof createServices>
   readonly live: { runId: string; entry: RunEntry }[]
   /** From here on it can write and renew nothing, as if its process had been killed. */
   die(): Promise<void>
@@ -71,22 +71,22 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
   )
   let worker: Worker | undefined
   const nudge = () => worker?.nudge()
-  const agent = createAgent(config, {
+  const services = createServices(config, {
     database,
     live: { publish: (runId, entry) => void live.push({ runId, entry }) },
     waker: { newRun: nudge, cancelled: nudge },
     grants,
     logger,
   })
-  own.use(agent.writer)
-  const { runner, uow } = agent
+  own.use(services.writer)
+  const { runner, uow } = services
   if (hasWorker) {
     const run: WorkerOptions['run'] = (job, { signal }) => runner.run(job, signal)
     const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
     worker = own.use(startWorker({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
   }
   const die = async () => database[Symbol.asyncDispose]()
-  return { agent, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
+  return { services, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }
 
 type WorkerOptions = Parameters<typeof startWorker>[0]
@@ -96,10 +96,10 @@ export const contextOf = (user_id: string, change: Partial<UserContext> = {}): U
 export const chat = (input: object): ChatInput => ChatInput.parse(input)
 
 /** Every entry of a run, as a reader pages through them. */
-export async function entriesOf({ agent }: Replica, userId: string, runId: string): Promise<RunEntry[]> {
+export async function entriesOf({ services }: Replica, userId: string, runId: string): Promise<RunEntry[]> {
   const all: RunEntry[] = []
   for (;;) {
-    const { entries, more } = await agent.runs.entries(userId, runId, all.at(-1)?.n ?? 0)
+    const { entries, more } = await services.runs.entries(userId, runId, all.at(-1)?.n ?? 0)
     all.push(...entries)
     if (!more) return all
   }

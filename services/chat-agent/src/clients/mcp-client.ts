@@ -2,7 +2,7 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError } from '@youworker/contracts/errors'
 import { createBreaker, type Breaker } from '@youworker/runtime/breaker'
 import { z } from 'zod'
-import type { McpServer } from '../services/tools/server-urls.ts'
+import type { McpServer } from '../services/tools/mcp-servers.ts'
 import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../services/tools/tool-port.ts'
 
 const CONNECT_MS = 5_000

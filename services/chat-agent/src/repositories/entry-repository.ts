@@ -9,8 +9,8 @@ export class EntryRepository {
   }
 
   /**
-   * Any number of entries of any runs in one statement. Entries of an attempt that is no longer its run's owner are not
-   * written; the lock makes a new owner wait for what is. Writing one again changes nothing.
+   * Writes entries of any runs in one statement. Entries of an attempt that no longer owns its run are left out; the lock
+   * makes a new owner wait for those that are written. Writing an entry twice is harmless.
    */
   async addFenced(entries: readonly EntryRow[]): Promise<void> {
     const column = <K extends keyof EntryRow>(name: K) => entries.map((entry) => entry[name])
@@ -25,7 +25,7 @@ export class EntryRepository {
       on conflict do nothing`.execute(this.#db)
   }
 
-  /** In the transaction that holds the run's row. */
+  /** Not fenced: for a transaction that holds the run's row. */
   async add(entries: readonly EntryRow[]): Promise<void> {
     await this.#db.insertInto('run_entries').values(entries).execute()
   }

@@ -14,7 +14,7 @@ export class MessageRepository {
     await this.#db.insertInto('messages').values(messages).execute()
   }
 
-  /** Oldest first, those behind the message `after`. An unknown `after` has nothing behind it. */
+  /** The messages behind `after`, oldest first. An unknown `after` gives none. */
   page(sessionId: string, after: string | undefined, limit: number): Promise<MessageRow[]> {
     let rows = this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId)
     if (after !== undefined) {

@@ -34,7 +34,7 @@ export class RunRepository {
     return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
-  /** Makes this attempt the run's owner. Waits for entries of the former owner that are being written; later ones are not. */
+  /** Makes this attempt the run's owner. Waits for entries that the former owner is writing; its later ones are not stored. */
   begin(id: string, attempt: number): Promise<RunRow | undefined> {
     return this.#db
       .updateTable('runs')
@@ -75,21 +75,21 @@ export class RunRepository {
       .execute()
   }
 
-  /** Runs that have not ended, of one session or key, or of everything of one user. */
-  open(
+  /** Runs that have not ended, of one sign-in session or key, or of one user. */
+  unfinished(
     of: { sid: string } | { user_id: string },
     startedBefore: string,
   ): Promise<Pick<RunRow, 'id' | 'session_id' | 'user_id' | 'space_id'>[]> {
-    const open = this.#db
+    const unfinished = this.#db
       .selectFrom('runs')
       .select(['id', 'session_id', 'user_id', 'space_id'])
       .where('status', 'in', ['pending', 'running'])
       .where('created_at', '<=', startedBefore)
-    return ('sid' in of ? open.where('sid', '=', of.sid) : open.where('user_id', '=', of.user_id)).execute()
+    return ('sid' in of ? unfinished.where('sid', '=', of.sid) : unfinished.where('user_id', '=', of.user_id)).execute()
   }
 
-  /** Runs that look open although their job has ended. */
-  leftOver(): Promise<Pick<RunRow, 'id' | 'space_id'>[]> {
+  /** Unfinished runs whose job has ended. */
+  orphaned(): Promise<Pick<RunRow, 'id' | 'space_id'>[]> {
     return this.#db
       .selectFrom('runs')
       .innerJoin('jobs', 'jobs.id', 'runs.id')
@@ -100,7 +100,7 @@ export class RunRepository {
       .execute()
   }
 
-  /** Locked, in the order in which the writer of entries locks them too. */
+  /** Locks by id, the order in which `EntryRepository.addFenced` locks too, so the two cannot deadlock. */
   lockOfSession(sessionId: string): Promise<RunRow[]> {
     return this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId).orderBy('id').forUpdate().execute()
   }

@@ -23,7 +23,7 @@ export class SessionRepository {
     return this.#matching(userId, ref).executeTakeFirst()
   }
 
-  /** Locked until the transaction ends. Order of locks everywhere: session, job, run. */
+  /** Locks until the transaction ends. The order of locks is always session, job, run. */
   lock(userId: string, ref: string): Promise<SessionRow | undefined> {
     return this.#matching(userId, ref).forUpdate().executeTakeFirst()
   }
@@ -38,7 +38,7 @@ export class SessionRepository {
       .orderBy(sql`(id = ${ref}::uuid)`, 'desc')
   }
 
-  /** Answers nothing when the user already has a session with this external_id. */
+  /** `undefined` when the user already has a session with this external_id. */
   add(session: NewSession): Promise<SessionRow | undefined> {
     return this.#db
       .insertInto('sessions')
@@ -57,7 +57,7 @@ export class SessionRepository {
       .executeTakeFirstOrThrow()
   }
 
-  /** Opens the next turn; `title` fills an empty one only. */
+  /** Returns the number of the next turn. `title` is set only where there is none. */
   async beginTurn(
     id: string,
     { messages, title, enable_tools }: { messages: number; title: Buffer; enable_tools: boolean },

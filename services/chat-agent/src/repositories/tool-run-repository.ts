@@ -40,7 +40,7 @@ export class ToolRunRepository {
     if (toolRuns.length > 0) await this.#db.insertInto('tool_runs').values(toolRuns).execute()
   }
 
-  /** Written down right before the call is made. */
+  /** Called right before the call is made. */
   async markCalled(id: string): Promise<void> {
     await this.#db
       .updateTable('tool_runs')
@@ -57,15 +57,15 @@ export class ToolRunRepository {
       .execute()
   }
 
-  /** Calls of a run that ends without them. */
-  async endOpen(runId: string, error: (id: string) => Buffer): Promise<void> {
-    const open = await this.#db
+  /** Ends the calls of a run that have no result. */
+  async endRunning(runId: string, error: (id: string) => Buffer): Promise<void> {
+    const running = await this.#db
       .selectFrom('tool_runs')
       .select(['id', 'called_at'])
       .where('run_id', '=', runId)
       .where('status', '=', 'running')
       .execute()
-    for (const { id, called_at } of open) {
+    for (const { id, called_at } of running) {
       const status = called_at === null ? 'error' : 'unknown'
       await this.end(id, { status, result: null, preview: null, error: error(id), latency_ms: null })
     }

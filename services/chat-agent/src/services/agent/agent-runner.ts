@@ -4,18 +4,18 @@ import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
-import type { EntryWriter } from '../runs/entry-writer.ts'
 import type { ModelPort } from '../models/model-port.ts'
-import { OpenRun } from '../runs/open-run.ts'
-import type { Grants, LivePublisher } from '../runs/ports.ts'
+import type { Grants, LivePublisher } from '../ports.ts'
+import type { EntryWriter } from '../runs/entry-writer.ts'
+import { loadRun } from '../runs/load-run.ts'
 import type { Outcome, RunFinisher } from '../runs/run-finisher.ts'
-import { loadRun } from '../runs/run-record.ts'
-import type { McpServer } from '../tools/server-urls.ts'
+import { RunState } from '../runs/run-state.ts'
+import type { McpServer } from '../tools/mcp-servers.ts'
 import { ToolBox } from '../tools/tool-box.ts'
 import type { ToolDiscovery } from '../tools/tool-discovery.ts'
 import type { ToolPort } from '../tools/tool-port.ts'
 
-export interface AgentParts {
+interface AgentParts {
   readonly uow: ChatAgentUnitOfWork
   readonly sealer: Sealer
   readonly writer: EntryWriter
@@ -34,11 +34,11 @@ export interface AgentParts {
   readonly logger: Logger
 }
 
-/** Attempts that a failing model is given; crashes of ours have more. */
+/** Attempts when the model fails; a job has more, for crashes of the service. */
 const MODEL_ATTEMPTS = 3
 const REVOKED = 'The sign-in that started this run has ended.'
 
-/** One run, from its claim to its `done`. */
+/** Executes one run, from the claim of its job to its `done`. */
 export class AgentRunner {
   readonly #parts: AgentParts
 
@@ -46,100 +46,103 @@ export class AgentRunner {
     this.#parts = parts
   }
 
-  /** Rejects when the run is to be tried again, or when it is no longer ours. */
+  /** Rejects when the run has to be tried again, or when another worker owns it. */
   async run(job: JobRow, signal: AbortSignal): Promise<void> {
-    const open = await this.#begin(job)
+    const state = await this.#begin(job)
     try {
-      const outcome = await this.#outcome(open, signal)
-      await this.#parts.finisher.finish(open, outcome)
+      const outcome = await this.#outcome(state, signal)
+      await this.#parts.finisher.finish(state, outcome)
     } catch (error) {
-      // What is stored now need not be said again by the next attempt.
-      await open.flush().catch(() => {})
+      // The next attempt continues behind the entries that are stored.
+      await state.log.flush().catch(() => {})
       throw error
     } finally {
-      open.close()
+      state.log.close()
     }
   }
 
-  /** All attempts failed: what is there of the answer is kept, and the run says why it ended. */
+  /** Ends a run whose attempts all failed. The partial answer is kept, and `reason` becomes the run's error. */
   async giveUp(job: JobRow, reason: string): Promise<void> {
-    const open = await this.#begin(job)
-    await this.#parts.finisher.finish(open, { status: 'error', error: reason })
-    open.close()
+    const state = await this.#begin(job)
+    await this.#parts.finisher.finish(state, { status: 'error', error: reason })
+    state.log.close()
   }
 
-  async #begin(job: JobRow): Promise<OpenRun> {
+  async #begin(job: JobRow): Promise<RunState> {
     const { uow, sealer, writer, live } = this.#parts
     const { id, space_id, attempt } = job
     await uow.in([space_id]).write(async ({ jobs, runs }) => {
       await jobs.fence(id, attempt)
       if (!(await runs.begin(id, attempt))) throw new LeaseLost(`run ${id} has ended`)
     })
-    return new OpenRun(await loadRun(uow, sealer, { id, space_id }), attempt, { writer, live })
+    return new RunState(await loadRun(uow, sealer, { id, space_id }), attempt, { writer, live })
   }
 
-  async #outcome(open: OpenRun, signal: AbortSignal): Promise<Outcome> {
+  async #outcome(state: RunState, signal: AbortSignal): Promise<Outcome> {
     try {
-      if (open.attempt > 1) open.emit({ event: 'rewind', data: { offset: open.text.length } })
+      if (state.attempt > 1) state.log.emit({ event: 'rewind', data: { offset: state.log.text.length } })
       signal.throwIfAborted()
-      return await this.#work(open, signal)
+      return await this.#work(state, signal)
     } catch (error) {
-      if (signal.reason instanceof CancelRequested) return this.#stopped(open)
+      if (signal.reason instanceof CancelRequested) return this.#stopped(state)
       signal.throwIfAborted()
-      return this.#failed(open, error)
+      return this.#failed(state, error)
     }
   }
 
-  async #work(open: OpenRun, signal: AbortSignal): Promise<Outcome> {
+  async #work(state: RunState, signal: AbortSignal): Promise<Outcome> {
     const { model, loop, maxIterations } = this.#parts
-    const { run } = open.record
+    const { run } = state
     await this.#mayStart(run.grant_id)
     const info = await model.describe(run.model)
-    open.model = info.name
-    await using tools = await this.#openTools(open, info.tools)
-    for (const problem of tools.problems) open.log('warning', problem)
-    return await loop.run(open, { info, tools, signal, maxIterations: run.max_iterations ?? maxIterations })
+    state.modelChosen(info.name)
+    await using tools = await this.#connectTools(state, info.tools)
+    for (const problem of tools.problems) state.log.note('warning', problem)
+    return await loop.run(state, { info, tools, signal, maxIterations: run.max_iterations ?? maxIterations })
   }
 
-  /** A run whose user was signed out meanwhile does not start. While auth is away, tools of ours will not work anyway. */
+  /** A run whose user was signed out meanwhile must not start. Without auth it starts: only our own tools need a token. */
   async #mayStart(grantId: string): Promise<void> {
     await this.#parts.grants.issueToken(grantId).catch((error: unknown) => {
       if (isRevoked(error)) throw error
     })
   }
 
-  async #openTools(open: OpenRun, modelHasTools: boolean): Promise<ToolBox> {
-    const { enable_tools, disable_web, grant_id } = open.record.run
+  async #connectTools(state: RunState, modelHasTools: boolean): Promise<ToolBox> {
+    const { enable_tools, disable_web, grant_id } = state.run
     if (!enable_tools) return ToolBox.none()
     if (!modelHasTools) {
-      open.log('warning', `${open.model} cannot use tools; it answers from what it knows.`)
+      state.log.note('warning', `${state.model} cannot use tools; it answers from what it knows.`)
       return ToolBox.none()
     }
     const { grants, tools } = this.#parts
-    return ToolBox.open({ ...tools, disable_web, token: () => grants.issueToken(grant_id) })
+    return ToolBox.connect({ ...tools, disable_web, token: () => grants.issueToken(grant_id) })
   }
 
-  async #stopped(open: OpenRun): Promise<Outcome> {
+  async #stopped(state: RunState): Promise<Outcome> {
     const { uow } = this.#parts
-    const { space_id } = open.record.run
-    const run = await uow.in([space_id]).read(({ runs }) => runs.find(open.id))
+    const { space_id } = state.run
+    const run = await uow.in([space_id]).read(({ runs }) => runs.find(state.run.id))
     return { status: 'stopped', error: run?.stop_reason === 'revoked' ? REVOKED : undefined }
   }
 
-  #failed(open: OpenRun, error: unknown): Outcome {
+  #failed(state: RunState, error: unknown): Outcome {
     const { logger } = this.#parts
     if (error instanceof LeaseLost) throw error
     if (isRevoked(error)) return { status: 'stopped', error: REVOKED }
     if (!(error instanceof AppError))
       throw new AppError('INTERNAL_ERROR', 'Something went wrong inside; try again.', { cause: error })
-    const isFinal = ERROR_STATUS[error.code] < 500 || (isModelError(error) && open.attempt >= MODEL_ATTEMPTS)
-    logger.warn({ err: error, run: open.id, attempt: open.attempt }, isFinal ? 'a run failed' : 'an attempt of a run failed')
+    const isFinal = ERROR_STATUS[error.code] < 500 || (isModelError(error) && state.attempt >= MODEL_ATTEMPTS)
+    logger.warn(
+      { err: error, run: state.run.id, attempt: state.attempt },
+      isFinal ? 'a run failed' : 'an attempt of a run failed',
+    )
     if (isFinal) {
-      open.log('error', error.message)
+      state.log.note('error', error.message)
       return { status: 'error', error: error.message }
     }
-    open.log('warning', error.message)
-    open.emit({ event: 'status', data: { stage: 'retrying' } })
+    state.log.note('warning', error.message)
+    state.log.emit({ event: 'status', data: { stage: 'retrying' } })
     throw error
   }
 }

@@ -43,7 +43,7 @@ const withModel = (env: Record<string, string> = {}): Replica => fixture.replica
 /** Starts a run as a new user and waits for its end. */
 async function ask(replica: Replica, input: object) {
   const user = randomUUID()
-  const started = await replica.agent.startRun.start(chat(input), contextOf(user))
+  const started = await replica.services.startRun.start(chat(input), contextOf(user))
   const done = await doneOf(replica, user, started.run_id)
   const entries = await entriesOf(replica, user, started.run_id)
   return { user, ...started, done, entries }
@@ -139,13 +139,13 @@ test('a question about documents is answered with citations; what is no hit is d
   ])
   expect(tools.calls[0]?.headers['authorization']).toMatch(/^Bearer token-\d+$/)
 
-  const { agent } = replica
-  const { messages } = await agent.sessions.messages(user, session_id, undefined)
+  const { services } = replica
+  const { messages } = await services.sessions.messages(user, session_id, undefined)
   expect(messages.map(({ role, content, tokens_out }) => [role, content, tokens_out])).toEqual([
     ['user', 'How many days of leave do I have?', 0],
     ['assistant', done.content, done.metadata.tokens_out],
   ])
-  const run = await agent.runs.get(user, run_id)
+  const run = await services.runs.get(user, run_id)
   expect(run).toMatchObject({
     status: 'success',
     usage: { tokens_in: done.metadata.tokens_in, tokens_out: done.metadata.tokens_out },
@@ -155,7 +155,7 @@ test('a question about documents is answered with citations; what is no hit is d
     ['tool', 'knowledge_search', 'success'],
     ['model', 'youworker-offline', 'success'],
   ])
-  const listed = await agent.toolRuns.list(user, { session_id, limit: 10, offset: 0 })
+  const listed = await services.toolRuns.list(user, { session_id, limit: 10, offset: 0 })
   expect(listed).toMatchObject({
     total: 1,
     runs: [
@@ -181,7 +181,10 @@ test('the next turn sees the conversation, without the numbers of passages', asy
   await using replica = withModel()
   await model.setScript({ rules: [{ times: 1, reply: { text: 'Forty-two.' } }, { reply: { echo: true } }] })
   const { user, session_id } = await ask(replica, { text_input: 'What is it?', enable_tools: false })
-  const next = await replica.agent.startRun.start(chat({ text_input: 'Why?', session_id, enable_tools: false }), contextOf(user))
+  const next = await replica.services.startRun.start(
+    chat({ text_input: 'Why?', session_id, enable_tools: false }),
+    contextOf(user),
+  )
   const done = await doneOf(replica, user, next.run_id)
   expect(
     JSON.parse(done.content).map(({ role, content }: { role: string; content: string }) => [
@@ -227,7 +230,7 @@ test('a foreign server gets no token; a server that is away takes its tools away
     level: 'warning',
     msg: 'The tool server gone cannot be reached now; its tools are missing.',
   })
-  const listed = await replica.agent.toolRuns.list(user, { limit: 10, offset: 0 })
+  const listed = await replica.services.toolRuns.list(user, { limit: 10, offset: 0 })
   expect(listed.runs.map(({ status }) => status).toSorted()).toEqual(['error', 'error', 'success'])
 })
 
@@ -249,7 +252,7 @@ test('an agent that never stops calling tools ends at its limit', async () => {
   const { done, entries, run_id, user } = await ask(replica, { text_input: 'go', max_iterations: 3 })
   expectWholeLog(entries, done.content)
   expect(done.metadata).toMatchObject({ status: 'max_iterations', iterations: 3, tool_calls: 2 })
-  expect((await replica.agent.runs.get(user, run_id)).status).toBe('partial')
+  expect((await replica.services.runs.get(user, run_id)).status).toBe('partial')
 })
 
 test.each([
@@ -275,8 +278,8 @@ test('a model that always fails ends the run as an error, the partial text kept'
   expect(done.content).toMatch(/^one two three one/)
   expect(done.metadata).toMatchObject({ status: 'error', error: expect.stringContaining('broke off') })
   expect(Math.max(...entries.map(({ n }) => n))).toBeGreaterThan(3_000_000)
-  expect((await replica.agent.runs.get(user, run_id)).status).toBe('failed')
-  const { messages } = await replica.agent.sessions.messages(user, session_id, undefined)
+  expect((await replica.services.runs.get(user, run_id)).status).toBe('failed')
+  const { messages } = await replica.services.sessions.messages(user, session_id, undefined)
   expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
 }, 90_000)
 
@@ -302,14 +305,14 @@ test('text that no store could give back the same is mended before anybody sees 
   const { user, session_id, done, entries } = await ask(replica, { text_input: 'odd', enable_tools: false })
   expect(done.content).toBe('a \ufffd b 🙂')
   expectWholeLog(entries, done.content)
-  expect((await replica.agent.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
+  expect((await replica.services.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
 })
 
 /** A run in the middle of a slow answer. */
 async function midAnswer(replica: Replica) {
   await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000), tokens_per_second: 50 } }] })
   const user = randomUUID()
-  const { run_id, session_id } = await replica.agent.startRun.start(
+  const { run_id, session_id } = await replica.services.startRun.start(
     chat({ text_input: 'talk', enable_tools: false }),
     contextOf(user),
   )
@@ -320,21 +323,21 @@ async function midAnswer(replica: Replica) {
 test('stop ends the model call, and the partial text is the answer', async () => {
   await using replica = withModel()
   const { user, run_id, session_id } = await midAnswer(replica)
-  await replica.agent.runs.stop(user, run_id)
+  await replica.services.runs.stop(user, run_id)
   const done = await doneOf(replica, user, run_id)
   const entries = await entriesOf(replica, user, run_id)
   expectWholeLog(entries, done.content)
   expect(done.metadata.status).toBe('stopped')
   expect(done.content).toMatch(/^word word/)
-  expect((await replica.agent.runs.stop(user, run_id)).status).toBe('cancelled')
-  expect((await replica.agent.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
+  expect((await replica.services.runs.stop(user, run_id)).status).toBe('cancelled')
+  expect((await replica.services.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
 })
 
 test('the end of a sign-in ends its runs, those that run and those that wait', async () => {
   await using replica = withModel()
   const { user, run_id, session_id } = await midAnswer(replica)
-  const waiting = await replica.agent.startRun.start(chat({ text_input: 'more', session_id }), contextOf(user))
-  await replica.agent.runs.revoke({ sid: user, sub: null, revoked_at: new Date().toISOString() })
+  const waiting = await replica.services.startRun.start(chat({ text_input: 'more', session_id }), contextOf(user))
+  await replica.services.runs.revoke({ sid: user, sub: null, revoked_at: new Date().toISOString() })
   for (const id of [run_id, waiting.run_id]) {
     expect((await doneOf(replica, user, id)).metadata.status).toBe('stopped')
   }
@@ -397,7 +400,7 @@ test('results of tools outlive their replica; a call without a result is repeate
     })
     const first = withModel(own.env)
     const user = randomUUID()
-    const { run_id } = await first.agent.startRun.start(chat({ text_input: 'go' }), contextOf(user))
+    const { run_id } = await first.services.startRun.start(chat({ text_input: 'go' }), contextOf(user))
     await waitFor(() => counts[name] === 1, { what: `a call of ${name}` })
     await using second = withModel(own.env)
     await first[Symbol.asyncDispose]()
@@ -420,12 +423,12 @@ test('results of tools outlive their replica; a call without a result is repeate
 test('a run that every attempt lost ends with one done', async () => {
   await using waiting = fixture.replica({ LLM__OLLAMA_BASE_URL: model.url }, { worker: false })
   const user = randomUUID()
-  const { run_id } = await waiting.agent.startRun.start(chat({ text_input: 'x' }), contextOf(user))
+  const { run_id } = await waiting.services.startRun.start(chat({ text_input: 'x' }), contextOf(user))
   await asAdmin(fixture.adminUrl, `update chat_agent.jobs set attempt = max_attempts where id = '${run_id}'`)
   await using replica = withModel()
   const done = await doneOf(replica, user, run_id)
   const entries = await entriesOf(replica, user, run_id)
   expectWholeLog(entries, '')
   expect(done.metadata.status).toBe('error')
-  expect((await replica.agent.runs.getTask(user, run_id)).state).toBe('failed')
+  expect((await replica.services.runs.getTask(user, run_id)).state).toBe('failed')
 })

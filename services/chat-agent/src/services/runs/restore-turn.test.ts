@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import { CitationBook } from '../agent/citation-book.ts'
-import { restoreTurn, type StoredCall } from './restore-turn.ts'
+import { CitationBook } from '../citations/citation-book.ts'
+import type { ToolCall } from '../tools/tool-call.ts'
+import { restoreTurn } from './restore-turn.ts'
 
-const call = (id: string, iteration: number, change: Partial<StoredCall>): StoredCall => ({
+const call = (id: string, iteration: number, change: Partial<ToolCall>): ToolCall => ({
   id,
   iteration,
   name: `tool_${id}`,
@@ -25,7 +26,7 @@ const hit = {
   text: 'passage',
 }
 
-test('a run is taken up where it was left: texts, results, numbers, open calls, the begun answer', () => {
+test('an unfinished turn is restored: texts, results, passage numbers, pending calls, the begun answer', () => {
   const book = new CitationBook()
   const restored = restoreTurn(
     {
@@ -57,7 +58,7 @@ test('a run is taken up where it was left: texts, results, numbers, open calls, 
     },
     { role: 'tool', tool_name: 'tool_b', content: 'Error: no luck' },
   ])
-  expect(restored.partial).toBe(' The ans')
-  expect(restored.open.map(({ id }) => id)).toEqual(['c'])
+  expect(restored.answered).toBe('Let me look.And there.'.length)
+  expect(restored.pendingCalls.map(({ id }) => id)).toEqual(['c'])
   expect(book.isHit(1)).toBe(true)
 })

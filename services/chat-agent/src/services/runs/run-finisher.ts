@@ -5,12 +5,13 @@ import type { FinalStatus } from '@youworker/database/jobs/jobs'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
-import type { OpenRun } from './open-run.ts'
-import { openTitle, place } from '../sealed-fields.ts'
+import { sealContext, unsealTitle } from '../sealed-fields.ts'
+import type { RunState } from './run-state.ts'
+import { sinceMs } from './since-ms.ts'
 
 export interface Outcome {
   readonly status: Done['metadata']['status']
-  /** For people: what went wrong and what to do. */
+  /** Shown to people: what went wrong and what to do. */
   readonly error?: string | undefined
 }
 
@@ -21,8 +22,8 @@ const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
   error: 'failed',
 }
 
-/** `done` has to fit into one reply together with 96 Ki units of text. */
-const ROOM = { tool_events: 96 * 1024, logs: 16 * 1024, citations: 64 * 1024 }
+/** Bytes of JSON: `done` must fit into one reply together with 96 Ki units of text. */
+const DONE_BYTES = { tool_events: 96 * 1024, logs: 16 * 1024, citations: 64 * 1024 }
 
 /** Writes the end of a run: exactly one `done`, the answer as a message, the job's state and the events, in one transaction. */
 export class RunFinisher {
@@ -33,84 +34,83 @@ export class RunFinisher {
   }
 
   /** By the owner of the attempt. */
-  finish(open: OpenRun, outcome: Outcome): Promise<void> {
-    return this.#end(open, outcome, async ({ jobs }) => {
-      await jobs.fence(open.id, open.attempt)
-      await jobs.finish(open.id, open.attempt, { status: STATUS[outcome.status], error: outcome.error })
+  finish(state: RunState, outcome: Outcome): Promise<void> {
+    return this.#end(state, outcome, async ({ jobs }) => {
+      await jobs.fence(state.run.id, state.attempt)
+      await jobs.finish(state.run.id, state.attempt, { status: STATUS[outcome.status], error: outcome.error })
       return true
     })
   }
 
-  /** Of a run whose job has ended without an owner, as when it was cancelled in the queue. Does nothing when another did it. */
-  finishEnded(open: OpenRun, outcome: Outcome): Promise<void> {
-    return this.#end(open, outcome, async ({ jobs, runs }) => {
-      const job = await jobs.get(open.id)
-      const run = await runs.find(open.id)
+  /** For a run whose job ended without an owner, as when it was cancelled in the queue. Does nothing when the run has ended. */
+  finishEnded(state: RunState, outcome: Outcome): Promise<void> {
+    return this.#end(state, outcome, async ({ jobs, runs }) => {
+      const job = await jobs.get(state.run.id)
+      const run = await runs.find(state.run.id)
       return run !== undefined && !TERMINAL.includes(run.status) && job !== undefined && TERMINAL.includes(job.status)
     })
   }
 
-  async #end(open: OpenRun, outcome: Outcome, claim: (repositories: ChatAgentRepositories) => Promise<boolean>): Promise<void> {
-    const { run } = open.record
-    await open.flush()
+  async #end(state: RunState, outcome: Outcome, claim: (repositories: ChatAgentRepositories) => Promise<boolean>): Promise<void> {
+    const { run, space, log } = state
+    await log.flush()
     const entries = await this.#uow.in([run.space_id]).write(async (repositories) => {
       const session = await repositories.sessions.lock(run.user_id, run.session_id)
       if (!session || !(await claim(repositories))) return []
-      const data = doneOf(open, outcome, { external_id: session.external_id, title: openTitle(open.record.space, session) })
-      const written = open.sealLast(data)
-      if (open.lastStep) await repositories.runs.addStep(open.lastStep)
+      const data = doneOf(state, outcome, { external_id: session.external_id, title: unsealTitle(space, session) })
+      const written = log.sealEnd(data)
+      if (state.lastStep) await repositories.runs.addStep(state.lastStep)
       await repositories.runs.end(run.id, {
         status: STATUS[outcome.status],
         error: outcome.error ?? null,
-        model: open.model || run.model,
-        tokens_in: open.tokens_in,
-        tokens_out: open.tokens_out,
-        ttft_ms: open.ttft_ms,
+        model: state.model || run.model,
+        ...state.usage,
       })
       await repositories.entries.add(written.map(({ row }) => row))
-      await repositories.toolRuns.endOpen(run.id, (id) =>
-        open.record.space.sealText('The run ended before it had a result.', place.error(id)),
+      await repositories.toolRuns.endRunning(run.id, (id) =>
+        space.sealText('The run ended before it had a result.', sealContext.error(id)),
       )
-      const answerId = await addAnswer(repositories, open)
-      await addEvents(repositories, open, { answerId, status: STATUS[outcome.status], duration_ms: data.metadata.duration_ms })
+      const answerId = await addAnswer(repositories, state)
+      await addEvents(repositories, state, { answerId, status: STATUS[outcome.status], duration_ms: data.metadata.duration_ms })
       return written
     })
-    for (const { entry } of entries) open.show(entry)
+    for (const { entry } of entries) log.publish(entry)
   }
 }
 
-function doneOf(open: OpenRun, { status, error }: Outcome, session: { external_id: string; title: string | null }): Done {
-  const { run, book } = open.record
+function doneOf(
+  { run, book, log, iterations, toolCalls, model, usage }: RunState,
+  { status, error }: Outcome,
+  session: { external_id: string; title: string | null },
+): Done {
   return {
-    content: open.text,
-    citations: withinBytes(book.citedIn(open.text), ROOM.citations),
+    content: log.text,
+    citations: withinBytes(book.citedIn(log.text), DONE_BYTES.citations),
     metadata: {
-      iterations: open.iterations,
-      tool_calls: open.toolCalls,
+      iterations,
+      tool_calls: toolCalls,
       status,
       session_id: run.session_id,
       session_external_id: session.external_id,
       session_title: session.title,
-      model: open.model,
-      tokens_in: open.tokens_in,
-      tokens_out: open.tokens_out,
-      ttft_ms: open.ttft_ms,
+      model,
+      ...usage,
       duration_ms: sinceMs(run.created_at),
       ...(error === undefined ? {} : { error }),
     },
-    tool_events: withinBytes(open.tool_events, ROOM.tool_events),
-    logs: withinBytes(open.logs, ROOM.logs),
+    tool_events: withinBytes(log.toolEvents, DONE_BYTES.tool_events),
+    logs: withinBytes(log.logs, DONE_BYTES.logs),
   }
 }
 
-/** Id of the message; nothing was said, nothing is added. */
-async function addAnswer({ messages, sessions }: ChatAgentRepositories, open: OpenRun): Promise<string | undefined> {
-  const { run, space } = open.record
-  if (open.text === '') return undefined
+/** Returns the id of the message. A run without text adds none. */
+async function addAnswer({ messages, sessions }: ChatAgentRepositories, state: RunState): Promise<string | undefined> {
+  const { run, space, log } = state
+  if (log.text === '') return undefined
   const id = newId()
-  const content = space.sealText(open.text, place.message(id))
+  const content = space.sealText(log.text, sealContext.message(id))
   const { session_id, space_id, turn } = run
-  const { tokens_in, tokens_out } = open
+  const { tokens_in, tokens_out } = state.usage
   await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
   await sessions.countMessage(session_id)
   return id
@@ -124,12 +124,12 @@ interface End {
 
 async function addEvents(
   { outbox }: ChatAgentRepositories,
-  open: OpenRun,
+  state: RunState,
   { answerId, status, duration_ms }: End,
 ): Promise<void> {
-  const { user_id, session_id, grant_id } = open.record.run
-  const { tokens_in, tokens_out } = open
-  const model = open.model || null
+  const { user_id, session_id, grant_id } = state.run
+  const { tokens_in, tokens_out } = state.usage
+  const model = state.model || null
   if (answerId !== undefined) {
     await outbox.add(chatAgent.messageCreated, {
       message_id: answerId,
@@ -142,7 +142,7 @@ async function addEvents(
     })
   }
   await outbox.add(chatAgent.runFinished, {
-    run_id: open.id,
+    run_id: state.run.id,
     user_id,
     session_id,
     grant_id,
@@ -152,5 +152,3 @@ async function addEvents(
     duration_ms,
   })
 }
-
-export const sinceMs = (time: string): number => Math.max(0, Date.now() - Date.parse(time))

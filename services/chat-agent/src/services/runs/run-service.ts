@@ -9,12 +9,12 @@ import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
+import type { LivePublisher, Waker } from '../ports.ts'
+import { unsealEntry } from '../sealed-fields.ts'
 import type { EntryWriter } from './entry-writer.ts'
-import { OpenRun } from './open-run.ts'
-import type { LivePublisher, Waker } from './ports.ts'
+import { loadRun } from './load-run.ts'
 import type { RunFinisher } from './run-finisher.ts'
-import { loadRun } from './run-record.ts'
-import { openEntry } from '../sealed-fields.ts'
+import { RunState } from './run-state.ts'
 import { RUN_KIND } from './start-run.ts'
 
 interface RunParts {
@@ -34,7 +34,7 @@ const PAGE_ROWS = 1_500
 const notFound = (code: ErrorCode = 'RUN_NOT_FOUND') =>
   new AppError(code, code === 'RUN_NOT_FOUND' ? 'There is no such run' : 'There is no such task')
 
-/** What people do with runs that exist: look, follow, stop. */
+/** Reads, follows and stops runs that exist. */
 export class RunService {
   readonly #parts: RunParts
 
@@ -58,7 +58,7 @@ export class RunService {
     })
   }
 
-  /** The status is read before the entries: one that says the run has ended comes with its last entry, or more of them follow. */
+  /** The status is read before the entries, so a terminal status comes with the run's last entry, or with `more`. */
   async entries(userId: string, runId: string, after: number): Promise<{ entries: RunEntry[]; more: boolean; status: Status }> {
     const space = await this.#parts.sealer.forSpace(userId)
     const { run, rows } = await this.#parts.uow.in([userId]).read(async (repositories) => {
@@ -66,10 +66,10 @@ export class RunService {
       if (!found) throw notFound()
       return { run: found, rows: await repositories.entries.page(runId, after, PAGE_ROWS) }
     })
-    const opened = rows.map((row) => openEntry(space, runId, row))
-    const fitting = withinBytes(opened, LIMITS.entriesPage)
-    const entries = fitting.length === 0 ? opened.slice(0, 1) : fitting
-    return { entries, more: entries.length < opened.length || rows.length === PAGE_ROWS, status: run.status }
+    const all = rows.map((row) => unsealEntry(space, runId, row))
+    const fitting = withinBytes(all, LIMITS.entriesPage)
+    const entries = fitting.length === 0 ? all.slice(0, 1) : fitting
+    return { entries, more: entries.length < all.length || rows.length === PAGE_ROWS, status: run.status }
   }
 
   async stop(userId: string, runId: string): Promise<ChatRun> {
@@ -77,18 +77,18 @@ export class RunService {
     return this.get(userId, runId)
   }
 
-  /** A session or key ended: so do the runs that it started. Harmless when every replica does it. */
+  /** Ends the runs that a revoked session or key started. Every replica may do it. */
   async revoke({ sid, sub, revoked_at }: Revocation): Promise<void> {
     const of = sid === null ? (sub === null ? undefined : { user_id: sub }) : { sid }
     if (!of) return
-    const open = await this.#parts.uow.system().read(({ runs }) => runs.open(of, revoked_at))
-    for (const { id, user_id } of open) await this.#cancel(user_id, id, 'revoked')
+    const unfinished = await this.#parts.uow.system().read(({ runs }) => runs.unfinished(of, revoked_at))
+    for (const { id, user_id } of unfinished) await this.#cancel(user_id, id, 'revoked')
   }
 
-  /** Ends runs whose job has ended without a `done`, as when a process died in between. */
-  async endLeftOver(): Promise<void> {
-    const left = await this.#parts.uow.system().read(({ runs }) => runs.leftOver())
-    for (const { id, space_id } of left) await this.#endWithoutOwner(id, space_id)
+  /** Ends runs whose job ended without a `done`, as when a process died in between. */
+  async endOrphaned(): Promise<void> {
+    const orphans = await this.#parts.uow.system().read(({ runs }) => runs.orphaned())
+    for (const { id, space_id } of orphans) await this.#endWithoutOwner(id, space_id)
   }
 
   async listTasks(userId: string, page: Page): Promise<{ tasks: Task[]; total: number }> {
@@ -109,7 +109,7 @@ export class RunService {
     return this.getTask(userId, taskId)
   }
 
-  /** False when there is no such run. One that has ended stays as it is. */
+  /** False when there is no such run. A run that has ended stays as it is. */
   async #cancel(userId: string, runId: string, reason: StopReason): Promise<boolean> {
     const { uow, waker } = this.#parts
     const job = await uow.in([userId]).write(async ({ sessions, runs, jobs }) => {
@@ -117,23 +117,23 @@ export class RunService {
       if (!run || !(await sessions.lock(userId, run.session_id))) return undefined
       const asked = await jobs.requestCancel(runId)
       if (!TERMINAL.includes(run.status)) await runs.setStopReason(runId, reason)
-      return asked && { ...asked, open: !TERMINAL.includes(run.status) }
+      return asked && { ...asked, unfinished: !TERMINAL.includes(run.status) }
     })
     if (!job) return false
     if (job.status === 'running') waker.cancelled()
-    else if (job.open) await this.#endWithoutOwner(runId, userId)
+    else if (job.unfinished) await this.#endWithoutOwner(runId, userId)
     return true
   }
 
   async #endWithoutOwner(id: string, space_id: string): Promise<void> {
     const { uow, sealer, writer, live, finisher } = this.#parts
     try {
-      const record = await loadRun(uow, sealer, { id, space_id })
+      const loaded = await loadRun(uow, sealer, { id, space_id })
       const job = await uow.in([space_id]).read(({ jobs }) => jobs.get(id))
-      const open = new OpenRun(record, record.run.attempt, { writer, live })
+      const state = new RunState(loaded, loaded.run.attempt, { writer, live })
       const cancelled = job?.status === 'cancelled'
       await finisher.finishEnded(
-        open,
+        state,
         cancelled ? { status: 'stopped' } : { status: 'error', error: job?.error ?? 'The run failed.' },
       )
     } catch (error) {

@@ -1,4 +1,5 @@
 import { chatAgent, type ChatInput } from '@youworker/contracts/chat-agent'
+import type { HandlerOutput } from '@youworker/contracts/define'
 import { type RunEntry, type RunEntryBody } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
@@ -7,19 +8,14 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
-import type { Grants, LivePublisher, Waker } from './ports.ts'
-import { place } from '../sealed-fields.ts'
+import type { Grants, LivePublisher, Waker } from '../ports.ts'
+import { sealContext } from '../sealed-fields.ts'
 import { entryNumber } from './transcript.ts'
 
 /** The kind of job that a run is. */
 export const RUN_KIND = 'run'
 
-/** What a repeated request is answered with again. */
-export interface StartedRun {
-  readonly run_id: string
-  readonly session_id: string
-  readonly session_external_id: string
-}
+type Started = HandlerOutput<typeof chatAgent.startRun>
 
 interface Draft {
   readonly run_id: string
@@ -39,7 +35,7 @@ interface StartRunParts {
   readonly waker: Waker
 }
 
-/** Takes a chat turn: the user's message, the run and its job in one transaction. */
+/** Accepts a chat turn: writes the user's message, the run and its job in one transaction. */
 export class StartRun {
   readonly #parts: StartRunParts
 
@@ -47,7 +43,7 @@ export class StartRun {
     this.#parts = parts
   }
 
-  async start(input: ChatInput, context: UserContext): Promise<StartedRun> {
+  async start(input: ChatInput, context: UserContext): Promise<Started> {
     const { uow, sealer, grants, live, waker } = this.#parts
     const { user_id } = context.caller
     const { text, earlier } = readTurns(input)
@@ -55,15 +51,15 @@ export class StartRun {
     const ref = input.session_id
     if (ref) present(await mine.read(({ sessions }) => sessions.find(user_id, ref)))
     const run_id = newId()
-    // Before the run: a run without a grant could do nothing, a grant without a run is swept.
+    // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     const draft: Draft = { run_id, grant_id, input, text, earlier, space: await sealer.forSpace(user_id), context }
-    const shown: RunEntry[] = []
+    const firstEntries: RunEntry[] = []
     const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
     const started = await mine.write((repositories) =>
-      repositories.idempotency.once(request, () => addRun(repositories, draft, shown)),
+      repositories.idempotency.once(request, () => addRun(repositories, draft, firstEntries)),
     )
-    for (const entry of shown) live.publish(run_id, entry)
+    for (const entry of firstEntries) live.publish(run_id, entry)
     waker.newRun()
     return started
   }
@@ -74,7 +70,7 @@ function present(session: SessionRow | undefined): SessionRow {
   throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
 }
 
-async function addRun(repositories: ChatAgentRepositories, draft: Draft, shown: RunEntry[]): Promise<StartedRun> {
+async function addRun(repositories: ChatAgentRepositories, draft: Draft, firstEntries: RunEntry[]): Promise<Started> {
   const { run_id, grant_id, input, context } = draft
   const { user_id, sid } = context.caller
   const ref = input.session_id
@@ -96,7 +92,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, shown: 
   const payload = { session_id: session.id }
   await repositories.jobs.add({ id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id })
   const position = await repositories.jobs.position(run_id)
-  shown.push(...(await addFirstEntries(repositories, draft, session.id, position)))
+  firstEntries.push(...(await addFirstEntries(repositories, draft, session.id, position)))
   await repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   return { run_id, session_id: session.id, session_external_id: session.external_id }
 }
@@ -108,12 +104,12 @@ async function addSession({ sessions, outbox }: ChatAgentRepositories, { input, 
   const model = input.model ?? null
   const row = { id, space_id: user_id, user_id, external_id: id, title: null, model, enable_tools, tools_pinned: false }
   const session = await sessions.add(row)
-  if (!session) throw new AppError('INTERNAL_ERROR', 'An id was made twice')
+  if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   await outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
 }
 
-/** Answers the number of the turn. */
+/** Returns the number of the turn. */
 async function addMessages(
   { sessions, messages, outbox }: ChatAgentRepositories,
   { run_id, input, text, earlier, space, context }: Draft,
@@ -123,7 +119,7 @@ async function addMessages(
   const { user_id } = context.caller
   const question: Turn = { role: 'user', content: text }
   const turns = isNew ? [...earlier, question] : [question]
-  const title = space.sealText(titleOf(text), place.title(session_id))
+  const title = space.sealText(titleOf(text), sealContext.title(session_id))
   const turn = await sessions.beginTurn(session_id, { messages: turns.length, title, enable_tools: input.enable_tools })
   const rows = turns.map(({ role, content }) => {
     const id = newId()
@@ -134,7 +130,7 @@ async function addMessages(
       run_id,
       turn,
       role,
-      content: space.sealText(content, place.message(id)),
+      content: space.sealText(content, sealContext.message(id)),
       tokens_in: 0,
       tokens_out: 0,
     }
@@ -151,7 +147,7 @@ async function addMessages(
   return turn
 }
 
-/** So that a stream shows something before a worker has taken the run. */
+/** These let a stream show the run's place in the queue before a worker has claimed it. */
 async function addFirstEntries(
   { entries }: ChatAgentRepositories,
   { run_id, space, context }: Draft,
@@ -165,7 +161,7 @@ async function addFirstEntries(
   const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
   const space_id = context.caller.user_id
   const rows = first.map(({ n, body }): EntryRow => {
-    return { run_id, n, attempt: 0, space_id, body: space.sealText(JSON.stringify(body), place.entry(run_id, n)) }
+    return { run_id, n, attempt: 0, space_id, body: space.sealText(JSON.stringify(body), sealContext.entry(run_id, n)) }
   })
   await entries.add(rows)
   return first

@@ -3,28 +3,36 @@ import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@
 export const entryNumber = (attempt: number, index: number): number => attempt * ENTRIES_PER_ATTEMPT + index
 export const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)
 
-/** What the log of a run says so far, whoever wrote it. */
-export interface Transcript {
-  /** UTF-16 offsets of rewinds refer to this. */
-  readonly text: string
-  readonly tool_events: ToolEvent[]
-  readonly logs: Done['logs']
-  /** The index of the last entry of each attempt. */
-  readonly lastIndex: ReadonlyMap<number, number>
-}
+/** The sum of a run's entries, whichever attempt wrote them. Entries must be added in the order of their numbers. */
+export class Transcript {
+  #text = ''
+  readonly #toolEvents: ToolEvent[] = []
+  readonly #logs: Done['logs'] = []
+  readonly #lastIndex = new Map<number, number>()
 
-/** Entries in the order of their numbers. */
-export function readTranscript(entries: Iterable<RunEntry>): Transcript {
-  let text = ''
-  const tool_events: ToolEvent[] = []
-  const logs: Done['logs'] = []
-  const lastIndex = new Map<number, number>()
-  for (const { n, body } of entries) {
-    lastIndex.set(attemptOf(n), n % ENTRIES_PER_ATTEMPT)
-    if (body.event === 'token') text += body.data.text
-    else if (body.event === 'rewind') text = text.slice(0, body.data.offset)
-    else if (body.event === 'tool') tool_events.push(body.data)
-    else if (body.event === 'log') logs.push(body.data)
+  /** The answer so far. */
+  get text(): string {
+    return this.#text
   }
-  return { text, tool_events, logs, lastIndex }
+
+  get toolEvents(): readonly ToolEvent[] {
+    return this.#toolEvents
+  }
+
+  get logs(): Readonly<Done['logs']> {
+    return this.#logs
+  }
+
+  /** Index of the last entry of an attempt; 0 when it has none. */
+  lastIndex(attempt: number): number {
+    return this.#lastIndex.get(attempt) ?? 0
+  }
+
+  add({ n, body }: RunEntry): void {
+    this.#lastIndex.set(attemptOf(n), n % ENTRIES_PER_ATTEMPT)
+    if (body.event === 'token') this.#text += body.data.text
+    else if (body.event === 'rewind') this.#text = this.#text.slice(0, body.data.offset)
+    else if (body.event === 'tool') this.#toolEvents.push(body.data)
+    else if (body.event === 'log') this.#logs.push(body.data)
+  }
 }

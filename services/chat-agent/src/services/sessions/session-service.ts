@@ -8,9 +8,9 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
-import type { Waker } from '../runs/ports.ts'
-import { sinceMs } from '../runs/run-finisher.ts'
-import { openTitle, place } from '../sealed-fields.ts'
+import type { Waker } from '../ports.ts'
+import { sinceMs } from '../runs/since-ms.ts'
+import { sealContext, unsealTitle } from '../sealed-fields.ts'
 
 interface Settings {
   readonly title?: string | null | undefined
@@ -83,7 +83,7 @@ export class SessionService {
     })
   }
 
-  /** Erases it with its messages, runs, entries and tool runs; a run that is going on ends. */
+  /** Erases the session with its messages, runs, entries and tool runs; an unfinished run ends as cancelled. */
   async delete(userId: string, ref: string, context: UserContext): Promise<void> {
     await this.#uow.in([userId]).write(async ({ sessions, runs, jobs, outbox }) => {
       const session = await sessions.lock(userId, ref)
@@ -108,21 +108,21 @@ export class SessionService {
       if (!session) throw notFound()
       return messages.page(session.id, after, PAGE_ROWS)
     })
-    const opened = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
-      const text = space.openText(content, place.message(id))
+    const all = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
+      const text = space.openText(content, sealContext.message(id))
       return { id, role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out, created_at }
     })
-    const fitting = withinBytes(opened, LIMITS.entriesPage)
-    const messages = fitting.length === 0 ? opened.slice(0, 1) : fitting
-    const hasMore = messages.length < opened.length || rows.length === PAGE_ROWS
+    const fitting = withinBytes(all, LIMITS.entriesPage)
+    const messages = fitting.length === 0 ? all.slice(0, 1) : fitting
+    const hasMore = messages.length < all.length || rows.length === PAGE_ROWS
     return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null }
   }
 }
 
 const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefined): Buffer | null =>
-  title === null || title === undefined ? null : space.sealText(title, place.title(id))
+  title === null || title === undefined ? null : space.sealText(title, sealContext.title(id))
 
 function toSession(space: SpaceSealer, row: SessionRow): Session {
   const { id, external_id, model, enable_tools, message_count, created_at, updated_at } = row
-  return { id, external_id, title: openTitle(space, row), model, enable_tools, message_count, created_at, updated_at }
+  return { id, external_id, title: unsealTitle(space, row), model, enable_tools, message_count, created_at, updated_at }
 }

@@ -13,7 +13,7 @@ afterAll(() => fixture?.[Symbol.asyncDispose]())
 const code = (expected: string) => expect.objectContaining({ code: expected })
 
 test('a session is found by id and by external_id, by nobody else, and external ids are unique per user', async () => {
-  const { sessions } = replica.agent
+  const { sessions } = replica.services
   const [anna, ben] = [randomUUID(), randomUUID()]
   const made = await sessions.create({ external_id: 'my chat', title: 'Schön 日本 😀' }, contextOf(anna))
   expect(await sessions.get(anna, 'my chat')).toEqual(made)
@@ -25,7 +25,7 @@ test('a session is found by id and by external_id, by nobody else, and external 
     await expect(sessions.get(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.messages(ben, ref, undefined)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.delete(ben, ref, contextOf(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
-    await expect(replica.agent.startRun.start(chat({ text_input: 'x', session_id: ref }), contextOf(ben))).rejects.toEqual(
+    await expect(replica.services.startRun.start(chat({ text_input: 'x', session_id: ref }), contextOf(ben))).rejects.toEqual(
       code('SESSION_NOT_FOUND'),
     )
   }
@@ -37,7 +37,7 @@ test('a session is found by id and by external_id, by nobody else, and external 
 test('a run is stored with its message, title, first entries, job and events, sealed', async () => {
   const user = randomUUID()
   const canary = 'CanaryPlaintext4711'
-  const { startRun, sessions, runs } = replica.agent
+  const { startRun, sessions, runs } = replica.services
   const messages = [
     { role: 'system', content: `${canary} system` },
     { role: 'user', content: `${canary} first` },
@@ -98,7 +98,7 @@ test('a run is stored with its message, title, first entries, job and events, se
 
 test('a repeated start answers like the first and begins nothing new', async () => {
   const user = randomUUID()
-  const { startRun, sessions } = replica.agent
+  const { startRun, sessions } = replica.services
   const context = contextOf(user, { idempotencyKey: 'k1' })
   const [first, again] = await Promise.all([
     startRun.start(chat({ text_input: 'x' }), context),
@@ -112,7 +112,7 @@ test('a repeated start answers like the first and begins nothing new', async () 
 
 test('a run that waits is cancelled at once, with one done', async () => {
   const user = randomUUID()
-  const { startRun, runs, sessions } = replica.agent
+  const { startRun, runs, sessions } = replica.services
   const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
   const [stopped] = await Promise.all([runs.stop(user, run_id), runs.stop(user, run_id)])
   expect(stopped.status).toBe('cancelled')
@@ -130,13 +130,13 @@ test('a run that waits is cancelled at once, with one done', async () => {
 
 test('a run whose process died between the job and its end gets its done', async () => {
   const user = randomUUID()
-  const { startRun, runs } = replica.agent
+  const { startRun, runs } = replica.services
   const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
   await asAdmin(
     fixture.adminUrl,
     `update chat_agent.jobs set status = 'failed', error = 'gone', finished_at = now() where id = '${run_id}'`,
   )
-  await runs.endLeftOver()
+  await runs.endOrphaned()
   expect((await entriesOf(replica, user, run_id)).at(-1)?.body).toMatchObject({
     event: 'done',
     data: { metadata: { status: 'error', error: 'gone' } },
@@ -146,7 +146,7 @@ test('a run whose process died between the job and its end gets its done', async
 
 test('deleting a session leaves no row of it', async () => {
   const user = randomUUID()
-  const { startRun, sessions, runs } = replica.agent
+  const { startRun, sessions, runs } = replica.services
   const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
   await sessions.delete(user, session_id, contextOf(user))
   await expect(runs.entries(user, run_id, 0)).rejects.toEqual(code('RUN_NOT_FOUND'))
@@ -161,7 +161,7 @@ test('deleting a session leaves no row of it', async () => {
 
 test('pages of messages follow each other and stay within their size', async () => {
   const user = randomUUID()
-  const { startRun, sessions } = replica.agent
+  const { startRun, sessions } = replica.services
   const long = '日'.repeat(20_000)
   const messages = Array.from({ length: 9 }, (_, turn) => ({ role: turn % 2 ? 'assistant' : 'user', content: `${turn} ${long}` }))
   const { session_id } = await startRun.start(chat({ messages: messages.slice(0, 7) }), contextOf(user))
@@ -177,7 +177,7 @@ test('pages of messages follow each other and stay within their size', async () 
 
 test('entries of a former owner are not written', async () => {
   const user = randomUUID()
-  const { startRun, uow, runs } = replica.agent
+  const { startRun, uow, runs } = replica.services
   const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
   const row = (attempt: number, n: number) => ({
     run_id,

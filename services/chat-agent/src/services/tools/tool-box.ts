@@ -1,6 +1,6 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { ModelTool } from '../models/model-port.ts'
-import type { McpServer } from './server-urls.ts'
+import type { McpServer } from './mcp-servers.ts'
 import type { ToolDiscovery } from './tool-discovery.ts'
 import { isWebTool, nameTools } from './tool-names.ts'
 import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from './tool-port.ts'
@@ -42,7 +42,7 @@ export class ToolBox implements AsyncDisposable {
     this.problems = problems
   }
 
-  static async open({ servers, port, discovery, token, disable_web, timeoutMs }: Offers): Promise<ToolBox> {
+  static async connect({ servers, port, discovery, token, disable_web, timeoutMs }: Offers): Promise<ToolBox> {
     const connections = new Map(servers.map((server) => [server.name, port.connect(server, server.own ? token : undefined)]))
     const problems: string[] = []
     const found = await Promise.all(

@@ -1,4 +1,4 @@
-import type { McpServer } from './server-urls.ts'
+import type { McpServer } from './mcp-servers.ts'
 
 export interface ToolDescription {
   /** The server's name for it. */

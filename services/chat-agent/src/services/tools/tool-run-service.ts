@@ -4,7 +4,7 @@ import { AppError } from '@youworker/contracts/errors'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { clipArgs, clipBytes } from '../clip.ts'
-import { place } from '../sealed-fields.ts'
+import { sealContext } from '../sealed-fields.ts'
 
 /** Bytes per field, so that the longest list fits into one reply. */
 const SHOWN = { args: 1_024, text: 512 }
@@ -29,15 +29,15 @@ export class ToolRunService {
       return toolRuns.list({ user_id: userId, session_id: session?.id }, page)
     })
     const runs = rows.map(({ id, tool_name, status, start_ts, end_ts, latency_ms, args, error, preview }): ToolRun => {
-      const text = (sealed: Buffer | null, where: typeof place.error) =>
-        sealed === null ? null : clipBytes(space.openText(sealed, where(id)), SHOWN.text)
+      const text = (sealed: Buffer | null, context: typeof sealContext.error) =>
+        sealed === null ? null : clipBytes(space.openText(sealed, context(id)), SHOWN.text)
       // Written by this service as an object.
-      const opened = JSON.parse(space.openText(args, place.args(id))) as Record<string, unknown>
+      const allArgs = JSON.parse(space.openText(args, sealContext.args(id))) as Record<string, unknown>
       const texts = {
-        error_message: text(error, place.error),
-        result_preview: status === 'success' ? text(preview, place.preview) : null,
+        error_message: text(error, sealContext.error),
+        result_preview: status === 'success' ? text(preview, sealContext.preview) : null,
       }
-      return { id, tool_name, status, start_ts, end_ts, latency_ms, args: clipArgs(opened, SHOWN.args), ...texts }
+      return { id, tool_name, status, start_ts, end_ts, latency_ms, args: clipArgs(allArgs, SHOWN.args), ...texts }
     })
     return { runs, total }
   }

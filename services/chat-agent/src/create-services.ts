@@ -9,18 +9,18 @@ import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
-import type { Grants, LivePublisher, Waker } from './services/runs/ports.ts'
+import type { Grants, LivePublisher, Waker } from './services/ports.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
-import { ownServers } from './services/tools/server-urls.ts'
+import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
-import { ToolCaller } from './services/tools/tool-caller.ts'
+import { ToolCaller } from './services/agent/tool-caller.ts'
 import { ToolDiscovery } from './services/tools/tool-discovery.ts'
 import { ToolRunService } from './services/tools/tool-run-service.ts'
 import { createChatAgentUnitOfWork } from './unit-of-work.ts'
 
-interface Surroundings {
+interface Dependencies {
   readonly database: Database<ChatAgentTables>
   readonly live: LivePublisher
   readonly waker: Waker
@@ -28,8 +28,8 @@ interface Surroundings {
   readonly logger: Logger
 }
 
-/** The services of the chat-agent without their transport. */
-export function createAgent(config: Config, { database, live, waker, grants, logger }: Surroundings) {
+/** The services of the chat-agent, without their transport. */
+export function createServices(config: Config, { database, live, waker, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const model = new OllamaModel({

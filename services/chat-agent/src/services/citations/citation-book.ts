@@ -33,7 +33,7 @@ export class CitationBook {
   /** Exactly the hits whose `[n]` is in the text. */
   citedIn(text: string): Citation[] {
     const numbers = new Set([...text.matchAll(/\[(\d+)\]/g)].map(([, digits]) => digits))
-    return this.#hits.flatMap((hit, place) => (numbers.has(String(place + 1)) ? [toCitation(hit, place + 1)] : []))
+    return this.#hits.flatMap((hit, index) => (numbers.has(String(index + 1)) ? [toCitation(hit, index + 1)] : []))
   }
 
   #passage(hit: SearchHit): string {

@@ -1,0 +1,102 @@
+import { chatAgent } from '@youworker/contracts/chat-agent'
+import { AppError } from '@youworker/contracts/errors'
+import { faultPoint } from '@youworker/runtime/fault-point'
+import { metrics } from '@youworker/runtime/health/metrics'
+import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { SearchResults } from '../citations/citation-book.ts'
+import { clipArgs, clipText } from '../clip.ts'
+import type { RunLog } from '../runs/run-log.ts'
+import type { RunState } from '../runs/run-state.ts'
+import { sealContext } from '../sealed-fields.ts'
+import type { ToolBox } from '../tools/tool-box.ts'
+import type { EndedToolCall, ToolCall, ToolOutput } from '../tools/tool-call.ts'
+
+const SHOWN_ARGS = 4 * 1024
+const PREVIEW = 500
+const MAX_ERROR = 1_000
+
+type Result = Pick<EndedToolCall, 'status' | 'result' | 'error'>
+type TimedResult = Result & { readonly latency_ms: number }
+
+/** Makes the tool calls of a run. Each is stored as called before it is made, and its result after. */
+export class ToolCaller {
+  readonly #uow: ChatAgentUnitOfWork
+
+  constructor(uow: ChatAgentUnitOfWork) {
+    this.#uow = uow
+  }
+
+  /** Rejects with the signal's reason when it aborts. */
+  async call(state: RunState, call: ToolCall, tools: ToolBox, signal: AbortSignal): Promise<void> {
+    if (!state.log.toolEvents.some(({ run_id }) => run_id === call.id)) this.#logStart(state.log, call)
+    const isUnsafe = call.called && !call.idempotent
+    const result = isUnsafe ? this.#unknown(state.log, call) : await this.#make(state, call, tools, signal)
+    await this.#store(state, call, result)
+    const ended: EndedToolCall = { ...call, ...result }
+    state.toolCallEnded(ended)
+    this.logEnd(state.log, ended)
+    metrics.toolRuns.labels(call.name, result.status).inc()
+  }
+
+  logEnd(log: RunLog, { id, name, status, result, error, latency_ms }: EndedToolCall): void {
+    const result_preview = previewOf(result, error)
+    const ended = status === 'success' ? 'end' : 'error'
+    const ts = new Date().toISOString()
+    log.emit({ event: 'tool', data: { tool: name, status: ended, latency_ms: latency_ms ?? 0, result_preview, ts, run_id: id } })
+  }
+
+  #logStart(log: RunLog, { id, name, args }: ToolCall): void {
+    const ts = new Date().toISOString()
+    log.emit({ event: 'tool', data: { tool: name, status: 'start', args: clipArgs(args, SHOWN_ARGS), ts, run_id: id } })
+  }
+
+  #unknown(log: RunLog, { name }: ToolCall): TimedResult {
+    const error = `outcome unknown: the run was interrupted while ${name} ran, and repeating it might do harm. It may or may not have happened.`
+    log.note('warning', `${name}: ${error}`)
+    return { status: 'unknown', result: null, error, latency_ms: 0 }
+  }
+
+  async #make({ run, attempt }: RunState, call: ToolCall, tools: ToolBox, signal: AbortSignal): Promise<TimedResult> {
+    await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns }) => {
+      await jobs.fence(run.id, attempt)
+      await toolRuns.markCalled(call.id)
+    })
+    signal.throwIfAborted()
+    const started = performance.now()
+    const result = await this.#try(call, tools, signal)
+    faultPoint('after_tool_call_before_result')
+    return { ...result, latency_ms: Math.round(performance.now() - started) }
+  }
+
+  async #try({ name, args }: ToolCall, tools: ToolBox, signal: AbortSignal): Promise<Result> {
+    try {
+      const { text, is_error, structured } = await tools.call(name, args, signal)
+      if (is_error) return { status: 'error', result: null, error: clipText(text || 'The tool failed.', MAX_ERROR) }
+      const hits = tools.find(name)?.own === true ? SearchResults.safeParse(structured).data?.results : undefined
+      return { status: 'success', result: { text, ...(hits ? { hits } : {}) }, error: null }
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') throw error
+      const message = error instanceof AppError ? error.message : 'The tool could not be called.'
+      return { status: 'error', result: null, error: clipText(message, MAX_ERROR) }
+    }
+  }
+
+  async #store({ run, space, attempt }: RunState, { id, name }: ToolCall, outcome: TimedResult): Promise<void> {
+    const { status, result, error, latency_ms } = outcome
+    const preview = space.sealText(previewOf(result, error), sealContext.preview(id))
+    const sealedResult = result && space.sealText(JSON.stringify(result), sealContext.result(id))
+    const sealedError = error === null ? null : space.sealText(error, sealContext.error(id))
+    await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns, outbox }) => {
+      await jobs.fence(run.id, attempt)
+      await toolRuns.end(id, { status, result: sealedResult, preview, error: sealedError, latency_ms })
+      await outbox.add(chatAgent.toolRunFinished, { tool_run_id: id, user_id: run.user_id, tool_name: name, status, latency_ms })
+    })
+  }
+}
+
+function previewOf(result: ToolOutput | null, error: string | null): string {
+  if (result === null) return clipText(error ?? '', PREVIEW)
+  const titles = result.hits?.map(({ title, snippet }) => `${title}: ${snippet}`).join('\n')
+  return clipText(titles || result.text, PREVIEW)
+}

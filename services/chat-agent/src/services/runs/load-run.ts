@@ -1,0 +1,104 @@
+import type { MessageRow, ModelStepRow, RunRow, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
+import { LeaseLost } from '@youworker/database/jobs/jobs'
+import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { CitationBook } from '../citations/citation-book.ts'
+import { CitationFilter } from '../citations/citation-filter.ts'
+import type { ModelMessage } from '../models/model-port.ts'
+import { sealContext, unsealEntry } from '../sealed-fields.ts'
+import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
+import { restoreTurn } from './restore-turn.ts'
+import { Transcript } from './transcript.ts'
+
+const HISTORY = 100
+const ENTRIES_PAGE = 5_000
+
+interface RunRows {
+  readonly run: RunRow
+  readonly transcript: Transcript
+  readonly steps: readonly ModelStepRow[]
+  readonly toolRuns: readonly ToolRunRow[]
+  /** Of the session up to this run's turn, newest first. */
+  readonly messages: readonly MessageRow[]
+}
+
+/** All that is stored of a run, unsealed: what an attempt continues from. */
+export type LoadedRun = ReturnType<typeof unsealRun>
+
+/** Throws LeaseLost when the run was deleted. */
+export async function loadRun(
+  uow: ChatAgentUnitOfWork,
+  sealer: Sealer,
+  { id, space_id }: Pick<RunRow, 'id' | 'space_id'>,
+): Promise<LoadedRun> {
+  const space = await sealer.forSpace(space_id)
+  const rows = await uow.in([space_id]).read(async (repositories): Promise<RunRows> => {
+    const run = await repositories.runs.find(id)
+    if (!run) throw new LeaseLost(`run ${id} was deleted`)
+    return {
+      run,
+      transcript: await readTranscript(repositories, space, id),
+      steps: await repositories.runs.steps(id),
+      toolRuns: await repositories.toolRuns.ofRun(id),
+      messages: await repositories.messages.latest(run.session_id, run.turn, HISTORY),
+    }
+  })
+  return unsealRun(space, rows)
+}
+
+async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSealer, runId: string): Promise<Transcript> {
+  const transcript = new Transcript()
+  for (let after = 0; ;) {
+    const page = await entries.page(runId, after, ENTRIES_PAGE)
+    for (const row of page) transcript.add(unsealEntry(space, runId, row))
+    if (page.length < ENTRIES_PAGE) return transcript
+    after = page.at(-1)?.n ?? after
+  }
+}
+
+function unsealRun(space: SpaceSealer, { run, transcript, steps, toolRuns, messages }: RunRows) {
+  const book = new CitationBook()
+  const calls = toolRuns.map((row) => unsealCall(space, row))
+  const turns = messages.toReversed().map((row) => ({ row, content: space.openText(row.content, sealContext.message(row.id)) }))
+  const question = turns.findLast(({ row }) => row.run_id === run.id && row.role === 'user')?.content ?? ''
+  const earlier = turns.slice(0, -1)
+  // Numbers of passages mean something only within their own run.
+  const unnumbered = (text: string) => new CitationFilter(() => false).whole(text)
+  const history = earlier.map(({ row, content }): ModelMessage => ({
+    role: row.role,
+    content: row.role === 'assistant' ? unnumbered(content) : content,
+  }))
+  const sum = (count: (step: ModelStepRow) => number) => steps.reduce((total, step) => total + count(step), 0)
+  return {
+    run,
+    space,
+    transcript,
+    book,
+    history,
+    ...restoreTurn({ question, text: transcript.text, steps, calls }, book),
+    calls,
+    iterations: steps.length,
+    tokens_in: sum((step) => step.tokens_in),
+    tokens_out: sum((step) => step.tokens_out),
+  }
+}
+
+function unsealCall(space: SpaceSealer, row: ToolRunRow): ToolCall {
+  const { id, iteration, status, idempotent, latency_ms } = row
+  const text = (sealed: Buffer | null, context: typeof sealContext.error) =>
+    sealed === null ? null : space.openText(sealed, context(id))
+  const result = text(row.result, sealContext.result)
+  return {
+    id,
+    iteration,
+    name: row.tool_name,
+    // Both were written by this service from the same types.
+    args: JSON.parse(space.openText(row.args, sealContext.args(id))) as Record<string, unknown>,
+    result: result === null ? null : (JSON.parse(result) as ToolOutput),
+    status,
+    called: row.called_at !== null,
+    idempotent,
+    latency_ms,
+    error: text(row.error, sealContext.error),
+  }
+}

@@ -1,0 +1,90 @@
+import type { Done, RunEntry, RunEntryBody, ToolEvent } from '@youworker/contracts/run-log'
+import type { EntryRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { LivePublisher } from '../ports.ts'
+import { sealContext } from '../sealed-fields.ts'
+import type { EntryWriter } from './entry-writer.ts'
+import { entryNumber, type Transcript } from './transcript.ts'
+
+export interface LogOutputs {
+  readonly writer: EntryWriter
+  readonly live: LivePublisher
+}
+
+interface RunLogOptions {
+  readonly run: RunRow
+  readonly space: SpaceSealer
+  readonly attempt: number
+  /** Of the entries that are stored; the log adds its own. */
+  readonly transcript: Transcript
+}
+
+/** The log of a run, as one attempt continues it. */
+export class RunLog {
+  readonly #run: RunRow
+  readonly #space: SpaceSealer
+  readonly #attempt: number
+  readonly #transcript: Transcript
+  readonly #outputs: LogOutputs
+
+  constructor({ run, space, attempt, transcript }: RunLogOptions, outputs: LogOutputs) {
+    this.#run = run
+    this.#space = space
+    this.#attempt = attempt
+    this.#transcript = transcript
+    this.#outputs = outputs
+  }
+
+  /** The answer so far. */
+  get text(): string {
+    return this.#transcript.text
+  }
+
+  get toolEvents(): readonly ToolEvent[] {
+    return this.#transcript.toolEvents
+  }
+
+  get logs(): Readonly<Done['logs']> {
+    return this.#transcript.logs
+  }
+
+  /** Published at once, stored within milliseconds. Throws once entries of this attempt could not be stored. */
+  emit(body: RunEntryBody): void {
+    const { entry, row } = this.#seal(body, this.#transcript.lastIndex(this.#attempt) + 1)
+    this.#outputs.writer.append(row)
+    this.publish(entry)
+    this.#transcript.add(entry)
+  }
+
+  note(level: Done['logs'][number]['level'], msg: string): void {
+    this.emit({ event: 'log', data: { level, msg } })
+  }
+
+  /** The last entries, for the transaction that ends the run. The first entry of a later attempt must be a rewind. */
+  sealEnd(done: Done): { entry: RunEntry; row: EntryRow }[] {
+    const last = this.#transcript.lastIndex(this.#attempt)
+    const rewind: RunEntryBody[] =
+      this.#attempt > 1 && last === 0 ? [{ event: 'rewind', data: { offset: this.text.length } }] : []
+    return [...rewind, { event: 'done' as const, data: done }].map((body, offset) => this.#seal(body, last + offset + 1))
+  }
+
+  publish(entry: RunEntry): void {
+    this.#outputs.live.publish(this.#run.id, entry)
+  }
+
+  /** Resolves when every entry emitted so far is stored. */
+  flush(): Promise<void> {
+    return this.#outputs.writer.flush({ run_id: this.#run.id, attempt: this.#attempt })
+  }
+
+  close(): void {
+    this.#outputs.writer.forget({ run_id: this.#run.id, attempt: this.#attempt })
+  }
+
+  #seal(body: RunEntryBody, index: number): { entry: RunEntry; row: EntryRow } {
+    const { id: run_id, space_id } = this.#run
+    const n = entryNumber(this.#attempt, index)
+    const sealed = this.#space.sealText(JSON.stringify(body), sealContext.entry(run_id, n))
+    return { entry: { n, body }, row: { run_id, n, attempt: this.#attempt, space_id, body: sealed } }
+  }
+}

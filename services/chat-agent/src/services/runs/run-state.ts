@@ -1,0 +1,137 @@
+import type { ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import { metrics } from '@youworker/runtime/health/metrics'
+import type { CitationBook } from '../citations/citation-book.ts'
+import type { ModelMessage } from '../models/model-port.ts'
+import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
+import type { LoadedRun } from './load-run.ts'
+import { type LogOutputs, RunLog } from './run-log.ts'
+import { sinceMs } from './since-ms.ts'
+
+type Usage = Pick<RunRow, 'tokens_in' | 'tokens_out' | 'ttft_ms'>
+
+/** The live state of one attempt at a run: what was loaded, and what has happened since. */
+export class RunState {
+  readonly run: RunRow
+  readonly attempt: number
+  readonly space: SpaceSealer
+  readonly book: CitationBook
+  /** Earlier turns of the session, oldest first. */
+  readonly history: readonly ModelMessage[]
+  readonly log: RunLog
+  readonly #loadedCalls: readonly ToolCall[]
+  readonly #messages: ModelMessage[]
+  #pendingCalls: readonly ToolCall[]
+  #toolCalls: number
+  #iterations: number
+  #usage: Usage
+  #model: string
+  #lastStep: ModelStepRow | undefined
+  /** Offset in the run's text where the newest whole answer of the model begins, and where it ends. */
+  #answer: { readonly start: number; readonly end: number }
+
+  constructor(loaded: LoadedRun, attempt: number, outputs: LogOutputs) {
+    const { run, space, transcript, calls, tokens_in, tokens_out } = loaded
+    this.run = run
+    this.attempt = attempt
+    this.space = space
+    this.book = loaded.book
+    this.history = loaded.history
+    this.log = new RunLog({ run, space, attempt, transcript }, outputs)
+    this.#loadedCalls = calls
+    this.#messages = [...loaded.messages]
+    this.#pendingCalls = loaded.pendingCalls
+    this.#toolCalls = calls.length
+    this.#iterations = loaded.iterations
+    this.#usage = { tokens_in, tokens_out, ttft_ms: run.ttft_ms }
+    this.#model = run.model ?? ''
+    this.#answer = { start: loaded.answered, end: loaded.answered }
+  }
+
+  /** Empty until a model was chosen. */
+  get model(): string {
+    return this.#model
+  }
+
+  /** Calls of the model that ended. */
+  get iterations(): number {
+    return this.#iterations
+  }
+
+  /** Tool calls that the model asked for and that were accepted. */
+  get toolCalls(): number {
+    return this.#toolCalls
+  }
+
+  get usage(): Usage {
+    return this.#usage
+  }
+
+  /** The newest call of the model that ended. */
+  get lastStep(): ModelStepRow | undefined {
+    return this.#lastStep
+  }
+
+  /** From the user's question on. Ends with the text of an answer that the model began and has to continue. */
+  get messages(): readonly ModelMessage[] {
+    const partial = this.log.text.slice(this.#answer.end)
+    return partial === '' ? this.#messages : [...this.#messages, { role: 'assistant', content: partial }]
+  }
+
+  /** Planned calls without a result, in their order. */
+  get pendingCalls(): readonly ToolCall[] {
+    return this.#pendingCalls
+  }
+
+  /** Calls whose result an earlier attempt stored, and whose end it did not log. */
+  get unloggedEnds(): EndedToolCall[] {
+    const logged = new Set(this.log.toolEvents.flatMap(({ status, run_id }) => (status === 'start' ? [] : [run_id])))
+    return this.#loadedCalls.flatMap((call) => {
+      const { id, status } = call
+      return status === 'running' || logged.has(id) ? [] : [{ ...call, status }]
+    })
+  }
+
+  modelChosen(name: string): void {
+    this.#model = name
+  }
+
+  textStreamed(text: string): void {
+    if (this.#usage.ttft_ms === null && this.log.text === '') {
+      const ttft_ms = sinceMs(this.run.created_at)
+      this.#usage = { ...this.#usage, ttft_ms }
+      metrics.modelTtft.labels(this.#model).observe(ttft_ms / 1_000)
+    }
+    this.log.emit({ event: 'token', data: { text } })
+  }
+
+  modelAnswered(turn: Pick<ModelStepRow, 'tokens_in' | 'tokens_out' | 'latency_ms'>): void {
+    const { tokens_in, tokens_out, latency_ms } = turn
+    const { id: run_id, space_id } = this.run
+    const text_end = this.log.text.length
+    this.#iterations += 1
+    this.#usage = {
+      tokens_in: this.#usage.tokens_in + tokens_in,
+      tokens_out: this.#usage.tokens_out + tokens_out,
+      ttft_ms: this.#usage.ttft_ms,
+    }
+    this.#answer = { start: this.#answer.end, end: text_end }
+    const iteration = this.#iterations
+    this.#lastStep = { run_id, iteration, space_id, model: this.#model, latency_ms, tokens_in, tokens_out, text_end }
+  }
+
+  /** The tool calls of the model's newest answer were stored. */
+  toolCallsPlanned(calls: readonly ToolCall[]): void {
+    this.#toolCalls += calls.length
+    this.#pendingCalls = [...this.#pendingCalls, ...calls]
+    const tool_calls = calls.map(({ name, args }) => ({ name, arguments: args }))
+    const { start, end } = this.#answer
+    this.#messages.push({ role: 'assistant', content: this.log.text.slice(start, end), tool_calls })
+  }
+
+  /** The result of a tool call was stored. */
+  toolCallEnded(call: EndedToolCall): void {
+    this.#pendingCalls = this.#pendingCalls.filter(({ id }) => id !== call.id)
+    this.#messages.push(toolMessage(call, this.book))
+  }
+}
