@@ -1,8 +1,11 @@
 import type { ModelMessage } from '../models/model-port.ts'
 
-/** Tokens by rule of thumb: 3 bytes of UTF-8 each, and a few for the frame of a message. */
-export const approximateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 3)
+const BYTES_PER_TOKEN = 3
+/** Tokens by rule of thumb. */
+export const approximateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN)
+/** Tokens around each message. */
 const FRAME = 8
+/** Bytes that are left of an older tool result. */
 const SHORTENED = 300
 
 const costOf = (message: ModelMessage): number => {
@@ -14,15 +17,15 @@ interface Conversation {
   readonly system: ModelMessage
   /** Earlier turns, oldest first. */
   readonly history: readonly ModelMessage[]
-  /** The user's message and what the run did since. */
+  /** The user's message and what the run added to it. */
   readonly turn: readonly ModelMessage[]
 }
 
-/** The conversation within `budget` tokens: the oldest turns are left out first, then the oldest tool results are cut short. */
+/** The conversation within `budget` tokens: the oldest turns are left out first, then the oldest tool results are cut. */
 export function fitContext({ system, history, turn }: Conversation, budget: number): ModelMessage[] {
   let left = budget - costOf(system)
   const shortened = shortenTools(turn, left)
-  left -= sum(shortened)
+  left -= shortened.cost
   let first = history.length
   while (first > 0) {
     const cost = costOf(history[first - 1] ?? system)
@@ -32,26 +35,27 @@ export function fitContext({ system, history, turn }: Conversation, budget: numb
   }
   // A conversation begins with a question.
   while (history[first]?.role === 'assistant') first += 1
-  return [system, ...history.slice(first), ...shortened]
+  return [system, ...history.slice(first), ...shortened.messages]
 }
 
-const sum = (messages: readonly ModelMessage[]): number => messages.reduce((total, message) => total + costOf(message), 0)
-
-function shortenTools(turn: readonly ModelMessage[], budget: number): ModelMessage[] {
+function shortenTools(turn: readonly ModelMessage[], budget: number): { messages: ModelMessage[]; cost: number } {
   const messages = [...turn]
-  let cost = sum(messages)
-  const newest = messages.findLastIndex(({ role }) => role === 'tool')
-  for (const [place, message] of turn.entries()) {
+  const costs = turn.map(costOf)
+  let cost = costs.reduce((total, one) => total + one, 0)
+  const newest = turn.findLastIndex(({ role }) => role === 'tool')
+  for (const [index, message] of turn.entries()) {
     if (cost <= budget) break
     if (message.role !== 'tool') continue
-    // The newest result is what the model is about to read: it keeps as much as there is room for.
-    const room = place === newest ? Math.max(SHORTENED, (budget - cost) * 3 + Buffer.byteLength(message.content)) : SHORTENED
-    messages[place] = { ...message, content: `${cutBytes(message.content, room)}\n(cut: the conversation is too long)` }
-    cost = sum(messages)
+    // The model is about to read the newest result, so that one keeps as much as fits.
+    const fitting = (budget - cost) * BYTES_PER_TOKEN + Buffer.byteLength(message.content)
+    const kept = index === newest ? Math.max(SHORTENED, fitting) : SHORTENED
+    const cut = { ...message, content: `${cutBytes(message.content, kept)}\n(cut: the conversation is too long)` }
+    messages[index] = cut
+    cost += costOf(cut) - (costs[index] ?? 0)
   }
-  return messages
+  return { messages, cost }
 }
 
-/** Never half a character. */
+/** At most `bytes` of UTF-8, cut between characters. */
 const cutBytes = (text: string, bytes: number): string =>
   new TextDecoder().decode(Buffer.from(text).subarray(0, Math.max(0, bytes)), { stream: true })
