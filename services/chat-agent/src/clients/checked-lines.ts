@@ -1,10 +1,10 @@
-import { AppError } from '@youworker/contracts/errors'
+import { ModelError } from '@youworker/runtime/model-error'
 
 const MAX_LINE = 4 * 1024 * 1024
 
 /**
- * NDJSON, line by line. A line that is no JSON, or never ends, breaks the stream once the lines before it were read: the
- * library would drop it silently.
+ * NDJSON, line by line. A line that is no JSON object, or has no end, fails the stream once the lines before it were read:
+ * the library would drop it silently.
  */
 export const checkedLines = (body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> => ReadableStream.from(readLines(body))
 
@@ -14,7 +14,7 @@ async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint
   for await (const chunk of body) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
-    if (rest.length > MAX_LINE) throw new AppError('LLM_ERROR', 'The model sent a line without end.')
+    if (rest.length > MAX_LINE) throw new ModelError('failed', 'The model sent a line without end.')
     yield* checked(lines)
   }
   yield* checked([rest + decoder.decode()])
@@ -23,7 +23,7 @@ async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint
 function* checked(lines: readonly string[]): Generator<Uint8Array> {
   for (const line of lines) {
     if (line.trim() === '') continue
-    if (!isObject(line)) throw new AppError('LLM_ERROR', 'The model sent a line that is no JSON.')
+    if (!isObject(line)) throw new ModelError('failed', 'The model sent a line that is no JSON.')
     yield Buffer.from(`${line}\n`)
   }
 }

@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/breaker'
 import { newId } from '@youworker/runtime/id'
+import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
@@ -18,7 +19,7 @@ const CHECK_MS = 2_000
 const KNOWN_MS = 60_000
 const KNOWN_MODELS = 1_000
 const WAITING_MS = 10_000
-/** However steadily it talks, one call of a model ends by then. */
+/** Limit of one call of the model, however steadily it writes. */
 const CALL_MS = 15 * 60_000
 
 /** Ollama (https://github.com/ollama/ollama/blob/main/docs/api.md), or what speaks its protocol. */
@@ -29,7 +30,7 @@ export class OllamaModel implements ModelPort {
 
   constructor(options: OllamaOptions) {
     this.#options = options
-    this.#breaker = createBreaker({ target: `Ollama at ${options.url}`, isFailure })
+    this.#breaker = createBreaker({ target: `Ollama at ${options.url}`, isFailure: isModelDown })
   }
 
   async describe(wanted: string | null): Promise<ModelInfo> {
@@ -38,7 +39,7 @@ export class OllamaModel implements ModelPort {
     const name = wanted ?? (await this.#defaultModel())
     const shown = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.show({ model: name }))
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
-    // Ollama before 0.6.4 does not tell capabilities: then tools are offered.
+    // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const info = { name, tools: shown.capabilities?.includes('tools') ?? true, context }
     if (this.#known.size >= KNOWN_MODELS) this.#known.clear()
     this.#known.set(wanted ?? '', { until: Date.now() + KNOWN_MS, info })
@@ -46,12 +47,12 @@ export class OllamaModel implements ModelPort {
   }
 
   async *chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
-    const watch = new Watch(request, this.#options)
+    const watch = new CallWatch(request, this.#options)
     try {
       const stream = await this.#ask(watch.signal, (client) => client.chat({ ...toRequest(request), stream: true }))
-      watch.heard()
+      watch.received()
       for await (const part of stream) {
-        watch.heard()
+        watch.received()
         yield toChunk(part)
       }
     } catch (error) {
@@ -73,38 +74,40 @@ export class OllamaModel implements ModelPort {
     const { models } = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.list())
     const first = models.find(({ name }) => !/embed/i.test(name)) ?? models[0]
     if (first) return first.name
-    throw new AppError('VALIDATION_ERROR', `Ollama at ${url} has no model yet; get one with: ollama pull llama3.2`)
+    throw new ModelError('unknown_model', `Ollama at ${url} has no model yet; get one with: ollama pull llama3.2`)
   }
 
   async #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
     const { url } = this.#options
-    try {
-      return await this.#breaker.run(async () => work(await clientFor(url, signal)))
-    } catch (error) {
-      throw explain(error, url)
-    }
+    return this.#breaker.run(async () => {
+      try {
+        return await work(await clientFor(url, signal))
+      } catch (error) {
+        // Silence of the model, or a user's stop: the breaker counts only the first.
+        if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason
+        throw explain(error, url)
+      }
+    })
   }
 }
 
-/** Aborts a call that says nothing for too long, and tells that it is being waited for. */
-class Watch {
+/** Aborts a call of the model that sends nothing for too long, and reports that the run waits for it. */
+class CallWatch {
   readonly signal: AbortSignal
   readonly #stall = new AbortController()
-  readonly #stallMs: number
   readonly #whole: NodeJS.Timeout
   readonly #waiting: NodeJS.Timeout
   #silence: NodeJS.Timeout
 
   constructor({ signal, onWaiting }: ModelRequest, { stallMs, url }: OllamaOptions) {
-    this.#stallMs = stallMs
     this.signal = AbortSignal.any([signal, this.#stall.signal])
-    const stop = (what: string) => () => this.#stall.abort(new AppError('LLM_ERROR', `The model at ${url} ${what}.`))
+    const stop = (what: string) => () => this.#stall.abort(new ModelError('failed', `The model at ${url} ${what}.`))
     this.#silence = setTimeout(stop(`said nothing for ${stallMs / 1_000} s`), stallMs)
     this.#whole = setTimeout(stop(`did not come to an end in ${CALL_MS / 60_000} minutes`), CALL_MS)
     this.#waiting = setInterval(onWaiting, WAITING_MS)
   }
 
-  heard(): void {
+  received(): void {
     this.#silence.refresh()
     this.#waiting.refresh()
   }
@@ -113,17 +116,17 @@ class Watch {
     clearTimeout(this.#silence)
     clearTimeout(this.#whole)
     clearInterval(this.#waiting)
-    this.#stall.abort(new AppError('LLM_ERROR', `The call ended within ${this.#stallMs} ms of its last token.`))
+    this.#stall.abort()
   }
 }
 
-/** The library can abort a stream only once it has begun; this way a call ends with its signal at any moment. */
+/** The library can abort a stream only once it has begun; with a client per signal a call can be aborted at any moment. */
 async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
   const { Ollama } = await import('ollama')
   const bound: typeof fetch = async (input, init) => {
     const signals = init?.signal ? [signal, init.signal] : [signal]
     const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) })
-    if (!response.ok) throw await refusal(response)
+    if (!response.ok) throw await refusal(response, host)
     return isStream(init) && response.body ? new Response(checkedLines(response.body), response) : response
   }
   return new Ollama({ host, fetch: bound })
@@ -131,25 +134,18 @@ async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
 
 const isStream = (init: RequestInit | undefined): boolean => typeof init?.body === 'string' && init.body.includes('"stream":true')
 
-class Refused extends Error {
-  readonly status: number
+const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
 
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
-
-/** What speaks against Ollama; a call that its user stopped does not, nor does a refused request. */
-function isFailure(error: unknown): boolean {
-  if (error instanceof Refused) return error.status >= 500
-  const isTimeout = error instanceof DOMException && error.name === 'TimeoutError'
-  return error instanceof TypeError || error instanceof AppError || isTimeout
-}
-
-async function refusal(response: Response): Promise<Refused> {
+/** Read here because the library prints to the console when such an answer is no JSON. */
+async function refusal(response: Response, url: string): Promise<ModelError> {
   const text = await response.text().catch(() => '')
-  return new Refused(response.status, (errorIn(text) ?? text).slice(0, 300))
+  const detail = (errorIn(text) ?? text).slice(0, 300)
+  const failure = modelFailure(response.status)
+  const message =
+    failure === 'unknown_model'
+      ? `Ollama at ${url} does not have this model; get it with "ollama pull", or choose another one: ${detail}`
+      : `Ollama at ${url} answered ${response.status}: ${detail}`
+  return new ModelError(failure, message)
 }
 
 /** Ollama answers `{"error": "..."}`. */
@@ -163,18 +159,10 @@ function errorIn(text: string): string | undefined {
   }
 }
 
-function explain(error: unknown, url: string): unknown {
-  if (error instanceof AppError) return error
-  if (error instanceof Refused && error.status === 404) {
-    const message = `Ollama at ${url} does not have this model; get it with "ollama pull", or choose another one: ${error.message}`
-    return new AppError('VALIDATION_ERROR', message, { cause: error })
-  }
-  if (error instanceof Refused) {
-    const code = error.status < 500 && error.status !== 429 ? 'VALIDATION_ERROR' : 'LLM_ERROR'
-    return new AppError(code, `Ollama at ${url} answered ${error.status}: ${error.message}`, { cause: error })
-  }
-  return new AppError('LLM_ERROR', `Ollama at ${url} cannot be reached, or its answer broke off.`, { cause: error })
-}
+const explain = (error: unknown, url: string): AppError =>
+  error instanceof AppError
+    ? error
+    : new ModelError('failed', `Ollama at ${url} cannot be reached, or its answer broke off.`, error)
 
 function windowOf(info: unknown): number {
   const fields = info instanceof Map ? [...info.entries()] : Object.entries(info ?? {})
@@ -195,14 +183,14 @@ function toMessage(message: ModelMessage): Message {
   return { role: 'assistant', content: message.content, ...(calls ? { tool_calls: calls } : {}) }
 }
 
-interface Part {
+interface ChatPart {
   readonly message?: Message
   readonly done: boolean
   readonly prompt_eval_count?: number
   readonly eval_count?: number
 }
 
-function toChunk({ message, done, prompt_eval_count = 0, eval_count = 0 }: Part): ModelChunk {
+function toChunk({ message, done, prompt_eval_count = 0, eval_count = 0 }: ChatPart): ModelChunk {
   const tool_calls = (message?.tool_calls ?? []).map(({ function: { name, arguments: args } }) => ({
     name: name || `unnamed_${newId()}`,
     arguments: typeof args === 'object' && args !== null ? args : {},

@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { createBreaker } from '@youworker/runtime/breaker'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
 import type { Embedder } from '../services/search/embedding-service.ts'
 
 interface OllamaOptions {
@@ -10,10 +11,7 @@ interface OllamaOptions {
 
 /** Embeddings through Ollama's API, or anything that speaks it. */
 export function createOllamaEmbedder({ url, model }: OllamaOptions): Embedder {
-  const breaker = createBreaker({
-    target: `the embedding model at ${url}`,
-    isFailure: (error) => error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE',
-  })
+  const breaker = createBreaker({ target: `the embedding model at ${url}`, isFailure: isModelDown })
   return {
     model,
     async embed(texts, { signal, timeoutMs }) {
@@ -39,8 +37,8 @@ async function request(url: string, model: string, input: readonly string[], sig
   const length = embeddings[0]?.length ?? 0
   const fits = embeddings.length === input.length && length > 0
   if (!fits || !embeddings.every((vector) => vector.length === length && vector.every(Number.isFinite))) {
-    throw new AppError(
-      'LLM_ERROR',
+    throw new ModelError(
+      'refused',
       `The model ${model} answered with vectors that do not fit the question; check that it is an embedding model`,
     )
   }
@@ -50,19 +48,17 @@ async function request(url: string, model: string, input: readonly string[], sig
 function explain(error: unknown, url: string, model: string, timedOutMs: number | undefined): AppError {
   if (error instanceof AppError) return error
   const status = statusOf(error)
-  if (status === 404) {
-    return new AppError('LLM_ERROR', `The embedding model ${model} is not there; run: ollama pull ${model}`, { cause: error })
+  const failure = modelFailure(status)
+  if (failure === 'unknown_model') {
+    return new ModelError(failure, `The embedding model ${model} is not there; run: ollama pull ${model}`, error)
   }
-  if (status !== undefined && status < 500) {
-    return new AppError('LLM_ERROR', `The embedding model ${model} refused a text (HTTP ${status})`, { cause: error })
+  if (failure === 'refused') {
+    return new ModelError(failure, `The embedding model ${model} refused a text (HTTP ${status})`, error)
   }
-  const what = timedOutMs === undefined ? 'cannot be reached' : `did not answer in ${timedOutMs / 1_000} s`
-  const message =
-    status === undefined ? `The embedding model at ${url} ${what}` : `The embedding model at ${url} failed (HTTP ${status})`
-  return new AppError('SERVICE_UNAVAILABLE', `${message}; documents can be searched by words until it does`, {
-    cause: error,
-    retryAfter: 5,
-  })
+  const silence = timedOutMs === undefined ? 'cannot be reached' : `did not answer in ${timedOutMs / 1_000} s`
+  const problem = status === undefined ? silence : `failed (HTTP ${status})`
+  const message = `The embedding model at ${url} ${problem}; documents can be searched by words until it does`
+  return new ModelError(failure, message, error)
 }
 
 /** The library's errors carry the HTTP status. */

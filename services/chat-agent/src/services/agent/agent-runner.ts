@@ -2,6 +2,7 @@ import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { CancelRequested, type JobRow, LeaseLost } from '@youworker/database/jobs/jobs'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
+import { ModelError } from '@youworker/runtime/model-error'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
 import type { ModelPort } from '../models/model-port.ts'
@@ -132,7 +133,7 @@ export class AgentRunner {
     if (isRevoked(error)) return { status: 'stopped', error: REVOKED }
     if (!(error instanceof AppError))
       throw new AppError('INTERNAL_ERROR', 'Something went wrong inside; try again.', { cause: error })
-    const isFinal = ERROR_STATUS[error.code] < 500 || (isModelError(error) && state.attempt >= MODEL_ATTEMPTS)
+    const isFinal = cannotBeRepeated(error) || (isModelError(error) && state.attempt >= MODEL_ATTEMPTS)
     logger.warn(
       { err: error, run: state.run.id, attempt: state.attempt },
       isFinal ? 'a run failed' : 'an attempt of a run failed',
@@ -148,4 +149,5 @@ export class AgentRunner {
 }
 
 const isRevoked = (error: unknown): boolean => error instanceof AppError && error.code === 'NOT_AUTHENTICATED'
-const isModelError = ({ code }: AppError): boolean => code === 'LLM_ERROR' || code === 'CIRCUIT_OPEN'
+const cannotBeRepeated = ({ code }: AppError): boolean => ERROR_STATUS[code] < 500 || code === 'LLM_ERROR'
+const isModelError = (error: AppError): boolean => error instanceof ModelError || error.code === 'CIRCUIT_OPEN'

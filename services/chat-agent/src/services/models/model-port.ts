@@ -5,7 +5,7 @@ export interface ModelToolCall {
 
 export type ModelMessage =
   | { readonly role: 'system' | 'user'; readonly content: string }
-  /** At the end of a conversation: an answer that was begun and is to be gone on with. */
+  /** As the last message: an answer that was begun and that the model must continue. */
   | { readonly role: 'assistant'; readonly content: string; readonly tool_calls?: readonly ModelToolCall[] }
   | { readonly role: 'tool'; readonly content: string; readonly tool_name: string }
 
@@ -35,11 +35,11 @@ export interface ModelRequest {
   readonly messages: readonly ModelMessage[]
   readonly tools: readonly ModelTool[]
   readonly signal: AbortSignal
-  /** Called again and again while the model says nothing. */
+  /** Called every few seconds while the model sends nothing. */
   readonly onWaiting: () => void
 }
 
-/** The model. Its failures are `LLM_ERROR`, or `VALIDATION_ERROR` when asking again cannot help (no such model). */
+/** The model. Throws ModelError, or `CIRCUIT_OPEN` while the model server is known to be down. */
 export interface ModelPort {
   /** The named model, or the default one. */
   describe(name: string | null): Promise<ModelInfo>
