@@ -2,6 +2,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/breaker'
 import { newId } from '@youworker/runtime/id'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
+import { LRUCache } from 'lru-cache'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
@@ -26,7 +27,8 @@ const CALL_MS = 15 * 60_000
 export class OllamaModel implements ModelPort {
   readonly #options: OllamaOptions
   readonly #breaker: Breaker
-  readonly #known = new Map<string, { readonly until: number; readonly info: ModelInfo }>()
+  /** By the wanted name; '' is the default model. */
+  readonly #known = new LRUCache<string, ModelInfo>({ max: KNOWN_MODELS, ttl: KNOWN_MS })
 
   constructor(options: OllamaOptions) {
     this.#options = options
@@ -35,14 +37,13 @@ export class OllamaModel implements ModelPort {
 
   async describe(wanted: string | null): Promise<ModelInfo> {
     const found = this.#known.get(wanted ?? '')
-    if (found && found.until > Date.now()) return found.info
+    if (found) return found
     const name = wanted ?? (await this.#defaultModel())
     const shown = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.show({ model: name }))
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const info = { name, tools: shown.capabilities?.includes('tools') ?? true, context }
-    if (this.#known.size >= KNOWN_MODELS) this.#known.clear()
-    this.#known.set(wanted ?? '', { until: Date.now() + KNOWN_MS, info })
+    this.#known.set(wanted ?? '', info)
     return info
   }
 
