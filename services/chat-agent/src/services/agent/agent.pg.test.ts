@@ -245,6 +245,19 @@ test('a tool that never answers is given up after its time', async () => {
   expect(done.tool_events[1]).toMatchObject({ status: 'error', result_preview: 'sleepy did not answer in 0.3 s.' })
 })
 
+test('of each answer of a model at most 16 tool calls are made, however often it asks for more', async () => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}` })
+  const calls = Array.from({ length: 20 }, (_, index) => ({ name: 'echo', arguments: { text: `call ${index + 1}` } }))
+  await model.setScript({ rules: [{ times: 2, reply: { tool_calls: calls } }, { reply: { text: 'Enough.' } }] })
+  const { done, entries, user } = await ask(replica, { text_input: 'go' })
+  expectWholeLog(entries, 'Enough.')
+  expect(done.metadata).toMatchObject({ status: 'success', iterations: 3, tool_calls: 32 })
+  const made = calls.slice(0, 16).map((call) => call.arguments)
+  expect(foreign.calls.map(({ input }) => input)).toEqual([...made, ...made])
+  expect((await replica.services.toolRuns.list(user, { limit: 1, offset: 0 })).total).toBe(32)
+})
+
 test('an agent that never stops calling tools ends at its limit', async () => {
   await using foreign = await startMcpServer()
   await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}` })
@@ -283,10 +296,20 @@ test('a model that always fails ends the run as an error, the partial text kept'
   expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
 }, 90_000)
 
-test('a model that is not there ends the run at once, and says what to do', async () => {
+test.each([
+  ['an unknown model', { model: 'no-such-model' }, 'ollama pull', 1],
+  ['a refused request', { text_input: 'refuse me' }, 'answered 400', 1],
+  ['a busy model', { text_input: 'too busy' }, 'answered 429', 3],
+])('%s ends the run with its reason; only a busy model is asked again', async (_name, input, reason, attempt) => {
   await using replica = withModel()
-  const { done } = await ask(replica, { text_input: 'x', model: 'no-such-model' })
-  expect(done.metadata).toMatchObject({ status: 'error', error: expect.stringContaining('ollama pull') })
+  const rules = [
+    { match: { contains: 'refuse me' }, reply: { status: 400 } },
+    { match: { contains: 'too busy' }, reply: { status: 429 } },
+  ]
+  await model.setScript({ rules })
+  const { done, user, run_id } = await ask(replica, { text_input: 'x', enable_tools: false, ...input })
+  expect(done.metadata).toMatchObject({ status: 'error', error: expect.stringContaining(reason) })
+  expect(await replica.services.runs.get(user, run_id)).toMatchObject({ status: 'failed', attempt })
 })
 
 test('an endless answer is cut and marked', async () => {

@@ -96,6 +96,26 @@ test('a run is stored with its message, title, first entries, job and events, se
   ])
 })
 
+test('tools that a session pins off stay off; pinned on, a turn may still go without them', async () => {
+  const user = randomUUID()
+  const { startRun, sessions, uow } = replica.services
+  /** Starts a turn; resolves to whether its run has tools, and what the session says afterwards. */
+  const turn = async (session_id: string, enable_tools: boolean) => {
+    const { run_id } = await startRun.start(chat({ text_input: 'x', session_id, enable_tools }), contextOf(user))
+    const run = await uow.in([user]).read(({ runs }) => runs.find(run_id))
+    return [run?.enable_tools, (await sessions.get(user, session_id)).enable_tools]
+  }
+  const { id } = await sessions.create({}, contextOf(user))
+  await sessions.update(user, id, { title: 'This pins nothing' })
+  expect(await turn(id, false)).toEqual([false, false])
+  expect(await turn(id, true)).toEqual([true, true])
+  await sessions.update(user, id, { enable_tools: false })
+  expect(await turn(id, true)).toEqual([false, false])
+  await sessions.update(user, id, { enable_tools: true })
+  expect(await turn(id, true)).toEqual([true, true])
+  expect(await turn(id, false)).toEqual([false, true])
+})
+
 test('a repeated start answers like the first and begins nothing new', async () => {
   const user = randomUUID()
   const { startRun, sessions } = replica.services
