@@ -14,7 +14,7 @@ import { startChatAgent } from './app.ts'
 import { Env } from './config.ts'
 import { chatDatabase } from './test-fixture.ts'
 
-test('the service starts without auth, says how it is, refuses strangers, and stops', async () => {
+test('the service starts without auth, reports its health, refuses strangers, and stops', async () => {
   await using stack = new AsyncDisposableStack()
   const { adminUrl } = stack.use(await chatDatabase())
   const { url } = stack.use(await testNats())

@@ -9,13 +9,13 @@ export const Env = z.object({
   /** Key ring that messages are sealed with: a Fernet key, or `id:key,id:key`. */
   SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z.string().min(1),
   LLM__OLLAMA_BASE_URL: z.url().default('http://127.0.0.1:11434'),
-  /** Without it: the first model that Ollama lists. */
+  /** Default: the first model that Ollama lists. */
   LLM__CHAT_MODEL: z.string().min(1).optional(),
-  /** Tokens of a conversation that the model is given, its answer included; a smaller window of the model wins. */
+  /** Most tokens of a conversation and its answer; a smaller context window of the model wins. */
   LLM__CONTEXT_TOKENS: z.coerce.number().int().min(2_048).max(1_000_000).default(16_384),
-  /** How long the model may say nothing, in ms. */
+  /** Longest silence of the model during a call, in ms. */
   LLM__STALL_MS: z.coerce.number().int().min(100).max(600_000).default(60_000),
-  /** Calls of the model per run, unless the request says otherwise. */
+  /** Calls of the model per run, unless the request sets max_iterations. */
   AGENT__MAX_ITERATIONS: z.coerce.number().int().min(1).max(50).default(10),
   /** Runs that one process works on at the same time. */
   AGENT__CONCURRENCY: z.coerce.number().int().min(1).max(2_000).default(200),

@@ -15,7 +15,7 @@ import { createServices } from './create-services.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
 
-/** What auth would say; the whole system's tests have the real one. */
+/** Grants of an auth service that the test controls; the tests of the whole system use the real one. */
 class TestGrants {
   revoked = false
   readonly made: string[] = []
@@ -37,7 +37,7 @@ class TestGrants {
 export interface Replica extends AsyncDisposable {
   readonly services: ReturnType<typeof createServices>
   readonly live: { runId: string; entry: RunEntry }[]
-  /** From here on it can write and renew nothing, as if its process had been killed. */
+  /** Closes its database, so that it can no longer write or renew leases, as if its process had been killed. */
   die(): Promise<void>
 }
 
@@ -55,7 +55,7 @@ export async function chatDatabase() {
     NATS__URL: 'nats://127.0.0.1:1',
     SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: randomBytes(32).toString('base64url'),
   }
-  /** The service without its NATS side; with `worker: false` it runs nothing. */
+  /** The service without NATS; with `worker: false` its runs stay in the queue. */
   const replica = (env: Record<string, string> = {}, { worker = true }: { worker?: boolean } = {}): Replica =>
     stack.use(startReplica({ ...base, ...env }, grants, worker))
   return { adminUrl, grants, replica, [Symbol.asyncDispose]: () => stack.disposeAsync() }
@@ -95,7 +95,7 @@ export const contextOf = (user_id: string, change: Partial<UserContext> = {}): U
 
 export const chat = (input: object): ChatInput => ChatInput.parse(input)
 
-/** Every entry of a run, as a reader pages through them. */
+/** Every entry of a run, read page by page. */
 export async function entriesOf({ services }: Replica, userId: string, runId: string): Promise<RunEntry[]> {
   const all: RunEntry[] = []
   for (;;) {
@@ -115,7 +115,7 @@ export const doneOf = async (replica: Replica, userId: string, runId: string) =>
     { what: 'the end of the run', timeoutMs: 45_000 },
   )
 
-/** What a viewer has on the screen after these entries. */
+/** The answer that a viewer shows after these entries. */
 export function textOf(entries: readonly RunEntry[]): string {
   let text = ''
   for (const { body } of entries) {
@@ -125,7 +125,7 @@ export function textOf(entries: readonly RunEntry[]): string {
   return text
 }
 
-/** Rows as an administrator sees them, whatever their space. */
+/** Queries as an administrator, who sees the rows of every space. */
 export async function asAdmin<T>(adminUrl: string, text: string): Promise<T[]> {
   const logger = silentLogger()
   await using database = openDatabase<ChatAgentTables>({

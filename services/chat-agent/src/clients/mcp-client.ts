@@ -8,8 +8,8 @@ import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../s
 const CONNECT_MS = 5_000
 const MAX_TOOLS = 128
 const MAX_TEXT = 64 * 1024
-/** Tools must answer within their call's signal; this is only the SDK's own, later limit. */
-const LATE_MS = 900_000
+/** The SDK's own limit of a call. The signal of a call ends earlier. */
+const SDK_TIMEOUT_MS = 900_000
 
 const TextPart = z.object({ type: z.literal('text'), text: z.string() })
 
@@ -38,7 +38,7 @@ class McpConnection implements ToolConnection {
   }
 
   listTools(signal: AbortSignal): Promise<ToolDescription[]> {
-    return this.#ask(signal, async (client) => {
+    return this.#request(signal, async (client) => {
       const { tools } = await client.listTools(undefined, { signal })
       return tools.slice(0, MAX_TOOLS).map(({ name, description, inputSchema, annotations }) => ({
         name,
@@ -50,8 +50,8 @@ class McpConnection implements ToolConnection {
   }
 
   call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
-    return this.#ask(signal, async (client) => {
-      const options = { signal, timeout: LATE_MS }
+    return this.#request(signal, async (client) => {
+      const options = { signal, timeout: SDK_TIMEOUT_MS }
       const answer = await client.callTool({ name, arguments: args }, undefined, options)
       const parts = Array.isArray(answer.content) ? answer.content : []
       const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
@@ -68,18 +68,18 @@ class McpConnection implements ToolConnection {
     await client?.close()
   }
 
-  async #ask<T>(signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
+  async #request<T>(signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
     signal.throwIfAborted()
-    // A fresh one each time: it lives a few minutes and ends with the user's session. Its failure is not the server's.
+    // A fresh token for each request, because it expires within minutes. Outside of the breaker: auth's failure is not the server's.
     this.#bearer = await this.#token?.()
     try {
-      const outcome = await this.#breaker.run(() => harmless(signal, async () => work(await this.#connected(signal))))
+      const outcome = await this.#breaker.run(() => settleAnswers(signal, async () => work(await this.#connected(signal))))
       if ('value' in outcome) return outcome.value
       throw outcome.error
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof AppError) throw error
-      throw await this.#explain(error)
+      throw await this.#toAppError(error)
     }
   }
 
@@ -111,7 +111,7 @@ class McpConnection implements ToolConnection {
     return fetch(url, { ...init, headers })
   }
 
-  async #explain(error: unknown): Promise<AppError> {
+  async #toAppError(error: unknown): Promise<AppError> {
     const { name } = this.#server
     const { McpError } = await import('@modelcontextprotocol/sdk/types.js')
     if (error instanceof McpError)
@@ -122,16 +122,17 @@ class McpConnection implements ToolConnection {
   }
 }
 
-/** The SDK's codes for a lost connection and for silence. Other errors are answers, and speak not against the server. */
-const AWAY: readonly unknown[] = [-32_000, -32_001]
+/** The SDK's codes for a lost connection and for a timeout. Errors with other codes are answers of a healthy server. */
+const CONNECTION_ERRORS: readonly unknown[] = [-32_000, -32_001]
 
-/** Keeps from the breaker what is no failure of the server: a refused call, and one that its run gave up. */
-async function harmless<T>(signal: AbortSignal, work: () => Promise<T>): Promise<{ value: T } | { error: unknown }> {
+/** Hides from the breaker the errors that are no failure of the server: a refused call, and a stop by the run. */
+async function settleAnswers<T>(signal: AbortSignal, work: () => Promise<T>): Promise<{ value: T } | { error: unknown }> {
   try {
     return { value: await work() }
   } catch (error) {
     const isStopped = signal.aborted && !(signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError')
-    const isAnswer = error instanceof Error && error.name === 'McpError' && 'code' in error && !AWAY.includes(error.code)
+    const isAnswer =
+      error instanceof Error && error.name === 'McpError' && 'code' in error && !CONNECTION_ERRORS.includes(error.code)
     if (isStopped || isAnswer) return { error }
     throw error
   }

@@ -9,7 +9,7 @@ import { checkedLines } from './checked-lines.ts'
 
 interface OllamaOptions {
   readonly url: string
-  /** `LLM__CHAT_MODEL`; without it the first model of the list. */
+  /** Name of the default model; without it, the first one that Ollama lists. */
   readonly model: string | undefined
   readonly contextTokens: number
   readonly stallMs: number
@@ -23,7 +23,7 @@ const WAITING_MS = 10_000
 /** Limit of one call of the model, however steadily it writes. */
 const CALL_MS = 15 * 60_000
 
-/** Ollama (https://github.com/ollama/ollama/blob/main/docs/api.md), or what speaks its protocol. */
+/** Ollama (https://github.com/ollama/ollama/blob/main/docs/api.md), or a server with the same protocol. */
 export class OllamaModel implements ModelPort {
   readonly #options: OllamaOptions
   readonly #breaker: Breaker
@@ -64,7 +64,7 @@ export class OllamaModel implements ModelPort {
     }
   }
 
-  /** Passes when Ollama answers. */
+  /** Resolves when Ollama answers. */
   async check(): Promise<void> {
     await this.#ask(AbortSignal.timeout(CHECK_MS), (client) => client.list())
   }
@@ -84,7 +84,7 @@ export class OllamaModel implements ModelPort {
       try {
         return await work(await clientFor(url, signal))
       } catch (error) {
-        // Silence of the model, or a user's stop: the breaker counts only the first.
+        // The reason is the watch's ModelError, or a stop by the user, which the breaker must not count.
         if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason
         throw explain(error, url)
       }
@@ -149,7 +149,7 @@ async function refusal(response: Response, url: string): Promise<ModelError> {
   return new ModelError(failure, message)
 }
 
-/** Ollama answers `{"error": "..."}`. */
+/** The text of Ollama's `{"error": "..."}`. */
 function errorIn(text: string): string | undefined {
   try {
     const answer: unknown = JSON.parse(text)

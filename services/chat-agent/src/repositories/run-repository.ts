@@ -65,7 +65,7 @@ export class RunRepository {
       .execute()
   }
 
-  /** The first reason stays. */
+  /** Keeps a reason that is set already. */
   async setStopReason(id: string, reason: NonNullable<RunRow['stop_reason']>): Promise<void> {
     await this.#db
       .updateTable('runs')

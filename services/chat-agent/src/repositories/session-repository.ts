@@ -92,7 +92,7 @@ export class SessionRepository {
     return { rows, total: Number(total) }
   }
 
-  /** With its messages, runs, entries and tool runs. */
+  /** The session's messages, runs, entries and tool runs are deleted with it. */
   async delete(id: string): Promise<void> {
     await this.#db.deleteFrom('sessions').where('id', '=', id).execute()
   }

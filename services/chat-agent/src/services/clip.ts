@@ -1,20 +1,20 @@
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '')
 
-/** At most `max` UTF-16 units, never half a character; a cut is shown by `…`. */
+/** At most `max` UTF-16 units, cut between characters; a cut text ends with `…`. */
 export function clipText(text: string, max: number): string {
   if (text.length <= max) return text
   const cut = text.slice(0, max - 1)
   return `${cut.isWellFormed() ? cut : cut.slice(0, -1)}…`
 }
 
-/** At most `max` bytes of JSON. */
+/** Like `clipText`, to at most `max` bytes of JSON. */
 export function clipBytes(text: string, max: number): string {
   let clipped = clipText(text, max)
   while (bytesOf(clipped) > max) clipped = clipText(clipped, Math.floor(clipped.length * 0.8))
   return clipped
 }
 
-/** Arguments for showing: as they are when they are at most `max` bytes of JSON, else their first fields, cut. */
+/** Arguments for display: unchanged up to `max` bytes of JSON, else their first fields as cut texts. */
 export function clipArgs(args: Record<string, unknown>, max: number): Record<string, unknown> {
   if (bytesOf(args) <= max) return args
   const shown: Record<string, unknown> = {}

@@ -1,7 +1,7 @@
 import type { RunEntry } from '@youworker/contracts/run-log'
 import type { UserContext } from '@youworker/messaging/requests/context'
 
-/** Shows an entry to whoever watches the run now. Never throws; what gets lost is read from the run's log. */
+/** Sends an entry to the current viewers of the run. Never throws: viewers read lost entries from the run's log. */
 export interface LivePublisher {
   publish(runId: string, entry: RunEntry): void
 }
@@ -12,7 +12,7 @@ export interface Waker {
   cancelled(): void
 }
 
-/** The right of a run to act for its user, kept by auth. */
+/** The right of a run to act for its user, stored by auth. */
 export interface Grants {
   create(runId: string, context: UserContext): Promise<string>
   /** A token of at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant has ended. */

@@ -52,7 +52,7 @@ export class AgentLoop {
     return { status: 'max_iterations' }
   }
 
-  /** The step and the calls that it wants, in one transaction: from here on another attempt can continue. */
+  /** Stores the model's step and its tool calls in one transaction. From then on another attempt can continue. */
   async #plan(state: RunState, wanted: readonly ModelToolCall[], tools: ToolBox): Promise<void> {
     const { run, space, lastStep, attempt, iterations: iteration } = state
     const { id: run_id, space_id, user_id, session_id } = run

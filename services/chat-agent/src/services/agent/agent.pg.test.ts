@@ -49,7 +49,7 @@ async function ask(replica: Replica, input: object) {
   return { user, ...started, done, entries }
 }
 
-/** What holds for the log of every run that ended. */
+/** Checks the rules that the log of every ended run obeys. */
 function expectWholeLog(entries: readonly RunEntry[], content: string): void {
   expect(entries.map(({ n }) => n)).toEqual(entries.map(({ n }) => n).toSorted((a, b) => a - b))
   const byAttempt = Map.groupBy(entries, ({ n }) => Math.floor(n / 1_000_000))
@@ -98,7 +98,7 @@ async function ownTools(...tools: TestTool[]) {
   return { env, calls: server.calls, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-test('a question about documents is answered with citations; what is no hit is dropped', async () => {
+test('a question about documents is answered with citations; a number that is no hit is dropped', async () => {
   await using tools = await ownTools(knowledgeSearch(PASSAGES))
   await using replica = withModel(tools.env)
   const rules: Rules = [{ match: { last_role: 'tool' }, reply: { text: 'You have 30 days of leave [1]. See also [2] and [7].' } }]
@@ -199,7 +199,7 @@ test('the next turn sees the conversation, without the numbers of passages', asy
   ])
 })
 
-test('a foreign server gets no token; a server that is away takes its tools away and the log says so', async () => {
+test('a foreign server gets no token; a server that is away is named in the log, and its tools are missing', async () => {
   await using foreign = await startMcpServer()
   await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url},gone=http://127.0.0.1:9/mcp` })
   await model.setScript({
@@ -245,7 +245,7 @@ test('a tool that never answers is given up after its time', async () => {
   expect(done.tool_events[1]).toMatchObject({ status: 'error', result_preview: 'sleepy did not answer in 0.3 s.' })
 })
 
-test('of each answer of a model at most 16 tool calls are made, however often it asks for more', async () => {
+test('at most 16 tool calls of each answer are made, also when the model keeps asking for more', async () => {
   await using foreign = await startMcpServer()
   await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}` })
   const calls = Array.from({ length: 20 }, (_, index) => ({ name: 'echo', arguments: { text: `call ${index + 1}` } }))
@@ -273,7 +273,7 @@ test.each([
   ['sends a malformed line', { text: 'one two three four five', malformed_after: 3 }, 'one two three'],
   ['drops the connection', { text: 'one two three four five', drop_after: 3 }, 'one two three'],
   ['stalls', { text: 'one two three four five', stall_after: 3 }, 'one two three'],
-])('a model that %s: the run goes on from what was said', async (_name, fault, kept) => {
+])('a model that %s: the next attempt continues the text that was streamed', async (_name, fault, kept) => {
   await using replica = withModel({ LLM__STALL_MS: '500' })
   await model.setScript({ rules: [{ times: 1, reply: fault }, { reply: { text: 'one two three four five' } }] })
   const { done, entries } = await ask(replica, { text_input: 'count', enable_tools: false })
@@ -283,7 +283,7 @@ test.each([
   expect(rewind).toEqual({ n: 2_000_001, body: { event: 'rewind', data: { offset: kept.length } } })
 })
 
-test('a model that always fails ends the run as an error, the partial text kept', async () => {
+test('a model that always fails ends the run as an error, and the partial text is kept', async () => {
   await using replica = withModel()
   await model.setScript({ rules: [{ reply: { text: 'one two three '.repeat(20), drop_after: 3 } }] })
   const { done, entries, user, run_id, session_id } = await ask(replica, { text_input: 'count', enable_tools: false })
@@ -322,7 +322,7 @@ test('an endless answer is cut and marked', async () => {
   expect(done.logs.at(-1)?.msg).toMatch(/longest/)
 })
 
-test('text that no store could give back the same is mended before anybody sees it', async () => {
+test('characters that cannot be stored are replaced before anybody sees them', async () => {
   await using replica = withModel()
   await model.setScript({ rules: [{ reply: { text: 'a\0 \ud83d b 🙂' } }] })
   const { user, session_id, done, entries } = await ask(replica, { text_input: 'odd', enable_tools: false })
@@ -331,7 +331,7 @@ test('text that no store could give back the same is mended before anybody sees 
   expect((await replica.services.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
 })
 
-/** A run in the middle of a slow answer. */
+/** Starts a run and waits until it is in the middle of a slow answer. */
 async function midAnswer(replica: Replica) {
   await model.setScript({ rules: [{ reply: { text: 'word '.repeat(2_000), tokens_per_second: 50 } }] })
   const user = randomUUID()
@@ -356,7 +356,7 @@ test('stop ends the model call, and the partial text is the answer', async () =>
   expect((await replica.services.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
 })
 
-test('the end of a sign-in ends its runs, those that run and those that wait', async () => {
+test('the end of a sign-in ends its runs, running and waiting ones', async () => {
   await using replica = withModel()
   const { user, run_id, session_id } = await midAnswer(replica)
   const waiting = await replica.services.startRun.start(chat({ text_input: 'more', session_id }), contextOf(user))
@@ -367,14 +367,14 @@ test('the end of a sign-in ends its runs, those that run and those that wait', a
   expect((await doneOf(replica, user, run_id)).metadata.error).toMatch(/sign-in/)
 })
 
-test('a run whose grant has ended meanwhile does not start', async () => {
+test('a run whose grant has ended does not start', async () => {
   await using replica = withModel()
   fixture.grants.revoked = true
   const { done } = await ask(replica, { text_input: 'x' })
   expect(done).toMatchObject({ content: '', metadata: { status: 'stopped', iterations: 0 } })
 })
 
-test('a replica that goes down hands its run over, which goes on in mid-sentence', async () => {
+test('a replica that shuts down hands over its run, which continues in mid-sentence', async () => {
   const first = withModel()
   const { user, run_id } = await midAnswer(first)
   await using second = withModel()
@@ -387,7 +387,7 @@ test('a replica that goes down hands its run over, which goes on in mid-sentence
   expect(entries.filter(({ body }) => body.event === 'rewind').length).toBeGreaterThan(0)
 })
 
-test('a replica that dies is replaced, and nothing of what was stored is said twice', async () => {
+test('a replica that dies is replaced, and no stored text appears twice', async () => {
   await using first = withModel()
   const { user, run_id } = await midAnswer(first)
   await first.die()
@@ -398,7 +398,7 @@ test('a replica that dies is replaced, and nothing of what was stored is said tw
   expect(done.metadata.status).toBe('success')
 }, 90_000)
 
-test('results of tools outlive their replica; a call without a result is repeated only when that does no harm', async () => {
+test('results of tools outlive their replica; a call without a result is repeated only when that is harmless', async () => {
   const counts = { safe: 0, risky: 0 }
   const hanging = Promise.withResolvers<string>()
   const tools: TestTool[] = [
@@ -443,7 +443,7 @@ test('results of tools outlive their replica; a call without a result is repeate
   hanging.resolve('late')
 }, 90_000)
 
-test('a run that every attempt lost ends with one done', async () => {
+test('a run without attempts left ends with one done', async () => {
   await using waiting = fixture.replica({ LLM__OLLAMA_BASE_URL: model.url }, { worker: false })
   const user = randomUUID()
   const { run_id } = await waiting.services.startRun.start(chat({ text_input: 'x' }), contextOf(user))

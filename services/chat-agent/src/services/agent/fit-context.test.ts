@@ -6,7 +6,7 @@ const system: ModelMessage = { role: 'system', content: 'S' }
 const user = (content: string): ModelMessage => ({ role: 'user', content })
 const assistant = (content: string): ModelMessage => ({ role: 'assistant', content })
 
-test('the oldest turns are left out first, and what is left begins with a question', () => {
+test('the oldest turns are left out first, and the rest begins with a question', () => {
   const history = [user('a'.repeat(300)), assistant('b'.repeat(300)), user('c'.repeat(30)), assistant('d'.repeat(30))]
   const contents = (budget: number) =>
     fitContext({ system, history, turn: [user('now')] }, budget).map(({ content }) => content[0])
@@ -15,7 +15,7 @@ test('the oldest turns are left out first, and what is left begins with a questi
   expect(contents(40)).toEqual(['S', 'n'])
 })
 
-test('long tool results are cut, the newest last and least, never within a character', () => {
+test('long tool results are cut between characters, the newest one last and least', () => {
   const old: ModelMessage = { role: 'tool', tool_name: 't', content: 'ä'.repeat(3_000) }
   const recent: ModelMessage = { role: 'tool', tool_name: 't', content: 'é'.repeat(3_000) }
   const fitted = fitContext({ system, history: [], turn: [user('now'), old, recent] }, 1_500)

@@ -1,11 +1,11 @@
 import type { ModelMessage } from '../models/model-port.ts'
 
 const BYTES_PER_TOKEN = 3
-/** Tokens by rule of thumb. */
+/** Estimated tokens of a text. */
 export const approximateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN)
-/** Tokens around each message. */
+/** Estimated tokens around each message. */
 const FRAME = 8
-/** Bytes that are left of an older tool result. */
+/** Bytes that an older tool result is cut to. */
 const SHORTENED = 300
 
 const costOf = (message: ModelMessage): number => {
@@ -33,7 +33,7 @@ export function fitContext({ system, history, turn }: Conversation, budget: numb
     left -= cost
     first -= 1
   }
-  // A conversation begins with a question.
+  // A conversation must begin with a question.
   while (history[first]?.role === 'assistant') first += 1
   return [system, ...history.slice(first), ...shortened.messages]
 }

@@ -7,9 +7,9 @@ import type { RunState } from '../runs/run-state.ts'
 import { fitContext } from './fit-context.ts'
 import { systemPrompt } from './system-prompt.ts'
 
-/** Part of the model's window that is kept free for its answer. */
+/** Part of the model's context window that is kept free for its answer. */
 const ANSWER_SHARE = 0.25
-/** Tool calls of one answer; further ones are dropped. */
+/** Most tool calls of one answer; further ones are dropped. */
 const MAX_CALLS = 16
 const CUT = '\n\n(The answer was cut here: it reached its longest.)'
 /** Servers that count in UTF-16 may send the rest of a character with the next token. */
@@ -32,7 +32,7 @@ interface AnswerOptions {
   readonly signal: AbortSignal
 }
 
-/** One call of the model: its text goes into the run's log as it comes, through the citation filter. */
+/** Makes one call of the model. Its text goes through the citation filter into the run's log as it arrives. */
 export async function streamAnswer(
   model: ModelPort,
   state: RunState,
@@ -65,7 +65,7 @@ export async function streamAnswer(
 
 const clean = (text: string): string => text.toWellFormed().replace(CONTROLS, '')
 
-/** False when the answer has become too long; it then ends with a mark. */
+/** False when the answer reached its limit; it then ends with a note. */
 function addText(state: RunState, text: string): boolean {
   if (text === '') return true
   const left = LIMITS.answer - CUT.length - state.log.text.length

@@ -18,7 +18,7 @@ const MAX_ERROR = 1_000
 type Result = Pick<EndedToolCall, 'status' | 'result' | 'error'>
 type TimedResult = Result & { readonly latency_ms: number }
 
-/** Makes the tool calls of a run. Each is stored as called before it is made, and its result after. */
+/** Makes the tool calls of a run. A call is marked as called before it is made, and its result is stored after. */
 export class ToolCaller {
   readonly #uow: ChatAgentUnitOfWork
 

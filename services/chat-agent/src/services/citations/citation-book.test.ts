@@ -19,7 +19,7 @@ test('numbers hits across searches; a chunk keeps its number', () => {
   expect([0, 1, 3, 4].map(book.isHit)).toEqual([false, true, true, false])
 })
 
-test('cites exactly what the text cites, in the order of the numbers', () => {
+test('lists exactly the hits that the text cites, in the order of their numbers', () => {
   const book = new CitationBook()
   book.add([hit('a', 3), hit('b'), hit('c')])
   const cited = book.citedIn('first [3], then [1], [1] again, never [9]')

@@ -4,7 +4,7 @@ import { clipText } from '../clip.ts'
 
 const SNIPPET = 300
 
-/** One result of `knowledge_search`, as its structuredContent says. */
+/** One result in the structuredContent of `knowledge_search`. */
 export const SearchHit = z.object({
   document_id: z.uuid(),
   chunk_id: z.string().max(128),
@@ -25,7 +25,7 @@ export class CitationBook {
 
   readonly isHit = (index: number): boolean => index >= 1 && index <= this.#hits.length
 
-  /** The passages as the model reads them. */
+  /** Returns the numbered passages for the model to read. */
   add(hits: readonly SearchHit[]): string {
     return hits.map((hit) => this.#passage(hit)).join('\n\n')
   }

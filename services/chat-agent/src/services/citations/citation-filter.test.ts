@@ -8,7 +8,7 @@ const stream = (...chunks: string[]) => {
 }
 const whole = (text: string) => new CitationFilter(hits).whole(text)
 
-test('keeps hits and drops what is none', () => {
+test('keeps the numbers of hits and drops all others', () => {
   expect(whole('30 days [1], or more [3][2].')).toBe('30 days [1], or more [2].')
   expect(whole('[0][01][1]')).toBe('[1]')
 })
@@ -25,7 +25,7 @@ test('leaves links and words in brackets alone', () => {
   expect(whole('see [the page](http://x) and [ ] too')).toBe('see [the page](http://x) and [ ] too')
 })
 
-test('leaves code alone, also when it goes on behind text that was shown before', () => {
+test('leaves code alone, also when it began in text that was shown before', () => {
   expect(whole('```js\na[7] = 1\n```\nthen [7]')).toBe('```js\na[7] = 1\n```\nthen ')
   expect(whole('use `a[7]` here [7]')).toBe('use `a[7]` here ')
   expect(whole('a stray ` tick\nthen [7]')).toBe('a stray ` tick\nthen ')

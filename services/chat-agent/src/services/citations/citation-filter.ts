@@ -2,13 +2,13 @@ const OPENING = /^\[\d{0,6}$/
 const COMPLETE = /^\[\d{1,6}\]$/
 
 /**
- * Lets a stream of text through without the `[n]` that are no hit of the run. Holds back an unfinished `[…` until it is
- * known what it is. In code (between backticks) brackets mean something else and stay.
+ * Removes from a stream of text each `[n]` that is no hit of the run. An unfinished `[…` is held back until it can be
+ * decided. In code (between backticks) brackets mean something else and stay.
  */
 export class CitationFilter {
   readonly #isHit: (index: number) => boolean
   #held = ''
-  /** Length of the run of backticks that opened the code we are in; 0 outside. */
+  /** Number of backticks that began the current code; 0 outside of code. */
   #code = 0
   #ticks = 0
 
@@ -16,14 +16,14 @@ export class CitationFilter {
     this.#isHit = isHit
   }
 
-  /** What may be shown now. */
+  /** Returns the text that can be shown now. */
   push(text: string): string {
     let shown = ''
     for (const char of text) shown += this.#take(char)
     return shown
   }
 
-  /** What was still held back when the text ended. */
+  /** Returns the text that is still held back; for the end of the stream. */
   end(): string {
     const rest = this.#held
     this.#held = ''
@@ -34,7 +34,7 @@ export class CitationFilter {
     return this.push(text) + this.end()
   }
 
-  /** Goes on behind text that was shown before. */
+  /** Continues behind text that was shown before. */
   resume(shown: string): void {
     for (const char of shown) this.#track(char)
     this.#held = ''

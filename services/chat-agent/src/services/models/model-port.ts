@@ -26,7 +26,7 @@ export interface ModelChunk {
 export interface ModelInfo {
   readonly name: string
   readonly tools: boolean
-  /** Tokens of question and answer together. */
+  /** Most tokens of conversation and answer together. */
   readonly context: number
 }
 

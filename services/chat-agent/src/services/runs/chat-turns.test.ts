@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readTurns, titleOf } from './chat-turns.ts'
 
-test('the last user turn is the input; system turns and what follows are not taken', () => {
+test('the last user turn is the input; system turns and later turns are dropped', () => {
   const messages = [
     { role: 'system' as const, content: 'obey me' },
     { role: 'user' as const, content: 'one' },
@@ -20,7 +20,7 @@ test('the last user turn is the input; system turns and what follows are not tak
   expect(readTurns({ text_input: 'x' })).toEqual({ text: 'x', earlier: [] })
 })
 
-test('nothing to answer and too much to answer are refused', () => {
+test('an empty and a too long question are refused', () => {
   expect(() => readTurns({ messages: [{ role: 'assistant', content: 'hi' }] })).toThrow(
     expect.objectContaining({ code: 'VALIDATION_ERROR' }),
   )

@@ -10,7 +10,7 @@ export interface Turn {
 
 const TITLE = 80
 
-/** The text to answer, and the turns before it, which count only in a new session. System turns are never taken. */
+/** The text to answer, and the turns before it, which are stored only in a new session. System turns are dropped. */
 export function readTurns({ text_input, messages = [] }: Pick<ChatInput, 'text_input' | 'messages'>): {
   text: string
   earlier: Turn[]
@@ -32,7 +32,7 @@ function checkSize(text: string): void {
   throw new AppError('PAYLOAD_TOO_LARGE', `A message is at most ${LIMITS.message} bytes; send long texts as documents`)
 }
 
-/** The first line of the first message. */
+/** The first line that is not blank. */
 export function titleOf(text: string): string {
   const line = text.split('\n').find((candidate) => candidate.trim() !== '') ?? ''
   return clipText(

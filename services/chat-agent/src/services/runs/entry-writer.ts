@@ -6,12 +6,12 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 
 const EVERY_MS = 20
 const BATCH = 2_000
-/** With these a Postgres that is away for about 8 s costs nothing. */
+/** Bridges about 8 s without Postgres. */
 const RETRY = { attempts: 8, baseMs: 100, maxMs: 2_000 } as const
 
 /**
- * The one writer of run entries in a process: everything pending goes in one statement, at most every 20 ms. What could not
- * be written is given up together with the attempt that it belongs to: the next attempt goes on from what is stored.
+ * The one writer of run entries in a process. It writes all pending entries in one statement, at most every 20 ms. Entries
+ * that cannot be written are lost together with their attempt; the next attempt continues behind the stored ones.
  */
 export class EntryWriter implements AsyncDisposable {
   readonly #uow: ChatAgentUnitOfWork
@@ -26,21 +26,21 @@ export class EntryWriter implements AsyncDisposable {
     this.#logger = logger
   }
 
-  /** Throws once entries of the same attempt were lost: a log has no gaps. */
+  /** Throws once entries of the same attempt were lost, because a log must have no gaps. */
   append(entry: EntryRow): void {
     this.#refuseLost(entry)
     this.#pending.push(entry)
     this.#timer ??= setTimeout(() => this.#write(), EVERY_MS)
   }
 
-  /** Resolves when everything of the attempt that was appended so far is stored; rejects when some of it was lost. */
+  /** Resolves when all entries of the attempt appended so far are stored. Rejects when some of them were lost. */
   async flush(attempt: Pick<EntryRow, 'run_id' | 'attempt'>): Promise<void> {
     if (this.#pending.length > 0) this.#write()
     await this.#writing
     this.#refuseLost(attempt)
   }
 
-  /** The attempt is over. */
+  /** Frees what is kept of an attempt that is over. */
   forget(attempt: Pick<EntryRow, 'run_id' | 'attempt'>): void {
     this.#lost.delete(keyOf(attempt))
   }

@@ -22,7 +22,7 @@ interface RunRows {
   readonly messages: readonly MessageRow[]
 }
 
-/** All that is stored of a run, unsealed: what an attempt continues from. */
+/** Everything that is stored of a run, unsealed. An attempt continues from it. */
 export type LoadedRun = ReturnType<typeof unsealRun>
 
 /** Throws LeaseLost when the run was deleted. */
@@ -62,7 +62,7 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, toolRuns, messa
   const turns = messages.toReversed().map((row) => ({ row, content: space.openText(row.content, sealContext.message(row.id)) }))
   const question = turns.findLast(({ row }) => row.run_id === run.id && row.role === 'user')?.content ?? ''
   const earlier = turns.slice(0, -1)
-  // Numbers of passages mean something only within their own run.
+  // The number of a passage has a meaning only within its own run.
   const unnumbered = (text: string) => new CitationFilter(() => false).whole(text)
   const history = earlier.map(({ row, content }): ModelMessage => ({
     role: row.role,

@@ -26,7 +26,7 @@ const hit = {
   text: 'passage',
 }
 
-test('an unfinished turn is restored: texts, results, passage numbers, pending calls, the begun answer', () => {
+test('an unfinished turn is restored: texts, results, passage numbers, pending calls, the unfinished answer', () => {
   const book = new CitationBook()
   const restored = restoreTurn(
     {

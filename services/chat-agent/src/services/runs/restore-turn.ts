@@ -13,8 +13,8 @@ interface StoredWork {
 }
 
 /**
- * The messages from the question on, as the model was given and gave them. `answered` is where the text of whole answers
- * ends: the rest is an answer that was begun. `pendingCalls` have no result. Hits get the numbers that they had.
+ * The conversation from the question on, as the model had it. `answered` is the offset where the text of whole answers
+ * ends; any text behind it is an unfinished answer. `pendingCalls` have no result yet. Hits keep their numbers.
  */
 export function restoreTurn({ question, text, steps, calls }: StoredWork, book: CitationBook) {
   const messages: ModelMessage[] = [{ role: 'user', content: question }]

@@ -25,7 +25,7 @@ const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
 /** Bytes of JSON: `done` must fit into one reply together with 96 Ki units of text. */
 const DONE_BYTES = { tool_events: 96 * 1024, logs: 16 * 1024, citations: 64 * 1024 }
 
-/** Writes the end of a run: exactly one `done`, the answer as a message, the job's state and the events, in one transaction. */
+/** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
 export class RunFinisher {
   readonly #uow: ChatAgentUnitOfWork
 
@@ -33,7 +33,7 @@ export class RunFinisher {
     this.#uow = uow
   }
 
-  /** By the owner of the attempt. */
+  /** For the worker that owns the run. */
   finish(state: RunState, outcome: Outcome): Promise<void> {
     return this.#end(state, outcome, async ({ jobs }) => {
       await jobs.fence(state.run.id, state.attempt)

@@ -15,11 +15,11 @@ interface RunLogOptions {
   readonly run: RunRow
   readonly space: SpaceSealer
   readonly attempt: number
-  /** Of the entries that are stored; the log adds its own. */
+  /** Of the stored entries; the log adds its own. */
   readonly transcript: Transcript
 }
 
-/** The log of a run, as one attempt continues it. */
+/** The log of a run, continued by one attempt. */
 export class RunLog {
   readonly #run: RunRow
   readonly #space: SpaceSealer
@@ -48,7 +48,7 @@ export class RunLog {
     return this.#transcript.logs
   }
 
-  /** Published at once, stored within milliseconds. Throws once entries of this attempt could not be stored. */
+  /** Publishes the entry at once and stores it within milliseconds. Throws when earlier entries could not be stored. */
   emit(body: RunEntryBody): void {
     const { entry, row } = this.#seal(body, this.#transcript.lastIndex(this.#attempt) + 1)
     this.#outputs.writer.append(row)
@@ -60,7 +60,7 @@ export class RunLog {
     this.emit({ event: 'log', data: { level, msg } })
   }
 
-  /** The last entries, for the transaction that ends the run. The first entry of a later attempt must be a rewind. */
+  /** The last entries, for the transaction that ends the run. The first entry of a second attempt must be a rewind. */
   sealEnd(done: Done): { entry: RunEntry; row: EntryRow }[] {
     const last = this.#transcript.lastIndex(this.#attempt)
     const rewind: RunEntryBody[] =

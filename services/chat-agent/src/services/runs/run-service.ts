@@ -28,7 +28,7 @@ interface RunParts {
 
 type StopReason = NonNullable<RunRow['stop_reason']>
 
-/** Rows read at once for a page; most entries are a token. */
+/** Rows read for a page; most entries are one token. */
 const PAGE_ROWS = 1_500
 
 const notFound = (code: ErrorCode = 'RUN_NOT_FOUND') =>
@@ -137,7 +137,7 @@ export class RunService {
         cancelled ? { status: 'stopped' } : { status: 'error', error: job?.error ?? 'The run failed.' },
       )
     } catch (error) {
-      // Its session was deleted meanwhile.
+      // The session was deleted in between.
       if (!(error instanceof LeaseLost)) throw error
     }
   }

@@ -10,7 +10,7 @@ import { sinceMs } from './since-ms.ts'
 
 type Usage = Pick<RunRow, 'tokens_in' | 'tokens_out' | 'ttft_ms'>
 
-/** The live state of one attempt at a run: what was loaded, and what has happened since. */
+/** The live state of one attempt at a run. Its methods record what happened; only they change it. */
 export class RunState {
   readonly run: RunRow
   readonly attempt: number
@@ -48,17 +48,17 @@ export class RunState {
     this.#answer = { start: loaded.answered, end: loaded.answered }
   }
 
-  /** Empty until a model was chosen. */
+  /** Name of the model; empty until one was chosen. */
   get model(): string {
     return this.#model
   }
 
-  /** Calls of the model that ended. */
+  /** Calls of the model that ended, over all attempts. */
   get iterations(): number {
     return this.#iterations
   }
 
-  /** Tool calls that the model asked for and that were accepted. */
+  /** Tool calls planned so far, over all attempts. */
   get toolCalls(): number {
     return this.#toolCalls
   }
@@ -67,12 +67,12 @@ export class RunState {
     return this.#usage
   }
 
-  /** The newest call of the model that ended. */
+  /** The newest call of the model that this attempt ended. */
   get lastStep(): ModelStepRow | undefined {
     return this.#lastStep
   }
 
-  /** From the user's question on. Ends with the text of an answer that the model began and has to continue. */
+  /** The conversation from the user's question on. It ends with the unfinished answer that the model must continue, if any. */
   get messages(): readonly ModelMessage[] {
     const partial = this.log.text.slice(this.#answer.end)
     return partial === '' ? this.#messages : [...this.#messages, { role: 'assistant', content: partial }]
@@ -83,7 +83,7 @@ export class RunState {
     return this.#pendingCalls
   }
 
-  /** Calls whose result an earlier attempt stored, and whose end it did not log. */
+  /** Tool calls whose result an earlier attempt stored without logging their end. */
   get unloggedEnds(): EndedToolCall[] {
     const logged = new Set(this.log.toolEvents.flatMap(({ status, run_id }) => (status === 'start' ? [] : [run_id])))
     return this.#loadedCalls.flatMap((call) => {

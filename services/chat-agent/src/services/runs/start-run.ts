@@ -12,7 +12,7 @@ import type { Grants, LivePublisher, Waker } from '../ports.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { entryNumber } from './transcript.ts'
 
-/** The kind of job that a run is. */
+/** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
 
 type Started = HandlerOutput<typeof chatAgent.startRun>
@@ -147,7 +147,7 @@ async function addMessages(
   return turn
 }
 
-/** These let a stream show the run's place in the queue before a worker has claimed it. */
+/** These let a stream show the run's position in the queue before a worker has claimed it. */
 async function addFirstEntries(
   { entries }: ChatAgentRepositories,
   { run_id, space, context }: Draft,

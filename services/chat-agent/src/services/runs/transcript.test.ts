@@ -6,7 +6,7 @@ const token = (text: string): RunEntryBody => ({ event: 'token', data: { text } 
 const log = (attempt: number, ...bodies: RunEntryBody[]): RunEntry[] =>
   bodies.map((body, index) => ({ n: entryNumber(attempt, index + 1), body }))
 
-test('numbers are dense within an attempt and never shared by two', () => {
+test('numbers are dense within an attempt, and no two attempts share one', () => {
   expect(entryNumber(0, 1)).toBe(1)
   expect(entryNumber(2, 7)).toBe(2_000_007)
   expect(attemptOf(2_000_007)).toBe(2)

@@ -3,7 +3,7 @@ import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@
 export const entryNumber = (attempt: number, index: number): number => attempt * ENTRIES_PER_ATTEMPT + index
 export const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)
 
-/** The sum of a run's entries, whichever attempt wrote them. Entries must be added in the order of their numbers. */
+/** What a run's entries amount to, over all attempts. Entries must be added in the order of their numbers. */
 export class Transcript {
   #text = ''
   readonly #toolEvents: ToolEvent[] = []

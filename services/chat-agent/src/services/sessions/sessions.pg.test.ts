@@ -58,7 +58,7 @@ test('a run is stored with its message, title, first entries, job and events, se
   ])
   expect(replica.live.filter(({ runId }) => runId === run_id)).toHaveLength(2)
 
-  // A turn in a session that exists takes only the new message, and waits for the one before.
+  // A turn in an existing session stores only the new message, and waits for the turn before it.
   const next = await startRun.start(chat({ messages, session_id }), contextOf(user))
   expect((await sessions.messages(user, session_id, undefined)).messages).toHaveLength(4)
   expect((await entriesOf(replica, user, next.run_id))[1]?.body).toEqual({
@@ -96,10 +96,10 @@ test('a run is stored with its message, title, first entries, job and events, se
   ])
 })
 
-test('tools that a session pins off stay off; pinned on, a turn may still go without them', async () => {
+test('a turn cannot switch on tools that a PATCH switched off; tools that it switched on are optional for a turn', async () => {
   const user = randomUUID()
   const { startRun, sessions, uow } = replica.services
-  /** Starts a turn; resolves to whether its run has tools, and what the session says afterwards. */
+  /** Starts a turn. Resolves to `enable_tools` of its run, and of the session after it. */
   const turn = async (session_id: string, enable_tools: boolean) => {
     const { run_id } = await startRun.start(chat({ text_input: 'x', session_id, enable_tools }), contextOf(user))
     const run = await uow.in([user]).read(({ runs }) => runs.find(run_id))
@@ -116,7 +116,7 @@ test('tools that a session pins off stay off; pinned on, a turn may still go wit
   expect(await turn(id, false)).toEqual([false, true])
 })
 
-test('a repeated start answers like the first and begins nothing new', async () => {
+test('a repeated start returns the first result and starts nothing', async () => {
   const user = randomUUID()
   const { startRun, sessions } = replica.services
   const context = contextOf(user, { idempotencyKey: 'k1' })
@@ -130,7 +130,7 @@ test('a repeated start answers like the first and begins nothing new', async () 
   await expect(startRun.start(chat({ text_input: 'y' }), context)).rejects.toEqual(code('IDEMPOTENCY_MISMATCH'))
 })
 
-test('a run that waits is cancelled at once, with one done', async () => {
+test('a waiting run is cancelled at once, with one done', async () => {
   const user = randomUUID()
   const { startRun, runs, sessions } = replica.services
   const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
@@ -148,7 +148,7 @@ test('a run that waits is cancelled at once, with one done', async () => {
   })
 })
 
-test('a run whose process died between the job and its end gets its done', async () => {
+test('a run whose process died after its job had ended gets its done', async () => {
   const user = randomUUID()
   const { startRun, runs } = replica.services
   const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
@@ -164,7 +164,7 @@ test('a run whose process died between the job and its end gets its done', async
   expect(await runs.get(user, run_id)).toMatchObject({ status: 'failed', error: 'gone' })
 })
 
-test('deleting a session leaves no row of it', async () => {
+test('deleting a session deletes all of its rows', async () => {
   const user = randomUUID()
   const { startRun, sessions, runs } = replica.services
   const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
@@ -179,7 +179,7 @@ test('deleting a session leaves no row of it', async () => {
   }
 })
 
-test('pages of messages follow each other and stay within their size', async () => {
+test('pages of messages are complete, in order and within their size', async () => {
   const user = randomUUID()
   const { startRun, sessions } = replica.services
   const long = '日'.repeat(20_000)
@@ -195,7 +195,7 @@ test('pages of messages follow each other and stay within their size', async () 
   expect(seen).toEqual(messages.slice(0, 7).map(({ content }) => content))
 })
 
-test('entries of a former owner are not written', async () => {
+test('entries of a former owner are not stored', async () => {
   const user = randomUUID()
   const { startRun, uow, runs } = replica.services
   const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
@@ -217,7 +217,7 @@ test('entries of a former owner are not written', async () => {
   expect(await numbers()).toEqual([1_000_001, 2_000_001])
   expect((await runs.get(user, run_id)).attempt).toBe(2)
 
-  // A former owner's entries that are on their way when the new owner comes: it waits for them.
+  // A new owner waits for entries that the former owner is writing at that moment.
   const started = Promise.withResolvers<void>()
   const slow = uow.in([user]).write(async ({ entries }) => {
     await entries.addFenced([row(2, 2)])

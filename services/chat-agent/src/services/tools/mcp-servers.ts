@@ -30,7 +30,7 @@ function problemOf(name: string, url: string): string | undefined {
   return undefined
 }
 
-/** Where our own servers are: `<TOOLS__URL>/<server>/mcp`. */
+/** Our own servers, at `<TOOLS__URL>/<server>/mcp`. */
 export const ownServers = (toolsUrl: string | undefined): McpServer[] =>
   toolsUrl === undefined
     ? []

@@ -7,11 +7,11 @@ import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from './to
 
 export interface OfferedTool extends ToolDescription {
   readonly server: string
-  /** Of one of our servers: its search results become citations. */
+  /** From one of our servers: its search results become citations. */
   readonly own: boolean
 }
 
-interface Offers {
+interface ToolBoxOptions {
   readonly servers: readonly McpServer[]
   readonly port: ToolPort
   readonly discovery: ToolDiscovery
@@ -20,9 +20,9 @@ interface Offers {
   readonly timeoutMs: number
 }
 
-/** The tools of one run. A server that is away just takes its tools away. */
+/** The tools of one run. Without a server that is away, its tools are missing and the rest works. */
 export class ToolBox implements AsyncDisposable {
-  /** What is missing, for the run's log. */
+  /** A sentence for each server that is away. */
   readonly problems: readonly string[]
   readonly #offers: ReadonlyMap<string, OfferedTool>
   readonly #connections: ReadonlyMap<string, ToolConnection>
@@ -42,7 +42,7 @@ export class ToolBox implements AsyncDisposable {
     this.problems = problems
   }
 
-  static async connect({ servers, port, discovery, token, disable_web, timeoutMs }: Offers): Promise<ToolBox> {
+  static async connect({ servers, port, discovery, token, disable_web, timeoutMs }: ToolBoxOptions): Promise<ToolBox> {
     const connections = new Map(servers.map((server) => [server.name, port.connect(server, server.own ? token : undefined)]))
     const problems: string[] = []
     const found = await Promise.all(
@@ -74,7 +74,7 @@ export class ToolBox implements AsyncDisposable {
     return this.#offers.get(name)
   }
 
-  /** Rejects with the signal's reason, or with an error that is for the model and people to read. */
+  /** Rejects with the signal's reason, or with an error whose message the model and people can read. */
   async call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
     const tool = this.#offers.get(name)
     const connection = tool && this.#connections.get(tool.server)

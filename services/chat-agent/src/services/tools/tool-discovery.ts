@@ -11,7 +11,7 @@ const DISCOVERY_MS = 5_000
 export class ToolDiscovery {
   readonly #known = new LRUCache<string, Promise<ToolDescription[]>>({ max: MAX_SERVERS, ttl: FRESH_MS })
 
-  /** Rejects when the server is away, or was so in the last seconds. */
+  /** Rejects when the server is away, or was away in the last seconds. */
   async tools(server: string, connection: ToolConnection): Promise<ToolDescription[]> {
     const known = this.#known.get(server)
     if (known) return known

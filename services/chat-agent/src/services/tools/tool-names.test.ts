@@ -3,7 +3,7 @@ import { isWebTool, nameTools } from './tool-names.ts'
 
 const tool = (server: string, name: string) => ({ server, name })
 
-test('a clash is resolved by the name of the server; the earlier server keeps the plain name', () => {
+test('of two tools with one name, that of the later server gets its server as prefix', () => {
   const named = nameTools([tool('semantic', 'search'), tool('x', 'search'), tool('x', 'other'), tool('x', 'other')])
   expect([...named].map(([name, { server }]) => [name, server])).toEqual([
     ['search', 'semantic'],
@@ -13,7 +13,7 @@ test('a clash is resolved by the name of the server; the earlier server keeps th
   ])
 })
 
-test('disable_web takes away what begins with web', () => {
+test('a web tool has a name or a server that begins with web', () => {
   expect(isWebTool(tool('x', 'web_fetch'))).toBe(true)
   expect(isWebTool(tool('web', 'fetch'))).toBe(true)
   expect(isWebTool(tool('x', 'cobweb'))).toBe(false)

@@ -1,4 +1,4 @@
-/** Names for the model: the server's own name for a tool; one that is taken becomes `<server>_<tool>`. Earlier servers win. */
+/** Tools by their name for the model: the server's own, or `<server>_<tool>` when an earlier server has that name. */
 export function nameTools<T extends { readonly server: string; readonly name: string }>(tools: readonly T[]): Map<string, T> {
   const named = new Map<string, T>()
   for (const tool of tools) {
@@ -8,6 +8,6 @@ export function nameTools<T extends { readonly server: string; readonly name: st
   return named
 }
 
-/** What `disable_web` takes away. */
+/** Tools that `disable_web` removes. */
 export const isWebTool = ({ server, name }: { readonly server: string; readonly name: string }): boolean =>
   /^web/i.test(name) || /^web/i.test(server)

@@ -6,7 +6,7 @@ export interface ToolDescription {
   readonly description: string
   /** JSON Schema of the arguments. */
   readonly parameters: Record<string, unknown>
-  /** The server says that a repeated call does no harm (`idempotentHint` or `readOnlyHint`). */
+  /** The server declares that a repeated call is harmless (`idempotentHint` or `readOnlyHint`). */
   readonly idempotent: boolean
 }
 
@@ -16,7 +16,7 @@ export interface ToolResult {
   readonly structured?: unknown
 }
 
-/** One run's way to one server; connects at first use. Failures are `EXTERNAL_SERVICE_ERROR` and name the server. */
+/** A run's connection to one server, made at first use. Failures are `EXTERNAL_SERVICE_ERROR` and name the server. */
 export interface ToolConnection extends AsyncDisposable {
   listTools(signal: AbortSignal): Promise<ToolDescription[]>
   call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult>

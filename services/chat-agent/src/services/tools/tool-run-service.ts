@@ -6,7 +6,7 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { clipArgs, clipBytes } from '../clip.ts'
 import { sealContext } from '../sealed-fields.ts'
 
-/** Bytes per field, so that the longest list fits into one reply. */
+/** Bytes per field: the longest page of tool runs must fit into one reply. */
 const SHOWN = { args: 1_024, text: 512 }
 
 export class ToolRunService {
