@@ -5,6 +5,8 @@ import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tabl
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
 import { startWorker, type Worker } from '@youworker/database/jobs/worker'
+import type { UserContext } from '@youworker/messaging/requests/context'
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { readEnv } from '@youworker/runtime/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
@@ -12,8 +14,6 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { Env } from './config.ts'
 import { createServices } from './create-services.ts'
-import type { UserContext } from '@youworker/messaging/requests/context'
-import { testUserContext } from '@youworker/messaging/requests/test-context'
 
 /** Grants of an auth service that the test controls; the tests of the whole system use the real one. */
 class TestGrants {

@@ -443,6 +443,41 @@ test('results of tools outlive their replica; a call without a result is repeate
   hanging.resolve('late')
 }, 90_000)
 
+test('an attempt logs the end of a call whose result an earlier attempt stored without logging it', async () => {
+  const hanging = Promise.withResolvers<string>()
+  let waits = 0
+  const wait: TestTool = {
+    name: 'wait',
+    annotations: { idempotentHint: true },
+    run: async () => ((waits += 1), waits === 1 ? hanging.promise : 'waited'),
+  }
+  await using own = await ownTools(knowledgeSearch(PASSAGES), wait)
+  const calls = [{ name: 'knowledge_search', arguments: { query: 'x' } }, { name: 'wait' }]
+  await model.setScript({
+    rules: [{ match: { last_role: 'user' }, reply: { tool_calls: calls } }, { reply: { text: 'Leave is 30 days [1].' } }],
+  })
+  const first = withModel(own.env)
+  const user = randomUUID()
+  const { run_id } = await first.services.startRun.start(chat({ text_input: 'go' }), contextOf(user))
+  await waitFor(() => waits === 1, { what: 'the call of wait' })
+  await first[Symbol.asyncDispose]()
+  await using reader = fixture.replica({}, { worker: false })
+  const end = (await entriesOf(reader, user, run_id)).find(({ body }) => body.event === 'tool' && body.data.status === 'end')
+  await asAdmin(fixture.adminUrl, `delete from chat_agent.run_entries where run_id = '${run_id}' and n >= ${end?.n}`)
+
+  await using second = withModel(own.env)
+  const done = await doneOf(second, user, run_id)
+  expectWholeLog(await entriesOf(second, user, run_id), 'Leave is 30 days [1].')
+  expect(done.tool_events.map(({ tool, status }) => [tool, status])).toEqual([
+    ['knowledge_search', 'start'],
+    ['knowledge_search', 'end'],
+    ['wait', 'start'],
+    ['wait', 'end'],
+  ])
+  expect(own.calls.filter(({ tool }) => tool === 'knowledge_search')).toHaveLength(1)
+  hanging.resolve('late')
+}, 90_000)
+
 test('a run without attempts left ends with one done', async () => {
   await using waiting = fixture.replica({ LLM__OLLAMA_BASE_URL: model.url }, { worker: false })
   const user = randomUUID()
