@@ -5,8 +5,6 @@ import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tabl
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
 import { startWorker, type Worker } from '@youworker/database/jobs/worker'
-import type { UserContext } from '@youworker/messaging/requests/context'
-import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { readEnv } from '@youworker/runtime/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
@@ -90,8 +88,6 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
 }
 
 type WorkerOptions = Parameters<typeof startWorker>[0]
-
-export const contextOf = (user_id: string, change: Partial<UserContext> = {}): UserContext => testUserContext(user_id, change)
 
 export const chat = (input: object): ChatInput => ChatInput.parse(input)
 

@@ -1,6 +1,7 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError } from '@youworker/contracts/errors'
 import { createBreaker, type Breaker } from '@youworker/runtime/breaker'
+import { cutText } from '@youworker/runtime/text'
 import { z } from 'zod'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
 import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../services/tools/tool-port.ts'
@@ -42,7 +43,7 @@ class McpConnection implements ToolConnection {
       const { tools } = await client.listTools(undefined, { signal })
       return tools.slice(0, MAX_TOOLS).map(({ name, description, inputSchema, annotations }) => ({
         name,
-        description: (description ?? '').slice(0, 4_096),
+        description: cutText(description ?? '', 4_096),
         parameters: inputSchema,
         idempotent: annotations?.idempotentHint === true || annotations?.readOnlyHint === true,
       }))
@@ -56,7 +57,7 @@ class McpConnection implements ToolConnection {
       const parts = Array.isArray(answer.content) ? answer.content : []
       const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
       return {
-        text: texts.join('\n').slice(0, MAX_TEXT),
+        text: cutText(texts.join('\n'), MAX_TEXT),
         is_error: answer.isError === true,
         structured: answer.structuredContent,
       }

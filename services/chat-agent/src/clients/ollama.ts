@@ -2,6 +2,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/breaker'
 import { newId } from '@youworker/runtime/id'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
+import { cutText } from '@youworker/runtime/text'
 import { LRUCache } from 'lru-cache'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
@@ -140,7 +141,7 @@ const isTimeout = (reason: unknown): boolean => reason instanceof DOMException &
 /** Read here because the library prints to the console when such an answer is no JSON. */
 async function refusal(response: Response, url: string): Promise<ModelError> {
   const text = await response.text().catch(() => '')
-  const detail = (errorIn(text) ?? text).slice(0, 300)
+  const detail = cutText(errorIn(text) ?? text, 300)
   const failure = modelFailure(response.status)
   const message =
     failure === 'unknown_model'

@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest'
-import { clipArgs, clipBytes, clipText, withinBytes } from './clip.ts'
+import { clipArgs, clipBytes, withinBytes } from './clip.ts'
 
 const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
 
-test('texts are cut between characters', () => {
-  expect(clipText('abc', 3)).toBe('abc')
-  expect(clipText('abcd', 3)).toBe('ab…')
-  expect(clipText('a😀😀', 3)).toBe('a…')
+test('a text is cut to bytes of JSON', () => {
   expect(bytes(clipBytes('\u0001日'.repeat(500), 600))).toBeLessThanOrEqual(600)
 })
 

@@ -1,16 +1,13 @@
+import { cutText } from '@youworker/runtime/text'
+
+/** Ends a cut text. */
+const MARK = '…'
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '')
 
-/** At most `max` UTF-16 units, cut between characters; a cut text ends with `…`. */
-export function clipText(text: string, max: number): string {
-  if (text.length <= max) return text
-  const cut = text.slice(0, max - 1)
-  return `${cut.isWellFormed() ? cut : cut.slice(0, -1)}…`
-}
-
-/** Like `clipText`, to at most `max` bytes of JSON. */
+/** Cut to at most `max` bytes of JSON. */
 export function clipBytes(text: string, max: number): string {
-  let clipped = clipText(text, max)
-  while (bytesOf(clipped) > max) clipped = clipText(clipped, Math.floor(clipped.length * 0.8))
+  let clipped = cutText(text, max, MARK)
+  while (bytesOf(clipped) > max) clipped = cutText(clipped, Math.floor(clipped.length * 0.8), MARK)
   return clipped
 }
 
@@ -20,7 +17,7 @@ export function clipArgs(args: Record<string, unknown>, max: number): Record<str
   const shown: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(args)) {
     const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
-    const next = { ...shown, [clipText(name, 64)]: clipBytes(text, Math.floor(max / 4)) }
+    const next = { ...shown, [cutText(name, 64, MARK)]: clipBytes(text, Math.floor(max / 4)) }
     if (bytesOf(next) > max) break
     Object.assign(shown, next)
   }

@@ -64,10 +64,3 @@ test('a long text is cut up piece by piece, not at once and not over and over', 
   expect(chunks.next().value?.start).toBe(0)
   expect([...chunks].at(-1)?.end).toBe(12_000_000)
 })
-
-test('tokens are counted like a tokenizer would, roughly', () => {
-  expect(countTokens('')).toBe(0)
-  expect(countTokens('You have 25 days of leave.')).toBe(7)
-  expect(countTokens('日本語')).toBe(3)
-  expect(countTokens('internationalisation')).toBe(4)
-})

@@ -1,4 +1,5 @@
 import { newId } from '@youworker/runtime/id'
+import { cleanText } from '@youworker/runtime/text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { ModelInfo, ModelPort, ModelToolCall } from '../models/model-port.ts'
 import type { Outcome } from '../runs/run-finisher.ts'
@@ -83,8 +84,4 @@ function plannedCall({ name, arguments: args }: ModelToolCall, iteration: number
 }
 
 /** The name of a tool as its text column can hold it. */
-const storable = (name: string): string =>
-  name
-    .replace(/\p{Cc}/gu, '')
-    .toWellFormed()
-    .slice(0, MAX_NAME) || 'unnamed'
+const storable = (name: string): string => cleanText(name, { lines: 'join', max: MAX_NAME }) || 'unnamed'

@@ -1,3 +1,4 @@
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -8,7 +9,7 @@ import { type ModelScript, startOfflineModel, type TestModel } from '@youworker/
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { asAdmin, chat, chatDatabase, contextOf, doneOf, entriesOf, type Replica, textOf } from '../../test-fixture.ts'
+import { asAdmin, chat, chatDatabase, doneOf, entriesOf, type Replica, textOf } from '../../test-fixture.ts'
 
 const hit = (chunk_id: string, text: string, page?: number) => ({
   document_id: '0193a000-0000-7000-8000-000000000001',
@@ -43,7 +44,7 @@ const withModel = (env: Record<string, string> = {}): Replica => fixture.replica
 /** Starts a run as a new user and waits for its end. */
 async function ask(replica: Replica, input: object) {
   const user = randomUUID()
-  const started = await replica.services.startRun.start(chat(input), contextOf(user))
+  const started = await replica.services.startRun.start(chat(input), testUserContext(user))
   const done = await doneOf(replica, user, started.run_id)
   const entries = await entriesOf(replica, user, started.run_id)
   return { user, ...started, done, entries }
@@ -183,7 +184,7 @@ test('the next turn sees the conversation, without the numbers of passages', asy
   const { user, session_id } = await ask(replica, { text_input: 'What is it?', enable_tools: false })
   const next = await replica.services.startRun.start(
     chat({ text_input: 'Why?', session_id, enable_tools: false }),
-    contextOf(user),
+    testUserContext(user),
   )
   const done = await doneOf(replica, user, next.run_id)
   expect(
@@ -337,7 +338,7 @@ async function midAnswer(replica: Replica) {
   const user = randomUUID()
   const { run_id, session_id } = await replica.services.startRun.start(
     chat({ text_input: 'talk', enable_tools: false }),
-    contextOf(user),
+    testUserContext(user),
   )
   await waitFor(async () => textOf(await entriesOf(replica, user, run_id)).length > 20, { what: 'some text' })
   return { user, run_id, session_id }
@@ -359,7 +360,7 @@ test('stop ends the model call, and the partial text is the answer', async () =>
 test('the end of a sign-in ends its runs, running and waiting ones', async () => {
   await using replica = withModel()
   const { user, run_id, session_id } = await midAnswer(replica)
-  const waiting = await replica.services.startRun.start(chat({ text_input: 'more', session_id }), contextOf(user))
+  const waiting = await replica.services.startRun.start(chat({ text_input: 'more', session_id }), testUserContext(user))
   await replica.services.runs.revoke({ sid: user, sub: null, revoked_at: new Date().toISOString() })
   for (const id of [run_id, waiting.run_id]) {
     expect((await doneOf(replica, user, id)).metadata.status).toBe('stopped')
@@ -423,7 +424,7 @@ test('results of tools outlive their replica; a call without a result is repeate
     })
     const first = withModel(own.env)
     const user = randomUUID()
-    const { run_id } = await first.services.startRun.start(chat({ text_input: 'go' }), contextOf(user))
+    const { run_id } = await first.services.startRun.start(chat({ text_input: 'go' }), testUserContext(user))
     await waitFor(() => counts[name] === 1, { what: `a call of ${name}` })
     await using second = withModel(own.env)
     await first[Symbol.asyncDispose]()
@@ -458,7 +459,7 @@ test('an attempt logs the end of a call whose result an earlier attempt stored w
   })
   const first = withModel(own.env)
   const user = randomUUID()
-  const { run_id } = await first.services.startRun.start(chat({ text_input: 'go' }), contextOf(user))
+  const { run_id } = await first.services.startRun.start(chat({ text_input: 'go' }), testUserContext(user))
   await waitFor(() => waits === 1, { what: 'the call of wait' })
   await first[Symbol.asyncDispose]()
   await using reader = fixture.replica({}, { worker: false })
@@ -481,7 +482,7 @@ test('an attempt logs the end of a call whose result an earlier attempt stored w
 test('a run without attempts left ends with one done', async () => {
   await using waiting = fixture.replica({ LLM__OLLAMA_BASE_URL: model.url }, { worker: false })
   const user = randomUUID()
-  const { run_id } = await waiting.services.startRun.start(chat({ text_input: 'x' }), contextOf(user))
+  const { run_id } = await waiting.services.startRun.start(chat({ text_input: 'x' }), testUserContext(user))
   await asAdmin(fixture.adminUrl, `update chat_agent.jobs set attempt = max_attempts where id = '${run_id}'`)
   await using replica = withModel()
   const done = await doneOf(replica, user, run_id)

@@ -1,16 +1,15 @@
+import { countTokens, cutTokens } from '@youworker/runtime/count-tokens'
 import type { ModelMessage } from '../models/model-port.ts'
 
-const BYTES_PER_TOKEN = 3
-/** Estimated tokens of a text. */
-export const approximateTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN)
 /** Estimated tokens around each message. */
 const FRAME = 8
-/** Bytes that an older tool result is cut to. */
-const SHORTENED = 300
+/** Tokens that an older tool result is cut to. */
+const SHORTENED = 100
+const NOTE = '\n(cut: the conversation is too long)'
 
 const costOf = (message: ModelMessage): number => {
   const calls = message.role === 'assistant' && message.tool_calls ? JSON.stringify(message.tool_calls) : ''
-  return FRAME + approximateTokens(message.content) + approximateTokens(calls)
+  return FRAME + countTokens(message.content) + countTokens(calls)
 }
 
 interface Conversation {
@@ -47,15 +46,11 @@ function shortenTools(turn: readonly ModelMessage[], budget: number): { messages
     if (cost <= budget) break
     if (message.role !== 'tool') continue
     // The model is about to read the newest result, so that one keeps as much as fits.
-    const fitting = (budget - cost) * BYTES_PER_TOKEN + Buffer.byteLength(message.content)
+    const fitting = budget - cost + (costs[index] ?? 0) - FRAME - countTokens(NOTE)
     const kept = index === newest ? Math.max(SHORTENED, fitting) : SHORTENED
-    const cut = { ...message, content: `${cutBytes(message.content, kept)}\n(cut: the conversation is too long)` }
+    const cut = { ...message, content: `${cutTokens(message.content, kept)}${NOTE}` }
     messages[index] = cut
     cost += costOf(cut) - (costs[index] ?? 0)
   }
   return { messages, cost }
 }
-
-/** At most `bytes` of UTF-8, cut between characters. */
-const cutBytes = (text: string, bytes: number): string =>
-  new TextDecoder().decode(Buffer.from(text).subarray(0, Math.max(0, bytes)), { stream: true })

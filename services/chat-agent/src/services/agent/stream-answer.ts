@@ -1,6 +1,7 @@
 import { LIMITS } from '@youworker/contracts/limits'
 import { faultPoint } from '@youworker/runtime/fault-point'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { cleanText, cutText } from '@youworker/runtime/text'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
 import type { RunState } from '../runs/run-state.ts'
@@ -14,8 +15,6 @@ const MAX_CALLS = 16
 const CUT = '\n\n(The answer was cut here: it reached its longest.)'
 /** Servers that count in UTF-16 may send the rest of a character with the next token. */
 const HALF_CHARACTER = /[\uD800-\uDBFF]$/
-/** JSON and terminals have trouble with these, and no answer needs them. */
-const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
 
 interface ModelTurn {
   readonly tool_calls: readonly ModelToolCall[]
@@ -51,7 +50,7 @@ export async function streamAnswer(
     signal.throwIfAborted()
     const text = half + chunk.text
     half = HALF_CHARACTER.exec(text)?.[0] ?? ''
-    if (text !== half) cut = !addText(state, filter.push(clean(text.slice(0, text.length - half.length))))
+    if (text !== half) cut = !addText(state, filter.push(cleanText(text.slice(0, text.length - half.length))))
     tool_calls.push(...chunk.tool_calls.slice(0, MAX_CALLS - tool_calls.length))
     if (chunk.usage) usage = chunk.usage
     if (cut) break
@@ -63,14 +62,12 @@ export async function streamAnswer(
   return { tool_calls, ...usage, latency_ms: Math.round(performance.now() - began), cut }
 }
 
-const clean = (text: string): string => text.toWellFormed().replace(CONTROLS, '')
-
 /** False when the answer reached its limit; it then ends with a note. */
 function addText(state: RunState, text: string): boolean {
   if (text === '') return true
   const left = LIMITS.answer - CUT.length - state.log.text.length
   const fits = text.length <= left
-  state.textStreamed(fits ? text : `${text.slice(0, Math.max(0, left))}${CUT}`)
+  state.textStreamed(fits ? text : `${cutText(text, left)}${CUT}`)
   faultPoint('mid_stream')
   return fits
 }

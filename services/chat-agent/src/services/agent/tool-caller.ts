@@ -4,7 +4,8 @@ import { faultPoint } from '@youworker/runtime/fault-point'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { SearchResults } from '../citations/citation-book.ts'
-import { clipArgs, clipText } from '../clip.ts'
+import { cutText } from '@youworker/runtime/text'
+import { clipArgs } from '../clip.ts'
 import type { RunLog } from '../runs/run-log.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { sealContext } from '../sealed-fields.ts'
@@ -71,14 +72,14 @@ export class ToolCaller {
   async #try({ name, args }: ToolCall, tools: ToolBox, signal: AbortSignal): Promise<Result> {
     try {
       const { text, is_error, structured } = await tools.call(name, args, signal)
-      if (is_error) return { status: 'error', result: null, error: clipText(text || 'The tool failed.', MAX_ERROR) }
+      if (is_error) return { status: 'error', result: null, error: cutText(text || 'The tool failed.', MAX_ERROR, '…') }
       const hits = tools.find(name)?.own === true ? SearchResults.safeParse(structured).data?.results : undefined
       return { status: 'success', result: { text, ...(hits ? { hits } : {}) }, error: null }
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') throw error
       const message = error instanceof AppError ? error.message : 'The tool could not be called.'
-      return { status: 'error', result: null, error: clipText(message, MAX_ERROR) }
+      return { status: 'error', result: null, error: cutText(message, MAX_ERROR, '…') }
     }
   }
 
@@ -96,7 +97,7 @@ export class ToolCaller {
 }
 
 function previewOf(result: ToolOutput | null, error: string | null): string {
-  if (result === null) return clipText(error ?? '', PREVIEW)
+  if (result === null) return cutText(error ?? '', PREVIEW, '…')
   const titles = result.hits?.map(({ title, snippet }) => `${title}: ${snippet}`).join('\n')
-  return clipText(titles || result.text, PREVIEW)
+  return cutText(titles || result.text, PREVIEW, '…')
 }

@@ -1,6 +1,6 @@
 import type { Citation } from '@youworker/contracts/run-log'
 import { z } from 'zod'
-import { clipText } from '../clip.ts'
+import { cutText } from '@youworker/runtime/text'
 
 const SNIPPET = 300
 
@@ -51,5 +51,5 @@ const toCitation = ({ document_id, title, uri, page, score, snippet }: SearchHit
   uri,
   ...(page ? { page } : {}),
   score,
-  snippet: clipText(snippet, SNIPPET),
+  snippet: cutText(snippet, SNIPPET, '…'),
 })

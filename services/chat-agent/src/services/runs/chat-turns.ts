@@ -1,7 +1,7 @@
 import type { ChatInput } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
-import { clipText } from '../clip.ts'
+import { cleanText } from '@youworker/runtime/text'
 
 export interface Turn {
   readonly role: 'user' | 'assistant'
@@ -35,11 +35,5 @@ function checkSize(text: string): void {
 /** The first line that is not blank. */
 export function titleOf(text: string): string {
   const line = text.split('\n').find((candidate) => candidate.trim() !== '') ?? ''
-  return clipText(
-    line
-      .replace(/[\p{Cc}\s]+/gu, ' ')
-      .trim()
-      .toWellFormed(),
-    TITLE,
-  )
+  return cleanText(line, { lines: 'join', max: TITLE, mark: '…' })
 }

@@ -1,6 +1,7 @@
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { asAdmin, chat, chatDatabase, contextOf, entriesOf, type Replica } from '../../test-fixture.ts'
+import { asAdmin, chat, chatDatabase, entriesOf, type Replica } from '../../test-fixture.ts'
 
 let fixture: Awaited<ReturnType<typeof chatDatabase>>
 let replica: Replica
@@ -15,19 +16,19 @@ const code = (expected: string) => expect.objectContaining({ code: expected })
 test('a session is found by id and by external_id, by nobody else, and external ids are unique per user', async () => {
   const { sessions } = replica.services
   const [anna, ben] = [randomUUID(), randomUUID()]
-  const made = await sessions.create({ external_id: 'my chat', title: 'Schön 日本 😀' }, contextOf(anna))
+  const made = await sessions.create({ external_id: 'my chat', title: 'Schön 日本 😀' }, testUserContext(anna))
   expect(await sessions.get(anna, 'my chat')).toEqual(made)
   expect(await sessions.get(anna, made.id)).toEqual(made)
   expect(made.title).toBe('Schön 日本 😀')
-  await expect(sessions.create({ external_id: 'my chat' }, contextOf(anna))).rejects.toEqual(code('CONFLICT'))
-  expect((await sessions.create({ external_id: 'my chat' }, contextOf(ben))).id).not.toBe(made.id)
+  await expect(sessions.create({ external_id: 'my chat' }, testUserContext(anna))).rejects.toEqual(code('CONFLICT'))
+  expect((await sessions.create({ external_id: 'my chat' }, testUserContext(ben))).id).not.toBe(made.id)
   for (const ref of [made.id, randomUUID(), 'nothing', 'with \0 in it']) {
     await expect(sessions.get(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.messages(ben, ref, undefined)).rejects.toEqual(code('SESSION_NOT_FOUND'))
-    await expect(sessions.delete(ben, ref, contextOf(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
-    await expect(replica.services.startRun.start(chat({ text_input: 'x', session_id: ref }), contextOf(ben))).rejects.toEqual(
-      code('SESSION_NOT_FOUND'),
-    )
+    await expect(sessions.delete(ben, ref, testUserContext(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
+    await expect(
+      replica.services.startRun.start(chat({ text_input: 'x', session_id: ref }), testUserContext(ben)),
+    ).rejects.toEqual(code('SESSION_NOT_FOUND'))
   }
   const renamed = await sessions.update(anna, 'my chat', { title: null, model: 'm', enable_tools: false })
   expect(renamed).toMatchObject({ title: null, model: 'm', enable_tools: false })
@@ -44,7 +45,7 @@ test('a run is stored with its message, title, first entries, job and events, se
     { role: 'assistant', content: `${canary} answer` },
     { role: 'user', content: `${canary} second` },
   ]
-  const { run_id, session_id, session_external_id } = await startRun.start(chat({ messages }), contextOf(user))
+  const { run_id, session_id, session_external_id } = await startRun.start(chat({ messages }), testUserContext(user))
   const stored = await sessions.messages(user, session_id, undefined)
   expect(stored.messages.map(({ role, content }) => [role, content])).toEqual([
     ['user', `${canary} first`],
@@ -59,7 +60,7 @@ test('a run is stored with its message, title, first entries, job and events, se
   expect(replica.live.filter(({ runId }) => runId === run_id)).toHaveLength(2)
 
   // A turn in an existing session stores only the new message, and waits for the turn before it.
-  const next = await startRun.start(chat({ messages, session_id }), contextOf(user))
+  const next = await startRun.start(chat({ messages, session_id }), testUserContext(user))
   expect((await sessions.messages(user, session_id, undefined)).messages).toHaveLength(4)
   expect((await entriesOf(replica, user, next.run_id))[1]?.body).toEqual({
     event: 'status',
@@ -101,11 +102,11 @@ test('a turn cannot switch on tools that a PATCH switched off; tools that it swi
   const { startRun, sessions, uow } = replica.services
   /** Starts a turn. Resolves to `enable_tools` of its run, and of the session after it. */
   const turn = async (session_id: string, enable_tools: boolean) => {
-    const { run_id } = await startRun.start(chat({ text_input: 'x', session_id, enable_tools }), contextOf(user))
+    const { run_id } = await startRun.start(chat({ text_input: 'x', session_id, enable_tools }), testUserContext(user))
     const run = await uow.in([user]).read(({ runs }) => runs.find(run_id))
     return [run?.enable_tools, (await sessions.get(user, session_id)).enable_tools]
   }
-  const { id } = await sessions.create({}, contextOf(user))
+  const { id } = await sessions.create({}, testUserContext(user))
   await sessions.update(user, id, { title: 'This pins nothing' })
   expect(await turn(id, false)).toEqual([false, false])
   expect(await turn(id, true)).toEqual([true, true])
@@ -119,7 +120,7 @@ test('a turn cannot switch on tools that a PATCH switched off; tools that it swi
 test('a repeated start returns the first result and starts nothing', async () => {
   const user = randomUUID()
   const { startRun, sessions } = replica.services
-  const context = contextOf(user, { idempotencyKey: 'k1' })
+  const context = testUserContext(user, { idempotencyKey: 'k1' })
   const [first, again] = await Promise.all([
     startRun.start(chat({ text_input: 'x' }), context),
     startRun.start(chat({ text_input: 'x' }), context),
@@ -133,7 +134,7 @@ test('a repeated start returns the first result and starts nothing', async () =>
 test('a waiting run is cancelled at once, with one done', async () => {
   const user = randomUUID()
   const { startRun, runs, sessions } = replica.services
-  const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
+  const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), testUserContext(user))
   const [stopped] = await Promise.all([runs.stop(user, run_id), runs.stop(user, run_id)])
   expect(stopped.status).toBe('cancelled')
   expect((await runs.cancelTask(user, run_id)).state).toBe('cancelled')
@@ -151,7 +152,7 @@ test('a waiting run is cancelled at once, with one done', async () => {
 test('a run whose process died after its job had ended gets its done', async () => {
   const user = randomUUID()
   const { startRun, runs } = replica.services
-  const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
+  const { run_id } = await startRun.start(chat({ text_input: 'x' }), testUserContext(user))
   await asAdmin(
     fixture.adminUrl,
     `update chat_agent.jobs set status = 'failed', error = 'gone', finished_at = now() where id = '${run_id}'`,
@@ -167,8 +168,8 @@ test('a run whose process died after its job had ended gets its done', async () 
 test('deleting a session deletes all of its rows', async () => {
   const user = randomUUID()
   const { startRun, sessions, runs } = replica.services
-  const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
-  await sessions.delete(user, session_id, contextOf(user))
+  const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), testUserContext(user))
+  await sessions.delete(user, session_id, testUserContext(user))
   await expect(runs.entries(user, run_id, 0)).rejects.toEqual(code('RUN_NOT_FOUND'))
   for (const table of ['sessions', 'messages', 'runs', 'run_entries', 'model_steps', 'tool_runs', 'jobs']) {
     const left = await asAdmin(
@@ -184,7 +185,7 @@ test('pages of messages are complete, in order and within their size', async () 
   const { startRun, sessions } = replica.services
   const long = '日'.repeat(20_000)
   const messages = Array.from({ length: 9 }, (_, turn) => ({ role: turn % 2 ? 'assistant' : 'user', content: `${turn} ${long}` }))
-  const { session_id } = await startRun.start(chat({ messages: messages.slice(0, 7) }), contextOf(user))
+  const { session_id } = await startRun.start(chat({ messages: messages.slice(0, 7) }), testUserContext(user))
   const seen: string[] = []
   for (let after: string | null | undefined; after !== null;) {
     const page = await sessions.messages(user, session_id, after)
@@ -198,7 +199,7 @@ test('pages of messages are complete, in order and within their size', async () 
 test('entries of a former owner are not stored', async () => {
   const user = randomUUID()
   const { startRun, uow, runs } = replica.services
-  const { run_id } = await startRun.start(chat({ text_input: 'x' }), contextOf(user))
+  const { run_id } = await startRun.start(chat({ text_input: 'x' }), testUserContext(user))
   const row = (attempt: number, n: number) => ({
     run_id,
     n: attempt * 1_000_000 + n,
