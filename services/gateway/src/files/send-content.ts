@@ -2,7 +2,7 @@ import { AppError, errorBody } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { type ByteRange, readRange } from './byte-range.ts'
 import type { Deps } from '../http/deps.ts'
-import type { Exchange } from '../http/request-context.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { Reply, SENT } from '../http/reply.ts'
 
 interface Content {
@@ -34,32 +34,32 @@ const contentHeaders = ({ name, mime, sha256 }: Content) => ({
 })
 
 /** The file, or one range of it, piece by piece as fast as the client takes them. */
-export async function sendContent(content: Content, exchange: Exchange, deps: Deps): Promise<Reply> {
-  const { headers, method } = exchange.incoming
+export async function sendContent(content: Content, context: RequestContext, deps: Deps): Promise<Reply> {
+  const { headers, method } = context.incoming
   const own = contentHeaders(content)
   if (headers['if-none-match']?.includes(own.etag)) return new Reply(304, undefined, own)
   const isSame = headers['if-range'] === undefined || headers['if-range'] === own.etag
   const range = isSame ? readRange(headers.range, content.size) : undefined
   if (range === 'unsatisfiable') {
     const error = new AppError('VALIDATION_ERROR', `The file has ${content.size} bytes; the range lies outside`)
-    return new Reply(416, errorBody(error, exchange.correlationId), { 'content-range': `bytes */${content.size}` })
+    return new Reply(416, errorBody(error, context.correlationId), { 'content-range': `bytes */${content.size}` })
   }
   const { first, last } = range ?? { first: 0, last: content.size - 1 }
   const more = range ? { 'content-range': `bytes ${first}-${last}/${content.size}` } : {}
-  const all = exchange.headers({ ...own, ...more, 'content-length': last - first + 1 })
-  exchange.outgoing.writeHead(range ? 206 : 200, all)
-  if (method !== 'HEAD') await writePieces(content, { first, last }, exchange, deps)
-  exchange.outgoing.end()
+  const all = context.headers({ ...own, ...more, 'content-length': last - first + 1 })
+  context.outgoing.writeHead(range ? 206 : 200, all)
+  if (method !== 'HEAD') await writePieces(content, { first, last }, context, deps)
+  context.outgoing.end()
   return SENT
 }
 
-async function writePieces({ blob_id }: Content, { first, last }: ByteRange, exchange: Exchange, deps: Deps): Promise<void> {
-  const { outgoing } = exchange
-  using _entry = deps.streams.add(exchange.caller, (why) => (why === 'revoked' ? outgoing.destroy() : undefined))
+async function writePieces({ blob_id }: Content, { first, last }: ByteRange, context: RequestContext, deps: Deps): Promise<void> {
+  const { outgoing } = context
+  using _entry = deps.streams.add(context.caller, (why) => (why === 'revoked' ? outgoing.destroy() : undefined))
   for (let index = Math.floor(first / LIMITS.piece); index * LIMITS.piece <= last; index++) {
     if (outgoing.destroyed) return
-    const identity = exchange.identity && (await deps.authenticator.renew(exchange.identity))
-    const { bytes } = await deps.ingestion.as(exchange.scopeOf(identity)).readBlob({ blob_id, index })
+    const identity = context.identity && (await deps.authenticator.renew(context.identity))
+    const { bytes } = await deps.ingestion.as(context.scopeOf(identity)).readBlob({ blob_id, index })
     const start = index * LIMITS.piece
     const part = bytes.subarray(Math.max(0, first - start), Math.min(bytes.length, last - start + 1))
     if (outgoing.write(part) || outgoing.destroyed) continue

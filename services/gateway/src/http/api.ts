@@ -7,7 +7,7 @@ import { canonicalPath } from './canonical-path.ts'
 import type { Method, Route } from './define-route.ts'
 import type { Deps } from './deps.ts'
 import { Dispatcher } from './dispatcher.ts'
-import type { Exchange } from './request-context.ts'
+import type { RequestContext } from './request-context.ts'
 import { preflightHeaders } from './guards/cors.ts'
 import { toAppError } from './error-envelope.ts'
 import { discardRest, hasBody } from './read-body.ts'
@@ -17,7 +17,7 @@ const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 const UNKNOWN_ROUTE = 'unknown'
 
 /** Answers go straight to `c.env.outgoing`: no web `Response` is made for each of them. */
-type Env = { Bindings: Exchange }
+type Env = { Bindings: RequestContext }
 export type Api = Hono<Env>
 
 /** Every spelling of every route of the table, and an answer to everything else. */
@@ -78,22 +78,22 @@ function methodsOf({ router }: Api, routeOf: ReadonlyMap<unknown, Route>, path: 
 const routeNotFound = () =>
   new AppError('ROUTE_NOT_FOUND', 'There is nothing at this path; GET /openapi.json lists what there is')
 
-function open(deps: Deps, exchange: Exchange, route?: Route): void {
-  const { incoming, outgoing } = exchange
+function open(deps: Deps, context: RequestContext, route?: Route): void {
+  const { incoming, outgoing } = context
   const started = performance.now()
   if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming))
-  outgoing.once('close', () => observe(deps, exchange, route, started))
+  outgoing.once('close', () => observe(deps, context, route, started))
 }
 
-function observe({ logger }: Deps, exchange: Exchange, route: Route | undefined, started: number): void {
-  const { outgoing, incoming } = exchange
+function observe({ logger }: Deps, context: RequestContext, route: Route | undefined, started: number): void {
+  const { outgoing, incoming } = context
   const ms = performance.now() - started
   const labels = { route: route?.path ?? UNKNOWN_ROUTE, method: route?.method ?? 'OTHER', status: String(outgoing.statusCode) }
   if (route?.media !== 'text/event-stream') metrics.httpRequestDuration.observe(labels, ms / 1_000)
   if (!logger.isLevelEnabled('debug')) return
-  const { correlationId: correlation_id } = exchange
+  const { correlationId: correlation_id } = context
   logger.debug(
-    { ...labels, method: incoming.method, ms: Math.round(ms), correlation_id, user_id: exchange.identity?.caller.user_id },
+    { ...labels, method: incoming.method, ms: Math.round(ms), correlation_id, user_id: context.identity?.caller.user_id },
     'request',
   )
 }

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@youworker/contracts/errors'
 import { z } from 'zod'
 import type { Deps } from './deps.ts'
-import type { Exchange } from './request-context.ts'
+import type { RequestContext } from './request-context.ts'
 import type { CsrfRule } from './guards/csrf.ts'
 import type { LimitClass } from './guards/rate-limit.ts'
 import type { Reply } from './reply.ts'
@@ -12,7 +12,7 @@ export interface RouteCall<P, Q, B> {
   readonly params: P
   readonly query: Q
   readonly body: B
-  readonly exchange: Exchange
+  readonly context: RequestContext
   readonly deps: Deps
 }
 

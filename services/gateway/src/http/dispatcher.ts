@@ -3,7 +3,7 @@ import { AppError } from '@youworker/contracts/errors'
 import type { HonoRequest } from 'hono'
 import type { Route } from './define-route.ts'
 import type { Deps } from './deps.ts'
-import type { Exchange } from './request-context.ts'
+import type { RequestContext } from './request-context.ts'
 import { notAuthenticated, readCredential } from './guards/authenticate.ts'
 import { proxyUsername, requireSameUser } from './guards/authentik.ts'
 import { addressForLimits, requireListed } from './guards/client-address.ts'
@@ -19,60 +19,60 @@ export class Dispatcher {
     this.#deps = deps
   }
 
-  async serve(exchange: Exchange, route: Route, request: HonoRequest): Promise<Response> {
-    if (route.tag !== 'health') requireListed(exchange.address, this.#deps.allowList)
-    if (route.auth !== 'none') await this.#authenticate(exchange, route)
-    const { identity, incoming } = exchange
+  async serve(context: RequestContext, route: Route, request: HonoRequest): Promise<Response> {
+    if (route.tag !== 'health') requireListed(context.address, this.#deps.allowList)
+    if (route.auth !== 'none') await this.#authenticate(context, route)
+    const { identity, incoming } = context
     if (route.csrf !== 'none' && identity?.credential.kind === 'session') {
       this.#deps.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
     }
-    this.#limit(exchange, route)
+    this.#limit(context, route)
     const params = check(route.params, readParams(request), 'The path')
     const query = check(route.query, readQuery(request), 'The query')
-    const body = await readJsonBody(exchange, route)
-    const answer = await route.handle({ params, query, body, exchange, deps: this.#deps })
-    if (!(answer instanceof Reply)) send(exchange, route.status, answer)
-    else if (answer !== SENT) send(exchange, answer.status, answer.body, answer.headers)
+    const body = await readJsonBody(context, route)
+    const answer = await route.handle({ params, query, body, context, deps: this.#deps })
+    if (!(answer instanceof Reply)) send(context, route.status, answer)
+    else if (answer !== SENT) send(context, answer.status, answer.body, answer.headers)
     return RESPONSE_ALREADY_SENT
   }
 
-  async #authenticate(exchange: Exchange, route: Route): Promise<void> {
-    const credential = readCredential(exchange.incoming.headers)
+  async #authenticate(context: RequestContext, route: Route): Promise<void> {
+    const credential = readCredential(context.incoming.headers)
     if (!credential) {
       if (route.auth === 'optional') return
-      throw this.#limited(exchange, notAuthenticated())
+      throw this.#limited(context, notAuthenticated())
     }
     const { limiter, authenticator } = this.#deps
     const admit = () => {
-      if (limiter.isSpent('failure', addressForLimits(exchange.address))) throw limiter.refusal('failure')
+      if (limiter.isSpent('failure', addressForLimits(context.address))) throw limiter.refusal('failure')
     }
     try {
       const identity = await authenticator.authenticate(credential, admit)
-      const claimed = proxyUsername(exchange, this.#deps)
+      const claimed = proxyUsername(context, this.#deps)
       if (claimed !== undefined) {
-        const { username } = await this.#deps.auth.as(exchange.scopeOf(identity)).getSelf({})
+        const { username } = await this.#deps.auth.as(context.scopeOf(identity)).getSelf({})
         requireSameUser(claimed, username)
       }
-      exchange.identity = identity
+      context.identity = identity
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'NOT_AUTHENTICATED') throw error
-      const refusal = this.#limited(exchange, error)
+      const refusal = this.#limited(context, error)
       if (route.auth !== 'optional') throw refusal
     }
   }
 
   /** Whoever is not let in counts for their address. */
-  #limited(exchange: Exchange, error: AppError): AppError {
+  #limited(context: RequestContext, error: AppError): AppError {
     const { limiter } = this.#deps
-    const state = limiter.take('failure', addressForLimits(exchange.address))
+    const state = limiter.take('failure', addressForLimits(context.address))
     return state && state.remaining < 0 ? limiter.refusal('failure') : error
   }
 
-  #limit(exchange: Exchange, { limit }: Route): void {
+  #limit(context: RequestContext, { limit }: Route): void {
     if (limit === 'none') return
-    const who = exchange.identity?.caller.user_id ?? addressForLimits(exchange.address)
-    exchange.rate = this.#deps.limiter.take(limit, who)
-    if (exchange.rate && exchange.rate.remaining < 0) throw this.#deps.limiter.refusal(limit)
+    const who = context.identity?.caller.user_id ?? addressForLimits(context.address)
+    context.rate = this.#deps.limiter.take(limit, who)
+    if (context.rate && context.rate.remaining < 0) throw this.#deps.limiter.refusal(limit)
   }
 }
 
@@ -104,7 +104,7 @@ function readQuery(request: HonoRequest): Record<string, string> {
 
 const NOTHING = {}
 
-async function readJsonBody({ incoming }: Exchange, { body, bodyLimit }: Route): Promise<unknown> {
+async function readJsonBody({ incoming }: RequestContext, { body, bodyLimit }: Route): Promise<unknown> {
   if (body === undefined || body === 'multipart') return undefined
   const bytes = hasBody(incoming) ? await readBody(incoming, bodyLimit) : undefined
   if (!bytes || bytes.length === 0) return check(body, NOTHING, 'The body')

@@ -12,7 +12,7 @@ import { getRequestListener, RequestError } from '@hono/node-server'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import { newCorrelationId } from '@youworker/runtime/correlation'
 import type { Api } from './api.ts'
-import { Exchange, type ExchangeSettings } from './request-context.ts'
+import { RequestContext, type RequestSettings } from './request-context.ts'
 import { toAppError } from './error-envelope.ts'
 import type { SocketServer } from '../web-socket/socket-server.ts'
 
@@ -24,7 +24,7 @@ const MAX_HEADER_BYTES = 32 * 1024
 interface Parts {
   readonly api: Api
   readonly sockets: SocketServer
-  readonly settings: ExchangeSettings
+  readonly settings: RequestSettings
 }
 
 /** What node refuses before there is a request gets the same error body as everything else. */
@@ -64,11 +64,11 @@ function refuseRequest(cause: unknown): Response {
 }
 
 /** The API as node calls it. Not the adaptor's whole server: that one answers what it refuses with an empty 400. */
-function createListener(api: Api, settings: ExchangeSettings): RequestListener {
+function createListener(api: Api, settings: RequestSettings): RequestListener {
   const listener = getRequestListener(
     // Only an HTTP/2 server has other classes.
     (request, { incoming, outgoing }) =>
-      api.fetch(request, new Exchange(incoming as IncomingMessage, outgoing as ServerResponse, settings)),
+      api.fetch(request, new RequestContext(incoming as IncomingMessage, outgoing as ServerResponse, settings)),
     {
       // The `Host` of whoever sends none (HTTP/1.0).
       hostname: 'localhost',

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { type AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
-import type { Exchange } from './request-context.ts'
+import type { RequestContext } from './request-context.ts'
 import { errorHeaders } from './error-envelope.ts'
 
 /** An answer that needs more than the route's own status and a JSON body. */
@@ -20,9 +20,9 @@ export class Reply {
 export const SENT = new Reply(0, undefined)
 
 /** A string or bytes go out as they are, `undefined` as no body, everything else as JSON. */
-export function send(exchange: Exchange, status: number, body: unknown, more?: OutgoingHttpHeaders): void {
-  const { outgoing } = exchange
-  const headers = exchange.headers(more)
+export function send(context: RequestContext, status: number, body: unknown, more?: OutgoingHttpHeaders): void {
+  const { outgoing } = context
+  const headers = context.headers(more)
   if (body === undefined) {
     if (status !== 204 && status !== 304) headers['content-length'] = 0
     outgoing.writeHead(status, headers).end()
@@ -35,5 +35,5 @@ export function send(exchange: Exchange, status: number, body: unknown, more?: O
   outgoing.writeHead(status, headers).end(payload)
 }
 
-export const sendError = (exchange: Exchange, error: AppError): void =>
-  send(exchange, ERROR_STATUS[error.code], errorBody(error, exchange.correlationId), errorHeaders(error))
+export const sendError = (context: RequestContext, error: AppError): void =>
+  send(context, ERROR_STATUS[error.code], errorBody(error, context.correlationId), errorHeaders(error))

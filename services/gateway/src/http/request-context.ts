@@ -9,26 +9,26 @@ import { correlationIdOf } from './correlation-id.ts'
 import { allowedOrigin, corsHeaders } from './guards/cors.ts'
 import { type RateState, rateHeaders } from './guards/rate-limit.ts'
 
-/** What all exchanges of one gateway share. */
-export interface ExchangeSettings {
+/** What all requests to one gateway share. */
+export interface RequestSettings {
   readonly securityHeaders: Readonly<OutgoingHttpHeaders>
   readonly origins: ReadonlySet<string>
   readonly proxies: AddressList
 }
 
 /** One request and its answer. */
-export class Exchange {
+export class RequestContext {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
   readonly correlationId: string
   readonly origin: string | undefined
   identity: Identity | undefined
   rate: RateState | undefined
-  readonly #settings: ExchangeSettings
+  readonly #settings: RequestSettings
   #address: string | undefined
   #scope: CallScope | undefined
 
-  constructor(incoming: IncomingMessage, outgoing: ServerResponse, settings: ExchangeSettings) {
+  constructor(incoming: IncomingMessage, outgoing: ServerResponse, settings: RequestSettings) {
     this.incoming = incoming
     this.outgoing = outgoing
     this.#settings = settings

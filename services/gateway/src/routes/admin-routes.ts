@@ -14,6 +14,6 @@ export const adminRoutes = [
     status: 201,
     answer: auth.createUser.output,
     errors: auth.createUser.errors,
-    handle: ({ body, exchange, deps }) => deps.auth.as(exchange.scope).createUser(body, exchange.once),
+    handle: ({ body, context, deps }) => deps.auth.as(context.scope).createUser(body, context.once),
   }),
 ]

@@ -12,6 +12,6 @@ export const analyticsRoutes = [
     limit: 'default',
     query: Days,
     answer: Overview,
-    handle: ({ query, exchange, deps }) => deps.analytics.as(exchange.scope).getOverview(query),
+    handle: ({ query, context, deps }) => deps.analytics.as(context.scope).getOverview(query),
   }),
 ]

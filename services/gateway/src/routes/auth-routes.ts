@@ -9,7 +9,7 @@ import { bearerCredential, notAuthenticated, SESSION_COOKIE } from '../http/guar
 import { proxyUsername, requireSameUser } from '../http/guards/authentik.ts'
 import { setCookie } from '../http/guards/cookies.ts'
 import { CSRF_COOKIE } from '../http/guards/csrf.ts'
-import type { Exchange } from '../http/request-context.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { Reply } from '../http/reply.ts'
 
 /** Longest life of a session, in seconds; auth ends it earlier when it is idle, and slides that by itself. */
@@ -42,7 +42,7 @@ type SignInMethod = { method: 'api_key'; api_key: string } | { method: 'password
 
 /** What the request signs in with: a key in a header, else the body. */
 function signInMethod(
-  { incoming: { headers } }: Exchange,
+  { incoming: { headers } }: RequestContext,
   { username, password, api_key }: z.output<typeof SignIn>,
 ): SignInMethod {
   const key = headers['x-authentik-api-key'] ?? headers['x-api-key']
@@ -55,10 +55,10 @@ function signInMethod(
   throw notAuthenticated()
 }
 
-async function signIn(exchange: Exchange, deps: Deps, body: z.output<typeof SignIn>): Promise<Reply> {
-  const auth = deps.auth.as({ correlationId: exchange.correlationId })
-  const session = await auth.createSession(signInMethod(exchange, body))
-  requireSameUser(proxyUsername(exchange, deps), session.user.username)
+async function signIn(context: RequestContext, deps: Deps, body: z.output<typeof SignIn>): Promise<Reply> {
+  const auth = deps.auth.as({ correlationId: context.correlationId })
+  const session = await auth.createSession(signInMethod(context, body))
+  requireSameUser(proxyUsername(context, deps), session.user.username)
   const csrf_token = deps.csrf.issue(session.session_id)
   const secondsTo = (time: string) => Math.max(0, Math.floor((Date.parse(time) - Date.now()) / 1_000))
   const answer: z.input<typeof SignedIn> = {
@@ -107,7 +107,7 @@ export const authRoutes = [
     limit: 'auth',
     body: SignIn,
     answer: SignedIn,
-    handle: ({ body, exchange, deps }) => signIn(exchange, deps, body),
+    handle: ({ body, context, deps }) => signIn(context, deps, body),
   }),
   defineRoute({
     ...common,
@@ -118,7 +118,7 @@ export const authRoutes = [
     limit: 'auth',
     body: SignIn,
     answer: SignedIn,
-    handle: ({ body, exchange, deps }) => signIn(exchange, deps, body),
+    handle: ({ body, context, deps }) => signIn(context, deps, body),
   }),
   defineRoute({
     ...common,
@@ -129,10 +129,10 @@ export const authRoutes = [
     csrf: 'lenient',
     limit: 'default',
     answer: z.object({ message: z.string() }),
-    async handle({ exchange, deps }) {
-      if (exchange.identity) {
-        await deps.auth.as(exchange.scope).endSession({})
-        deps.authenticator.forget(exchange.identity.caller)
+    async handle({ context, deps }) {
+      if (context.identity) {
+        await deps.auth.as(context.scope).endSession({})
+        deps.authenticator.forget(context.identity.caller)
       }
       const cookies = [sessionCookie('', 0, deps), csrfCookie('', 0, deps)]
       return new Reply(200, { message: 'Signed out' }, { 'set-cookie': cookies })
@@ -146,10 +146,10 @@ export const authRoutes = [
     auth: 'required',
     limit: 'default',
     answer: Me,
-    async handle({ exchange, deps }) {
+    async handle({ context, deps }) {
       const [{ id, username, is_root, created_at }, listed] = await Promise.all([
-        deps.auth.as(exchange.scope).getSelf({}),
-        deps.group.as(exchange.scope).listGroups({ limit: 200 }).catch(unlessAway),
+        deps.auth.as(context.scope).getSelf({}),
+        deps.group.as(context.scope).listGroups({ limit: 200 }).catch(unlessAway),
       ])
       const incomplete = listed ? {} : { incomplete: ['group'] }
       return { id, username, is_root, authenticated: true as const, created_at, groups: listed?.groups ?? [], ...incomplete }
@@ -163,8 +163,8 @@ export const authRoutes = [
     auth: 'optional',
     limit: 'default',
     answer: z.object({ csrf_token: z.string(), expires_at: Time }),
-    async handle({ exchange, deps }) {
-      const csrf_token = deps.csrf.issue(exchange.identity?.caller.sid ?? NOBODY)
+    async handle({ context, deps }) {
+      const csrf_token = deps.csrf.issue(context.identity?.caller.sid ?? NOBODY)
       const expires_at = new Date(Date.now() + SESSION_S * 1_000).toISOString()
       return new Reply(200, { csrf_token, expires_at }, { 'set-cookie': csrfCookie(csrf_token, SESSION_S, deps) })
     },

@@ -61,9 +61,9 @@ const UnifiedAnswer = SimpleAnswer.extend({
   citations: z.array(Citation),
 }).meta({ id: 'UnifiedAnswer' })
 
-type ChatCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'exchange'>
+type ChatCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
 
-const startRun = (body: Omit<ChatBody, 'stream'>, { deps, exchange }: ChatCall) => {
+const startRun = (body: Omit<ChatBody, 'stream'>, { deps, context }: ChatCall) => {
   const { text_input, messages, ...rest } = body
   if (!text_input && !messages) {
     throw new AppError('VALIDATION_ERROR', 'Send text_input, or messages with the question last', {
@@ -71,17 +71,17 @@ const startRun = (body: Omit<ChatBody, 'stream'>, { deps, exchange }: ChatCall) 
     })
   }
   const turns = { ...(text_input ? { text_input } : {}), ...(messages ? { messages } : {}) }
-  return deps.chatAgent.as(exchange.scope).startRun({ ...rest, ...turns }, exchange.once)
+  return deps.chatAgent.as(context.scope).startRun({ ...rest, ...turns }, context.once)
 }
 
 async function answerWhole(body: Omit<ChatBody, 'stream'>, call: ChatCall) {
   const { run_id, session_id } = await startRun(body, call)
-  return { run_id, session_id, ...(await wholeRun(run_id, call.exchange, call.deps)) }
+  return { run_id, session_id, ...(await wholeRun(run_id, call.context, call.deps)) }
 }
 
 async function stream(body: Omit<ChatBody, 'stream'>, call: ChatCall) {
   const { run_id } = await startRun(body, call)
-  return streamRun(run_id, call.exchange, call.deps, { begun: true })
+  return streamRun(run_id, call.context, call.deps, { begun: true })
 }
 
 const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
@@ -116,7 +116,7 @@ export const chatRoutes = [
         const voice = { transcript: null, audio_b64: null, audio_sample_rate: null, stt_confidence: null, stt_language: null }
         return { content, session_id, metadata, tool_events, logs: lines, citations, ...voice }
       }
-      const { identity, incoming } = call.exchange
+      const { identity, incoming } = call.context
       if (identity?.credential.kind === 'session') call.deps.csrf.require(incoming.headers, identity.caller.sid, 'required')
       return stream(question, call)
     },

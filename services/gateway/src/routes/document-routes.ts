@@ -5,8 +5,8 @@ import { sendContent } from '../files/send-content.ts'
 const DocumentPath = ingestion.getDocument.input
 const { errors } = ingestion.getDocument
 
-type DocumentCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'exchange'>
-const client = ({ deps, exchange }: DocumentCall) => deps.ingestion.as(exchange.scope)
+type DocumentCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
+const client = ({ deps, context }: DocumentCall) => deps.ingestion.as(context.scope)
 
 const read = { tag: 'documents', auth: 'required', csrf: 'none', limit: 'default' } as const
 
@@ -40,7 +40,7 @@ export const documentRoutes = [
     media: 'application/octet-stream',
     errors,
     async handle({ params, ...call }) {
-      return sendContent(await client(call).openContent(params), call.exchange, call.deps)
+      return sendContent(await client(call).openContent(params), call.context, call.deps)
     },
   }),
   defineRoute({

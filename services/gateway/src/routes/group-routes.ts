@@ -15,9 +15,9 @@ const NewRole = z.object({ role: z.string().max(32) })
 const Changes = group.updateGroup.input.omit({ group_id: true })
 
 type GroupCall = RouteCall<{ group_id: string }, unknown, unknown>
-const client = ({ deps, exchange }: Pick<GroupCall, 'deps' | 'exchange'>) => deps.group.as(exchange.scope)
+const client = ({ deps, context }: Pick<GroupCall, 'deps' | 'context'>) => deps.group.as(context.scope)
 
-const members = (call: Pick<GroupCall, 'deps' | 'exchange' | 'params'>): Promise<Member[]> =>
+const members = (call: Pick<GroupCall, 'deps' | 'context' | 'params'>): Promise<Member[]> =>
   everyPage(async (page) => {
     const { members: rows, total } = await client(call).listMembers({ ...call.params, ...page })
     return { rows, total }
@@ -36,7 +36,7 @@ const update = (method: 'PATCH' | 'PUT') =>
     body: Changes,
     answer: Group,
     errors: group.updateGroup.errors,
-    handle: ({ params, body, ...call }) => client(call).updateGroup({ ...params, ...body }, call.exchange.once),
+    handle: ({ params, body, ...call }) => client(call).updateGroup({ ...params, ...body }, call.context.once),
   })
 
 /** PUT and PATCH as designed, POST as old clients send it. */
@@ -50,7 +50,7 @@ const setRole = (method: 'PATCH' | 'PUT' | 'POST') =>
     body: NewRole,
     answer: Member,
     errors: group.setRole.errors,
-    handle: ({ params, body, ...call }) => client(call).setRole({ ...params, ...body }, call.exchange.once),
+    handle: ({ params, body, ...call }) => client(call).setRole({ ...params, ...body }, call.context.once),
   })
 
 const groupRoutesOfOne = [
@@ -104,7 +104,7 @@ const memberRoutes = [
     status: 201,
     answer: Member,
     errors: group.addMember.errors,
-    handle: ({ params, body, ...call }) => client(call).addMember({ ...params, ...body }, call.exchange.once),
+    handle: ({ params, body, ...call }) => client(call).addMember({ ...params, ...body }, call.context.once),
   }),
   setRole('PATCH'),
   setRole('PUT'),
@@ -133,7 +133,7 @@ export const groupRoutes = [
     status: 201,
     answer: Group,
     errors: group.createGroup.errors,
-    handle: ({ body, ...call }) => client(call).createGroup(body, call.exchange.once),
+    handle: ({ body, ...call }) => client(call).createGroup(body, call.context.once),
   }),
   defineRoute({
     ...read,

@@ -111,8 +111,8 @@ export const healthRoutes = [
     summary: 'Prometheus figures: from this machine, else for root',
     auth: 'optional',
     media: 'text/plain',
-    async handle({ exchange }) {
-      if (!isLoopback(exchange.incoming) && !exchange.caller.is_root) {
+    async handle({ context }) {
+      if (!isLoopback(context.incoming) && !context.caller.is_root) {
         throw new AppError('NOT_AUTHORIZED', 'Only root reads metrics from another machine')
       }
       const { contentType, body } = await renderMetrics()

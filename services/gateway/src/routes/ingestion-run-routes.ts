@@ -9,24 +9,24 @@ import { watchIngestionRun } from '../streams/watch-ingestion-run.ts'
 const RunPath = ingestion.getRun.input
 const { errors } = ingestion.getRun
 
-type RunCall = Pick<RouteCall<{ run_id: string }, unknown, unknown>, 'deps' | 'exchange'>
-const client = ({ deps, exchange }: RunCall) => deps.ingestion.as(exchange.scope)
+type RunCall = Pick<RouteCall<{ run_id: string }, unknown, unknown>, 'deps' | 'context'>
+const client = ({ deps, context }: RunCall) => deps.ingestion.as(context.scope)
 
 /** `progress` whenever something changed, then `done`; both carry the whole run. */
 async function streamProgress({
   params: { run_id },
-  exchange,
+  context,
   deps,
 }: RouteCall<{ run_id: string }, unknown, unknown>): Promise<Reply> {
-  using stream = new SseStream(exchange, deps.streams)
+  using stream = new SseStream(context, deps.streams)
   const onChange = (run: IngestionRun) => stream.send(eventFrame('progress', run))
   try {
-    const run = await watchIngestionRun(run_id, { exchange, deps, signal: stream.signal, onChange })
+    const run = await watchIngestionRun(run_id, { context, deps, signal: stream.signal, onChange })
     if (run && !stream.signal.aborted) stream.send(eventFrame('done', run))
   } catch (error) {
     if (!stream.isOpen) throw error
   }
-  if (!stream.isOpen && !exchange.outgoing.destroyed) {
+  if (!stream.isOpen && !context.outgoing.destroyed) {
     throw new AppError('SERVICE_UNAVAILABLE', 'The stream ended before it began; ask again', { retryAfter: 1 })
   }
   return SENT
@@ -85,7 +85,7 @@ export const ingestionRunRoutes = [
     params: RunPath,
     answer: IngestionRun,
     errors: ingestion.cancelRun.errors,
-    handle: ({ params, ...call }) => client(call).cancelRun(params, call.exchange.once),
+    handle: ({ params, ...call }) => client(call).cancelRun(params, call.context.once),
   }),
   defineRoute({
     ...write,
@@ -95,6 +95,6 @@ export const ingestionRunRoutes = [
     params: RunPath,
     answer: IngestionRun,
     errors: ingestion.retryRun.errors,
-    handle: ({ params, ...call }) => client(call).retryRun(params, call.exchange.once),
+    handle: ({ params, ...call }) => client(call).retryRun(params, call.context.once),
   }),
 ]

@@ -20,7 +20,7 @@ export const runRoutes = [
     params: RunPath,
     answer: ChatRun,
     errors,
-    handle: ({ params, exchange, deps }) => deps.chatAgent.as(exchange.scope).getRun(params),
+    handle: ({ params, context, deps }) => deps.chatAgent.as(context.scope).getRun(params),
   }),
   defineRoute({
     method: 'GET',
@@ -34,10 +34,10 @@ export const runRoutes = [
     query: AfterQuery,
     media: 'text/event-stream',
     errors,
-    handle({ params: { run_id }, query, exchange, deps }) {
+    handle({ params: { run_id }, query, context, deps }) {
       // A browser's EventSource sends the header by itself when it comes back, with the query of its first try.
-      const last = EntryNumber.safeParse(exchange.incoming.headers['last-event-id'] ?? query.after ?? 0)
-      return streamRun(run_id, exchange, deps, { after: last.success ? last.data : 0 })
+      const last = EntryNumber.safeParse(context.incoming.headers['last-event-id'] ?? query.after ?? 0)
+      return streamRun(run_id, context, deps, { after: last.success ? last.data : 0 })
     },
   }),
   defineRoute({
@@ -51,6 +51,6 @@ export const runRoutes = [
     params: RunPath,
     answer: ChatRun,
     errors: chatAgent.stopRun.errors,
-    handle: ({ params, exchange, deps }) => deps.chatAgent.as(exchange.scope).stopRun(params, exchange.once),
+    handle: ({ params, context, deps }) => deps.chatAgent.as(context.scope).stopRun(params, context.once),
   }),
 ]

@@ -13,6 +13,6 @@ export const searchRoutes = [
     body: SearchQuery,
     answer: SearchAnswer,
     errors: ingestion.search.errors,
-    handle: ({ body, exchange, deps }) => deps.ingestion.as(exchange.scope).search(body),
+    handle: ({ body, context, deps }) => deps.ingestion.as(context.scope).search(body),
   }),
 ]

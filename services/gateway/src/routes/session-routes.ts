@@ -13,8 +13,8 @@ const NewSession = chatAgent.createSession.input
 /** A session's history is answered whole; this many pages of 256 KiB bound it. */
 const MAX_PAGES = 64
 
-type SessionCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'exchange'>
-const client = ({ deps, exchange }: SessionCall) => deps.chatAgent.as(exchange.scope)
+type SessionCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
+const client = ({ deps, context }: SessionCall) => deps.chatAgent.as(context.scope)
 
 async function messagesOf(session_id: string, call: SessionCall): Promise<Message[]> {
   const all: Message[] = []
@@ -72,7 +72,7 @@ export const sessionRoutes = [
     errors: chatAgent.createSession.errors,
     async handle({ query, body, ...call }) {
       const title = body.title ?? query.title
-      const { external_id } = await client(call).createSession({ ...body, title }, call.exchange.once)
+      const { external_id } = await client(call).createSession({ ...body, title }, call.context.once)
       return { external_id, message: 'Session created' }
     },
   }),
@@ -105,7 +105,7 @@ export const sessionRoutes = [
     errors: chatAgent.updateSession.errors,
     handle({ params, query, body, ...call }) {
       const title = body.title === undefined ? query.title : body.title
-      return client(call).updateSession({ ...params, ...body, ...(title === undefined ? {} : { title }) }, call.exchange.once)
+      return client(call).updateSession({ ...params, ...body, ...(title === undefined ? {} : { title }) }, call.context.once)
     },
   }),
   defineRoute({

@@ -4,13 +4,13 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
 
-type TaskCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'exchange'>
+type TaskCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
 
 /** Services that run long jobs for people. */
-const ownersOf = ({ deps, exchange }: TaskCall) =>
+const ownersOf = ({ deps, context }: TaskCall) =>
   [
-    { name: 'chat-agent', tasks: deps.chatAgent.as(exchange.scope) },
-    { name: 'ingestion', tasks: deps.ingestion.as(exchange.scope) },
+    { name: 'chat-agent', tasks: deps.chatAgent.as(context.scope) },
+    { name: 'ingestion', tasks: deps.ingestion.as(context.scope) },
   ] as const
 type Owner = ReturnType<typeof ownersOf>[number]
 
@@ -101,6 +101,6 @@ export const taskRoutes = [
     params: TaskPath,
     answer: Task,
     errors: ['TASK_NOT_FOUND'],
-    handle: ({ params, ...call }) => fromOwner(call, ({ tasks }) => tasks.cancelTask(params, call.exchange.once)),
+    handle: ({ params, ...call }) => fromOwner(call, ({ tasks }) => tasks.cancelTask(params, call.context.once)),
   }),
 ]

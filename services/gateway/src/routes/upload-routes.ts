@@ -61,10 +61,10 @@ function readTags(value: string): string[] {
 }
 
 /** A long upload outlives an access token. */
-function pieceStore({ exchange, deps }: UploadCall): PieceStore {
+function pieceStore({ context, deps }: UploadCall): PieceStore {
   const client = async () => {
-    const identity = exchange.identity && (await deps.authenticator.renew(exchange.identity))
-    return deps.ingestion.as(exchange.scopeOf(identity))
+    const identity = context.identity && (await deps.authenticator.renew(context.identity))
+    return deps.ingestion.as(context.scopeOf(identity))
   }
   return {
     open: async (name) => (await (await client()).openUpload({ name })).blob_id,
@@ -74,8 +74,8 @@ function pieceStore({ exchange, deps }: UploadCall): PieceStore {
 }
 
 async function upload(call: UploadCall): Promise<z.input<typeof UploadAnswer> | Reply> {
-  const { exchange, deps, query } = call
-  const { incoming } = exchange
+  const { context, deps, query } = call
+  const { incoming } = context
   if (!/^multipart\/form-data\b/i.test(incoming.headers['content-type'] ?? '')) {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the files as multipart/form-data, each in a part named `files`')
   }
@@ -86,18 +86,18 @@ async function upload(call: UploadCall): Promise<z.input<typeof UploadAnswer> | 
       details: [{ field: 'files', message: 'is missing' }],
     })
   }
-  const identity = exchange.identity && (await deps.authenticator.renew(exchange.identity))
-  const client = deps.ingestion.as(exchange.scopeOf(identity))
-  const { run_id } = await client.startRun({ ...form, files: [...received.files] }, exchange.once)
+  const identity = context.identity && (await deps.authenticator.renew(context.identity))
+  const client = deps.ingestion.as(context.scopeOf(identity))
+  const { run_id } = await client.startRun({ ...form, files: [...received.files] }, context.once)
   return wait ? whenDone(run_id, call) : new Reply(202, { run_id })
 }
 
-async function whenDone(run_id: string, { exchange, deps }: UploadCall): Promise<z.input<typeof UploadAnswer> | Reply> {
+async function whenDone(run_id: string, { context, deps }: UploadCall): Promise<z.input<typeof UploadAnswer> | Reply> {
   const left = new AbortController()
-  exchange.outgoing.once('close', () => left.abort())
-  using _entry = deps.streams.add(exchange.caller, () => left.abort())
+  context.outgoing.once('close', () => left.abort())
+  using _entry = deps.streams.add(context.caller, () => left.abort())
   const signal = AbortSignal.any([left.signal, AbortSignal.timeout(WAIT_MS)])
-  const run = await watchIngestionRun(run_id, { exchange, deps, signal })
+  const run = await watchIngestionRun(run_id, { context, deps, signal })
   if (!run || run.finished_at === null) return new Reply(202, { run_id })
   const { files_processed, chunks_written, totals, files, errors } = run
   return { success: run.status === 'success', run_id, files_processed, chunks_written, totals, files, errors }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Exchange } from '../http/request-context.ts'
+import { RequestContext } from '../http/request-context.ts'
 import { AddressList } from '../http/guards/client-address.ts'
 import { securityHeaders } from '../http/security-headers.ts'
 import { OpenStreams } from './open-streams.ts'
@@ -14,9 +14,9 @@ const streams = new OpenStreams()
 let opened = Promise.withResolvers<SseStream>()
 
 const server = createServer((incoming, outgoing) => {
-  const exchange = new Exchange(incoming, outgoing, settings)
-  exchange.identity = { caller, credential: { kind: 'jwt', secret: 't' } }
-  const stream = new SseStream(exchange, streams)
+  const context = new RequestContext(incoming, outgoing, settings)
+  context.identity = { caller, credential: { kind: 'jwt', secret: 't' } }
+  const stream = new SseStream(context, streams)
   stream.open()
   opened.resolve(stream)
 })

@@ -1,5 +1,5 @@
 import { metrics } from '@youworker/runtime/health/metrics'
-import type { Exchange } from '../http/request-context.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import type { OpenStreams } from './open-streams.ts'
 
 const COMMENT_MS = 15_000
@@ -22,16 +22,16 @@ export function eventFrame(event: string, data: unknown, id?: number): string {
 
 /** One open event stream. */
 export class SseStream implements Disposable {
-  readonly #exchange: Exchange
+  readonly #context: RequestContext
   readonly #gone = new AbortController()
   readonly #entry: Disposable
   #comments: NodeJS.Timeout | undefined
   #isOpen = false
 
-  constructor(exchange: Exchange, streams: OpenStreams) {
-    this.#exchange = exchange
-    this.#entry = streams.add(exchange.caller, () => this[Symbol.dispose]())
-    exchange.outgoing.once('close', () => this[Symbol.dispose]())
+  constructor(context: RequestContext, streams: OpenStreams) {
+    this.#context = context
+    this.#entry = streams.add(context.caller, () => this[Symbol.dispose]())
+    context.outgoing.once('close', () => this[Symbol.dispose]())
   }
 
   /** Aborts when the client has left, was cut or signed out, or the gateway stops. */
@@ -48,14 +48,14 @@ export class SseStream implements Disposable {
     if (this.#isOpen || this.#gone.signal.aborted) return
     this.#isOpen = true
     metrics.sseStreams.inc()
-    const { outgoing } = this.#exchange
-    outgoing.writeHead(200, this.#exchange.headers(HEADERS))
+    const { outgoing } = this.#context
+    outgoing.writeHead(200, this.#context.headers(HEADERS))
     outgoing.write('retry: 1000\n\n')
     this.#comments = setInterval(() => this.send(': \n\n'), COMMENT_MS)
   }
 
   send(frame: string): void {
-    const { outgoing } = this.#exchange
+    const { outgoing } = this.#context
     if (this.#gone.signal.aborted) return
     this.open()
     outgoing.write(frame)
@@ -64,7 +64,7 @@ export class SseStream implements Disposable {
 
   /** Resolves when the client has taken nearly everything. */
   async ready(): Promise<void> {
-    const { outgoing } = this.#exchange
+    const { outgoing } = this.#context
     while (outgoing.writableLength > ROOM && !this.#gone.signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>()
       outgoing.once('drain', resolve).once('close', resolve)
@@ -81,6 +81,6 @@ export class SseStream implements Disposable {
     this.#entry[Symbol.dispose]()
     if (!this.#isOpen) return
     metrics.sseStreams.dec()
-    this.#exchange.outgoing.end()
+    this.#context.outgoing.end()
   }
 }

@@ -3,7 +3,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { onReconnect } from '@youworker/messaging/connection/connect'
 import { subscribeLive } from '@youworker/messaging/live/live'
 import type { Deps } from '../http/deps.ts'
-import type { Exchange } from '../http/request-context.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import type { Identity } from '../http/guards/authenticate.ts'
 import { type Reply, SENT } from '../http/reply.ts'
 import { RunReader, type RunSource } from './run-reader.ts'
@@ -15,16 +15,16 @@ const WHOLE_ANSWER_MS = 10 * 60_000
 type SourceDeps = Pick<Deps, 'nats' | 'chatAgent' | 'authenticator'>
 
 /** A long answer outlives an access token: each page is asked for with a good one. */
-export const runSource = (runId: string, exchange: Exchange, identity: Identity, deps: SourceDeps): RunSource => ({
+export const runSource = (runId: string, context: RequestContext, identity: Identity, deps: SourceDeps): RunSource => ({
   async page(after) {
-    const scope = exchange.scopeOf(await deps.authenticator.renew(identity))
+    const scope = context.scopeOf(await deps.authenticator.renew(identity))
     return deps.chatAgent.as(scope).listEntries({ run_id: runId, after })
   },
   hear: (listener) => subscribeLive(deps.nats, runId, listener),
   onReconnect: (listener) => onReconnect(deps.nats, listener),
 })
 
-const identityOf = ({ identity }: Exchange): Identity => {
+const identityOf = ({ identity }: RequestContext): Identity => {
   if (!identity) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated')
   return identity
 }
@@ -32,11 +32,11 @@ const identityOf = ({ identity }: Exchange): Identity => {
 /** The run's log as server-sent events; returns when it has ended. With `begun` the headers go out before the first entry. */
 export async function streamRun(
   runId: string,
-  exchange: Exchange,
+  context: RequestContext,
   deps: Deps,
   { after = 0, begun = false } = {},
 ): Promise<Reply> {
-  using stream = new SseStream(exchange, deps.streams)
+  using stream = new SseStream(context, deps.streams)
   if (begun) stream.open()
   const sink = {
     entry: ({ n, body }: RunEntry) => stream.send(eventFrame(body.event, body.data, n)),
@@ -47,25 +47,25 @@ export async function streamRun(
     // Without an id: it is no part of the log.
     waiting: () => stream.send(eventFrame('status', { stage: 'reconnecting' })),
   }
-  const source = runSource(runId, exchange, identityOf(exchange), deps)
+  const source = runSource(runId, context, identityOf(context), deps)
   try {
     await new RunReader(source, sink, { after, signal: stream.signal, patient: begun }).run()
   } catch (error) {
     if (!stream.isOpen) throw error
-    deps.logger.debug({ run_id: runId, correlation_id: exchange.correlationId, err: error }, 'a stream ended early')
+    deps.logger.debug({ run_id: runId, correlation_id: context.correlationId, err: error }, 'a stream ended early')
   }
-  if (!stream.isOpen && !exchange.outgoing.destroyed) {
+  if (!stream.isOpen && !context.outgoing.destroyed) {
     throw new AppError('SERVICE_UNAVAILABLE', 'The stream ended before it began; ask again', { retryAfter: 1 })
   }
   return SENT
 }
 
 /** Waits for `done`. A client that leaves ends the wait, never the run. */
-export async function wholeRun(runId: string, exchange: Exchange, deps: Deps): Promise<Done> {
+export async function wholeRun(runId: string, context: RequestContext, deps: Deps): Promise<Done> {
   const left = new AbortController()
   const late = AbortSignal.timeout(WHOLE_ANSWER_MS)
-  exchange.outgoing.once('close', () => left.abort())
-  using _entry = deps.streams.add(exchange.caller, (why) => left.abort(why))
+  context.outgoing.once('close', () => left.abort())
+  using _entry = deps.streams.add(context.caller, (why) => left.abort(why))
   let done: Done | undefined
   const sink = {
     entry: ({ body }: RunEntry) => {
@@ -74,7 +74,7 @@ export async function wholeRun(runId: string, exchange: Exchange, deps: Deps): P
     ready: () => Promise.resolve(),
     waiting: () => undefined,
   }
-  const source = runSource(runId, exchange, identityOf(exchange), deps)
+  const source = runSource(runId, context, identityOf(context), deps)
   await new RunReader(source, sink, { after: 0, signal: AbortSignal.any([left.signal, late]), patient: true }).run()
   if (done) return done
   if (left.signal.reason === 'revoked')

@@ -2,12 +2,12 @@ import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import type { IngestionRun } from '@youworker/contracts/ingestion'
 import type { Deps } from '../http/deps.ts'
-import type { Exchange } from '../http/request-context.ts'
+import type { RequestContext } from '../http/request-context.ts'
 
 const ASK_MS = 1_000
 
 interface WatchOptions {
-  readonly exchange: Exchange
+  readonly context: RequestContext
   readonly deps: Pick<Deps, 'authenticator' | 'ingestion' | 'finishes'>
   readonly signal: AbortSignal
   readonly onChange?: (run: IngestionRun) => void
@@ -16,13 +16,13 @@ interface WatchOptions {
 /** The run when it has ended, or as it was when the signal aborted. A service that is away for a moment is asked again. */
 export async function watchIngestionRun(
   run_id: string,
-  { exchange, deps, signal, onChange }: WatchOptions,
+  { context, deps, signal, onChange }: WatchOptions,
 ): Promise<IngestionRun | undefined> {
   let seen = ''
   let run: IngestionRun | undefined
   while (!signal.aborted) {
     try {
-      run = await ask(run_id, exchange, deps)
+      run = await ask(run_id, context, deps)
       const state = JSON.stringify(run)
       if (state !== seen) onChange?.(run)
       seen = state
@@ -37,9 +37,9 @@ export async function watchIngestionRun(
 
 async function ask(
   run_id: string,
-  exchange: Exchange,
+  context: RequestContext,
   { authenticator, ingestion }: WatchOptions['deps'],
 ): Promise<IngestionRun> {
-  const identity = exchange.identity && (await authenticator.renew(exchange.identity))
-  return ingestion.as(exchange.scopeOf(identity)).getRun({ run_id })
+  const identity = context.identity && (await authenticator.renew(context.identity))
+  return ingestion.as(context.scopeOf(identity)).getRun({ run_id })
 }

@@ -4,7 +4,7 @@ import { metrics } from '@youworker/runtime/health/metrics'
 import type { WebSocket } from 'ws'
 import { type ClientFrame, entryFrame, errorFrame, pongFrame, readFrame, statusFrame } from './chat-frames.ts'
 import type { Deps } from '../http/deps.ts'
-import type { Exchange } from '../http/request-context.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { type Identity, notAuthenticated } from '../http/guards/authenticate.ts'
 import { toAppError } from '../http/error-envelope.ts'
 import { RunReader } from '../streams/run-reader.ts'
@@ -23,7 +23,7 @@ const CLOSE = { goingAway: 1001, policy: 1008, tryAgain: 1013 } as const
 /** One open conversation. */
 export class ChatSocket {
   readonly #socket: WebSocket
-  readonly #exchange: Exchange
+  readonly #context: RequestContext
   readonly #sessionId: string
   readonly #deps: Deps
   readonly #gone = new AbortController()
@@ -31,13 +31,13 @@ export class ChatSocket {
   #identity: Identity
   #isAlive = true
 
-  constructor(socket: WebSocket, exchange: Exchange, sessionId: string, deps: Deps) {
-    if (!exchange.identity) throw notAuthenticated()
+  constructor(socket: WebSocket, context: RequestContext, sessionId: string, deps: Deps) {
+    if (!context.identity) throw notAuthenticated()
     this.#socket = socket
-    this.#exchange = exchange
+    this.#context = context
     this.#sessionId = sessionId
     this.#deps = deps
-    this.#identity = exchange.identity
+    this.#identity = context.identity
   }
 
   /** Serves the socket until it closes. */
@@ -114,7 +114,7 @@ export class ChatSocket {
       ready: () => this.#ready(),
       waiting: () => this.#send(statusFrame(run_id, 'reconnecting')),
     }
-    const source = runSource(run_id, this.#exchange, this.#identity, this.#deps)
+    const source = runSource(run_id, this.#context, this.#identity, this.#deps)
     try {
       await new RunReader(source, sink, { after, signal: this.#gone.signal, patient }).run()
     } finally {
@@ -137,12 +137,12 @@ export class ChatSocket {
   /** With a token that is still good: the socket outlives many. */
   async #scope() {
     this.#identity = await this.#deps.authenticator.renew(this.#identity)
-    return this.#exchange.scopeOf(this.#identity)
+    return this.#context.scopeOf(this.#identity)
   }
 
   #refuse(error: unknown): void {
     const failure = toAppError(error)
-    const { correlationId: correlation_id } = this.#exchange
+    const { correlationId: correlation_id } = this.#context
     if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'a frame failed')
     this.#send(errorFrame(failure, correlation_id))
     if (failure.code === 'NOT_AUTHENTICATED') this.#socket.close(CLOSE.policy, 'signed out')

@@ -8,7 +8,7 @@ import { WebSocketServer } from 'ws'
 import { canonicalPath } from '../http/canonical-path.ts'
 import { ChatSocket } from './chat-socket.ts'
 import type { Deps } from '../http/deps.ts'
-import { Exchange, type ExchangeSettings } from '../http/request-context.ts'
+import { RequestContext, type RequestSettings } from '../http/request-context.ts'
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
 import { addressForLimits, requireListed } from '../http/guards/client-address.ts'
 import { isSocketOriginAllowed } from '../http/guards/cors.ts'
@@ -30,7 +30,7 @@ function credentialOf({ headers }: IncomingMessage): Credential | undefined {
 /** Turns upgrade requests into chat sockets; whoever may not have one is told so in HTTP. */
 export class SocketServer {
   readonly #deps: Deps
-  readonly #settings: ExchangeSettings
+  readonly #settings: RequestSettings
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_FRAME,
@@ -39,7 +39,7 @@ export class SocketServer {
     handleProtocols: (offered) => (offered.has(BEARER) ? BEARER : false),
   })
 
-  constructor(deps: Deps, settings: ExchangeSettings) {
+  constructor(deps: Deps, settings: RequestSettings) {
     this.#deps = deps
     this.#settings = settings
   }
@@ -48,16 +48,16 @@ export class SocketServer {
     const onError = () => socket.destroy()
     socket.on('error', onError)
     const response = new ServerResponse(incoming)
-    const exchange = new Exchange(incoming, response, this.#settings)
+    const context = new RequestContext(incoming, response, this.#settings)
     try {
-      const sessionId = await this.#admit(exchange)
+      const sessionId = await this.#admit(context)
       if (socket.destroyed) return
       this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
         socket.off('error', onError)
-        new ChatSocket(webSocket, exchange, sessionId, this.#deps).open()
+        new ChatSocket(webSocket, context, sessionId, this.#deps).open()
       })
     } catch (error) {
-      this.#refuse(exchange, socket, error)
+      this.#refuse(context, socket, error)
     }
   }
 
@@ -69,39 +69,39 @@ export class SocketServer {
     this.#server.close()
   }
 
-  async #admit(exchange: Exchange): Promise<string> {
-    const { incoming } = exchange
+  async #admit(context: RequestContext): Promise<string> {
+    const { incoming } = context
     const { limiter, authenticator, allowList, origins, chatAgent } = this.#deps
     const match = PATH.exec(canonicalPath(incoming.url))
     if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
     if (!isSocketOriginAllowed(incoming.headers, origins)) {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
     }
-    requireListed(exchange.address, allowList)
-    const address = addressForLimits(exchange.address)
+    requireListed(context.address, allowList)
+    const address = addressForLimits(context.address)
     if (limiter.isSpent('failure', address)) throw limiter.refusal('failure')
     const credential = credentialOf(incoming)
     if (!credential) throw notAuthenticated()
-    exchange.identity = await authenticator.authenticate(credential).catch((error: unknown) => {
+    context.identity = await authenticator.authenticate(credential).catch((error: unknown) => {
       if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') limiter.take('failure', address)
       throw error
     })
-    exchange.rate = limiter.take('default', exchange.caller.user_id)
-    if (exchange.rate && exchange.rate.remaining < 0) throw limiter.refusal('default')
-    const { id } = await chatAgent.as(exchange.scope).getSession({ session_id: sessionRef(match[1]) })
+    context.rate = limiter.take('default', context.caller.user_id)
+    if (context.rate && context.rate.remaining < 0) throw limiter.refusal('default')
+    const { id } = await chatAgent.as(context.scope).getSession({ session_id: sessionRef(match[1]) })
     return id
   }
 
-  #refuse(exchange: Exchange, socket: Duplex, error: unknown): void {
+  #refuse(context: RequestContext, socket: Duplex, error: unknown): void {
     const failure = toAppError(error)
-    const { outgoing, correlationId: correlation_id } = exchange
+    const { outgoing, correlationId: correlation_id } = context
     if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'an upgrade failed')
     if (socket.destroyed) return
     outgoing.shouldKeepAlive = false
     // An upgrade comes with a bare socket: the answer is written to it as to any other.
-    outgoing.assignSocket(exchange.incoming.socket)
+    outgoing.assignSocket(context.incoming.socket)
     outgoing.once('finish', () => socket.end())
-    sendError(exchange, failure)
+    sendError(context, failure)
   }
 }
 

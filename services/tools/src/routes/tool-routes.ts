@@ -97,8 +97,8 @@ async function serveMcp(c: Context<Env>, server: ToolServer, logger: Logger): Pr
     traceparent: newTraceparent(c.req.header('traceparent')),
     signal: c.req.raw.signal,
   }
-  const { exchange } = await import('./mcp-exchange.ts')
-  return exchange({ request: c.req.raw, body, server, context, logger })
+  const { answerMcpRequest } = await import('./answer-mcp-request.ts')
+  return answerMcpRequest({ request: c.req.raw, body, server, context, logger })
 }
 
 function failure(c: Context<Env>, error: AppError): Response {

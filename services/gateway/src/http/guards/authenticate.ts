@@ -52,17 +52,17 @@ interface Kept {
   caller: Caller
 }
 
-type Exchange = Pick<Client<typeof auth>, 'exchangeCredential'>
+type CredentialExchange = Pick<Client<typeof auth>, 'exchangeCredential'>
 
 /** Credential -> verified caller. Every request checks expiry and deny-list again, whatever is kept. */
 export class Authenticator implements Disposable {
-  readonly #auth: Exchange
+  readonly #auth: CredentialExchange
   readonly #verifier: Pick<TokenVerifier, 'verify' | 'onRevoked'>
   readonly #kept = new Map<string, Kept>()
   readonly #asking = new Map<string, Promise<Kept>>()
   readonly #revocations: Disposable
 
-  constructor(authClient: Exchange, verifier: Pick<TokenVerifier, 'verify' | 'onRevoked'>) {
+  constructor(authClient: CredentialExchange, verifier: Pick<TokenVerifier, 'verify' | 'onRevoked'>) {
     this.#auth = authClient
     this.#verifier = verifier
     this.#revocations = verifier.onRevoked((revocation) => this.#forget(revocation))

@@ -1,10 +1,13 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { Deps } from '../deps.ts'
-import type { Exchange } from '../request-context.ts'
+import type { RequestContext } from '../request-context.ts'
 import { canonicalAddress } from './client-address.ts'
 
 /** The user a trusted proxy says it signed in, where the setting allows it. From everybody else the header is ignored. */
-export function proxyUsername({ incoming }: Exchange, { config, proxies }: Pick<Deps, 'config' | 'proxies'>): string | undefined {
+export function proxyUsername(
+  { incoming }: RequestContext,
+  { config, proxies }: Pick<Deps, 'config' | 'proxies'>,
+): string | undefined {
   const username = incoming.headers['x-authentik-username']
   if (!config.SECURITY__AUTHENTIK_ENABLED || typeof username !== 'string' || username === '') return undefined
   const peer = canonicalAddress(incoming.socket.remoteAddress ?? '')

@@ -8,10 +8,10 @@ import type { Tool, ToolContext, ToolServer } from '../servers/tool.ts'
 
 const VERSION = '1.0.0'
 const ANNOTATIONS = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false } as const
-/** Making one takes longer than a whole request. */
+/** Shared: making one takes longer than serving a request. */
 const jsonSchemaValidator = new AjvJsonSchemaValidator()
 
-interface Exchange {
+interface McpRequest {
   readonly request: Request
   readonly body: unknown
   readonly server: ToolServer
@@ -19,8 +19,8 @@ interface Exchange {
   readonly logger: Logger
 }
 
-/** One POST of MCP's Streamable HTTP (revision 2025-06-18) without a session: everything it needs lives as long as the request. */
-export async function exchange({ request, body, server, context, logger }: Exchange): Promise<Response> {
+/** Answers one POST of MCP's Streamable HTTP (revision 2025-06-18). There are no sessions: server and transport live as long as the request. */
+export async function answerMcpRequest({ request, body, server, context, logger }: McpRequest): Promise<Response> {
   const mcp = new McpServer({ name: server.name, version: VERSION }, { jsonSchemaValidator })
   for (const tool of server.tools) {
     const { name, title, description, input: inputSchema, output: outputSchema } = tool
