@@ -1,7 +1,9 @@
 import { AppError, errorBody } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { type ByteRange, readRange } from './byte-range.ts'
-import type { Deps } from '../http/deps.ts'
+import type { Clients } from '../clients.ts'
+import type { Authenticator } from '../http/guards/authenticate.ts'
+import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { Reply, SENT } from '../http/reply.ts'
 
@@ -13,7 +15,12 @@ interface Content {
   readonly sha256: string
 }
 
-/** RFC 6266: a plain name for old clients, the real one in UTF-8 beside it. */
+export interface ContentDeps extends Pick<Clients, 'ingestion'> {
+  readonly authenticator: Authenticator
+  readonly streams: OpenStreams
+}
+
+/** RFC 6266: an ASCII name for old clients beside the exact one in UTF-8. */
 function attachment(name: string): string {
   const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, '_')
   const exact = encodeURIComponent(name.toWellFormed()).replace(
@@ -23,7 +30,7 @@ function attachment(name: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`
 }
 
-/** What people uploaded may be anything: never shown in our origin, never guessed at, never run. */
+/** An upload may be hostile: it is never shown in our origin, its type is never guessed, and it runs nothing. */
 const contentHeaders = ({ name, mime, sha256 }: Content) => ({
   'content-type': /^[\w.+-]+\/[\w.+-]+$/.test(mime) ? mime : 'application/octet-stream',
   'content-disposition': attachment(name.split('/').at(-1) || 'document'),
@@ -33,8 +40,8 @@ const contentHeaders = ({ name, mime, sha256 }: Content) => ({
   etag: `"${sha256}"`,
 })
 
-/** The file, or one range of it, piece by piece as fast as the client takes them. */
-export async function sendContent(content: Content, context: RequestContext, deps: Deps): Promise<Reply> {
+/** Sends the file, or one range of it, part by part as fast as the client reads. */
+export async function sendContent(content: Content, context: RequestContext, deps: ContentDeps): Promise<Reply> {
   const { headers, method } = context.incoming
   const own = contentHeaders(content)
   if (headers['if-none-match']?.includes(own.etag)) return new Reply(304, undefined, own)
@@ -48,18 +55,23 @@ export async function sendContent(content: Content, context: RequestContext, dep
   const more = range ? { 'content-range': `bytes ${first}-${last}/${content.size}` } : {}
   const all = context.headers({ ...own, ...more, 'content-length': last - first + 1 })
   context.outgoing.writeHead(range ? 206 : 200, all)
-  if (method !== 'HEAD') await writePieces(content, { first, last }, context, deps)
+  if (method !== 'HEAD') await writeParts(content, { first, last }, context, deps)
   context.outgoing.end()
   return SENT
 }
 
-async function writePieces({ blob_id }: Content, { first, last }: ByteRange, context: RequestContext, deps: Deps): Promise<void> {
+async function writeParts(
+  { blob_id }: Content,
+  { first, last }: ByteRange,
+  context: RequestContext,
+  deps: ContentDeps,
+): Promise<void> {
   const { outgoing } = context
   using _entry = deps.streams.add(context.caller, (why) => (why === 'revoked' ? outgoing.destroy() : undefined))
   for (let index = Math.floor(first / LIMITS.piece); index * LIMITS.piece <= last; index++) {
     if (outgoing.destroyed) return
-    const identity = context.identity && (await deps.authenticator.renew(context.identity))
-    const { bytes } = await deps.ingestion.as(context.scopeOf(identity)).readBlob({ blob_id, index })
+    const client = deps.ingestion.as(await context.renewedScope(deps.authenticator))
+    const { bytes } = await client.readBlob({ blob_id, index })
     const start = index * LIMITS.piece
     const part = bytes.subarray(Math.max(0, first - start), Math.min(bytes.length, last - start + 1))
     if (outgoing.write(part) || outgoing.destroyed) continue

@@ -1,12 +1,12 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
+import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { type Context, type Handler, Hono } from 'hono'
 import { routePath } from 'hono/route'
 import { canonicalPath } from './canonical-path.ts'
 import type { Method, Route } from './define-route.ts'
-import type { Deps } from './deps.ts'
-import { Dispatcher } from './dispatcher.ts'
+import type { Dispatcher } from './dispatcher.ts'
 import type { RequestContext } from './request-context.ts'
 import { preflightHeaders } from './guards/cors.ts'
 import { toAppError } from './error-envelope.ts'
@@ -16,14 +16,19 @@ import { send, sendError } from './reply.ts'
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 const UNKNOWN_ROUTE = 'unknown'
 
-/** Answers go straight to `c.env.outgoing`: no web `Response` is made for each of them. */
+/** Answers are written to `c.env.outgoing`; making a web `Response` for each would cost more. */
 type Env = { Bindings: RequestContext }
 export type Api = Hono<Env>
 
-/** Every spelling of every route of the table, and an answer to everything else. */
-export function createApi(deps: Deps, routes: readonly Route[]): Api {
+interface Deps {
+  readonly routes: readonly Route[]
+  readonly dispatcher: Dispatcher
+  readonly logger: Logger
+}
+
+/** Serves every route under its path and aliases, and answers all other requests with 404, 405 or `Allow`. */
+export function createApi({ routes, dispatcher, logger }: Deps): Api {
   const api: Api = new Hono<Env>({ getPath: (_, options) => canonicalPath(options?.env?.incoming.url) })
-  const dispatcher = new Dispatcher(deps)
   const routeOf = new Map<unknown, Route>()
   const unmatched = ({ env, req }: Context<Env>): AppError => {
     const methods = methodsOf(api, routeOf, req.path)
@@ -31,10 +36,10 @@ export function createApi(deps: Deps, routes: readonly Route[]): Api {
     env.outgoing.setHeader('allow', methods.join(', '))
     return new AppError('METHOD_NOT_ALLOWED', `This path takes ${methods.join(', ')}`)
   }
-  // Of two that fit the first counts, and `/v1/groups/me` is no group id.
+  // Hono takes the first match, and `/v1/groups/me` must win over `/v1/groups/{group_id}`.
   for (const route of routes.toSorted((a, b) => parametersOf(a) - parametersOf(b))) {
     const handler: Handler<Env> = (c) => {
-      open(deps, c.env, route)
+      prepare(c.env, logger, route)
       if (c.env.incoming.method === 'HEAD' && !hasHead(route)) throw unmatched(c)
       return dispatcher.serve(c.env, route, c.req)
     }
@@ -43,7 +48,7 @@ export function createApi(deps: Deps, routes: readonly Route[]): Api {
     api.on(route.method, paths, handler)
   }
   api.options('*', ({ env, req }) => {
-    open(deps, env)
+    prepare(env, logger)
     const isPreflight = env.origin !== undefined && env.incoming.headers['access-control-request-method'] !== undefined
     const methods = isPreflight ? [] : methodsOf(api, routeOf, req.path)
     if (!isPreflight && methods.length === 0 && req.path !== '/*') throw routeNotFound()
@@ -51,11 +56,11 @@ export function createApi(deps: Deps, routes: readonly Route[]): Api {
     return RESPONSE_ALREADY_SENT
   })
   api.notFound((c) => {
-    open(deps, c.env)
+    prepare(c.env, logger)
     throw unmatched(c)
   })
   api.onError((error, c) => {
-    fail(deps, error, c)
+    fail(logger, error, c)
     return RESPONSE_ALREADY_SENT
   })
   return api
@@ -63,7 +68,7 @@ export function createApi(deps: Deps, routes: readonly Route[]): Api {
 
 const parametersOf = ({ path }: Route) => path.split('{').length
 
-/** Nobody can tell the length of a stream before its end. */
+/** The length of a stream is unknown before its end. */
 const hasHead = ({ media }: Route) => media !== 'text/event-stream'
 
 /** For `Allow`; empty when the path is unknown. */
@@ -78,14 +83,15 @@ function methodsOf({ router }: Api, routeOf: ReadonlyMap<unknown, Route>, path: 
 const routeNotFound = () =>
   new AppError('ROUTE_NOT_FOUND', 'There is nothing at this path; GET /openapi.json lists what there is')
 
-function open(deps: Deps, context: RequestContext, route?: Route): void {
+/** Observes the request when its connection is done with it, and reads what the handler leaves of its body. */
+function prepare(context: RequestContext, logger: Logger, route?: Route): void {
   const { incoming, outgoing } = context
   const started = performance.now()
   if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming))
-  outgoing.once('close', () => observe(deps, context, route, started))
+  outgoing.once('close', () => observe(context, logger, route, started))
 }
 
-function observe({ logger }: Deps, context: RequestContext, route: Route | undefined, started: number): void {
+function observe(context: RequestContext, logger: Logger, route: Route | undefined, started: number): void {
   const { outgoing, incoming } = context
   const ms = performance.now() - started
   const labels = { route: route?.path ?? UNKNOWN_ROUTE, method: route?.method ?? 'OTHER', status: String(outgoing.statusCode) }
@@ -98,13 +104,13 @@ function observe({ logger }: Deps, context: RequestContext, route: Route | undef
   )
 }
 
-function fail({ logger }: Deps, error: unknown, c: Context<Env>): void {
+function fail(logger: Logger, error: unknown, c: Context<Env>): void {
   const failure = toAppError(error)
   const { correlationId: correlation_id, outgoing } = c.env
   if (failure.code === 'INTERNAL_ERROR' || failure.code === 'DATABASE_ERROR') {
     logger.error({ err: error, correlation_id, route: routePath(c) }, 'a request failed')
   }
-  // Half an answer cannot become an error any more; a cut connection at least says that it is not whole.
+  // One request gets one reply: once its head is sent no error can follow, and only a cut connection shows that it is incomplete.
   if (outgoing.headersSent) outgoing.destroy()
   else if (!outgoing.destroyed) sendError(c.env, failure)
 }

@@ -1,6 +1,5 @@
 import type { ErrorCode } from '@youworker/contracts/errors'
 import { z } from 'zod'
-import type { Deps } from './deps.ts'
 import type { RequestContext } from './request-context.ts'
 import type { CsrfRule } from './guards/csrf.ts'
 import type { LimitClass } from './guards/rate-limit.ts'
@@ -13,72 +12,74 @@ export interface RouteCall<P, Q, B> {
   readonly query: Q
   readonly body: B
   readonly context: RequestContext
-  readonly deps: Deps
 }
 
-/** What an answer is when it is not JSON; `event-stream` also has no HEAD. */
+/** Content type of an answer that is not JSON. A `text/event-stream` route also has no HEAD. */
 export type Media = 'text/event-stream' | 'application/octet-stream' | 'text/html' | 'text/plain'
 
-export interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType> {
+/** Everything about a route but its handler: what CSRF, limits, validation, OpenAPI and the access tests read. */
+export interface RouteDescription {
   readonly method: Method
   /** Parameters in braces, as in OpenAPI. */
-  readonly path: string
-  readonly aliases?: readonly string[]
-  readonly tag: string
-  readonly summary: string
-  /** `optional`: who has no or a wrong credential is served as nobody. */
-  readonly auth: 'required' | 'optional' | 'none'
-  /** For callers whose credential is a cookie. `none` only where nothing is written. */
-  readonly csrf: CsrfRule | 'none'
-  readonly params?: P
-  readonly query?: Q
-  /** `multipart`: the handler reads the body itself, from the socket. */
-  readonly body?: B | 'multipart'
-  readonly answer?: A
-  /** 200 unless it says otherwise. */
-  readonly status?: 200 | 201 | 202 | 204
-  /** Beside or instead of JSON. */
-  readonly media?: Media
-  readonly errors?: readonly ErrorCode[]
-  readonly limit: LimitClass | 'none'
-  /** Bytes of a JSON body. */
-  readonly bodyLimit?: number
-  handle(call: RouteCall<z.output<P>, z.output<Q>, z.output<B>>): Promise<z.input<A> | Reply>
-}
-
-const Empty = z.object({})
-/** A JSON body, unless a route says otherwise. */
-const BODY_BYTES = 256 * 1024
-
-export interface Route {
-  readonly method: Method
   readonly path: string
   readonly aliases: readonly string[]
   readonly tag: string
   readonly summary: string
+  /** `optional`: a caller without a valid credential is served as anonymous. */
   readonly auth: 'required' | 'optional' | 'none'
+  /** For callers whose credential is a cookie. `none` only where nothing is written. */
   readonly csrf: CsrfRule | 'none'
   readonly params: z.ZodObject
   readonly query: z.ZodObject
+  /** `multipart`: the handler reads the body itself, from the socket. */
   readonly body: z.ZodType | 'multipart' | undefined
   readonly answer: z.ZodType | undefined
   readonly status: 200 | 201 | 202 | 204
+  /** Beside or instead of JSON. */
   readonly media: Media | undefined
   readonly errors: readonly ErrorCode[]
   readonly limit: LimitClass | 'none'
+  /** Bytes of a JSON body. */
   readonly bodyLimit: number
+}
+
+/** A route that can be served. */
+export interface Route extends RouteDescription {
   handle(call: RouteCall<unknown, unknown, unknown>): Promise<unknown>
 }
 
-/** The only way to a route: what is written here is what CSRF, limits, validation, OpenAPI and the access tests read. */
+/** A route whose handler still lacks its dependencies `D`. */
+export interface UnboundRoute<D> extends RouteDescription {
+  readonly bind: (deps: D) => Route
+}
+
+type WithDefaults = 'aliases' | 'params' | 'query' | 'body' | 'answer' | 'status' | 'media' | 'errors' | 'bodyLimit'
+
+interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, D>
+  extends Omit<RouteDescription, WithDefaults>, Partial<Pick<RouteDescription, 'aliases' | 'status' | 'errors' | 'bodyLimit'>> {
+  readonly params?: P
+  readonly query?: Q
+  readonly body?: B | 'multipart'
+  readonly answer?: A
+  readonly media?: Media
+  /** `deps` is typed by the handler: it names what it works with and gets nothing else. */
+  handle(call: RouteCall<z.output<P>, z.output<Q>, z.output<B>>, deps: D): Promise<z.input<A> | Reply>
+}
+
+const Empty = z.object({})
+/** Limit of a JSON body where a route sets none. */
+const BODY_BYTES = 256 * 1024
+
+/** The only way to define a route. */
 export function defineRoute<
   P extends z.ZodObject = typeof Empty,
   Q extends z.ZodObject = typeof Empty,
   B extends z.ZodType = z.ZodUndefined,
   A extends z.ZodType = z.ZodVoid,
->(definition: RouteDefinition<P, Q, B, A>): Route {
-  const { params, query, body, answer, media, ...rest } = definition
-  return {
+  D = unknown,
+>(definition: RouteDefinition<P, Q, B, A, D>): UnboundRoute<D> {
+  const { params, query, body, answer, media, handle, ...rest } = definition
+  const description: RouteDescription = {
     aliases: [],
     errors: [],
     status: 200,
@@ -89,6 +90,7 @@ export function defineRoute<
     body,
     answer,
     media,
-    handle: (call: RouteCall<never, never, never>) => definition.handle(call),
   }
+  const bind = (deps: D): Route => ({ ...description, handle: (call: RouteCall<never, never, never>) => handle(call, deps) })
+  return { ...description, bind }
 }

@@ -1,36 +1,47 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
 import type { HonoRequest } from 'hono'
+import type { Clients } from '../clients.ts'
 import type { Route } from './define-route.ts'
-import type { Deps } from './deps.ts'
 import type { RequestContext } from './request-context.ts'
-import { notAuthenticated, readCredential } from './guards/authenticate.ts'
+import { type Authenticator, notAuthenticated, readCredential } from './guards/authenticate.ts'
 import { proxyUsername, requireSameUser } from './guards/authentik.ts'
-import { addressForLimits, requireListed } from './guards/client-address.ts'
+import { type AddressList, addressForLimits, requireListed } from './guards/client-address.ts'
+import type { Csrf } from './guards/csrf.ts'
+import type { RateLimiter } from './guards/rate-limit.ts'
 import { parseJson, requireJsonType, requirePlainText } from './parse-json.ts'
 import { hasBody, readBody } from './read-body.ts'
 import { Reply, SENT, send } from './reply.ts'
 
-/** From a matched request to its answer: limit, authenticate, check, handle. Straight calls, in this order, for every route. */
-export class Dispatcher {
-  readonly #deps: Deps
+interface Guards extends Pick<Clients, 'auth'> {
+  /** Who is served at all. */
+  readonly allowList: AddressList
+  readonly authenticator: Authenticator
+  readonly csrf: Csrf
+  readonly identityProxies: AddressList
+  readonly limiter: RateLimiter
+}
 
-  constructor(deps: Deps) {
-    this.#deps = deps
+/** Takes a matched request to its answer: allow-list, credential, CSRF, limit, input, handler, in this order for every route. */
+export class Dispatcher {
+  readonly #guards: Guards
+
+  constructor(guards: Guards) {
+    this.#guards = guards
   }
 
   async serve(context: RequestContext, route: Route, request: HonoRequest): Promise<Response> {
-    if (route.tag !== 'health') requireListed(context.address, this.#deps.allowList)
+    if (route.tag !== 'health') requireListed(context.address, this.#guards.allowList)
     if (route.auth !== 'none') await this.#authenticate(context, route)
     const { identity, incoming } = context
     if (route.csrf !== 'none' && identity?.credential.kind === 'session') {
-      this.#deps.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
+      this.#guards.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
     }
     this.#limit(context, route)
     const params = check(route.params, readParams(request), 'The path')
     const query = check(route.query, readQuery(request), 'The query')
     const body = await readJsonBody(context, route)
-    const answer = await route.handle({ params, query, body, context, deps: this.#deps })
+    const answer = await route.handle({ params, query, body, context })
     if (!(answer instanceof Reply)) send(context, route.status, answer)
     else if (answer !== SENT) send(context, answer.status, answer.body, answer.headers)
     return RESPONSE_ALREADY_SENT
@@ -40,30 +51,30 @@ export class Dispatcher {
     const credential = readCredential(context.incoming.headers)
     if (!credential) {
       if (route.auth === 'optional') return
-      throw this.#limited(context, notAuthenticated())
+      throw this.#countFailure(context, notAuthenticated())
     }
-    const { limiter, authenticator } = this.#deps
+    const { auth, authenticator, identityProxies, limiter } = this.#guards
     const admit = () => {
       if (limiter.isSpent('failure', addressForLimits(context.address))) throw limiter.refusal('failure')
     }
     try {
       const identity = await authenticator.authenticate(credential, admit)
-      const claimed = proxyUsername(context, this.#deps)
+      const claimed = proxyUsername(context, identityProxies)
       if (claimed !== undefined) {
-        const { username } = await this.#deps.auth.as(context.scopeOf(identity)).getSelf({})
+        const { username } = await auth.as(context.scopeOf(identity)).getSelf({})
         requireSameUser(claimed, username)
       }
       context.identity = identity
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'NOT_AUTHENTICATED') throw error
-      const refusal = this.#limited(context, error)
+      const refusal = this.#countFailure(context, error)
       if (route.auth !== 'optional') throw refusal
     }
   }
 
-  /** Whoever is not let in counts for their address. */
-  #limited(context: RequestContext, error: AppError): AppError {
-    const { limiter } = this.#deps
+  /** A refused credential counts against the client's address; beyond the limit the refusal becomes a 429. */
+  #countFailure(context: RequestContext, error: AppError): AppError {
+    const { limiter } = this.#guards
     const state = limiter.take('failure', addressForLimits(context.address))
     return state && state.remaining < 0 ? limiter.refusal('failure') : error
   }
@@ -71,8 +82,8 @@ export class Dispatcher {
   #limit(context: RequestContext, { limit }: Route): void {
     if (limit === 'none') return
     const who = context.identity?.caller.user_id ?? addressForLimits(context.address)
-    context.rate = this.#deps.limiter.take(limit, who)
-    if (context.rate && context.rate.remaining < 0) throw this.#deps.limiter.refusal(limit)
+    context.rate = this.#guards.limiter.take(limit, who)
+    if (context.rate && context.rate.remaining < 0) throw this.#guards.limiter.refusal(limit)
   }
 }
 
@@ -83,7 +94,7 @@ function readParams(request: HonoRequest): Record<string, string> {
   return params
 }
 
-/** Hono leaves what it cannot decode as it came. */
+/** Hono passes on undecoded what it cannot decode. */
 function requireWellEncoded(path: string): void {
   try {
     decodeURIComponent(path)
@@ -92,7 +103,7 @@ function requireWellEncoded(path: string): void {
   }
 }
 
-/** Of a repeated name the first counts. */
+/** The first value of a repeated name counts. */
 function readQuery(request: HonoRequest): Record<string, string> {
   const query = request.query()
   for (const [name, value] of Object.entries(query)) {
@@ -102,12 +113,13 @@ function readQuery(request: HonoRequest): Record<string, string> {
   return query
 }
 
-const NOTHING = {}
+/** Stands for a missing body. */
+const EMPTY_BODY = {}
 
 async function readJsonBody({ incoming }: RequestContext, { body, bodyLimit }: Route): Promise<unknown> {
   if (body === undefined || body === 'multipart') return undefined
   const bytes = hasBody(incoming) ? await readBody(incoming, bodyLimit) : undefined
-  if (!bytes || bytes.length === 0) return check(body, NOTHING, 'The body')
+  if (!bytes || bytes.length === 0) return check(body, EMPTY_BODY, 'The body')
   requireJsonType(incoming.headers)
   return check(body, parseJson(bytes), 'The body')
 }

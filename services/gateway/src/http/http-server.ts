@@ -27,7 +27,7 @@ interface Parts {
   readonly settings: RequestSettings
 }
 
-/** What node refuses before there is a request gets the same error body as everything else. */
+/** Answers what node refuses before there is a request, with the same error body as everywhere. */
 function refuse(socket: Duplex, error: AppError): void {
   if (!socket.writable) return void socket.destroy()
   const correlationId = newCorrelationId()
@@ -54,7 +54,7 @@ function fromParser(error: NodeJS.ErrnoException): AppError {
   return new AppError('VALIDATION_ERROR', 'This is not a valid HTTP request', { cause: error })
 }
 
-/** What the adaptor cannot make a request of (a `Host` that is none) never reaches the API. */
+/** Answers what the adaptor cannot make a request of (an invalid `Host`): it never reaches the API. */
 function refuseRequest(cause: unknown): Response {
   const isTheirs = cause instanceof RequestError
   const error = isTheirs ? new AppError('VALIDATION_ERROR', 'The path or the Host is not valid', { cause }) : toAppError(cause)
@@ -63,24 +63,24 @@ function refuseRequest(cause: unknown): Response {
   return Response.json(errorBody(error, correlationId), { status: ERROR_STATUS[error.code], headers })
 }
 
-/** The API as node calls it. Not the adaptor's whole server: that one answers what it refuses with an empty 400. */
+/** Not the adaptor's own server, which answers what it refuses with an empty 400. */
 function createListener(api: Api, settings: RequestSettings): RequestListener {
   const listener = getRequestListener(
-    // Only an HTTP/2 server has other classes.
+    // The adaptor's types also allow HTTP/2, which is not served here.
     (request, { incoming, outgoing }) =>
       api.fetch(request, new RequestContext(incoming as IncomingMessage, outgoing as ServerResponse, settings)),
     {
-      // The `Host` of whoever sends none (HTTP/1.0).
+      // In place of a missing `Host` (HTTP/1.0).
       hostname: 'localhost',
-      // Other parts of the same process must keep node's own Request and Response.
+      // The rest of this process must keep node's own Request and Response.
       overrideGlobalObjects: false,
-      // `discardRest` does it, with more patience.
+      // `discardRest` does it and waits longer.
       autoCleanupIncoming: false,
       errorHandler: refuseRequest,
     },
   )
   return (incoming, outgoing) => {
-    // `OPTIONS *` (RFC 9112 section 3.2.4) is no URL.
+    // The adaptor cannot make a URL of `OPTIONS *` (RFC 9112 section 3.2.4).
     if (incoming.url === '*') incoming.url = '/*'
     void listener(incoming, outgoing)
   }
@@ -94,9 +94,9 @@ export function createHttpServer({ api, sockets, settings }: Parts): Server {
       requestTimeout: REQUEST_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: 65_000,
-      // Checked by nobody here: no answer depends on the host's name.
+      // No answer depends on the host's name.
       requireHostHeader: false,
-      // `curl --http2` and others offer upgrades that are not meant for us: those are plain requests.
+      // Other upgrades (`curl --http2` offers h2c) are ignored: they are served as plain requests.
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     listener,
@@ -125,7 +125,7 @@ export async function listen(server: Server, host: string, port: number): Promis
 
 const SWEEP_MS = 50
 
-/** Takes no new connections and resolves when the requests under way are answered; after `graceMs` the rest is cut. */
+/** Takes no new connections and resolves when all requests are answered; after `graceMs` the remaining connections are cut. */
 export async function closeServer(server: Server, graceMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   // A connection becomes idle only after its last answer.

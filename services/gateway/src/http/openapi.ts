@@ -1,6 +1,6 @@
 import { ERROR_STATUS, ErrorBody, type ErrorCode } from '@youworker/contracts/errors'
 import { z } from 'zod'
-import type { Route } from './define-route.ts'
+import type { RouteDescription } from './define-route.ts'
 
 type Json = Record<string, unknown>
 
@@ -32,7 +32,7 @@ class Components {
 }
 
 /** Codes that any route may answer with, beside its own. */
-function codesOf(route: Route): ErrorCode[] {
+function codesOf(route: RouteDescription): ErrorCode[] {
   const codes: ErrorCode[] = ['INTERNAL_ERROR', 'SERVICE_UNAVAILABLE', 'DEADLINE_EXCEEDED', ...route.errors]
   if (route.auth === 'required') codes.push('NOT_AUTHENTICATED', 'NOT_AUTHORIZED')
   if (route.csrf !== 'none') codes.push('CSRF_VALIDATION_FAILED')
@@ -41,7 +41,7 @@ function codesOf(route: Route): ErrorCode[] {
   return [...new Set([...codes, 'VALIDATION_ERROR' as const])]
 }
 
-function errorResponses(route: Route, components: Components): Json {
+function errorResponses(route: RouteDescription, components: Components): Json {
   const byStatus = Object.groupBy(codesOf(route), (code) => ERROR_STATUS[code])
   const content = { 'application/json': { schema: components.of(ErrorBody, 'output') } }
   return Object.fromEntries(
@@ -49,7 +49,7 @@ function errorResponses(route: Route, components: Components): Json {
   )
 }
 
-function parameters({ params, query }: Route, components: Components): Json[] {
+function parameters({ params, query }: RouteDescription, components: Components): Json[] {
   const describe = (schema: z.ZodObject, where: 'path' | 'query') =>
     Object.entries(schema.shape).map(([name, field]) => ({
       name,
@@ -61,7 +61,7 @@ function parameters({ params, query }: Route, components: Components): Json[] {
   return [...describe(params, 'path'), ...describe(query, 'query')]
 }
 
-function requestBody({ body }: Route, components: Components): Json {
+function requestBody({ body }: RouteDescription, components: Components): Json {
   if (body === undefined) return {}
   if (body !== 'multipart') {
     const required = !body.safeParse({}).success
@@ -84,14 +84,14 @@ function requestBody({ body }: Route, components: Components): Json {
   }
 }
 
-function success({ answer, media, status, body }: Route, components: Components): Json {
+function success({ answer, media, status, body }: RouteDescription, components: Components): Json {
   const json = answer ? { 'application/json': { schema: components.of(answer, 'output') } } : {}
   const content = media ? { ...json, [media]: { schema: { type: 'string' } } } : json
   const main = { [status]: { description: 'Done', ...(Object.keys(content).length > 0 ? { content } : {}) } }
   return body === 'multipart' ? { ...main, 202: { description: 'Accepted: the run goes on' } } : main
 }
 
-function operation(route: Route, components: Components): Json {
+function operation(route: RouteDescription, components: Components): Json {
   const { method, path, tag, summary, auth } = route
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+(\w)/g, (_, first: string) => first.toUpperCase()).replaceAll(/\W/g, '')}`,
@@ -105,7 +105,7 @@ function operation(route: Route, components: Components): Json {
 }
 
 /** OpenAPI 3.1 of a table of routes: JSON Schema 2020-12 as zod prints it. */
-export function buildOpenApi(routes: readonly Route[]): Json {
+export function buildOpenApi(routes: readonly RouteDescription[]): Json {
   const components = new Components()
   const paths: Record<string, Json> = {}
   for (const route of routes) {

@@ -3,7 +3,7 @@ import type { CallOptions, CallScope } from '@youworker/messaging/requests/clien
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { newTraceparent } from '@youworker/runtime/correlation'
-import { type Identity, notAuthenticated } from './guards/authenticate.ts'
+import { type Authenticator, type Identity, notAuthenticated } from './guards/authenticate.ts'
 import { type AddressList, clientAddress } from './guards/client-address.ts'
 import { correlationIdOf } from './correlation-id.ts'
 import { allowedOrigin, corsHeaders } from './guards/cors.ts'
@@ -36,13 +36,13 @@ export class RequestContext {
     this.origin = allowedOrigin(incoming.headers, settings.origins)
   }
 
-  /** Canonical; through trusted proxies the one they name. */
+  /** Canonical; behind trusted proxies the one that they report. */
   get address(): string {
     this.#address ??= clientAddress(this.incoming, this.#settings.proxies)
     return this.#address
   }
 
-  /** On routes that require a caller there is one. */
+  /** Throws `NOT_AUTHENTICATED` when the request is anonymous, which it never is on a route with `auth: 'required'`. */
   get caller() {
     if (!this.identity) throw notAuthenticated()
     return this.identity.caller
@@ -62,8 +62,13 @@ export class RequestContext {
     }
   }
 
-  /** For calls that do something: the client's `Idempotency-Key`, when it sent one. */
-  get once(): CallOptions {
+  /** With a token that is valid now: for uploads, downloads and streams, which outlive an access token. */
+  async renewedScope(authenticator: Pick<Authenticator, 'authenticate'>): Promise<CallScope> {
+    return this.scopeOf(this.identity && (await authenticator.authenticate(this.identity.credential)))
+  }
+
+  /** For calls that change something: the client's `Idempotency-Key`, when it sent one. */
+  get idempotency(): CallOptions {
     const key = this.incoming.headers['idempotency-key']
     if (key === undefined) return {}
     if (typeof key === 'string' && key.length <= LIMITS.idempotencyKey && /^[\x21-\x7e]+$/.test(key))
@@ -74,7 +79,7 @@ export class RequestContext {
     )
   }
 
-  /** Headers that every answer has, with `more` on top. */
+  /** Headers of every answer; those in `more` win. */
   headers(more?: OutgoingHttpHeaders): OutgoingHttpHeaders {
     const headers: OutgoingHttpHeaders = { ...this.#settings.securityHeaders, 'x-correlation-id': this.correlationId }
     if (this.origin !== undefined) Object.assign(headers, corsHeaders(this.origin))

@@ -1,4 +1,5 @@
 import { auth } from '@youworker/contracts/auth'
+import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 
 export const adminRoutes = [
@@ -14,6 +15,7 @@ export const adminRoutes = [
     status: 201,
     answer: auth.createUser.output,
     errors: auth.createUser.errors,
-    handle: ({ body, context, deps }) => deps.auth.as(context.scope).createUser(body, context.once),
+    handle: ({ body, context }, { auth: client }: Pick<Clients, 'auth'>) =>
+      client.as(context.scope).createUser(body, context.idempotency),
   }),
 ]

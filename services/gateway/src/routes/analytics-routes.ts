@@ -1,4 +1,5 @@
 import { Days, Overview } from '@youworker/contracts/analytics'
+import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 
 export const analyticsRoutes = [
@@ -12,6 +13,6 @@ export const analyticsRoutes = [
     limit: 'default',
     query: Days,
     answer: Overview,
-    handle: ({ query, context, deps }) => deps.analytics.as(context.scope).getOverview(query),
+    handle: ({ query, context }, { analytics }: Pick<Clients, 'analytics'>) => analytics.as(context.scope).getOverview(query),
   }),
 ]

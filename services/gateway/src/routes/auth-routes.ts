@@ -3,25 +3,26 @@ import { Id, Time } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { Group } from '@youworker/contracts/group'
 import { z } from 'zod'
+import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
-import type { Deps } from '../http/deps.ts'
-import { bearerCredential, notAuthenticated, SESSION_COOKIE } from '../http/guards/authenticate.ts'
+import { type Authenticator, bearerCredential, notAuthenticated, SESSION_COOKIE } from '../http/guards/authenticate.ts'
+import type { AddressList } from '../http/guards/client-address.ts'
 import { proxyUsername, requireSameUser } from '../http/guards/authentik.ts'
 import { setCookie } from '../http/guards/cookies.ts'
-import { CSRF_COOKIE } from '../http/guards/csrf.ts'
+import { type Csrf, CSRF_COOKIE } from '../http/guards/csrf.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { Reply } from '../http/reply.ts'
 
-/** Longest life of a session, in seconds; auth ends it earlier when it is idle, and slides that by itself. */
+/** Longest life of a session, in seconds; auth ends an idle session earlier. */
 const SESSION_S = 30 * 24 * 3600
-/** Whom the CSRF token of somebody who is not signed in belongs to. */
-const NOBODY = 'nobody'
+/** In place of the session id in the CSRF token of an anonymous caller. */
+const ANONYMOUS = 'nobody'
 
 const SignIn = z.object({
   username: z.string().min(1).max(64).optional(),
   password: z.string().min(1).max(256).optional(),
   api_key: z.string().min(1).max(512).optional(),
-  /** Also answer with a bearer token. */
+  /** The answer then also has a bearer token. */
   token: z.boolean().default(false),
 })
 
@@ -40,7 +41,16 @@ const SignedIn = z
 
 type SignInMethod = { method: 'api_key'; api_key: string } | { method: 'password'; username: string; password: string }
 
-/** What the request signs in with: a key in a header, else the body. */
+interface Cookies {
+  readonly secureCookies: boolean
+}
+
+interface SignInDeps extends Pick<Clients, 'auth'>, Cookies {
+  readonly csrf: Csrf
+  readonly identityProxies: AddressList
+}
+
+/** A key in a header counts before the body. */
 function signInMethod(
   { incoming: { headers } }: RequestContext,
   { username, password, api_key }: z.output<typeof SignIn>,
@@ -55,10 +65,10 @@ function signInMethod(
   throw notAuthenticated()
 }
 
-async function signIn(context: RequestContext, deps: Deps, body: z.output<typeof SignIn>): Promise<Reply> {
+async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<typeof SignIn>): Promise<Reply> {
   const auth = deps.auth.as({ correlationId: context.correlationId })
   const session = await auth.createSession(signInMethod(context, body))
-  requireSameUser(proxyUsername(context, deps), session.user.username)
+  requireSameUser(proxyUsername(context, deps.identityProxies), session.user.username)
   const csrf_token = deps.csrf.issue(session.session_id)
   const secondsTo = (time: string) => Math.max(0, Math.floor((Date.parse(time) - Date.now()) / 1_000))
   const answer: z.input<typeof SignedIn> = {
@@ -77,10 +87,14 @@ async function signIn(context: RequestContext, deps: Deps, body: z.output<typeof
   })
 }
 
-const sessionCookie = (value: string, maxAge: number, { isProduction }: Deps): string =>
-  setCookie(SESSION_COOKIE, value, { maxAge, httpOnly: true, sameSite: 'Lax', secure: isProduction })
-const csrfCookie = (value: string, maxAge: number, { isProduction }: Deps): string =>
-  setCookie(CSRF_COOKIE, value, { maxAge, httpOnly: false, sameSite: 'Strict', secure: isProduction })
+interface SignOutDeps extends Pick<Clients, 'auth'>, Cookies {
+  readonly authenticator: Authenticator
+}
+
+const sessionCookie = (value: string, maxAge: number, { secureCookies }: Cookies): string =>
+  setCookie(SESSION_COOKIE, value, { maxAge, httpOnly: true, sameSite: 'Lax', secure: secureCookies })
+const csrfCookie = (value: string, maxAge: number, { secureCookies }: Cookies): string =>
+  setCookie(CSRF_COOKIE, value, { maxAge, httpOnly: false, sameSite: 'Strict', secure: secureCookies })
 
 const Me = z
   .object({
@@ -90,7 +104,7 @@ const Me = z
     authenticated: z.literal(true),
     created_at: Time,
     groups: z.array(Group),
-    /** Services that could not be asked. */
+    /** Services that did not answer. */
     incomplete: z.array(z.string()).optional(),
   })
   .meta({ id: 'Me' })
@@ -107,7 +121,7 @@ export const authRoutes = [
     limit: 'auth',
     body: SignIn,
     answer: SignedIn,
-    handle: ({ body, context, deps }) => signIn(context, deps, body),
+    handle: ({ body, context }, deps: SignInDeps) => signIn(context, deps, body),
   }),
   defineRoute({
     ...common,
@@ -118,7 +132,7 @@ export const authRoutes = [
     limit: 'auth',
     body: SignIn,
     answer: SignedIn,
-    handle: ({ body, context, deps }) => signIn(context, deps, body),
+    handle: ({ body, context }, deps: SignInDeps) => signIn(context, deps, body),
   }),
   defineRoute({
     ...common,
@@ -129,10 +143,10 @@ export const authRoutes = [
     csrf: 'lenient',
     limit: 'default',
     answer: z.object({ message: z.string() }),
-    async handle({ context, deps }) {
+    async handle({ context }, { auth, authenticator, ...deps }: SignOutDeps) {
       if (context.identity) {
-        await deps.auth.as(context.scope).endSession({})
-        deps.authenticator.forget(context.identity.caller)
+        await auth.as(context.scope).endSession({})
+        authenticator.forget(context.identity.caller)
       }
       const cookies = [sessionCookie('', 0, deps), csrfCookie('', 0, deps)]
       return new Reply(200, { message: 'Signed out' }, { 'set-cookie': cookies })
@@ -146,10 +160,10 @@ export const authRoutes = [
     auth: 'required',
     limit: 'default',
     answer: Me,
-    async handle({ context, deps }) {
+    async handle({ context }, { auth, group }: Pick<Clients, 'auth' | 'group'>) {
       const [{ id, username, is_root, created_at }, listed] = await Promise.all([
-        deps.auth.as(context.scope).getSelf({}),
-        deps.group.as(context.scope).listGroups({ limit: 200 }).catch(unlessAway),
+        auth.as(context.scope).getSelf({}),
+        group.as(context.scope).listGroups({ limit: 200 }).catch(unlessUnavailable),
       ])
       const incomplete = listed ? {} : { incomplete: ['group'] }
       return { id, username, is_root, authenticated: true as const, created_at, groups: listed?.groups ?? [], ...incomplete }
@@ -163,16 +177,17 @@ export const authRoutes = [
     auth: 'optional',
     limit: 'default',
     answer: z.object({ csrf_token: z.string(), expires_at: Time }),
-    async handle({ context, deps }) {
-      const csrf_token = deps.csrf.issue(context.identity?.caller.sid ?? NOBODY)
+    async handle({ context }, deps: Cookies & { readonly csrf: Csrf }) {
+      const csrf_token = deps.csrf.issue(context.identity?.caller.sid ?? ANONYMOUS)
       const expires_at = new Date(Date.now() + SESSION_S * 1_000).toISOString()
       return new Reply(200, { csrf_token, expires_at }, { 'set-cookie': csrfCookie(csrf_token, SESSION_S, deps) })
     },
   }),
 ]
 
-/** Signing in works while groups cannot be asked. */
-function unlessAway(error: unknown): undefined {
-  const isAway = error instanceof AppError && ['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'].includes(error.code)
-  if (!isAway) throw error
+/** The group service may be unavailable: the caller is then shown without groups. */
+function unlessUnavailable(error: unknown): undefined {
+  const isUnavailable =
+    error instanceof AppError && ['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'].includes(error.code)
+  if (!isUnavailable) throw error
 }

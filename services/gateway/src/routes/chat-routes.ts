@@ -4,15 +4,18 @@ import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../http/define-route.ts'
-import { streamRun, wholeRun } from '../streams/stream-run.ts'
+import type { Clients } from '../clients.ts'
+import { defineRoute } from '../http/define-route.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import type { Csrf } from '../http/guards/csrf.ts'
+import type { RunStreams } from '../streams/run-streams.ts'
 
-/** Room for an earlier conversation; what travels on is at most one NATS request. */
+/** Leaves space for an earlier conversation; what is passed on must fit into one NATS request. */
 const CHAT_BYTES = 448 * 1024
-/** Ten megabytes of audio in base64, and the rest. */
+/** Ten megabytes of audio in base64, and the text. */
 const UNIFIED_BYTES = 16 * 1024 * 1024
 
-/** Judged before the schemas: a message that is too long is 413, not a wrong field. */
+/** Throws during parsing, so that a message that is too long is 413 and not a wrong field. */
 const Text = z.string().superRefine((text) => {
   if (Buffer.byteLength(text) > LIMITS.message) {
     throw new AppError(
@@ -61,9 +64,9 @@ const UnifiedAnswer = SimpleAnswer.extend({
   citations: z.array(Citation),
 }).meta({ id: 'UnifiedAnswer' })
 
-type ChatCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
+type Deps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
-const startRun = (body: Omit<ChatBody, 'stream'>, { deps, context }: ChatCall) => {
+const startRun = (body: Omit<ChatBody, 'stream'>, context: RequestContext, { chatAgent }: Pick<Deps, 'chatAgent'>) => {
   const { text_input, messages, ...rest } = body
   if (!text_input && !messages) {
     throw new AppError('VALIDATION_ERROR', 'Send text_input, or messages with the question last', {
@@ -71,17 +74,17 @@ const startRun = (body: Omit<ChatBody, 'stream'>, { deps, context }: ChatCall) =
     })
   }
   const turns = { ...(text_input ? { text_input } : {}), ...(messages ? { messages } : {}) }
-  return deps.chatAgent.as(context.scope).startRun({ ...rest, ...turns }, context.once)
+  return chatAgent.as(context.scope).startRun({ ...rest, ...turns }, context.idempotency)
 }
 
-async function answerWhole(body: Omit<ChatBody, 'stream'>, call: ChatCall) {
-  const { run_id, session_id } = await startRun(body, call)
-  return { run_id, session_id, ...(await wholeRun(run_id, call.context, call.deps)) }
+async function answerWhole(body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) {
+  const { run_id, session_id } = await startRun(body, context, deps)
+  return { run_id, session_id, ...(await deps.runStreams.whole(run_id, context)) }
 }
 
-async function stream(body: Omit<ChatBody, 'stream'>, call: ChatCall) {
-  const { run_id } = await startRun(body, call)
-  return streamRun(run_id, call.context, call.deps, { begun: true })
+async function stream(body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) {
+  const { run_id } = await startRun(body, context, deps)
+  return deps.runStreams.stream(run_id, context, { begun: true })
 }
 
 const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
@@ -97,7 +100,8 @@ export const chatRoutes = [
     body: ChatBody,
     answer: ChatAnswer,
     media: 'text/event-stream',
-    handle: ({ body: { stream: streaming, ...body }, ...call }) => (streaming ? stream(body, call) : answerWhole(body, call)),
+    handle: ({ body: { stream: streaming, ...body }, context }, deps: Deps) =>
+      streaming ? stream(body, context, deps) : answerWhole(body, context, deps),
   }),
   defineRoute({
     ...chat,
@@ -108,17 +112,17 @@ export const chatRoutes = [
     body: UnifiedBody,
     answer: UnifiedAnswer,
     media: 'text/event-stream',
-    async handle({ body, ...call }) {
+    async handle({ body, context }, deps: Deps & { readonly csrf: Csrf }) {
       const { stream: streaming, audio_b64, images_b64, sample_rate: _rate, ...question } = body
       requireTextOnly({ audio_b64, images_b64 })
       if (!streaming) {
-        const { content, session_id, metadata, tool_events, logs: lines, citations } = await answerWhole(question, call)
+        const { content, session_id, metadata, tool_events, logs: lines, citations } = await answerWhole(question, context, deps)
         const voice = { transcript: null, audio_b64: null, audio_sample_rate: null, stt_confidence: null, stt_language: null }
         return { content, session_id, metadata, tool_events, logs: lines, citations, ...voice }
       }
-      const { identity, incoming } = call.context
-      if (identity?.credential.kind === 'session') call.deps.csrf.require(incoming.headers, identity.caller.sid, 'required')
-      return stream(question, call)
+      const { identity, incoming } = context
+      if (identity?.credential.kind === 'session') deps.csrf.require(incoming.headers, identity.caller.sid, 'required')
+      return stream(question, context, deps)
     },
   }),
   defineRoute({
@@ -129,9 +133,9 @@ export const chatRoutes = [
     bodyLimit: CHAT_BYTES,
     body: SimpleBody,
     answer: SimpleAnswer,
-    async handle({ body: { message, ...rest }, ...call }) {
+    async handle({ body: { message, ...rest }, context }, deps: Deps) {
       const question = { ...rest, text_input: message, expect_audio: false }
-      const { content, session_id, metadata, tool_events, logs: lines } = await answerWhole(question, call)
+      const { content, session_id, metadata, tool_events, logs: lines } = await answerWhole(question, context, deps)
       return { content, session_id, metadata, tool_events, logs: lines }
     },
   }),

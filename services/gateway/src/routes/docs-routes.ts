@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'
-import { defineRoute, type Route } from '../http/define-route.ts'
+import { defineRoute, type RouteDescription, type UnboundRoute } from '../http/define-route.ts'
 import { buildOpenApi } from '../http/openapi.ts'
 import { Reply } from '../http/reply.ts'
 
@@ -23,7 +23,7 @@ const PAGE = `<!doctype html>
 `
 const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null })
 `
-/** Everything from this origin and nothing inline; Swagger UI carries its icons as data URLs. */
+/** Swagger UI carries its icons as data URLs; everything else comes from this origin, nothing is inline. */
 const PAGE_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -44,8 +44,8 @@ const DAY = 'public, max-age=86400'
 
 const common = { method: 'GET', tag: 'docs', auth: 'none', csrf: 'none', limit: 'default' } as const
 
-/** `routes` is the table these routes describe; it is read when the first page is asked for. */
-export function docsRoutes(routes: () => readonly Route[]): Route[] {
+/** `routes` is the whole table, these routes included; it is read at the first request. */
+export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRoute<unknown>[] {
   let description: string | undefined
   return [
     defineRoute({

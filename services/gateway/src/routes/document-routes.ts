@@ -1,12 +1,14 @@
 import { Document, ingestion } from '@youworker/contracts/ingestion'
-import { defineRoute, type RouteCall } from '../http/define-route.ts'
-import { sendContent } from '../files/send-content.ts'
+import type { Clients } from '../clients.ts'
+import { defineRoute } from '../http/define-route.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import { type ContentDeps, sendContent } from '../files/send-content.ts'
 
 const DocumentPath = ingestion.getDocument.input
 const { errors } = ingestion.getDocument
 
-type DocumentCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
-const client = ({ deps, context }: DocumentCall) => deps.ingestion.as(context.scope)
+type Deps = Pick<Clients, 'ingestion'>
+const client = (context: RequestContext, { ingestion: documents }: Deps) => documents.as(context.scope)
 
 const read = { tag: 'documents', auth: 'required', csrf: 'none', limit: 'default' } as const
 
@@ -19,7 +21,7 @@ export const documentRoutes = [
     query: ingestion.listDocuments.input,
     answer: ingestion.listDocuments.output,
     errors: ingestion.listDocuments.errors,
-    handle: ({ query, ...call }) => client(call).listDocuments(query),
+    handle: ({ query, context }, deps: Deps) => client(context, deps).listDocuments(query),
   }),
   defineRoute({
     ...read,
@@ -29,7 +31,7 @@ export const documentRoutes = [
     params: DocumentPath,
     answer: Document,
     errors,
-    handle: ({ params, ...call }) => client(call).getDocument(params),
+    handle: ({ params, context }, deps: Deps) => client(context, deps).getDocument(params),
   }),
   defineRoute({
     ...read,
@@ -39,8 +41,8 @@ export const documentRoutes = [
     params: DocumentPath,
     media: 'application/octet-stream',
     errors,
-    async handle({ params, ...call }) {
-      return sendContent(await client(call).openContent(params), call.context, call.deps)
+    async handle({ params, context }, deps: ContentDeps) {
+      return sendContent(await client(context, deps).openContent(params), context, deps)
     },
   }),
   defineRoute({
@@ -52,8 +54,8 @@ export const documentRoutes = [
     params: DocumentPath,
     status: 204,
     errors: ingestion.deleteDocument.errors,
-    async handle({ params, ...call }) {
-      await client(call).deleteDocument(params)
+    async handle({ params, context }, deps: Deps) {
+      await client(context, deps).deleteDocument(params)
     },
   }),
 ]

@@ -1,7 +1,9 @@
 import { Page } from '@youworker/contracts/common'
 import { Group, group, Member } from '@youworker/contracts/group'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import type { Clients } from '../clients.ts'
+import { defineRoute } from '../http/define-route.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { everyPage } from './every-page.ts'
 
 const GroupPath = group.getGroup.input
@@ -14,12 +16,12 @@ const NewMember = z.object({
 const NewRole = z.object({ role: z.string().max(32) })
 const Changes = group.updateGroup.input.omit({ group_id: true })
 
-type GroupCall = RouteCall<{ group_id: string }, unknown, unknown>
-const client = ({ deps, context }: Pick<GroupCall, 'deps' | 'context'>) => deps.group.as(context.scope)
+type Deps = Pick<Clients, 'group'>
+const client = (context: RequestContext, { group: groups }: Deps) => groups.as(context.scope)
 
-const members = (call: Pick<GroupCall, 'deps' | 'context' | 'params'>): Promise<Member[]> =>
+const members = (group_id: string, context: RequestContext, deps: Deps): Promise<Member[]> =>
   everyPage(async (page) => {
-    const { members: rows, total } = await client(call).listMembers({ ...call.params, ...page })
+    const { members: rows, total } = await client(context, deps).listMembers({ group_id, ...page })
     return { rows, total }
   })
 
@@ -36,7 +38,8 @@ const update = (method: 'PATCH' | 'PUT') =>
     body: Changes,
     answer: Group,
     errors: group.updateGroup.errors,
-    handle: ({ params, body, ...call }) => client(call).updateGroup({ ...params, ...body }, call.context.once),
+    handle: ({ params, body, context }, deps: Deps) =>
+      client(context, deps).updateGroup({ ...params, ...body }, context.idempotency),
   })
 
 /** PUT and PATCH as designed, POST as old clients send it. */
@@ -50,7 +53,7 @@ const setRole = (method: 'PATCH' | 'PUT' | 'POST') =>
     body: NewRole,
     answer: Member,
     errors: group.setRole.errors,
-    handle: ({ params, body, ...call }) => client(call).setRole({ ...params, ...body }, call.context.once),
+    handle: ({ params, body, context }, deps: Deps) => client(context, deps).setRole({ ...params, ...body }, context.idempotency),
   })
 
 const groupRoutesOfOne = [
@@ -62,9 +65,9 @@ const groupRoutesOfOne = [
     params: GroupPath,
     answer: Group.extend({ members: z.array(Member) }),
     errors: group.getGroup.errors,
-    async handle(call) {
-      const one = await client(call).getGroup(call.params)
-      return one.members.length >= one.member_count ? one : { ...one, members: await members(call) }
+    async handle({ params, context }, deps: Deps) {
+      const one = await client(context, deps).getGroup(params)
+      return one.members.length >= one.member_count ? one : { ...one, members: await members(params.group_id, context, deps) }
     },
   }),
   update('PATCH'),
@@ -77,8 +80,8 @@ const groupRoutesOfOne = [
     params: GroupPath,
     status: 204,
     errors: group.deleteGroup.errors,
-    async handle({ params, ...call }) {
-      await client(call).deleteGroup(params)
+    async handle({ params, context }, deps: Deps) {
+      await client(context, deps).deleteGroup(params)
     },
   }),
 ]
@@ -92,7 +95,7 @@ const memberRoutes = [
     params: GroupPath,
     answer: z.array(Member),
     errors: group.listMembers.errors,
-    handle: members,
+    handle: ({ params, context }, deps: Deps) => members(params.group_id, context, deps),
   }),
   defineRoute({
     ...write,
@@ -104,7 +107,8 @@ const memberRoutes = [
     status: 201,
     answer: Member,
     errors: group.addMember.errors,
-    handle: ({ params, body, ...call }) => client(call).addMember({ ...params, ...body }, call.context.once),
+    handle: ({ params, body, context }, deps: Deps) =>
+      client(context, deps).addMember({ ...params, ...body }, context.idempotency),
   }),
   setRole('PATCH'),
   setRole('PUT'),
@@ -117,8 +121,8 @@ const memberRoutes = [
     params: MemberPath,
     status: 204,
     errors: group.removeMember.errors,
-    async handle({ params, ...call }) {
-      await client(call).removeMember(params)
+    async handle({ params, context }, deps: Deps) {
+      await client(context, deps).removeMember(params)
     },
   }),
 ]
@@ -133,7 +137,7 @@ export const groupRoutes = [
     status: 201,
     answer: Group,
     errors: group.createGroup.errors,
-    handle: ({ body, ...call }) => client(call).createGroup(body, call.context.once),
+    handle: ({ body, context }, deps: Deps) => client(context, deps).createGroup(body, context.idempotency),
   }),
   defineRoute({
     ...read,
@@ -142,8 +146,8 @@ export const groupRoutes = [
     summary: "The caller's groups, page by page",
     query: Page,
     answer: group.listGroups.output.extend({ limit: z.number().int(), offset: z.number().int() }),
-    async handle({ query, ...call }) {
-      return { ...(await client(call).listGroups(query)), limit: query.limit, offset: query.offset }
+    async handle({ query, context }, deps: Deps) {
+      return { ...(await client(context, deps).listGroups(query)), limit: query.limit, offset: query.offset }
     },
   }),
   defineRoute({
@@ -152,9 +156,9 @@ export const groupRoutes = [
     path: '/v1/groups/me',
     summary: "All the caller's groups",
     answer: z.array(Group),
-    handle: (call) =>
+    handle: ({ context }, deps: Deps) =>
       everyPage(async (page) => {
-        const { groups: rows, total } = await client(call).listGroups(page)
+        const { groups: rows, total } = await client(context, deps).listGroups(page)
         return { rows, total }
       }),
   }),

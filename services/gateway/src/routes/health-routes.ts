@@ -3,9 +3,10 @@ import { AppError } from '@youworker/contracts/errors'
 import { SERVICES } from '@youworker/contracts/topology/topology'
 import { reportHealth } from '@youworker/runtime/health/health-report'
 import { renderMetrics } from '@youworker/runtime/health/metrics'
+import type { HealthCheck } from '@youworker/runtime/service'
 import { z } from 'zod'
+import type { AskHealth } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
-import type { Deps } from '../http/deps.ts'
 import { isLoopback } from '../http/guards/client-address.ts'
 import { Reply } from '../http/reply.ts'
 
@@ -25,7 +26,7 @@ type Components = z.input<typeof Health>['components']
 
 const now = () => new Date().toISOString()
 
-/** The worst of several, but one that is down leaves the rest working: the whole is degraded. */
+/** `down` only when all are: while the rest works the whole is degraded. */
 function overall(states: readonly State[]): State {
   if (states.length > 0 && states.every((state) => state === 'down')) return 'down'
   return states.every((state) => state === 'ok') ? 'ok' : 'degraded'
@@ -33,18 +34,22 @@ function overall(states: readonly State[]): State {
 
 const byName = (components: readonly ComponentHealth[]) => Object.fromEntries(components.map(({ name, ...rest }) => [name, rest]))
 
-/** The gateway itself: without these it can serve nobody. */
-async function ownHealth({ checks }: Deps) {
+interface OwnChecks {
+  readonly checks: Readonly<Record<string, HealthCheck>>
+}
+
+/** The gateway can serve nobody while one of its own checks fails. */
+async function ownHealth({ checks }: OwnChecks) {
   const components = await reportHealth(checks, CHECK_MS)
   const isReady = components.every(({ status }) => status !== 'down')
   return { isReady, components: byName(components) }
 }
 
-async function serviceHealth(service: (typeof SERVICES)[number], deps: Deps): Promise<Components[string]> {
+async function serviceHealth(service: (typeof SERVICES)[number], askHealth: AskHealth): Promise<Components[string]> {
   const started = performance.now()
   const latency = () => Math.round((performance.now() - started) * 10) / 10
   try {
-    const components = await deps.askHealth(service)
+    const components = await askHealth(service)
     const status = overall(components.map((component) => component.status))
     return { status: status === 'down' ? 'degraded' : status, latency_ms: latency(), dependencies: byName(components) }
   } catch (error) {
@@ -62,7 +67,7 @@ export const healthRoutes = [
     aliases: ['/v1/health'],
     summary: 'How the gateway and what it cannot do without are',
     answer: Health,
-    async handle({ deps }) {
+    async handle(_, deps: OwnChecks) {
       const { isReady, components } = await ownHealth(deps)
       return {
         status: isReady ? overall(Object.values(components).map(({ status }) => status)) : 'down',
@@ -73,14 +78,14 @@ export const healthRoutes = [
   }),
   defineRoute({
     ...common,
-    // One request here is seven inside.
+    // One request here makes seven requests to services.
     limit: 'default',
     path: '/health/detailed',
     aliases: ['/v1/health/detailed'],
     summary: 'Every service and what it depends on, asked in parallel, 2 s each',
     answer: Health,
-    async handle({ deps }) {
-      const asked = SERVICES.map(async (service) => [service, await serviceHealth(service, deps)] as const)
+    async handle(_, { askHealth }: { askHealth: AskHealth }) {
+      const asked = SERVICES.map(async (service) => [service, await serviceHealth(service, askHealth)] as const)
       const components: Components = Object.fromEntries(await Promise.all(asked))
       return { status: overall(Object.values(components).map(({ status }) => status)), timestamp: now(), components }
     },
@@ -99,7 +104,7 @@ export const healthRoutes = [
     aliases: ['/v1/health/ready'],
     summary: '503 until requests can be served',
     answer: Health,
-    async handle({ deps }) {
+    async handle(_, deps: OwnChecks) {
       const { isReady, components } = await ownHealth(deps)
       const body = { status: isReady ? 'ok' : 'down', timestamp: now(), components }
       return new Reply(isReady ? 200 : 503, body, isReady ? {} : { 'retry-after': '1' })

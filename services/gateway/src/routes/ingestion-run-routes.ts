@@ -1,27 +1,32 @@
 import { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { IngestionRun, ingestion } from '@youworker/contracts/ingestion'
+import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { type Reply, SENT } from '../http/reply.ts'
+import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
+import type { OpenStreams } from '../streams/open-streams.ts'
 import { eventFrame, SseStream } from '../streams/sse.ts'
-import { watchIngestionRun } from '../streams/watch-ingestion-run.ts'
 
 const RunPath = ingestion.getRun.input
 const { errors } = ingestion.getRun
 
-type RunCall = Pick<RouteCall<{ run_id: string }, unknown, unknown>, 'deps' | 'context'>
-const client = ({ deps, context }: RunCall) => deps.ingestion.as(context.scope)
+type Deps = Pick<Clients, 'ingestion'>
+type RunCall = RouteCall<{ run_id: string }, unknown, unknown>
+const client = (context: RequestContext, { ingestion: runs }: Deps) => runs.as(context.scope)
 
-/** `progress` whenever something changed, then `done`; both carry the whole run. */
-async function streamProgress({
-  params: { run_id },
-  context,
-  deps,
-}: RouteCall<{ run_id: string }, unknown, unknown>): Promise<Reply> {
-  using stream = new SseStream(context, deps.streams)
+interface ProgressDeps {
+  readonly ingestionWatcher: IngestionWatcher
+  readonly streams: OpenStreams
+}
+
+/** Sends `progress` at each change, then `done`; both carry the whole run. */
+async function streamProgress({ params, context }: RunCall, { ingestionWatcher, streams }: ProgressDeps): Promise<Reply> {
+  using stream = new SseStream(context, streams)
   const onChange = (run: IngestionRun) => stream.send(eventFrame('progress', run))
   try {
-    const run = await watchIngestionRun(run_id, { context, deps, signal: stream.signal, onChange })
+    const run = await ingestionWatcher.watch(params.run_id, context, { signal: stream.signal, onChange })
     if (run && !stream.signal.aborted) stream.send(eventFrame('done', run))
   } catch (error) {
     if (!stream.isOpen) throw error
@@ -43,7 +48,7 @@ export const ingestionRunRoutes = [
     summary: "The caller's ingestion runs",
     query: Page,
     answer: ingestion.listRuns.output,
-    handle: ({ query, ...call }) => client(call).listRuns(query),
+    handle: ({ query, context }, deps: Deps) => client(context, deps).listRuns(query),
   }),
   defineRoute({
     ...read,
@@ -53,7 +58,7 @@ export const ingestionRunRoutes = [
     params: RunPath,
     answer: IngestionRun,
     errors,
-    handle: ({ params, ...call }) => client(call).getRun(params),
+    handle: ({ params, context }, deps: Deps) => client(context, deps).getRun(params),
   }),
   defineRoute({
     ...read,
@@ -73,8 +78,8 @@ export const ingestionRunRoutes = [
     params: RunPath,
     status: 204,
     errors: ingestion.deleteRun.errors,
-    async handle({ params, ...call }) {
-      await client(call).deleteRun(params)
+    async handle({ params, context }, deps: Deps) {
+      await client(context, deps).deleteRun(params)
     },
   }),
   defineRoute({
@@ -85,7 +90,7 @@ export const ingestionRunRoutes = [
     params: RunPath,
     answer: IngestionRun,
     errors: ingestion.cancelRun.errors,
-    handle: ({ params, ...call }) => client(call).cancelRun(params, call.context.once),
+    handle: ({ params, context }, deps: Deps) => client(context, deps).cancelRun(params, context.idempotency),
   }),
   defineRoute({
     ...write,
@@ -95,6 +100,6 @@ export const ingestionRunRoutes = [
     params: RunPath,
     answer: IngestionRun,
     errors: ingestion.retryRun.errors,
-    handle: ({ params, ...call }) => client(call).retryRun(params, call.context.once),
+    handle: ({ params, context }, deps: Deps) => client(context, deps).retryRun(params, context.idempotency),
   }),
 ]

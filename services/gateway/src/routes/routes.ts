@@ -1,4 +1,12 @@
-import type { Route } from '../http/define-route.ts'
+import type { HealthCheck } from '@youworker/runtime/service'
+import type { AskHealth, Clients } from '../clients.ts'
+import type { Route, UnboundRoute } from '../http/define-route.ts'
+import type { Authenticator } from '../http/guards/authenticate.ts'
+import type { AddressList } from '../http/guards/client-address.ts'
+import type { Csrf } from '../http/guards/csrf.ts'
+import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
+import type { OpenStreams } from '../streams/open-streams.ts'
+import type { RunStreams } from '../streams/run-streams.ts'
 import { adminRoutes } from './admin-routes.ts'
 import { analyticsRoutes } from './analytics-routes.ts'
 import { authRoutes } from './auth-routes.ts'
@@ -14,8 +22,22 @@ import { sessionRoutes } from './session-routes.ts'
 import { taskRoutes } from './task-routes.ts'
 import { uploadRoutes } from './upload-routes.ts'
 
-/** The one table of routes. */
-export const ROUTES: readonly Route[] = [
+/** The union of what the handlers name; no handler sees this type. */
+interface RouteDeps extends Clients {
+  readonly askHealth: AskHealth
+  readonly authenticator: Authenticator
+  readonly checks: Readonly<Record<string, HealthCheck>>
+  readonly csrf: Csrf
+  readonly identityProxies: AddressList
+  readonly ingestionWatcher: IngestionWatcher
+  readonly maxFileBytes: number
+  readonly runStreams: RunStreams
+  readonly secureCookies: boolean
+  readonly streams: OpenStreams
+}
+
+/** The one table of routes, readable without any dependency. */
+export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...authRoutes,
   ...adminRoutes,
   ...groupRoutes,
@@ -31,3 +53,5 @@ export const ROUTES: readonly Route[] = [
   ...healthRoutes,
   ...docsRoutes(() => ROUTES),
 ]
+
+export const createRoutes = (deps: RouteDeps): Route[] => ROUTES.map((route) => route.bind(deps))

@@ -1,7 +1,8 @@
 import { ChatRun, chatAgent } from '@youworker/contracts/chat-agent'
 import { z } from 'zod'
+import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
-import { streamRun } from '../streams/stream-run.ts'
+import type { RunStreams } from '../streams/run-streams.ts'
 
 const RunPath = chatAgent.getRun.input
 const { errors } = chatAgent.getRun
@@ -20,7 +21,7 @@ export const runRoutes = [
     params: RunPath,
     answer: ChatRun,
     errors,
-    handle: ({ params, context, deps }) => deps.chatAgent.as(context.scope).getRun(params),
+    handle: ({ params, context }, { chatAgent: client }: Pick<Clients, 'chatAgent'>) => client.as(context.scope).getRun(params),
   }),
   defineRoute({
     method: 'GET',
@@ -34,10 +35,10 @@ export const runRoutes = [
     query: AfterQuery,
     media: 'text/event-stream',
     errors,
-    handle({ params: { run_id }, query, context, deps }) {
-      // A browser's EventSource sends the header by itself when it comes back, with the query of its first try.
+    handle({ params: { run_id }, query, context }, { runStreams }: { runStreams: RunStreams }) {
+      // A browser's EventSource sends the header when it reconnects, with the query of its first request.
       const last = EntryNumber.safeParse(context.incoming.headers['last-event-id'] ?? query.after ?? 0)
-      return streamRun(run_id, context, deps, { after: last.success ? last.data : 0 })
+      return runStreams.stream(run_id, context, { after: last.success ? last.data : 0 })
     },
   }),
   defineRoute({
@@ -51,6 +52,7 @@ export const runRoutes = [
     params: RunPath,
     answer: ChatRun,
     errors: chatAgent.stopRun.errors,
-    handle: ({ params, context, deps }) => deps.chatAgent.as(context.scope).stopRun(params, context.once),
+    handle: ({ params, context }, { chatAgent: client }: Pick<Clients, 'chatAgent'>) =>
+      client.as(context.scope).stopRun(params, context.idempotency),
   }),
 ]

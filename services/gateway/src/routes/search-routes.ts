@@ -1,4 +1,5 @@
 import { ingestion, SearchAnswer, SearchQuery } from '@youworker/contracts/ingestion'
+import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 
 export const searchRoutes = [
@@ -13,6 +14,6 @@ export const searchRoutes = [
     body: SearchQuery,
     answer: SearchAnswer,
     errors: ingestion.search.errors,
-    handle: ({ body, context, deps }) => deps.ingestion.as(context.scope).search(body),
+    handle: ({ body, context }, { ingestion: client }: Pick<Clients, 'ingestion'>) => client.as(context.scope).search(body),
   }),
 ]

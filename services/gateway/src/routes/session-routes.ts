@@ -2,7 +2,9 @@ import { chatAgent, Message, Session, SessionRef, SessionSettings, type ToolRun 
 import { ToolEvent } from '@youworker/contracts/run-log'
 import { Page } from '@youworker/contracts/common'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import type { Clients } from '../clients.ts'
+import { defineRoute } from '../http/define-route.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { everyPage } from './every-page.ts'
 
 const SessionPath = z.object({ session_id: SessionRef })
@@ -13,14 +15,14 @@ const NewSession = chatAgent.createSession.input
 /** A session's history is answered whole; this many pages of 256 KiB bound it. */
 const MAX_PAGES = 64
 
-type SessionCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
-const client = ({ deps, context }: SessionCall) => deps.chatAgent.as(context.scope)
+type Deps = Pick<Clients, 'chatAgent'>
+const client = (context: RequestContext, { chatAgent: sessions }: Deps) => sessions.as(context.scope)
 
-async function messagesOf(session_id: string, call: SessionCall): Promise<Message[]> {
+async function messagesOf(session_id: string, context: RequestContext, deps: Deps): Promise<Message[]> {
   const all: Message[] = []
   let after: string | undefined
   for (let page = 0; page < MAX_PAGES; page++) {
-    const { messages, next } = await client(call).listMessages({ session_id, ...(after === undefined ? {} : { after }) })
+    const { messages, next } = await client(context, deps).listMessages({ session_id, ...(after === undefined ? {} : { after }) })
     all.push(...messages)
     if (next === null) break
     after = next
@@ -38,9 +40,9 @@ const eventsOf = ({ id: run_id, tool_name: tool, status, args, start_ts, end_ts,
   ]
 }
 
-async function toolEventsOf(session_id: string, call: SessionCall): Promise<ToolEvent[]> {
+async function toolEventsOf(session_id: string, context: RequestContext, deps: Deps): Promise<ToolEvent[]> {
   const runs = await everyPage(async (page) => {
-    const { runs: rows, total } = await client(call).listToolRuns({ session_id, ...page })
+    const { runs: rows, total } = await client(context, deps).listToolRuns({ session_id, ...page })
     return { rows, total }
   })
   return runs.reverse().flatMap(eventsOf)
@@ -59,7 +61,7 @@ export const sessionRoutes = [
     summary: "The caller's sessions",
     query: Page,
     answer: chatAgent.listSessions.output,
-    handle: ({ query, ...call }) => client(call).listSessions(query),
+    handle: ({ query, context }, deps: Deps) => client(context, deps).listSessions(query),
   }),
   defineRoute({
     ...write,
@@ -70,9 +72,9 @@ export const sessionRoutes = [
     body: NewSession,
     answer: z.object({ external_id: z.string(), message: z.string() }),
     errors: chatAgent.createSession.errors,
-    async handle({ query, body, ...call }) {
+    async handle({ query, body, context }, deps: Deps) {
       const title = body.title ?? query.title
-      const { external_id } = await client(call).createSession({ ...body, title }, call.context.once)
+      const { external_id } = await client(context, deps).createSession({ ...body, title }, context.idempotency)
       return { external_id, message: 'Session created' }
     },
   }),
@@ -84,11 +86,11 @@ export const sessionRoutes = [
     params: SessionPath,
     answer: z.object({ session: Session, messages: z.array(Message), tool_events: z.array(ToolEvent) }),
     errors: chatAgent.getSession.errors,
-    async handle({ params: { session_id }, ...call }) {
+    async handle({ params: { session_id }, context }, deps: Deps) {
       const [session, messages, tool_events] = await Promise.all([
-        client(call).getSession({ session_id }),
-        messagesOf(session_id, call),
-        toolEventsOf(session_id, call),
+        client(context, deps).getSession({ session_id }),
+        messagesOf(session_id, context, deps),
+        toolEventsOf(session_id, context, deps),
       ])
       return { session, messages, tool_events }
     },
@@ -103,9 +105,12 @@ export const sessionRoutes = [
     body: SessionSettings,
     answer: Session,
     errors: chatAgent.updateSession.errors,
-    handle({ params, query, body, ...call }) {
+    handle({ params, query, body, context }, deps: Deps) {
       const title = body.title === undefined ? query.title : body.title
-      return client(call).updateSession({ ...params, ...body, ...(title === undefined ? {} : { title }) }, call.context.once)
+      return client(context, deps).updateSession(
+        { ...params, ...body, ...(title === undefined ? {} : { title }) },
+        context.idempotency,
+      )
     },
   }),
   defineRoute({
@@ -116,8 +121,8 @@ export const sessionRoutes = [
     params: SessionPath,
     status: 204,
     errors: chatAgent.deleteSession.errors,
-    async handle({ params, ...call }) {
-      await client(call).deleteSession(params)
+    async handle({ params, context }, deps: Deps) {
+      await client(context, deps).deleteSession(params)
     },
   }),
   defineRoute({
@@ -128,6 +133,6 @@ export const sessionRoutes = [
     query: Page.extend({ session_id: SessionRef.optional() }),
     answer: chatAgent.listToolRuns.output,
     errors: chatAgent.listToolRuns.errors,
-    handle: ({ query, ...call }) => client(call).listToolRuns(query),
+    handle: ({ query, context }, deps: Deps) => client(context, deps).listToolRuns(query),
   }),
 ]

@@ -2,15 +2,17 @@ import { Id, Page, Task, type TaskList } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
-import { defineRoute, type RouteCall } from '../http/define-route.ts'
+import type { Clients } from '../clients.ts'
+import { defineRoute } from '../http/define-route.ts'
+import type { RequestContext } from '../http/request-context.ts'
 
-type TaskCall = Pick<RouteCall<unknown, unknown, unknown>, 'deps' | 'context'>
+type Deps = Pick<Clients, 'chatAgent' | 'ingestion'>
 
 /** Services that run long jobs for people. */
-const ownersOf = ({ deps, context }: TaskCall) =>
+const ownersOf = (context: RequestContext, { chatAgent, ingestion }: Deps) =>
   [
-    { name: 'chat-agent', tasks: deps.chatAgent.as(context.scope) },
-    { name: 'ingestion', tasks: deps.ingestion.as(context.scope) },
+    { name: 'chat-agent', tasks: chatAgent.as(context.scope) },
+    { name: 'ingestion', tasks: ingestion.as(context.scope) },
   ] as const
 type Owner = ReturnType<typeof ownersOf>[number]
 
@@ -37,8 +39,7 @@ async function newest({ tasks: client }: Owner, count: number): Promise<Rows> {
 const byAge = (a: Task, b: Task): number =>
   a.created_at === b.created_at ? (a.id < b.id ? 1 : -1) : a.created_at < b.created_at ? 1 : -1
 
-async function list(call: TaskCall, { limit, offset }: z.output<typeof Page>) {
-  const owners = ownersOf(call)
+async function list(owners: readonly Owner[], { limit, offset }: z.output<typeof Page>) {
   const asked = await Promise.allSettled(owners.map((owner) => newest(owner, offset + limit)))
   const incomplete: string[] = []
   const all: Task[] = []
@@ -55,8 +56,8 @@ async function list(call: TaskCall, { limit, offset }: z.output<typeof Page>) {
 }
 
 /** Only its owner knows a task: both are asked, one answers. */
-async function fromOwner(call: TaskCall, ask: (owner: Owner) => Promise<Task>): Promise<Task> {
-  const asked = await Promise.allSettled(ownersOf(call).map(ask))
+async function fromOwner(owners: readonly Owner[], ask: (owner: Owner) => Promise<Task>): Promise<Task> {
+  const asked = await Promise.allSettled(owners.map(ask))
   let unknown = true
   for (const outcome of asked) {
     if (outcome.status === 'fulfilled') return outcome.value
@@ -79,7 +80,7 @@ export const taskRoutes = [
     csrf: 'none',
     query: Page.extend({ offset: z.coerce.number().int().min(0).max(10_000).default(0) }),
     answer: z.object({ tasks: z.array(Task), total: z.number().int(), incomplete: z.array(z.string()).optional() }),
-    handle: ({ query, ...call }) => list(call, query),
+    handle: ({ query, context }, deps: Deps) => list(ownersOf(context, deps), query),
   }),
   defineRoute({
     ...common,
@@ -90,7 +91,7 @@ export const taskRoutes = [
     params: TaskPath,
     answer: Task,
     errors: ['TASK_NOT_FOUND'],
-    handle: ({ params, ...call }) => fromOwner(call, ({ tasks }) => tasks.getTask(params)),
+    handle: ({ params, context }, deps: Deps) => fromOwner(ownersOf(context, deps), ({ tasks }) => tasks.getTask(params)),
   }),
   defineRoute({
     ...common,
@@ -101,6 +102,7 @@ export const taskRoutes = [
     params: TaskPath,
     answer: Task,
     errors: ['TASK_NOT_FOUND'],
-    handle: ({ params, ...call }) => fromOwner(call, ({ tasks }) => tasks.cancelTask(params, call.context.once)),
+    handle: ({ params, context }, deps: Deps) =>
+      fromOwner(ownersOf(context, deps), ({ tasks }) => tasks.cancelTask(params, context.idempotency)),
   }),
 ]

@@ -1,12 +1,17 @@
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { IngestionRun, ingestion, RunFile, Tags } from '@youworker/contracts/ingestion'
+import type { Client } from '@youworker/messaging/requests/client'
 import { z } from 'zod'
+import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
 import type { PieceStore } from '../files/piece-writer.ts'
 import { receiveUpload } from '../files/receive-upload.ts'
 import { Reply } from '../http/reply.ts'
-import { watchIngestionRun } from '../streams/watch-ingestion-run.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import type { Authenticator } from '../http/guards/authenticate.ts'
+import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
+import type { OpenStreams } from '../streams/open-streams.ts'
 
 /** Longest wait for a run; it goes on after that. */
 const WAIT_MS = 10 * 60_000
@@ -32,6 +37,12 @@ const UploadAnswer = z
   })
   .meta({ id: 'UploadAnswer' })
 
+interface Deps extends Pick<Clients, 'ingestion'> {
+  readonly authenticator: Authenticator
+  readonly ingestionWatcher: IngestionWatcher
+  readonly maxFileBytes: number
+  readonly streams: OpenStreams
+}
 type UploadCall = RouteCall<unknown, { wait?: string | undefined }, unknown>
 
 /** Tags come as repeated fields, or as one that holds a JSON array. Empty fields, as forms send them, count as missing. */
@@ -60,12 +71,8 @@ function readTags(value: string): string[] {
   }
 }
 
-/** A long upload outlives an access token. */
-function pieceStore({ context, deps }: UploadCall): PieceStore {
-  const client = async () => {
-    const identity = context.identity && (await deps.authenticator.renew(context.identity))
-    return deps.ingestion.as(context.scopeOf(identity))
-  }
+/** A long upload outlives an access token, so each request renews it. */
+function partStore(client: () => Promise<Client<typeof ingestion>>): PieceStore {
   return {
     open: async (name) => (await (await client()).openUpload({ name })).blob_id,
     write: async (blob_id, index, bytes) => (await client()).writeUpload({ blob_id, index, bytes }),
@@ -73,31 +80,33 @@ function pieceStore({ context, deps }: UploadCall): PieceStore {
   }
 }
 
-async function upload(call: UploadCall): Promise<z.input<typeof UploadAnswer> | Reply> {
-  const { context, deps, query } = call
+async function upload({ context, query }: UploadCall, deps: Deps): Promise<z.input<typeof UploadAnswer> | Reply> {
   const { incoming } = context
   if (!/^multipart\/form-data\b/i.test(incoming.headers['content-type'] ?? '')) {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the files as multipart/form-data, each in a part named `files`')
   }
-  const received = await receiveUpload(incoming, pieceStore(call), deps.config.INGEST__MAX_FILE_MB * 1024 * 1024)
+  const client = async () => deps.ingestion.as(await context.renewedScope(deps.authenticator))
+  const received = await receiveUpload(incoming, partStore(client), deps.maxFileBytes)
   const { wait, ...form } = readFields(received.fields, query)
   if (received.files.length === 0) {
     throw new AppError('VALIDATION_ERROR', 'No file came: send at least one part named `files`', {
       details: [{ field: 'files', message: 'is missing' }],
     })
   }
-  const identity = context.identity && (await deps.authenticator.renew(context.identity))
-  const client = deps.ingestion.as(context.scopeOf(identity))
-  const { run_id } = await client.startRun({ ...form, files: [...received.files] }, context.once)
-  return wait ? whenDone(run_id, call) : new Reply(202, { run_id })
+  const { run_id } = await (await client()).startRun({ ...form, files: [...received.files] }, context.idempotency)
+  return wait ? whenDone(run_id, context, deps) : new Reply(202, { run_id })
 }
 
-async function whenDone(run_id: string, { context, deps }: UploadCall): Promise<z.input<typeof UploadAnswer> | Reply> {
+async function whenDone(
+  run_id: string,
+  context: RequestContext,
+  { ingestionWatcher, streams }: Pick<Deps, 'ingestionWatcher' | 'streams'>,
+): Promise<z.input<typeof UploadAnswer> | Reply> {
   const left = new AbortController()
   context.outgoing.once('close', () => left.abort())
-  using _entry = deps.streams.add(context.caller, () => left.abort())
+  using _entry = streams.add(context.caller, () => left.abort())
   const signal = AbortSignal.any([left.signal, AbortSignal.timeout(WAIT_MS)])
-  const run = await watchIngestionRun(run_id, { context, deps, signal })
+  const run = await ingestionWatcher.watch(run_id, context, { signal })
   if (!run || run.finished_at === null) return new Reply(202, { run_id })
   const { files_processed, chunks_written, totals, files, errors } = run
   return { success: run.status === 'success', run_id, files_processed, chunks_written, totals, files, errors }

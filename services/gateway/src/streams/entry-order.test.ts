@@ -3,7 +3,7 @@ import { EntryOrder } from './entry-order.ts'
 
 const n = (attempt: number, index: number) => attempt * 1_000_000 + index
 
-test('neighbours of one attempt apply, repeats drop', () => {
+test('consecutive entries of one attempt apply, repeated ones are dropped', () => {
   const order = new EntryOrder(n(1, 4))
   expect(order.offerLive(n(1, 5))).toBe('apply')
   expect(order.offerLive(n(1, 6))).toBe('apply')
@@ -19,7 +19,7 @@ test('a jump is a gap and changes nothing', () => {
   expect(order.offerLive(n(1, 6))).toBe('apply')
 })
 
-test('a new attempt waits until the rest of the one before is read', () => {
+test('the first entry of a new attempt applies only when the log is read to its end', () => {
   const order = new EntryOrder(n(1, 4))
   expect(order.offerLive(n(2, 1))).toBe('gap')
   expect(order.offerLogged(n(1, 5))).toBe('apply')
@@ -28,7 +28,7 @@ test('a new attempt waits until the rest of the one before is read', () => {
   expect(order.offerLive(n(2, 2))).toBe('apply')
 })
 
-test('a fenced owner that goes on talking is not heard', () => {
+test('entries of a fenced owner are dropped', () => {
   const order = new EntryOrder(n(2, 3))
   expect(order.offerLive(n(1, 999_999))).toBe('drop')
   expect(order.offerLogged(n(1, 40))).toBe('drop')
@@ -41,7 +41,7 @@ test('the very first entry needs the log: an earlier attempt may be in it', () =
   expect(order.offerLive(n(1, 1), { caughtUp: true })).toBe('apply')
 })
 
-test('the last number of one attempt has no neighbour in the next', () => {
+test('the last number of an attempt has no successor in the next one', () => {
   const order = new EntryOrder(n(1, 999_999))
   expect(order.offerLive(n(2, 0))).toBe('gap')
 })

@@ -1,11 +1,11 @@
 import { ENTRIES_PER_ATTEMPT } from '@youworker/contracts/run-log'
 
-/** `gap`: entries before this one are missing, ask the log; the entry itself may be offered again later. */
-export type Verdict = 'apply' | 'drop' | 'gap'
+/** `gap`: entries before this one are missing and must be read from the log; the entry may then be offered again. */
+export type Decision = 'apply' | 'drop' | 'gap'
 
 const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)
 
-/** Puts a run's entries from its log and from the live subject into one order, each once. */
+/** Merges a run's entries from its log and from the live subject into one order, each entry once. */
 export class EntryOrder {
   #last: number
 
@@ -19,7 +19,7 @@ export class EntryOrder {
     return this.#last
   }
 
-  /** The log comes in order and without holes: only what is known already is dropped. */
+  /** The log is in order and without gaps, so only repeated entries are dropped. */
   offerLogged(n: number): 'apply' | 'drop' {
     if (n <= this.#last) return 'drop'
     this.#last = n
@@ -27,10 +27,10 @@ export class EntryOrder {
   }
 
   /**
-   * Entries of a lower attempt have lower numbers, so they drop out by themselves. The first entry of a new attempt refers to
-   * the persisted text of the one before: it applies only when the log has been read to its end (`caughtUp`).
+   * Entries of an earlier attempt have lower numbers and are dropped. The first entry of a new attempt refers to the persisted
+   * text of the attempt before: it applies only when the log has been read to its end (`caughtUp`).
    */
-  offerLive(n: number, { caughtUp = false } = {}): Verdict {
+  offerLive(n: number, { caughtUp = false } = {}): Decision {
     if (n <= this.#last) return 'drop'
     const isNext = n === this.#last + 1 && attemptOf(n) === attemptOf(this.#last)
     const isFirstOfNewAttempt = n % ENTRIES_PER_ATTEMPT === 1

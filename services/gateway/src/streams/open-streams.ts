@@ -4,7 +4,7 @@ import { isRevoked } from '../http/guards/authenticate.ts'
 
 type End = (why: 'revoked' | 'stopping') => void
 
-/** Everything that stays open for a caller: SSE, WebSockets, downloads. A revocation and a stop end them. */
+/** All long-lived answers: SSE, WebSockets, downloads. A revocation ends those of its caller, a stop of the gateway all. */
 export class OpenStreams {
   readonly #streams = new Set<{ caller: Pick<Caller, 'sid' | 'user_id'>; end: End }>()
 

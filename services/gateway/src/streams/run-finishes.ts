@@ -1,4 +1,4 @@
-/** Tells waiters in this process that an ingestion run ended, as the event says it. Only a hint: who waits also asks. */
+/** Wakes waiters in this process when the event reports that an ingestion run ended. Events can be lost, so waiters also poll. */
 export class RunFinishes {
   readonly #waiters = new Map<string, Set<() => void>>()
 
@@ -6,7 +6,7 @@ export class RunFinishes {
     for (const wake of this.#waiters.get(runId) ?? []) wake()
   }
 
-  /** Resolves when the run ends, the time is over or the signal aborts, whichever is first. */
+  /** Resolves when the run ends, the time is over or the signal aborts, whichever comes first. */
   wait(runId: string, ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.resolve()
     return new Promise((resolve) => {

@@ -53,36 +53,36 @@ const done = (attempt: number, index: number): RunEntry => ({
   },
 })
 
-/** A log in memory in place of the service that owns it, and the real live subject. */
 interface Start {
   after?: number
-  patient?: boolean
+  begun?: boolean
   log?: RunEntry[]
   status?: Status
   failure?: Error
 }
 
-function open({ after = 0, patient = false, log = [], status = 'running', failure }: Start = {}) {
+/** Reads a run whose log is an array here and whose live subject is real. */
+function start({ after = 0, begun = false, log = [], status = 'running', failure }: Start = {}) {
   const runId = newId()
   const stop = new AbortController()
-  const state = { status, pages: 0, failure, waiting: 0 }
+  const state = { status, pages: 0, failure, outages: 0 }
   const read: number[] = []
   const source = {
-    async page(from: number) {
+    async readPage(from: number) {
       state.pages++
       if (state.failure) throw state.failure
       const entries = log.filter((entry) => entry.n > from).slice(0, 3)
       return { entries, more: log.some((entry) => entry.n > (entries.at(-1)?.n ?? from)), status: state.status }
     },
-    hear: (listener: (entry: RunEntry) => void) => subscribeLive(nats, runId, listener),
+    subscribe: (listener: (entry: RunEntry) => void) => subscribeLive(nats, runId, listener),
     onReconnect: (listener: () => void) => onReconnect(nats, listener),
   }
-  const sink = {
-    entry: (entry: RunEntry) => void read.push(entry.n),
-    ready: () => Promise.resolve(),
-    waiting: () => void state.waiting++,
+  const writer = {
+    write: (entry: RunEntry) => void read.push(entry.n),
+    drained: () => Promise.resolve(),
+    onOutage: () => void state.outages++,
   }
-  const reading = new RunReader(source, sink, { after, signal: stop.signal, patient }).run()
+  const reading = new RunReader(source, writer, { after, signal: stop.signal, begun }).run()
   reading.catch(() => undefined)
   const live = (entry: RunEntry) => publishLive(nats, runId, entry)
   const both = (entry: RunEntry) => {
@@ -94,14 +94,14 @@ function open({ after = 0, patient = false, log = [], status = 'running', failur
 }
 
 test('a finished run is read from the log, page by page', async () => {
-  const run = open({ log: [...[1, 2, 3, 4, 5, 6, 7].map((index) => token(1, index)), done(1, 8)] })
+  const run = start({ log: [...[1, 2, 3, 4, 5, 6, 7].map((index) => token(1, index)), done(1, 8)] })
   await run.reading
   expect(run.state.pages).toBe(3)
   expect(run.read).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((index) => n(1, index)))
 })
 
-test('live entries go through at once, repeats and lost ones are mended', async () => {
-  const run = open()
+test('live entries are written at once, repeated ones once, and lost ones are read from the log', async () => {
+  const run = start()
   await run.caughtUp()
   run.both(token(1, 1))
   run.both(token(1, 2))
@@ -113,20 +113,20 @@ test('live entries go through at once, repeats and lost ones are mended', async 
   expect(run.read).toEqual([1, 2, 3, 4, 5, 6].map((index) => n(1, index)))
 })
 
-test('an entry that is heard before the ones before it are persisted waits for them', async () => {
-  const run = open()
+test('an entry that is received before its predecessors are persisted waits for them', async () => {
+  const run = start()
   await run.caughtUp()
   run.live(token(1, 3))
   run.live(done(1, 4))
   const before = run.state.pages
-  await waitFor(() => run.state.pages > before + 1, { what: 'asking again' })
+  await waitFor(() => run.state.pages > before + 1, { what: 'another read' })
   run.log.push(token(1, 1), token(1, 2))
   await run.reading
   expect(run.read).toEqual([1, 2, 3, 4].map((index) => n(1, index)))
 })
 
-test('a takeover comes after everything that was persisted before it', async () => {
-  const run = open()
+test('a takeover is written after everything that was persisted before it', async () => {
+  const run = start()
   await run.caughtUp()
   run.both(token(1, 1))
   await waitFor(() => run.read.length === 1, { what: 'the first token' })
@@ -140,47 +140,47 @@ test('a takeover comes after everything that was persisted before it', async () 
   expect(run.read).toEqual([...run.read].sort((a, b) => a - b))
 })
 
-test('silence is asked about: a `done` that nobody heard still ends the stream', async () => {
-  const run = open()
+test('the log is read again after a quiet time: a lost `done` still ends the stream', async () => {
+  const run = start()
   await run.caughtUp()
   run.log.push(done(1, 1))
   await run.reading
   expect(run.read).toEqual([n(1, 1)])
 })
 
-test('a resume after the end, and a run that ended without a last word, end', async () => {
-  const run = open({ after: n(1, 9), log: [done(1, 9)], status: 'success' })
+test('a resume after the end, and a run that ended without `done`, end', async () => {
+  const run = start({ after: n(1, 9), log: [done(1, 9)], status: 'success' })
   await run.reading
   expect(run.read).toEqual([])
 })
 
 test('the first page decides whether there is a stream at all', async () => {
   for (const code of ['RUN_NOT_FOUND', 'SERVICE_UNAVAILABLE'] as const) {
-    const run = open({ failure: new AppError(code, 'refused') })
+    const run = start({ failure: new AppError(code, 'refused') })
     await expect(run.reading).rejects.toMatchObject({ code })
     expect(run.state.pages).toBe(1)
   }
 })
 
-test('an owner that goes away for a while is waited for, and said once', async () => {
-  const run = open({ patient: true, failure: new AppError('SERVICE_UNAVAILABLE', 'away') })
+test('an outage of the owner is waited for and reported once', async () => {
+  const run = start({ begun: true, failure: new AppError('SERVICE_UNAVAILABLE', 'unavailable') })
   await waitFor(() => run.state.pages >= 2, { what: 'the second try' })
-  expect(run.state.waiting).toBe(1)
+  expect(run.state.outages).toBe(1)
   run.state.failure = undefined
   run.log.push(done(1, 1))
   await run.reading
   expect(run.read).toEqual([n(1, 1)])
 })
 
-test('a caller who may no longer read it is cut off', async () => {
-  const run = open()
+test('a caller who may no longer read the run gets an error', async () => {
+  const run = start()
   await run.caughtUp()
   run.state.failure = new AppError('NOT_AUTHENTICATED', 'signed out')
   await expect(run.reading).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })
 })
 
-test('nobody reads any more: it ends at once', async () => {
-  const run = open()
+test('an aborted reading ends at once', async () => {
+  const run = start()
   await run.caughtUp()
   run.stop.abort()
   await run.reading

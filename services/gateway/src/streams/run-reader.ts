@@ -1,75 +1,70 @@
 import type { RunEntry } from '@youworker/contracts/run-log'
-import { type Status, TERMINAL } from '@youworker/contracts/common'
+import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { EntryOrder } from './entry-order.ts'
+import type { EntrySource } from './entry-source.ts'
 
-/** Where a run's entries come from: the log holds what is persisted, the live subject may lose some. */
-export interface RunSource {
-  /** Also the access check. */
-  page(after: number): Promise<{ readonly entries: readonly RunEntry[]; readonly more: boolean; readonly status: Status }>
-  hear(listener: (entry: RunEntry) => void): Disposable
-  onReconnect(listener: () => void): Disposable
-}
-
-export interface RunSink {
-  entry(entry: RunEntry): void
-  /** Resolves when there is room for another page. */
-  ready(): Promise<void>
-  /** The log cannot be read right now; called once per outage. */
-  waiting(): void
+/** Receives a run's entries in order, each once. */
+export interface EntryWriter {
+  write(entry: RunEntry): void
+  /** Resolves when another page can be buffered. */
+  drained(): Promise<void>
+  /** Called once per outage, when the log cannot be read. */
+  onOutage(): void
 }
 
 interface RunReaderOptions {
   /** Number of the last entry the client has. */
   readonly after: number
-  /** Aborts when nobody reads any more. */
+  /** Aborts when the client is gone. */
   readonly signal: AbortSignal
-  /** Keep trying when not even the first page can be had: the answer has begun already. */
-  readonly patient?: boolean
+  /** The answer has begun: a failure to read the first page is then retried like any later one instead of thrown. */
+  readonly begun?: boolean
 }
 
-/** An active run that says nothing for this long is asked. */
-const SILENCE_MS = 2_000
-/** What was heard live may reach the log a little later (it is written in batches). */
+/** After this long without an entry the log is read again. */
+const QUIET_MS = 2_000
+/** The log is written in batches: a live entry may reach it this much later. */
 const GAP_MS = 50
 const GAP_MAX_MS = 1_000
 const OUTAGE_MS = 1_000
-/** A run that has ended without a last word is asked once more. */
-const LAST_WORD_MS = 300
+/** After this long the log of a run that ended without `done` is read once more. */
+const LAST_READ_MS = 300
 const MAX_PENDING = 5_000
 
-/** Reads one run to its `done`, from the log and live, in order and without gaps, whatever is lost or repeated on the way. */
+/** Reads one run to its `done`, from the log and live: in order and without gaps, even when messages are lost or repeated. */
 export class RunReader {
-  readonly #source: RunSource
-  readonly #sink: RunSink
+  readonly #source: EntrySource
+  readonly #writer: EntryWriter
   readonly #signal: AbortSignal
   readonly #order: EntryOrder
   #pending: RunEntry[] = []
-  #asking = false
+  #reading = false
   #begun: boolean
   #finished = false
   #outage = false
-  #terminal = 0
+  /** How often the log was empty at its end although the run had ended. */
+  #emptyReads = 0
   #gaps = 0
-  /** NATS came back: something may have been lost meanwhile. */
-  #again = false
+  /** NATS is back after an outage: live entries may have been lost. */
+  #reconnected = false
   #woken = false
   #lastAt = performance.now()
   #wake: () => void = () => undefined
 
-  constructor(source: RunSource, sink: RunSink, { after, signal, patient = false }: RunReaderOptions) {
+  constructor(source: EntrySource, writer: EntryWriter, { after, signal, begun = false }: RunReaderOptions) {
     this.#source = source
-    this.#sink = sink
+    this.#writer = writer
     this.#signal = signal
     this.#order = new EntryOrder(after)
-    this.#begun = patient
+    this.#begun = begun
   }
 
-  /** Ends after `done`, when the run ended without one, or when the signal aborts. Throws when the caller may not read it (any more). */
+  /** Resolves after `done`, when the run ended without one, or when the signal aborts. Throws when the caller may not, or no longer, read it. */
   async run(): Promise<void> {
-    using _live = this.#source.hear((entry) => this.#heard(entry))
+    using _live = this.#source.subscribe((entry) => this.#receive(entry))
     using _reconnect = this.#source.onReconnect(() => {
-      this.#again = true
+      this.#reconnected = true
       this.#wake()
     })
     const onAbort = () => this.#wake()
@@ -77,7 +72,7 @@ export class RunReader {
     try {
       while (!this.#isOver) {
         await this.#catchUp()
-        if (!this.#isOver) await this.#rest()
+        if (!this.#isOver) await this.#idle()
       }
     } finally {
       this.#finished = true
@@ -89,89 +84,89 @@ export class RunReader {
     return this.#finished || this.#signal.aborted
   }
 
-  /** The fast path: an entry that is simply the next one goes through at once. */
-  #heard(entry: RunEntry): void {
+  /** The fast path: an entry that is the next one is written at once. */
+  #receive(entry: RunEntry): void {
     if (this.#isOver) return
-    if (!this.#asking && this.#pending.length === 0) {
-      const verdict = this.#order.offerLive(entry.n)
-      if (verdict === 'apply') this.#apply(entry)
-      if (verdict !== 'gap') return
+    if (!this.#reading && this.#pending.length === 0) {
+      const decision = this.#order.offerLive(entry.n)
+      if (decision === 'apply') this.#apply(entry)
+      if (decision !== 'gap') return
     }
-    // The log has everything: what does not fit is asked for again.
+    // Dropped entries are read from the log.
     if (this.#pending.length >= MAX_PENDING) this.#pending = []
     this.#pending.push(entry)
-    if (!this.#asking) this.#wake()
+    if (!this.#reading) this.#wake()
   }
 
   #apply(entry: RunEntry): void {
     this.#lastAt = performance.now()
     this.#gaps = 0
-    this.#terminal = 0
-    this.#sink.entry(entry)
+    this.#emptyReads = 0
+    this.#writer.write(entry)
     if (entry.body.event !== 'done') return
     this.#finished = true
     this.#wake()
   }
 
   async #catchUp(): Promise<void> {
-    this.#asking = true
+    this.#reading = true
     try {
       await this.#readLog()
       this.#begun = true
       this.#outage = false
     } catch (error) {
-      if (!this.#begun || !isPassing(error)) throw error
-      if (!this.#outage) this.#sink.waiting()
+      if (!this.#begun || !isTransient(error)) throw error
+      if (!this.#outage) this.#writer.onOutage()
       this.#outage = true
     } finally {
-      this.#asking = false
+      this.#reading = false
     }
     this.#drain()
   }
 
   async #readLog(): Promise<void> {
     for (;;) {
-      const { entries, more, status } = await this.#source.page(this.#order.last)
+      const { entries, more, status } = await this.#source.readPage(this.#order.last)
       if (this.#isOver) return
       for (const entry of entries) {
         if (this.#order.offerLogged(entry.n) === 'apply') this.#apply(entry)
         if (this.#isOver) return
       }
-      await this.#sink.ready()
+      await this.#writer.drained()
       if (more && entries.length > 0 && !this.#isOver) continue
-      if (TERMINAL.includes(status) && entries.length === 0 && ++this.#terminal > 1) this.#finished = true
+      if (TERMINAL.includes(status) && entries.length === 0 && ++this.#emptyReads > 1) this.#finished = true
       return
     }
   }
 
-  /** Offers what was heard meanwhile, lowest numbers first; what still does not fit waits for the log. */
+  /** Offers entries received while the log was read, lowest numbers first. Those after a gap stay pending. */
   #drain(): void {
-    const heard = this.#pending.sort((a, b) => a.n - b.n)
+    const received = this.#pending.sort((a, b) => a.n - b.n)
     this.#pending = []
     const kept: RunEntry[] = []
-    for (const entry of heard) {
+    for (const entry of received) {
       if (this.#isOver) return
-      const verdict = this.#order.offerLive(entry.n, { caughtUp: !this.#outage })
-      if (verdict === 'apply') this.#apply(entry)
-      else if (verdict === 'gap') kept.push(entry)
+      const decision = this.#order.offerLive(entry.n, { caughtUp: !this.#outage })
+      if (decision === 'apply') this.#apply(entry)
+      else if (decision === 'gap') kept.push(entry)
     }
     this.#pending = [...kept, ...this.#pending]
   }
 
-  /** Until it is worth asking again. */
-  async #rest(): Promise<void> {
-    const again = this.#again
-    this.#again = false
+  /** Waits until the log should be read again. */
+  async #idle(): Promise<void> {
+    const reconnected = this.#reconnected
+    this.#reconnected = false
     if (this.#outage) return this.#pause(OUTAGE_MS)
-    if (again) return
-    if (this.#terminal > 0) return this.#pause(LAST_WORD_MS)
+    if (reconnected) return
+    if (this.#emptyReads > 0) return this.#pause(LAST_READ_MS)
     if (this.#pending.length > 0) return this.#pause(Math.min(GAP_MS * 2 ** this.#gaps++, GAP_MAX_MS))
     this.#lastAt = performance.now()
     let quietMs = 0
     do {
-      await this.#pause(SILENCE_MS - quietMs)
+      await this.#pause(QUIET_MS - quietMs)
       quietMs = performance.now() - this.#lastAt
-    } while (!this.#isOver && this.#pending.length === 0 && !this.#woken && quietMs < SILENCE_MS - 1)
+    } while (!this.#isOver && this.#pending.length === 0 && !this.#woken && quietMs < QUIET_MS - 1)
   }
 
   #pause(ms: number): Promise<void> {
@@ -188,6 +183,6 @@ export class RunReader {
   }
 }
 
-/** A service that is away comes back; a run that is gone or a caller who was signed out does not. */
-const isPassing = (error: unknown): boolean =>
+/** An unavailable service comes back; a deleted run and a signed-out caller do not. */
+const isTransient = (error: unknown): boolean =>
   error instanceof AppError && (ERROR_STATUS[error.code] >= 500 || error.code === 'RATE_LIMIT_EXCEEDED')

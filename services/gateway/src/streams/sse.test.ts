@@ -53,7 +53,7 @@ test('frames, then the end', async () => {
   )
 })
 
-test('a client that does not read is cut before it fills the memory', async () => {
+test('a client that does not read is disconnected before it fills the memory', async () => {
   const { stream, answer } = await connect()
   answer.pause()
   const frame = eventFrame('token', { text: 'x'.repeat(64 * 1024) })
@@ -72,18 +72,18 @@ test('a slow client is waited for between pages', async () => {
   const writing = (async () => {
     for (; pages < 40; pages++) {
       stream.send(eventFrame('token', { text: 'x'.repeat(256 * 1024) }))
-      await stream.ready()
+      await stream.drained()
     }
     stream[Symbol.dispose]()
   })()
   answer.pause()
   let before = -1
-  const stands = () => {
+  const isUnchanged = () => {
     const same = pages === before
     before = pages
     return same
   }
-  await expect.poll(stands, { interval: 100, timeout: 30_000 }).toBe(true)
+  await expect.poll(isUnchanged, { interval: 100, timeout: 30_000 }).toBe(true)
   expect(pages).toBeLessThan(40)
   answer.resume()
   expect((await textOf(answer)).length).toBeGreaterThan(40 * 256 * 1024)

@@ -3,15 +3,15 @@ import type { RequestContext } from '../http/request-context.ts'
 import type { OpenStreams } from './open-streams.ts'
 
 const COMMENT_MS = 15_000
-/** A client that reads slower than this falls behind is cut; it comes back with Last-Event-ID. */
+/** A client with more unread bytes than this is disconnected; it reconnects with Last-Event-ID. */
 const MAX_BUFFERED = 1024 * 1024
-/** Between pages of a replay, wait until the client has taken this much. */
-const ROOM = 64 * 1024
+/** The next page of a replay waits until no more than this is unread. */
+const LOW_WATER = 64 * 1024
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
-  // nginx would collect the stream.
+  // nginx would buffer the stream.
   'x-accel-buffering': 'no',
 } as const
 
@@ -23,7 +23,7 @@ export function eventFrame(event: string, data: unknown, id?: number): string {
 /** One open event stream. */
 export class SseStream implements Disposable {
   readonly #context: RequestContext
-  readonly #gone = new AbortController()
+  readonly #closed = new AbortController()
   readonly #entry: Disposable
   #comments: NodeJS.Timeout | undefined
   #isOpen = false
@@ -34,18 +34,18 @@ export class SseStream implements Disposable {
     context.outgoing.once('close', () => this[Symbol.dispose]())
   }
 
-  /** Aborts when the client has left, was cut or signed out, or the gateway stops. */
+  /** Aborts when the client has disconnected, was disconnected or signed out, or the gateway stops. */
   get signal(): AbortSignal {
-    return this.#gone.signal
+    return this.#closed.signal
   }
 
   get isOpen(): boolean {
     return this.#isOpen
   }
 
-  /** Sends the headers: from here on there is no other status than 200. */
+  /** Sends the headers, and with them status 200. */
   open(): void {
-    if (this.#isOpen || this.#gone.signal.aborted) return
+    if (this.#isOpen || this.#closed.signal.aborted) return
     this.#isOpen = true
     metrics.sseStreams.inc()
     const { outgoing } = this.#context
@@ -56,16 +56,16 @@ export class SseStream implements Disposable {
 
   send(frame: string): void {
     const { outgoing } = this.#context
-    if (this.#gone.signal.aborted) return
+    if (this.#closed.signal.aborted) return
     this.open()
     outgoing.write(frame)
     if (outgoing.writableLength > MAX_BUFFERED) outgoing.destroy()
   }
 
-  /** Resolves when the client has taken nearly everything. */
-  async ready(): Promise<void> {
+  /** Resolves when the client has read nearly everything. */
+  async drained(): Promise<void> {
     const { outgoing } = this.#context
-    while (outgoing.writableLength > ROOM && !this.#gone.signal.aborted) {
+    while (outgoing.writableLength > LOW_WATER && !this.#closed.signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>()
       outgoing.once('drain', resolve).once('close', resolve)
       await promise
@@ -73,10 +73,10 @@ export class SseStream implements Disposable {
     }
   }
 
-  /** Ends the answer, as a stream once it is one. */
+  /** Ends the stream. Before it is open nothing was sent, and the caller may still answer with an error. */
   [Symbol.dispose](): void {
-    if (this.#gone.signal.aborted) return
-    this.#gone.abort()
+    if (this.#closed.signal.aborted) return
+    this.#closed.abort()
     clearInterval(this.#comments)
     this.#entry[Symbol.dispose]()
     if (!this.#isOpen) return

@@ -1,5 +1,5 @@
 import { MessageText } from '@youworker/contracts/chat-agent'
-import { type RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
 import { z } from 'zod'
@@ -23,7 +23,7 @@ export function readFrame(bytes: Uint8Array): ClientFrame {
 
 const now = () => new Date().toISOString()
 
-/** Entries keep their data; a tool's `run_id` is the tool run's, as in SSE. `run` comes as a status. */
+/** An entry with its data; the `run_id` of a `tool` entry is the tool run's, as in SSE. The entry `run` becomes a status. */
 export function entryFrame(run_id: string, { n: seq, body }: RunEntry): string {
   const head = { seq, run_id, timestamp: now() }
   if (body.event === 'run') return JSON.stringify({ type: 'status', ...head, stage: 'started', session_id: body.data.session_id })

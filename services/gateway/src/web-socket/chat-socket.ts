@@ -1,49 +1,58 @@
 import type { RunEntry } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { metrics } from '@youworker/runtime/health/metrics'
+import type { Logger } from '@youworker/runtime/logger'
 import type { WebSocket } from 'ws'
+import type { Clients } from '../clients.ts'
 import { type ClientFrame, entryFrame, errorFrame, pongFrame, readFrame, statusFrame } from './chat-frames.ts'
-import type { Deps } from '../http/deps.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import { type Identity, notAuthenticated } from '../http/guards/authenticate.ts'
+import type { Authenticator } from '../http/guards/authenticate.ts'
+import type { RateLimiter } from '../http/guards/rate-limit.ts'
 import { toAppError } from '../http/error-envelope.ts'
 import { RunReader } from '../streams/run-reader.ts'
-import { runSource } from '../streams/stream-run.ts'
+import type { EntrySourceOf } from '../streams/entry-source.ts'
+import type { OpenStreams } from '../streams/open-streams.ts'
 
 const PING_MS = 30_000
-/** A client that falls behind by this much is cut; it comes back with `resume`. */
+/** A client with more unread bytes than this is disconnected; it reconnects with `resume`. */
 const MAX_BUFFERED = 1024 * 1024
-const ROOM = 64 * 1024
+/** The next page of a replay waits until no more than this is unread. */
+const LOW_WATER = 64 * 1024
 /** Runs one socket may read at once. */
 const MAX_READERS = 8
 
 /** RFC 6455 section 7.4.1. */
 const CLOSE = { goingAway: 1001, policy: 1008, tryAgain: 1013 } as const
 
-/** One open conversation. */
+export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
+  readonly authenticator: Authenticator
+  readonly limiter: RateLimiter
+  readonly logger: Logger
+  readonly sourceOf: EntrySourceOf
+  readonly streams: OpenStreams
+}
+
+/** One WebSocket of a chat session. */
 export class ChatSocket {
   readonly #socket: WebSocket
   readonly #context: RequestContext
   readonly #sessionId: string
-  readonly #deps: Deps
-  readonly #gone = new AbortController()
+  readonly #deps: ChatSocketDeps
+  readonly #closed = new AbortController()
   readonly #reading = new Set<string>()
-  #identity: Identity
   #isAlive = true
 
-  constructor(socket: WebSocket, context: RequestContext, sessionId: string, deps: Deps) {
-    if (!context.identity) throw notAuthenticated()
+  constructor(socket: WebSocket, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
     this.#socket = socket
     this.#context = context
     this.#sessionId = sessionId
     this.#deps = deps
-    this.#identity = context.identity
   }
 
   /** Serves the socket until it closes. */
-  open(): void {
+  serve(): void {
     const socket = this.#socket
-    const entry = this.#deps.streams.add(this.#identity.caller, (why) => {
+    const entry = this.#deps.streams.add(this.#context.caller, (why) => {
       if (why === 'revoked') socket.close(CLOSE.policy, 'signed out')
       else socket.close(CLOSE.goingAway, 'restarting')
     })
@@ -51,12 +60,12 @@ export class ChatSocket {
     metrics.wsConnections.inc()
     socket.on('pong', () => (this.#isAlive = true))
     socket.on('error', () => socket.terminate())
-    socket.on('message', (data: Buffer, isBinary) => void this.#heard(data, isBinary))
+    socket.on('message', (data: Buffer, isBinary) => void this.#receive(data, isBinary))
     socket.on('close', () => {
       clearInterval(pings)
       entry[Symbol.dispose]()
       metrics.wsConnections.dec()
-      this.#gone.abort()
+      this.#closed.abort()
     })
   }
 
@@ -66,11 +75,11 @@ export class ChatSocket {
     this.#socket.ping()
   }
 
-  async #heard(data: Buffer, isBinary: boolean): Promise<void> {
+  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
     this.#isAlive = true
     try {
       this.#limit('default')
-      if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames mean nothing here')
+      if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames are not supported')
       await this.#handle(readFrame(data))
     } catch (error) {
       this.#refuse(error)
@@ -88,35 +97,35 @@ export class ChatSocket {
       case 'stop':
         return this.#stop()
       case 'resume':
-        return this.#read(frame.run_id, frame.after, false)
+        return this.#read(frame.run_id, { after: frame.after, begun: false })
     }
   }
 
   async #ask(text_input: string): Promise<void> {
     this.#limit('chat')
     this.#requireReader()
-    const scope = await this.#scope()
-    const { run_id } = await this.#deps.chatAgent.as(scope).startRun({ text_input, session_id: this.#sessionId })
-    await this.#read(run_id, 0, true)
+    const client = await this.#client()
+    const { run_id } = await client.startRun({ text_input, session_id: this.#sessionId })
+    await this.#read(run_id, { after: 0, begun: true })
   }
 
   async #stop(): Promise<void> {
-    const client = this.#deps.chatAgent.as(await this.#scope())
+    const client = await this.#client()
     await Promise.all([...this.#reading].map((run_id) => client.stopRun({ run_id })))
   }
 
-  async #read(run_id: string, after: number, patient: boolean): Promise<void> {
+  async #read(run_id: string, { after, begun }: { after: number; begun: boolean }): Promise<void> {
     if (this.#reading.has(run_id)) return
     this.#requireReader()
     this.#reading.add(run_id)
-    const sink = {
-      entry: (entry: RunEntry) => this.#send(entryFrame(run_id, entry)),
-      ready: () => this.#ready(),
-      waiting: () => this.#send(statusFrame(run_id, 'reconnecting')),
+    const writer = {
+      write: (entry: RunEntry) => this.#send(entryFrame(run_id, entry)),
+      drained: () => this.#drained(),
+      onOutage: () => this.#send(statusFrame(run_id, 'reconnecting')),
     }
-    const source = runSource(run_id, this.#context, this.#identity, this.#deps)
+    const source = this.#deps.sourceOf(run_id, this.#context)
     try {
-      await new RunReader(source, sink, { after, signal: this.#gone.signal, patient }).run()
+      await new RunReader(source, writer, { after, signal: this.#closed.signal, begun }).run()
     } finally {
       this.#reading.delete(run_id)
     }
@@ -130,14 +139,13 @@ export class ChatSocket {
   }
 
   #limit(name: 'default' | 'chat'): void {
-    const state = this.#deps.limiter.take(name, this.#identity.caller.user_id)
+    const state = this.#deps.limiter.take(name, this.#context.caller.user_id)
     if (state && state.remaining < 0) throw this.#deps.limiter.refusal(name)
   }
 
-  /** With a token that is still good: the socket outlives many. */
-  async #scope() {
-    this.#identity = await this.#deps.authenticator.renew(this.#identity)
-    return this.#context.scopeOf(this.#identity)
+  /** The socket outlives many access tokens, so each call renews its own. */
+  async #client() {
+    return this.#deps.chatAgent.as(await this.#context.renewedScope(this.#deps.authenticator))
   }
 
   #refuse(error: unknown): void {
@@ -156,12 +164,12 @@ export class ChatSocket {
     this.#socket.terminate()
   }
 
-  /** Between pages of a replay: until the client has taken most of the last one. */
-  async #ready(): Promise<void> {
-    if (this.#socket.bufferedAmount <= ROOM || this.#gone.signal.aborted) return
+  /** Resolves when the client has read most of what was sent. */
+  async #drained(): Promise<void> {
+    if (this.#socket.bufferedAmount <= LOW_WATER || this.#closed.signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#gone.signal.addEventListener('abort', () => resolve(), { once: true })
-    // The callback of an empty ping comes when everything before it has gone out.
+    this.#closed.signal.addEventListener('abort', () => resolve(), { once: true })
+    // The callback of an empty ping runs when everything before it was sent.
     this.#socket.ping('', false, () => resolve())
     await promise
   }

@@ -6,11 +6,10 @@ import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { WebSocketServer } from 'ws'
 import { canonicalPath } from '../http/canonical-path.ts'
-import { ChatSocket } from './chat-socket.ts'
-import type { Deps } from '../http/deps.ts'
+import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
 import { RequestContext, type RequestSettings } from '../http/request-context.ts'
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
-import { addressForLimits, requireListed } from '../http/guards/client-address.ts'
+import { type AddressList, addressForLimits, requireListed } from '../http/guards/client-address.ts'
 import { isSocketOriginAllowed } from '../http/guards/cors.ts'
 import { toAppError } from '../http/error-envelope.ts'
 import { sendError } from '../http/reply.ts'
@@ -27,7 +26,11 @@ function credentialOf({ headers }: IncomingMessage): Credential | undefined {
   return token ? bearerCredential(token) : readCredential(headers)
 }
 
-/** Turns upgrade requests into chat sockets; whoever may not have one is told so in HTTP. */
+interface Deps extends ChatSocketDeps {
+  readonly allowList: AddressList
+}
+
+/** Turns upgrade requests into chat sockets; a refused one is answered in HTTP. */
 export class SocketServer {
   readonly #deps: Deps
   readonly #settings: RequestSettings
@@ -54,14 +57,14 @@ export class SocketServer {
       if (socket.destroyed) return
       this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
         socket.off('error', onError)
-        new ChatSocket(webSocket, context, sessionId, this.#deps).open()
+        new ChatSocket(webSocket, context, sessionId, this.#deps).serve()
       })
     } catch (error) {
       this.#refuse(context, socket, error)
     }
   }
 
-  /** Waits a moment for clients to answer the closing handshake, then cuts them off. */
+  /** Gives clients `CLOSING_MS` to answer the closing handshake, then disconnects them. */
   async close(): Promise<void> {
     const until = Date.now() + CLOSING_MS
     while (this.#server.clients.size > 0 && Date.now() < until) await sleep(20)
@@ -71,10 +74,10 @@ export class SocketServer {
 
   async #admit(context: RequestContext): Promise<string> {
     const { incoming } = context
-    const { limiter, authenticator, allowList, origins, chatAgent } = this.#deps
+    const { limiter, authenticator, allowList, chatAgent } = this.#deps
     const match = PATH.exec(canonicalPath(incoming.url))
     if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
-    if (!isSocketOriginAllowed(incoming.headers, origins)) {
+    if (!isSocketOriginAllowed(incoming.headers, this.#settings.origins)) {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
     }
     requireListed(context.address, allowList)
@@ -98,7 +101,7 @@ export class SocketServer {
     if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'an upgrade failed')
     if (socket.destroyed) return
     outgoing.shouldKeepAlive = false
-    // An upgrade comes with a bare socket: the answer is written to it as to any other.
+    // An upgrade has no response of its own: this makes `outgoing` write to the socket.
     outgoing.assignSocket(context.incoming.socket)
     outgoing.once('finish', () => socket.end())
     sendError(context, failure)

@@ -88,11 +88,6 @@ export class Authenticator implements Disposable {
     return { caller, credential }
   }
 
-  /** The same person with a token that is still good: for streams that outlive theirs. */
-  async renew({ credential }: Identity): Promise<Identity> {
-    return this.authenticate(credential)
-  }
-
   /** After a sign-out, so that the next request asks auth even before the revocation has come round. */
   forget({ sid, user_id: sub }: Caller): void {
     this.#forget({ sid, sub })
