@@ -12,16 +12,16 @@ import { readFields } from '../routes/upload-routes.ts'
 const MB = 1024 * 1024
 const MAX = 3 * MB
 
-/** Keeps what arrives, and how much of it was under way at once. */
+/** Keeps the parts, and counts how many were being written at the same time. */
 class MemoryStore {
-  readonly blobs = new Map<string, { name: string; pieces: Buffer[]; sha256?: string }>()
+  readonly blobs = new Map<string, { name: string; parts: Buffer[]; sha256?: string }>()
   writing = 0
   mostWriting = 0
   failure: AppError | undefined
 
   async open(name: string) {
     const id = `blob-${this.blobs.size}`
-    this.blobs.set(id, { name, pieces: [] })
+    this.blobs.set(id, { name, parts: [] })
     return id
   }
 
@@ -30,15 +30,15 @@ class MemoryStore {
     await new Promise((resolve) => setImmediate(resolve))
     this.writing--
     if (this.failure) throw this.failure
-    const { pieces } = this.blobs.get(blobId) ?? { pieces: [] }
-    pieces[index] = Buffer.from(bytes)
+    const { parts } = this.blobs.get(blobId) ?? { parts: [] }
+    parts[index] = Buffer.from(bytes)
   }
 
   async finish(blobId: string, count: number, sha256: string) {
     const blob = this.blobs.get(blobId)
-    if (!blob || blob.pieces.length !== count) throw new Error('pieces are missing')
+    if (!blob || blob.parts.length !== count) throw new Error('parts are missing')
     blob.sha256 = sha256
-    return { size: Buffer.concat(blob.pieces).length }
+    return { size: Buffer.concat(blob.parts).length }
   }
 }
 
@@ -68,7 +68,7 @@ async function post(form: FormData): Promise<{ status: number; text: string; upl
   return { status: answer.status, text, upload: answer.ok ? JSON.parse(text) : { files: [], fields: [] } }
 }
 
-test('files arrive whole, in pieces of the one size, at most four of them at once', async () => {
+test('files arrive complete, in parts of equal size, at most four written at the same time', async () => {
   const big = Buffer.alloc(2 * MB + 12_345, 'abcdefg')
   const form = new FormData()
   form.append('tags', 'a')
@@ -87,15 +87,15 @@ test('files arrive whole, in pieces of the one size, at most four of them at onc
     { blob_id: 'blob-2', name: 'empty.txt' },
   ])
   const stored = store.blobs.get('blob-0')
-  expect(stored?.pieces.slice(0, -1).every(({ length }) => length === LIMITS.piece)).toBe(true)
-  expect(Buffer.concat(stored?.pieces ?? []).equals(big)).toBe(true)
+  expect(stored?.parts.slice(0, -1).every(({ length }) => length === LIMITS.piece)).toBe(true)
+  expect(Buffer.concat(stored?.parts ?? []).equals(big)).toBe(true)
   expect(stored?.sha256).toBe(createHash('sha256').update(big).digest('hex'))
-  expect(store.blobs.get('blob-2')?.pieces).toEqual([])
+  expect(store.blobs.get('blob-2')?.parts).toEqual([])
   expect(store.mostWriting).toBeGreaterThan(1)
   expect(store.mostWriting).toBeLessThanOrEqual(4)
 })
 
-test('a file over the limit is 413 while it still comes, and the client gets to read that', async () => {
+test('a file over the limit is 413 while it is sent, and the client receives that answer', async () => {
   const form = new FormData()
   form.append('files', new Blob([Buffer.alloc(MAX + 1)]), 'big.bin')
   const { status, text } = await post(form)
@@ -109,15 +109,15 @@ test('more files than a run takes are 413', async () => {
   expect((await post(form)).status).toBe(413)
 })
 
-test('two hundred small ones are fine', async () => {
+test('two hundred small files are accepted', async () => {
   const form = new FormData()
   for (let i = 0; i < LIMITS.runFiles; i++) form.append('files', new Blob([`text ${i}`]), `${i}.txt`)
   const { upload } = await post(form)
   expect(upload.files.map(({ name }) => name)).toEqual(Array.from({ length: LIMITS.runFiles }, (_, i) => `${i}.txt`))
-  expect(Buffer.concat(store.blobs.get('blob-199')?.pieces ?? []).toString()).toBe('text 199')
+  expect(Buffer.concat(store.blobs.get('blob-199')?.parts ?? []).toString()).toBe('text 199')
 })
 
-test('a file in another field, a field without end and a form cut short are told', async () => {
+test('a file in another field, an endless field and a truncated form are refused', async () => {
   const other = new FormData()
   other.append('avatar', new Blob(['x']), 'x.png')
   expect((await post(other)).text).toBe('VALIDATION_ERROR')
@@ -136,7 +136,7 @@ test('a file in another field, a field without end and a form cut short are told
   }
 })
 
-test('when a piece cannot be stored, that is what the client is told', async () => {
+test('a part that cannot be stored is the error that the client gets, and no further part is written', async () => {
   const form = new FormData()
   form.append('files', new Blob([Buffer.alloc(2 * MB)]), 'a.bin')
   const sent = post(form)
@@ -144,13 +144,13 @@ test('when a piece cannot be stored, that is what the client is told', async () 
   expect((await sent).text).toBe('PAYLOAD_TOO_LARGE')
 })
 
-test('a client that leaves in the middle leaves nothing running', async () => {
+test('a client that disconnects in the middle ends the upload', async () => {
   store = new MemoryStore()
   const client = request(url, { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=x' } })
   client.on('error', () => undefined)
   client.write('--x\r\ncontent-disposition: form-data; name="files"; filename="a.txt"\r\n\r\n')
   client.write(Buffer.alloc(MB))
-  await expect.poll(() => store.blobs.get('blob-0')?.pieces.length ?? 0, { timeout: 30_000 }).toBeGreaterThan(1)
+  await expect.poll(() => store.blobs.get('blob-0')?.parts.length ?? 0, { timeout: 30_000 }).toBeGreaterThan(1)
   client.destroy()
   await expect
     .poll(() => new Promise((resolve) => server.getConnections((_, count) => resolve(count))), { timeout: 30_000 })

@@ -3,14 +3,15 @@ import type { Readable } from 'node:stream'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import busboy from 'busboy'
-import { type PieceStore, Window, writePieces } from './piece-writer.ts'
+import pLimit from 'p-limit'
+import { type PartStore, type WriteOptions, writeParts, WriteQueue } from './part-writer.ts'
 
 const MAX_FIELDS = 128
 const MAX_FIELD_BYTES = 16 * 1024
-/** An upload may take long, but not stand still. */
+/** Longest pause between two chunks of an upload; the whole may take longer. */
 const IDLE_MS = 60_000
-/** Files that are being stored at once. */
-const LANES = 4
+/** Files of one request that are stored at the same time. */
+const FILES_AT_ONCE = 4
 const FILE_FIELDS = new Set(['files', 'files[]', 'file'])
 
 export interface ReceivedFile {
@@ -21,11 +22,11 @@ export interface ReceivedFile {
 
 export interface ReceivedUpload {
   readonly files: readonly ReceivedFile[]
-  /** In the order they came; names repeat. */
+  /** In the order of the form; names repeat. */
   readonly fields: readonly (readonly [name: string, value: string])[]
 }
 
-/** A name is a label and perhaps a relative path; it never leads out of anything. */
+/** A file name, perhaps with a relative path; `..` and leading slashes are removed. */
 export function cleanName(name: string | undefined): string {
   const parts = (name ?? '')
     .toWellFormed()
@@ -38,13 +39,13 @@ export function cleanName(name: string | undefined): string {
 const badForm = (cause: unknown) =>
   new AppError('VALIDATION_ERROR', 'The body is not valid multipart/form-data: send each file as a part named `files`', { cause })
 
-/** Reads a multipart body from the socket straight into pieces; whatever the size, only a few pieces are in memory. */
-export async function receiveUpload(incoming: IncomingMessage, store: PieceStore, maxBytes: number): Promise<ReceivedUpload> {
+/** Writes the files of a multipart body in parts while it is read; whatever its size, only a few parts are in memory. */
+export async function receiveUpload(incoming: IncomingMessage, store: PartStore, maxBytes: number): Promise<ReceivedUpload> {
   const parser = createParser(incoming)
-  const window = new Window()
+  const options = { store, queue: new WriteQueue(), maxBytes }
+  const limit = pLimit({ concurrency: FILES_AT_ONCE, rejectOnClear: true })
   const fields: [string, string][] = []
   const files: Promise<ReceivedFile>[] = []
-  const lanes: Promise<unknown>[] = []
   const { promise: parsed, resolve, reject } = Promise.withResolvers<void>()
   const refuse = (message: string) => reject(new AppError('PAYLOAD_TOO_LARGE', message))
 
@@ -53,11 +54,9 @@ export async function receiveUpload(incoming: IncomingMessage, store: PieceStore
       stream.resume()
       return reject(badForm(new Error(`a file in the field ${field}`)))
     }
-    // The parser blocks on a stream that nobody reads, so waiting for a lane bounds memory.
+    // The parser stops at a stream that is not read, so a file that waits for its turn takes no memory.
     stream.on('error', () => undefined)
-    const at = files.length
-    const file = (lanes[at % LANES] ?? Promise.resolve()).then(() => receiveFile(stream, info, { store, window, maxBytes }))
-    lanes[at % LANES] = file
+    const file = limit(() => receiveFile(stream, info, options))
     files.push(file)
     file.catch(reject)
   })
@@ -77,25 +76,20 @@ export async function receiveUpload(incoming: IncomingMessage, store: PieceStore
     return { files: await Promise.all(files), fields }
   } finally {
     stopWatching()
+    limit.clearQueue()
     incoming.unpipe(parser)
     parser.destroy()
   }
 }
 
-interface Sink {
-  readonly store: PieceStore
-  readonly window: Window
-  readonly maxBytes: number
-}
-
 async function receiveFile(
   stream: Readable,
   { filename, mimeType }: { filename?: string; mimeType: string },
-  { store, window, maxBytes }: Sink,
+  options: WriteOptions,
 ): Promise<ReceivedFile> {
   const name = cleanName(filename)
-  const blob_id = await store.open(name)
-  await writePieces(blob_id, stream, store, window, { maxBytes })
+  const blob_id = await options.store.open(name)
+  await writeParts(blob_id, stream, options)
   const isKnown = mimeType !== '' && mimeType !== 'application/octet-stream' && mimeType.length <= 255
   return { blob_id, name, ...(isKnown ? { mime: mimeType } : {}) }
 }
@@ -113,7 +107,7 @@ function createParser({ headers }: IncomingMessage): busboy.Busboy {
   }
 }
 
-/** A client that leaves or stands still ends the upload. */
+/** Ends the upload when the client disconnects or sends nothing for `IDLE_MS`. */
 function watchSocket(incoming: IncomingMessage, reject: (error: AppError) => void): () => void {
   const stalled = () => reject(new AppError('VALIDATION_ERROR', `The upload stood still for ${IDLE_MS / 1_000} s; send it again`))
   const timer = setTimeout(stalled, IDLE_MS)

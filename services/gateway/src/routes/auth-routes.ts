@@ -2,13 +2,13 @@ import { User } from '@youworker/contracts/auth'
 import { Id, Time } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { Group } from '@youworker/contracts/group'
+import { serialize } from 'hono/utils/cookie'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import { type Authenticator, bearerCredential, notAuthenticated, SESSION_COOKIE } from '../http/guards/authenticate.ts'
 import type { AddressList } from '../http/guards/client-address.ts'
 import { proxyUsername, requireSameUser } from '../http/guards/authentik.ts'
-import { setCookie } from '../http/guards/cookies.ts'
 import { type Csrf, CSRF_COOKIE } from '../http/guards/csrf.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { Reply } from '../http/reply.ts'
@@ -92,9 +92,9 @@ interface SignOutDeps extends Pick<Clients, 'auth'>, Cookies {
 }
 
 const sessionCookie = (value: string, maxAge: number, { secureCookies }: Cookies): string =>
-  setCookie(SESSION_COOKIE, value, { maxAge, httpOnly: true, sameSite: 'Lax', secure: secureCookies })
+  serialize(SESSION_COOKIE, value, { path: '/', maxAge, httpOnly: true, sameSite: 'Lax', secure: secureCookies })
 const csrfCookie = (value: string, maxAge: number, { secureCookies }: Cookies): string =>
-  setCookie(CSRF_COOKIE, value, { maxAge, httpOnly: false, sameSite: 'Strict', secure: secureCookies })
+  serialize(CSRF_COOKIE, value, { path: '/', maxAge, sameSite: 'Strict', secure: secureCookies })
 
 const Me = z
   .object({

@@ -5,7 +5,7 @@ import type { Client } from '@youworker/messaging/requests/client'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
-import type { PieceStore } from '../files/piece-writer.ts'
+import type { PartStore } from '../files/part-writer.ts'
 import { receiveUpload } from '../files/receive-upload.ts'
 import { Reply } from '../http/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -72,11 +72,11 @@ function readTags(value: string): string[] {
 }
 
 /** A long upload outlives an access token, so each request renews it. */
-function partStore(client: () => Promise<Client<typeof ingestion>>): PieceStore {
+function partStore(client: () => Promise<Client<typeof ingestion>>): PartStore {
   return {
     open: async (name) => (await (await client()).openUpload({ name })).blob_id,
     write: async (blob_id, index, bytes) => (await client()).writeUpload({ blob_id, index, bytes }),
-    finish: async (blob_id, pieces, sha256) => (await client()).finishUpload({ blob_id, pieces, sha256 }),
+    finish: async (blob_id, parts, sha256) => (await client()).finishUpload({ blob_id, pieces: parts, sha256 }),
   }
 }
 

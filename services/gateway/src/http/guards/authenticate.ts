@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { auth, Revocation } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
+import { parse as parseCookies } from 'hono/utils/cookie'
+import { LRUCache } from 'lru-cache'
 import type { Client } from '@youworker/messaging/requests/client'
 import type { Caller } from '@youworker/messaging/requests/server'
 import type { TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
-import { cookieOf } from './cookies.ts'
 
 export const SESSION_COOKIE = 'youworker_token'
 
-/** How long an exchanged credential is believed without asking auth again. */
-const KEEP_MS = 60_000
-const MAX_KEPT = 10_000
+/** How long the token of an exchanged credential is used before auth is asked again. */
+const CACHE_MS = 60_000
+const MAX_CACHED = 10_000
 const MAX_SECRET = 512
 const MAX_JWT = 4_096
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
@@ -26,40 +27,39 @@ export interface Identity {
   readonly credential: Credential
 }
 
-/** What a request carries. A header is meant; a cookie just comes along, so it counts last. */
+/** A header is sent on purpose, a cookie by the browser with every request, so the cookie counts last. */
 export function readCredential(headers: IncomingHttpHeaders): Credential | undefined {
   const key = headers['x-api-key'] ?? headers['x-authentik-api-key']
   if (typeof key === 'string' && key !== '') return { kind: 'api_key', secret: key }
   const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
   if (bearer !== undefined) return bearerCredential(bearer)
-  const secret = cookieOf(headers, SESSION_COOKIE)
+  const secret = parseCookies(headers.cookie ?? '', SESSION_COOKIE)[SESSION_COOKIE]
   return secret ? { kind: 'session', secret } : undefined
 }
 
-/** API keys come as bearer tokens too: that is how clients of OpenAI send them. */
+/** A bearer token may also be an API key: clients of OpenAI send theirs so. */
 export const bearerCredential = (secret: string): Credential => ({ kind: JWT.test(secret) ? 'jwt' : 'api_key', secret })
 
 export const notAuthenticated = (): AppError =>
   new AppError('NOT_AUTHENTICATED', 'Not authenticated: sign in at POST /v1/auth/login, or send X-API-Key or a bearer token')
 
-/** Whether a revocation ends what `caller` may do. */
+/** Whether a revocation covers `caller`: their session, or all sessions of the user when it names none. */
 export const isRevoked = ({ sid, sub }: Pick<Revocation, 'sid' | 'sub'>, caller: Pick<Caller, 'sid' | 'user_id'>): boolean =>
   sid === null ? sub === caller.user_id : sid === caller.sid
 
-interface Kept {
+interface Exchanged {
   readonly token: string
-  readonly until: number
-  caller: Caller
+  readonly caller: Caller
 }
 
 type CredentialExchange = Pick<Client<typeof auth>, 'exchangeCredential'>
 
-/** Credential -> verified caller. Every request checks expiry and deny-list again, whatever is kept. */
+/** Turns a credential into a verified caller. Expiry and deny-list are checked at every request, also of cached credentials. */
 export class Authenticator implements Disposable {
   readonly #auth: CredentialExchange
   readonly #verifier: Pick<TokenVerifier, 'verify' | 'onRevoked'>
-  readonly #kept = new Map<string, Kept>()
-  readonly #asking = new Map<string, Promise<Kept>>()
+  readonly #cache = new LRUCache<string, Exchanged>({ max: MAX_CACHED, ttlResolution: 1_000 })
+  readonly #exchanging = new Map<string, Promise<Exchanged>>()
   readonly #revocations: Disposable
 
   constructor(authClient: CredentialExchange, verifier: Pick<TokenVerifier, 'verify' | 'onRevoked'>) {
@@ -68,18 +68,18 @@ export class Authenticator implements Disposable {
     this.#revocations = verifier.onRevoked((revocation) => this.#forget(revocation))
   }
 
-  /** `admit` runs before a credential that is not known is looked up; it may refuse by throwing. */
+  /** `admit` runs before auth is asked about an unknown credential; it may refuse by throwing. */
   async authenticate(credential: Credential, admit?: () => void): Promise<Identity> {
     const { kind, secret } = credential
     if (secret.length > (kind === 'jwt' ? MAX_JWT : MAX_SECRET)) throw notAuthenticated()
     if (kind === 'jwt') return { caller: await this.#verifier.verify(secret, ['api']), credential }
     const key = createHash('sha256').update(kind).update(secret).digest('base64')
-    const kept = this.#kept.get(key)
-    if (kept && kept.until > Date.now()) {
+    const cached = this.#cache.get(key)
+    if (cached) {
       try {
-        return { caller: await this.#verifier.verify(kept.token, ['api']), credential }
+        return { caller: await this.#verifier.verify(cached.token, ['api']), credential }
       } catch (error) {
-        this.#kept.delete(key)
+        this.#cache.delete(key)
         if (!(error instanceof AppError) || error.code !== 'NOT_AUTHENTICATED') throw error
       }
     }
@@ -88,7 +88,7 @@ export class Authenticator implements Disposable {
     return { caller, credential }
   }
 
-  /** After a sign-out, so that the next request asks auth even before the revocation has come round. */
+  /** After a sign-out, so that the next request asks auth even before the revocation event arrives. */
   forget({ sid, user_id: sub }: Caller): void {
     this.#forget({ sid, sub })
   }
@@ -97,34 +97,30 @@ export class Authenticator implements Disposable {
     this.#revocations[Symbol.dispose]()
   }
 
-  /** Many requests may bring the same new credential at once: one of them asks. */
-  #exchangeOnce(key: string, credential: Credential): Promise<Kept> {
-    const running = this.#asking.get(key)
+  /** Requests that bring the same new credential at the same time share one call to auth. */
+  #exchangeOnce(key: string, credential: Credential): Promise<Exchanged> {
+    const running = this.#exchanging.get(key)
     if (running) return running
-    const asking = this.#exchange(key, credential).finally(() => this.#asking.delete(key))
-    this.#asking.set(key, asking)
-    return asking
+    const exchanging = this.#exchange(key, credential).finally(() => this.#exchanging.delete(key))
+    this.#exchanging.set(key, exchanging)
+    return exchanging
   }
 
-  async #exchange(key: string, { kind, secret }: Credential): Promise<Kept> {
+  async #exchange(key: string, { kind, secret }: Credential): Promise<Exchanged> {
     const { access_token, token_expires_at } = await this.#auth.exchangeCredential({
       kind: kind === 'session' ? 'session' : 'api_key',
       secret,
     })
     const caller = await this.#verifier.verify(access_token, ['api'])
-    const life = Date.parse(token_expires_at) - Date.now()
-    const kept = { token: access_token, caller, until: Date.now() + Math.min(KEEP_MS, life / 2) }
-    if (this.#kept.size >= MAX_KEPT) this.#dropOldest()
-    this.#kept.set(key, kept)
-    return kept
+    const exchanged = { token: access_token, caller }
+    // At least 1 ms: a TTL of 0 would mean for ever.
+    const halfLife = Math.max(1, (Date.parse(token_expires_at) - Date.now()) / 2)
+    this.#cache.set(key, exchanged, { ttl: Math.min(CACHE_MS, halfLife) })
+    return exchanged
   }
 
   #forget(revocation: Pick<Revocation, 'sid' | 'sub'>): void {
-    for (const [key, { caller }] of this.#kept) if (isRevoked(revocation, caller)) this.#kept.delete(key)
-  }
-
-  #dropOldest(): void {
-    const [oldest] = this.#kept.keys()
-    if (oldest !== undefined) this.#kept.delete(oldest)
+    const revoked = [...this.#cache.entries()].filter(([, { caller }]) => isRevoked(revocation, caller))
+    for (const [key] of revoked) this.#cache.delete(key)
   }
 }

@@ -22,7 +22,7 @@ const EXPOSE_HEADERS = [
   'x-ratelimit-reset',
 ].join(', ')
 
-/** The request's origin when it is one of ours: only exact matches, because cookies are allowed. */
+/** The request's origin when it is allowed. Only exact matches count, because cookies are sent along. */
 export function allowedOrigin(headers: IncomingHttpHeaders, origins: ReadonlySet<string>): string | undefined {
   const { origin } = headers
   return origin !== undefined && origins.has(origin) ? origin : undefined
@@ -40,13 +40,13 @@ export const preflightHeaders: OutgoingHttpHeaders = {
   'access-control-max-age': '600',
 }
 
-/** Whether a browser says the request comes from a page of this site or of an allowed origin. */
+/** Whether the browser's headers show a page of this site or of an allowed origin. */
 export function isFromOwnPage(headers: IncomingHttpHeaders, origins: ReadonlySet<string>): boolean {
   const site = headers['sec-fetch-site']
   return site === 'same-origin' || site === 'same-site' || allowedOrigin(headers, origins) !== undefined
 }
 
-/** For WebSockets, which browsers open from any page: no Origin (no browser), an allowed one, or the gateway's own. */
+/** Browsers open WebSockets from any page, so the Origin must be missing (no browser), allowed, or the gateway's own. */
 export function isSocketOriginAllowed(headers: IncomingHttpHeaders, origins: ReadonlySet<string>): boolean {
   const { origin, host } = headers
   if (origin === undefined || origins.has(origin)) return true

@@ -14,27 +14,27 @@ const attempt = (headers: Record<string, string>, sid = 'session-1', rule: 'requ
 }
 const REFUSED = 'CSRF_VALIDATION_FAILED'
 
-test('the same signed token in header and cookie, for this session', () => {
+test('the same signed token in header and cookie is accepted, for this session only', () => {
   const token = csrf.issue('session-1')
   expect(attempt({ 'x-csrf-token': token, cookie: `a=b; youworker_csrf=${token}` })).toBe('accepted')
   expect(attempt({ 'x-csrf-token': token, cookie: `youworker_csrf=${token}` }, 'session-2')).toBe(REFUSED)
 })
 
-test('one half, two different halves and unsigned pairs are refused', () => {
+test('a token in one of the two only, two different tokens and unsigned pairs are refused', () => {
   const token = csrf.issue('session-1')
   const other = csrf.issue('session-1')
   expect(attempt({})).toBe(REFUSED)
   expect(attempt({ 'x-csrf-token': token })).toBe(REFUSED)
   expect(attempt({ cookie: `youworker_csrf=${token}` })).toBe(REFUSED)
   expect(attempt({ 'x-csrf-token': token, cookie: `youworker_csrf=${other}` })).toBe(REFUSED)
-  for (const planted of ['x', 'x.y', `${token}.z`, '.', `${token.split('.')[0]}.${'A'.repeat(43)}`, `${token}é`]) {
-    expect([planted, attempt({ 'x-csrf-token': planted, cookie: `youworker_csrf=${planted}` })]).toEqual([planted, REFUSED])
+  for (const forged of ['x', 'x.y', `${token}.z`, '.', `${token.split('.')[0]}.${'A'.repeat(43)}`, `${token}é`]) {
+    expect([forged, attempt({ 'x-csrf-token': forged, cookie: `youworker_csrf=${forged}` })]).toEqual([forged, REFUSED])
   }
   const foreign = new Csrf('another secret altogether', new Set()).issue('session-1')
   expect(attempt({ 'x-csrf-token': foreign, cookie: `youworker_csrf=${foreign}` })).toBe(REFUSED)
 })
 
-test('old clients may come without a token from a page of ours, never with a wrong one', () => {
+test('a lenient route accepts a missing token from a page of ours, never a wrong one', () => {
   const lenient = (headers: Record<string, string>) => attempt(headers, 'session-1', 'lenient')
   expect(lenient({ 'sec-fetch-site': 'same-origin' })).toBe('accepted')
   expect(lenient({ 'sec-fetch-site': 'same-site' })).toBe('accepted')

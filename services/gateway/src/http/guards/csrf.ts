@@ -1,17 +1,17 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { AppError } from '@youworker/contracts/errors'
-import { cookieOf } from './cookies.ts'
+import { parse as parseCookies } from 'hono/utils/cookie'
 import { isFromOwnPage } from './cors.ts'
 
 export const CSRF_COOKIE = 'youworker_csrf'
 
-/** `lenient`: published clients of this route send no token; then the browser must say that the page is ours. */
+/** `lenient`: published clients of this route send no token; a request without one must then come from a page of ours. */
 export type CsrfRule = 'required' | 'lenient'
 
 /**
- * Double submit: the same token in a cookie that only our origin can read and in a header. It is signed and bound to the
- * session, so a cookie planted by a neighbouring host does not help (OWASP CSRF cheat sheet, signed double-submit cookie).
+ * Double submit: the same token in a header and in a cookie that only our origin can read. It is signed and bound to the
+ * session, so a cookie set by a sibling host is useless (OWASP CSRF cheat sheet, signed double-submit cookie).
  */
 export class Csrf {
   readonly #secret: string
@@ -22,7 +22,7 @@ export class Csrf {
     this.#origins = origins
   }
 
-  /** Lives as long as the session `sid`. */
+  /** The token is valid as long as the session `sid`. */
   issue(sid: string): string {
     const nonce = randomBytes(16).toString('base64url')
     return `${nonce}.${this.#sign(sid, nonce)}`
@@ -38,7 +38,7 @@ export class Csrf {
   require(headers: IncomingHttpHeaders, sid: string, rule: CsrfRule): void {
     const header = headers['x-csrf-token']
     if (header === undefined && rule === 'lenient' && isFromOwnPage(headers, this.#origins)) return
-    const cookie = cookieOf(headers, CSRF_COOKIE)
+    const cookie = parseCookies(headers.cookie ?? '', CSRF_COOKIE)[CSRF_COOKIE]
     if (typeof header === 'string' && cookie !== undefined && isSame(header, cookie) && this.isValid(header, sid)) return
     const message = 'The CSRF token is missing or does not fit the session: GET /v1/auth/csrf-token, then send it as X-CSRF-Token'
     throw new AppError('CSRF_VALIDATION_FAILED', message)

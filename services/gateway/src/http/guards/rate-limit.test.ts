@@ -9,7 +9,7 @@ const limiterAt = (mode: 'on' | 'generous' | 'off' = 'on') => {
 const accepted = (limiter: RateLimiter, name: 'default' | 'auth' | 'upload', who: string, times: number) =>
   Array.from({ length: times }, () => limiter.take(name, who)?.remaining ?? 0).filter((remaining) => remaining >= 0).length
 
-test('a burst, then the rate', () => {
+test('a burst is accepted, then the rate', () => {
   const { clock, limiter } = limiterAt()
   expect(accepted(limiter, 'default', 'a', 500)).toBe(120)
   clock.now += MINUTE
@@ -18,7 +18,7 @@ test('a burst, then the rate', () => {
   expect(accepted(limiter, 'default', 'a', 500)).toBe(120)
 })
 
-test('over an hour the figure is exact however it is asked', () => {
+test('over an hour the rate is exact whatever the pattern of requests', () => {
   const { clock, limiter } = limiterAt()
   let taken = 0
   for (let second = 0; second < 3_600; second++) {
@@ -29,14 +29,14 @@ test('over an hour the figure is exact however it is asked', () => {
   expect(taken).toBeLessThanOrEqual(60 * 100 + 121)
 })
 
-test('people and classes do not share', () => {
+test('users and classes do not share a bucket', () => {
   const { limiter } = limiterAt()
   expect(accepted(limiter, 'auth', 'a', 50)).toBe(10)
   expect(accepted(limiter, 'auth', 'b', 50)).toBe(10)
   expect(accepted(limiter, 'upload', 'a', 50)).toBe(20)
 })
 
-test('what clients are told', () => {
+test('limit, remaining and reset as clients get them, and the refusal', () => {
   const { clock, limiter } = limiterAt()
   expect(limiter.take('auth', 'a')).toEqual({ limit: 10, remaining: 9, reset: clock.now / 1_000 + 6 })
   accepted(limiter, 'auth', 'a', 50)
@@ -46,13 +46,18 @@ test('what clients are told', () => {
   expect(limiter.isSpent('auth', 'a')).toBe(false)
 })
 
-test('off and generous', () => {
+test('no limits when off, a hundredfold when generous', () => {
   expect(limiterAt('off').limiter.take('auth', 'a')).toBeUndefined()
   expect(accepted(limiterAt('generous').limiter, 'auth', 'a', 2_000)).toBe(1_000)
 })
 
-test('strangers cannot fill the memory', () => {
+test('of 50,000 buckets the least recently used one is dropped for a new client, and no other', () => {
   const { limiter } = limiterAt()
-  for (let i = 0; i < 120_000; i++) limiter.take('default', `address ${i}`)
-  expect(accepted(limiter, 'default', 'address 119999', 500)).toBe(119)
+  accepted(limiter, 'auth', 'active', 50)
+  accepted(limiter, 'auth', 'idle', 50)
+  limiter.isSpent('auth', 'active')
+  for (let i = 0; i < 49_999; i++) limiter.take('default', `address ${i}`)
+  expect(limiter.isSpent('auth', 'idle')).toBe(false)
+  expect(limiter.isSpent('auth', 'active')).toBe(true)
+  expect(limiter.take('default', 'address 0')?.remaining).toBe(118)
 })

@@ -1,16 +1,17 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { AppError } from '@youworker/contracts/errors'
+import { LRUCache } from 'lru-cache'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-/** Per user, or per address while anonymous. `burst` may come at once; after that `limit` come per window. */
+/** Per user, or per address of anonymous clients. `burst` requests are accepted at once, after that `limit` per window. */
 const LIMITS = {
   default: { limit: 100, burst: 120, windowMs: MINUTE },
   auth: { limit: 10, burst: 10, windowMs: MINUTE },
   chat: { limit: 60, burst: 60, windowMs: MINUTE },
   upload: { limit: 20, burst: 20, windowMs: HOUR },
-  /** Credentials that turned out wrong. */
+  /** Refused credentials, per address. */
   failure: { limit: 100, burst: 120, windowMs: MINUTE },
 } as const
 export type LimitClass = keyof typeof LIMITS
@@ -34,14 +35,15 @@ interface Bucket {
 export class RateLimiter {
   readonly #mode: 'on' | 'generous' | 'off'
   readonly #now: () => number
-  readonly #buckets = new Map<string, Bucket>()
+  /** The least recently used bucket is dropped first: whoever keeps asking stays limited. */
+  readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS })
 
   constructor(mode: 'on' | 'generous' | 'off', now: () => number = Date.now) {
     this.#mode = mode
     this.#now = now
   }
 
-  /** Takes one token; `undefined` when limits are off. A `remaining` of -1 means that there was none. */
+  /** Takes one token; `undefined` when limits are off. `remaining` is -1 when the bucket was empty. */
   take(name: LimitClass, who: string): RateState | undefined {
     if (this.#mode === 'off') return undefined
     const { limit, burst, perMs } = this.#rule(name)
@@ -53,7 +55,7 @@ export class RateLimiter {
     return { limit, remaining: taken ? Math.floor(bucket.tokens) : -1, reset }
   }
 
-  /** Whether the next `take` would find nothing. */
+  /** Whether the bucket is empty. */
   isSpent(name: LimitClass, who: string): boolean {
     if (this.#mode === 'off') return false
     const { burst, perMs } = this.#rule(name)
@@ -61,7 +63,7 @@ export class RateLimiter {
     return bucket !== undefined && Math.min(burst, bucket.tokens + (this.#now() - bucket.at) * perMs) < 1
   }
 
-  /** Seconds until one token is there again, for an empty bucket. */
+  /** The error for an empty bucket; `retryAfter` is the time until its next token, in seconds. */
   refusal(name: LimitClass): AppError {
     const retryAfter = Math.ceil(1 / this.#rule(name).perMs / 1_000)
     return new AppError('RATE_LIMIT_EXCEEDED', `Too many requests; try again in ${retryAfter} s`, { retryAfter })
@@ -80,21 +82,9 @@ export class RateLimiter {
       known.at = now
       return known
     }
-    if (this.#buckets.size >= MAX_BUCKETS) this.#makeRoom(now)
     const bucket = { tokens: burst, at: now }
     this.#buckets.set(key, bucket)
     return bucket
-  }
-
-  /** Buckets untouched for a window are full again, so forgetting them changes nothing; else the oldest tenth goes. */
-  #makeRoom(now: number): void {
-    for (const [key, { at }] of this.#buckets) if (now - at > HOUR) this.#buckets.delete(key)
-    const excess = this.#buckets.size - MAX_BUCKETS * 0.9
-    let dropped = 0
-    for (const key of this.#buckets.keys()) {
-      if (dropped++ >= excess) break
-      this.#buckets.delete(key)
-    }
   }
 }
 
