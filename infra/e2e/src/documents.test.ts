@@ -1,4 +1,7 @@
+import { connect } from 'node:net'
+import { text as readText } from 'node:stream/consumers'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, type Person, textOf } from './support/person.ts'
@@ -81,6 +84,72 @@ test('a document can be listed, read back byte for byte, and erased from search 
   expect((await ada.call('DELETE', `/v1/documents/${id}`)).status).toBe(204)
   expect((await search()).body.results.filter((hit: { document_id: string }) => hit.document_id === id)).toEqual([])
   expect((await ada.get(`/v1/documents/${id}`)).body).toMatchObject(failure('DOCUMENT_NOT_FOUND'))
+})
+
+test('a download that the client has already is 304', async () => {
+  await ada.upload([{ name: 'cached.md', content: '# Cached\n\nOnce is enough.\n' }])
+  const path = `/v1/documents/${(await ada.get('/v1/documents?q=Cached')).body.documents[0].id}/content`
+  const etag = (await ada.fetch(path)).headers.get('etag') ?? ''
+  expect(etag).toMatch(/^"[0-9a-f]{64}"$/)
+  const bare = etag.slice(1, -1)
+  const status = async (ifNoneMatch: string, more: Record<string, string> = {}) => {
+    const response = await ada.fetch(path, { headers: { 'if-none-match': ifNoneMatch, ...more } })
+    expect([response.headers.get('etag'), (await response.text()) === '']).toEqual([etag, response.status === 304])
+    return response.status
+  }
+  for (const same of [etag, `W/${etag}`, `"x", ${etag}`, `W/"x", W/${etag} , "y"`, `"a,b",${etag}`, '*', ' * ']) {
+    expect([same, await status(same)]).toEqual([same, 304])
+  }
+  const others = [
+    '"x"',
+    bare,
+    `W/"x", "y"`,
+    `"x${bare}"`,
+    `"${bare}x"`,
+    `"x, ${bare}"`,
+    `"${bare.slice(1)}"`,
+    '"*"',
+    `"x"${bare}"y"`,
+  ]
+  for (const other of others) expect([other, await status(other)]).toEqual([other, 200])
+  expect(await status(etag, { range: 'bytes=0-3' })).toBe(304)
+  expect(await status('"x"', { range: 'bytes=0-3' })).toBe(206)
+})
+
+/** Sends one request after the other without waiting, and reads until the gateway closes the connection. */
+async function pipeline(paths: readonly string[]): Promise<string> {
+  const { hostname, port } = new URL(ada.api)
+  const requests = paths.map((path, index) => {
+    const connection = index === paths.length - 1 ? 'close' : 'keep-alive'
+    return `GET ${path} HTTP/1.1\r\nhost: x\r\nx-api-key: ${ada.key}\r\nconnection: ${connection}\r\n\r\n`
+  })
+  await using socket = connect(Number(port), hostname)
+  socket.write(requests.join(''))
+  return await readText(socket)
+}
+const statusesIn = (replies: string) => [...replies.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)
+
+test('a request gets one reply, also when it fails after the reply has begun', async () => {
+  await ada.upload([{ name: 'large.md', content: `# Large\n\n${'word '.repeat(60_000)}` }])
+  const [{ id }] = (await ada.get('/v1/documents?q=Large')).body.documents
+  const unknown = '/v1/documents/01890000-0000-7000-8000-000000000000/content'
+  expect(statusesIn(await pipeline([unknown, '/health/live']))).toEqual(['404', '200'])
+  expect(statusesIn(await pipeline([`/v1/documents/${id}/content`, '/health/live']))).toEqual(['200', '200'])
+
+  const admin = new pg.Client({ connectionString: system.running.adminUrl })
+  await admin.connect()
+  const { rowCount } = await admin.query(
+    'delete from ingestion.blob_pieces where "index" = 1 and blob_id = (select blob_id from ingestion.documents where id = $1)',
+    [id],
+  )
+  await admin.end()
+  expect(rowCount).toBe(1)
+  const broken = await pipeline([`/v1/documents/${id}/content`, '/health/live'])
+  expect(statusesIn(broken)).toEqual(['200'])
+  // The client sees that the file is incomplete: the connection ends before the announced length.
+  const [head = '', body = ''] = broken.split('\r\n\r\n')
+  expect(Number(/content-length: (\d+)/i.exec(head)?.[1])).toBeGreaterThan(300_000)
+  expect(body.length).toBe(256 * 1024)
 })
 
 test('the same path again replaces the document', async () => {

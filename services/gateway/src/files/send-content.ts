@@ -30,6 +30,15 @@ function attachment(name: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`
 }
 
+/**
+ * RFC 9110 section 13.1.2: `If-None-Match` is `*` or a list of entity tags, compared weakly, so without
+ * the `W/` before them. Tags may contain commas: the list cannot be split there.
+ */
+function matchesEtag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  return header.trim() === '*' || header.match(/"[^"]*"/g)?.includes(etag) === true
+}
+
 /** An upload may be hostile: it is never shown in our origin, its type is never guessed, and it runs nothing. */
 const contentHeaders = ({ name, mime, sha256 }: Content) => ({
   'content-type': /^[\w.+-]+\/[\w.+-]+$/.test(mime) ? mime : 'application/octet-stream',
@@ -44,7 +53,7 @@ const contentHeaders = ({ name, mime, sha256 }: Content) => ({
 export async function sendContent(content: Content, context: RequestContext, deps: ContentDeps): Promise<Reply> {
   const { headers, method } = context.incoming
   const own = contentHeaders(content)
-  if (headers['if-none-match']?.includes(own.etag)) return new Reply(304, undefined, own)
+  if (matchesEtag(headers['if-none-match'], own.etag)) return new Reply(304, undefined, own)
   const isSame = headers['if-range'] === undefined || headers['if-range'] === own.etag
   const range = isSame ? readRange(headers.range, content.size) : undefined
   if (range === 'unsatisfiable') {
