@@ -26,7 +26,7 @@ test.each([
   [{ FRONTEND_ORIGIN: 'https://a.example.org/path' }],
   [{ SECURITY__TRUSTED_PROXIES: 'proxy.example.org' }],
   [{ SECURITY__CSRF_SECRET: 'short' }],
-])('%j is refused everywhere', (env) => {
+])('%j is refused in every environment', (env) => {
   expect(() => read(env)).toThrow(Object.keys(env)[0])
 })
 
@@ -39,6 +39,6 @@ test.each([
   expect(() => read({ ...env, APP_ENV: 'production' })).toThrow(Object.keys(env)[0])
 })
 
-test('a good one starts in production', () => {
+test('a valid configuration is accepted in production', () => {
   expect(() => read({ APP_ENV: 'production' })).not.toThrow()
 })

@@ -24,13 +24,13 @@ export const Env = z
     ...natsEnv,
     API__HOST: z.string().default('127.0.0.1'),
     API__PORT: z.coerce.number().int().min(0).max(65_535).default(8_001),
-    /** Signs CSRF tokens. Another value makes browsers fetch a new token. */
+    /** Signs CSRF tokens; after a change browsers fetch a new one. */
     SECURITY__CSRF_SECRET: z.string().min(16, 'must have at least 16 characters'),
     /** Origins of browser apps that may call with cookies. */
     FRONTEND_ORIGIN: Origins.default([]),
-    /** Proxies whose X-Forwarded-For is believed. */
+    /** Proxies whose X-Forwarded-For is trusted. */
     SECURITY__TRUSTED_PROXIES: AddressRanges.default([]),
-    /** Whether a trusted proxy's X-Authentik-Username is checked against the key. */
+    /** Whether the X-Authentik-Username of a trusted proxy is checked against the user of the key. */
     SECURITY__AUTHENTIK_ENABLED: flag.default(false),
     /** `generous` is a hundred times the published limits. */
     SECURITY__RATE_LIMITS: z.enum(['on', 'generous', 'off']).default('on'),

@@ -32,7 +32,7 @@ const start = (env: Record<string, string>) =>
     { logger: silentLogger() },
   )
 
-/** Nobody but the gateway is there: every service is down. */
+/** Only the gateway runs: every other service is down. */
 beforeAll(async () => {
   nats = await testNats()
   gateway = await start({})
@@ -43,7 +43,7 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]()
 })
 
-/** The answer, after checking what every answer and every error must be. */
+/** Checks what every answer and every error must have. */
 async function call(path: string, init: RequestInit = {}, base = api) {
   const answer = await fetch(base + path, { redirect: 'manual', ...init })
   const text = await answer.text()
@@ -55,7 +55,7 @@ async function call(path: string, init: RequestInit = {}, base = api) {
   return { status: answer.status, headers: answer.headers, text, error }
 }
 
-/** Raw bytes in, raw bytes out: for what fetch would not send. */
+/** Sends raw bytes that fetch would not send, and reads until the end of the headers. */
 function raw(request: string | Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(gateway.port, '127.0.0.1', () => socket.write(request))
@@ -69,13 +69,13 @@ function raw(request: string | Buffer): Promise<string> {
   })
 }
 
-describe('every error has the one body', () => {
+describe('every error has the same body', () => {
   test.each([
     ['an unknown path', '/v1/nothing', {}, 404, 'ROUTE_NOT_FOUND'],
     ['an unknown method', '/v1/search', { method: 'GET' }, 405, 'METHOD_NOT_ALLOWED'],
     ['an unusual method', '/v1/groups', { method: 'PROPFIND' }, 405, 'METHOD_NOT_ALLOWED'],
-    ['nobody signed in', '/v1/groups', {}, 401, 'NOT_AUTHENTICATED'],
-    ['a login with nothing', '/v1/auth/login', { method: 'POST' }, 401, 'NOT_AUTHENTICATED'],
+    ['no credential', '/v1/groups', {}, 401, 'NOT_AUTHENTICATED'],
+    ['a login without a body', '/v1/auth/login', { method: 'POST' }, 401, 'NOT_AUTHENTICATED'],
     ['bad JSON', '/v1/auth/login', { method: 'POST', body: '{', headers: JSON_TYPE }, 400, 'VALIDATION_ERROR'],
     ['a wrong field', '/v1/auth/login', { method: 'POST', body: '{"username":7}', headers: JSON_TYPE }, 400, 'VALIDATION_ERROR'],
     ['a form', '/v1/auth/login', { method: 'POST', body: new URLSearchParams({ a: 'b' }) }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
@@ -96,14 +96,14 @@ describe('every error has the one body', () => {
     ['NUL in the query', '/docs/a%00b', {}, 400, 'VALIDATION_ERROR'],
     ['a path that is not UTF-8', '/docs/%ff', {}, 400, 'VALIDATION_ERROR'],
     ['an asset that is not one', '/docs/package.json', {}, 404, 'ROUTE_NOT_FOUND'],
-    ['a stream asked for by HEAD', `/v1/runs/${ID}/events`, { method: 'HEAD' }, 405, undefined],
+    ['HEAD of a stream', `/v1/runs/${ID}/events`, { method: 'HEAD' }, 405, undefined],
   ] as const)('%s', async (_, path, init, status, code) => {
     const answer = await call(path, init)
     expect(answer.status).toBe(status)
     expect(answer.error?.code).toBe(code)
   })
 
-  test('what the message, the type and the field say', async () => {
+  test('message, type and field of an error', async () => {
     expect((await call('/v1/groups')).error).toMatchObject({
       message: expect.stringContaining('Not authenticated'),
       type: 'authentication_error',
@@ -116,7 +116,7 @@ describe('every error has the one body', () => {
     expect((await call('/v1/groups')).headers.get('www-authenticate')).toMatch(/^Bearer/)
   })
 
-  test('a body without a length is bounded too', async () => {
+  test('a body without Content-Length is bounded too', async () => {
     const body = new ReadableStream({
       pull(controller) {
         controller.enqueue(new Uint8Array(64 * 1024).fill(32))
@@ -163,7 +163,7 @@ describe('a service that is down', () => {
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
   })
 
-  test('every route that needs a caller says so before anything else, to whoever brings a key', async () => {
+  test('every route that needs a caller refuses before anything else, and needs auth for a key', async () => {
     const closed = ROUTES.filter(({ auth }) => auth === 'required')
     expect(closed.length).toBeGreaterThan(30)
     const refusals = closed.map(async ({ method, path }) => {
@@ -175,7 +175,7 @@ describe('a service that is down', () => {
     await Promise.all(refusals)
   })
 
-  test('health tells it', async () => {
+  test('health reports it', async () => {
     expect(await call('/health/live')).toMatchObject({ status: 200 })
     expect(await call('/api/v1/health/live')).toMatchObject({ status: 200 })
     const ready = await fetch(`${api}/health/ready`)
@@ -222,12 +222,12 @@ describe('browsers', () => {
     }
   })
 
-  test('a content type without a body is no error', async () => {
+  test('a content type without a body is accepted', async () => {
     expect((await call('/health/live', { headers: JSON_TYPE })).status).toBe(200)
     expect((await call('/v1/auth/auto-login', { method: 'POST', headers: JSON_TYPE })).error?.code).toBe('NOT_AUTHENTICATED')
   })
 
-  test('who is not signed in may ask for a CSRF token and sign out', async () => {
+  test('an anonymous caller may get a CSRF token and sign out', async () => {
     const csrf = await call('/v1/auth/csrf-token')
     expect(JSON.parse(csrf.text)).toEqual({ csrf_token: expect.any(String), expires_at: expect.any(String) })
     expect(csrf.headers.get('set-cookie')).toMatch(/^youworker_csrf=[\w.-]+; Max-Age=\d+; Path=\/; SameSite=Strict$/)
@@ -239,7 +239,7 @@ describe('browsers', () => {
     ])
   })
 
-  test('the documentation needs nothing from elsewhere', async () => {
+  test('the documentation loads nothing from another host', async () => {
     const page = await call('/docs')
     expect(page.text).not.toMatch(/https?:|<script>|style=/)
     expect(page.headers.get('content-security-policy')).not.toMatch(/unsafe|https?:|\*/)
@@ -252,7 +252,7 @@ describe('browsers', () => {
   })
 })
 
-test('a correlation id is taken when it is one', async () => {
+test('a valid correlation id is kept, an invalid one replaced', async () => {
   const send = async (id: string) =>
     (await call('/v1/nothing', { headers: { 'x-correlation-id': id } })).headers.get('x-correlation-id')
   expect(await send('my.trace_1-2')).toBe('my.trace_1-2')
@@ -267,19 +267,19 @@ test('aliases and a slash at the end lead to the same route', async () => {
   expect((await raw('GET http://elsewhere/v1/groups HTTP/1.1\r\n\r\n')).slice(0, 12)).toBe('HTTP/1.1 401')
 })
 
-test('OPTIONS tells what a path takes', async () => {
+test('OPTIONS lists the methods of a path', async () => {
   expect((await call(`/v1/runs/${ID}/events`, { method: 'OPTIONS' })).headers.get('allow')).toBe('GET, OPTIONS')
   expect((await call('/health/live', { method: 'OPTIONS' })).headers.get('allow')).toBe('GET, HEAD, OPTIONS')
   expect((await call('/v1/nothing', { method: 'OPTIONS' })).status).toBe(404)
   expect((await raw('OPTIONS * HTTP/1.1\r\n\r\n')).slice(0, 12)).toBe('HTTP/1.1 204')
 })
 
-test('whatever else runs in this process keeps node’s Request and Response', () => {
+test('the rest of this process keeps node’s Request and Response', () => {
   expect(globalThis.Request).toBe(OwnRequest)
   expect(globalThis.Response).toBe(OwnResponse)
 })
 
-test('metrics are for this machine, or for root', async () => {
+test('metrics are served to this machine and to root', async () => {
   expect((await call('/metrics')).text).toContain('http_request_duration_seconds')
   expect((await call('/metrics', { headers: { 'x-forwarded-for': '1.2.3.4' } })).status).toBe(401)
 })
@@ -308,7 +308,7 @@ describe('WebSockets are refused in HTTP', () => {
   })
 })
 
-test('limits count addresses while nobody is signed in', async () => {
+test('limits of anonymous clients count per address', async () => {
   await using limited = await start({ SECURITY__RATE_LIMITS: 'on', SECURITY__TRUSTED_PROXIES: '127.0.0.1' })
   const base = `http://127.0.0.1:${limited.port}`
   const from = (address: string) => call('/v1/auth/login', { method: 'POST', headers: { 'x-forwarded-for': address } }, base)
@@ -323,7 +323,7 @@ test('limits count addresses while nobody is signed in', async () => {
   expect((await from('2001:db8:0:1::1')).status).toBe(401)
 })
 
-test('an allow-list shuts everybody else out, but not health checks', async () => {
+test('an allow-list refuses all other addresses, except for health checks', async () => {
   await using closed = await start({ SECURITY__WHITELISTED_IPS: '10.0.0.0/8', SECURITY__TRUSTED_PROXIES: '127.0.0.1' })
   const base = `http://127.0.0.1:${closed.port}`
   expect((await call('/openapi.json', {}, base)).status).toBe(403)
@@ -331,7 +331,7 @@ test('an allow-list shuts everybody else out, but not health checks', async () =
   expect((await call('/health/live', {}, base)).status).toBe(200)
 })
 
-test('a stop answers what is under way and takes nothing new', async () => {
+test('a stop answers the requests under way and accepts no new ones', async () => {
   const stopping = await start({})
   const base = `http://127.0.0.1:${stopping.port}`
   const underWay = fetch(`${base}/health/detailed`)

@@ -81,7 +81,7 @@ interface Sent {
 
 const PING = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })
 
-/** By node:http, which lets a test say any Host. */
+/** Uses node:http because fetch cannot set `Host`. */
 function send({ path = '/datetime/mcp', method = 'POST', headers = {}, body = PING, chunked = false }: Sent) {
   const { promise, resolve, reject } = Promise.withResolvers<{
     status: number
@@ -110,7 +110,7 @@ function send({ path = '/datetime/mcp', method = 'POST', headers = {}, body = PI
   return promise
 }
 
-test('datetime lists its tools and tells the time', async () => {
+test('datetime lists its tools and returns the time', async () => {
   const client = await connect('datetime')
   const { tools } = await client.listTools()
   expect(tools.map(({ name }) => name)).toEqual(['current_datetime', 'convert_time'])
@@ -121,7 +121,7 @@ test('datetime lists its tools and tells the time', async () => {
   await client.close()
 })
 
-test('what a tool cannot do is a result that says why, not a broken call', async () => {
+test('a failed tool call is a result with the reason, not a protocol error', async () => {
   const client = await connect('datetime')
   const zone = await client.callTool({ name: 'current_datetime', arguments: { timezone: 'Mars/Olympus' } })
   expect(zone).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('Europe/Rome') }] })
@@ -129,7 +129,7 @@ test('what a tool cannot do is a result that says why, not a broken call', async
   await client.close()
 })
 
-test('knowledge_search says so when the documents cannot be searched', async () => {
+test('knowledge_search reports that the documents cannot be searched', async () => {
   const client = await connect('semantic')
   const [tool] = (await client.listTools()).tools
   expect(tool).toMatchObject({
@@ -151,7 +151,7 @@ test('many calls at once are all answered', async () => {
   await client.close()
 })
 
-test('tokens of people and of runs are taken; nothing else is', async () => {
+test('tokens of users and of runs are accepted, nothing else', async () => {
   expect((await send({})).status).toBe(200)
   expect((await send({ headers: { authorization: `Bearer ${sign({ aud: 'api' })}` } })).status).toBe(200)
   const refused = [
@@ -196,7 +196,7 @@ test('a foreign Host or Origin is refused before anything else', async () => {
   }
 })
 
-test('other methods, other paths, and bodies that are too large or wrong', async () => {
+test('other methods, other paths, and too large or malformed bodies are refused', async () => {
   for (const method of ['GET', 'DELETE']) {
     expect(await send({ method })).toMatchObject({
       status: 405,
@@ -218,7 +218,7 @@ test('other methods, other paths, and bodies that are too large or wrong', async
   expect((await send({ headers: { 'content-type': 'text/plain' } })).status).toBe(415)
 })
 
-test('while nobody can say whether a token is good, the whole service answers 503', async () => {
+test('the service answers 503 while tokens cannot be verified', async () => {
   const config = readEnv(Env, { NATS__URL: natsUrl, TOOLS__PORT: '0' })
   const tools = await startTools(config, { logger })
   const response = await fetch(`${tools.url}/datetime/mcp`, {

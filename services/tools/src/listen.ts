@@ -7,7 +7,7 @@ export interface Listening extends AsyncDisposable {
   readonly url: string
 }
 
-/** Serves an app over HTTP/1.1; disposing waits for the requests that run. */
+/** Serves an app over HTTP/1.1; disposal waits for the requests under way. */
 export async function listen(
   app: { fetch: (request: Request) => Response | Promise<Response> },
   host: string,

@@ -19,7 +19,7 @@ test.each([
   expect(readRange(header, 100)).toEqual(range)
 })
 
-test('nothing of an empty file can be had', () => {
+test('no range of an empty file is satisfiable', () => {
   expect(readRange('bytes=0-', 0)).toBe('unsatisfiable')
   expect(readRange('bytes=-5', 0)).toBe('unsatisfiable')
 })

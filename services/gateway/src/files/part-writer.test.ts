@@ -3,10 +3,10 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { expect, test } from 'vitest'
 import { type PartStore, writeParts, WriteQueue } from './part-writer.ts'
 
-/** Counts the writes that began; each ends when the test says so. */
+/** Collects the writes; the test ends each of them. */
 function storeOf(writes: PromiseWithResolvers<void>[]): PartStore {
   return {
-    open: () => Promise.resolve('blob'),
+    create: () => Promise.resolve('blob'),
     write() {
       const write = Promise.withResolvers<void>()
       writes.push(write)

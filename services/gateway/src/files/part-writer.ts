@@ -5,7 +5,7 @@ import pLimit from 'p-limit'
 
 /** Where parts are stored: the three upload requests of ingestion. */
 export interface PartStore {
-  open(name: string): Promise<string>
+  create(name: string): Promise<string>
   write(blobId: string, index: number, bytes: Uint8Array): Promise<unknown>
   finish(blobId: string, parts: number, sha256: string): Promise<{ size: number }>
 }
@@ -13,12 +13,12 @@ export interface PartStore {
 /** At most this many parts of one request are being written at the same time. */
 const PARTS_IN_FLIGHT = 4
 
-/** The writes of one request. After the first failure no further write begins. */
+/** Runs the writes of one request. After the first failure no further write begins. */
 export class WriteQueue {
   readonly #limit = pLimit(PARTS_IN_FLIGHT)
   readonly #failed = new AbortController()
 
-  /** Resolves when the write has begun, so that a reader who waits for that holds one part at most. Throws the first failure. */
+  /** Resolves when the write has begun: a reader that waits for it holds one part at most. Throws the first failure. */
   async begin(write: () => Promise<unknown>): Promise<{ readonly done: Promise<unknown> }> {
     const { promise: begun, resolve } = Promise.withResolvers<void>()
     const done = this.#limit(async () => {
@@ -29,7 +29,7 @@ export class WriteQueue {
         throw error
       })
     })
-    // Whoever awaits `done` gets the error; without this one that nobody awaits would end the process.
+    // `writeParts` may throw before it awaits `done`: the rejection must not be an unhandled one.
     done.catch(() => undefined)
     await begun
     this.#failed.signal.throwIfAborted()

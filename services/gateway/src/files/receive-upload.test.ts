@@ -19,7 +19,7 @@ class MemoryStore {
   mostWriting = 0
   failure: AppError | undefined
 
-  async open(name: string) {
+  async create(name: string) {
     const id = `blob-${this.blobs.size}`
     this.blobs.set(id, { name, parts: [] })
     return id

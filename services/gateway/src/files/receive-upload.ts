@@ -88,7 +88,7 @@ async function receiveFile(
   options: WriteOptions,
 ): Promise<ReceivedFile> {
   const name = cleanName(filename)
-  const blob_id = await options.store.open(name)
+  const blob_id = await options.store.create(name)
   await writeParts(blob_id, stream, options)
   const isKnown = mimeType !== '' && mimeType !== 'application/octet-stream' && mimeType.length <= 255
   return { blob_id, name, ...(isKnown ? { mime: mimeType } : {}) }

@@ -9,7 +9,7 @@ import type { Method, Route } from './define-route.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { RequestContext } from './request-context.ts'
 import { preflightHeaders } from './guards/cors.ts'
-import { toAppError } from './error-envelope.ts'
+import { toAppError } from './to-app-error.ts'
 import { discardRest, hasBody } from './read-body.ts'
 import { send, sendError } from './reply.ts'
 
@@ -83,7 +83,7 @@ function methodsOf({ router }: Api, routeOf: ReadonlyMap<unknown, Route>, path: 
 const routeNotFound = () =>
   new AppError('ROUTE_NOT_FOUND', 'There is nothing at this path; GET /openapi.json lists what there is')
 
-/** Observes the request when its connection is done with it, and reads what the handler leaves of its body. */
+/** Registers what follows the answer: its metrics and log line, and reading the rest of the body. */
 function prepare(context: RequestContext, logger: Logger, route?: Route): void {
   const { incoming, outgoing } = context
   const started = performance.now()
@@ -110,7 +110,7 @@ function fail(logger: Logger, error: unknown, c: Context<Env>): void {
   if (failure.code === 'INTERNAL_ERROR' || failure.code === 'DATABASE_ERROR') {
     logger.error({ err: error, correlation_id, route: routePath(c) }, 'a request failed')
   }
-  // One request gets one reply: once its head is sent no error can follow, and only a cut connection shows that it is incomplete.
+  // A request gets one reply: once its head is sent no error can follow. A cut connection shows the client that it is incomplete.
   if (outgoing.headersSent) outgoing.destroy()
   else if (!outgoing.destroyed) sendError(c.env, failure)
 }

@@ -1,6 +1,6 @@
-/** The path of a request target, still percent-encoded. `/api/v1/*` is the same as `/v1/*`, and a slash at the end means nothing. */
+/** The path of a request target, still percent-encoded. `/api/v1/*` becomes `/v1/*`, and a slash at the end is dropped. */
 export function canonicalPath(target = '/'): string {
-  // A proxy's absolute form (RFC 9112 section 3.2.2) means its path here.
+  // A proxy may send the absolute form (RFC 9112 section 3.2.2).
   const url = target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '')
   const at = url.indexOf('?')
   const path = at === -1 ? url : url.slice(0, at)

@@ -62,7 +62,7 @@ interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extend
   readonly body?: B | 'multipart'
   readonly answer?: A
   readonly media?: Media
-  /** `deps` is typed by the handler: it names what it works with and gets nothing else. */
+  /** The type of `deps`, written at each handler, names all that it works with. */
   handle(call: RouteCall<z.output<P>, z.output<Q>, z.output<B>>, deps: D): Promise<z.input<A> | Reply>
 }
 
@@ -70,7 +70,6 @@ const Empty = z.object({})
 /** Limit of a JSON body where a route sets none. */
 const BODY_BYTES = 256 * 1024
 
-/** The only way to define a route. */
 export function defineRoute<
   P extends z.ZodObject = typeof Empty,
   Q extends z.ZodObject = typeof Empty,

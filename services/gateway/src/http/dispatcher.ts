@@ -14,7 +14,7 @@ import { hasBody, readBody } from './read-body.ts'
 import { Reply, SENT, send } from './reply.ts'
 
 interface Guards extends Pick<Clients, 'auth'> {
-  /** Who is served at all. */
+  /** Addresses that are served; empty for all. */
   readonly allowList: AddressList
   readonly authenticator: Authenticator
   readonly csrf: Csrf
@@ -22,7 +22,7 @@ interface Guards extends Pick<Clients, 'auth'> {
   readonly limiter: RateLimiter
 }
 
-/** Takes a matched request to its answer: allow-list, credential, CSRF, limit, input, handler, in this order for every route. */
+/** Serves a matched request: allow-list, credential, CSRF, limit, input, handler, in this order for every route. */
 export class Dispatcher {
   readonly #guards: Guards
 

@@ -13,7 +13,7 @@ import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import { newCorrelationId } from '@youworker/runtime/correlation'
 import type { Api } from './api.ts'
 import { RequestContext, type RequestSettings } from './request-context.ts'
-import { toAppError } from './error-envelope.ts'
+import { toAppError } from './to-app-error.ts'
 import type { SocketServer } from '../web-socket/socket-server.ts'
 
 const HEADERS_MS = 15_000
@@ -27,7 +27,7 @@ interface Parts {
   readonly settings: RequestSettings
 }
 
-/** Answers what node refuses before there is a request, with the same error body as everywhere. */
+/** Answers what node refuses before there is a request, with the error body of all routes. */
 function refuse(socket: Duplex, error: AppError): void {
   if (!socket.writable) return void socket.destroy()
   const correlationId = newCorrelationId()
@@ -70,7 +70,7 @@ function createListener(api: Api, settings: RequestSettings): RequestListener {
     (request, { incoming, outgoing }) =>
       api.fetch(request, new RequestContext(incoming as IncomingMessage, outgoing as ServerResponse, settings)),
     {
-      // In place of a missing `Host` (HTTP/1.0).
+      // Used when there is no `Host` (HTTP/1.0).
       hostname: 'localhost',
       // The rest of this process must keep node's own Request and Response.
       overrideGlobalObjects: false,
@@ -105,7 +105,7 @@ export function createHttpServer({ api, sockets, settings }: Parts): Server {
   server.on('connect', (_, socket) =>
     refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not served')),
   )
-  // A client that expects something unknown is served as if it did not (RFC 9110 section 10.1.1 allows to ignore it).
+  // An unknown `Expect` is ignored, which RFC 9110 section 10.1.1 allows.
   server.on('checkExpectation', listener)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy()

@@ -21,7 +21,7 @@ test('every route is described, once', () => {
   expect(new Set(ids).size).toBe(ids.length)
 })
 
-test('every reference leads somewhere, and nothing is left of zod', () => {
+test('every reference resolves, and no zod `$defs` are left', () => {
   const text = JSON.stringify(raw)
   const names = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref)
   expect(names.length).toBeGreaterThan(50)
@@ -32,18 +32,18 @@ test('every reference leads somewhere, and nothing is left of zod', () => {
   expect(text).not.toContain('$defs')
 })
 
-test('path parameters of path and schema are the same', () => {
+test('the parameters in a path are those of its schema', () => {
   for (const { path, params } of ROUTES) {
     const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
     expect([path, Object.keys(params.shape).sort()]).toEqual([path, named.sort()])
   }
 })
 
-test('what a cookie may write needs CSRF; the exceptions are these', () => {
-  const open = ROUTES.filter(({ method, csrf }) => method !== 'GET' && csrf === 'none').map(
+test('every route that writes needs CSRF, with these exceptions', () => {
+  const exceptions = ROUTES.filter(({ method, csrf }) => method !== 'GET' && csrf === 'none').map(
     ({ method, path }) => `${method} ${path}`,
   )
-  expect(open.sort()).toEqual(['POST /v1/auth/auto-login', 'POST /v1/auth/login', 'POST /v1/search'])
+  expect(exceptions.sort()).toEqual(['POST /v1/auth/auto-login', 'POST /v1/auth/login', 'POST /v1/search'])
   const lenient = ROUTES.filter(({ csrf }) => csrf === 'lenient').map(({ path }) => path)
   expect(lenient.sort()).toEqual(['/v1/auth/logout', '/v1/simple-chat', '/v1/unified-chat'])
 })

@@ -31,7 +31,7 @@ class Components {
   }
 }
 
-/** Codes that any route may answer with, beside its own. */
+/** The route's own error codes and those that its guards add. */
 function codesOf(route: RouteDescription): ErrorCode[] {
   const codes: ErrorCode[] = ['INTERNAL_ERROR', 'SERVICE_UNAVAILABLE', 'DEADLINE_EXCEEDED', ...route.errors]
   if (route.auth === 'required') codes.push('NOT_AUTHENTICATED', 'NOT_AUTHORIZED')
@@ -55,7 +55,7 @@ function parameters({ params, query }: RouteDescription, components: Components)
       name,
       in: where,
       required: where === 'path' || !z.safeParse(field, undefined).success,
-      // What a coerced number accepts as text says nothing; what comes out does.
+      // The output: the input of a coerced number is `unknown`.
       schema: components.of(field as z.ZodType, 'output'),
     }))
   return [...describe(params, 'path'), ...describe(query, 'query')]
@@ -104,7 +104,7 @@ function operation(route: RouteDescription, components: Components): Json {
   }
 }
 
-/** OpenAPI 3.1 of a table of routes: JSON Schema 2020-12 as zod prints it. */
+/** OpenAPI 3.1 with the JSON Schema 2020-12 that zod generates. */
 export function buildOpenApi(routes: readonly RouteDescription[]): Json {
   const components = new Components()
   const paths: Record<string, Json> = {}

@@ -3,7 +3,7 @@ import { parseJson, requireJsonType } from './parse-json.ts'
 
 const parse = (text: string) => parseJson(Buffer.from(text))
 
-test('text comes through as it was sent', () => {
+test('text is parsed unchanged', () => {
   const text = 'naïve 日本語 🙂 שלום \u2028 "quoted\\"'
   expect(parse(JSON.stringify({ text }))).toEqual({ text })
   expect(parse('{"text":"\\ud83d\\ude42"}')).toEqual({ text: '🙂' })
@@ -16,7 +16,7 @@ test.each([
   ['half a surrogate pair', '{"a":["\\ud800"]}'],
   ['deep arrays', '['.repeat(100_000) + ']'.repeat(100_000)],
   ['deep objects', '{"a":'.repeat(65) + '1' + '}'.repeat(65)],
-  ['nothing', ' '],
+  ['blank text', ' '],
 ])('%s is refused', (_, text) => {
   expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'VALIDATION_ERROR' }))
 })

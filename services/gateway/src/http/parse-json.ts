@@ -5,7 +5,7 @@ const MAX_DEPTH = 64
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 const bad = (message: string, cause?: unknown) => new AppError('VALIDATION_ERROR', message, { cause })
 
-/** A body must say that it is JSON in UTF-8: a form or plain text could come from any page without asking. */
+/** Requires `Content-Type: application/json` in UTF-8: any page may send a form or plain text without a CORS preflight. */
 export function requireJsonType(headers: IncomingHttpHeaders): void {
   const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
   const isJson = /^application\/(?:[\w.-]+\+)?json$/.test(type.trim())
@@ -16,7 +16,7 @@ export function requireJsonType(headers: IncomingHttpHeaders): void {
   throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as uncompressed UTF-8 with Content-Type: application/json')
 }
 
-/** JSON that is safe to walk and to store: bounded in depth, without NUL and lone surrogates. */
+/** Parses JSON that is safe to walk and to store: bounded in depth, without NUL and lone surrogates. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decode(bytes)
   requireShallow(text)
@@ -41,7 +41,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Before parsing: what walks or prints the value later recurses. */
+/** Checked before parsing, because code that walks or serializes the value recurses. */
 function requireShallow(text: string): void {
   let depth = 0
   let inString = false
@@ -75,7 +75,7 @@ const notText = (field: string) =>
     details: [{ field, message: 'contains NUL or a lone surrogate' }],
   })
 
-/** Query strings and path segments obey the same rule. */
+/** The same rule for query strings and path segments. */
 export function requirePlainText(text: string, field: string): string {
   if (!isText(text)) throw notText(field)
   return text

@@ -3,7 +3,7 @@ import { AppError } from '@youworker/contracts/errors'
 
 /** How long a client may take to send a JSON body. */
 const BODY_MS = 30_000
-/** How long the rest of a refused body is read and thrown away, so that the client gets to read its answer. */
+/** How long the rest of a refused body is read and discarded. */
 const DISCARD_MS = 15_000
 
 export const hasBody = ({ headers }: IncomingMessage): boolean =>
@@ -14,7 +14,7 @@ function tooLarge(limit: number): AppError {
   return new AppError('PAYLOAD_TOO_LARGE', `The body may have at most ${size} here; send less`)
 }
 
-/** The whole body, never more than `limit` bytes of it. */
+/** Reads the whole body. Throws `PAYLOAD_TOO_LARGE` as soon as it exceeds `limit` bytes. */
 export function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer> {
   if (Number(incoming.headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit))
   return new Promise((resolve, reject) => {
@@ -41,7 +41,7 @@ export function readBody(incoming: IncomingMessage, limit: number): Promise<Buff
   })
 }
 
-/** Closing a socket with unread bytes makes the kernel reset it, and the client never sees why. */
+/** Reads and discards the rest: closing a socket with unread bytes makes the kernel reset it, and the client loses the answer. */
 export function discardRest(incoming: IncomingMessage): void {
   if (incoming.complete || incoming.destroyed) return
   const timer = setTimeout(() => incoming.destroy(), DISCARD_MS).unref()

@@ -1,7 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { type AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { RequestContext } from './request-context.ts'
-import { errorHeaders } from './error-envelope.ts'
 
 /** An answer that needs more than the route's own status and a JSON body. */
 export class Reply {
@@ -16,10 +15,10 @@ export class Reply {
   }
 }
 
-/** The handler has written, or goes on writing, the answer itself. */
+/** Returned by handlers that write the answer themselves. */
 export const SENT = new Reply(0, undefined)
 
-/** A string or bytes go out as they are, `undefined` as no body, everything else as JSON. */
+/** Sends a string or bytes as they are, `undefined` as no body, everything else as JSON. */
 export function send(context: RequestContext, status: number, body: unknown, more?: OutgoingHttpHeaders): void {
   const { outgoing } = context
   const headers = context.headers(more)
@@ -33,6 +32,15 @@ export function send(context: RequestContext, status: number, body: unknown, mor
   headers['content-type'] ??= 'application/json'
   headers['content-length'] = Buffer.byteLength(payload)
   outgoing.writeHead(status, headers).end(payload)
+}
+
+const RETRY_LATER = new Set([429, 503, 504])
+
+/** `WWW-Authenticate` or `Retry-After`, for the statuses that have them. */
+function errorHeaders({ code, retryAfter }: AppError): OutgoingHttpHeaders {
+  const status = ERROR_STATUS[code]
+  if (status === 401) return { 'www-authenticate': 'Bearer realm="youworker"' }
+  return RETRY_LATER.has(status) ? { 'retry-after': String(Math.max(1, Math.ceil(retryAfter ?? 1))) } : {}
 }
 
 export const sendError = (context: RequestContext, error: AppError): void =>

@@ -1,22 +1,27 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { CallOptions, CallScope } from '@youworker/messaging/requests/client'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
-import { newTraceparent } from '@youworker/runtime/correlation'
+import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { type Authenticator, type Identity, notAuthenticated } from './guards/authenticate.ts'
 import { type AddressList, clientAddress } from './guards/client-address.ts'
-import { correlationIdOf } from './correlation-id.ts'
 import { allowedOrigin, corsHeaders } from './guards/cors.ts'
 import { type RateState, rateHeaders } from './guards/rate-limit.ts'
 
-/** What all requests to one gateway share. */
+/** The same for all requests. */
 export interface RequestSettings {
   readonly securityHeaders: Readonly<OutgoingHttpHeaders>
   readonly origins: ReadonlySet<string>
   readonly proxies: AddressList
 }
 
-/** One request and its answer. */
+/** The caller's id when it sent a valid one, else a new one. */
+function correlationIdOf(headers: IncomingHttpHeaders): string {
+  const given = headers['x-correlation-id']
+  return typeof given === 'string' && isCorrelationId(given) ? given : newCorrelationId()
+}
+
+/** One request with its answer and its caller. */
 export class RequestContext {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse

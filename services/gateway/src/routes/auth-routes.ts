@@ -1,4 +1,4 @@
-import { User } from '@youworker/contracts/auth'
+import { auth as authContract, User } from '@youworker/contracts/auth'
 import { Id, Time } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { Group } from '@youworker/contracts/group'
@@ -15,7 +15,7 @@ import { Reply } from '../http/reply.ts'
 
 /** Longest life of a session, in seconds; auth ends an idle session earlier. */
 const SESSION_S = 30 * 24 * 3600
-/** In place of the session id in the CSRF token of an anonymous caller. */
+/** Stands for the session id in the CSRF token of an anonymous caller. */
 const ANONYMOUS = 'nobody'
 
 const SignIn = z.object({
@@ -30,7 +30,7 @@ const SignedIn = z
   .object({
     message: z.string(),
     username: z.string(),
-    /** Seconds: of the access token when one was asked for, else of the session. */
+    /** Seconds left of the access token when the answer has one, else of the session. */
     expires_in: z.number().int(),
     user: User,
     csrf_token: z.string(),
@@ -50,7 +50,7 @@ interface SignInDeps extends Pick<Clients, 'auth'>, Cookies {
   readonly identityProxies: AddressList
 }
 
-/** A key in a header counts before the body. */
+/** A key in a header wins over the body. */
 function signInMethod(
   { incoming: { headers } }: RequestContext,
   { username, password, api_key }: z.output<typeof SignIn>,
@@ -182,6 +182,23 @@ export const authRoutes = [
       const expires_at = new Date(Date.now() + SESSION_S * 1_000).toISOString()
       return new Reply(200, { csrf_token, expires_at }, { 'set-cookie': csrfCookie(csrf_token, SESSION_S, deps) })
     },
+  }),
+]
+
+export const adminRoutes = [
+  defineRoute({
+    method: 'POST',
+    path: '/v1/admin/users',
+    tag: 'admin',
+    summary: 'Create an account (root); its API key is shown once',
+    auth: 'required',
+    csrf: 'required',
+    limit: 'default',
+    body: authContract.createUser.input,
+    status: 201,
+    answer: authContract.createUser.output,
+    errors: authContract.createUser.errors,
+    handle: ({ body, context }, { auth }: Pick<Clients, 'auth'>) => auth.as(context.scope).createUser(body, context.idempotency),
   }),
 ]
 

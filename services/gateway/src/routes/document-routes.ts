@@ -1,4 +1,4 @@
-import { Document, ingestion } from '@youworker/contracts/ingestion'
+import { Document, ingestion, SearchAnswer, SearchQuery } from '@youworker/contracts/ingestion'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -57,5 +57,18 @@ export const documentRoutes = [
     async handle({ params, context }, deps: Deps) {
       await client(context, deps).deleteDocument(params)
     },
+  }),
+]
+
+export const searchRoutes = [
+  defineRoute({
+    ...read,
+    method: 'POST',
+    path: '/v1/search',
+    summary: 'Find passages in the documents the caller may read',
+    body: SearchQuery,
+    answer: SearchAnswer,
+    errors: ingestion.search.errors,
+    handle: ({ body, context }, deps: Deps) => client(context, deps).search(body),
   }),
 ]

@@ -3,7 +3,7 @@ import { LIMITS } from '@youworker/contracts/limits'
 
 const MAX_PAGES = 50
 
-/** All rows of a list that HTTP answers whole. */
+/** All rows of a paged list, up to `MAX_PAGES`, for routes that answer without pages. */
 export async function everyPage<T>(
   page: (page: Page) => Promise<{ readonly rows: readonly T[]; readonly total: number }>,
 ): Promise<T[]> {

@@ -42,7 +42,7 @@ const update = (method: 'PATCH' | 'PUT') =>
       client(context, deps).updateGroup({ ...params, ...body }, context.idempotency),
   })
 
-/** PUT and PATCH as designed, POST as old clients send it. */
+/** POST is for old clients. */
 const setRole = (method: 'PATCH' | 'PUT' | 'POST') =>
   defineRoute({
     ...write,

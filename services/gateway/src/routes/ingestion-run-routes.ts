@@ -29,9 +29,9 @@ async function streamProgress({ params, context }: RunCall, { ingestionWatcher, 
     const run = await ingestionWatcher.watch(params.run_id, context, { signal: stream.signal, onChange })
     if (run && !stream.signal.aborted) stream.send(eventFrame('done', run))
   } catch (error) {
-    if (!stream.isOpen) throw error
+    if (!stream.hasBegun) throw error
   }
-  if (!stream.isOpen && !context.outgoing.destroyed) {
+  if (!stream.hasBegun && !context.outgoing.destroyed) {
     throw new AppError('SERVICE_UNAVAILABLE', 'The stream ended before it began; ask again', { retryAfter: 1 })
   }
   return SENT

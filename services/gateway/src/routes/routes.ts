@@ -7,17 +7,15 @@ import type { Csrf } from '../http/guards/csrf.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
-import { adminRoutes } from './admin-routes.ts'
 import { analyticsRoutes } from './analytics-routes.ts'
-import { authRoutes } from './auth-routes.ts'
+import { adminRoutes, authRoutes } from './auth-routes.ts'
 import { chatRoutes } from './chat-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
-import { documentRoutes } from './document-routes.ts'
+import { documentRoutes, searchRoutes } from './document-routes.ts'
 import { groupRoutes } from './group-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
 import { runRoutes } from './run-routes.ts'
-import { searchRoutes } from './search-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { taskRoutes } from './task-routes.ts'
 import { uploadRoutes } from './upload-routes.ts'
@@ -36,7 +34,7 @@ interface RouteDeps extends Clients {
   readonly streams: OpenStreams
 }
 
-/** The one table of routes, readable without any dependency. */
+/** The one table of routes: OpenAPI and the tests read it without a running system. */
 export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...authRoutes,
   ...adminRoutes,
@@ -54,4 +52,5 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...docsRoutes(() => ROUTES),
 ]
 
+/** The table with the handlers' dependencies, ready to serve. */
 export const createRoutes = (deps: RouteDeps): Route[] => ROUTES.map((route) => route.bind(deps))

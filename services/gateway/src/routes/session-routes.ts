@@ -12,7 +12,7 @@ const SessionPath = z.object({ session_id: SessionRef })
 const TitleQuery = SessionSettings.pick({ title: true })
 const NewSession = chatAgent.createSession.input
 
-/** A session's history is answered whole; this many pages of 256 KiB bound it. */
+/** Bounds a session's history, which is answered without pages, to this many pages of 256 KiB. */
 const MAX_PAGES = 64
 
 type Deps = Pick<Clients, 'chatAgent'>

@@ -8,7 +8,7 @@ import type { RequestContext } from '../http/request-context.ts'
 
 type Deps = Pick<Clients, 'chatAgent' | 'ingestion'>
 
-/** Services that run long jobs for people. */
+/** The services that run long jobs for users. */
 const ownersOf = (context: RequestContext, { chatAgent, ingestion }: Deps) =>
   [
     { name: 'chat-agent', tasks: chatAgent.as(context.scope) },
@@ -23,7 +23,7 @@ interface Rows {
   readonly total: number
 }
 
-/** The newest `count` of one owner. */
+/** At least the newest `count` tasks of one owner. */
 async function newest({ tasks: client }: Owner, count: number): Promise<Rows> {
   const tasks: Task[] = []
   let total = 0
@@ -55,7 +55,7 @@ async function list(owners: readonly Owner[], { limit, offset }: z.output<typeof
   return { tasks, total, ...(incomplete.length > 0 ? { incomplete } : {}) }
 }
 
-/** Only its owner knows a task: both are asked, one answers. */
+/** The gateway does not know which service owns a task, so it requests it from both. */
 async function fromOwner(owners: readonly Owner[], ask: (owner: Owner) => Promise<Task>): Promise<Task> {
   const asked = await Promise.allSettled(owners.map(ask))
   let unknown = true

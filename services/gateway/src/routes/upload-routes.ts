@@ -13,7 +13,7 @@ import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 
-/** Longest wait for a run; it goes on after that. */
+/** Longest wait for a run; the run itself continues. */
 const WAIT_MS = 10 * 60_000
 
 const Flag = z.stringbool().or(z.boolean())
@@ -45,7 +45,7 @@ interface Deps extends Pick<Clients, 'ingestion'> {
 }
 type UploadCall = RouteCall<unknown, { wait?: string | undefined }, unknown>
 
-/** Tags come as repeated fields, or as one that holds a JSON array. Empty fields, as forms send them, count as missing. */
+/** Tags are repeated fields, or one with a JSON array. Empty fields count as missing, because forms send them. */
 export function readFields(fields: readonly (readonly [string, string])[], query: Readonly<Record<string, string | undefined>>) {
   const values: Record<string, unknown> = { ...query }
   const tags: string[] = []
@@ -74,7 +74,7 @@ function readTags(value: string): string[] {
 /** A long upload outlives an access token, so each request renews it. */
 function partStore(client: () => Promise<Client<typeof ingestion>>): PartStore {
   return {
-    open: async (name) => (await (await client()).openUpload({ name })).blob_id,
+    create: async (name) => (await (await client()).openUpload({ name })).blob_id,
     write: async (blob_id, index, bytes) => (await client()).writeUpload({ blob_id, index, bytes }),
     finish: async (blob_id, parts, sha256) => (await client()).finishUpload({ blob_id, pieces: parts, sha256 }),
   }

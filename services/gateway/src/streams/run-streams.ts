@@ -29,11 +29,11 @@ export class RunStreams {
   async stream(runId: string, context: RequestContext, { after = 0, begun = false } = {}): Promise<Reply> {
     const { sourceOf, streams, logger } = this.#deps
     using stream = new SseStream(context, streams)
-    if (begun) stream.open()
+    if (begun) stream.begin()
     const writer = {
       write: ({ n, body }: RunEntry) => stream.send(eventFrame(body.event, body.data, n)),
       async drained() {
-        stream.open()
+        stream.begin()
         await stream.drained()
       },
       // The frame has no id: it is no entry of the log.
@@ -42,10 +42,10 @@ export class RunStreams {
     try {
       await new RunReader(sourceOf(runId, context), writer, { after, signal: stream.signal, begun }).run()
     } catch (error) {
-      if (!stream.isOpen) throw error
+      if (!stream.hasBegun) throw error
       logger.debug({ run_id: runId, correlation_id: context.correlationId, err: error }, 'a stream ended early')
     }
-    if (!stream.isOpen && !context.outgoing.destroyed) {
+    if (!stream.hasBegun && !context.outgoing.destroyed) {
       throw new AppError('SERVICE_UNAVAILABLE', 'The stream ended before it began; ask again', { retryAfter: 1 })
     }
     return SENT

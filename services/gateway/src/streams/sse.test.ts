@@ -17,7 +17,7 @@ const server = createServer((incoming, outgoing) => {
   const context = new RequestContext(incoming, outgoing, settings)
   context.identity = { caller, credential: { kind: 'jwt', secret: 't' } }
   const stream = new SseStream(context, streams)
-  stream.open()
+  stream.begin()
   opened.resolve(stream)
 })
 beforeEach(async () => {

@@ -20,13 +20,13 @@ export function eventFrame(event: string, data: unknown, id?: number): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 }
 
-/** One open event stream. */
+/** Server-sent events as the answer to one request. */
 export class SseStream implements Disposable {
   readonly #context: RequestContext
   readonly #closed = new AbortController()
   readonly #entry: Disposable
   #comments: NodeJS.Timeout | undefined
-  #isOpen = false
+  #hasBegun = false
 
   constructor(context: RequestContext, streams: OpenStreams) {
     this.#context = context
@@ -39,14 +39,14 @@ export class SseStream implements Disposable {
     return this.#closed.signal
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen
+  get hasBegun(): boolean {
+    return this.#hasBegun
   }
 
   /** Sends the headers, and with them status 200. */
-  open(): void {
-    if (this.#isOpen || this.#closed.signal.aborted) return
-    this.#isOpen = true
+  begin(): void {
+    if (this.#hasBegun || this.#closed.signal.aborted) return
+    this.#hasBegun = true
     metrics.sseStreams.inc()
     const { outgoing } = this.#context
     outgoing.writeHead(200, this.#context.headers(HEADERS))
@@ -57,7 +57,7 @@ export class SseStream implements Disposable {
   send(frame: string): void {
     const { outgoing } = this.#context
     if (this.#closed.signal.aborted) return
-    this.open()
+    this.begin()
     outgoing.write(frame)
     if (outgoing.writableLength > MAX_BUFFERED) outgoing.destroy()
   }
@@ -73,13 +73,13 @@ export class SseStream implements Disposable {
     }
   }
 
-  /** Ends the stream. Before it is open nothing was sent, and the caller may still answer with an error. */
+  /** Ends the stream. Before it has begun nothing was sent, and the caller may still answer with an error. */
   [Symbol.dispose](): void {
     if (this.#closed.signal.aborted) return
     this.#closed.abort()
     clearInterval(this.#comments)
     this.#entry[Symbol.dispose]()
-    if (!this.#isOpen) return
+    if (!this.#hasBegun) return
     metrics.sseStreams.dec()
     this.#context.outgoing.end()
   }

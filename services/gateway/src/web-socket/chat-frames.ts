@@ -5,7 +5,7 @@ import { AppError, errorBody } from '@youworker/contracts/errors'
 import { z } from 'zod'
 import { parseJson } from '../http/parse-json.ts'
 
-/** What a client may send over the chat socket. */
+/** The frames a client may send over the chat socket. */
 export const ClientFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text'), content: MessageText, metadata: z.record(z.string(), z.unknown()).optional() }),
   z.object({ type: z.literal('audio') }),

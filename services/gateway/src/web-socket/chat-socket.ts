@@ -8,7 +8,7 @@ import { type ClientFrame, entryFrame, errorFrame, pongFrame, readFrame, statusF
 import type { RequestContext } from '../http/request-context.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RateLimiter } from '../http/guards/rate-limit.ts'
-import { toAppError } from '../http/error-envelope.ts'
+import { toAppError } from '../http/to-app-error.ts'
 import { RunReader } from '../streams/run-reader.ts'
 import type { EntrySourceOf } from '../streams/entry-source.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
@@ -49,7 +49,6 @@ export class ChatSocket {
     this.#deps = deps
   }
 
-  /** Serves the socket until it closes. */
   serve(): void {
     const socket = this.#socket
     const entry = this.#deps.streams.add(this.#context.caller, (why) => {
@@ -93,7 +92,7 @@ export class ChatSocket {
       case 'audio':
         throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'This installation answers text only: send a frame of type text')
       case 'text':
-        return this.#ask(frame.content)
+        return this.#startRun(frame.content)
       case 'stop':
         return this.#stop()
       case 'resume':
@@ -101,7 +100,7 @@ export class ChatSocket {
     }
   }
 
-  async #ask(text_input: string): Promise<void> {
+  async #startRun(text_input: string): Promise<void> {
     this.#limit('chat')
     this.#requireReader()
     const client = await this.#client()

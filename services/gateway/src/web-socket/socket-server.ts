@@ -11,7 +11,7 @@ import { RequestContext, type RequestSettings } from '../http/request-context.ts
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
 import { type AddressList, addressForLimits, requireListed } from '../http/guards/client-address.ts'
 import { isSocketOriginAllowed } from '../http/guards/cors.ts'
-import { toAppError } from '../http/error-envelope.ts'
+import { toAppError } from '../http/to-app-error.ts'
 import { sendError } from '../http/reply.ts'
 
 const PATH = /^\/(?:v1\/ws\/)?chat\/([^/]+)$/

@@ -19,7 +19,7 @@ interface McpRequest {
   readonly logger: Logger
 }
 
-/** Answers one POST of MCP's Streamable HTTP (revision 2025-06-18). There are no sessions: server and transport live as long as the request. */
+/** Answers one POST of MCP's Streamable HTTP (revision 2025-06-18) without a session: server and transport end with the request. */
 export async function answerMcpRequest({ request, body, server, context, logger }: McpRequest): Promise<Response> {
   const mcp = new McpServer({ name: server.name, version: VERSION }, { jsonSchemaValidator })
   for (const tool of server.tools) {

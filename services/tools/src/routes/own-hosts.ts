@@ -1,7 +1,7 @@
 const LOOPBACK = ['127.0.0.1', 'localhost', '[::1]']
 const WILDCARDS = new Set(['0.0.0.0', '::', ''])
 
-/** The host names that are ours, as a `Host` header may name them (without port). */
+/** The host names of this process, as a `Host` header may have them (without port). */
 export function ownHosts(bound: string, url: string | undefined): ReadonlySet<string> {
   const given = [
     ...(WILDCARDS.has(bound) ? [] : [bound.includes(':') ? `[${bound}]` : bound]),
@@ -11,8 +11,8 @@ export function ownHosts(bound: string, url: string | undefined): ReadonlySet<st
 }
 
 /**
- * Whether a request may come from a page that points its own name at our address (DNS rebinding): its `Host` is not ours,
- * or a browser says that it comes from somewhere else.
+ * Whether a request may come from a page whose own name resolves to our address (DNS rebinding): its `Host` or its `Origin`
+ * is not ours.
  */
 export function isForeign(hosts: ReadonlySet<string>, host: string | undefined, origin: string | undefined): boolean {
   const named = hostOf(host === undefined ? '' : `http://${host}`)

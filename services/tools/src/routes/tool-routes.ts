@@ -20,7 +20,7 @@ interface Options {
 const MAX_BODY = 256 * 1024
 const MAX_IN_FLIGHT = 128
 
-/** `/<server>/mcp` for each built-in server: MCP over HTTP, POST only, for bearers of a token of the system. */
+/** Serves `/<server>/mcp` for each built-in server: MCP over HTTP, POST only, with a token of the system. */
 export function createToolRoutes({ servers, hosts, verifier, logger }: Options): Hono<Env> {
   const app = new Hono<Env>()
   app.use(async (c, next) => {
@@ -89,7 +89,7 @@ async function serveMcp(c: Context<Env>, server: ToolServer, logger: Logger): Pr
     if (cause instanceof Error && cause.name === 'BodyLimitError') tooLarge()
     throw new AppError('VALIDATION_ERROR', 'The message is not JSON', { cause })
   })
-  // Batches left MCP with revision 2025-06-18; one would be a way around the limits of a single call.
+  // MCP has no batches since revision 2025-06-18; one would evade the limits of a single call.
   if (Array.isArray(body)) throw new AppError('VALIDATION_ERROR', 'Send one message at a time')
   const context = {
     caller: { token: bearerOf(c) },
@@ -103,7 +103,7 @@ async function serveMcp(c: Context<Env>, server: ToolServer, logger: Logger): Pr
 
 function failure(c: Context<Env>, error: AppError): Response {
   const status = ERROR_STATUS[error.code]
-  // Part of the body may be unread; a request that follows on the same connection would wait behind it in vain.
+  // Unread bytes of the body would block the next request on this connection.
   if (c.req.method === 'POST') c.header('connection', 'close')
   if (status === 401) c.header('www-authenticate', 'Bearer')
   if (status === 503) c.header('retry-after', String(error.retryAfter ?? 1))

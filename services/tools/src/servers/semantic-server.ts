@@ -4,7 +4,7 @@ import { formatHits, type KnowledgeService } from '../services/knowledge-service
 import { defineTool, type ToolServer } from './tool.ts'
 
 const { query, collection, tags, group_id, mode } = SearchQuery.shape
-/** Passages a model reads well at once. */
+/** As many passages as a model uses well in one answer. */
 const TOP_K = 6
 
 export const semanticServer = (knowledge: KnowledgeService): ToolServer<'semantic'> => ({

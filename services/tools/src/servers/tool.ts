@@ -1,7 +1,7 @@
 import type { ToolServerName } from '@youworker/contracts/tool-servers'
 import type { z } from 'zod'
 
-/** For whom and within which request a tool is called. */
+/** The caller and the request of a tool call. */
 export interface ToolContext {
   readonly caller: { readonly token: string }
   readonly correlationId: string
@@ -12,7 +12,7 @@ export interface ToolContext {
 
 export interface ToolAnswer {
   readonly structured: Record<string, unknown>
-  /** The same for readers of text. */
+  /** The same as text. */
   readonly text: string
 }
 
@@ -22,11 +22,11 @@ export interface Tool {
   readonly description: string
   readonly input: z.ZodObject
   readonly output: z.ZodObject
-  /** An `AppError` becomes a tool result that says so; its message is for the model and the person. */
+  /** An `AppError` becomes an error result; the model and the user read its message. */
   call(input: unknown, context: ToolContext): Promise<ToolAnswer>
 }
 
-/** One built-in MCP server, at `/<name>/mcp`. Its tools change nothing and may be repeated. */
+/** One built-in MCP server, served at `/<name>/mcp`. Its tools change nothing and may be repeated. */
 export interface ToolServer<N extends ToolServerName = ToolServerName> {
   readonly name: N
   readonly tools: readonly Tool[]

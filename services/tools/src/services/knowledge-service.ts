@@ -13,10 +13,10 @@ export interface DocumentSearch {
   search(query: SearchQuery, scope: SearchScope): Promise<SearchAnswer>
 }
 
-/** A hit without the figures that only matter to people who tune the search. */
+/** A hit without the scores that only help to tune the search. */
 export type KnowledgeHit = Omit<SearchHit, 'dense_score' | 'lexical_score'>
 
-const AWAY: ReadonlySet<ErrorCode> = new Set([
+const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'SERVICE_UNAVAILABLE',
   'CIRCUIT_OPEN',
   'DEADLINE_EXCEEDED',
@@ -39,12 +39,12 @@ export class KnowledgeService {
   }
 }
 
-/** In words that a model may pass on. */
+/** Replaces the message by one that a model may pass on to the user. */
 function explain(cause: unknown): unknown {
   if (!(cause instanceof AppError)) return cause
   const { code, retryAfter } = cause
   const again = retryAfter === undefined ? {} : { retryAfter }
-  if (AWAY.has(code))
+  if (UNAVAILABLE.has(code))
     return new AppError(code, 'The search in the documents does not answer at the moment; try again in a little while.', {
       cause,
       ...again,
@@ -54,7 +54,7 @@ function explain(cause: unknown): unknown {
   return cause
 }
 
-/** Passages as people and models read them: `[n] title, p. N`, then the text. */
+/** One block per passage: `[n] title, p. N`, then the text. */
 export function formatHits(hits: readonly KnowledgeHit[]): string {
   if (hits.length === 0) return 'No passage was found in the documents.'
   return hits

@@ -3,7 +3,7 @@ import { convertTime, describe, timeAt } from './time.ts'
 
 const NOW = Date.UTC(2025, 10, 21, 7, 30, 15)
 
-test('the time of a zone, in words too', () => {
+test('the time of a zone, as fields and as text', () => {
   const rome = timeAt(NOW, 'Europe/Rome')
   expect(rome).toEqual({
     timezone: 'Europe/Rome',
@@ -16,7 +16,7 @@ test('the time of a zone, in words too', () => {
   expect(timeAt(NOW, 'UTC').datetime).toBe('2025-11-21T07:30:15+00:00')
 })
 
-test('a time of today and a date and time are converted, over midnight and over a clock change', () => {
+test('a time and a date and time are converted, across midnight and clock changes', () => {
   expect(convertTime('9:00', 'America/New_York', 'Asia/Tokyo', NOW).target.datetime).toBe('2025-11-21T23:00:00+09:00')
   expect(convertTime('20:00', 'America/Los_Angeles', 'Europe/Rome', NOW)).toMatchObject({
     source: { datetime: '2025-11-20T20:00:00-08:00' },
@@ -31,7 +31,7 @@ test.each([
   ['Europe/Rome', 'noonish'],
   ['Europe/Rome', '25:00'],
   ['Europe/Rome', '2025-02-30T10:00'],
-])('%s at %s is refused with the next step', (zone, time) => {
+])('%s at %s is refused with a hint', (zone, time) => {
   expect(() => convertTime(time, zone, 'UTC', NOW)).toThrow(
     expect.objectContaining({ code: 'VALIDATION_ERROR', message: expect.stringMatching(/use|write/) }),
   )

@@ -16,8 +16,8 @@ export function timeAt(epochMs: number, timezone: string): LocalTime {
 }
 
 /**
- * A wall clock's time elsewhere. `time` is `HH:MM`, then of the source's present day, or a local ISO date and time.
- * A time that the clock change skips counts as the one an hour later (RFC 5545 section 3.3.5).
+ * Converts a local time between zones. `time` is `HH:MM` of the current day in `source`, or a local ISO date and time.
+ * A time that a clock change skips becomes the one an hour later (RFC 5545 section 3.3.5).
  */
 export function convertTime(
   time: string,

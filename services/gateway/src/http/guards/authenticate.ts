@@ -27,7 +27,7 @@ export interface Identity {
   readonly credential: Credential
 }
 
-/** A header is sent on purpose, a cookie by the browser with every request, so the cookie counts last. */
+/** The cookie counts last: browsers send it with every request, a header is set on purpose. */
 export function readCredential(headers: IncomingHttpHeaders): Credential | undefined {
   const key = headers['x-api-key'] ?? headers['x-authentik-api-key']
   if (typeof key === 'string' && key !== '') return { kind: 'api_key', secret: key }
@@ -37,7 +37,7 @@ export function readCredential(headers: IncomingHttpHeaders): Credential | undef
   return secret ? { kind: 'session', secret } : undefined
 }
 
-/** A bearer token may also be an API key: clients of OpenAI send theirs so. */
+/** A bearer token may also be an API key, because OpenAI clients send theirs as one. */
 export const bearerCredential = (secret: string): Credential => ({ kind: JWT.test(secret) ? 'jwt' : 'api_key', secret })
 
 export const notAuthenticated = (): AppError =>
@@ -113,7 +113,7 @@ export class Authenticator implements Disposable {
     })
     const caller = await this.#verifier.verify(access_token, ['api'])
     const exchanged = { token: access_token, caller }
-    // At least 1 ms: a TTL of 0 would mean for ever.
+    // At least 1 ms, because a TTL of 0 would never expire.
     const halfLife = Math.max(1, (Date.parse(token_expires_at) - Date.now()) / 2)
     this.#cache.set(key, exchanged, { ttl: Math.min(CACHE_MS, halfLife) })
     return exchanged

@@ -29,7 +29,7 @@ test.each([
   expect(canonicalAddress(text)).toBe(canonical)
 })
 
-test('one IPv6 /64 counts as one', () => {
+test('addresses of one IPv6 /64 share a limit', () => {
   const limits = (text: string) => addressForLimits(canonicalAddress(text) ?? '')
   expect(limits('2001:db8:1:2:3:4:5:6')).toBe(limits('2001:db8:1:2::9'))
   expect(limits('2001:db8:1:2::1')).not.toBe(limits('2001:db8:1:3::1'))

@@ -19,7 +19,7 @@ export function canonicalAddress(text: string): string | undefined {
   return isIP(address) ? ipaddr.process(address).toNormalizedString() : undefined
 }
 
-/** The key under which an anonymous client is limited: its IPv4 address, or its IPv6 /64 (what one household or one rented machine gets). */
+/** The key for limits of anonymous clients: the IPv4 address, or the IPv6 /64 that one household or one rented machine gets. */
 export function addressForLimits(canonical: string): string {
   return canonical.includes(':') ? `${canonical.split(':').slice(0, 4).join(':')}::/64` : canonical
 }

@@ -35,7 +35,7 @@ interface Bucket {
 export class RateLimiter {
   readonly #mode: 'on' | 'generous' | 'off'
   readonly #now: () => number
-  /** The least recently used bucket is dropped first: whoever keeps asking stays limited. */
+  /** The least recently used bucket is dropped first, so a client that goes on sending stays limited. */
   readonly #buckets = new LRUCache<string, Bucket>({ max: MAX_BUCKETS })
 
   constructor(mode: 'on' | 'generous' | 'off', now: () => number = Date.now) {
