@@ -78,7 +78,7 @@ export class ChatSocket {
     this.#isAlive = true
     try {
       this.#limit('default')
-      if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames are not supported')
+      if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames mean nothing here')
       await this.#handle(readFrame(data))
     } catch (error) {
       this.#refuse(error)
