@@ -1,9 +1,13 @@
 // `npm run bench -- NAME`: ratios against a bare baseline of the same run.
+import { databaseDriver } from './database-driver.ts'
 import { gatewayOverhead } from './gateway-overhead.ts'
+import { natsRequest } from './nats-request.ts'
 import { start } from './start.ts'
 
 const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<number>>> = {
+  'database-driver': databaseDriver,
   'gateway-overhead': gatewayOverhead,
+  'nats-request': natsRequest,
   start,
 }
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
