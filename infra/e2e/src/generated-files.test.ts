@@ -4,12 +4,17 @@ import { buildOpenApi } from '@youworker/gateway/openapi'
 import { ROUTES } from '@youworker/gateway/routes'
 import { expect, test } from 'vitest'
 import type { z } from 'zod'
+import { renderEvents } from './generate/events-page.ts'
 
 // Files that are generated and committed: `npm run contracts:accept` writes them, a difference fails here.
 const ROOT = join(import.meta.dirname, '../../..')
 
 test('docs/openapi.json is what the route table says', async () => {
   await expect(`${JSON.stringify(buildOpenApi(ROUTES), null, 2)}\n`).toMatchFileSnapshot(join(ROOT, 'docs/openapi.json'))
+})
+
+test('docs/events.md is what the contracts say', async () => {
+  await expect(renderEvents()).toMatchFileSnapshot(join(ROOT, 'docs/events.md'))
 })
 
 /** What a setting is when nobody sets it: a value, `undefined` for an optional one, or required. */

@@ -103,7 +103,15 @@ export const auth = {
     repeatable: true,
   }),
 
-  userCreated: event('events.auth.v1.user.created', z.object({ user_id: Id, is_root: z.boolean() })),
-  revocationAdded: event('events.auth.v1.revocation.added', Revocation),
-  auditRecorded: event('events.auth.v1.audit.recorded', AuditEntry),
+  userCreated: event(
+    'events.auth.v1.user.created',
+    'An account was created, `root` at the first start included.',
+    z.object({ user_id: Id, is_root: z.boolean() }),
+  ),
+  revocationAdded: event(
+    'events.auth.v1.revocation.added',
+    'A session or key has ended, or everything of a user: tokens of it are refused from now on.',
+    Revocation,
+  ),
+  auditRecorded: event('events.auth.v1.audit.recorded', 'A privileged act at auth was allowed or denied.', AuditEntry),
 } as const

@@ -187,11 +187,17 @@ export const chatAgent = {
 
   sessionCreated: event(
     'events.chat-agent.v1.session.created',
+    'A conversation was opened, by itself or by its first question.',
     z.object({ session_id: Id, user_id: Id, model: z.string().nullable(), enable_tools: z.boolean() }),
   ),
-  sessionDeleted: event('events.chat-agent.v1.session.deleted', z.object({ session_id: Id, user_id: Id })),
+  sessionDeleted: event(
+    'events.chat-agent.v1.session.deleted',
+    'A conversation was erased with everything in it.',
+    z.object({ session_id: Id, user_id: Id }),
+  ),
   messageCreated: event(
     'events.chat-agent.v1.message.created',
+    'A message was stored: questions when they are asked, an answer when its run ends.',
     z.object({
       message_id: Id,
       session_id: Id,
@@ -202,9 +208,14 @@ export const chatAgent = {
       tokens_out: Count,
     }),
   ),
-  runStarted: event('events.chat-agent.v1.run.started', RunId.extend({ user_id: Id, session_id: Id, grant_id: Id })),
+  runStarted: event(
+    'events.chat-agent.v1.run.started',
+    'A question was taken; its run waits for an agent.',
+    RunId.extend({ user_id: Id, session_id: Id, grant_id: Id }),
+  ),
   runFinished: event(
     'events.chat-agent.v1.run.finished',
+    'A run has ended, however: also when its conversation was deleted.',
     RunId.extend({
       user_id: Id,
       session_id: Id,
@@ -217,6 +228,7 @@ export const chatAgent = {
   ),
   toolRunFinished: event(
     'events.chat-agent.v1.tool-run.finished',
+    'A tool call of a run has ended and its result is stored.',
     z.object({
       tool_run_id: Id,
       user_id: Id,
@@ -225,5 +237,9 @@ export const chatAgent = {
       latency_ms: Count,
     }),
   ),
-  auditRecorded: event('events.chat-agent.v1.audit.recorded', AuditEntry),
+  auditRecorded: event(
+    'events.chat-agent.v1.audit.recorded',
+    'A privileged act at chat-agent was allowed or denied.',
+    AuditEntry,
+  ),
 } as const

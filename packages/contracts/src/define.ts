@@ -34,6 +34,8 @@ export interface Request<
 export interface Event<P extends z.ZodType = z.ZodType> {
   readonly kind: 'event'
   readonly subject: string
+  /** When it is sent, for docs/events.md. */
+  readonly when: string
   readonly payload: P
 }
 
@@ -63,8 +65,8 @@ export function request<
   return { kind: 'request', subject, input, output, errors, auth, audience, body, reply, deadlineMs, repeatable }
 }
 
-export function event<P extends z.ZodType>(subject: string, payload: P): Event<P> {
-  return { kind: 'event', subject, payload }
+export function event<P extends z.ZodType>(subject: string, when: string, payload: P): Event<P> {
+  return { kind: 'event', subject, when, payload }
 }
 
 /** `bytes` beside the JSON part, where the contract says so; an empty JSON part (`Record<string, never>`) forbids no `bytes`. */

@@ -100,10 +100,22 @@ export const group = {
     repeatable: true,
   }),
 
-  groupCreated: event('events.group.v1.group.created', z.object({ group_id: Id, user_id: Id })),
-  groupDeleted: event('events.group.v1.group.deleted', z.object({ group_id: Id, user_id: Id })),
-  memberAdded: event('events.group.v1.member.added', MembershipId.extend({ role: Role })),
-  memberRoleChanged: event('events.group.v1.member.role-changed', MembershipId.extend({ role: Role })),
-  memberRemoved: event('events.group.v1.member.removed', MembershipId),
-  auditRecorded: event('events.group.v1.audit.recorded', AuditEntry),
+  groupCreated: event(
+    'events.group.v1.group.created',
+    'A group was created; `member.added` for its creator follows.',
+    z.object({ group_id: Id, user_id: Id }),
+  ),
+  groupDeleted: event(
+    'events.group.v1.group.deleted',
+    'A group was deleted with all memberships; no `member.removed` follows.',
+    z.object({ group_id: Id, user_id: Id }),
+  ),
+  memberAdded: event('events.group.v1.member.added', 'A user became a member of a group.', MembershipId.extend({ role: Role })),
+  memberRoleChanged: event(
+    'events.group.v1.member.role-changed',
+    'A member got another role.',
+    MembershipId.extend({ role: Role }),
+  ),
+  memberRemoved: event('events.group.v1.member.removed', 'A member left a group or was removed.', MembershipId),
+  auditRecorded: event('events.group.v1.audit.recorded', 'A privileged act at group was allowed or denied.', AuditEntry),
 } as const

@@ -233,6 +233,7 @@ export const ingestion = {
 
   runFinished: event(
     'events.ingestion.v1.run.finished',
+    'The ingestion of uploaded files has ended, however.',
     RunId.extend({
       user_id: Id,
       space_id: Id,
@@ -243,11 +244,15 @@ export const ingestion = {
       duration_ms: Count,
     }),
   ),
-  /** `replaced`: an earlier version of the same document made way. */
   documentIngested: event(
     'events.ingestion.v1.document.ingested',
+    'A document or a new version of it can be found. `replaced`: an earlier version made way.',
     DocumentId.extend({ user_id: Id, space_id: Id, bytes_size: Count, chunks: Count, replaced: z.boolean() }),
   ),
-  documentDeleted: event('events.ingestion.v1.document.deleted', DocumentId.extend({ user_id: Id, space_id: Id })),
-  auditRecorded: event('events.ingestion.v1.audit.recorded', AuditEntry),
+  documentDeleted: event(
+    'events.ingestion.v1.document.deleted',
+    'A document was erased, by itself or with its group.',
+    DocumentId.extend({ user_id: Id, space_id: Id }),
+  ),
+  auditRecorded: event('events.ingestion.v1.audit.recorded', 'A privileged act at ingestion was allowed or denied.', AuditEntry),
 } as const
