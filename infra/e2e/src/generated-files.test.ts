@@ -3,7 +3,8 @@ import { SERVICES } from '@youworker/contracts/topology/topology'
 import { buildOpenApi } from '@youworker/gateway/openapi'
 import { ROUTES } from '@youworker/gateway/routes'
 import { expect, test } from 'vitest'
-import type { z } from 'zod'
+import { z } from 'zod'
+import { type ProcessSettings, renderEnvExample } from './generate/env-example.ts'
 import { renderEvents } from './generate/events-page.ts'
 
 // Files that are generated and committed: `npm run contracts:accept` writes them, a difference fails here.
@@ -17,36 +18,21 @@ test('docs/events.md is what the contracts say', async () => {
   await expect(renderEvents()).toMatchFileSnapshot(join(ROOT, 'docs/events.md'))
 })
 
-/** What a setting is when nobody sets it: a value, `undefined` for an optional one, or required. */
-function whenUnset(schema: z.ZodType): string {
-  const parsed = schema.safeParse(undefined)
-  if (!parsed.success) return 'required'
-  const value: unknown = parsed.data ?? ''
-  return typeof value === 'string' ? value : Array.isArray(value) ? value.join(',') : JSON.stringify(value)
-}
+test('.env.example has every setting of every process with its meaning', async () => {
+  const folders = [...SERVICES.map((service) => `services/${service}`), 'infra/offline-model']
+  const settings = folders.map(async (folder): Promise<ProcessSettings> => {
+    const { Env } = (await import(join(ROOT, folder, 'src/config.ts'))) as { Env: ProcessSettings['schema'] }
+    return { process: folder.replace(/^.*\//, ''), schema: Env }
+  })
+  await expect(renderEnvExample(await Promise.all(settings))).toMatchFileSnapshot(join(ROOT, '.env.example'))
+})
 
-test('.env.example lists every setting of every process', async () => {
-  const settings = new Map<string, { value: string; users: string[] }>()
-  for (const name of [...SERVICES, 'offline-model']) {
-    const folder = name === 'offline-model' ? 'infra' : 'services'
-    const { Env } = (await import(join(ROOT, folder, name, 'src/config.ts'))) as { Env: z.ZodObject<Record<string, z.ZodType>> }
-    for (const [setting, schema] of Object.entries(Env.shape)) {
-      const known = settings.get(setting) ?? { value: whenUnset(schema), users: [] }
-      settings.set(setting, { ...known, users: [...known.users, name] })
-    }
-  }
-  const everybody = SERVICES.length + 1
-  const lines = [...settings]
-    .toSorted(([a], [b]) => a.localeCompare(b))
-    .map(([setting, { value, users }]) => {
-      const who = users.length === everybody ? 'all' : users.join(', ')
-      return value === 'required' ? `${setting}=   # required: ${who}` : `# ${setting}=${value}   # ${who}`
-    })
-  const head = [
-    '# Every setting, with its default and who reads it. Generated from the config schemas by `npm run contracts:accept`.',
-    '# Each secret may also come from a file: NAME_FILE=/path. `npm run youworker -- keys generate` prints a complete production set;',
-    '# `npm start` needs none of them.',
-    '',
-  ]
-  await expect([...head, ...lines, ''].join('\n')).toMatchFileSnapshot(join(ROOT, '.env.example'))
+test('a setting without a description, without a group or with two defaults is refused', () => {
+  const of = (shape: Record<string, z.ZodType>, process = 'auth'): ProcessSettings => ({ process, schema: z.object(shape) })
+  const port = z.string().default('1').describe('A port')
+  expect(renderEnvExample([of({ API__PORT: port })])).toContain('# A port\n# API__PORT=1')
+  expect(() => renderEnvExample([of({ API__PORT: z.string() })])).toThrow('API__PORT of auth has no description')
+  expect(() => renderEnvExample([of({ OTHER: port })])).toThrow('no group in .env.example: OTHER')
+  const another = of({ API__PORT: z.string().default('2').describe('A port') }, 'group')
+  expect(() => renderEnvExample([of({ API__PORT: port }), another])).toThrow('API__PORT has another default in group')
 })

@@ -14,15 +14,23 @@ const logLevel = z
   .transform((level) => PINO_LEVEL[level.toLowerCase()] ?? level.toLowerCase())
   .pipe(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']))
 
-/** Settings that every process has. */
+export const integer = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+
+/**
+ * Settings that every process has. What a setting means stands in its description and goes into .env.example, with its `unit`
+ * where it has one.
+ */
 export const processEnv = {
-  APP_ENV: z.enum(['development', 'test', 'production']).default('development'),
-  LOG_LEVEL: logLevel.default('info'),
-  /** Port of /health and /metrics; 0 chooses a free one. */
-  HEALTH__PORT: z.coerce.number().int().min(0).max(65_535).default(0),
-  HEALTH__HOST: z.string().default('127.0.0.1'),
-  /** How long a stopping process waits for running work, in ms. */
-  SHUTDOWN__GRACE_MS: z.coerce.number().int().min(0).max(60_000).default(GRACE_MS),
+  APP_ENV: z
+    .enum(['development', 'test', 'production'])
+    .default('development')
+    .describe('`production` refuses weak and well-known secrets'),
+  LOG_LEVEL: logLevel.default('info').describe('Least level that is logged: trace, debug, info, warn, error, fatal or silent'),
+  HEALTH__PORT: integer(0, 65_535).default(0).describe('Port of /health/live, /health/ready and /metrics; 0 takes a free one'),
+  HEALTH__HOST: z.string().default('127.0.0.1').describe('Address that the health port listens on'),
+  SHUTDOWN__GRACE_MS: integer(0, 60_000)
+    .default(GRACE_MS)
+    .meta({ description: 'How long a stopping process waits for running work', unit: 'ms' }),
 }
 
 /** Also accepts `postgresql+asyncpg://`, as in the published `.env` of the Python system. */
@@ -32,13 +40,23 @@ export const postgresUrl = z
   .pipe(z.url({ protocol: /^postgresql$/, error: 'must be a postgresql:// URL' }))
 
 export const databaseEnv = {
-  DATABASE__URL: postgresUrl,
-  DATABASE__POOL_SIZE: z.coerce.number().int().min(1).max(200).default(10),
-  /** Queries slower than this are logged, without their parameters. In ms. */
-  DATABASE__SLOW_QUERY_MS: z.coerce.number().int().min(1).default(1_000),
+  DATABASE__URL: postgresUrl.describe(
+    'Postgres with the login role of the service: postgresql://group:password@host:5432/youworker',
+  ),
+  DATABASE__POOL_SIZE: integer(1, 200).default(10).describe('Most connections of one process to Postgres'),
+  DATABASE__SLOW_QUERY_MS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(1_000)
+    .meta({ description: 'Slower queries are logged, without their parameters', unit: 'ms' }),
 }
 
-export const natsEnv = { NATS__URL: z.url({ protocol: /^(nats|tls)$/, error: 'must be a nats:// URL' }) }
+export const natsEnv = {
+  NATS__URL: z
+    .url({ protocol: /^(nats|tls)$/, error: 'must be a nats:// URL' })
+    .describe('NATS with the user of the service: nats://group:password@host:4222'),
+}
 
 /** `on/off`, `true/false`, `1/0`, `yes/no`. */
 export const flag = z.stringbool()

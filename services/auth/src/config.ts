@@ -13,10 +13,17 @@ export const Env = z
     ...processEnv,
     ...databaseEnv,
     ...natsEnv,
-    /** The API key of the account `root`. A changed value revokes the previous key. */
-    SECURITY__ROOT_API_KEY: z.string().min(16, 'must have at least 16 characters').max(512),
-    /** RSA private key in PEM (also with `\n` for line breaks, or base64). Several in a row: the first signs, all are accepted. */
-    SECURITY__JWT_PRIVATE_KEY: z.string().min(1),
+    SECURITY__ROOT_API_KEY: z
+      .string()
+      .min(16, 'must have at least 16 characters')
+      .max(512)
+      .describe('The key of the account root; another value revokes the one before'),
+    SECURITY__JWT_PRIVATE_KEY: z
+      .string()
+      .min(1)
+      .describe(
+        'RSA private key in PEM, also with \\n for line breaks or in base64; of several in a row the first signs and all are accepted',
+      ),
   })
   .superRefine((env, context) => {
     if (env.APP_ENV !== 'production' || isStrong(env.SECURITY__ROOT_API_KEY)) return

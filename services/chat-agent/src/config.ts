@@ -1,4 +1,4 @@
-import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/config'
+import { databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/config'
 import { z } from 'zod'
 import { parseServerUrls } from './services/tools/mcp-servers.ts'
 
@@ -6,24 +6,32 @@ export const Env = z.object({
   ...processEnv,
   ...databaseEnv,
   ...natsEnv,
-  /** Key ring that messages are sealed with: a Fernet key, or `id:key,id:key`. */
-  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z.string().min(1),
-  LLM__OLLAMA_BASE_URL: z.url().default('http://127.0.0.1:11434'),
-  /** Default: the first model that Ollama lists. */
-  LLM__CHAT_MODEL: z.string().min(1).optional(),
-  /** Most tokens of a conversation and its answer; a smaller context window of the model wins. */
-  LLM__CONTEXT_TOKENS: z.coerce.number().int().min(2_048).max(1_000_000).default(16_384),
-  /** Longest silence of the model during a call, in ms. */
-  LLM__STALL_MS: z.coerce.number().int().min(100).max(600_000).default(60_000),
-  /** Calls of the model per run, unless the request sets max_iterations. */
-  AGENT__MAX_ITERATIONS: z.coerce.number().int().min(1).max(50).default(10),
-  /** Runs that one process works on at the same time. */
-  AGENT__CONCURRENCY: z.coerce.number().int().min(1).max(2_000).default(200),
-  AGENT__TOOL_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(30_000),
-  /** Our own tool servers, at `<TOOLS__URL>/<server>/mcp`; only these get the run's token. */
-  TOOLS__URL: z.url().optional(),
-  /** Foreign MCP servers: `name=url`, comma list. */
-  MCP__SERVER_URLS: z.string().default('').transform(parseServerUrls),
+  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z
+    .string()
+    .min(1)
+    .describe('Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use'),
+  LLM__OLLAMA_BASE_URL: z.url().default('http://127.0.0.1:11434').describe('Address of Ollama'),
+  LLM__CHAT_MODEL: z.string().min(1).optional().describe('Model of answers; without it the first that Ollama lists'),
+  LLM__CONTEXT_TOKENS: integer(2_048, 1_000_000).default(16_384).meta({
+    description: 'Most of a conversation that the model is given, its answer included; a smaller window of the model wins',
+    unit: 'tokens',
+  }),
+  LLM__STALL_MS: integer(100, 600_000)
+    .default(60_000)
+    .meta({ description: 'How long the model may be silent before a run fails', unit: 'ms' }),
+  AGENT__MAX_ITERATIONS: integer(1, 50)
+    .default(10)
+    .describe('Most calls of the model in one run, unless the request sets another number'),
+  AGENT__CONCURRENCY: integer(1, 2_000).default(200).describe('Most runs that one process works on at the same time'),
+  AGENT__TOOL_TIMEOUT_MS: integer(100, 600_000)
+    .default(30_000)
+    .meta({ description: 'How long one tool call may take', unit: 'ms' }),
+  TOOLS__URL: z.url().optional().describe('Our own tool servers, at TOOLS__URL/<server>/mcp; only these get the token of a run'),
+  MCP__SERVER_URLS: z
+    .string()
+    .default('')
+    .transform(parseServerUrls)
+    .describe('Foreign MCP servers: name=url, separated by commas'),
 })
 
 export type Config = z.output<typeof Env>

@@ -1,4 +1,4 @@
-import { commaList, flag, natsEnv, processEnv } from '@youworker/runtime/config'
+import { commaList, flag, integer, natsEnv, processEnv } from '@youworker/runtime/config'
 import { z } from 'zod'
 import { isAddressRange } from './http/guards/client-address.ts'
 
@@ -22,21 +22,27 @@ export const Env = z
   .object({
     ...processEnv,
     ...natsEnv,
-    API__HOST: z.string().default('127.0.0.1'),
-    API__PORT: z.coerce.number().int().min(0).max(65_535).default(8_001),
-    /** Signs CSRF tokens; after a change browsers fetch a new one. */
-    SECURITY__CSRF_SECRET: z.string().min(16, 'must have at least 16 characters'),
-    /** Origins of browser apps that may call with cookies. */
-    FRONTEND_ORIGIN: Origins.default([]),
-    /** Proxies whose X-Forwarded-For is trusted. */
-    SECURITY__TRUSTED_PROXIES: AddressRanges.default([]),
-    /** Whether the X-Authentik-Username of a trusted proxy is checked against the user of the key. */
-    SECURITY__AUTHENTIK_ENABLED: flag.default(false),
-    /** `generous` is a hundred times the published limits. */
-    SECURITY__RATE_LIMITS: z.enum(['on', 'generous', 'off']).default('on'),
-    /** When set, only these addresses are served. */
-    SECURITY__WHITELISTED_IPS: AddressRanges.default([]),
-    INGEST__MAX_FILE_MB: z.coerce.number().int().min(1).max(1_024).default(100),
+    API__HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
+    API__PORT: integer(0, 65_535).default(8_001).describe('Port of the API; 0 takes a free one'),
+    SECURITY__CSRF_SECRET: z
+      .string()
+      .min(16, 'must have at least 16 characters')
+      .describe('Signs CSRF tokens; another value makes browsers fetch a new token'),
+    FRONTEND_ORIGIN: Origins.default([]).describe('Origins of browser apps that may call with cookies, separated by commas'),
+    SECURITY__TRUSTED_PROXIES: AddressRanges.default([]).describe(
+      'Proxies whose X-Forwarded-For is trusted: addresses or CIDR ranges, separated by commas',
+    ),
+    SECURITY__AUTHENTIK_ENABLED: flag
+      .default(false)
+      .describe('Whether X-Authentik-Username of a trusted proxy is checked against the user of the key'),
+    SECURITY__RATE_LIMITS: z
+      .enum(['on', 'generous', 'off'])
+      .default('on')
+      .describe('Limits of requests: on, generous (a hundred times as many) or off (not in production)'),
+    SECURITY__WHITELISTED_IPS: AddressRanges.default([]).describe(
+      'When set, only these addresses are served: addresses or CIDR ranges, separated by commas',
+    ),
+    INGEST__MAX_FILE_MB: integer(1, 1_024).default(100).meta({ description: 'Largest file that is taken', unit: 'MB' }),
   })
   .superRefine((env, context) => {
     if (env.APP_ENV !== 'production') return

@@ -1,21 +1,31 @@
-import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/config'
+import { databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/config'
 import { z } from 'zod'
-
-const tokens = z.coerce.number().int()
 
 export const Env = z.object({
   ...processEnv,
   ...databaseEnv,
   ...natsEnv,
-  /** Key ring that files are sealed with: a Fernet key, or `id:key,id:key`. */
-  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z.string().min(1),
-  LLM__OLLAMA_BASE_URL: z.url().default('http://127.0.0.1:11434'),
-  LLM__EMBED_MODEL: z.string().min(1).default('nomic-embed-text'),
-  /** Folder of the embedded search index: one file per space, derived from Postgres, safe to delete. */
-  INDEX__DIR: z.string().min(1),
-  INGEST__MAX_FILE_MB: z.coerce.number().int().min(1).max(1_024).default(100),
-  INGEST__CHUNK_TOKENS: tokens.min(50).max(1_000).default(400),
-  INGEST__CHUNK_OVERLAP: tokens.min(0).max(500).default(60),
+  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z
+    .string()
+    .min(1)
+    .describe('Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use'),
+  LLM__OLLAMA_BASE_URL: z.url().default('http://127.0.0.1:11434').describe('Address of Ollama'),
+  LLM__EMBED_MODEL: z
+    .string()
+    .min(1)
+    .default('nomic-embed-text')
+    .describe('Model of embeddings; with another one the search index is built anew'),
+  INDEX__DIR: z
+    .string()
+    .min(1)
+    .describe('Folder of the embedded search index: one file per space, derived from Postgres, safe to delete'),
+  INGEST__MAX_FILE_MB: integer(1, 1_024).default(100).meta({ description: 'Largest file that is taken', unit: 'MB' }),
+  INGEST__CHUNK_TOKENS: integer(50, 1_000)
+    .default(400)
+    .meta({ description: 'Length of a passage that is found as one', unit: 'tokens' }),
+  INGEST__CHUNK_OVERLAP: integer(0, 500)
+    .default(60)
+    .meta({ description: 'How much of a passage the next one repeats', unit: 'tokens' }),
 })
 
 export type Config = z.output<typeof Env>

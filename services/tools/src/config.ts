@@ -1,13 +1,14 @@
-import { natsEnv, processEnv } from '@youworker/runtime/config'
+import { integer, natsEnv, processEnv } from '@youworker/runtime/config'
 import { z } from 'zod'
 
 export const Env = z.object({
   ...processEnv,
   ...natsEnv,
-  TOOLS__HOST: z.string().default('127.0.0.1'),
-  /** 0: any free port. */
-  TOOLS__PORT: z.coerce.number().int().min(0).max(65_535).default(8_100),
-  /** The URL under which others reach this process, unless it is a loopback address: its host name is accepted too. */
-  TOOLS__URL: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional(),
+  TOOLS__HOST: z.string().default('127.0.0.1').describe('Address that the tool servers listen on'),
+  TOOLS__PORT: integer(0, 65_535).default(8_100).describe('Port of the tool servers; 0 takes a free one'),
+  TOOLS__URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional()
+    .describe('Where chat-agent reaches this process when not on a loopback address: its host name is then accepted'),
 })
 export type Config = z.output<typeof Env>
