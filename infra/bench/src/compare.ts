@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { median } from './load.ts'
 
-/** One way to do the work that is compared. */
+/** One implementation of the work that is compared. */
 export interface Way {
   readonly name: string
   run(): Promise<unknown>
@@ -25,7 +25,7 @@ interface Slice {
 const NOTHING: Slice = { perSecond: Number.NaN, cpu: Number.NaN, serverCpu: Number.NaN }
 const ROUNDS = 11
 const SLICE_MS = 400
-/** Until Node has compiled the code and statements are prepared. */
+/** By then Node has compiled the code, and statements are prepared. */
 const WARM_UP_MS = 1_500
 
 /**
@@ -59,7 +59,7 @@ export async function compare(ways: readonly Way[], options: CompareOptions): Pr
 }
 
 async function slice(way: Way, { callers, serverCpu }: CompareOptions, ms: number): Promise<Slice> {
-  // What the way before has left behind, such as a commit that nobody waits for, is not this one's.
+  // Work that the previous slice did not wait for, such as the commit of a read, must not count here.
   await sleep(20)
   const server = (await serverCpu?.()) ?? 0
   const cpu = process.cpuUsage()

@@ -74,7 +74,7 @@ export async function databaseDriver(stack: AsyncDisposableStack): Promise<numbe
 
 async function prepareDatabase(stack: AsyncDisposableStack): Promise<string> {
   const dataDir = join(await temporaryDir(stack), 'postgres')
-  // The disk is not what is compared.
+  // The speed of the disk would hide the difference between the drivers.
   const settings = { fsync: 'off', synchronous_commit: 'off' }
   const { adminUrl } = stack.use(await startPostgres({ dataDir, port: await freePort(), password: 'bench', settings }))
   await migrateSchema({ owner: SCHEMA, adminUrl, password: 'bench', logger: silentLogger() })
@@ -99,7 +99,7 @@ function ownDriver(stack: AsyncDisposableStack, url: string): Driver {
 class PreparingClient extends pg.Client {
   static readonly #names = new Map<string, string>()
 
-  // pg overloads `query`; Kysely calls it with text and values only, pg itself with what is no text.
+  // Kysely calls it with text and values; pg's own overloads, with query objects, pass through.
   override query(text: unknown, values?: unknown): never {
     const query = super.query.bind(this) as (...args: unknown[]) => never
     if (typeof text !== 'string' || !Array.isArray(values) || values.length === 0) return query(text, values)
@@ -124,7 +124,7 @@ function kyselyDriver(stack: AsyncDisposableStack, name: string, config: pg.Pool
         .setAccessMode(mode === 'read' ? 'read only' : 'read write')
         .execute(async (trx) => {
           const scoped = sql`select set_config('app.spaces', ${GROUP}, true)`.execute(trx)
-          // With a pipeline the work need not wait: what fails here makes the work fail too.
+          // A pipeline sends the work at once. If this statement fails, the transaction is aborted and so is the work.
           if (!config.pipeline) await scoped
           const [result] = await Promise.all([work(trx), scoped])
           return result

@@ -12,13 +12,13 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
 }
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
-/** Everything that a bench starts or writes, so that nothing is left however it ends. */
+/** Everything that a bench starts or writes; disposed of however the bench ends. */
 const stack = new AsyncDisposableStack()
 let cleaning: Promise<void> | undefined
 const cleanUp = () => (cleaning ??= stack.disposeAsync())
 const interrupt = () => void cleanUp().finally(() => process.exit(EXIT.interrupted))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt)
-// boot.mjs is gone, so nobody could stop us any more.
+// The parent, boot.mjs, has ended: nothing else would stop this process.
 process.once('disconnect', interrupt)
 
 process.exit(await run(process.argv[2] ?? ''))

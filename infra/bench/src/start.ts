@@ -68,12 +68,12 @@ async function startBare(stack: AsyncDisposableStack): Promise<void> {
   await Promise.all([postgres.stop(), nats.stop()])
 }
 
-/** Services only: Postgres, NATS and the model are somebody else's memory. */
+/** Counts the services only, not Postgres, NATS and the model. */
 async function printMemory(stack: AsyncDisposableStack, what: string, args: readonly string[]): Promise<void> {
   const system = await startSystem(stack, args, /^Sources:[\s\S]*^API +http/m)
   let total = 0
   for (const { name, pid } of system.endpoints.processes.filter((process) => !SERVERS.includes(process.name))) {
-    // Linux only: no other system tells how much of what is shared belongs to whom.
+    // PSS divides shared memory among the processes that share it; only Linux has it.
     const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
     const megabytes = Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) / 1_024
     total += megabytes

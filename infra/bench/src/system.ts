@@ -17,7 +17,7 @@ export interface RunningSystem {
 
 const START = join(import.meta.dirname, '../../local/src/start.ts')
 
-/** A new folder that is gone at the end. */
+/** A new folder, deleted when the bench ends. */
 export async function temporaryDir(stack: AsyncDisposableStack): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'youworker-bench-'))
   stack.defer(() => rm(dir, { recursive: true, force: true }))
@@ -36,12 +36,12 @@ export function endWith(stack: AsyncDisposableStack, child: ChildProcess): () =>
 }
 
 /**
- * Starts the whole system as `npm start` does, in a data folder of its own, and waits until `until` stands in its output. It
+ * Starts the whole system as `npm start` does, in a data folder of its own, and waits until its output matches `until`. It
  * ends with the stack, or when this process dies.
  */
 export async function startSystem(stack: AsyncDisposableStack, args: readonly string[], until: RegExp): Promise<RunningSystem> {
   const dataDir = join(await temporaryDir(stack), 'data')
-  // A client that asks as often as it can would be stopped otherwise.
+  // The load of a bench is far above the rate limits.
   const env = { ...process.env, SECURITY__RATE_LIMITS: 'off' }
   const child = spawn(process.execPath, [START, '--data', dataDir, ...args], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   const stop = endWith(stack, child)
@@ -58,7 +58,7 @@ export async function startSystem(stack: AsyncDisposableStack, args: readonly st
   return { endpoints: JSON.parse(await readFile(join(dataDir, 'endpoints.json'), 'utf8')) as Endpoints, stop }
 }
 
-/** The first message of a child, which tells that it is ready. */
+/** Resolves to the first message of a child, which it sends when it is ready. */
 export async function firstMessage(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
     child.once('message', resolve)
