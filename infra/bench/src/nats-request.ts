@@ -84,7 +84,7 @@ class NoQueue extends SendQueue {
 async function ownWay(stack: AsyncDisposableStack, name: string, url: string, sends?: SendQueue): Promise<Way> {
   const nats = stack.adopt(await connectNats({ url, service: 'bench', logger: silentLogger() }), closeNats)
   const inbox = sends ? new ReplyInbox({ core: nats.core, service: 'bench', isUp: true, sends }) : nats.inbox
-  const run = () => inbox.ask({ subject: SUBJECT, data: DATA, lines: headerLines(), waitMs: WAIT_MS })
+  const run = () => inbox.request({ subject: SUBJECT, data: DATA, lines: headerLines(), waitMs: WAIT_MS })
   return { name, run }
 }
 
