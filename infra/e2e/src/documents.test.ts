@@ -215,3 +215,48 @@ test('a run that is not waited for shows its progress as a stream and as a task'
   expect(task.body).toMatchObject({ id: body.run_id, state: 'success' })
   expect((await ada.get('/v1/tasks')).body.tasks).toEqual(expect.arrayContaining([expect.objectContaining({ id: body.run_id })]))
 })
+
+/** Counts the rows that are ever written to the table of sealed parts, those of deleted files included. */
+async function countSealedParts(client: pg.Client): Promise<() => Promise<number>> {
+  await client.query(`
+    create table public.sealed_parts (blob_id uuid);
+    create function public.count_sealed_part() returns trigger language plpgsql security definer
+      as 'begin insert into public.sealed_parts values (new.blob_id); return null; end';
+    create trigger count_sealed_part after insert on ingestion.blob_pieces
+      for each row execute function public.count_sealed_part();`)
+  return async () => Number((await client.query<{ n: string }>('select count(*) as n from public.sealed_parts')).rows[0]?.n)
+}
+
+test('a file for a group is sealed once when the form names the group before the file, and found by its members either way', async () => {
+  const bob = await system.newPerson('bob-of-the-group')
+  const { body: team } = await ada.post('/v1/groups', { name: 'Sealed once' })
+  await ada.post(`/v1/groups/${team.id}/members`, { username: 'bob-of-the-group' })
+  const client = new pg.Client({ connectionString: system.running.adminUrl })
+  await client.connect()
+  try {
+    const sealedParts = await countSealedParts(client)
+    // Two parts of 256 KiB.
+    const content = `# Minutes\n\nThe harbour crane is blue.\n\n${'Nothing else was said. '.repeat(14_000)}`
+    const answer = await ada.upload([{ name: 'first.md', content }], { group_id: team.id, wait: 'true' })
+    expect(answer.body).toMatchObject({ success: true })
+    expect(await sealedParts()).toBe(2)
+
+    const form = new FormData()
+    form.append('files', new Blob(['# Notes\n\nThe ferry leaves at noon.']), 'second.md')
+    form.append('group_id', team.id)
+    const second = await ada.fetch('/v1/ingest/upload', { method: 'POST', body: form })
+    expect(await second.json()).toMatchObject({ success: true })
+    for (const [query, phrase] of [
+      ['harbour crane', 'crane is blue'],
+      ['when does the ferry leave', 'at noon'],
+    ] as const) {
+      const found = (await bob.post('/v1/search', { query, group_id: team.id })).body.results
+      expect(found[0].text).toContain(phrase)
+    }
+  } finally {
+    await client.end()
+  }
+  const stranger = await system.newPerson('no-member')
+  const refused = await stranger.upload([{ name: 'x.md', content: '# X\n\ny' }], { group_id: team.id })
+  expect([refused.status, refused.body.error.code]).toEqual([404, 'GROUP_NOT_FOUND'])
+})

@@ -61,9 +61,9 @@ export class Person {
 
   async upload(files: readonly Upload[], fields: Record<string, string> = { wait: 'true' }): Promise<Answer> {
     const form = new FormData()
+    for (const [name, value] of Object.entries(fields)) form.append(name, value)
     for (const { name, content, mime = '' } of files)
       form.append('files', new Blob([typeof content === 'string' ? content : new Uint8Array(content)], { type: mime }), name)
-    for (const [name, value] of Object.entries(fields)) form.append(name, value)
     return readAnswer(await this.fetch('/v1/ingest/upload', { method: 'POST', body: form }))
   }
 

@@ -3,9 +3,13 @@ import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import pLimit from 'p-limit'
 
+/** Fields of a form in their order; names repeat. */
+export type FormFields = readonly (readonly [name: string, value: string])[]
+
 /** Where parts are stored: the three upload requests of ingestion. */
 export interface PartStore {
-  create(name: string): Promise<string>
+  /** `fields`: those of the form that came before the file. */
+  create(name: string, fields: FormFields): Promise<string>
   write(blobId: string, index: number, bytes: Uint8Array): Promise<unknown>
   finish(blobId: string, parts: number, sha256: string): Promise<{ size: number }>
 }

@@ -2,10 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
+import { cleanText } from '@youworker/runtime/text'
 import busboy from 'busboy'
 import pLimit from 'p-limit'
-import { type PartStore, type WriteOptions, writeParts, WriteQueue } from './part-writer.ts'
+import { type FormFields, type PartStore, type WriteOptions, writeParts, WriteQueue } from './part-writer.ts'
 
+const MAX_NAME = 1_024
 const MAX_FIELDS = 128
 const MAX_FIELD_BYTES = 16 * 1024
 /** Longest pause between two chunks of an upload; the whole may take longer. */
@@ -22,18 +24,17 @@ export interface ReceivedFile {
 
 export interface ReceivedUpload {
   readonly files: readonly ReceivedFile[]
-  /** In the order of the form; names repeat. */
-  readonly fields: readonly (readonly [name: string, value: string])[]
+  readonly fields: FormFields
 }
 
 /** A file name, perhaps with a relative path; `..` and leading slashes are removed. */
 export function cleanName(name: string | undefined): string {
-  const parts = (name ?? '')
-    .toWellFormed()
-    .replace(/\p{Cc}/gu, '')
+  // The end of a long name tells most: the file's own name and its ending.
+  const parts = cleanText((name ?? '').slice(-MAX_NAME))
+    .replaceAll(/[\t\n\r]/g, '')
     .split(/[/\\]/)
     .filter((part) => part !== '' && part !== '.' && part !== '..')
-  return parts.join('/').slice(-1_024) || 'unnamed'
+  return parts.join('/') || 'unnamed'
 }
 
 const badForm = (cause: unknown) =>
@@ -56,7 +57,7 @@ export async function receiveUpload(incoming: IncomingMessage, store: PartStore,
     }
     // The parser stops at a stream that is not read, so a file that waits for its turn takes no memory.
     stream.on('error', () => undefined)
-    const file = limit(() => receiveFile(stream, info, options))
+    const file = limit(() => receiveFile(stream, { ...info, fields }, options))
     files.push(file)
     file.catch(reject)
   })
@@ -84,11 +85,11 @@ export async function receiveUpload(incoming: IncomingMessage, store: PartStore,
 
 async function receiveFile(
   stream: Readable,
-  { filename, mimeType }: { filename?: string; mimeType: string },
+  { filename, mimeType, fields }: { filename?: string; mimeType: string; fields: FormFields },
   options: WriteOptions,
 ): Promise<ReceivedFile> {
   const name = cleanName(filename)
-  const blob_id = await options.store.create(name)
+  const blob_id = await options.store.create(name, fields)
   await writeParts(blob_id, stream, options)
   const isKnown = mimeType !== '' && mimeType !== 'application/octet-stream' && mimeType.length <= 255
   return { blob_id, name, ...(isKnown ? { mime: mimeType } : {}) }

@@ -5,7 +5,7 @@ import type { Client } from '@youworker/messaging/requests/client'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
-import type { PartStore } from '../files/part-writer.ts'
+import type { FormFields, PartStore } from '../files/part-writer.ts'
 import { receiveUpload } from '../files/receive-upload.ts'
 import { Reply } from '../http/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -43,10 +43,11 @@ interface Deps extends Pick<Clients, 'ingestion'> {
   readonly maxFileBytes: number
   readonly streams: OpenStreams
 }
-type UploadCall = RouteCall<unknown, { wait?: string | undefined }, unknown>
+type Query = Readonly<{ wait?: string | undefined }>
+type UploadCall = RouteCall<unknown, Query, unknown>
 
 /** Tags are repeated fields, or one with a JSON array. Empty fields count as missing, because forms send them. */
-export function readFields(fields: readonly (readonly [string, string])[], query: Readonly<Record<string, string | undefined>>) {
+export function readFields(fields: FormFields, query: Readonly<Record<string, string | undefined>>) {
   const values: Record<string, unknown> = { ...query }
   const tags: string[] = []
   for (const [name, value] of fields) {
@@ -72,9 +73,14 @@ function readTags(value: string): string[] {
 }
 
 /** A long upload outlives an access token, so each request renews it. */
-function partStore(client: () => Promise<Client<typeof ingestion>>): PartStore {
+function partStore(client: () => Promise<Client<typeof ingestion>>, query: Query): PartStore {
   return {
-    create: async (name) => (await (await client()).openUpload({ name })).blob_id,
+    /** Sealed for the group at once when `group_id` came before the file; else the run seals a copy for it. */
+    async create(name, fields) {
+      const { group_id, is_private } = readFields(fields, query)
+      const space_id = is_private ? undefined : group_id
+      return (await (await client()).openUpload({ name, space_id })).blob_id
+    },
     write: async (blob_id, index, bytes) => (await client()).writeUpload({ blob_id, index, bytes }),
     finish: async (blob_id, parts, sha256) => (await client()).finishUpload({ blob_id, pieces: parts, sha256 }),
   }
@@ -86,7 +92,7 @@ async function upload({ context, query }: UploadCall, deps: Deps): Promise<z.inp
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the files as multipart/form-data, each in a part named `files`')
   }
   const client = async () => deps.ingestion.as(await context.renewedScope(deps.authenticator))
-  const received = await receiveUpload(incoming, partStore(client), deps.maxFileBytes)
+  const received = await receiveUpload(incoming, partStore(client, query), deps.maxFileBytes)
   const { wait, ...form } = readFields(received.fields, query)
   if (received.files.length === 0) {
     throw new AppError('VALIDATION_ERROR', 'No file came: send at least one part named `files`', {
