@@ -1,4 +1,5 @@
-// Plain JavaScript for Node 20: all that a newcomer's machine has. Installs what is missing, then runs the command on Node 26.
+// Runs every npm script of this project. Plain JavaScript for Node 20, because nothing is installed yet on a fresh checkout: installs
+// the packages (Node 26 among them), then runs the command on Node 26.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,7 +12,7 @@ const cache = join(root, 'node_modules/.cache/youworker')
 const stamp = join(cache, 'installed')
 const vitest = 'node_modules/vitest/vitest.mjs'
 
-/** Command -> the steps it takes on Node 26. */
+/** The scripts that each command runs, one after another. */
 const COMMANDS = {
   start: [{ script: 'infra/local/src/start.ts' }],
   test: [{ script: 'infra/checks/src/test.ts' }],
@@ -41,7 +42,7 @@ function fail(message) {
   process.exit(1)
 }
 
-/** What an installation depends on: the lock file, the settings and every package.json. */
+/** Hash of everything that an installation depends on: platform, lock file, pnpm settings and every package.json. */
 function fingerprint() {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`)
   const packages = ['services', 'packages', 'infra'].flatMap((group) =>
@@ -84,7 +85,7 @@ function install() {
   }
 }
 
-/** Two starts at once on a fresh checkout: the second waits for the first. */
+/** Whether this process may install. Of two simultaneous starts on a fresh checkout the second waits for the first. */
 function takeLock(lock) {
   try {
     writeFileSync(lock, String(process.pid), { flag: 'wx' })
@@ -112,13 +113,13 @@ function node26() {
 function run({ script, args = [], env = {} }, rest) {
   const child = spawn(node26(), [join(root, script), ...args, ...rest], {
     cwd: root,
-    // The IPC channel tells the child that this process is gone, also after kill -9.
+    // The IPC channel closes when this process ends, also after kill -9, and then the child ends itself.
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: {
       ...process.env,
       INIT_CWD: process.env.INIT_CWD ?? process.cwd(),
       PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH}`,
-      // Compiled and type-stripped code is kept between starts.
+      // Keeps compiled and type-stripped code between starts.
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(cache, 'compiled'),
       ...env,
     },
@@ -130,7 +131,7 @@ function run({ script, args = [], env = {} }, rest) {
   })
 }
 
-/** npm killed with -9 passes no signal on; its end is seen by the change of the parent. */
+/** Ends this process with npm. A killed npm passes no signal on, but its child then gets another parent. */
 function endWithNpm() {
   if (process.env.npm_lifecycle_event === undefined) return
   const parent = process.ppid

@@ -1,6 +1,6 @@
 export type Print = (line: string) => void
 
-/** A line for the person at the keyboard. */
+/** Prints a line on the terminal. */
 export const print: Print = (line) => void process.stdout.write(`${line}\n`)
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

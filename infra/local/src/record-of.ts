@@ -1,4 +1,4 @@
-/** One entry for each name. */
+/** A record with one entry for each name. */
 export const recordOf = <N extends string, V>(names: readonly N[], value: (name: N) => V): Record<N, V> =>
-  // The library's type forgets the names.
+  // The type of `Object.fromEntries` has string keys.
   Object.fromEntries(names.map((name) => [name, value(name)])) as Record<N, V>

@@ -26,7 +26,7 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { child, ended: once(child, 'close').then(([code]) => ({ code: code as number | null, output })), output: () => output }
 }
 
-test('Postgres and NATS of one’s own are used instead of embedded ones', async () => {
+test('a Postgres and a NATS that the user names are used instead of embedded ones', async () => {
   await using postgres = await startPostgres({
     dataDir: join(dir, 'own postgres'),
     port: await freePort(),
@@ -56,7 +56,7 @@ test('Postgres and NATS of one’s own are used instead of embedded ones', async
   expect(code, output).toBe(0)
 })
 
-test('a taken port and a taken data folder are said, and a stop in the middle of the start ends all of it', async () => {
+test('a taken port and a data folder in use are reported, and SIGTERM during the start ends all processes', async () => {
   const taken = createServer()
   taken.listen(0, '127.0.0.1')
   await once(taken, 'listening')
@@ -77,7 +77,7 @@ test('a taken port and a taken data folder are said, and a stop in the middle of
   expect(status).toEqual({ code: 1, output: expect.stringContaining('does not run') })
 })
 
-test('somebody’s own folder is not taken for a data folder', async () => {
+test('--reset refuses a folder that holds other files', async () => {
   await writeFile(join(dir, 'thesis.md'), 'x')
   const { code, output } = await start(['--no-demo', '--reset', '--data', '.']).ended
   expect([code, output]).toEqual([1, expect.stringContaining('is no data folder of YouWorker')])

@@ -5,21 +5,21 @@ import { startControlServer } from './control/control-server.ts'
 import { collectFiles, type CollectedFiles } from './demo/collect-files.ts'
 import { GatewayClient } from './demo/gateway-client.ts'
 import { EXIT, ownDocs, runDemo } from './demo/run-demo.ts'
-import { takeLock } from './lock.ts'
-import { callerDir, type DataDir, dataDir } from './settings/paths.ts'
-import { prepareDataDir, resetDataDir } from './settings/data-dir.ts'
+import { takeLock } from './data-dir/lock.ts'
+import { type DataDir, dataDir, prepareDataDir, resetDataDir } from './data-dir/data-dir.ts'
+import { callerDir } from './paths.ts'
 import { print, seconds } from './print.ts'
 import { loadDotEnv, readGivenSettings } from './settings/settings.ts'
-import { HELP, parseStartArguments, type RunCommand } from './settings/start-arguments.ts'
-import { StartError } from './settings/start-error.ts'
+import { HELP, parseStartArguments, type RunCommand } from './start-arguments.ts'
+import { StartError } from './start-error.ts'
 
 const INTERRUPTED = 130
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort(signal))
-// boot.mjs is gone, so nobody could stop us any more.
+// boot.mjs has ended, so nobody could stop this process any more.
 process.once('disconnect', () => stop.abort('disconnect'))
-// A reader of our output that left (`npm start | head`) is no reason to end.
+// Writing to a closed pipe (`npm start | head`) must not end the system.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
@@ -72,7 +72,7 @@ async function run(command: RunCommand): Promise<number> {
   }
 }
 
-/** When the system stays up, a demo that fails is said and not the end. */
+/** Returns the exit code. A demo that fails is printed and does not stop the system. */
 async function demo(command: RunCommand, system: RunningSystem, collected: CollectedFiles, areOwn: boolean): Promise<number> {
   if (collected.files.length === 0) return EXIT.cited
   const { api, root_api_key } = system.endpoints()

@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { type Holder, readHolder } from '../lock.ts'
-import { type DataDir, dataDir } from '../settings/paths.ts'
+import { type Holder, readHolder } from '../data-dir/lock.ts'
+import { type DataDir, dataDir } from '../data-dir/data-dir.ts'
 import type { Print } from '../print.ts'
-import type { ControlCommand } from '../settings/start-arguments.ts'
-import { StartError } from '../settings/start-error.ts'
+import type { ControlCommand } from '../start-arguments.ts'
+import { StartError } from '../start-error.ts'
 
 const STOP_MS = 10_000
 const LOG_LINES = 100
@@ -17,7 +17,7 @@ const Status = z.object({
 })
 const Restarted = z.object({ starting: z.boolean(), restarted: z.array(z.string()) })
 
-/** status, logs, restart and stop of what runs with a data folder. Returns the exit code. */
+/** Runs `status`, `logs`, `restart` or `stop` for the system that uses a data folder. Returns the exit code. */
 export async function runControlCommand(command: ControlCommand, print: Print): Promise<number> {
   const data = dataDir(command.dataDir)
   if (command.kind === 'logs') return showLogs(data, command.name, print)

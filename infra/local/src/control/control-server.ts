@@ -20,8 +20,8 @@ export interface ControlServer extends AsyncDisposable {
 }
 
 /**
- * How `status`, `restart` and `stop` reach the supervisor: HTTP on 127.0.0.1 with a token that only the lock file (mode 600) knows.
- * Not a Unix socket in the data folder: a socket's path may have 107 bytes, a folder's more.
+ * The commands `status`, `restart` and `stop` reach the supervisor by HTTP on 127.0.0.1, with a token that stands only in the lock
+ * file (mode 600). A Unix socket in the data folder would not do: its path is limited to 107 bytes.
  */
 export async function startControlServer(system: () => RunningSystem | undefined, onStop: () => void): Promise<ControlServer> {
   const token = randomBytes(32).toString('base64url')

@@ -6,7 +6,7 @@ import { GatewayClient } from './gateway-client.ts'
 const Token = z.object({ text: z.string() })
 const Rewind = z.object({ offset: z.number().int() })
 
-/** Asks, and prints the answer as it comes, then its sources. */
+/** Asks a question. Prints the answer as it streams, then its sources. */
 export async function askQuestion(
   gateway: GatewayClient,
   question: string,
@@ -24,7 +24,7 @@ export async function askQuestion(
       write(text)
     } else if (event.event === 'rewind') {
       const { offset } = Rewind.parse(event.data)
-      // Printed text cannot be taken back, so what still holds is printed again.
+      // Printed text cannot be removed, so the part that stays valid is printed again.
       if (offset < answer.length) write(`\n\n(another worker took over; from the beginning:)\n\n${answer.slice(0, offset)}`)
       answer = answer.slice(0, offset)
     } else if (event.event === 'done') {

@@ -31,18 +31,18 @@ const collect = (...names: string[]) =>
     dir,
   )
 
-test('files as given, of folders what can be read, each once', async () => {
+test('given files are taken whatever their type, of folders only supported types, each file once', async () => {
   const { files, skipped } = await collect('sheet.xlsx', 'notes', 'a.md', 'notes/b.MD')
   expect(files.map(({ name }) => name)).toEqual(['sheet.xlsx', 'notes/b.MD', 'notes/deep/c.pdf', 'a.md'])
   expect(skipped).toBe(1)
 })
 
-test('what does not exist or holds nothing is named', async () => {
+test('the error names a missing path and a folder without a supported file', async () => {
   await expect(collect('a.md', 'nowhere')).rejects.toThrow('nowhere does not exist')
   await expect(collect('empty')).rejects.toThrow(/^empty holds no file that can be read/)
 })
 
-test('two files of one name outside the caller’s folder keep different names', async () => {
+test('two files of the same name outside the caller’s folder are uploaded under different names', async () => {
   const { files } = await collectFiles([join(dir, 'a.md'), join(dir, 'other/a.md')], join(dir, 'empty'))
   expect(new Set(files.map(({ name }) => name)).size).toBe(2)
 })

@@ -1,23 +1,23 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, isAbsolute, join, relative } from 'node:path'
 import { FILE_EXTENSIONS, mimeOfExtension } from '@youworker/contracts/file-types'
-import { StartError } from '../settings/start-error.ts'
+import { StartError } from '../start-error.ts'
 
 const SKIPPED_FOLDERS = new Set(['node_modules'])
 
 export interface GivenFile {
   readonly path: string
-  /** The name it is uploaded under: its path below the caller's folder, or its own name. */
+  /** Name of the upload: the path relative to the caller's folder, or the base name of a file outside it. */
   readonly name: string
 }
 
 export interface CollectedFiles {
   readonly files: readonly GivenFile[]
-  /** Files of given folders that cannot be read. */
+  /** Count of files in given folders whose type is not supported. */
   readonly skipped: number
 }
 
-/** A file named by the user is taken as it is; of a folder, the files that can be read. Throws {@link StartError} for what does not exist. */
+/** Takes each given file whatever its type, and of each folder the files of a supported type. Throws {@link StartError} for a missing path. */
 export async function collectFiles(paths: readonly string[], cwd: string, { mayBeEmpty = false } = {}): Promise<CollectedFiles> {
   const found = new Set<string>()
   let skipped = 0
@@ -40,7 +40,7 @@ export async function collectFiles(paths: readonly string[], cwd: string, { mayB
   return { files: named([...found], cwd), skipped }
 }
 
-/** Hidden files and folders, node_modules and links are left out. */
+/** Skips hidden files and folders, node_modules and symbolic links. */
 async function* walk(folder: string): AsyncGenerator<string> {
   const entries = await readdir(folder, { withFileTypes: true })
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -54,7 +54,7 @@ async function* walk(folder: string): AsyncGenerator<string> {
 function named(paths: readonly string[], cwd: string): GivenFile[] {
   const short = (path: string) => (isBelow(path, cwd) ? relative(cwd, path) : basename(path))
   const counts = Map.groupBy(paths, short)
-  // Two files of one name would be taken for two versions of one document.
+  // The same name uploaded twice would be two versions of one document, so files that share a name get their full paths.
   return paths.map((path) => ({ path, name: counts.get(short(path))?.length === 1 ? short(path) : path.replace(/^\/+/, '') }))
 }
 

@@ -13,16 +13,16 @@ const ErrorBody = z.object({
     details: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
   }),
 })
-/** How long a service that is away is waited for. */
+/** How long requests that get 503 are repeated. */
 const PATIENCE_MS = 20_000
 const Accepted = z.object({ run_id: z.string() })
 
-/** An answer of the gateway other than success. */
+/** An error response of the gateway. */
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly status: number
   readonly code: string
-  /** What was wrong, by field: for uploads by file. */
+  /** One message per invalid field, or per file of an upload. */
   readonly details: readonly { field: string; message: string }[]
 
   constructor(status: number, body: z.infer<typeof ErrorBody>['error']) {
@@ -33,7 +33,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The gateway as any client sees it: HTTP and an API key. */
+/** An HTTP client of the gateway with an API key. */
 export class GatewayClient {
   readonly #api: string
   readonly #headers: Readonly<Record<string, string>>
@@ -68,7 +68,7 @@ export class GatewayClient {
     ).results
   }
 
-  /** The events of one chat turn up to `done`; goes on where it was when the connection is cut. */
+  /** Yields the events of one chat turn up to `done`. Resumes after the last event when the connection breaks. */
   async *chat(question: string): AsyncGenerator<ServerEvent> {
     let runId: string | undefined
     let last = 0
@@ -76,7 +76,7 @@ export class GatewayClient {
       try {
         const response = await (runId === undefined
           ? this.#startChat(question)
-          : this.#open(`/v1/runs/${runId}/events?after=${last}`))
+          : this.#request(`/v1/runs/${runId}/events?after=${last}`))
         for await (const event of readEvents(response)) {
           if (event.event === 'run') runId = z.object({ run_id: z.string() }).parse(event.data).run_id
           last = event.id ?? last
@@ -85,8 +85,8 @@ export class GatewayClient {
           tries = 0
         }
       } catch (error) {
-        const mayComeBack = error instanceof ApiError ? error.status >= 500 : true
-        if (this.#signal.aborted || runId === undefined || tries >= 20 || !mayComeBack) throw error
+        const isRetryable = error instanceof ApiError ? error.status >= 500 : true
+        if (this.#signal.aborted || runId === undefined || tries >= 20 || !isRetryable) throw error
       }
       if (runId === undefined || tries >= 20) throw new Error('the answer ended before it was complete')
       await sleep(500, undefined, { signal: this.#signal })
@@ -99,17 +99,17 @@ export class GatewayClient {
 
   #startChat(question: string): Promise<Response> {
     const body = JSON.stringify({ messages: [{ role: 'user', content: question }], stream: true })
-    return this.#open('/v1/chat', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
+    return this.#request('/v1/chat', { method: 'POST', body, headers: { 'content-type': 'application/json' } })
   }
 
   async #json(path: string, init?: Call): Promise<unknown> {
-    return (await this.#open(path, init)).json()
+    return (await this.#request(path, init)).json()
   }
 
-  /** Repeats on 503, when told how soon. A POST carries a key, so that it happens once however often it is sent. */
-  async #open(path: string, init: Call = {}): Promise<Response> {
-    const once = init.method === 'POST' ? { 'idempotency-key': crypto.randomUUID() } : {}
-    const headers = { ...init.headers, ...this.#headers, ...once }
+  /** Repeats the request on 503 with Retry-After. The idempotency key keeps a repeated POST from taking effect twice. */
+  async #request(path: string, init: Call = {}): Promise<Response> {
+    const idempotency = init.method === 'POST' ? { 'idempotency-key': crypto.randomUUID() } : {}
+    const headers = { ...init.headers, ...this.#headers, ...idempotency }
     for (const until = Date.now() + PATIENCE_MS; ;) {
       const response = await fetch(`${this.#api}${path}`, { ...init, headers, signal: this.#signal })
       if (response.ok) return response

@@ -1,16 +1,16 @@
 import { existsSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
-import { ROOT } from '../settings/paths.ts'
-import { type Print } from '../print.ts'
+import { ROOT } from '../paths.ts'
+import type { Print } from '../print.ts'
 import { askQuestion } from './ask-question.ts'
 import type { CollectedFiles, GivenFile } from './collect-files.ts'
 import type { GatewayClient } from './gateway-client.ts'
 import { uploadFiles } from './upload-files.ts'
 
-/** What --once exits with. */
+/** Exit codes of --once. */
 export const EXIT = { cited: 0, startFailed: 1, fileFailed: 2, notCited: 3 } as const
 
-/** The project's own README and docs, and a question they answer. */
+/** The demo without given files reads the project's README and docs, and asks a question that they answer. */
 const OWN_DOCS = ['README.md', 'docs'].map((name) => join(ROOT, name))
 const OWN_QUESTION = 'Are message text and original files sealed?'
 
@@ -19,7 +19,7 @@ export const ownDocs = (): string[] => OWN_DOCS.filter((path) => existsSync(path
 export interface DemoOptions {
   readonly gateway: GatewayClient
   readonly collected: CollectedFiles
-  /** Whether these are the project's own files, because the user gave none. */
+  /** Whether the files are the project's own, because the user gave none. */
   readonly areOwn: boolean
   readonly question: string | undefined
   readonly ask: boolean
@@ -27,7 +27,7 @@ export interface DemoOptions {
   readonly write: (text: string) => void
 }
 
-/** The first answer, made as any client would: sign in, upload, ask. Returns the exit code and says why it is not 0. */
+/** Signs in, uploads the files and asks a question over HTTP. Returns the exit code and prints why it is not 0. */
 export async function runDemo({ gateway, collected, areOwn, question, ask, print, write }: DemoOptions): Promise<number> {
   const { files, skipped } = collected
   print(
@@ -55,7 +55,7 @@ export async function runDemo({ gateway, collected, areOwn, question, ask, print
   return EXIT.notCited
 }
 
-/** A question in the documents' own words, for a user who gave files and no question. */
+/** Makes a question from a heading or the first words of a given document, for a user who gave files and no question. */
 async function questionAbout(gateway: GatewayClient, files: readonly GivenFile[], ids: ReadonlySet<string>): Promise<string> {
   const name = basename(files[0]?.name ?? '', extname(files[0]?.name ?? '')).replaceAll(/[_-]+/g, ' ')
   const hit = (await gateway.search(name)).find(({ document_id }) => ids.has(document_id))

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { readEvents, type ServerEvent } from './server-events.ts'
 
-async function read(pieces: Uint8Array[]): Promise<ServerEvent[]> {
-  return Array.fromAsync(readEvents(new Response(ReadableStream.from(pieces))))
+async function read(chunks: Uint8Array[]): Promise<ServerEvent[]> {
+  return Array.fromAsync(readEvents(new Response(ReadableStream.from(chunks))))
 }
 
-test('events survive being cut at any byte; comments and a half event at the end are dropped', async () => {
+test('events are read whole from chunks split at any byte; comments and an incomplete last event are dropped', async () => {
   const text =
     'retry: 1000\n\n: \n\nid: 7\nevent: token\ndata: {"text":"naïve 🦊"}\n\nevent: done\ndata: {}\n\nid: 9\nevent: token\ndata: {"te'
   const bytes = new TextEncoder().encode(text)

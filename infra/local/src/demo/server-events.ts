@@ -4,7 +4,7 @@ export interface ServerEvent {
   readonly data: unknown
 }
 
-/** Server-sent events (WHATWG HTML 9.2.6) whose data is JSON; comments and half events at the end are dropped. */
+/** Yields server-sent events (WHATWG HTML 9.2.6) with JSON data. Drops comments and an incomplete event at the end. */
 export async function* readEvents(response: Response): AsyncGenerator<ServerEvent> {
   if (response.body === null) return
   let pending = ''
@@ -18,7 +18,7 @@ export async function* readEvents(response: Response): AsyncGenerator<ServerEven
   }
 }
 
-export function parseEvent(block: string): ServerEvent | undefined {
+function parseEvent(block: string): ServerEvent | undefined {
   const fields = new Map<string, string>()
   for (const line of block.split(/\r?\n/)) {
     const [, name, value = ''] = /^([a-z]+): ?(.*)$/.exec(line) ?? []

@@ -5,12 +5,12 @@ import { type Print, seconds } from '../print.ts'
 import type { GivenFile } from './collect-files.ts'
 import { ApiError, type GatewayClient } from './gateway-client.ts'
 
-/** Well below what one request may hold. */
+/** Upper limits of one upload request, well below those of the gateway. */
 const BATCH = { files: 50, bytes: 60 * 1024 * 1024 } as const
 const FINISHED: ReadonlySet<IngestionRun['status']> = new Set(['success', 'partial', 'failed', 'cancelled'])
 
 export interface UploadOutcome {
-  /** Of the given files that can now be searched. */
+  /** Ids of the given files' documents that can now be searched. */
   readonly documentIds: ReadonlySet<string>
   readonly failures: readonly string[]
 }
@@ -53,8 +53,8 @@ async function ingest(
     runId = await gateway.upload(batch)
   } catch (error) {
     const names = batch.map(({ name }) => name).join(', ')
-    // The gateway closes the connection on a file that is too large, sometimes before its answer is read.
-    if (isCut(error))
+    // The gateway closes the connection when a file is too large, sometimes before its answer can be read.
+    if (isNetworkError(error))
       return void failures.push(`${names}: the upload was cut off; is a file larger than INGEST__MAX_FILE_MB (100)?`)
     if (!(error instanceof ApiError) || error.status >= 500) throw error
     if (error.details.length > 0) failures.push(...error.details.map(({ field, message }) => `${field}: ${message}`))
@@ -71,8 +71,8 @@ async function ingest(
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
 
-/** fetch says so with a TypeError whatever the network did. */
-const isCut = (error: unknown): boolean => error instanceof TypeError && error.cause !== undefined
+/** fetch throws a TypeError with a cause for every network error. */
+const isNetworkError = (error: unknown): boolean => error instanceof TypeError && error.cause !== undefined
 
 async function inBatches(files: readonly GivenFile[]): Promise<GivenFile[][]> {
   const batches: GivenFile[][] = []

@@ -7,7 +7,7 @@ import type { z } from 'zod'
 export type Environments = Readonly<Record<ServiceName, NodeJS.ProcessEnv>>
 export type StartService = (env: NodeJS.ProcessEnv, logger: Logger) => Promise<Service>
 
-/** One entry per service: what its main.ts does, without the process. Loaded when used, so that nobody pays for what he does not start. */
+/** Starts a service as its main.ts does, but in this process. Imports are dynamic, so that only started services are loaded. */
 export const START: Readonly<Record<(typeof SERVICES)[number], StartService>> = {
   gateway: async (env, logger) => {
     const [{ startGateway }, { Env }] = await Promise.all([import('@youworker/gateway/app'), import('@youworker/gateway/config')])
@@ -57,7 +57,7 @@ function start<S extends z.ZodObject<typeof processEnv>>(
   return run(readEnv(schema, env), { logger })
 }
 
-/** All services of the system in this process; each sees only its own environment. */
+/** Starts all services in this process, each with its own environment. When one fails, stops the others and throws its error. */
 export async function startServices(environments: Environments, logger: Logger): Promise<Record<ServiceName, Service>> {
   const names = Object.keys(START) as ServiceName[]
   const outcomes = await Promise.allSettled(
@@ -72,7 +72,7 @@ export async function startServices(environments: Environments, logger: Logger):
   return Object.fromEntries(started) as Record<ServiceName, Service>
 }
 
-/** The door first, so that nothing new comes in; then all others, which finish what they began. */
+/** Stops the gateway first, so that no new requests come in while the other services finish theirs. */
 export async function stopServices(services: Readonly<Record<ServiceName, Service>>): Promise<void> {
   const { gateway, ...others } = services
   await gateway[Symbol.asyncDispose]()

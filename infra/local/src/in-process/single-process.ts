@@ -6,7 +6,7 @@ import { type Environments, startServices, stopServices } from './services-in-pr
 
 const Env = z.object({ ...processEnv, SYSTEM__ENVIRONMENTS: z.string() })
 
-/** All services in one process; its health is that of all of them. */
+/** Runs all services in one process, which is ready when all of them are. */
 await runProcess({
   name: 'youworker',
   env: process.env,

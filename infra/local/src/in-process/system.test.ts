@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { startSystem } from './system.ts'
 
-test('a system in this process serves, loses a part and NATS with its store, and serves again', async () => {
+test('a system in this process serves again after a service, and then NATS with its store, is stopped and started', async () => {
   await using system = await startSystem()
   const get = async (path: string) => {
     const response = await fetch(`${system.api}${path}`, { headers: { 'x-api-key': system.rootApiKey } })

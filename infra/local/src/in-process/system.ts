@@ -10,31 +10,31 @@ import { startPostgres } from '@youworker/embedded/postgres'
 import { readEnv } from '@youworker/runtime/config'
 import { type Logger, silentLogger } from '@youworker/runtime/logger'
 import type { Service } from '@youworker/runtime/service'
-import { type SystemAddresses, serviceEnvironment } from '../settings/environment.ts'
+import { type DatabaseUrl, type SystemAddresses, serviceEnvironment } from '../settings/environment.ts'
 import { NATS_ADMIN, natsUsers } from '../supervisor/process-specs.ts'
 import { recordOf } from '../record-of.ts'
-import { makeSecrets, SCHEMA_OWNERS, type Secrets } from '../settings/secrets.ts'
+import { makeSecrets, SCHEMA_OWNERS, type Secrets } from '../data-dir/secrets.ts'
 import { type Environments, START, startServices } from './services-in-process.ts'
 import { readGivenSettings } from '../settings/settings.ts'
 
 const READY_MS = 60_000
 
 export interface SystemOptions {
-  /** An administrator's URL of the database to live in; without it an embedded Postgres is started. */
+  /** An administrator's URL of an existing database. Without it an embedded Postgres is started. */
   readonly adminUrl?: string | undefined
   /** One password for all roles. Roles belong to the whole Postgres server, so systems that share one must agree. */
   readonly rolePassword?: string | undefined
   /** A script of the offline model (OFFLINE_MODEL__SCRIPT). */
   readonly script?: string | undefined
-  /** 0, the default: everything at once. */
+  /** Speed of the offline model. The default, 0, sends the answer without pauses. */
   readonly tokensPerSecond?: number | undefined
-  /** Settings for all services, as a user would set them. */
+  /** Settings for all services, like a user's environment. */
   readonly env?: NodeJS.ProcessEnv | undefined
   readonly logger?: Logger | undefined
 }
 
-/** One part that a test stops and starts. */
-export interface Part {
+/** A service or server that a test can stop and start. */
+export interface Restartable {
   stop(): Promise<void>
   start(): Promise<void>
 }
@@ -48,14 +48,14 @@ export interface System extends AsyncDisposable {
   readonly indexDir: string
   natsUrlOf(service: ServiceName): string
   databaseUrlOf(owner: SchemaOwner): string
-  readonly services: Readonly<Record<ServiceName, Part>>
-  readonly nats: Part & {
-    /** Only while it is stopped. */
+  readonly services: Readonly<Record<ServiceName, Restartable>>
+  readonly nats: Restartable & {
+    /** Throws while NATS runs. */
     deleteStore(): Promise<void>
   }
 }
 
-/** The whole system in this process, with a nats-server and an offline model of its own, ready to be called over HTTP. */
+/** Starts all services and an offline model in this process, beside a nats-server of their own. Resolves when they are ready. */
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   await using stack = new AsyncDisposableStack()
   const logger = options.logger ?? silentLogger()
@@ -76,7 +76,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const natsUrlOf = (service: ServiceName) => `nats://${service}:${secrets.nats_passwords[service]}@127.0.0.1:${nats.port}`
   const addresses = { adminUrl, natsUrlOf, modelUrl, toolsUrl: `http://127.0.0.1:${toolsPort}`, indexDir: join(dir, 'index') }
   const environments = environmentsOf(addresses, { apiPort, toolsPort }, secrets, databaseUrlOf, options.env)
-  const services = await startParts(stack, environments, logger)
+  const services = await startRestartableServices(stack, environments, logger)
   const owned = stack.move()
   return {
     api,
@@ -158,7 +158,7 @@ function environmentsOf(
   addresses: SystemAddresses,
   { apiPort, toolsPort }: { apiPort: number; toolsPort: number },
   secrets: Secrets,
-  databaseUrl: (owner: SchemaOwner) => string,
+  databaseUrl: DatabaseUrl,
   env: NodeJS.ProcessEnv | undefined,
 ): Environments {
   const given = readGivenSettings({ APP_ENV: 'test', ...env })
@@ -168,9 +168,13 @@ function environmentsOf(
   )
 }
 
-async function startParts(stack: AsyncDisposableStack, environments: Environments, logger: Logger): Promise<System['services']> {
+async function startRestartableServices(
+  stack: AsyncDisposableStack,
+  environments: Environments,
+  logger: Logger,
+): Promise<System['services']> {
   const running: Partial<Record<ServiceName, Service>> = await startServices(environments, logger)
-  const parts = recordOf(SERVICES, (name): Part => {
+  const services = recordOf(SERVICES, (name): Restartable => {
     const stop = async () => {
       const service = running[name]
       delete running[name]
@@ -183,11 +187,11 @@ async function startParts(stack: AsyncDisposableStack, environments: Environment
     return { stop, start }
   })
   stack.defer(async () => {
-    await parts.gateway.stop()
-    await Promise.allSettled(SERVICES.map((name) => parts[name].stop()))
+    await services.gateway.stop()
+    await Promise.allSettled(SERVICES.map((name) => services[name].stop()))
   })
-  await Promise.all(SERVICES.map((name) => parts[name].start()))
-  return parts
+  await Promise.all(SERVICES.map((name) => services[name].start()))
+  return services
 }
 
 async function untilReady(name: ServiceName, { checks }: Service): Promise<void> {

@@ -1,8 +1,8 @@
 import { SCHEMAS, type SchemaOwner, type ServiceName } from '@youworker/contracts/topology/topology'
-import type { Secrets } from './secrets.ts'
+import type { Secrets } from '../data-dir/secrets.ts'
 import type { GivenSettings } from './settings.ts'
 
-/** Only who needs one of these gets it, whoever set it. */
+/** Services that receive each secret. All others run without it, also when the user set it for the whole start. */
 const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   DATABASE__ADMIN_URL: [],
   DATABASE__URL: [],
@@ -13,6 +13,9 @@ const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   SECURITY__CSRF_SECRET: ['gateway'],
 }
 
+/** URL of the database with the role of one service. */
+export type DatabaseUrl = (owner: SchemaOwner) => string
+
 export interface SystemAddresses {
   readonly adminUrl: string
   readonly natsUrlOf: (service: ServiceName) => string
@@ -21,7 +24,7 @@ export interface SystemAddresses {
   readonly indexDir: string
 }
 
-/** Our choice of every secret; what the user set goes before it. */
+/** The user's value of a secret, else the generated one. */
 export function secretValue(name: string, given: GivenSettings, secrets: Secrets): string {
   const made: Readonly<Record<string, string>> = {
     SECURITY__ROOT_API_KEY: secrets.root_api_key,
@@ -32,12 +35,12 @@ export function secretValue(name: string, given: GivenSettings, secrets: Secrets
   return given.get(name) ?? made[name] ?? ''
 }
 
-/** The environment of one service: what the user set, completed with what this start chose; no other service's secrets. */
+/** The environment of one service: the user's settings, values chosen by this start for the rest, and no other service's secrets. */
 export function serviceEnvironment(
   service: ServiceName,
   addresses: SystemAddresses,
   ports: { readonly health: number; readonly own?: number | undefined },
-  { given, secrets, databaseUrl }: { given: GivenSettings; secrets: Secrets; databaseUrl: (owner: SchemaOwner) => string },
+  { given, secrets, databaseUrl }: { given: GivenSettings; secrets: Secrets; databaseUrl: DatabaseUrl },
 ): NodeJS.ProcessEnv {
   const inherited = withoutSecrets(given.env)
   const secretNames = Object.keys(SECRET_OWNERS).filter((name) => SECRET_OWNERS[name]?.includes(service))
@@ -63,13 +66,13 @@ const DEFAULTS: Readonly<Partial<Record<ServiceName, (addresses: SystemAddresses
   ingestion: ({ modelUrl, indexDir }) => ({ LLM__OLLAMA_BASE_URL: modelUrl, INDEX__DIR: indexDir }),
 }
 
-/** The offline model knows only itself, and what it embedded must not pass for a real model's work later. */
+/** The offline model serves only this name. It is stored with each embedding, so that these are not mistaken for a real model's. */
 const OFFLINE_MODELS: Readonly<Partial<Record<ServiceName, NodeJS.ProcessEnv>>> = {
   'chat-agent': { LLM__CHAT_MODEL: 'youworker-offline' },
   ingestion: { LLM__EMBED_MODEL: 'youworker-offline' },
 }
 
-/** Empty variables count as unset, so they may not hide our choice; npm's own are of no use to a service. */
+/** Drops secrets, npm's own variables, and empty ones: these count as unset and must not override a chosen value. */
 export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const isSecret = (name: string) => name.replace(/_FILE$/, '') in SECRET_OWNERS
   return Object.fromEntries(

@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ROOT } from './paths.ts'
+import { ROOT } from '../paths.ts'
 import type { Print } from '../print.ts'
-import { StartError } from './start-error.ts'
+import { StartError } from '../start-error.ts'
 
-/** What the user set, in the environment or a file .env: it goes before what we would choose. */
+/** Settings of the user, from the environment or a file .env. They override the values that the start would choose. */
 export interface GivenSettings {
   readonly adminUrl: string | undefined
   readonly natsUrl: string | undefined
   readonly ollamaUrl: string | undefined
-  /** The value of a variable, also when only NAME_FILE was set. */
+  /** The value of the variable NAME, or the content of the file that NAME_FILE names. */
   get(name: string): string | undefined
   readonly env: NodeJS.ProcessEnv
 }
 
-/** Reads a file .env in the project, as the published system did; the environment goes before it. */
+/** Reads the project's file .env, if there is one. Variables of the environment override it. */
 export function loadDotEnv(print: Print): void {
   try {
     process.loadEnvFile(join(ROOT, '.env'))
@@ -35,7 +35,7 @@ export function readGivenSettings(env: NodeJS.ProcessEnv): GivenSettings {
     process.stderr.write('SECURITY__JWT_SECRET is not used: JWT is RS256 now: run npm run youworker -- keys generate\n')
   }
   return {
-    // One URL alone must be the administrator's: the services' own roles are made with it.
+    // The start creates the services' roles, so a single URL must be an administrator's.
     adminUrl: postgresUrl(get('DATABASE__ADMIN_URL') ?? get('DATABASE__URL')),
     natsUrl: get('NATS__URL'),
     ollamaUrl: get('LLM__OLLAMA_BASE_URL'),

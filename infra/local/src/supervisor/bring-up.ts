@@ -2,25 +2,25 @@ import { mkdir, rename, stat } from 'node:fs/promises'
 import { createLogger } from '@youworker/runtime/logger'
 import { choosePorts } from './ports.ts'
 import { secretValue } from '../settings/environment.ts'
-import { type Endpoints, writeEndpoints } from './endpoints.ts'
-import type { DataDir } from '../settings/paths.ts'
+import { type Endpoints, writeEndpoints } from '../data-dir/endpoints.ts'
+import type { DataDir } from '../data-dir/data-dir.ts'
 import { modelSpec, NATS_ADMIN, natsSpec, type Plan, postgresSpec, serviceSpecs, singleProcessSpec } from './process-specs.ts'
 import { type Print, seconds } from '../print.ts'
-import { readSecrets } from '../settings/secrets.ts'
+import { readSecrets } from '../data-dir/secrets.ts'
 import type { GivenSettings } from '../settings/settings.ts'
-import type { RunCommand } from '../settings/start-arguments.ts'
-import { StartError } from '../settings/start-error.ts'
+import type { RunCommand } from '../start-arguments.ts'
+import { StartError } from '../start-error.ts'
 import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 import { waitUntilReady } from './wait-until-ready.ts'
 
-/** Together below 5 s, the longest that Ctrl+C may take. */
+/** Services stop first, then servers. The sum must stay below 5 s, the longest that Ctrl+C may take. */
 const GRACE_MS = { services: 3_500, servers: 400 } as const
 const LARGEST_LOG = 10 * 1024 * 1024
 
 export interface RunningSystem {
   readonly endpoints: () => Endpoints
   readonly processes: readonly SupervisedProcess[]
-  /** Restarts what the name means; without a number all replicas. Returns the names, none when unknown. */
+  /** Restarts one process (`group.2`) or all replicas (`group`). Returns the names of the restarted, none when the name is unknown. */
   restart(name: string): Promise<string[]>
   stop(): Promise<void>
 }
@@ -33,7 +33,7 @@ interface BringUpOptions {
   readonly signal: AbortSignal
 }
 
-/** Starts everything in order and waits until all of it is ready. What was started is ended again when that fails. */
+/** Starts all processes in order and waits until each is ready. When one fails, stops those already started. */
 export async function bringUp({ command, data, given, print, signal }: BringUpOptions): Promise<RunningSystem> {
   const plan = await makePlan(command, data, given, print)
   const processes: SupervisedProcess[] = []
@@ -150,7 +150,7 @@ function describe({ addresses, given, ports, secrets }: Plan, processes: readonl
   }
 }
 
-/** The order people read: what all others need first. */
+/** Sort key of the printed order: servers before the services that need them. */
 function rank({ spec: { name } }: SupervisedProcess): number {
   const at = ['postgres', 'nats', 'offline-model'].indexOf(name)
   return at === -1 ? 3 : at
@@ -158,16 +158,16 @@ function rank({ spec: { name } }: SupervisedProcess): number {
 
 const isServer = ({ spec }: SupervisedProcess): boolean => spec.name === 'postgres' || spec.name === 'nats'
 
-/** First who uses the servers, then the servers. */
+/** Stops the services before Postgres and NATS, which they still need while they stop. */
 async function stopAll(processes: readonly SupervisedProcess[]): Promise<void> {
   await Promise.all(processes.filter((one) => !isServer(one)).map((one) => one.stop(GRACE_MS.services)))
   await Promise.all(processes.filter(isServer).map((one) => one.stop(GRACE_MS.servers)))
 }
 
 async function restart(processes: readonly SupervisedProcess[], name: string): Promise<string[]> {
-  const meant = processes.filter(({ spec }) => spec.name === name || spec.name.replace(/\.\d+$/, '') === name)
-  await Promise.all(meant.map((one) => one.restart(isServer(one) ? 2_000 : GRACE_MS.services)))
-  return meant.map(({ spec }) => spec.name)
+  const named = processes.filter(({ spec }) => spec.name === name || spec.name.replace(/\.\d+$/, '') === name)
+  await Promise.all(named.map((one) => one.restart(isServer(one) ? 2_000 : GRACE_MS.services)))
+  return named.map(({ spec }) => spec.name)
 }
 
 /** Waits for all even when one fails, so that nothing is still starting when the rest is stopped. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { TOOL_CACHE } from '@youworker/embedded/nats-binary'
 import type { Exit, Running } from './supervised-process.ts'
 
-/** Compiled and type-stripped code is kept between starts: a quarter of the time of a warm start. */
+/** Keeps compiled and type-stripped code between starts, which saves a quarter of the time of a warm start. */
 const COMPILED = { NODE_COMPILE_CACHE: join(TOOL_CACHE, 'compiled') }
 
 export interface NodeProcess {
@@ -16,13 +16,13 @@ export interface NodeProcess {
   readonly cwd: string
 }
 
-/** Starts a script on this Node. Its IPC channel closes when we are gone, and then it ends itself. */
+/** Starts a script with this Node. The child ends itself when its IPC channel closes, also after kill -9 of this process. */
 export async function startNodeProcess({ script, args = [], env, logFile, cwd }: NodeProcess): Promise<Running> {
   const log = await open(logFile, 'a', 0o600)
   const child = spawn(process.execPath, [script, ...args], {
     cwd,
     env: { ...COMPILED, ...env },
-    // A group of its own: Ctrl+C in a terminal must reach the supervisor only, which ends its children in order.
+    // A process group of its own: Ctrl+C in a terminal must reach only the supervisor, which stops its children in order.
     detached: true,
     stdio: ['ignore', log.fd, log.fd, 'ipc'],
   })

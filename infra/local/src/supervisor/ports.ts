@@ -55,15 +55,15 @@ async function preferred(name: string, fallback: number, env: NodeJS.ProcessEnv,
 }
 
 async function nextFree(from: number): Promise<number> {
-  for (let port = from; port < from + 100; port++) if ((await freePort(port)) === port && (await isReserved(port))) return port
+  for (let port = from; port < from + 100; port++) if ((await freePort(port)) === port && (await reserve(port))) return port
   return freePort()
 }
 
 /**
- * The gateway listens seconds after its port was chosen, and two starts at once want the same one. The UDP port of the same number
- * is nobody's: whoever holds it has the number, for as long as this process lives.
+ * Reserves a TCP port number for this process. The gateway listens only seconds after its port was chosen, and a second start would
+ * choose the same one meanwhile. Nothing uses the UDP port of that number, so we bind it as a mark that lives as long as this process.
  */
-async function isReserved(port: number): Promise<boolean> {
+async function reserve(port: number): Promise<boolean> {
   const socket = createSocket('udp4').unref()
   socket.bind({ port, address: '127.0.0.1', exclusive: true })
   return once(socket, 'listening').then(

@@ -3,14 +3,14 @@ import { permissionsOf } from '@youworker/contracts/topology/permissions'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { startPostgres } from '@youworker/embedded/postgres'
-import type { DatabaseUrl } from '../settings/database-url.ts'
-import { type SystemAddresses, serviceEnvironment, withoutSecrets } from '../settings/environment.ts'
+import { type DatabaseUrl, type SystemAddresses, serviceEnvironment, withoutSecrets } from '../settings/environment.ts'
 import { startNodeProcess } from './node-process.ts'
-import { type DataDir, ROOT } from '../settings/paths.ts'
+import type { DataDir } from '../data-dir/data-dir.ts'
+import { ROOT } from '../paths.ts'
 import type { SystemPorts } from './ports.ts'
 import { recordOf } from '../record-of.ts'
 import type { Print } from '../print.ts'
-import type { Secrets } from '../settings/secrets.ts'
+import type { Secrets } from '../data-dir/secrets.ts'
 import type { GivenSettings } from '../settings/settings.ts'
 import type { ProcessSpec, Running } from './supervised-process.ts'
 
@@ -54,7 +54,7 @@ export function natsSpec({ data, ports, secrets, print }: Plan): ProcessSpec {
   }
 }
 
-/** An administrator, and per service a user who may do what the contracts say. */
+/** NATS users: an administrator, and one per service with the permissions that the contracts give it. */
 export function natsUsers(secrets: Secrets): Parameters<typeof startNats>[0]['users'] {
   return [
     { user: NATS_ADMIN, password: secrets.nats_password },
@@ -141,7 +141,7 @@ function environmentOf(plan: Plan, service: ServiceName, index: number): NodeJS.
 
 const readyUrl = (port: number): string => `http://127.0.0.1:${port}/health/ready`
 
-/** The servers stop in steps, each harder than the one before. */
+/** Adapts an embedded server. Its `stop` escalates its signal after each `graceMs`. */
 function asRunning(server: { pid: number; exited: Running['exited']; stop(stepMs?: number): Promise<void> }): Running {
   return { pid: server.pid, exited: server.exited, stop: (graceMs) => server.stop(graceMs) }
 }

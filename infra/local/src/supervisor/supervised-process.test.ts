@@ -36,7 +36,7 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-test('a process that dies is started again, each time later, with one line saying so', async () => {
+test('a process that exits is restarted after growing delays, with one printed line each time', async () => {
   const { supervised, lines } = await supervise('fragile', 'process.exit(3)')
   await waitFor(() => lines.length >= 3, { what: 'three deaths' })
   expect(lines.slice(0, 3)).toEqual([
@@ -47,7 +47,7 @@ test('a process that dies is started again, each time later, with one line sayin
   expect(supervised.lastExit).toEqual({ code: 3, signal: null })
 })
 
-test('kill -9 is followed by a new process; stop is not', async () => {
+test('a killed process is restarted, a stopped one is not', async () => {
   const { supervised, lines } = await supervise('steady', STAYS)
   const first = supervised.pid ?? 0
   process.kill(first, 'SIGKILL')
@@ -58,7 +58,7 @@ test('kill -9 is followed by a new process; stop is not', async () => {
   expect(lines).toHaveLength(1)
 })
 
-test('restart starts at once; a process that ignores SIGTERM is killed after the grace', async () => {
+test('restart has no delay and kills a process that ignores SIGTERM after the grace period', async () => {
   const { supervised, lines } = await supervise('stubborn', STUBBORN)
   const first = supervised.pid ?? 0
   await supervised.restart(300)
@@ -67,7 +67,7 @@ test('restart starts at once; a process that ignores SIGTERM is killed after the
   expect(lines).toEqual(['stubborn: restarting as asked'])
 })
 
-test('while it waits for the next start, restart cuts the wait short and stop ends it for good', async () => {
+test('during the wait before a start, restart starts at once and stop cancels the start', async () => {
   const flag = join(dir, 'healed')
   const { supervised, lines } = await supervise(
     'ailing',

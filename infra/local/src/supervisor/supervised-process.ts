@@ -6,46 +6,46 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** A started process, whatever starts it: a Node child, Postgres, NATS. */
+/** A started process: a Node child, Postgres or NATS. */
 export interface Running {
   readonly pid: number
   readonly exited: Promise<Exit>
-  /** Asks it to end; harder after `graceMs`. Resolves when it is gone. */
+  /** Asks it to end and kills it after `graceMs`. Resolves when it has ended. */
   stop(graceMs: number): Promise<void>
 }
 
 export interface ProcessSpec {
   readonly name: string
-  /** Answers 200 when the process is ready. */
+  /** A URL that returns 200 when the process is ready. Without it there is no readiness check. */
   readonly healthUrl?: string | undefined
-  /** What it serves to others, for endpoints.json. */
+  /** The URL at which other processes reach it; listed in endpoints.json. */
   readonly url?: string | undefined
   launch(): Promise<Running>
 }
 
 const FIRST_DELAY_MS = 500
 const LONGEST_DELAY_MS = 10_000
-/** After so long the process counts as healthy again. */
+/** A process that was up this long counts as healthy: its next restart delay is the first one again. */
 const SETTLED_MS = 30_000
 
 export interface SupervisedOptions {
   readonly print: Print
-  /** Called when the process has a new number. */
+  /** Called after each start, when the pid is new. */
   readonly onPid?: (() => void) | undefined
 }
 
-/** Keeps one process running: a death is followed by a new start after 0.5 s, doubling to 10 s, 0.5 s again after 30 s up. */
+/** Keeps one process running. Restarts it after 0.5 s, doubling to 10 s at each further exit, and after 0.5 s again once it was up 30 s. */
 export class SupervisedProcess {
   readonly spec: ProcessSpec
   readonly #options: SupervisedOptions
   readonly #stop = new AbortController()
-  /** Cuts the wait before the next start short. */
+  /** Ends the wait before the next start. */
   #hurry = new AbortController()
   #loop: Promise<void> | undefined
   #running: Running | undefined
   #restartAsked = false
   #upSince = 0
-  /** Deaths in a row since it was last up for long. */
+  /** Exits since it was last up for 30 s. */
   deaths = 0
   starts = 0
   lastExit: Exit | undefined
@@ -63,13 +63,13 @@ export class SupervisedProcess {
     return this.#running ? Date.now() - this.#upSince : 0
   }
 
-  /** Resolves when the process has been launched; rejects when the very first launch fails. */
+  /** Resolves when the process has been launched. Rejects when this first launch fails; later failures are retried. */
   async start(): Promise<void> {
     const first = await this.#launch()
     this.#loop = this.#keepUp(first)
   }
 
-  /** Ends the process; the supervision starts it again at once. */
+  /** Ends the process. The supervision loop starts it again without a delay. */
   async restart(graceMs: number): Promise<void> {
     this.#restartAsked = this.#running !== undefined
     this.#hurry.abort()
@@ -114,7 +114,7 @@ export class SupervisedProcess {
         this.#options.print(`${this.spec.name}: ${error instanceof Error ? error.message : String(error)}`)
         return undefined
       })
-      // A stop that came while it was being launched found nothing to end.
+      // A `stop` during the launch had no process to end yet.
       if (this.#stop.signal.aborted) await running?.stop(LONGEST_DELAY_MS)
     }
   }

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import type { DataDir } from '../settings/paths.ts'
-import { StartError } from '../settings/start-error.ts'
+import type { DataDir } from '../data-dir/data-dir.ts'
+import { StartError } from '../start-error.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
 const LONGEST_MS = 90_000
-/** The exit code of a process whose settings are wrong: another try would end the same. */
+/** Exit code of a process with invalid settings. Starting it again would not help. */
 const WRONG_SETTINGS = 2
 const TRIES = 3
 
@@ -20,7 +20,7 @@ export async function isReady(url: string, timeoutMs = 1_000): Promise<boolean> 
   )
 }
 
-/** Throws {@link StartError} with the last lines of its log when the process does not come up. */
+/** Throws {@link StartError} with the last lines of the log when the process does not become ready. */
 export async function waitUntilReady(process: SupervisedProcess, data: DataDir, signal: AbortSignal): Promise<void> {
   const { name, healthUrl } = process.spec
   if (healthUrl === undefined) return
@@ -45,11 +45,11 @@ async function reasons(url: string): Promise<string> {
 
 async function tail(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '')
-  // The frames of a stack name our own files; the message above them is what helps.
+  // Stack frames name our own files and do not help the user; the message above them stays.
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('    at '))
-  // Each try says the same again.
-  const said = new Set(lines.slice(-50).map(readable))
-  return [...said]
+  // Each attempt to start logs the same lines, so each line is shown once.
+  const distinct = new Set(lines.slice(-50).map(readable))
+  return [...distinct]
     .slice(-12)
     .map((line) => `  ${line.slice(0, 600)}`)
     .join('\n')
@@ -57,7 +57,7 @@ async function tail(file: string): Promise<string> {
 
 const LogLine = z.object({ msg: z.string(), err: z.object({ message: z.string() }).optional() })
 
-/** What a line of a service's log says, without what only programs read. */
+/** The message and error of a JSON log line; any other line as it is. */
 function readable(line: string): string {
   try {
     const { msg, err } = LogLine.parse(JSON.parse(line))

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { DEFAULT_DATA_DIR } from './paths.ts'
-import { recordOf } from '../record-of.ts'
+import { recordOf } from './record-of.ts'
 import { StartError } from './start-error.ts'
 
 export interface RunCommand {
@@ -55,7 +55,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-/** Paths are resolved against `cwd`. Throws {@link StartError} for what cannot be meant. */
+/** Resolves paths against `cwd`. Throws {@link StartError} for invalid arguments. */
 export function parseStartArguments(args: readonly string[], cwd: string): StartCommand {
   const { values, positionals } = parse(args)
   if (values.help) return { kind: 'help' }
@@ -84,7 +84,7 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true })
   } catch (cause) {
-    // Node adds advice on its own syntax after the first sentence.
+    // The sentences after the first are about the syntax of node:util's parseArgs.
     const [what] = String(cause instanceof Error ? cause.message : cause).split('. ')
     throw new StartError(`${what}.\n\n${HELP}`, { cause })
   }

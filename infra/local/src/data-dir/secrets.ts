@@ -4,11 +4,11 @@ import { promisify } from 'node:util'
 import { SCHEMAS, SERVICES, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import { z } from 'zod'
 import { recordOf } from '../record-of.ts'
-import { StartError } from './start-error.ts'
+import { StartError } from '../start-error.ts'
 
 const generate = promisify(generateKeyPair)
 const random = (): string => randomBytes(32).toString('base64url')
-// `Object.keys` forgets which keys.
+// The type of `Object.keys` is string[].
 export const SCHEMA_OWNERS = Object.keys(SCHEMAS) as SchemaOwner[]
 
 const Secrets = z.object({
@@ -23,7 +23,7 @@ const Secrets = z.object({
 })
 export type Secrets = z.infer<typeof Secrets>
 
-/** Made once per data folder and kept in a file that only its owner may read. */
+/** Reads the data folder's secrets. The first start generates them into a file with mode 600. */
 export async function readSecrets(file: string): Promise<Secrets> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
   if (text === undefined) return writeSecrets(file)

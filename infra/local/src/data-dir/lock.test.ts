@@ -14,10 +14,10 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
-test('one holder at a time, however many try at once; afterwards no file is left', async () => {
+test('of eight simultaneous attempts one gets the lock, and releasing it leaves no file', async () => {
   const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => takeLock(file, control)))
   const held = outcomes.filter((outcome) => outcome.status === 'fulfilled')
-  // The same process counts as a living holder too.
+  // This process is alive, so its own lock refuses its other attempts too.
   expect(held).toHaveLength(1)
   expect(outcomes.find((outcome) => outcome.status === 'rejected')?.reason.message).toContain(
     `already runs with this data folder (process ${process.pid})`,
@@ -28,7 +28,7 @@ test('one holder at a time, however many try at once; afterwards no file is left
   expect(await readdir(dir)).toEqual([])
 })
 
-test('the lock of a dead process, of a number given anew, and a torn file are taken over', async () => {
+test('the lock of a dead process, of a reused pid and a truncated lock file are taken over', async () => {
   const dead = spawn(process.execPath, ['-e', ''])
   await new Promise((resolve) => dead.once('exit', resolve))
   for (const stale of [

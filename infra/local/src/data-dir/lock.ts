@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import { StartError } from './settings/start-error.ts'
+import { StartError } from '../start-error.ts'
 
-/** Who holds a data folder, and where its supervisor listens for `status`, `restart` and `stop`. */
+/** Content of the lock file: the process that uses the data folder, and the port and token of its control server. */
 const Holder = z.object({
   pid: z.number().int(),
-  /** When the process began, as the system says it: tells it from a later one with the same number. */
+  /** Start time of the process as the operating system reports it: a later process may get the same pid. */
   began: z.string(),
   control: z.object({ port: z.number().int(), token: z.string() }),
 })
@@ -17,13 +17,13 @@ export interface Lock extends AsyncDisposable {
   readonly file: string
 }
 
-/** Takes the data folder for this process. Throws {@link StartError} when a living process has it. */
+/** Locks the data folder for this process. Throws {@link StartError} when a living process holds the lock. */
 export async function takeLock(file: string, control: Holder['control']): Promise<Lock> {
   const mine = JSON.stringify({ pid: process.pid, began: await beganAt(process.pid), control } satisfies Holder)
   const draft = `${file}.${process.pid}`
   await writeFile(draft, mine, { mode: 0o600 })
   try {
-    // A link either makes the name or fails: two starts at once cannot both have it.
+    // link(2) is atomic: it fails when the file exists, so of two simultaneous starts only one gets the lock.
     for (
       let tries = 0;
       !(await link(draft, file).then(
@@ -47,7 +47,7 @@ export async function takeLock(file: string, control: Holder['control']): Promis
   }
 }
 
-/** The living holder of a lock, if any. */
+/** The process that holds the lock, `undefined` when there is no lock or its process is dead. */
 export async function readHolder(file: string): Promise<Holder | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '')
   return parseHolder(text)
@@ -66,7 +66,7 @@ async function parseHolder(text: string): Promise<Holder | undefined> {
   return began !== '' && began === holder.data.began ? holder.data : undefined
 }
 
-/** Moves a dead holder's lock away; puts it back when a living one came in between. */
+/** Removes the lock of a dead process. Puts it back when a living process took it after we last read it. */
 async function dropStale(file: string, draft: string): Promise<void> {
   const aside = `${draft}.stale`
   await rename(file, aside).catch(() => {})
@@ -78,7 +78,8 @@ async function dropStale(file: string, draft: string): Promise<void> {
 async function beganAt(pid: number): Promise<string> {
   if (process.platform === 'linux') {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-    // Field 22 of proc(5) stat; the second field may hold blanks, but ends with the last parenthesis. Z and X are dead.
+    // proc(5) stat: field 22 is the start time, field 3 the state (Z and X are dead). Field 2 may hold blanks and ends with the last
+    // parenthesis, so we count from there.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return /[ZX]/.test(fields[0] ?? '') ? '' : (fields[19] ?? '')
   }

@@ -4,11 +4,11 @@ import { parseStartArguments, type RunCommand } from './start-arguments.ts'
 
 const run = (...args: string[]): RunCommand => {
   const command = parseStartArguments(args, '/home/me')
-  if (command.kind !== 'run') throw new Error(`understood as ${command.kind}`)
+  if (command.kind !== 'run') throw new Error(`parsed as ${command.kind}`)
   return command
 }
 
-test('without arguments: the demo on the default folder', () => {
+test('no arguments: the demo with the default data folder', () => {
   expect(run()).toMatchObject({
     dataDir: DEFAULT_DATA_DIR,
     paths: [],
@@ -20,13 +20,13 @@ test('without arguments: the demo on the default folder', () => {
   })
 })
 
-test("paths are those of the caller's folder, options may stand anywhere", () => {
+test("paths are resolved against the caller's folder, and options may stand between them", () => {
   const command = run('handbook.pdf', '--once', 'notes/', '--ask', 'How many days?', '--data', '../my data', '/abs/x.md')
   expect(command.paths).toEqual(['/home/me/handbook.pdf', '/home/me/notes', '/abs/x.md'])
   expect(command).toMatchObject({ dataDir: '/home/my data', once: true, question: 'How many days?' })
 })
 
-test('replicas', () => {
+test('--replicas takes SERVICE=COUNT pairs and refuses anything else', () => {
   expect(run('--replicas', 'chat-agent=2, gateway=3').replicas).toMatchObject({ 'chat-agent': 2, gateway: 3, auth: 1 })
   for (const wrong of ['chat-agent', 'chat-agent=0', 'nobody=2', 'auth=99', '']) {
     expect(() => run('--replicas', wrong)).toThrow(/SERVICE=COUNT/)
@@ -34,7 +34,7 @@ test('replicas', () => {
   expect(() => run('--single-process', '--replicas', 'auth=2')).toThrow(/exclude/)
 })
 
-test('commands for what runs', () => {
+test('status, logs, restart and stop are commands, with a data folder and a name', () => {
   expect(parseStartArguments(['status'], '/')).toEqual({ kind: 'status', dataDir: DEFAULT_DATA_DIR, name: undefined })
   expect(parseStartArguments(['restart', 'chat-agent.2', '--data', 'd'], '/x')).toEqual({
     kind: 'restart',
@@ -42,11 +42,11 @@ test('commands for what runs', () => {
     name: 'chat-agent.2',
   })
   expect(() => parseStartArguments(['restart'], '/')).toThrow(/Which one/)
-  // A file of that name can still be given.
+  // A file named like a command can still be given by a path.
   expect(run('./status').paths).toEqual(['/home/me/status'])
 })
 
-test('what cannot be meant is said with the options there are', () => {
+test('an unknown option is refused with the help text', () => {
   expect(() => run('--onec')).toThrow(/--onec[^]*--once/)
   expect(() => run('--ask', ' ')).toThrow(/needs a question/)
   expect(parseStartArguments(['--help'], '/')).toEqual({ kind: 'help' })

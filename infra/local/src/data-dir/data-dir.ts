@@ -1,10 +1,37 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DataDir } from './paths.ts'
 import type { Print } from '../print.ts'
-import { StartError } from './start-error.ts'
+import { StartError } from '../start-error.ts'
 
-/** What a data folder of ours holds; anything else in it is somebody's own and not touched. */
+/** Paths of everything in a data folder. */
+export interface DataDir {
+  readonly dir: string
+  readonly endpoints: string
+  readonly secrets: string
+  readonly lock: string
+  readonly postgres: string
+  readonly nats: string
+  readonly index: string
+  readonly logs: string
+  log(name: string): string
+}
+
+export function dataDir(dir: string): DataDir {
+  const logs = join(dir, 'logs')
+  return {
+    dir,
+    endpoints: join(dir, 'endpoints.json'),
+    secrets: join(dir, 'secrets.json'),
+    lock: join(dir, 'lock'),
+    postgres: join(dir, 'postgres'),
+    nats: join(dir, 'nats'),
+    index: join(dir, 'index'),
+    logs,
+    log: (name) => join(logs, `${name}.log`),
+  }
+}
+
+/** The names that we create in a data folder. `--reset` erases these and nothing else. */
 const OWN = new Set([
   'endpoints.json',
   'endpoints.json.new',
@@ -17,7 +44,10 @@ const OWN = new Set([
   'logs',
 ])
 
-/** Makes the folder. Refuses one that holds other things: a typing error must not spread files over somebody's home. */
+/**
+ * Makes the folder. Throws {@link StartError} for a folder that holds other files: a mistyped --data must not spread ours over
+ * somebody's home.
+ */
 export async function prepareDataDir({ dir }: DataDir): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new StartError(`The data folder ${dir} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`, {
@@ -30,7 +60,7 @@ export async function prepareDataDir({ dir }: DataDir): Promise<void> {
   }
 }
 
-/** Erases everything of ours in it. The caller holds the lock. */
+/** Erases everything that we created in it. The caller must hold the lock. */
 export async function resetDataDir({ dir }: DataDir, print: Print): Promise<void> {
   await Promise.all([...OWN].map((name) => rm(join(dir, name), { recursive: true, force: true })))
   print(`Erased the data in ${dir}`)
