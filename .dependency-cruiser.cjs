@@ -1,4 +1,4 @@
-// The architecture rules. Each name is a sentence that the failing import breaks.
+// The architecture rules on imports. The name of each rule states what it requires.
 
 const LIBRARIES = {
   nats: { path: 'node_modules/(nats|@nats-io)/', importers: ['^packages/messaging/src/'] },
@@ -40,10 +40,14 @@ module.exports = {
       { pathNot: ['^packages/contracts/src', 'node_modules/zod/'] },
     ),
     ...Object.entries(LIBRARIES).map(([name, { path, importers }]) =>
-      rule(`${name}-has-one-importer`, { path: '^(services|packages|infra)/', pathNot: [...importers, ...EXEMPT] }, { path }),
+      rule(
+        `only-listed-folders-import-${name}`,
+        { path: '^(services|packages|infra)/', pathNot: [...importers, ...EXEMPT] },
+        { path },
+      ),
     ),
     rule(
-      'each-service-opens-only-its-own-schema',
+      'each-service-uses-only-its-own-schema',
       { path: '^services/([^/]+)/' },
       {
         path: '^packages/database/src/owners/(auth|group|chat-agent|ingestion|analytics)/',
@@ -52,7 +56,7 @@ module.exports = {
     ),
     rule('gateway-and-tools-have-no-database', { path: '^services/(gateway|tools)/' }, { path: '^packages/database/' }),
     rule(
-      'the-services-layer-knows-no-transport',
+      'the-services-layer-imports-no-transport',
       { path: '^services/[^/]+/src/services/', pathNot: EXEMPT },
       {
         path: ['^packages/messaging/', '^services/[^/]+/src/(handlers|routes|consumers|jobs|repositories|clients)/'],
@@ -72,7 +76,7 @@ module.exports = {
         dependencyTypesNot: ['type-only'],
       },
     ),
-    rule('only-a-process-starts-main', {}, { path: '^(services|infra)/[^/]+/src/main[.]ts$' }),
+    rule('nothing-imports-main', {}, { path: '^(services|infra)/[^/]+/src/main[.]ts$' }),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -1,4 +1,4 @@
-// `npm run check:laws`: breaks each architecture rule once in a copy of the tree and prints whether the check saw it.
+// `npm run check:laws`: breaks each architecture rule once in a copy of the tree and prints whether the check reports it.
 import { plantedViolationsFound } from './planted-violations.ts'
 
 const found = await plantedViolationsFound()

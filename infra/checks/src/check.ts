@@ -1,4 +1,4 @@
-// `npm run check`: format, lint, types, architecture rules and unused files, all at once; prints only what fails.
+// `npm run check`: runs all checks at once. Prints one line for each, and the output of those that fail.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { ROOT } from './root.ts'

@@ -10,7 +10,7 @@ interface ImportReport {
   readonly violations: readonly { readonly rule: { readonly name: string }; readonly from: string }[]
 }
 
-/** Checks every import below `root` against .dependency-cruiser.cjs. Throws when it saw no module. */
+/** Checks every import below `root` against .dependency-cruiser.cjs. Throws when no module was found. */
 export async function cruise(root: string): Promise<ImportReport> {
   const output = await runTool(root, 'depcruise', [...SOURCE_TREES, '--config', '--output-type', 'json'])
   const { summary } = JSON.parse(output) as { summary: ImportReport }

@@ -1,4 +1,4 @@
-// Draws the system from its imports and its topology into README.md; `--check` only compares.
+// Writes the picture of the services and the table of packages into README.md. `--check` only compares.
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ownerOf } from '@youworker/contracts/topology/subjects'
@@ -33,24 +33,26 @@ function readWorkspaces(): Workspace[] {
   })
 }
 
-/** What every service asks of every other is not drawn: health, public keys, revocations. */
+/** Subjects that nearly every service calls are not drawn: health, public keys, revocations. */
 const COMMON = /\.(health\.check|key\.list|revocation\.list)$/
 
-/** Requests as solid arrows, events as dotted ones. */
+/** A mermaid flowchart: requests are solid arrows, events dotted ones. */
 function drawServices(): string {
   const arrows = SERVICES.flatMap((service) => {
     const { calls, consumes } = NEIGHBOURS[service]
     const owners = (all: readonly { subject: string }[]) =>
       new Set(all.filter(({ subject }) => !COMMON.test(subject)).map(({ subject }) => ownerOf(subject)))
     const called = [...owners(calls)].map((owner) => `  ${service} --> ${owner}`)
-    const heard = [...owners(consumes)].filter((owner) => owner !== service).map((owner) => `  ${owner} -. events .-> ${service}`)
-    return [...called, ...heard]
+    const consumed = [...owners(consumes)]
+      .filter((owner) => owner !== service)
+      .map((owner) => `  ${owner} -. events .-> ${service}`)
+    return [...called, ...consumed]
   })
   const outside = ['  client([clients]) -- HTTP, SSE, WebSocket --> gateway', '  chat-agent -- MCP --> tools']
   return ['```mermaid', 'flowchart LR', ...outside, ...arrows, '```'].join('\n')
 }
 
-/** Columns as wide as their widest cell, as the formatter wants them. */
+/** A Markdown table, padded as oxfmt formats it. */
 function drawMap(workspaces: readonly Workspace[]): string {
   const rows = workspaces.map(({ folder, description, imports }) => [`\`${folder}\``, description, imports.join(', ')])
   const table = [['folder', 'what it is for', 'imports'], ...rows]

@@ -1,4 +1,4 @@
-// Holds the tree to the architecture rules: imports (.dependency-cruiser.cjs) and source text (source-rules.ts).
+// Checks the architecture rules on imports (.dependency-cruiser.cjs) and on source text (source-rules.ts).
 import { cruise } from './import-rules.ts'
 import { ROOT } from './root.ts'
 import { findBreaches } from './source-rules.ts'

@@ -5,38 +5,38 @@ import { join } from 'node:path'
 interface SourceRule {
   readonly name: string
   readonly forbidden: RegExp
-  /** Files that may. */
+  /** Files that the rule exempts. */
   readonly allowed: RegExp
 }
 
-/** Rules about source text that no import graph and no linter shows. Tests and infra are exempt from all of them. */
+/** Rules on source text that neither the import graph nor the linter can check. Tests and infra are exempt from all of them. */
 export const SOURCE_RULES: readonly SourceRule[] = [
   {
     name: 'subjects-are-named-only-in-contracts',
-    // `runs.id` in a query is a column; a subject goes on with a value or a wildcard.
+    // `runs.` followed by a name is a column in SQL (`runs.id`); in a subject a value or a wildcard follows.
     forbidden: /(['"`])((rpc|events|wake)\.|runs\.[$*>])/,
     allowed: /^packages\/contracts\//,
   },
   {
-    name: 'the-environment-is-read-only-at-the-door',
+    name: 'the-environment-is-read-only-in-main',
     forbidden: /\bprocess\.env\b/,
     allowed: /^(packages\/(test-kit|embedded)\/|services\/[^/]+\/src\/main\.ts$)/,
   },
   {
-    name: 'nothing-blocks-after-start-up',
+    name: 'no-blocking-calls-after-start-up',
     forbidden: /\b\w+Sync\(/,
     allowed:
       /^(packages\/(test-kit|embedded)\/|packages\/runtime\/src\/config\.ts$|packages\/database\/src\/sealing\/key-ring\.ts$)/,
   },
   {
-    name: 'only-the-process-exits',
+    name: 'only-main-and-run-process-exit',
     forbidden: /\bprocess\.exit\(/,
     allowed: /^(services\/[^/]+\/src\/main\.ts$|packages\/runtime\/src\/run-process\.ts$)/,
   },
   {
-    name: 'every-space-at-once-is-for-relays-claims-consumers-and-erasure',
+    name: 'only-listed-files-access-all-spaces',
     forbidden: /\.system\(\)/,
-    // Beside consumers and jobs: the wiring of dead letters, erasure, a caller's own memberships, runs of an ended sign-in.
+    // Files other than consumers and jobs: wiring of dead letters, erasure, a caller's own memberships, runs of an ended sign-in.
     allowed:
       /^(packages\/database\/|services\/[^/]+\/src\/(consumers|jobs)\/|services\/[^/]+\/src\/app\.ts$|services\/ingestion\/src\/services\/documents\/erasure-service\.ts$|services\/group\/src\/services\/own-groups\.ts$|services\/chat-agent\/src\/services\/runs\/run-service\.ts$)/,
   },

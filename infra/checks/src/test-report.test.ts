@@ -10,7 +10,7 @@ const file = (status: string, assertionResults: { status: string; fullName: stri
 const report = (passed: number, failed: number, ...testResults: unknown[]) =>
   JSON.stringify({ numPassedTests: passed, numFailedTests: failed, testResults })
 
-test('a failed test, a file that could not be loaded and a run that broke all count', () => {
+test('a failed test, a file that could not be loaded and a run that ended early each count as a failure', () => {
   const failing = file('failed', [
     { status: 'failed', fullName: 'does it' },
     { status: 'passed', fullName: 'is' },

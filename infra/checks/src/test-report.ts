@@ -2,7 +2,7 @@ import { relative } from 'node:path'
 import { z } from 'zod'
 import { ROOT } from './root.ts'
 
-/** What is used of vitest's JSON report. */
+/** The fields of vitest's JSON report that are used here. */
 const Report = z.object({
   numPassedTests: z.number().int(),
   numFailedTests: z.number().int(),
@@ -22,7 +22,7 @@ export interface TestTotals {
   readonly failures: readonly string[]
 }
 
-/** Sums up a run. A file that could not be loaded and a run that broke count as failures too, though no test of theirs failed. */
+/** Sums up a run. A file that could not be loaded counts as a failure, and so does a run that ended with an error outside any test. */
 export function readReport(text: string, exitCode: number): TestTotals {
   const parsed = Report.safeParse(parseJson(text))
   if (!parsed.success) return { passed: 0, failed: 1, failures: ['the run broke off before its report was written'] }
