@@ -13,14 +13,14 @@ const FOUND = {
   content: '[7] handbook.md, p. 2\nYou have 25 days of leave. You have a desk.',
 }
 
-test('a question and a search tool, under whatever prefix: one call', () => {
+test('a question is answered by one call of the search tool, whatever the prefix of its name', () => {
   const { text, toolCalls } = ask([QUESTION], ['current_datetime', 'semantic_knowledge_search'])
   expect(text).toBe('')
   expect(toolCalls).toEqual([{ function: { name: 'semantic_knowledge_search', arguments: { query: QUESTION.content } } }])
 })
 
 test.each(['What time is it?', "what's the date today", 'What day is it in Rome?', 'Tell me the current time'])(
-  '%s goes to the clock',
+  '"%s" calls the clock',
   (content) => {
     expect(ask([{ role: 'user', content }], ['knowledge_search', 'current_datetime']).toolCalls[0]?.function.name).toBe(
       'current_datetime',
@@ -29,7 +29,7 @@ test.each(['What time is it?', "what's the date today", 'What day is it in Rome?
 )
 
 test.each(['What is the date of the contract?', 'How much time off do I get?', 'When is the deadline?'])(
-  '%s goes to the documents',
+  '"%s" calls the search',
   (content) => {
     expect(ask([{ role: 'user', content }], ['current_datetime', 'knowledge_search']).toolCalls[0]?.function.name).toBe(
       'knowledge_search',
@@ -37,34 +37,34 @@ test.each(['What is the date of the contract?', 'How much time off do I get?', '
   },
 )
 
-test('a question longer than a search takes is cut', () => {
+test('a question longer than the search accepts is cut', () => {
   const { toolCalls } = ask([{ role: 'user', content: 'ä'.repeat(60_000) }], ['knowledge_search'])
   expect(String(toolCalls[0]?.function.arguments['query'])).toHaveLength(4_000)
 })
 
-test('without tools it says what it is', () => {
+test('without tools the model introduces itself', () => {
   expect(ask([QUESTION])).toEqual({ text: expect.stringContaining('youworker-offline'), toolCalls: [] })
 })
 
-test('after a search it quotes with the number, and the footer stands on its own line', () => {
+test('a search result is quoted with its number, followed by the footer', () => {
   expect(ask([QUESTION, CALL, FOUND], ['knowledge_search']).text).toBe(`You have 25 days of leave. [7]${FOOTER}`)
 })
 
-test('after a search that found nothing fitting it says so', () => {
+test('a search without a fitting passage gives the not-found answer', () => {
   expect(ask([QUESTION, CALL, { ...FOUND, content: 'Nothing was found.' }]).text).toBe(NOT_FOUND + FOOTER)
 })
 
-test('a search that failed is not a search that found nothing', () => {
+test('the error of a failed search is the answer, not the not-found text', () => {
   const { text } = ask([QUESTION, CALL, { ...FOUND, content: 'Error: the search does not answer' }])
   expect(text).toBe(`Error: the search does not answer${FOOTER}`)
 })
 
-test('what another tool said is passed on', () => {
-  const told = { role: 'tool', tool_name: 'current_datetime', content: 'Friday 21 November 2025, 08:00:00 in Europe/Rome' }
-  expect(ask([{ role: 'user', content: 'What time is it?' }, CALL, told]).text).toBe(told.content + FOOTER)
+test('the result of another tool is the answer', () => {
+  const clock = { role: 'tool', tool_name: 'current_datetime', content: 'Friday 21 November 2025, 08:00:00 in Europe/Rome' }
+  expect(ask([{ role: 'user', content: 'What time is it?' }, CALL, clock]).text).toBe(clock.content + FOOTER)
 })
 
-test('only results since the last question count', () => {
+test('results before the last question are ignored', () => {
   const earlier = [
     QUESTION,
     CALL,
@@ -75,7 +75,7 @@ test('only results since the last question count', () => {
   expect(ask([...earlier, QUESTION, CALL, FOUND]).text).not.toContain('9 days')
 })
 
-test('a begun answer goes on at any character, and repeats nothing', () => {
+test('an answer cut at any character is continued without repetition', () => {
   const full = ask([QUESTION, CALL, FOUND]).text
   for (let cut = 1; cut <= full.length; cut += 1) {
     const { text, toolCalls } = ask(
@@ -87,7 +87,7 @@ test('a begun answer goes on at any character, and repeats nothing', () => {
   }
 })
 
-test('a begun answer from which a number was dropped on the way goes on where it stopped', () => {
+test('a begun answer without one of its citation numbers is continued where it stopped', () => {
   const full = ask([QUESTION, CALL, FOUND]).text
   const begun = full.slice(0, 60).replace(' [7]', '')
   expect(ask([QUESTION, CALL, FOUND, { role: 'assistant', content: begun }]).text).toBe(full.slice(60))

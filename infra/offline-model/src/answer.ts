@@ -14,7 +14,7 @@ export const FOOTER =
 export const NOT_FOUND = 'The answer was not found in the documents.'
 const INTRODUCTION = `I am ${MODEL}, a stand-in for a language model: I find and quote sentences of your documents, and cannot say anything of my own.`
 
-/** Longest query a search takes (`SearchQuery` of the ingestion contract). */
+/** Longest query that a search accepts (`SearchQuery` of the ingestion contract). */
 const LONGEST_QUERY = 4_000
 const LONGEST_RESULT = 1_000
 
@@ -26,7 +26,7 @@ const ASKS_FOR_NOW = [
   /\b(?:current|today's|today’s) (?:date|time)\b/i,
 ]
 
-/** What comes after the given messages; the last one decides. An assistant's text at the end is a beginning to go on from. */
+/** Answers the last message. When that is an assistant's text, continues it. */
 export function answer({ messages, tools }: Pick<ChatRequest, 'messages' | 'tools'>): Reply {
   const { conversation, begun } = splitBegun(messages)
   const reply = answerTo(
@@ -36,14 +36,14 @@ export function answer({ messages, tools }: Pick<ChatRequest, 'messages' | 'tool
   return begun === '' ? reply : { text: restOf(reply.text, begun), toolCalls: [] }
 }
 
-/** Parts the text that the last answer began with, if the last message is one, from what it answers. */
+/** Separates the conversation from a begun answer: an assistant's text as the last message, which the model must continue. */
 export function splitBegun(messages: readonly Message[]): { conversation: readonly Message[]; begun: string } {
   const last = messages.at(-1)
   if (last?.role !== 'assistant') return { conversation: messages, begun: '' }
   return { conversation: messages.slice(0, -1), begun: last.content }
 }
 
-/** The last text of a person. */
+/** The text of the last user message. */
 export const questionOf = (messages: readonly Message[]): string =>
   messages.findLast(({ role }) => role === 'user')?.content ?? ''
 
@@ -64,13 +64,13 @@ const call = (name: string, args: Record<string, unknown>): Reply => ({
   toolCalls: [{ function: { name, arguments: args } }],
 })
 
-/** The tool results since the last text of a person. */
+/** The tool results since the last user message. */
 const resultsOf = (messages: readonly Message[]): Message[] =>
   messages.slice(messages.findLastIndex(({ role }) => role === 'user') + 1).filter(({ role }) => role === 'tool')
 
 function fromTools(question: string, results: readonly Message[]): string {
   const searched = results.filter(isSearchResult)
-  const told = results
+  const others = results
     .filter((result) => !isSearchResult(result))
     .map(({ content }) => cutText(content.trim(), LONGEST_RESULT, ' …'))
     .filter((text) => text !== '')
@@ -79,17 +79,17 @@ function fromTools(question: string, results: readonly Message[]): string {
     searched.flatMap(({ content }) => parsePassages(content)),
   )
   const quoted = quotes.map(({ text, n }) => `${text} [${n}]`)
-  if (quoted.length === 0 && (searched.length > 0 || told.length === 0)) quoted.push(NOT_FOUND)
-  return [...told, ...quoted].join(' ')
+  if (quoted.length === 0 && (searched.length > 0 || others.length === 0)) quoted.push(NOT_FOUND)
+  return [...others, ...quoted].join(' ')
 }
 
-/** A search that failed is told like any other failure: nothing is known about what the documents say. */
+/** A failed search is repeated like the result of any other tool: "not found in the documents" would be wrong. */
 const isSearchResult = ({ tool_name, content }: Message): boolean => {
   if (content.startsWith('Error:')) return false
   return tool_name === undefined ? parsePassages(content).length > 0 : SEARCH_TOOL.test(tool_name)
 }
 
-/** What of `full` comes after `begun`. A beginning that was changed on the way is found again by its end. */
+/** The text of `full` after `begun`. When `begun` was changed (a citation number removed), finds its end by its last characters. */
 export function restOf(full: string, begun: string): string {
   if (full.startsWith(begun)) return full.slice(begun.length)
   for (let length = Math.min(begun.length, 120); length >= 12; length -= 4) {

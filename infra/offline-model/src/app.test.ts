@@ -8,7 +8,7 @@ import { afterEach, expect, test } from 'vitest'
 import { startOfflineModel } from './app.ts'
 import { Env } from './config.ts'
 
-// The official client is the proof that the protocol is Ollama's.
+// Tests use the official client, because the protocol must be Ollama's.
 
 const model = 'youworker-offline'
 const messages = [{ role: 'user', content: 'How many days of leave do I have?' }]
@@ -48,7 +48,7 @@ async function read(stream: AsyncIterable<{ message: { content: string } }>) {
 const post = (url: string, path: string, body: string) =>
   fetch(`${url}${path}`, { method: 'POST', body, headers: { 'content-type': 'application/json' } })
 
-test('list, show and version', async () => {
+test('list, show and version describe the one model', async () => {
   const { ollama } = await start()
   expect((await ollama.list()).models.map(({ name }) => name)).toEqual([model])
   expect((await ollama.show({ model })).capabilities).toEqual(['completion', 'tools', 'embedding'])
@@ -79,7 +79,7 @@ test('num_predict ends an answer early', async () => {
   })
 })
 
-test('a tool call, and the answer to its result', async () => {
+test('a question gets a tool call, and the tool result gets an answer', async () => {
   const { ollama } = await start()
   const called = await ollama.chat({ model, messages, tools })
   expect(called.message.tool_calls).toEqual([
@@ -90,7 +90,7 @@ test('a tool call, and the answer to its result', async () => {
   expect(answered.join('')).toContain('You have 25 days of leave. [1]')
 })
 
-test('embeds one text and many', async () => {
+test('embed accepts one text or a list', async () => {
   const { ollama } = await start()
   const input = Array.from({ length: 100 }, (_, index) => `text number ${index}`)
   const { embeddings } = await ollama.embed({ model, input })
@@ -98,7 +98,7 @@ test('embeds one text and many', async () => {
   expect((await ollama.embed({ model, input: 'text number 7' })).embeddings).toEqual([embeddings[7]])
 })
 
-test('an aborted stream ends at the client and leaves the server able to answer', async () => {
+test('the server still answers after a client aborts a stream', async () => {
   const { ollama } = await start({ script: { rules: [{ match: { request: 1 }, reply: { endless: true } }] } })
   const stream = await ollama.chat({ model, messages, stream: true })
   const reading = (async () => {
@@ -109,7 +109,7 @@ test('an aborted stream ends at the client and leaves the server able to answer'
   expect((await ollama.chat({ model, messages })).done).toBe(true)
 })
 
-test('bad requests are 400 and 404 with a sentence', async () => {
+test('bad requests get 400 or 404 with a message', async () => {
   const { url, ollama } = await start()
   const cases: [string, string, number][] = [
     ['/api/chat', '{', 400],
@@ -130,7 +130,7 @@ test('bad requests are 400 and 404 with a sentence', async () => {
   await expect(ollama.chat({ model: 'other', messages })).rejects.toMatchObject({ status_code: 404 })
 })
 
-test('a script gives texts, tool calls and failures, by number, by words and by last role', async () => {
+test('script rules match by request number, text and last role, and give texts, tool calls and failures', async () => {
   const { ollama } = await start({
     script: {
       rules: [
@@ -160,7 +160,7 @@ test('a script gives texts, tool calls and failures, by number, by words and by 
   expect((await ollama.embed({ model, input: ['fine', 'poison'] })).embeddings).toHaveLength(2)
 })
 
-test('a stall, a malformed line and a cut connection come after exactly so many tokens', async () => {
+test('a stall, a malformed line and a cut connection come after the exact count of tokens', async () => {
   const text = 'one two three four five'
   const faulty = (contains: string, fault: object) => ({ match: { contains }, reply: { text, ...fault } })
   const { url, ollama } = await start({
@@ -207,7 +207,7 @@ test('a stall, a malformed line and a cut connection come after exactly so many 
   expect(got).toEqual(['one', ' two'])
 })
 
-test('a changed script counts from its own beginning; a wrong one is refused at the start', async () => {
+test('a changed script resets the counts, and an invalid one fails the start', async () => {
   const rules = (text: string) => ({ rules: [{ match: { request: 1 }, reply: { text } }] })
   const { ollama, file } = await start({ script: rules('first') })
   expect((await ollama.chat({ model, messages })).message.content).toBe('first')

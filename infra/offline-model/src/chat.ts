@@ -4,7 +4,7 @@ import type { ScriptedReply } from './script.ts'
 import { estimateTokens } from './tokens.ts'
 import type { ChatRequest } from './wire.ts'
 
-/** Thrown when the script says to cut the connection. */
+/** Thrown when the script demands that the connection is cut. */
 export class Dropped extends Error {
   override readonly name = 'Dropped'
 }
@@ -32,7 +32,7 @@ function scripted({ messages }: ChatRequest, script: ScriptedReply | undefined):
   }
 }
 
-/** NDJSON lines, the last one with `done: true` and the counts. Throws {@link Dropped}. */
+/** Yields NDJSON lines, the last one with `done: true` and the token counts. Throws {@link Dropped}. */
 export async function* chatLines(request: ChatRequest, generation: Generation, signal: AbortSignal): AsyncGenerator<string> {
   const clock = startClock(request)
   for await (const steps of generate(generation, signal)) {
@@ -81,7 +81,7 @@ function lineOf(step: Step, model: string, clock: ReturnType<typeof startClock>)
   }
 }
 
-/** The counts and times of the last line; Ollama's times are nanoseconds. */
+/** Returns a function that makes the token counts and durations (ns, as Ollama's) of the last line. */
 function startClock({ messages }: ChatRequest) {
   const start = performance.now()
   return (tokens: number) => {

@@ -6,7 +6,7 @@ const similarity = (a: string, b: string) => {
   return embed(a).reduce((sum, value, index) => sum + value * (other[index] ?? 0), 0)
 }
 
-test('a vector has 384 dimensions and length 1, also for nothing and for signs only', () => {
+test('a vector has 384 dimensions and length 1, also for empty text and for punctuation', () => {
   for (const text of ['Annual leave is 25 days.', '', '?!', 'the of and', '😀', '\ud800']) {
     const vector = embed(text)
     expect(vector).toHaveLength(DIMENSIONS)
@@ -37,7 +37,7 @@ test.each([
   expect(best?.[0]).toBe(wanted)
 })
 
-test('accents do not matter, and scripts without spaces are compared by their characters', () => {
+test('accents are ignored, and scripts without spaces are compared by character pairs', () => {
   expect(similarity('congés payés', 'conges payes')).toBeCloseTo(1, 4)
   expect(similarity('休暇は何日ありますか', '年次休暇は25日です')).toBeGreaterThan(
     similarity('休暇は何日ありますか', '冷蔵庫の食品に名前を書いてください'),

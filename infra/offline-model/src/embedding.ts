@@ -2,7 +2,7 @@ import { isStopWord, stem, wordsOf } from './words.ts'
 
 export const DIMENSIONS = 384
 
-/** Characters of one input that count; a chunk is far below it. */
+/** Characters of one input that are embedded. A chunk is far shorter. */
 const LONGEST = 65_536
 const WEIGHT = { stopWord: 0.1, pair: 0.3, grams: 0.5 } as const
 

@@ -6,7 +6,7 @@ import { tokensOf } from './tokens.ts'
 
 export interface Generation {
   readonly reply: Reply
-  /** 0 = everything at once. */
+  /** 0 sends the answer without pauses. */
   readonly tokensPerSecond: number
   readonly maxTokens: number
   readonly faults: ScriptedReply | undefined
@@ -21,7 +21,7 @@ export type Step =
 
 const BATCH = 256
 
-/** The answer as a model would give it, at its speed and with the script's faults; yields what is due now in one batch. */
+/** Yields the answer token by token at the given speed, with the script's faults. A batch holds all steps that are due at once. */
 export async function* generate(generation: Generation, signal: AbortSignal): AsyncGenerator<readonly Step[]> {
   const { reply, tokensPerSecond, maxTokens, faults } = generation
   const endless = faults?.endless ?? false

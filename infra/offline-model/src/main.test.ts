@@ -2,7 +2,7 @@ import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { Ollama } from 'ollama'
 import { expect, test } from 'vitest'
 
-test('as a process it answers, takes another script and ends', async () => {
+test('the process answers, reads a changed script and ends on SIGTERM', async () => {
   const model = await startOfflineModel()
   const ollama = new Ollama({ host: model.url })
   const ask = () => ollama.chat({ model: 'youworker-offline', messages: [{ role: 'user', content: 'hello' }] })

@@ -1,6 +1,6 @@
 import { cutText } from '@youworker/runtime/text'
 
-/** One hit of a knowledge_search as the agent hands it over: `[n] title, p. N`, then its text. */
+/** One passage of a knowledge_search result. The agent writes it as `[n] title, p. N`, then its text. */
 export interface Passage {
   readonly n: number
   readonly title: string
@@ -9,16 +9,16 @@ export interface Passage {
 
 export interface Sentence {
   readonly text: string
-  /** Number of the passage it stands in. */
+  /** Number of the sentence's passage. */
   readonly n: number
-  /** Title and headings it stands under. */
+  /** Title and heading above the sentence. */
   readonly heading: string
 }
 
 const HEAD = /^\[(\d{1,6})\] (.+)$/
 const LONGEST = 500
 
-/** Passages are parted by blank lines; a text may hold blank lines of its own. */
+/** Reads the passages of a search result. A blank line precedes each `[n] title`, and a text may contain blank lines too. */
 export function parsePassages(result: string): Passage[] {
   const passages: { n: number; title: string; lines: string[] }[] = []
   let afterBlank = true
@@ -38,7 +38,7 @@ const FENCE = /^(?:```|~~~)/
 const INDENTED = /^(?: {4}|\t)/
 const RULE = /^[\s|:=_*-]+$/
 
-/** The sentences of a passage with the headings they stand under. Headings are no sentences themselves. */
+/** The sentences of a passage, each with the heading above it. Headings are not sentences. */
 export function sentencesOf({ n, title, text }: Passage): Sentence[] {
   const sentences: Sentence[] = []
   let heading = ''
@@ -46,7 +46,7 @@ export function sentencesOf({ n, title, text }: Passage): Sentence[] {
     if (block.kind === 'heading') heading = block.text
     else for (const sentence of split(block.text)) sentences.push({ text: sentence, n, heading: `${title} ${heading}` })
   }
-  // A passage of headings only has nothing else to quote.
+  // A passage may consist of headings only.
   if (sentences.length === 0 && heading !== '') sentences.push({ text: heading, n, heading: title })
   return sentences
 }
@@ -56,7 +56,7 @@ interface Block {
   readonly text: string
 }
 
-/** Joins lines that were only wrapped; headings, list items, table rows and lines of code stay apart. */
+/** Splits a text into blocks. Joins wrapped lines; a heading, list item, table row or line of code is a block of its own. */
 function blocksOf(text: string): Block[] {
   const blocks: Block[] = []
   let open: string[] = []
@@ -89,7 +89,10 @@ function blocksOf(text: string): Block[] {
 
 const BARE_HEADING = /^(?:\d{1,2}(?:\.\d{1,2})*\.?\s+)?\p{Lu}[^\d|]*[^\s\d.!?:;,。！？|]$/u
 
-/** PDF and plain text mark no headings: a short line without an end mark, before an empty line or one that begins anew. */
+/**
+ * Recognises a heading in PDF and plain text, which do not mark them: a short line without a full stop, followed by an empty line or
+ * by one that begins a sentence or list.
+ */
 function bareHeading(line: string, next: string | undefined): string | undefined {
   if (line.length > 60 || next === undefined || !BARE_HEADING.test(line) || line.split(' ').length > 7) return undefined
   return next === '' || /^[\p{Lu}\p{N}•*-]/u.test(next) ? line : undefined

@@ -29,7 +29,7 @@ It lasts 16 weeks and is paid in full.`
 const passages = parsePassages(RESULT)
 const quoted = (question: string) => quotesFor(question, passages).map(({ text, n }) => `${text} [${n}]`)
 
-test('a passage is its number, its title and its text, blank lines included', () => {
+test('a passage is parsed into its number, title and text, blank lines included', () => {
   expect(passages.map(({ n, title }) => [n, title])).toEqual([
     [1, 'handbook.pdf, p. 12'],
     [2, 'travel.md'],
@@ -38,7 +38,7 @@ test('a passage is its number, its title and its text, blank lines included', ()
   expect(passages[0]?.text).toContain('Unused days')
 })
 
-test('wrapped lines are joined, headings are context, list items and rows stand alone', () => {
+test('wrapped lines are joined, headings become context, list items and table rows are separate sentences', () => {
   expect(passages.flatMap(sentencesOf).map(({ text }) => text)).toEqual([
     'Every full-time employee has 25 days of paid leave per calendar year.',
     'Part-time staff get a share, e.g. 15 days for three days a week.',
@@ -61,17 +61,17 @@ test.each([
   expect(quoted(question).length).toBeLessThanOrEqual(3)
 })
 
-test('a question about something else quotes nothing', () => {
+test('a question about another subject quotes nothing', () => {
   expect(quoted('Which planet has the largest moons?')).toEqual([])
 })
 
-test('a question without words of its own gets the first sentence', () => {
+test('a question without meaningful words quotes the first sentence', () => {
   expect(quoted('What is this document about?')).toEqual([
     'Every full-time employee has 25 days of paid leave per calendar year. [1]',
   ])
 })
 
-test('lines of code are quoted one by one', () => {
+test('each line of code is quoted on its own', () => {
   const [readme] = parsePassages(
     '[1] README.md\n# Start\n\nThere are two ways:\n\n    npm start   # everything\n    npm test    # the tests\n\n```sh\nnpm run check\n```\nThat is all.',
   )
@@ -84,12 +84,12 @@ test('lines of code are quoted one by one', () => {
   ])
 })
 
-test('a sentence that two overlapping passages hold is quoted once, from the first', () => {
+test('a sentence of two overlapping passages is quoted once, from the first', () => {
   const twice = parsePassages('[4] a.md\nThe office opens at nine. Cats sleep.\n\n[5] a.md\nThe office opens at nine. Dogs bark.')
   expect(quotesFor('When does the office open?', twice).map(({ n }) => n)).toEqual([4])
 })
 
-test('a line that only gives the question back makes way for one that says more', () => {
+test('a sentence that says more is preferred to a line that only repeats the question', () => {
   const guide = parsePassages(
     '[1] guide.md\nUse a real model.\n\nA real model comes with Ollama: install it and set its address.',
   )

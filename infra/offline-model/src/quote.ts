@@ -3,15 +3,15 @@ import { sentencesOf } from './passages.ts'
 import { contentStems, wordsOf } from './words.ts'
 
 const MOST = 3
-/** A further sentence is quoted when it is nearly as good as the best one. */
+/** Share of the best sentence's score that a further quoted sentence must reach. */
 const NEARLY = 0.7
-/** Share of the question's weight that the best sentence must carry. */
+/** Share of the question's total weight that the best sentence must reach. */
 const ENOUGH = 0.25
 const HEADING_SHARE = 0.5
-/** For a sentence that only gives the question back, as a title above the answer does. */
+/** Factor for a sentence that only repeats words of the question, as a title above the answer does. */
 const ECHO = 0.5
 
-/** Words that talk about the asking, not about the thing asked for. */
+/** Words of a question that say nothing about its subject. */
 const ASKING = new Set(
   contentStems(
     'document documents file files text page pages summary summarise summarize explain describe say says said show find answer question know mean called quickly fast soon',
@@ -21,11 +21,11 @@ const ASKING = new Set(
 interface Scored {
   readonly sentence: Sentence
   readonly score: number
-  /** The part of the score that stands in the sentence itself, not in its heading. */
+  /** The share of the score that comes from the sentence itself, not from its heading. */
   readonly own: number
 }
 
-/** The one to three sentences with the most of the question's words, best first; none when no sentence has enough of them. */
+/** The one to three sentences that match the question best, best first. Empty when none matches well enough. */
 export function quotesFor(question: string, passages: readonly Passage[]): Sentence[] {
   const sentences = unique(passages.flatMap(sentencesOf))
   const asked = [...new Set(contentStems(question))].filter((word) => !ASKING.has(word))
@@ -43,13 +43,13 @@ export function quotesFor(question: string, passages: readonly Passage[]): Sente
     .map(({ sentence }) => sentence)
 }
 
-/** Overlapping passages hold the same sentence: the first one is cited. */
+/** Keeps the first of equal sentences, which overlapping passages contain. */
 function unique(sentences: readonly Sentence[]): Sentence[] {
   const seen = new Map(sentences.toReversed().map((sentence) => [wordsOf(sentence.text).join(' '), sentence]))
   return sentences.filter((sentence) => seen.get(wordsOf(sentence.text).join(' ')) === sentence)
 }
 
-/** Rare words weigh more (inverse document frequency, a sentence with its headings as the document). */
+/** Weights of the question's words by inverse document frequency, where a document is a sentence with its heading. */
 function weigh(asked: readonly string[], sentences: readonly Sentence[]): Map<string, number> {
   const bags = sentences.map(({ text, heading }) => [...new Set(contentStems(`${heading} ${text}`))])
   return new Map(
@@ -72,14 +72,14 @@ function scoreOf(sentence: Sentence, weights: ReadonlyMap<string, number>, wants
   }
   const saysMore = body.some((word) => closest(word, [...weights.keys()]) === 0)
   const factor = (wantsNumber && /\p{N}/u.test(sentence.text) ? 1.25 : 1) * (saysMore ? 1 : ECHO)
-  // Of two equally good sentences the shorter one says it more directly.
+  // Of two equally good sentences the shorter one is quoted first.
   return { sentence, own, score: (own + above) * factor * (1 - Math.min(body.length, 60) / 600) }
 }
 
 const closest = (word: string, others: readonly string[]): number =>
   others.reduce((best, other) => Math.max(best, alike(word, other)), 0)
 
-/** 1 for the same stem, 0.7 for one that only goes on a little: `approv` and `approval`. */
+/** 1 for the same stem, 0.7 when one is the other with up to 3 more letters (`approv`, `approval`), else 0. */
 function alike(a: string, b: string): number {
   if (a === b) return 1
   const [short, long] = a.length < b.length ? [a, b] : [b, a]

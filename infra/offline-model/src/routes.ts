@@ -25,7 +25,7 @@ const EMBEDDED_PER_TURN = 32
 /** Ollama's HTTP surface. Errors are `{error}` with Ollama's statuses. */
 export function createOfflineModel(settings: Settings): Hono<Env> {
   const app = new Hono<Env>()
-  // The rest of the body stays unread: the connection cannot be used again.
+  // The rest of the body stays unread, so the connection cannot be reused.
   const tooLarge = (c: Context) => c.json({ error: `the body is larger than ${MAX_BODY} bytes` }, 413, { connection: 'close' })
   app.use(bodyLimit({ maxSize: MAX_BODY, onError: tooLarge }))
   app.get('/', (c) => c.text(`${MODEL} is running. It speaks Ollama's protocol.`))
@@ -44,7 +44,7 @@ export function createOfflineModel(settings: Settings): Hono<Env> {
     withBody(c, EmbedRequest, (body) => (isOurs(body.model) ? embedAll(c, body, settings) : unknownModel(c, body.model))),
   )
   app.notFound((c) => c.json({ error: `${c.req.method} ${c.req.path} is not served here` }, 404))
-  // 499, as nginx counts a client that has left, is no status that hono's types know.
+  // 499 is nginx's status for a client that disconnected. Hono's types do not include it.
   app.onError((error, c) => (error.name === 'AbortError' ? c.body(null, 499 as 400) : c.json({ error: error.message }, 500)))
   return app
 }
@@ -114,7 +114,7 @@ async function embedAll(
 const failed = ({ status }: ScriptedReply): Response =>
   Response.json({ error: `the script says ${status}` }, { status: status ?? 500 })
 
-/** Aborts when the client is gone, and once the answer is complete. */
+/** Aborts when the connection closes: the client disconnected or the answer is complete. */
 function goneSignal(outgoing: ServerResponse): AbortSignal {
   const gone = new AbortController()
   if (outgoing.destroyed) gone.abort()
@@ -130,12 +130,12 @@ function streamed(lines: AsyncGenerator<string>, outgoing: ServerResponse): Resp
       if (done) controller.close()
       else controller.enqueue(utf8.encode(value))
     } catch {
-      // Cut, or the client is gone. What was written in this turn of the event loop must still leave.
+      // The script cuts the connection, or the client disconnected. Lines written in this turn of the event loop must still be sent.
       await turn()
       outgoing.destroy()
     }
   }
-  // Without a queue a line is asked for only after the one before was written.
+  // Without a queue, the next line is pulled only after the previous one was written.
   const body = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
   return new Response(body, { headers: { 'content-type': 'application/x-ndjson' } })
 }

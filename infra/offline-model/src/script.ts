@@ -5,41 +5,41 @@ import type { Message } from './wire.ts'
 
 const Tokens = z.number().int().min(0).max(1_000_000)
 
-/** Which requests a rule is for; without any field: all. */
+/** The requests that a rule applies to. A missing field matches any request. */
 const Match = z.strictObject({
   endpoint: z.enum(['chat', 'embed']).default('chat'),
   /** The n-th request of the endpoint since the script was read, from 1. */
   request: z.number().int().min(1).optional(),
   /** A substring of the last user message (chat) or of an input (embed). */
   contains: z.string().optional(),
-  /** Role of the last message, an answer begun at the end not counted. */
+  /** Role of the last message before a begun answer. */
   last_role: z.enum(['system', 'user', 'assistant', 'tool']).optional(),
 })
 
-/** What is done instead of, or to, the answer. Counts are tokens of the answer that were sent before. */
+/** Replaces or disturbs the answer. `*_after` fields count the tokens sent before the fault. */
 const ScriptedReply = z.strictObject({
-  /** The whole answer; what an answer begun at the end already holds is not repeated. */
+  /** The whole answer. A begun answer is continued, not repeated. */
   text: z.string().optional(),
   /** Sent before `text`. */
   tool_calls: z.array(z.strictObject({ name: z.string(), arguments: z.record(z.string(), z.unknown()).default({}) })).optional(),
-  /** Answers with the roles and contents it was given, as JSON. */
+  /** Answers with the roles and contents of the request's messages, as JSON. */
   echo: z.boolean().default(false),
-  /** Never ends: the answer over and over. */
+  /** Repeats the answer without end. */
   endless: z.boolean().default(false),
   tokens_per_second: z.number().min(0).optional(),
-  /** An HTTP status instead of an answer. */
+  /** Responds with this HTTP status instead of an answer. */
   status: z.number().int().min(400).max(599).optional(),
-  /** Says nothing more after so many tokens: for `stall_ms`, else for ever. */
+  /** Pauses after this many tokens, for `stall_ms` or, without it, for ever. */
   stall_after: Tokens.optional(),
   stall_ms: z.number().int().min(0).optional(),
-  /** One line that is no JSON, after so many tokens. */
+  /** Sends a line of invalid JSON after this many tokens. */
   malformed_after: Tokens.optional(),
-  /** The connection is cut after so many tokens. */
+  /** Cuts the connection after this many tokens. */
   drop_after: Tokens.optional(),
 })
 export type ScriptedReply = z.output<typeof ScriptedReply>
 
-/** OFFLINE_MODEL__SCRIPT: the first rule that matches and is not used up decides; without one the model answers as ever. */
+/** Content of OFFLINE_MODEL__SCRIPT. The first matching rule with uses left (`times`) applies; without one the model answers normally. */
 const Script = z.strictObject({
   rules: z
     .array(
@@ -61,7 +61,7 @@ export const askedInChat = (messages: readonly Message[]): Asked => ({
   lastRole: splitBegun(messages).conversation.at(-1)?.role,
 })
 
-/** The rules of a file, read again when it changes, so that a running system can be given other ones. */
+/** Reads the rules of a script file, and again whenever it changes, so that tests can change the rules of a running system. */
 export class ScriptFile {
   readonly #path: string | undefined
   #version = ''
@@ -73,14 +73,14 @@ export class ScriptFile {
     this.#path = path
   }
 
-  /** Throws when the file is not there or is no script. */
+  /** Throws when the file is missing or invalid. */
   async refresh(): Promise<void> {
     if (this.#path === undefined) return
     const { mtimeMs, size, ino } = await stat(this.#path)
     const version = `${mtimeMs} ${size} ${ino}`
     if (version === this.#version) return
     const script = Script.safeParse(JSON.parse(await readFile(this.#path, 'utf8')))
-    // Another request may have read it meanwhile and begun to count.
+    // A concurrent request may have read this version meanwhile; its counts must not be reset.
     if (version === this.#version) return
     if (!script.success) throw new Error(`OFFLINE_MODEL__SCRIPT ${this.#path} is no script: ${z.prettifyError(script.error)}`)
     this.#version = version
@@ -89,7 +89,7 @@ export class ScriptFile {
     this.#requests = { chat: 0, embed: 0 }
   }
 
-  /** What to do with a request; counts it. */
+  /** Counts the request and returns the reply of the rule that applies. */
   async next(asked: Asked): Promise<ScriptedReply | undefined> {
     await this.refresh()
     const nth = (this.#requests[asked.endpoint] += 1)

@@ -1,7 +1,7 @@
 const TOKEN =
   /\s*[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]{1,2}\p{M}*|\s*[\p{L}\p{N}][\p{L}\p{N}\p{M}]{0,7}|\s*[^\s\p{L}\p{N}]\p{M}*|\s+/gu
 
-/** Pieces to stream one by one, about as long as a model's tokens; joined they are the text. */
+/** Splits a text into tokens about as long as a model's. Joined, they are the text. */
 export const tokensOf = (text: string): string[] => text.match(TOKEN) ?? []
 
 /** The usual rule of thumb: four characters a token. */

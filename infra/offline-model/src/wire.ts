@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
-// Ollama's wire protocol (docs/api.md of ollama/ollama), as far as its chat, embed, tags, show and version go.
-// Fields that change nothing here (options, keep_alive, think, format, images) are accepted and dropped.
+// The chat, embed, tags, show and version parts of Ollama's wire protocol (docs/api.md of ollama/ollama).
+// Fields without effect on this model (most options, keep_alive, think, format, images) are accepted and dropped.
 
 export const MODEL = 'youworker-offline'
 export const VERSION = '0.12.0'
@@ -26,7 +26,7 @@ export type Message = z.infer<typeof Message>
 const Tool = z.object({ function: z.object({ name: z.string().max(256) }) })
 
 const Options = z.object({
-  /** Most tokens of the answer; 0 and less = no bound. */
+  /** Highest count of answer tokens. 0 or less: no limit. */
   num_predict: z.number().int().optional(),
 })
 
@@ -66,7 +66,7 @@ export const TAGS = {
 
 const CAPABILITIES = ['completion', 'tools', 'embedding'] as const
 
-/** `youworker-offline:latest` is the same model, as everywhere in Ollama. */
+/** In Ollama a name without a tag means `:latest`. */
 export const isOurs = (model: string): boolean => model === MODEL || model === `${MODEL}:latest`
 
 export const showModel = (embeddingLength: number) => ({

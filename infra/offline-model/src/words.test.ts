@@ -27,6 +27,6 @@ test('scripts without spaces give character pairs', () => {
   expect(wordsOf('年次休暇は25日')).toEqual(['年次', '次休', '休暇', '暇は', '25', '日'])
 })
 
-test('only words that carry meaning count', () => {
+test('stop words are dropped', () => {
   expect(contentStems('How many days of leave do I have?')).toEqual(['day', 'leav'])
 })

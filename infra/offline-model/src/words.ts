@@ -1,10 +1,10 @@
-/** Scripts written without spaces: every two neighbouring characters stand for a word. */
+/** Scripts written without spaces: every pair of adjacent characters counts as a word. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 const WORD =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}ー\p{M}]+|\p{N}+(?:[.,]\p{N}+)*|[\p{L}\p{N}\p{M}]+(?:['’]\p{L}+)*/gu
 
-/** Words of a text in their order: lower case, Latin accents folded, `1,500` as `1500`, unspaced scripts as character pairs. */
+/** Words of a text in order: lower case, Latin accents folded, `1,500` as `1500`, unspaced scripts as character pairs. */
 export function wordsOf(text: string): string[] {
   const folded = text
     .normalize('NFKD')
@@ -26,7 +26,7 @@ function pairsOf(run: string): string[] {
 
 const VOWEL = /[aeiouy]/
 
-/** A light English stemmer: `leave, leaves, leaving` and `policy, policies` fall together. Other languages pass nearly unchanged. */
+/** A light English stemmer: `leave, leaves, leaving` share a stem, so do `policy, policies`. Other languages stay nearly unchanged. */
 export function stem(word: string): string {
   if (word.length < 4 || !/^[a-z]+$/.test(word)) return word
   let root = singular(word)
@@ -60,7 +60,7 @@ const STOP_WORDS = new Set(
 
 export const isStopWord = (word: string): boolean => STOP_WORDS.has(word)
 
-/** Stems of the words that carry meaning, in their order. */
+/** Stems of the words that are not stop words, in order. */
 export const contentStems = (text: string): string[] =>
   wordsOf(text)
     .filter((word) => !isStopWord(word))

@@ -18,6 +18,6 @@ export const Overview = z
 export type Overview = z.infer<typeof Overview>
 
 export const analytics = {
-  /** The caller's own figures of the last `days` days; documents are those that exist now. */
+  /** The caller's own figures of the last `days` days. Document counts are of those that exist now. */
   getOverview: request('rpc.analytics.v1.overview.get', { input: Days, output: Overview, repeatable: true }),
 } as const

@@ -15,7 +15,7 @@ export const User = z.object({ id: Id, username: z.string(), is_root: z.boolean(
 export type User = z.infer<typeof User>
 
 export const Revocation = z.object({
-  /** Id of the session or key that ended, or `null` when everything of `sub` did. */
+  /** Id of the ended session or key; `null` ends all sessions and keys of `sub`. */
   sid: Id.nullable(),
   sub: Id.nullable(),
   /** Tokens issued up to this time are refused. */
@@ -23,13 +23,13 @@ export const Revocation = z.object({
 })
 export type Revocation = z.infer<typeof Revocation>
 
-/** A privileged act, allowed or denied. Carries ids, never text. Each service that has such acts publishes its own subject. */
+/** A privileged action, allowed or denied. Carries ids, never text. Each service with such actions publishes them on its own subject. */
 export const AuditEntry = z.object({
   actor_id: Id.nullable(),
   action: z.string().max(64),
   outcome: z.enum(['allowed', 'denied']),
   target_type: z.string().max(32),
-  /** A member of a group is `<group_id>/<user_id>`. */
+  /** For a group member `<group_id>/<user_id>`. */
   target_id: z.string().max(128).nullable(),
   correlation_id: z.string().max(64),
 })
@@ -47,15 +47,15 @@ export const auth = {
       user: User,
       session_id: Id,
       session_secret: z.string(),
-      /** The latest end, however often the session is used; without use it ends 12 h after the last one. */
+      /** End of the session however often it is used. An unused session ends earlier, 12 h after its last use. */
       expires_at: Time,
     }),
-    /** After 10 failures for one username within 15 minutes. */
+    /** Returned after 10 failures for one username within 15 minutes. */
     errors: ['RATE_LIMIT_EXCEEDED'],
   }),
-  /** Ends the caller's session (or nothing, for a key). */
+  /** Ends the caller's session. Has no effect for an API key. */
   endSession: request('rpc.auth.v1.session.end', { input: Nothing, output: Nothing, repeatable: true }),
-  /** A session secret or API key for an access token of at most 10 minutes. Slides the session's idle time. */
+  /** Exchanges a session secret or API key for an access token of at most 10 minutes. Counts as a use of the session. */
   exchangeCredential: request('rpc.auth.v1.credential.exchange', {
     auth: 'none',
     input: z.object({ kind: z.enum(['session', 'api_key']), secret: Secret }),
@@ -69,7 +69,7 @@ export const auth = {
     output: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     repeatable: true,
   }),
-  /** Revocations younger than the longest token life. */
+  /** Revocations younger than the longest lifetime of a token. Older ones concern only expired tokens. */
   listRevocations: request('rpc.auth.v1.revocation.list', {
     auth: 'none',
     input: Nothing,
@@ -77,25 +77,25 @@ export const auth = {
     repeatable: true,
   }),
   getSelf: request('rpc.auth.v1.user.get-self', { input: Nothing, output: User, repeatable: true }),
-  /** root only. The key is in this one answer: a repeat, also with the same idempotency key, is `CONFLICT`. */
+  /** For root only. Only this reply contains the key: a repeat, also with the same idempotency key, is `CONFLICT`. */
   createUser: request('rpc.auth.v1.user.create', {
     input: z.object({ username: Username, password: Password.optional() }),
     output: User.extend({ api_key: z.string() }),
     errors: ['CONFLICT'],
   }),
-  /** Exact ids or one exact username; unknown ones are missing from the answer. */
+  /** Looks up exact ids or one exact username. Unknown ones are missing from the reply. */
   lookUpUsers: request('rpc.auth.v1.user.look-up', {
     input: z.union([z.object({ user_ids: z.array(Id).max(200) }), z.object({ username: z.string().max(64) })]),
     output: z.object({ users: z.array(z.object({ id: Id, username: z.string() })) }),
     repeatable: true,
   }),
-  /** A right to act for the caller in one run, for 7 days. Swept after an hour when no such run began. */
+  /** Grants one run the right to act for the caller for 7 days. A grant whose run did not start within an hour is deleted. */
   createGrant: request('rpc.auth.v1.grant.create', {
     input: z.object({ run_id: Id }),
     output: z.object({ grant_id: Id }),
     repeatable: true,
   }),
-  /** A token with audience `run`, good for at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant ended. */
+  /** Issues a token with audience `run`, valid for at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant ended. */
   issueGrantToken: request('rpc.auth.internal.v1.grant.token', {
     auth: 'service',
     input: z.object({ grant_id: Id }),

@@ -8,14 +8,14 @@ import { RunEntry } from './run-log.ts'
 const Count = z.number().int().min(0)
 const utf8 = new TextEncoder()
 
-/** Text of one message; the gateway answers a longer one with 413 before it travels. */
+/** Text of one message. The gateway refuses a longer one with 413 and does not send it on. */
 export const MessageText = z
   .string()
   .min(1)
   .refine((text) => text.trim() !== '', 'must not be blank')
   .refine((text) => utf8.encode(text).length <= LIMITS.message, `must be at most ${LIMITS.message} bytes`)
 
-/** An id or an external_id: both find a session. */
+/** The `id` or the `external_id` of a session. */
 export const SessionRef = z.string().min(1).max(128)
 
 export const ChatInput = z
@@ -106,7 +106,7 @@ export const SessionSettings = z.object({
 })
 
 export const chatAgent = {
-  /** Writes the user's message and the run in one transaction; the answer is then in the run's log. */
+  /** Writes the user's message and the run in one transaction. The answer is written to the run's log. */
   startRun: request('rpc.chat-agent.v1.run.start', {
     input: ChatInput,
     output: RunId.extend({ session_id: Id, session_external_id: z.string() }),

@@ -12,7 +12,7 @@ export const Page = z.object({
 })
 export type Page = z.infer<typeof Page>
 
-/** A line of text a person typed: trimmed, without control characters. */
+/** One line of text from a user: trimmed, without control characters. */
 export const Line = (max: number) =>
   z
     .string()
@@ -21,12 +21,12 @@ export const Line = (max: number) =>
     .max(max)
     .regex(/^\P{Cc}*$/u, 'must not contain control characters')
 
-/** The state of every piece of long work, in every service. */
+/** State of a run or job, the same in every service. */
 export const Status = z.enum(['pending', 'running', 'success', 'partial', 'failed', 'cancelled'])
 export type Status = z.infer<typeof Status>
 export const TERMINAL: readonly Status[] = ['success', 'partial', 'failed', 'cancelled']
 
-/** One long job as `/v1/tasks` shows it, whichever service runs it. */
+/** A run of any service as `/v1/tasks` shows it. */
 export const Task = z
   .object({
     id: Id,

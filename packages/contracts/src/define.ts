@@ -2,11 +2,11 @@ import type { z } from 'zod'
 import type { ErrorCode } from './errors.ts'
 import { WAIT } from './limits.ts'
 
-/** `user`: serve verifies the caller's token. `service`: the NATS permission is the proof. `none`: sign-in, keys, health. */
+/** `user`: `serve` verifies the caller's token. `service`: the NATS permissions authenticate the caller. `none`: sign-in, keys, health. */
 export type AuthKind = 'user' | 'service' | 'none'
-/** `api`: tokens of people and their clients. `run`: the short tokens of an agent's run. */
+/** `api`: tokens of users and their clients. `run`: the short-lived tokens of an agent's run. */
 export type Audience = 'api' | 'run'
-/** With `bytes`, the JSON part travels as one line in the header `Args` and the payload is raw. */
+/** With `bytes`, the payload is raw and the JSON part is one line in the header `Args`. */
 export type BodyKind = 'json' | 'bytes'
 
 export interface Request<
@@ -20,14 +20,14 @@ export interface Request<
   readonly subject: string
   readonly input: I
   readonly output: O
-  /** Codes a caller may branch on, beside those that may always cross. Any other failure reaches it as `INTERNAL_ERROR`. */
+  /** Codes that callers may receive in addition to `ALWAYS_ALLOWED`. Any other failure reaches them as `INTERNAL_ERROR`. */
   readonly errors: readonly ErrorCode[]
   readonly auth: A
   readonly audience: readonly Audience[]
   readonly body: B
   readonly reply: R
   readonly deadlineMs: number
-  /** Whether a caller may send it again when it does not know what became of the first try. */
+  /** Whether a caller may send the request again when it does not know the outcome of the first attempt. */
   readonly repeatable: boolean
 }
 
@@ -69,13 +69,13 @@ export function event<P extends z.ZodType>(subject: string, when: string, payloa
   return { kind: 'event', subject, when, payload }
 }
 
-/** `bytes` beside the JSON part, where the contract says so; an empty JSON part (`Record<string, never>`) forbids no `bytes`. */
+/** Adds `bytes` to the JSON part of a `bytes` body. An empty JSON part (`Record<string, never>`) would forbid it, so it is left out. */
 type WithBytes<T, K extends BodyKind> = K extends 'bytes' ? (string extends keyof T ? Bytes : T & Bytes) : T
 interface Bytes {
   readonly bytes: Uint8Array
 }
 
-/** What a caller passes, what a handler gets, what a handler returns, what a caller gets. */
+// Parsing fills in defaults, so the sender of a request or reply passes `z.input` and its receiver gets `z.output`.
 export type CallInput<Q> = Q extends Request<infer I, z.ZodType, infer B> ? WithBytes<z.input<I>, B> : never
 export type HandlerInput<Q> = Q extends Request<infer I, z.ZodType, infer B> ? WithBytes<z.output<I>, B> : never
 export type HandlerOutput<Q> = Q extends Request<z.ZodType, infer O, BodyKind, infer R> ? WithBytes<z.input<O>, R> : never

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** Every code that may cross a subject or leave over HTTP, with its HTTP status. The list is closed. */
+/** Every error code of NATS replies and HTTP responses, with its HTTP status. The list is closed. */
 export const ERROR_STATUS = {
   VALIDATION_ERROR: 400,
   INVALID_ROLE: 400,
@@ -38,7 +38,7 @@ export const ERROR_STATUS = {
 export type ErrorCode = keyof typeof ERROR_STATUS
 export const ErrorCode = z.enum(Object.keys(ERROR_STATUS) as [ErrorCode, ...ErrorCode[]])
 
-/** Codes that any call may end in; a contract declares all others. */
+/** Codes that any request may end with. A contract declares all others that it uses. */
 export const ALWAYS_ALLOWED: readonly ErrorCode[] = [
   'VALIDATION_ERROR',
   'NOT_AUTHENTICATED',
@@ -57,11 +57,11 @@ export type ErrorDetail = z.infer<typeof ErrorDetail>
 
 export interface AppErrorOptions extends ErrorOptions {
   readonly details?: readonly ErrorDetail[]
-  /** Seconds until it is worth trying again: becomes `Retry-After`. */
+  /** Seconds after which a retry may succeed. Sent as `Retry-After`. */
   readonly retryAfter?: number
 }
 
-/** The one error of the system. Everything else that is thrown is a bug and reaches callers as `INTERNAL_ERROR`. */
+/** An expected error. Anything else that is thrown is a bug and reaches callers as `INTERNAL_ERROR`. */
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly code: ErrorCode
@@ -75,7 +75,7 @@ export class AppError extends Error {
     this.retryAfter = options.retryAfter
   }
 
-  /** The failing fields of a zod error, at most 20 of them, as `VALIDATION_ERROR`. */
+  /** Makes a `VALIDATION_ERROR` with the invalid fields of a zod error, at most 20. */
   static fromZod(error: z.ZodError, what = 'The request'): AppError {
     const details = error.issues.slice(0, 20).map((issue) => ({ field: issue.path.join('.'), message: issue.message }))
     const first = details[0]
@@ -84,7 +84,7 @@ export class AppError extends Error {
   }
 }
 
-/** The one error body, on every HTTP path and in every SSE or WebSocket error. OpenAI's four fields are part of it. */
+/** Body of every HTTP, SSE and WebSocket error. It contains OpenAI's four fields. */
 export const ErrorBody = z
   .object({
     error: z.object({
@@ -112,7 +112,7 @@ const TYPE_OF_STATUS: Readonly<Record<number, ErrorBody['error']['type']>> = {
   404: 'not_found_error',
   429: 'rate_limit_error',
 }
-/** Published clients look for these words. */
+/** Published clients search the message for these words. */
 const UNAUTHENTICATED = 'Not authenticated'
 
 export function errorBody({ code, message, details }: AppError, correlation_id: string): ErrorBody {

@@ -1,4 +1,4 @@
-/** The kinds of file that ingestion reads: MIME type by the ending of the name. */
+/** The file types that ingestion reads: MIME type by file extension. */
 export const FILE_TYPES = {
   '.md': 'text/markdown',
   '.markdown': 'text/markdown',
@@ -11,9 +11,9 @@ export const FILE_TYPES = {
 
 export type FileMime = (typeof FILE_TYPES)[keyof typeof FILE_TYPES]
 
-/** With the dot, lower case. */
+/** Extensions in lower case, with the dot. */
 export const FILE_EXTENSIONS: readonly string[] = Object.keys(FILE_TYPES)
 
-/** `extension` in any case; `undefined` for one that is not read. */
+/** MIME type of an extension in any case; `undefined` when the type is not supported. */
 export const mimeOfExtension = (extension: string): FileMime | undefined =>
   Object.entries(FILE_TYPES).find(([known]) => known === extension.toLowerCase())?.[1]

@@ -25,7 +25,7 @@ export const Member = z.object({ user_id: Id, username: z.string(), role: Role, 
 export type Member = z.infer<typeof Member>
 
 const Description = z.string().trim().max(500).nullable()
-/** Any string: a wrong one is `INVALID_ROLE`, not `VALIDATION_ERROR` (as published). */
+/** Accepts any string: published clients expect `INVALID_ROLE` for a wrong role, not `VALIDATION_ERROR`. */
 const RoleName = z.string().max(32)
 const GroupId = z.object({ group_id: Id })
 const MembershipId = GroupId.extend({ user_id: Id })
@@ -34,7 +34,7 @@ export const group = {
   createGroup: request('rpc.group.v1.group.create', {
     input: z.object({ name: Line(128), description: Description.optional() }),
     output: Group,
-    /** `GROUP_NOT_FOUND`: a repeat with the same idempotency key, of a group that has been deleted since. */
+    /** `GROUP_NOT_FOUND`: a repeat with the same idempotency key after the group was deleted. */
     errors: ['GROUP_NAME_EXISTS', 'GROUP_NOT_FOUND'],
   }),
   updateGroup: request('rpc.group.v1.group.update', {
@@ -42,7 +42,7 @@ export const group = {
     output: Group,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'GROUP_NAME_EXISTS'],
   }),
-  /** With the newest members; `member_count` tells whether `listMembers` has more. */
+  /** Includes the newest members. When `member_count` is higher, `listMembers` returns the others. */
   getGroup: request('rpc.group.v1.group.get', {
     input: GroupId,
     output: Group.extend({ members: z.array(Member).max(LIMITS.listRows) }).meta({ id: 'GroupWithMembers' }),
@@ -79,20 +79,20 @@ export const group = {
     output: Member,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'MEMBERSHIP_NOT_FOUND', 'LAST_ADMIN', 'INVALID_ROLE'],
   }),
-  /** A member may remove themself; the last admin may not. */
+  /** Members may remove themselves, except the last admin. */
   removeMember: request('rpc.group.v1.member.remove', {
     input: MembershipId,
     output: Nothing,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'MEMBERSHIP_NOT_FOUND', 'LAST_ADMIN'],
   }),
-  /** Every space the caller may read: their own and their groups'. */
+  /** All spaces that the caller may read: their own and those of their groups. */
   listSpaces: request('rpc.group.v1.space.list', {
     audience: ['api', 'run'],
     input: Nothing,
     output: z.object({ space_ids: z.array(Id) }),
     repeatable: true,
   }),
-  /** Whether a user may use a space at this moment: for jobs, which hold no token. */
+  /** Whether a user may use a space at this moment. For jobs, which have no token of the user. */
   checkSpace: request('rpc.group.internal.v1.space.check', {
     auth: 'service',
     input: z.object({ user_id: Id, space_id: Id }),

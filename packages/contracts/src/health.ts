@@ -11,7 +11,7 @@ export const ComponentHealth = z.object({
 })
 export type ComponentHealth = z.infer<typeof ComponentHealth>
 
-/** Every service answers how it and what it depends on are. */
+/** Reports the health of a service and its dependencies. Every service serves this contract. */
 export const healthContract = <S extends string>(service: S) =>
   ({
     checkHealth: request(`rpc.${service}.v1.health.check`, {

@@ -17,7 +17,7 @@ export const RunFile = z.object({
   uri: z.string(),
   mime: z.string().nullable(),
   size_bytes: Count,
-  /** The same number under the name that published clients read. */
+  /** The same value under the name that published clients read. */
   bytes_size: Count,
   chunks: Count,
   document_id: Id.nullable(),
@@ -111,7 +111,7 @@ export const ingestion = {
     output: BlobId,
     errors: ['GROUP_NOT_FOUND'],
   }),
-  /** Piece `index` (from 0) of an open upload; every piece but the last is exactly `LIMITS.piece` bytes. Repeats change nothing. */
+  /** Writes part `index` (from 0) of an unfinished upload. Each part but the last has exactly `LIMITS.piece` bytes. Repeats have no effect. */
   writeUpload: request('rpc.ingestion.v1.upload.write', {
     body: 'bytes',
     input: BlobId.extend({ index: z.number().int().min(0).max(4_095) }),
@@ -159,13 +159,13 @@ export const ingestion = {
     errors: ['RUN_NOT_FOUND'],
     repeatable: true,
   }),
-  /** Runs the failed files of a finished run again. */
+  /** Processes the failed files of a finished run again. */
   retryRun: request('rpc.ingestion.v1.run.retry', {
     input: RunId,
     output: IngestionRun,
     errors: ['RUN_NOT_FOUND', 'CONFLICT'],
   }),
-  /** Forgets a finished run; its documents stay. */
+  /** Deletes a finished run. Its documents stay. */
   deleteRun: request('rpc.ingestion.v1.run.delete', {
     input: RunId,
     output: Nothing,
@@ -189,7 +189,7 @@ export const ingestion = {
     errors: ['DOCUMENT_NOT_FOUND'],
     repeatable: true,
   }),
-  /** Erases document, chunks, embeddings and file; gone from search in the same transaction. */
+  /** Erases document, chunks, embeddings and file. The same transaction removes the document from search. */
   deleteDocument: request('rpc.ingestion.v1.document.delete', {
     input: DocumentId,
     output: Nothing,

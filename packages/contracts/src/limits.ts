@@ -1,14 +1,14 @@
-/** Bounds that more than one service keeps. Bytes unless the name says otherwise. */
+/** Limits that more than one service enforces. In bytes unless a comment names another unit. */
 export const LIMITS = {
   /** One NATS request or reply. */
   wire: 512 * 1024,
-  /** One row of a file. */
+  /** One part of a file, stored as one row. */
   piece: 256 * 1024,
   /** One page of run entries. */
   entriesPage: 256 * 1024,
   /** Text of one chat message (UTF-8). */
   message: 64 * 1024,
-  /** Text of one answer (UTF-16 units); a longer one is cut and marked. */
+  /** Text of one answer (UTF-16 units). A longer one is cut and marked. */
   answer: 96 * 1024,
   /** Rows of one list page. */
   listRows: 200,
@@ -22,6 +22,6 @@ export const LIMITS = {
 export const WAIT = {
   /** Default deadline of a NATS request. */
   request: 5_000,
-  /** Deadline of requests that embed, search or move pieces of files. */
+  /** Deadline of requests that embed, search or transfer parts of files. */
   slowRequest: 10_000,
 } as const

@@ -60,20 +60,20 @@ export const Done = z
   .meta({ id: 'Done' })
 export type Done = z.infer<typeof Done>
 
-/** What a run's log holds; `event` is the SSE event's name. Published clients match names by prefix. */
+/** Body of a run log entry. `event` is the name of the SSE event; published clients match names by prefix. */
 export const RunEntryBody = z.discriminatedUnion('event', [
   z.object({ event: z.literal('run'), data: z.object({ run_id: Id, session_id: Id }) }),
   z.object({ event: z.literal('status'), data: z.object({ stage: z.string(), position: Count.optional() }) }),
   z.object({ event: z.literal('token'), data: z.object({ text: z.string() }) }),
   z.object({ event: z.literal('tool'), data: ToolEvent }),
   z.object({ event: z.literal('log'), data: Log }),
-  /** Text after `offset` (UTF-16 units of the concatenated tokens) is void; the answer goes on from there. */
+  /** Discards the text after `offset` (UTF-16 units of the concatenated tokens). The answer continues from there. */
   z.object({ event: z.literal('rewind'), data: z.object({ offset: Count }) }),
   z.object({ event: z.literal('done'), data: Done }),
 ])
 export type RunEntryBody = z.infer<typeof RunEntryBody>
 
-/** First number of an attempt's entries, less one: `n = attempt * ENTRIES_PER_ATTEMPT + index`, index dense from 1. */
+/** Number of an entry: `n = attempt * ENTRIES_PER_ATTEMPT + index`, where `index` counts from 1 without gaps. */
 export const ENTRIES_PER_ATTEMPT = 1_000_000
 export const RunEntry = z.object({ n: z.number().int(), body: RunEntryBody })
 export type RunEntry = z.infer<typeof RunEntry>

@@ -9,7 +9,7 @@ import { CONTRACTS, SERVICES } from './topology/topology.ts'
 const FILE = new URL('../contracts.snapshot.json', import.meta.url)
 
 type Io = 'input' | 'output'
-/** A refinement has no JSON schema: its text is kept, so that a new or dropped one shows all the same. */
+/** JSON Schema of a zod schema. Refinements have none, so their messages are added: a new or dropped refinement then shows too. */
 const shape = (schema: z.ZodType, io: Io): unknown =>
   z.toJSONSchema(schema, {
     io,
@@ -43,7 +43,7 @@ const wire = (): Record<string, unknown> => ({
   ),
 })
 
-test('what travels is what was accepted; after a wanted change: npm run contracts:accept', async () => {
+test('contracts match the committed snapshot; accept an intended change with npm run contracts:accept', async () => {
   const now = JSON.parse(JSON.stringify(wire()))
   if (process.env['ACCEPT_CONTRACTS'] === '1') await writeFile(FILE, `${JSON.stringify(now, null, 1)}\n`)
   const accepted = JSON.parse(await readFile(FILE, 'utf8'))
@@ -52,7 +52,7 @@ test('what travels is what was accepted; after a wanted change: npm run contract
     expect({ [subject]: description }).toEqual({ [subject]: accepted[subject] })
 })
 
-test('a snapshot sees a changed field, default, error, refinement and audience', () => {
+test('a changed field, default or refinement changes the snapshot', () => {
   const base = z.object({ name: z.string().max(5), role: z.string().default('member') })
   const text = (schema: z.ZodType) => JSON.stringify([shape(schema, 'input'), shape(schema, 'output')])
   const changed = [

@@ -27,7 +27,7 @@ export interface TestMcpServer extends AsyncDisposable {
   }[]
 }
 
-/** `echo {text}` and `fail {}`: what most tests need. */
+/** The default tools: `echo {text}` and `fail {}`. */
 export const testTools: readonly TestTool[] = [
   {
     name: 'echo',
@@ -43,7 +43,7 @@ export const testTools: readonly TestTool[] = [
   },
 ]
 
-/** A foreign MCP server over Streamable HTTP, without sessions, in this process. */
+/** Starts an MCP server over Streamable HTTP, without sessions, in this process. */
 export async function startMcpServer({
   tools = testTools,
   port = 0,

@@ -7,14 +7,14 @@ import { freePort } from '@youworker/embedded/port'
 type Users = Parameters<typeof startNats>[0]['users']
 
 export interface TestNats extends AsyncDisposable {
-  /** With the first user's credentials. */
+  /** URL with the credentials of the first user. */
   readonly url: string
-  /** With the credentials of one of `users`. */
+  /** URL with the credentials of one of `users`. */
   urlOf(user: string): string
   stop(): Promise<void>
   /** Starts again on the same port and store. */
   start(): Promise<void>
-  /** Only while stopped. */
+  /** Throws while the server runs. */
   deleteStore(): Promise<void>
 }
 

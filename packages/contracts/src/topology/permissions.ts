@@ -5,11 +5,11 @@ import { CONTRACTS, NEIGHBOURS, type ServiceName } from './topology.ts'
 export interface NatsPermissions {
   readonly publish: { readonly allow: readonly string[] }
   readonly subscribe: { readonly allow: readonly string[] }
-  /** Lets a service answer whoever asked it, and nobody else. */
+  /** Lets a service publish to the reply subject of a request that it received. */
   readonly allow_responses: true
 }
 
-/** What one service's NATS user may do: serve its own subjects, call and hear what the topology names, nothing else. */
+/** Permissions of a service's NATS user: to serve its own subjects, and to call and subscribe to those in its topology entry. */
 export function permissionsOf(service: ServiceName): NatsPermissions {
   const { calls, consumes, subscribes } = NEIGHBOURS[service]
   const publishesEvents = eventsOf(CONTRACTS[service] ?? {}).length > 0

@@ -1,4 +1,4 @@
-/** Builders for the subjects that no contract names: live entries of runs and wake-ups of workers. */
+/** Builders for the subjects that are not in a contract: live entries of runs and wake-ups of workers. */
 export const liveSubject = (runId: string): string => `runs.${runId}`
 export const wakeSubject = (service: string, kind: string): string => `wake.${service}.${kind}`
 

@@ -16,7 +16,7 @@ const events = SERVICES.flatMap((service) =>
 )
 const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERROR_STATUS, code)
 
-/** The rules of NATS: tokens of the pattern, `*` for one and `>` for all that follow. */
+/** Matches a subject as NATS does: `*` matches one token, `>` all that follow. */
 function covers(pattern: string, subject: string): boolean {
   const [wanted, given] = [pattern.split('.'), subject.split('.')]
   for (const [index, token] of wanted.entries()) {
@@ -27,14 +27,14 @@ function covers(pattern: string, subject: string): boolean {
 }
 const allows = (allowed: readonly string[], subject: string) => allowed.some((pattern) => covers(pattern, subject))
 
-test('every subject is there once', () => {
+test('no subject occurs twice', () => {
   const subjects = [...requests.map(({ request }) => request.subject), ...events.map(({ event }) => event.subject)]
   expect(subjects.length).toBeGreaterThan(70)
   expect(subjects.filter((subject, index) => subjects.indexOf(subject) !== index)).toEqual([])
 })
 
 test.each(requests)(
-  '$request.subject belongs to its service, and is internal when only services may call it',
+  '$request.subject names its service, and is internal when only services may call it',
   ({ service, request }) => {
     const { subject, auth } = request
     const internal = auth === 'service' ? 'internal[.]' : ''
@@ -43,7 +43,7 @@ test.each(requests)(
   },
 )
 
-test.each(requests)('$request.subject declares what a caller can rely on', ({ request }) => {
+test.each(requests)('$request.subject declares valid errors, audience and deadline', ({ request }) => {
   const { errors, audience, auth, deadlineMs } = request
   expect(
     errors.filter((code) => ALWAYS_ALLOWED.includes(code)),
@@ -56,11 +56,11 @@ test.each(requests)('$request.subject declares what a caller can rely on', ({ re
   expect(deadlineMs).toBeLessThanOrEqual(WAIT.slowRequest)
 })
 
-test.each(events)('$event.subject belongs to its service', ({ service, event }) => {
+test.each(events)('$event.subject names its service', ({ service, event }) => {
   expect(event.subject).toMatch(new RegExp(`^events[.]${service}[.]v[1-9]\\d*[.][a-z]+(-[a-z]+)*[.][a-z]+(-[a-z]+)*$`))
 })
 
-test('every neighbour exists, and nobody calls itself', () => {
+test('the topology names only existing subjects, and no service but the gateway calls itself', () => {
   const known = new Set<unknown>([...requests.map(({ request }) => request.subject), ...events.map(({ event }) => event.subject)])
   for (const service of SERVICES) {
     const { calls, consumes, subscribes } = NEIGHBOURS[service]
@@ -70,7 +70,7 @@ test('every neighbour exists, and nobody calls itself', () => {
   }
 })
 
-test('internal requests have a caller, and each service that asks for users subscribes to revocations', () => {
+test('internal requests have a caller, and services that verify tokens of users subscribe to revocations', () => {
   const called = new Set(SERVICES.flatMap((service) => NEIGHBOURS[service].calls.map(({ subject }) => subject)))
   const uncalled = requests.filter(({ request }) => request.auth === 'service' && !called.has(request.subject))
   expect(uncalled).toEqual([])
@@ -82,7 +82,7 @@ test('internal requests have a caller, and each service that asks for users subs
   }
 })
 
-test.each(SERVICES)('%s may do what it has to', (service) => {
+test.each(SERVICES)('%s has all permissions that it needs', (service) => {
   const { publish, subscribe, allow_responses } = permissionsOf(service)
   const { calls, consumes, subscribes } = NEIGHBOURS[service]
   const mustPublish = [
@@ -98,7 +98,7 @@ test.each(SERVICES)('%s may do what it has to', (service) => {
       : []),
     ...(service === 'chat-agent' ? [liveSubject('id')] : []),
   ]
-  const mustHear = [
+  const mustSubscribe = [
     ...requests.filter((entry) => entry.service === service).map(({ request }) => request.subject),
     ...subscribes.map(({ subject }) => subject),
     '$SRV.PING',
@@ -107,29 +107,29 @@ test.each(SERVICES)('%s may do what it has to', (service) => {
     ...(service === 'gateway' ? [liveSubject('id')] : []),
   ]
   expect(mustPublish.filter((subject) => !allows(publish.allow, subject))).toEqual([])
-  expect(mustHear.filter((subject) => !allows(subscribe.allow, subject))).toEqual([])
+  expect(mustSubscribe.filter((subject) => !allows(subscribe.allow, subject))).toEqual([])
   expect(allow_responses).toBe(true)
 })
 
-test.each(SERVICES)('%s may do nothing else', (service) => {
+test.each(SERVICES)('%s has no other permissions', (service) => {
   const { publish, subscribe } = permissionsOf(service)
   const { calls, subscribes } = NEIGHBOURS[service]
   const called = new Set(calls.map(({ subject }) => subject))
-  const heard = new Set(subscribes.map(({ subject }) => subject))
+  const subscribed = new Set(subscribes.map(({ subject }) => subject))
   const foreign = (subjects: string[], mine: Set<string>) => subjects.filter((subject) => !mine.has(subject))
   for (const pattern of [...publish.allow, ...subscribe.allow])
     expect(['>', '*', 'rpc.>', 'events.>', '$JS.>', '$JS.API.>', '_INBOX.>', '$SYS.>']).not.toContain(pattern)
-  const strangers = foreign(
+  const uncalled = foreign(
     requests.map(({ request }) => request.subject),
     called,
   )
-  expect(strangers.filter((subject) => allows(publish.allow, subject))).toEqual([])
+  expect(uncalled.filter((subject) => allows(publish.allow, subject))).toEqual([])
   const others = events.filter((entry) => entry.service !== service).map(({ event }) => event.subject)
   expect(others.filter((subject) => allows(publish.allow, subject))).toEqual([])
   expect(
     foreign(
       events.map(({ event }) => event.subject),
-      heard,
+      subscribed,
     ).filter((subject) => allows(subscribe.allow, subject)),
   ).toEqual([])
   for (const other of SERVICES.filter((name) => name !== service)) {
@@ -155,7 +155,7 @@ test.each(SERVICES)('%s may do nothing else', (service) => {
   expect(allows(subscribe.allow, liveSubject('id'))).toBe(service === 'gateway')
 })
 
-test('statuses are those that clients expect of the kind of failure', () => {
+test('each error code has the HTTP status that clients expect', () => {
   const pattern: [RegExp, number][] = [
     [/_NOT_FOUND$/, 404],
     [/_EXISTS$/, 400],
@@ -172,10 +172,10 @@ test('statuses are those that clients expect of the kind of failure', () => {
   for (const { request } of requests) expect(request.errors.filter((code) => !isErrorCode(code))).toEqual([])
 })
 
-test('names and bounds fit together', () => {
+test('schema names follow service names, and other limits fit into one NATS message', () => {
   for (const [service, schema] of Object.entries(SCHEMAS)) expect(schema).toBe(service.replaceAll('-', '_'))
   expect(LIMITS.piece).toBeLessThan(LIMITS.wire)
   expect(LIMITS.entriesPage).toBeLessThan(LIMITS.wire)
-  // In JSON a character of one byte may take six.
+  // JSON may escape a one-byte character to six bytes.
   expect(LIMITS.message * 6).toBeLessThan(LIMITS.wire)
 })

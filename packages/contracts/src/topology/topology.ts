@@ -10,7 +10,7 @@ import { ingestion } from '../ingestion.ts'
 export const SERVICES = ['gateway', 'auth', 'group', 'chat-agent', 'ingestion', 'analytics', 'tools'] as const
 export type ServiceName = (typeof SERVICES)[number]
 
-/** Services that own a Postgres schema, by its name. */
+/** The Postgres schema of each service that has one. */
 export const SCHEMAS = {
   auth: 'auth',
   group: 'group',
@@ -20,7 +20,7 @@ export const SCHEMAS = {
 } as const
 export type SchemaOwner = keyof typeof SCHEMAS
 
-/** Every contract by its owner. */
+/** The contract of each service. */
 export const CONTRACTS: Readonly<Partial<Record<ServiceName, Contract>>> = {
   auth,
   group,
@@ -31,9 +31,9 @@ export const CONTRACTS: Readonly<Partial<Record<ServiceName, Contract>>> = {
 
 interface Neighbours {
   readonly calls: readonly Request[]
-  /** Events consumed as effects, through the service's durable. */
+  /** Events with effects in the database, consumed once per service through its durable JetStream consumer. */
   readonly consumes: readonly Event[]
-  /** Events heard by every replica, for caches and open streams. */
+  /** Events that every replica receives, for its caches and streams. */
   readonly subscribes: readonly Event[]
 }
 
@@ -44,7 +44,7 @@ const everyRequest = (...contracts: Contract[]): Request[] =>
 
 const verifier = [auth.listKeys, auth.listRevocations]
 
-/** Who talks to whom. NATS permissions are generated from this table. */
+/** Requests that each service calls and events that it reads. NATS permissions are generated from this table. */
 export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
   gateway: {
     calls: [
