@@ -9,7 +9,7 @@ import { canary, findIn, findInFolder } from './support/canaries.ts'
 import { Person } from './support/person.ts'
 import { type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 
-/** What may stand nowhere on the disk. */
+/** Texts that must not be on the disk in clear. */
 const SEALED = {
   'message text': canary('message'),
   'text of a message beyond ASCII': canary('unicode'),
@@ -22,7 +22,7 @@ const SEALED = {
   'body that is no JSON': canary('broken'),
   'wrong password': canary('password'),
 }
-/** What the README names as clear: titles, paths and passages of documents, and nothing that an agent makes of them. */
+/** Texts that are stored in clear, as the README says: titles, paths and passages of documents. */
 const CLEAR = {
   'passage of a document': canary('passage'),
   'title of a document': canary('heading'),
@@ -39,7 +39,7 @@ beforeAll(async () => {
   system = await spawnSystem(join(dir, 'data'), ['--no-demo', '--single-process'], {
     env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug' },
   })
-  secrets = await liveThrough(system)
+  secrets = await storeTexts(system)
   await waitFor(async () => (await system.sql('select from chat_agent.outbox where published_at is null')).length === 0, {
     what: 'the outbox',
   })
@@ -51,8 +51,8 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-/** Uses every place that text of people goes through; answers the credentials that were used. */
-async function liveThrough({ root }: SpawnedSystem): Promise<Record<string, string>> {
+/** Sends each text through the API where it is stored. Returns the credentials that were used. */
+async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, string>> {
   const made = await root.post('/v1/admin/users', { username: 'ada', password: PASSWORD })
   const ada = new Person(root.api, made.body.id, made.body.api_key)
   const html = `<html><head><title>${CLEAR['title of a document']}</title></head><body><!-- ${SEALED['text that is in a file and in no passage of it']} --><p>The vault word of the green library in the western tower is ${CLEAR['passage of a document']}.</p></body></html>`
@@ -63,7 +63,7 @@ async function liveThrough({ root }: SpawnedSystem): Promise<Record<string, stri
   const { done, sessionId } = await ada.chat(question)
   expect(done.content).toContain(CLEAR['passage of a document'])
   expect(done.citations).toHaveLength(1)
-  // The question was the tool's argument, and the passage its result.
+  // The question is also stored as the tool's argument, and the passage as its result.
   expect(JSON.stringify(done.tool_events)).toContain(SEALED['message text'])
   await ada.chat(`œuvre 日本 ${SEALED['text of a message beyond ASCII']} 🙂`, { session_id: sessionId })
   await ada.call('PATCH', `/v1/sessions/${sessionId}`, { title: SEALED['renamed session title'] })
@@ -80,7 +80,7 @@ async function liveThrough({ root }: SpawnedSystem): Promise<Record<string, stri
   expect(broken.status).toBe(400)
   const wrong = await new Person(root.api, '').post('/v1/auth/login', { username: 'ada', password: SEALED['wrong password'] })
   expect(wrong.status).toBe(401)
-  // What was stored comes back as it was.
+  // The owner reads everything back unchanged.
   const { messages, session } = (await ada.get(`/v1/sessions/${sessionId}`)).body
   expect([messages[0].content, session.title]).toEqual([question, SEALED['renamed session title']])
   const content = await ada.fetch(`/v1/documents/${upload.body.files[0].document_id}/content`)
@@ -101,7 +101,7 @@ async function liveThrough({ root }: SpawnedSystem): Promise<Record<string, stri
   }
 }
 
-/** `schema.table.column: name` for each text found in any value of any row. */
+/** Searches all tables. Returns `schema.table.column: name` for each text found. */
 async function findInTables(texts: Readonly<Record<string, string>>): Promise<string[]> {
   const tables = await system.sql<{ schema: string; name: string }>(
     'select schemaname as schema, tablename as name from pg_tables where schemaname = any($1)',
@@ -122,7 +122,7 @@ async function findInTables(texts: Readonly<Record<string, string>>): Promise<st
   return [...found].sort()
 }
 
-test('no sealed text is in any column of any table; what is clear is in the columns that the README names', async () => {
+test('no sealed text is in any table, and clear texts are only in the columns that the README names', async () => {
   expect(await findInTables(SEALED)).toEqual([])
   expect(await findInTables(CLEAR)).toEqual([
     'ingestion.blobs.name: path of a document',
@@ -137,20 +137,20 @@ test('no sealed text is in any column of any table; what is clear is in the colu
 
 test('no sealed text is in any file: Postgres, the NATS store, the index, the logs', async () => {
   expect(await findInFolder(system.dataDir, SEALED)).toEqual([])
-  // The search does find what is there, and the clear texts are where they belong.
-  const places = (await findInFolder(system.dataDir, CLEAR)).map((place) => place.split('/')[0])
-  expect([...new Set(places)].sort()).toEqual(['index', 'postgres'])
+  // Clear texts are found, so the search works.
+  const folders = (await findInFolder(system.dataDir, CLEAR)).map((found) => found.split('/')[0])
+  expect([...new Set(folders)].sort()).toEqual(['index', 'postgres'])
   const events = await findInFolder(join(system.dataDir, 'nats'), { event: 'events.chat-agent.v1.message.created' })
   expect(events.length).toBeGreaterThan(0)
 })
 
-test('no secret is in a log, and none in clear in a table', async () => {
+test('no secret is in a log or in clear in a table', async () => {
   const made = JSON.parse(await readFile(join(system.dataDir, 'secrets.json'), 'utf8')) as Record<string, unknown>
   const own: Record<string, string> = { ...secrets }
   const add = (name: string, value: unknown) => {
     if (typeof value === 'object' && value !== null)
       for (const [key, inner] of Object.entries(value)) add(`${name}.${key}`, inner)
-    // Of a key in PEM one line is enough.
+    // One line of a PEM key is enough.
     else own[name] = String(value).split('\n').at(2) ?? String(value)
   }
   add('secrets.json', made)
@@ -159,6 +159,6 @@ test('no secret is in a log, and none in clear in a table', async () => {
   expect(findIn(Buffer.from(system.started.output()), own)).toEqual([])
   expect(await findInTables(own)).toEqual([])
   expect(await findInFolder(join(system.dataDir, 'nats'), secrets)).toEqual([])
-  // The logs are not empty: they were searched.
+  // The logs are not empty, so the search above was real.
   expect(await findInFolder(join(system.dataDir, 'logs'), { line: '"msg":"request"' })).toEqual(['youworker.1.log: line'])
 })

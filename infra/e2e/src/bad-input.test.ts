@@ -22,7 +22,7 @@ function expectFailure({ status, headers, body }: Answer, code: keyof typeof ERR
   expect(body.error.message.length).toBeGreaterThan(10)
 }
 
-test('wrong, missing and malformed credentials', async () => {
+test('wrong, missing and malformed credentials are refused', async () => {
   const strangers: Record<string, string>[] = [
     {},
     { 'x-api-key': 'yw_wrong' },
@@ -43,7 +43,7 @@ test('wrong, missing and malformed credentials', async () => {
   expectFailure(await new Person(system.api, '').post('/v1/auth/auto-login', { api_key: 'yw_wrong' }), 'NOT_AUTHENTICATED')
 })
 
-test('unknown routes and methods', async () => {
+test('unknown routes and methods are refused', async () => {
   expectFailure(await ada.get('/v1/nothing'), 'ROUTE_NOT_FOUND')
   expectFailure(await ada.get('/'), 'ROUTE_NOT_FOUND')
   expectFailure(await ada.call('DELETE', '/v1/search'), 'METHOD_NOT_ALLOWED')
@@ -58,11 +58,11 @@ test.each([
   ['/v1/documents?limit=100000'],
   ['/v1/documents?limit=abc'],
   ['/v1/analytics/overview?days=0'],
-])('GET %s', async (path) => {
+])('GET %s is a validation error', async (path) => {
   expectFailure(await ada.get(path), 'VALIDATION_ERROR')
 })
 
-test('a session reference may be any text, and an unknown one is not found', async () => {
+test('an unknown session reference of any form is not found', async () => {
   expectFailure(await ada.get('/v1/sessions/no-such-session'), 'SESSION_NOT_FOUND')
   expectFailure(await ada.post('/v1/chat', { text_input: 'hi', session_id: 'no-such-session' }), 'SESSION_NOT_FOUND')
 })
@@ -75,13 +75,13 @@ test.each([
   ['deep JSON', '['.repeat(5_000) + ']'.repeat(5_000)],
   ['a wrong type', '{"query":{"$ne":null}}'],
   ['nothing', ''],
-])('%s in a body', async (_, body) => {
+])('%s as a body is a validation error', async (_, body) => {
   const response = await ada.fetch('/v1/search', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
   expect(response.status).toBe(400)
   expect(await response.json()).toMatchObject(failure('VALIDATION_ERROR'))
 })
 
-test('invalid UTF-8 and another content type', async () => {
+test('invalid UTF-8 and an unsupported content type are refused', async () => {
   const post = (contentType: string, body: string | Uint8Array<ArrayBuffer>) =>
     ada.fetch('/v1/search', { method: 'POST', headers: { 'content-type': contentType }, body })
   expect((await post('application/json', Uint8Array.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x3a, 0x31, 0x7d]))).status).toBe(400)
@@ -91,14 +91,14 @@ test('invalid UTF-8 and another content type', async () => {
   expectFailure(await ada.post('/v1/ingest/upload', { files: [] }), 'UNSUPPORTED_MEDIA_TYPE')
 })
 
-test('a question of one megabyte, and one over 64 KiB', async () => {
+test('questions over 64 KiB are refused', async () => {
   expectFailure(await ada.post('/v1/chat', { text_input: 'x'.repeat(1024 * 1024) }), 'PAYLOAD_TOO_LARGE')
   expectFailure(await ada.post('/v1/chat', { text_input: 'é'.repeat(40 * 1024) }), 'PAYLOAD_TOO_LARGE')
   expectFailure(await ada.post('/v1/simple-chat', { message: 'x'.repeat(70 * 1024) }), 'PAYLOAD_TOO_LARGE')
   expect((await ada.get('/v1/sessions')).body.total).toBe(0)
 })
 
-test('a chat without a question', async () => {
+test('a chat without a question is refused', async () => {
   for (const body of [
     {},
     { text_input: '' },
@@ -110,13 +110,13 @@ test('a chat without a question', async () => {
   }
 })
 
-test('an upload of 101 MB is refused while it is sent, and nothing of it stays', async () => {
+test('an upload of 101 MB is refused and stores nothing', async () => {
   const answer = await ada.upload([{ name: 'big.txt', content: new Uint8Array(101 * 1024 * 1024).fill(0x61) }])
   expectFailure(answer, 'PAYLOAD_TOO_LARGE')
   expect((await ada.get('/v1/documents')).body.total).toBe(0)
 })
 
-test('files that are empty, lie about their type or have a type nobody reads', async () => {
+test('files that are empty, of an unsupported type or not of the type of their name are refused', async () => {
   expectFailure(await ada.upload([{ name: 'empty.md', content: '' }]), 'VALIDATION_ERROR')
   expectFailure(await ada.upload([{ name: 'lie.md', content: samplePdf([['x']]) }]), 'UNSUPPORTED_MEDIA_TYPE')
   expectFailure(await ada.upload([{ name: 'fake.pdf', content: 'I am no PDF' }]), 'UNSUPPORTED_MEDIA_TYPE')
@@ -125,12 +125,12 @@ test('files that are empty, lie about their type or have a type nobody reads', a
   expect((await ada.get('/v1/ingestion-runs')).body.total).toBe(0)
 })
 
-test('a path that climbs out stays inside', async () => {
+test('the path of an uploaded file loses its ..', async () => {
   const { body } = await ada.upload([{ name: '../../etc/passwd.md', content: '# X\n\nx' }])
   for (const { path } of body.files ?? []) expect(path).not.toContain('..')
 })
 
-test('bytes that are no HTTP', async () => {
+test('malformed HTTP gets 400', async () => {
   const { hostname, port } = new URL(system.api)
   const socket = connect(Number(port), hostname)
   socket.end('GET /v1/health HTTP/1.1\r\nHost: x\r\nbroken header\r\n\r\n')
@@ -146,7 +146,7 @@ test('errors carry CORS headers for an allowed origin and none for others', asyn
   expect(other.headers.get('access-control-allow-origin')).toBeNull()
 })
 
-test('no secret reached a log', () => {
+test('no credential was logged', () => {
   const logs = system.logs()
   expect(logs).not.toContain(ada.key)
   expect(logs).not.toContain('yw_wrong')

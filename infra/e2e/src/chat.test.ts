@@ -16,7 +16,7 @@ afterAll(() => system[Symbol.asyncDispose]())
 
 const QUESTION = 'Through how many countries does the Danube flow?'
 
-test('one JSON answer when no stream is wanted', async () => {
+test('without a stream the answer is one JSON body', async () => {
   const { status, body } = await ada.post('/v1/chat', { text_input: QUESTION, stream: false })
   expect(status).toBe(200)
   expect(body).toMatchObject({
@@ -29,7 +29,7 @@ test('one JSON answer when no stream is wanted', async () => {
   expect(body.tool_events.map(({ status }: { status: string }) => status)).toEqual(['start', 'end'])
 })
 
-test('old clients: simple-chat and unified-chat', async () => {
+test('simple-chat and unified-chat answer in the shapes of published clients', async () => {
   const simple = await ada.post('/v1/simple-chat', { message: QUESTION })
   expect(simple.body).toMatchObject({
     content: expect.stringContaining('ten countries'),
@@ -48,7 +48,7 @@ test('old clients: simple-chat and unified-chat', async () => {
   expect((await ada.post('/v1/unified-chat', { audio_b64: 'AAAA', sample_rate: 16_000 })).status).toBe(415)
 })
 
-test('a conversation is kept, found by either id, and erased', async () => {
+test('a session is stored, found by either id, renamed and erased', async () => {
   const { sessionId } = await ada.chat(QUESTION)
   await ada.chat('What time is it?', { session_id: sessionId })
   const detail = await ada.get(`/v1/sessions/${sessionId}`)
@@ -70,7 +70,7 @@ test('a conversation is kept, found by either id, and erased', async () => {
   expect((await ada.get(`/v1/sessions/${sessionId}`)).body).toMatchObject(failure('SESSION_NOT_FOUND'))
 })
 
-test('a client that is cut off comes back for the rest, from any place', async () => {
+test('a client that was disconnected reads the rest, from any event', async () => {
   const started = await ada.fetch('/v1/chat', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -98,7 +98,7 @@ test('a client that is cut off comes back for the rest, from any place', async (
   expect(fromMiddle.map(({ event }) => event)).toEqual(['done'])
 })
 
-test('stop ends the answer and keeps what was said', async () => {
+test('stop ends the answer and keeps its text so far', async () => {
   const response = await ada.fetch('/v1/chat', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -119,7 +119,7 @@ test('stop ends the answer and keeps what was said', async () => {
   expect((await ada.get(`/v1/runs/${events[0]?.data.run_id}`)).body).toMatchObject({ status: 'cancelled' })
 })
 
-test('messages of one session wait for each other', async () => {
+test('simultaneous messages of one session are answered one after another', async () => {
   const first = await ada.post('/v1/chat', { text_input: 'Hello there', stream: false })
   const session_id = first.body.session_id
   const answers = await Promise.all(
@@ -134,14 +134,14 @@ test('messages of one session wait for each other', async () => {
   expect(turns.filter((role: string) => role === 'assistant')).toHaveLength(4)
 })
 
-test('the same key begins one run', async () => {
+test('a repeat with the same idempotency key starts no second run', async () => {
   const ask = () => ada.post('/v1/chat', { text_input: QUESTION, stream: false }, { 'idempotency-key': 'chat-1' })
   const [first, second] = [await ask(), await ask()]
   expect(second.body.run_id).toBe(first.body.run_id)
   expect(second.body.content).toBe(first.body.content)
 })
 
-test('the overview counts what happened', async () => {
+test('the overview counts documents, sessions, messages and tool calls', async () => {
   const overview = async () => (await ada.get('/v1/analytics/overview?days=7')).body
   await expect.poll(async () => (await overview()).documents?.total, { timeout: 30_000 }).toBe(1)
   const body = await overview()

@@ -9,8 +9,8 @@ import { readEnv } from '@youworker/runtime/config'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import type { z } from 'zod'
+import { ROOT } from './support/root.ts'
 
-const ROOT = join(import.meta.dirname, '../../..')
 const run = promisify(execFile)
 
 interface ComposeService {
@@ -28,7 +28,7 @@ const dockerfile = await readFile(join(ROOT, 'infra/docker/Dockerfile'), 'utf8')
 const youworker = (...args: string[]) => run(process.execPath, [join(ROOT, 'infra/cli/src/main.ts'), ...args])
 const generated = parseEnv((await youworker('keys', 'generate')).stdout)
 
-/** As compose does: `${NAME:?}` must be set, `${NAME:-default}` may be. */
+/** Substitutes variables as compose does: `${NAME:?}` is required, `${NAME:-default}` is optional. */
 function substitute(value: string): string {
   return value.replaceAll(/\$\{(\w+)(?::([-?])([^}]*))?\}/g, (_, name: string, kind?: string, rest = '') => {
     const set = generated[name]
@@ -55,7 +55,7 @@ test('every service starts in production with the environment that compose gives
   }
 })
 
-test('no image floats, every container has a health check, nothing waits for what is not there', () => {
+test('every image version is pinned, every container has a health check, and every depends_on names a service', () => {
   for (const [name, service] of Object.entries(compose.services)) {
     if (service.image) expect(service.image).toMatch(/^[\w./-]+:\d+\.\d+/)
     expect(service.image ?? service.build, name).toBeDefined()
@@ -68,7 +68,7 @@ test('no image floats, every container has a health check, nothing waits for wha
   expect(dockerfile).not.toMatch(/^(ENV|ARG) .*(PASSWORD|SECRET|KEY)/m)
 })
 
-test('the committed nats.conf is the one that the contracts make', async () => {
+test('the committed nats.conf is the one generated from the contracts', async () => {
   const file = join(ROOT, 'infra/nats/nats.conf')
   await expect((await youworker('nats', 'conf')).stdout).toMatchFileSnapshot(file)
   const committed = await readFile(file, 'utf8')
@@ -78,7 +78,7 @@ test('the committed nats.conf is the one that the contracts make', async () => {
   }
 })
 
-test('a missing secret is named, all of them at once', async () => {
+test('the error names all missing secrets at once', async () => {
   const start = run(process.execPath, [join(ROOT, 'services/auth/src/main.ts')], { env: { APP_ENV: 'production' } })
   await expect(start).rejects.toMatchObject({
     code: 2,
@@ -88,7 +88,7 @@ test('a missing secret is named, all of them at once', async () => {
   })
 })
 
-test('the image’s commands run from a plain copy of the tree', async () => {
+test('the commands of the Dockerfile install and start every service in a copy of the tree', async () => {
   const copy = await mkdtemp(join(tmpdir(), 'youworker-image-'))
   try {
     const copied = Array.from(dockerfile.matchAll(/^COPY (?!--)(.+) \S+$/gm), ([, sources = '']) => sources.split(' ')).flat()
@@ -103,7 +103,7 @@ test('the image’s commands run from a plain copy of the tree', async () => {
       const folder = ['offline-model', 'cli'].includes(name) ? 'infra' : 'services'
       await rm(join(copy, 'run.ts'), { force: true })
       await symlink(`${folder}/${name}/src/main.ts`, join(copy, 'run.ts'))
-      // Everything is imported before settings are read: a package that is missing in the image would show here.
+      // All modules are imported before settings are read, so a package that the image lacks fails here.
       const started = run(process.execPath, ['run.ts'], {
         cwd: copy,
         env: { APP_ENV: 'production', API__PORT: 'none', OFFLINE_MODEL__PORT: 'none' },

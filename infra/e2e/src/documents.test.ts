@@ -45,7 +45,7 @@ test.each([
   ['How many days of paid leave does an employee have?', 'Handbook', undefined, '27 days'],
   ['Where does the spare key to the archive hang?', 'Office guide', undefined, 'blue cabinet'],
   ['Where is the assembly point in case of fire?', 'Fire safety', 2, 'northern car park'],
-])('%s', async (question, title, page, phrase) => {
+])('"%s" is answered with text and citation of the right document', async (question, title, page, phrase) => {
   const { events, done } = await ada.chat(question)
   expect(done.metadata.status).toBe('success')
   expect(done.content).toContain(phrase)
@@ -57,13 +57,13 @@ test.each([
   expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['run', 'status', 'tool', 'token', 'done']))
 })
 
-test.each(['hybrid', 'dense', 'lexical'])('%s search finds the passage and says where it is', async (mode) => {
+test.each(['hybrid', 'dense', 'lexical'])('%s search finds the passage with its title and page', async (mode) => {
   const { status, body } = await ada.post('/v1/search', { query: 'assembly point fire', mode, top_k: 3 })
   expect(status).toBe(200)
   expect(body.results[0]).toMatchObject({ title: 'Fire safety', page: 2, snippet: expect.stringContaining('assembly point') })
 })
 
-test('a document can be listed, read back byte for byte, and erased from search at once', async () => {
+test('a document is listed, downloaded byte for byte, and erased from search at once', async () => {
   const content = '# Ephemera\n\nThe zeppelin lands on Thursday. Ünïcödé 日本語 🙂\n'
   await ada.upload([{ name: 'ephemera.md', content }], { wait: 'true', tags: '["news"]' })
   const list = await ada.get('/v1/documents?tag=news')
@@ -86,7 +86,7 @@ test('a document can be listed, read back byte for byte, and erased from search 
   expect((await ada.get(`/v1/documents/${id}`)).body).toMatchObject(failure('DOCUMENT_NOT_FOUND'))
 })
 
-test('a download that the client has already is 304', async () => {
+test('a download that the client has cached gets 304', async () => {
   await ada.upload([{ name: 'cached.md', content: '# Cached\n\nOnce is enough.\n' }])
   const path = `/v1/documents/${(await ada.get('/v1/documents?q=Cached')).body.documents[0].id}/content`
   const etag = (await ada.fetch(path)).headers.get('etag') ?? ''
@@ -152,7 +152,7 @@ test('a request gets one reply, also when it fails after the reply has begun', a
   expect(body.length).toBe(256 * 1024)
 })
 
-test('the same path again replaces the document', async () => {
+test('a second upload with the same path replaces the document', async () => {
   await ada.upload([{ name: 'menu.md', content: '# Menu\n\nOn Friday there is lasagne.' }])
   await ada.upload([{ name: 'menu.md', content: '# Menu\n\nOn Friday there is goulash.' }])
   const { body } = await ada.get('/v1/documents?q=Menu')
@@ -162,7 +162,7 @@ test('the same path again replaces the document', async () => {
   expect(JSON.stringify(results)).not.toContain('lasagne')
 })
 
-test('good files run and bad ones say why; with none left nothing is stored', async () => {
+test('valid files of an upload are ingested and invalid ones reported; an upload without a valid one stores nothing', async () => {
   const mixed = await ada.upload([
     { name: 'good.md', content: '# Good\n\nfine' },
     { name: 'empty.md', content: '' },
@@ -184,7 +184,7 @@ test('good files run and bad ones say why; with none left nothing is stored', as
   expect((await ada.get('/v1/ingestion-runs')).body.total).toBe(before)
 })
 
-test('the same upload with the same key is one run', async () => {
+test('a repeated upload with the same idempotency key starts no second run', async () => {
   const form = () => {
     const data = new FormData()
     data.append('files', new Blob(['# Once\n\nOnly once.']), 'once.md')
@@ -203,7 +203,7 @@ test('the same upload with the same key is one run', async () => {
   expect((await send(other)).status).toBe(409)
 })
 
-test('a run that is not waited for shows its progress as a stream and as a task', async () => {
+test('an upload with wait=false shows its progress as a stream and as a task', async () => {
   const { status, body } = await ada.upload([{ name: 'later.md', content: '# Later\n\nSoon.' }], { wait: 'false' })
   expect(status).toBe(202)
   const response = await ada.fetch(`/v1/ingestion-runs/${body.run_id}/events`)

@@ -6,19 +6,18 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ProcessSettings, renderEnvExample } from './generate/env-example.ts'
 import { renderEvents } from './generate/events-page.ts'
+import { ROOT } from './support/root.ts'
 
-// Files that are generated and committed: `npm run contracts:accept` writes them, a difference fails here.
-const ROOT = join(import.meta.dirname, '../../..')
-
-test('docs/openapi.json is what the route table says', async () => {
+// `npm run contracts:accept` writes these generated files.
+test('the committed docs/openapi.json is generated from the routes', async () => {
   await expect(`${JSON.stringify(buildOpenApi(ROUTES), null, 2)}\n`).toMatchFileSnapshot(join(ROOT, 'docs/openapi.json'))
 })
 
-test('docs/events.md is what the contracts say', async () => {
+test('the committed docs/events.md is generated from the contracts', async () => {
   await expect(renderEvents()).toMatchFileSnapshot(join(ROOT, 'docs/events.md'))
 })
 
-test('.env.example has every setting of every process with its meaning', async () => {
+test('the committed .env.example is generated from the settings of all processes', async () => {
   const folders = [...SERVICES.map((service) => `services/${service}`), 'infra/offline-model']
   const settings = folders.map(async (folder): Promise<ProcessSettings> => {
     const { Env } = (await import(join(ROOT, folder, 'src/config.ts'))) as { Env: ProcessSettings['schema'] }

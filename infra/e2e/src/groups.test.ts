@@ -19,7 +19,7 @@ const newGroup = async (name: string) => {
   return body.id as string
 }
 
-test('the whole life of a group', async () => {
+test('a group is created, joined, renamed, passed on and deleted', async () => {
   const id = await newGroup('Research')
   expect((await ada.get('/v1/groups')).body).toMatchObject({
     total: 1,
@@ -58,7 +58,7 @@ test('the whole life of a group', async () => {
   expect((await bob.get('/v1/groups')).body.total).toBe(0)
 })
 
-test('errors as published', async () => {
+test('invalid group requests get the published error codes', async () => {
   const id = await newGroup('Errors')
   const member = (body: unknown) => ada.post(`/v1/groups/${id}/members`, body)
   expect((await ada.post('/v1/groups', { name: ' errors ' })).body).toMatchObject(failure('GROUP_NAME_EXISTS'))
@@ -76,7 +76,7 @@ test('errors as published', async () => {
   expect((await ada.call('DELETE', `/v1/groups/${id}/members/${eve.id}`)).body).toMatchObject(failure('MEMBERSHIP_NOT_FOUND'))
 })
 
-test('a group keeps an admin whatever is asked at once', async () => {
+test('simultaneous demotions leave one admin', async () => {
   const id = await newGroup('Race')
   await ada.post(`/v1/groups/${id}/members`, { username: 'bob', role: 'admin' })
   const demote = (who: Person, whom: Person) => who.call('PATCH', `/v1/groups/${id}/members/${whom.id}`, { role: 'member' })
@@ -86,7 +86,7 @@ test('a group keeps an admin whatever is asked at once', async () => {
   expect(body.filter(({ role }: { role: string }) => role === 'admin')).toHaveLength(1)
 })
 
-test('the same key makes one group', async () => {
+test('a repeat with the same idempotency key creates no second group', async () => {
   const make = () => ada.post('/v1/groups', { name: 'Once' }, { 'idempotency-key': 'once-1' })
   const [first, second] = [await make(), await make()]
   expect(second.body.id).toBe(first.body.id)

@@ -8,7 +8,7 @@ import { startTestSystem, type TestSystem } from './support/system.ts'
 import { type Person, textOf } from './support/person.ts'
 
 const ANSWER = 'One two three four five six seven eight nine ten eleven twelve.'
-/** The question names the rule; with `once` the model is well again at the next try. */
+/** Rules of the model's script, by the words of the question that trigger them. A fault named `once` happens only at the first attempt. */
 const FAULTS = {
   'stall once': { times: 1, reply: { text: ANSWER, stall_after: 5 } },
   'stall always': { reply: { text: ANSWER, stall_after: 2 } },
@@ -28,14 +28,14 @@ type Fault = keyof typeof FAULTS
 let dir: string
 let system: TestSystem
 let ada: Person
-/** What every answer said that it used. */
+/** Sum of the tokens that all answers reported. */
 let used = 0
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker-faults-'))
   const script = join(dir, 'script.json')
   const faults = Object.entries(FAULTS).map(([contains, rule]) => ({ match: { contains }, ...rule }))
-  // After a fault that happens once the same question is answered well.
+  // The second attempt after a fault that happens once.
   const well = { match: { contains: 'once' }, reply: { text: ANSWER } }
   const first = { match: { contains: 'first word' }, reply: { text: ANSWER } }
   await writeFile(script, JSON.stringify({ rules: [...faults, well, first] }))
@@ -47,12 +47,12 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-/** Nothing of a fault stays: the next question is answered, within the breaker's few seconds. */
+/** After each fault the next question is answered, at the latest when the circuit breaker closes. */
 afterEach(async () => {
   await waitFor(async () => (await ask('well')).done.metadata.status === 'success', { what: 'a good answer' })
 })
 
-/** Asks, and checks what holds for every run however it went. */
+/** Asks a question and checks what holds for every run, failed or not. */
 async function ask(fault: Fault) {
   const { events, done, runId, sessionId } = await ada.chat(`Please: ${fault}`)
   expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
@@ -66,14 +66,14 @@ async function ask(fault: Fault) {
   const { messages } = (await ada.get(`/v1/sessions/${sessionId}`)).body
   const answers = messages.filter(({ role }: { role: string }) => role === 'assistant')
   expect(answers.map(({ content }: { content: string }) => content)).toEqual(done.content === '' ? [] : [done.content])
-  // A reader who comes later sees the same.
+  // A replay ends in the same way.
   const replay = await ada.fetch(`/v1/runs/${runId}/events`)
   expect((await replay.text()).match(/^event: done$/gm)).toHaveLength(1)
   return { events, done, run }
 }
 
 test.concurrent.each<Fault>(['stall once', 'drop once', 'malformed once', 'drop before the first word', 'broken once'])(
-  '%s: the same stream ends with the whole answer, nothing said twice',
+  '%s: the same stream ends with the whole answer, without repetition',
   async (fault) => {
     const { events, done, run } = await ask(fault)
     expect([done.metadata.status, run.status]).toEqual(['success', 'success'])
@@ -84,7 +84,7 @@ test.concurrent.each<Fault>(['stall once', 'drop once', 'malformed once', 'drop 
 )
 
 test.concurrent.each<Fault>(['stall always', 'drop always', 'malformed always'])(
-  '%s: the run ends, and what was said is kept and marked',
+  '%s: the run fails, and the text so far is kept',
   async (fault) => {
     const { done, run } = await ask(fault)
     expect([done.metadata.status, run.status]).toEqual(['error', 'failed'])
@@ -95,14 +95,14 @@ test.concurrent.each<Fault>(['stall always', 'drop always', 'malformed always'])
   },
 )
 
-test.concurrent('without a stream the failed run is one JSON answer that says so', async () => {
+test.concurrent('without a stream a failed run is one JSON body with the error', async () => {
   const { status, body } = await ada.post('/v1/chat', { text_input: 'Please: drop always', stream: false })
   expect(status).toBe(200)
   expect(body).toMatchObject({ content: expect.stringMatching(/^One/), metadata: { status: 'error', error: expect.any(String) } })
   used += body.metadata.tokens_in + body.metadata.tokens_out
 })
 
-test('a model that never ends is cut at the longest answer, and says so', async () => {
+test('an endless answer is cut at LIMITS.answer and marked', async () => {
   const { done, run } = await ask('endless talk')
   expect(run.status).toBe('success')
   expect(done.content.length).toBeLessThanOrEqual(LIMITS.answer)
@@ -110,7 +110,7 @@ test('a model that never ends is cut at the longest answer, and says so', async 
   expect(done.content.startsWith(`${ANSWER} ${ANSWER}`)).toBe(true)
 })
 
-test('HTTP 400 is final at once, HTTP 500 after some tries: an error, no text', async () => {
+test('HTTP 400 and 500 of the model give an error without text', async () => {
   for (const fault of ['refused always', 'broken always'] as const) {
     const { done, run } = await ask(fault)
     expect([done.metadata.status, run.status, done.content]).toEqual(['error', 'failed', ''])
@@ -118,7 +118,7 @@ test('HTTP 400 is final at once, HTTP 500 after some tries: an error, no text', 
   }
 })
 
-test('tokens were counted once', async () => {
+test('the overview counts each token once', async () => {
   expect(used).toBeGreaterThan(0)
   await waitFor(async () => (await ada.get('/v1/analytics/overview')).body.tokens?.total === used, { what: `${used} tokens` })
 })

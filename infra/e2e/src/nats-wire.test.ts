@@ -20,7 +20,7 @@ const stack = new AsyncDisposableStack()
 let system: TestSystem
 let ada: Person
 let eve: Person
-/** As the gateway's user, who may call everything that people may. */
+/** Connection of the gateway's NATS user, which may call every request of users. */
 let gateway: RawNats
 let token: string
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => stack.disposeAsync())
 
-/** Whatever was sent, every service still answers and says that it is well. */
+/** After each test every service still answers and is healthy. */
 afterEach(async () => {
   expect((await ada.get('/v1/groups')).status).toBe(200)
   expect((await ada.get('/v1/sessions')).body.total).toBeGreaterThan(0)
@@ -46,8 +46,8 @@ const as = async (service: ServiceName) => stack.use(await RawNats.connect(syste
 const list = group.listGroups.subject
 const signed = (jwt: string) => ({ 'Access-Token': jwt })
 
-test('a request in order is answered; what is no JSON, or not what the contract says, is refused by a code', async () => {
-  expect(await gateway.ask(list, '{"limit":5,"offset":0}', signed(token))).toMatchObject({
+test('a valid request is answered; invalid JSON and input that breaks the contract get VALIDATION_ERROR', async () => {
+  expect(await gateway.request(list, '{"limit":5,"offset":0}', signed(token))).toMatchObject({
     code: undefined,
     body: { groups: [] },
   })
@@ -63,39 +63,39 @@ test('a request in order is answered; what is no JSON, or not what the contract 
     new Uint8Array(1_000),
   ]
   for (const payload of wrong) {
-    expect(await gateway.ask(list, payload, signed(token)), String(payload).slice(0, 30)).toMatchObject({
+    expect(await gateway.request(list, payload, signed(token)), String(payload).slice(0, 30)).toMatchObject({
       code: 'VALIDATION_ERROR',
       message: expect.stringMatching(/.{10}/),
     })
   }
-  const id = await gateway.ask(group.getGroup.subject, '{"group_id":"../../etc"}', signed(token))
+  const id = await gateway.request(group.getGroup.subject, '{"group_id":"../../etc"}', signed(token))
   expect(id).toMatchObject({ code: 'VALIDATION_ERROR', body: { details: [{ field: 'group_id' }] } })
-  // The JSON part of a request of bytes travels in a header.
+  // The JSON part of a request with bytes is in a header.
   const write = ingestion.writeUpload.subject
   for (const lines of [{}, { Args: '{"blob_id":' }, { Args: '{}' }, { Args: 'null' }]) {
-    expect((await gateway.ask(write, new Uint8Array(8), { ...signed(token), ...lines })).code).toBe('VALIDATION_ERROR')
+    expect((await gateway.request(write, new Uint8Array(8), { ...signed(token), ...lines })).code).toBe('VALIDATION_ERROR')
   }
 })
 
-test('a request over the limit, one that is too late, and a request nobody serves', async () => {
+test('a request that is too large, past its deadline or on an unknown subject fails', async () => {
   const big = JSON.stringify({ name: 'x'.repeat(LIMITS.wire) })
-  expect((await gateway.ask(group.createGroup.subject, big, signed(token))).code).toBe('PAYLOAD_TOO_LARGE')
+  expect((await gateway.request(group.createGroup.subject, big, signed(token))).code).toBe('PAYLOAD_TOO_LARGE')
   const late = { ...signed(token), Deadline: String(Date.now() - 1) }
-  expect((await gateway.ask(group.createGroup.subject, '{"name":"too late"}', late)).code).toBe('DEADLINE_EXCEEDED')
+  expect((await gateway.request(group.createGroup.subject, '{"name":"too late"}', late)).code).toBe('DEADLINE_EXCEEDED')
   expect((await ada.get('/v1/groups')).body.total).toBe(0)
   for (const Deadline of ['soon', '-5', '1e400', '99999999999999999']) {
-    expect((await gateway.ask(list, '{}', { ...signed(token), Deadline })).code).toBeUndefined()
+    expect((await gateway.request(list, '{}', { ...signed(token), Deadline })).code).toBeUndefined()
   }
-  await expect(gateway.ask(list.replace('.list', '.burn'), '{}', signed(token))).rejects.toThrow()
+  await expect(gateway.request(list.replace('.list', '.burn'), '{}', signed(token))).rejects.toThrow()
 })
 
-test('no token, an old one and every forged one open nothing', async () => {
+test('a missing, expired or forged token is refused', async () => {
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   const header = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString())
   const now = Math.floor(Date.now() / 1_000)
-  // The same claims signed here with the system's own key are accepted: what is refused below is refused for its one change.
+  // These claims with a correct signature are accepted, so each token below is refused for its one change.
   const good = jwt(header, { ...claims, jti: newId() }, privateKey)
-  expect((await gateway.ask(list, '{}', signed(good))).code).toBeUndefined()
+  expect((await gateway.request(list, '{}', signed(good))).code).toBeUndefined()
 
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
   const publicPem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
@@ -119,26 +119,26 @@ test('no token, an old one and every forged one open nothing', async () => {
     'a very long one': 'x'.repeat(20_000),
   }
   for (const [what, bad] of Object.entries(forged)) {
-    expect(await gateway.ask(list, '{}', signed(bad)), what).toMatchObject({
+    expect(await gateway.request(list, '{}', signed(bad)), what).toMatchObject({
       code: 'NOT_AUTHENTICATED',
       message: expect.stringContaining('Not authenticated'),
     })
   }
-  expect((await gateway.ask(list, '{}')).code).toBe('NOT_AUTHENTICATED')
-  // An agent's token is good for search, and for nothing that only its user may do.
+  expect((await gateway.request(list, '{}')).code).toBe('NOT_AUTHENTICATED')
+  // The token of an agent's run is valid for search, and not for requests of audience `api`.
   const run = jwt(header, { ...claims, aud: 'run', exp: now + 200, jti: newId() }, privateKey)
-  expect((await gateway.ask(list, '{}', signed(run))).code).toMatch(/^NOT_AUTH/)
-  expect((await gateway.ask(ingestion.search.subject, '{"query":"x"}', signed(run))).code).toBeUndefined()
+  expect((await gateway.request(list, '{}', signed(run))).code).toMatch(/^NOT_AUTH/)
+  expect((await gateway.request(ingestion.search.subject, '{"query":"x"}', signed(run))).code).toBeUndefined()
 })
 
-test('a service’s user may not call, hear or serve what is not its own', async () => {
+test('a service’s NATS user may not call, read or serve other subjects than its own', async () => {
   const [asGroup, asAnalytics, asTools, asAgent] = [
     await as('group'),
     await as('analytics'),
     await as('tools'),
     await as('chat-agent'),
   ]
-  // It is able to notice a refusal only when what it may do is not refused.
+  // Allowed subjects are not refused, so the refusals below are real.
   expect(await asGroup.isSubscriptionRefused('rpc.group.>')).toBe(false)
   expect(await asGroup.isPublishRefused(auth.listKeys.subject)).toBe(false)
 
@@ -174,7 +174,7 @@ test('a service’s user may not call, hear or serve what is not its own', async
   }
 })
 
-test('a stranger and a wrong password get no connection', async () => {
+test('unknown users and wrong passwords get no connection', async () => {
   const url = new URL(system.running.natsUrlOf('group'))
   for (const [username, password] of [
     ['group', 'wrong'],
@@ -186,7 +186,7 @@ test('a stranger and a wrong password get no connection', async () => {
   }
 })
 
-test('garbage on live entries and wake-ups disturbs no stream', async () => {
+test('garbage on live entries and wake-ups does not disturb a stream', async () => {
   const asAgent = await as('chat-agent')
   const response = await ada.fetch('/v1/chat', {
     method: 'POST',
@@ -205,7 +205,7 @@ test('garbage on live entries and wake-ups disturbs no stream', async () => {
   expect([textOf(events), events.at(-1)?.data.metadata.status]).toEqual([events.at(-1)?.data.content, 'success'])
 })
 
-test('events that are none go to the dead letters with a reason, and the others are counted', async () => {
+test('malformed events become dead letters with a reason, and valid ones are still counted', async () => {
   const overview = async () => (await ada.get('/v1/analytics/overview')).body
   await waitFor(async () => (await overview()).messages?.total === 4, { what: 'four messages in the overview' })
   const asAgent = await as('chat-agent')
@@ -239,7 +239,7 @@ async function sqlAs(url: string, ...statements: readonly string[]): Promise<Rec
 
 const refused = expect.objectContaining({ code: '42501' })
 
-test('a service’s Postgres role sees its own schema only, and changes no table’s shape', async () => {
+test('a service’s Postgres role reads only its own schema and cannot change tables', async () => {
   const tables = await sqlAs(
     system.running.adminUrl,
     `select schemaname as schema, tablename as name from pg_tables where schemaname = any('{${Object.values(SCHEMAS).join(',')}}')`,
@@ -274,7 +274,7 @@ test('a service’s Postgres role sees its own schema only, and changes no table
   }
 })
 
-test('a forgotten where finds nothing, and the spaces that are set find only their own rows', async () => {
+test('a query without a where returns only rows of the spaces that are set, and none without spaces', async () => {
   const url = system.running.databaseUrlOf('chat-agent')
   const everything = await sqlAs(system.running.adminUrl, 'select distinct space_id from chat_agent.messages')
   expect(everything.map(({ space_id }) => space_id).sort()).toEqual([ada.id, eve.id].sort())
@@ -288,7 +288,7 @@ test('a forgotten where finds nothing, and the spaces that are set find only the
   expect(await sqlAs(url, `select set_config('app.spaces', '${newId()}', false)`, 'select * from chat_agent.messages')).toEqual(
     [],
   )
-  // Nor is anything changed, deleted or written elsewhere.
+  // Rows of other spaces cannot be updated, deleted or created either.
   const setAda = `select set_config('app.spaces', '${ada.id}', false)`
   for (const change of [
     `update chat_agent.sessions set model = 'x' where space_id = '${eve.id}' returning id`,

@@ -19,7 +19,7 @@ async function signedIn() {
   return { browser, csrf, logOut: () => browser.call('POST', '/v1/auth/logout', undefined, csrf) }
 }
 
-test('signing out ends an open stream and the agent that fills it', async () => {
+test('signing out ends the session’s streams and cancels their runs', async () => {
   const { browser, csrf, logOut } = await signedIn()
   const second = new Browser(system.api)
   await second.signIn('olga', 'a long password')
@@ -35,7 +35,7 @@ test('signing out ends an open stream and the agent that fills it', async () => 
       if (seen.filter(({ event }) => event === 'token').length === 2) await logOut()
     }
   } catch {
-    // A stream that is cut off may end in an error as well.
+    // A stream that is cut may also end with an error.
   }
   expect(seen.some(({ event, data }) => event === 'done' && data.metadata.status === 'success')).toBe(false)
   const runId = seen[0]?.data.run_id
@@ -44,7 +44,7 @@ test('signing out ends an open stream and the agent that fills it', async () => 
     .toBe('cancelled')
 })
 
-test('signing out closes the WebSocket, and only of that session', async () => {
+test('signing out closes the WebSocket of that session only', async () => {
   const [one, two] = [await signedIn(), await signedIn()]
   const session = (await one.browser.call('POST', '/v1/sessions', {}, one.csrf)).body.external_id
   const open = async ({ browser }: typeof one) => {
@@ -64,8 +64,8 @@ test('signing out closes the WebSocket, and only of that session', async () => {
   second.terminate()
 })
 
-test('whoever signs out in the middle of many requests gets an answer to each', async () => {
-  // A rejection that nobody awaits ends the gateway's process; here it fails the run.
+test('requests during a sign-out all get a response', async () => {
+  // An unhandled rejection would end the gateway's process; here it fails the test run.
   for (let round = 0; round < 5; round += 1) {
     const { browser, logOut } = await signedIn()
     const { cookieHeader } = browser

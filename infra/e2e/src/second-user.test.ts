@@ -35,7 +35,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => system[Symbol.asyncDispose]())
 
-/** Every route that names a thing, with the id in its place. */
+/** Every route with an id, and the kind of id that it takes. */
 const ROUTES: readonly [method: string, path: string, kind: string, body?: unknown][] = [
   ['GET', '/v1/documents/{}', 'document'],
   ['GET', '/v1/documents/{}/content', 'document'],
@@ -65,14 +65,17 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
 
 const withoutCorrelation = ({ body }: Answer) => ({ ...body.error, correlation_id: undefined })
 
-test.each(ROUTES)('%s %s of another user answers like one that does not exist', async (method, path, kind, body) => {
-  const theirs = keep(await eve.call(method, path.replace('{}', paths[kind] ?? ''), body))
-  const nobodys = await eve.call(method, path.replace('{}', paths['unknown'] ?? ''), body)
-  expect(theirs.status).toBe(404)
-  expect(withoutCorrelation(theirs)).toEqual(withoutCorrelation(nobodys))
-})
+test.each(ROUTES)(
+  '%s %s with the id of another user answers as for an id that does not exist',
+  async (method, path, kind, body) => {
+    const theirs = keep(await eve.call(method, path.replace('{}', paths[kind] ?? ''), body))
+    const nobodys = await eve.call(method, path.replace('{}', paths['unknown'] ?? ''), body)
+    expect(theirs.status).toBe(404)
+    expect(withoutCorrelation(theirs)).toEqual(withoutCorrelation(nobodys))
+  },
+)
 
-test('ids in bodies and queries count like ids in paths', async () => {
+test('ids of another user in bodies and queries are not found', async () => {
   const chat = keep(await eve.post('/v1/chat', { text_input: 'hi', session_id: paths['session'], stream: false }))
   expect([chat.status, chat.body.error.code]).toEqual([404, 'SESSION_NOT_FOUND'])
   for (const answer of [
@@ -84,7 +87,7 @@ test('ids in bodies and queries count like ids in paths', async () => {
   }
 })
 
-test('lists, search and the agent hold nothing of the other', async () => {
+test('lists, search and chat return nothing of another user', async () => {
   for (const path of ['/v1/documents', '/v1/ingestion-runs', '/v1/sessions', '/v1/tool-runs', '/v1/tasks', '/v1/groups']) {
     const { body } = keep(await eve.get(path))
     expect(body.total ?? body.tasks?.length, path).toBe(0)
@@ -96,21 +99,21 @@ test('lists, search and the agent hold nothing of the other', async () => {
   collected += JSON.stringify(done)
 })
 
-test('root reads nobody’s content', async () => {
+test('root cannot read the content of users', async () => {
   expect((await system.root.get(`/v1/documents/${paths['document']}`)).status).toBe(404)
   expect((await system.root.get(`/v1/sessions/${paths['session']}`)).status).toBe(404)
   expect((await system.root.get(`/v1/groups/${paths['group']}`)).status).toBe(404)
   expect((await system.root.post('/v1/search', { query: 'vault code' })).body.results).toEqual([])
 })
 
-test('not one byte of the canary came back, and the owner still has everything', async () => {
+test('no response contained the canary, and the owner’s data is unchanged', async () => {
   expect(collected).not.toContain('heliotrope')
   expect((await ada.get(`/v1/sessions/${paths['session']}`)).body.session.title).not.toBe('mine now')
   expect((await ada.get(`/v1/documents/${paths['document']}`)).status).toBe(200)
   expect((await ada.get(`/v1/groups/${paths['group']}`)).body).toMatchObject({ name: 'Inner circle', member_count: 1 })
 })
 
-test('a member finds what is shared and no longer after leaving', async () => {
+test('a group member finds shared documents, until removed', async () => {
   const joined = await ada.post(`/v1/groups/${paths['group']}/members`, { username: 'eve' })
   expect(joined.status).toBe(201)
   const found = async () =>

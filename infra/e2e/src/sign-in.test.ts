@@ -7,7 +7,7 @@ let system: TestSystem
 beforeAll(async () => void (system = await startTestSystem()), 120_000)
 afterAll(() => system[Symbol.asyncDispose]())
 
-test('a password account: made by root, signs in, reads itself, signs out', async () => {
+test('an account with a password signs in, needs a CSRF token to write, and signs out', async () => {
   const made = await system.root.post('/v1/admin/users', { username: 'grace', password: 'correct horse battery' })
   expect(made.status).toBe(201)
   expect(made.body).toMatchObject({ username: 'grace', is_root: false, api_key: expect.stringMatching(/^yw_/) })
@@ -46,7 +46,7 @@ test('a password account: made by root, signs in, reads itself, signs out', asyn
   expect((await browser.call('GET', '/v1/auth/me')).status).toBe(401)
 })
 
-test('a session’s CSRF token is worth nothing in another session', async () => {
+test('a CSRF token is invalid in another session', async () => {
   await system.root.post('/v1/admin/users', { username: 'heidi', password: 'a long password' })
   const [one, two] = [new Browser(system.api), new Browser(system.api)]
   for (const browser of [one, two])
@@ -56,7 +56,7 @@ test('a session’s CSRF token is worth nothing in another session', async () =>
   expect((await two.call('POST', '/v1/sessions', {}, { 'x-csrf-token': decodeURIComponent(foreign) })).status).toBe(403)
 })
 
-test('bearer tokens for clients that ask', async () => {
+test('a client gets a bearer token on request, and a forged one is refused', async () => {
   const person = await system.newPerson('ivan')
   const { status, body } = await new Person(system.api, '').post('/v1/auth/login', { api_key: person.key, token: true })
   expect(status).toBe(200)
@@ -78,7 +78,7 @@ test('bearer tokens for clients that ask', async () => {
   }
 })
 
-test('auto-login takes a key in a header, and a user name header changes nothing', async () => {
+test('auto-login accepts a key in a header and ignores a user name header', async () => {
   const person = await system.newPerson('judy')
   const stranger = new Person(system.api, '')
   for (const headers of [
@@ -90,7 +90,7 @@ test('auto-login takes a key in a header, and a user name header changes nothing
   }
 })
 
-test('only root makes accounts', async () => {
+test('only root creates accounts', async () => {
   const person = await system.newPerson('mallory')
   expect((await person.post('/v1/admin/users', { username: 'puppet' })).body).toMatchObject(failure('NOT_AUTHORIZED'))
 })

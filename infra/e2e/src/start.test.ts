@@ -10,14 +10,14 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 
-/** Any uid but 0 will do: no account is needed for it. */
+/** An ordinary user's uid. It needs no account. */
 const NOBODY = 65_534
 const AT_ONCE = { OFFLINE_MODEL__TOKENS_PER_SECOND: '0' }
 let dir: string
 let files: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker start '))
-  // Others may enter: one test runs as somebody else.
+  // One test runs as another user, who needs access.
   await chmod(dir, 0o755)
   files = join(dir, 'my files')
   await mkdir(join(files, 'notes'), { recursive: true })
@@ -34,8 +34,8 @@ beforeAll(async () => {
 })
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
-/** `--once` with paths relative to the caller's folder. */
-const once_ = (name: string, ...args: string[]) =>
+/** Runs `--once` in the folder of the files. */
+const runOnce = (name: string, ...args: string[]) =>
   runStart(['--once', '--data', join(dir, name), ...args], { env: AT_ONCE, cwd: files })
 
 async function expectNothingLeft(system: SpawnedSystem, pids: readonly number[]) {
@@ -50,29 +50,29 @@ async function expectNothingLeft(system: SpawnedSystem, pids: readonly number[])
 const pidsOf = async (system: SpawnedSystem) => (await system.endpoints()).processes.map(({ pid }) => pid ?? 0)
 const control = (system: SpawnedSystem, ...args: string[]) => runStart([...args, '--data', system.dataDir])
 
-test('seven processes answer from a folder, then one process from another file, with title and page', async () => {
-  const bees = await once_('a', 'notes', 'whales.html', '--ask', 'How many flowers does a bee visit a day?')
+test('seven processes answer from a folder, then a single process from a PDF, with title and page', async () => {
+  const bees = await runOnce('a', 'notes', 'whales.html', '--ask', 'How many flowers does a bee visit a day?')
   expect(bees.output).toMatch(/two thousand flowers[\s\S]*\nSources:\n\[1\] Bees\n/)
   expect(bees.code).toBe(0)
-  const owls = await once_('a', '--single-process', 'owls.pdf', '--ask', 'By how many degrees does an owl turn its head?')
+  const owls = await runOnce('a', '--single-process', 'owls.pdf', '--ask', 'By how many degrees does an owl turn its head?')
   expect(owls.output).toMatch(
     /two hundred and seventy degrees[\s\S]*\nSources:\n\[1\] Owls, page 2|\nSources:\n\[1\] Owls, p\. 2/,
   )
   expect(owls.code).toBe(0)
 }, 180_000)
 
-test('exit codes say what happened', async () => {
-  const failed = await once_('b', '--single-process', 'broken.pdf', 'whales.html', '--ask', 'How much krill does a whale eat?')
+test('the exit code tells a failed file, an answer without citation and a failed start apart', async () => {
+  const failed = await runOnce('b', '--single-process', 'broken.pdf', 'whales.html', '--ask', 'How much krill does a whale eat?')
   expect([failed.code, failed.output]).toEqual([2, expect.stringMatching(/1 of 2 files failed: broken\.pdf: \S/)])
-  const uncited = await once_('b', '--single-process', 'whales.html', '--ask', 'zzz qqq xxx?')
+  const uncited = await runOnce('b', '--single-process', 'whales.html', '--ask', 'zzz qqq xxx?')
   expect([uncited.code, uncited.output]).toEqual([3, expect.stringContaining('cites none of the given files')])
-  const missing = await once_('b', 'no-such-folder', '--ask', 'x?')
+  const missing = await runOnce('b', 'no-such-folder', '--ask', 'x?')
   expect([missing.code, missing.output]).toEqual([1, expect.stringContaining('no-such-folder')])
   const qdrant = await runStart(['--once', '--data', join(dir, 'q')], { env: { LLM__QDRANT_URL: 'http://127.0.0.1:6333' } })
   expect([qdrant.code, qdrant.output]).toEqual([1, expect.stringMatching(/comes later/)])
 }, 180_000)
 
-test('two systems at once beside a taken port: each its own port and data; status, logs, restart, stop and Ctrl+C', async () => {
+test('two systems at once: own ports and data; status, logs, restart, stop and Ctrl+C', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const port = (taken.address() as { port: number }).port
@@ -116,7 +116,7 @@ test('two systems at once beside a taken port: each its own port and data; statu
   await one.root.upload([{ name: 'one.md', content: '# One\n\nOnly in the first system.' }])
   expect((await one.root.get('/v1/documents')).body.total).toBe(1)
   expect((await many.root.get('/v1/documents')).body.total).toBe(0)
-  // A key of one system opens no other.
+  // The root key of one system is invalid in the other.
   expect((await many.root.call('GET', '/v1/auth/me', undefined, { 'x-api-key': one.root.key ?? '' })).status).toBe(401)
 
   const status = await control(many, 'status')
@@ -164,7 +164,7 @@ test('two systems at once beside a taken port: each its own port and data; statu
     },
   })
   await many.started.exit
-  // The issue promises it: everything that is waited for there has a limit of its own.
+  // Ctrl+C must take less than 5 s (GRACE_MS in bring-up.ts).
   expect(performance.now() - asked).toBeLessThan(5_000)
   await expectNothingLeft(many, pidsOfMany)
   for (const system of [one, many]) {
@@ -189,8 +189,8 @@ test('kill -9 of the supervisor leaves no process; the next start has the data, 
   expect(empty.started.output()).toContain('Erased the data')
 }, 180_000)
 
-test('as an ordinary user', async ({ skip }) => {
-  if (process.getuid?.() !== 0) skip('only root can become somebody else; whoever else runs this is an ordinary user already')
+test('root starts the system as an ordinary user', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can start as another user; this run is by an ordinary user already')
   const as = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--']
   const [file, ...args] = [...as, process.execPath, '--version']
   await promisify(execFile)(file, args).catch((error: Error) => skip(`another user cannot use this checkout: ${error.message}`))

@@ -11,7 +11,7 @@ const QUESTION = 'In how many days does the Moon orbit the Earth?'
 let dir: string
 let system: SpawnedSystem
 let root: Person
-/** The answer that nobody disturbed. */
+/** The answer of a run without a kill. */
 let undisturbed: string
 
 beforeAll(async () => {
@@ -30,7 +30,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-test('kill -9 of the chat-agent that answers: the same stream ends with the whole answer', async () => {
+test('kill -9 of the chat-agent in mid-answer: the same stream ends with the whole answer', async () => {
   const events = await disturbedChat(root, QUESTION, {
     afterTokens: 3,
     disturb: async () => system.kill(await system.ownerOfTheRun()),
@@ -40,10 +40,10 @@ test('kill -9 of the chat-agent that answers: the same stream ends with the whol
   expect(done?.data).toMatchObject({ content: undisturbed, metadata: { status: 'success' } })
   expect(done?.data.citations).toHaveLength(1)
   expect(textOf(events)).toBe(undisturbed)
-  // It went on where the first one was, and did not begin again.
+  // The second chat-agent continued the text and did not start again.
   const rewind = events.find(({ event }) => event === 'rewind')
   expect(rewind?.data.offset).toBeGreaterThan(0)
-  // The answer is in the conversation once.
+  // The session contains the answer once.
   const { body } = await root.get(`/v1/sessions/${done?.data.metadata.session_id}`)
   const answers = body.messages.filter(
     ({ role, content }: { role: string; content: string }) => role === 'assistant' && content !== '',
@@ -51,7 +51,7 @@ test('kill -9 of the chat-agent that answers: the same stream ends with the whol
   expect(answers.map(({ content }: { content: string }) => content)).toEqual([undisturbed])
 }, 120_000)
 
-test('kill -9 of the gateway that streams: at the other one the reader goes on and has exactly the whole text', async () => {
+test('kill -9 of the gateway in mid-answer: the reader continues at the other gateway and gets exactly the whole text', async () => {
   const other = new Person((await system.process('gateway.2')).url ?? '', '', root.key)
   let runId = ''
   const before = await disturbedChat(root, QUESTION, {
@@ -93,11 +93,11 @@ test('kill -9 of Postgres in mid-answer: the run ends, and the system serves aga
   expect(run.status).toBe('success')
   expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
   expect([textOf(events), events.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
-  // Until each breaker has tried Postgres again, a request is answered by 503 and a chat goes on without documents.
+  // Until each circuit breaker has tried Postgres again, requests get 503 and chats answer without documents.
   await waitFor(async () => (await root.chat(QUESTION)).done.content === undisturbed, { what: 'an answer from the documents' })
 }, 120_000)
 
-test('kill -9 of ingestion in mid-run: the run finishes, each document once', async () => {
+test('kill -9 of ingestion in mid-run: the run finishes with each document once', async () => {
   const files = Array.from({ length: 60 }, (_, i) => ({
     name: `many/${i}.md`,
     content: `# Note ${i}\n\n${`Fact ${i} about subject ${i}. `.repeat(60)}`,
@@ -122,12 +122,12 @@ test('kill -9 of ingestion in mid-run: the run finishes, each document once', as
   expect(new Set(documents.body.documents.map((document: { path: string }) => document.path)).size).toBe(60)
 }, 120_000)
 
-test('NATS killed and its store deleted: nothing is lost, nothing is counted twice', async () => {
+test('kill -9 of NATS and deletion of its store: no event is lost or counted twice', async () => {
   const overview = async () => (await root.get('/v1/analytics/overview')).body
   await waitFor(async () => (await overview()).documents?.total === 61, { what: '61 documents in the overview' })
   const before = await overview()
 
-  // Events that the stream has and analytics has not read yet are lost with the store.
+  // These events are in the stream and not read by analytics yet, so they are lost with the store.
   await system.kill('analytics.1', 'SIGSTOP')
   for (let i = 0; i < 3; i += 1) expect((await root.post('/v1/sessions', { title: `unread ${i}` })).status).toBe(200)
   await waitFor(async () => (await system.sql('select from chat_agent.outbox where stream_seq is null')).length === 0, {
@@ -144,12 +144,12 @@ test('NATS killed and its store deleted: nothing is lost, nothing is counted twi
   await waitFor(async () => (await overview()).sessions?.total === before.sessions.total + 4, { what: 'the session of the chat' })
 }, 120_000)
 
-test('NATS killed in mid-answer: the same stream has the whole text', async () => {
+test('kill -9 of NATS in mid-answer: the same stream has the whole text', async () => {
   const events = await disturbedChat(root, QUESTION, { afterTokens: 3, disturb: () => system.kill('nats') })
   expect(events.filter(({ event }) => event === 'done')).toHaveLength(1)
   expect([textOf(events), events.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
 }, 120_000)
 
-test('no process died but those that were killed', () => {
+test('no process ended except those that were killed', () => {
   expect(system.deaths()).toEqual(system.killed)
 })

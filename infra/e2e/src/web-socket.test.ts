@@ -22,7 +22,7 @@ interface Frame {
   [field: string]: unknown
 }
 
-async function open(path: string, headers: Record<string, string>) {
+async function connect(path: string, headers: Record<string, string>) {
   const socket = new WebSocket(`${system.api.replace('http', 'ws')}${path}`, { headers })
   const frames: Frame[] = []
   socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString())))
@@ -36,9 +36,9 @@ async function open(path: string, headers: Record<string, string>) {
 
 const newSession = async () => (await ada.post('/v1/sessions', {})).body.external_id as string
 
-test('asks, streams, answers pings, stops', async () => {
+test('a socket answers pings, streams answers, stops and resumes them', async () => {
   const session = await newSession()
-  const chat = await open(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '' })
+  const chat = await connect(`/v1/ws/chat/${session}`, { 'x-api-key': ada.key ?? '' })
   chat.send({ type: 'ping' })
   await chat.until('pong')
   chat.send({ type: 'text', content: 'Why is the sky blue?' })
@@ -58,14 +58,14 @@ test('asks, streams, answers pings, stops', async () => {
   expect(await chat.until('done', from)).toMatchObject({ metadata: { status: 'stopped' } })
 
   chat.socket.close()
-  const again = await open(`/chat/${session}`, { 'x-api-key': ada.key ?? '' })
+  const again = await connect(`/chat/${session}`, { 'x-api-key': ada.key ?? '' })
   again.send({ type: 'resume', run_id: done?.run_id, after: 0 })
   expect(await again.until('done')).toMatchObject({ content: done?.['content'] })
   again.socket.close()
 })
 
-test('bad frames get an error frame and the socket goes on', async () => {
-  const chat = await open(`/v1/ws/chat/${await newSession()}`, { 'x-api-key': ada.key ?? '' })
+test('invalid frames get an error frame, and the socket stays usable', async () => {
+  const chat = await connect(`/v1/ws/chat/${await newSession()}`, { 'x-api-key': ada.key ?? '' })
   chat.socket.send('not json')
   await chat.until('error')
   chat.send({ type: 'text' })
@@ -76,7 +76,7 @@ test('bad frames get an error frame and the socket goes on', async () => {
   chat.socket.close()
 })
 
-test('nobody gets in without a credential, with a foreign origin or into a foreign session', async () => {
+test('no credential, a foreign origin and the session of another user are refused', async () => {
   const session = await newSession()
   const eve = await system.newPerson('eve')
   const status = async (path: string, headers: Record<string, string>) => {

@@ -1,4 +1,4 @@
-/** A browser, as far as a test needs one: keeps its cookies and sends them back. */
+/** An HTTP client that stores cookies and sends them back, like a browser. */
 export class Browser {
   readonly #api: string
   readonly cookies = new Map<string, string>()
@@ -29,7 +29,7 @@ export class Browser {
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
   }
 
-  /** Signs in; answers the CSRF token. */
+  /** Signs in and returns the CSRF token. */
   async signIn(username: string, password: string): Promise<string> {
     const { status, body } = await this.call('POST', '/v1/auth/login', { username, password })
     if (status !== 200) throw new Error(`no sign-in for ${username}: ${status}`)

@@ -5,7 +5,7 @@ import { expect } from 'vitest'
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  // Each test knows the shape that it asked for.
+  // Each test knows the shape of the response.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any
 }
@@ -13,7 +13,7 @@ export interface Answer {
 export interface SseEvent {
   readonly id: number
   readonly event: RunEntryBody['event']
-  // Each test knows the data of the event that it reads.
+  // Each test knows the shape of the event.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly data: any
 }
@@ -24,7 +24,7 @@ interface Upload {
   readonly mime?: string
 }
 
-/** A client of the gateway with one API key; without a key, a stranger. */
+/** A user who calls the gateway over HTTP with an API key, or an anonymous one without a key. */
 export class Person {
   readonly api: string
   readonly id: string
@@ -67,7 +67,7 @@ export class Person {
     return readAnswer(await this.fetch('/v1/ingest/upload', { method: 'POST', body: form }))
   }
 
-  /** Asks and reads the stream to its end. */
+  /** Sends a chat message and reads the stream to its end. */
   async chat(
     text: string,
     more: Record<string, unknown> = {},
@@ -92,7 +92,7 @@ async function readAnswer(response: Response): Promise<Answer> {
   return { status: response.status, headers: response.headers, body: isJson && text !== '' ? JSON.parse(text) : text }
 }
 
-/** The events of an event stream (WHATWG HTML, 9.2.6), as far as ours uses it. */
+/** Yields server-sent events (WHATWG HTML, 9.2.6), of the subset that the gateway sends. */
 export async function* readEvents(response: Response): AsyncGenerator<SseEvent> {
   let pending = ''
   const decoder = new TextDecoder()
@@ -109,7 +109,7 @@ export async function* readEvents(response: Response): AsyncGenerator<SseEvent> 
   }
 }
 
-/** The text that a reader of the stream holds at its end, rewinds applied. */
+/** The answer's text after all tokens and rewinds of a stream. */
 export function textOf(events: readonly SseEvent[]): string {
   let text = ''
   for (const { event, data } of events) {
@@ -119,7 +119,7 @@ export function textOf(events: readonly SseEvent[]): string {
   return text
 }
 
-/** What every failure looks like. */
+/** Matches the body of every error response. */
 export const failure = (code: ErrorCode) => ({
   error: { code, message: expect.any(String), type: expect.any(String), correlation_id: expect.any(String) },
 })

@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type ConnectionOptions, headers, type Msg, type NatsConnection } from 'nats'
 
 export interface RawReply {
-  /** The code of the error, `undefined` for an answer. */
+  /** `undefined` when the request succeeded. */
   readonly code: string | undefined
   readonly message: string | undefined
-  // Each test knows the shape that it asked for.
+  // Each test knows the shape of the reply.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any
 }
 
-/** One of the system's NATS users as the server sees it, without any of our own code in between. */
+/** Connects as one of the system's NATS users, without any of our own messaging code. */
 export class RawNats implements AsyncDisposable {
   readonly core: NatsConnection
-  /** Every refusal that the server sent, as `publish rpc.…` or `subscription runs.*`. */
+  /** Permission errors from the server, as `publish rpc.…` or `subscription runs.*`. */
   readonly refusals: string[] = []
 
   private constructor(core: NatsConnection) {
@@ -35,14 +35,14 @@ export class RawNats implements AsyncDisposable {
     }
   }
 
-  /** Rejects with the library's error when nobody answers. */
-  async ask(subject: string, payload: string | Uint8Array, lines: Record<string, string> = {}): Promise<RawReply> {
+  /** Sends a request. Rejects with the library's error when no service replies. */
+  async request(subject: string, payload: string | Uint8Array, lines: Record<string, string> = {}): Promise<RawReply> {
     const all = headers()
     for (const [name, value] of Object.entries(lines)) all.set(name, value)
     return readReply(await this.core.request(subject, payload, { timeout: 8_000, headers: all }))
   }
 
-  /** Tries to publish; answers whether the server refused it. */
+  /** Publishes and returns whether the server refused it. */
   async isPublishRefused(subject: string, payload = '{}'): Promise<boolean> {
     this.core.publish(subject, payload)
     return this.#isRefused(`publish ${subject}`)
@@ -55,7 +55,7 @@ export class RawNats implements AsyncDisposable {
     return refused
   }
 
-  /** The server says no before it answers the ping that follows. */
+  /** The server sends a permission error before it replies to the ping of `flush`. */
   async #isRefused(what: string): Promise<boolean> {
     await this.core.flush()
     await sleep(0)

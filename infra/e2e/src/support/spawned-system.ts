@@ -6,21 +6,21 @@ import type { Endpoints } from '@youworker/local/data-dir/endpoints'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
 import { Person, readEvents, type SseEvent } from './person.ts'
+import { ROOT } from './root.ts'
 
-export const ROOT = join(import.meta.dirname, '../../../..')
 const START = join(ROOT, 'infra/local/src/start.ts')
 
 interface StartOptions {
   readonly env?: Record<string, string>
-  /** The caller's folder. */
+  /** The folder in which the user typed the command. */
   readonly cwd?: string
-  /** A command that runs the start as somebody else. */
+  /** A command prefix that runs the start as another user. */
   readonly as?: readonly string[]
 }
 
 export type Started = ReturnType<typeof spawnStart>
 
-/** `npm start` as a person runs it, but for npm itself; like boot.mjs with a channel that tells it when we are gone. */
+/** Runs start.ts as `npm start` does through boot.mjs: with an IPC channel, whose end stops it. */
 export function spawnStart(args: readonly string[], { env = {}, cwd = ROOT, as = [] }: StartOptions = {}) {
   const [file = '', ...rest] = [...as, process.execPath, START, ...args]
   const mark = `e2e-${crypto.randomUUID()}`
@@ -28,7 +28,7 @@ export function spawnStart(args: readonly string[], { env = {}, cwd = ROOT, as =
     cwd,
     env: { ...process.env, INIT_CWD: cwd, LOG_LEVEL: 'debug', E2E_MARK: mark, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    // A group of its own, as a shell makes one.
+    // A process group of its own, as a shell creates for each command.
     detached: true,
   })
   let output = ''
@@ -38,14 +38,14 @@ export function spawnStart(args: readonly string[], { env = {}, cwd = ROOT, as =
     child,
     exit,
     output: () => output,
-    /** Ctrl+C in its terminal: the whole foreground group gets the signal. */
+    /** Acts as Ctrl+C in a terminal, which signals the whole process group. */
     interrupt: () => process.kill(-(child.pid ?? Number.NaN), 'SIGINT'),
-    /** Every process that it or a child of it started and that still runs (Linux only). */
+    /** Running processes among it and its descendants (Linux only). */
     processes: () => markedProcesses(mark),
   }
 }
 
-/** Runs a start to its end. */
+/** Runs a start and waits for its end. */
 export async function runStart(
   args: readonly string[],
   options: StartOptions = {},
@@ -66,7 +66,7 @@ async function markedProcesses(mark: string): Promise<string[]> {
   return found.flat()
 }
 
-/** A process that has ended and only waits to be noticed by its parent does not run. */
+/** A zombie (ended, not yet reaped by its parent) does not count as running. */
 export async function isRunning(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0)
@@ -81,7 +81,7 @@ export class SpawnedSystem {
   readonly dataDir: string
   readonly root: Person
   readonly started: Started
-  /** What `kill` ended, in order. */
+  /** Names of the processes that `kill` ended, in order. */
   readonly killed: string[] = []
 
   constructor(dataDir: string, root: Person, started: Started) {
@@ -106,12 +106,12 @@ export class SpawnedSystem {
     if (signal === 'SIGKILL') this.killed.push(name)
   }
 
-  /** The processes that the supervisor saw die, in order. */
+  /** Names of the processes whose end the supervisor printed, in order. */
   deaths(): string[] {
     return [...this.started.output().matchAll(/^(\S+) (?:was ended by|ended with)/gm)].map(([, name = '']) => name)
   }
 
-  /** The chat-agent that runs a job at this moment, by its own metrics. */
+  /** Name of the chat-agent that runs a job at this moment, according to its metrics. */
   async ownerOfTheRun(): Promise<string> {
     const { processes } = await this.endpoints()
     for (const { name, health_url } of processes.filter((candidate) => candidate.name.startsWith('chat-agent.'))) {
@@ -142,10 +142,10 @@ export class SpawnedSystem {
   }
 }
 
-/** Waits until everything is ready. */
+/** Starts a system and waits until it is ready. */
 export async function spawnSystem(dataDir: string, args: readonly string[], options: StartOptions = {}): Promise<SpawnedSystem> {
   const file = join(dataDir, 'endpoints.json')
-  // One that was left by a killed supervisor says nothing about this start.
+  // A killed supervisor leaves its file behind, which must not be taken for that of this start.
   await rm(file, { force: true })
   const started = spawnStart(['--data', dataDir, ...args], options)
   const written = waitFor(async () => JSON.parse(await readFile(file, 'utf8')) as Endpoints, {
@@ -165,7 +165,7 @@ export async function spawnSystem(dataDir: string, args: readonly string[], opti
   }
 }
 
-/** Asks, and calls `disturb` once after so many tokens; returns what came until the stream ended or broke. */
+/** Asks a question and calls `disturb` once after `afterTokens` tokens. Returns the events until the stream ended or broke. */
 export async function disturbedChat(
   person: Person,
   question: string,
@@ -184,7 +184,7 @@ export async function disturbedChat(
       if (event.event === 'token' && ++tokens === afterTokens) await disturb(events[0]?.data.run_id)
     }
   } catch (error) {
-    // The connection was cut: `fetch failed` or `terminated`. What the test itself did wrong is no cut.
+    // A broken connection is a TypeError (`fetch failed`, `terminated`). Other errors are mistakes of the test.
     if (!(error instanceof TypeError)) throw error
   }
   if (tokens < afterTokens) throw new Error(`only ${tokens} tokens came: ${JSON.stringify(events)}`)

@@ -9,7 +9,7 @@ export interface TestSystem extends AsyncDisposable {
   readonly root: Person
   readonly frontendOrigin: string
   newPerson(username: string): Promise<Person>
-  /** Everything that any service has logged. */
+  /** All log lines of all services. */
   logs(): string
 }
 
@@ -22,7 +22,7 @@ interface TestSystemOptions {
 
 const FRONTEND_ORIGIN = 'http://app.test:3000'
 
-/** The whole system in this process on a database, a nats-server and a model of its own; only its HTTP door is used. */
+/** Starts all services in this process, with a database, a nats-server and an offline model of their own. */
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
   await using stack = new AsyncDisposableStack()
   const database = stack.use(await testDatabase({ template: 'empty', prepare: async () => {} }))
