@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { execFile } from 'node:child_process'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
@@ -20,18 +21,11 @@ export interface Lock extends AsyncDisposable {
 /** Locks the data folder for this process. Throws {@link StartError} when a living process holds the lock. */
 export async function takeLock(file: string, control: Holder['control']): Promise<Lock> {
   const mine = JSON.stringify({ pid: process.pid, began: await beganAt(process.pid), control } satisfies Holder)
-  const draft = `${file}.${process.pid}`
+  // The draft's name is unique: a second writer of the same file would truncate a lock that is already linked to it.
+  const draft = `${file}.${randomUUID()}`
   await writeFile(draft, mine, { mode: 0o600 })
   try {
-    // link(2) is atomic: it fails when the file exists, so of two simultaneous starts only one gets the lock.
-    for (
-      let tries = 0;
-      !(await link(draft, file).then(
-        () => true,
-        () => false,
-      ));
-      tries++
-    ) {
+    for (let tries = 0; !(await createLink(draft, file)); tries++) {
       const holder = await readHolder(file)
       if (holder || tries > 20) throw new StartError(inUse(holder))
       await dropStale(file, draft)
@@ -46,6 +40,13 @@ export async function takeLock(file: string, control: Holder['control']): Promis
     },
   }
 }
+
+/** Returns whether it created the link. link(2) fails when the file exists, so of two simultaneous starts only one gets the lock. */
+const createLink = (from: string, to: string): Promise<boolean> =>
+  link(from, to).then(
+    () => true,
+    () => false,
+  )
 
 /** The process that holds the lock, `undefined` when there is no lock or its process is dead. */
 export async function readHolder(file: string): Promise<Holder | undefined> {
