@@ -1,8 +1,8 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { ROOT } from './support/root.ts'
 
-const ROOT = join(import.meta.dirname, '../../..')
 const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...globSync('docs/*.md', { cwd: ROOT })]
 const TEST_FILES = globSync('{packages,services,infra}/*/src/**/*.test.ts', { cwd: ROOT })
 const SOURCE_NAMES = new Set(
@@ -18,29 +18,29 @@ interface Mention {
   readonly text: string
 }
 
-/** What a pattern captures in every page. */
+/** All captures of a pattern in all pages. */
 function mentions(pattern: RegExp): Mention[] {
   return PAGES.flatMap((page) =>
     Array.from(readFileSync(join(ROOT, page), 'utf8').matchAll(pattern), ([, text = '']) => ({ page, text })),
   )
 }
 
-/** `<owner>` stands for any name; a folder may end in a slash. */
+/** Whether a path exists. `<owner>` stands for any name, and a folder may end with a slash. */
 const exists = (path: string): boolean => globSync(path.replaceAll(/<\w+>/g, '*').replace(/\/$/, ''), { cwd: ROOT }).length > 0
 
-test('every path in code style exists', () => {
+test('every path in backticks exists', () => {
   const paths = mentions(/`((?:services|packages|infra|docs)\/[\w./*<>{},-]+)`/g)
   expect(paths.length).toBeGreaterThan(50)
   expect(paths.filter(({ text }) => !exists(text))).toEqual([])
 })
 
-test('every source file that is named without its folder exists', () => {
+test('every source file named without its folder exists', () => {
   const names = mentions(/`([\w-]+(?:\.\w+)*\.(?:ts|sql))`/g)
   expect(names.length).toBeGreaterThan(0)
   expect(names.filter(({ text }) => !SOURCE_NAMES.has(text))).toEqual([])
 })
 
-test('every link to a file leads somewhere', () => {
+test('every link to a file resolves', () => {
   const links = mentions(/\]\(((?!https?:)[^)#]+)/g)
   expect(links.length).toBeGreaterThan(5)
   expect(links.filter(({ page, text }) => !exists(join(dirname(page), text)))).toEqual([])

@@ -12,7 +12,7 @@ interface Setting {
   readonly readers: { readonly process: string; readonly meaning: string }[]
 }
 
-/** By the first word of a name, in the order of the file. */
+/** Groups of settings by the prefix of the name, in the order of the file. */
 const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[] = [
   ['Every process', ['APP_ENV', 'LOG_LEVEL', 'HEALTH', 'SHUTDOWN']],
   ['Servers', ['DATABASE', 'NATS', 'INDEX']],
@@ -27,7 +27,7 @@ const HEAD = `# Every setting, generated from the config schemas by \`npm run co
 # Those without a # at the beginning are required. Each may also come from a file: NAME_FILE=/path.
 # \`npm start\` needs none of them; \`npm run --silent youworker -- keys generate\` prints the secrets of a production set.`
 
-/** .env.example. Throws for a setting without a description or a group, and for one that has two defaults. */
+/** Renders .env.example. Throws for a setting without a description or a group, and for one with two defaults. */
 export function renderEnvExample(processes: readonly ProcessSettings[]): string {
   const settings = collect(processes)
   const groups = GROUPS.map(([title, prefixes]) => {
@@ -71,7 +71,7 @@ function renderSetting({ name, schema, readers }: Setting, everybody: number): s
   return [...lines, value === undefined ? `${name}=` : `# ${name}=${value}`].join('\n')
 }
 
-/** What a setting is when nobody sets it, as text; `undefined` for a required one. */
+/** The default of a setting as text; `undefined` for a required one. */
 function whenUnset(schema: z.ZodType): string | undefined {
   const parsed = schema.safeParse(undefined)
   if (!parsed.success) return undefined

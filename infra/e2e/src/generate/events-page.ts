@@ -14,7 +14,7 @@ its \`data\`. It is sent after the change that it reports is committed, at least
 Events carry ids, counts and flags, never text of users. _Consumed_ means by one replica, whose effect is made once; _read_ means by every
 replica, for its caches and open streams.`
 
-/** docs/events.md: every event of every contract. */
+/** Renders docs/events.md with every event of every contract. */
 export function renderEvents(): string {
   const services = SERVICES.flatMap((service) => {
     const events = eventsOf(CONTRACTS[service] ?? {})
@@ -40,7 +40,7 @@ function whoGets({ subject }: Event): string {
   return lines.length > 0 ? lines.join(' ') : 'No service here uses it.'
 }
 
-/** One line for each field, in columns. */
+/** A code block with name and type of each field, in columns. */
 function fieldsOf(payload: z.ZodType): string {
   const { properties = {}, required = [] } = z.toJSONSchema(payload)
   const names = Object.keys(properties)
