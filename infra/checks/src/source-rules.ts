@@ -26,12 +26,12 @@ export const SOURCE_RULES: readonly SourceRule[] = [
     name: 'no-blocking-calls-after-start-up',
     forbidden: /\b\w+Sync\(/,
     allowed:
-      /^(packages\/(test-kit|embedded)\/|packages\/runtime\/src\/config\.ts$|packages\/database\/src\/sealing\/key-ring\.ts$)/,
+      /^(packages\/(test-kit|embedded)\/|packages\/runtime\/src\/process\/config\.ts$|packages\/database\/src\/sealing\/key-ring\.ts$)/,
   },
   {
     name: 'only-main-and-run-process-exit',
     forbidden: /\bprocess\.exit\(/,
-    allowed: /^(services\/[^/]+\/src\/main\.ts$|packages\/runtime\/src\/run-process\.ts$)/,
+    allowed: /^(services\/[^/]+\/src\/main\.ts$|packages\/runtime\/src\/process\/run-process\.ts$)/,
   },
   {
     name: 'only-listed-files-access-all-spaces',

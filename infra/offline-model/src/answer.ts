@@ -1,4 +1,4 @@
-import { cleanText, cutText } from '@youworker/runtime/text'
+import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { parsePassages } from './passages.ts'
 import { quotesFor } from './quote.ts'
 import type { ChatRequest, Message, ToolCall } from './wire.ts'

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readEnv } from '@youworker/runtime/config'
+import { readEnv } from '@youworker/runtime/process/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { Ollama } from 'ollama'
 import { afterEach, expect, test } from 'vitest'

@@ -1,7 +1,7 @@
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { answer, type Reply, restOf, splitBegun } from './answer.ts'
 import { generate, type Generation, type Step } from './generate.ts'
 import type { ScriptedReply } from './script.ts'
-import { estimateTokens } from './tokens.ts'
 import type { ChatRequest } from './wire.ts'
 
 /** Thrown when the script demands that the connection is cut. */
@@ -89,7 +89,7 @@ function startClock({ messages }: ChatRequest) {
     return {
       total_duration: total,
       load_duration: 0,
-      prompt_eval_count: messages.reduce((sum, { content }) => sum + 4 + estimateTokens(content), 0),
+      prompt_eval_count: messages.reduce((sum, { content }) => sum + 4 + countTokens(content), 0),
       prompt_eval_duration: 0,
       eval_count: tokens,
       eval_duration: total,

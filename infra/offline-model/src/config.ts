@@ -1,4 +1,4 @@
-import { integer, processEnv } from '@youworker/runtime/config'
+import { integer, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
 export const Env = z.object({

@@ -1,4 +1,4 @@
-import { cutText } from '@youworker/runtime/text'
+import { cutText } from '@youworker/runtime/text/text'
 
 /** One passage of a knowledge_search result. The agent writes it as `[n] title, p. N`, then its text. */
 export interface Passage {

@@ -1,3 +1,4 @@
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
@@ -8,7 +9,6 @@ import { z } from 'zod'
 import { chatLines, chatOnce, Dropped, planChat } from './chat.ts'
 import { DIMENSIONS, embed } from './embedding.ts'
 import { askedInChat, type ScriptedReply, type ScriptFile } from './script.ts'
-import { estimateTokens } from './tokens.ts'
 import { ChatRequest, EmbedRequest, isOurs, MODEL, ShowRequest, showModel, TAGS, VERSION } from './wire.ts'
 
 type Env = { Bindings: HttpBindings }
@@ -107,7 +107,7 @@ async function embedAll(
     embeddings.push(embed(text))
   }
   const total_duration = Math.round((performance.now() - start) * 1e6)
-  const prompt_eval_count = input.reduce((sum, text) => sum + estimateTokens(text), 0)
+  const prompt_eval_count = input.reduce((sum, text) => sum + countTokens(text), 0)
   return c.json({ model, embeddings, total_duration, load_duration: 0, prompt_eval_count })
 }
 

@@ -3,6 +3,3 @@ const TOKEN =
 
 /** Splits a text into tokens about as long as a model's. Joined, they are the text. */
 export const tokensOf = (text: string): string[] => text.match(TOKEN) ?? []
-
-/** The usual rule of thumb: four characters a token. */
-export const estimateTokens = (text: string): number => Math.ceil(text.length / 4)

@@ -1,7 +1,7 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { closeNats, connectNats } from '@youworker/messaging/connection/connect'
 import { createEventPublisher } from '@youworker/messaging/events/events'
-import { readEnv } from '@youworker/runtime/config'
+import { readEnv } from '@youworker/runtime/process/config'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testNats } from '@youworker/test-kit/nats'

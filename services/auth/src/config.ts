@@ -1,4 +1,4 @@
-import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/config'
+import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
 const GENERATED = /^yw_[\w-]{43}$/

@@ -1,4 +1,4 @@
-import { databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/config'
+import { databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { parseServerUrls } from './services/tools/mcp-servers.ts'
 

@@ -5,7 +5,7 @@ import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tabl
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
 import { startWorker, type Worker } from '@youworker/database/jobs/worker'
-import { readEnv } from '@youworker/runtime/config'
+import { readEnv } from '@youworker/runtime/process/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { waitFor } from '@youworker/test-kit/wait-for'

@@ -3,7 +3,7 @@ import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connecti
 import { subscribeEvent } from '@youworker/messaging/events/events'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
-import type { Service, ServiceContext } from '@youworker/runtime/service'
+import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
 import { createApi } from './http/api.ts'

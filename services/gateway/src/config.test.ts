@@ -1,4 +1,4 @@
-import { readEnv } from '@youworker/runtime/config'
+import { readEnv } from '@youworker/runtime/process/config'
 import { expect, test } from 'vitest'
 import { Env } from './config.ts'
 

@@ -1,4 +1,4 @@
-import { commaList, flag, integer, natsEnv, processEnv } from '@youworker/runtime/config'
+import { commaList, flag, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { isAddressRange } from './http/guards/client-address.ts'
 

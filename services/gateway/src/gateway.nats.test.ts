@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net'
 import { ErrorBody } from '@youworker/contracts/errors'
-import { readEnv } from '@youworker/runtime/config'
+import { readEnv } from '@youworker/runtime/process/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

@@ -8,7 +8,7 @@ import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connecti
 import { createEventPublisher } from '@youworker/messaging/events/events'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
-import type { Service, ServiceContext } from '@youworker/runtime/service'
+import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { authDirectory } from './clients/auth-directory.ts'
 import type { Config } from './config.ts'
 import { groupHandlers } from './handlers/group-handlers.ts'

@@ -1,4 +1,4 @@
-import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/config'
+import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
 export const Env = z.object({ ...processEnv, ...databaseEnv, ...natsEnv })

@@ -1,4 +1,4 @@
-import { integer, natsEnv, processEnv } from '@youworker/runtime/config'
+import { integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
 export const Env = z.object({

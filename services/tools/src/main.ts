@@ -1,4 +1,4 @@
-import { runProcess } from '@youworker/runtime/run-process'
+import { runProcess } from '@youworker/runtime/process/run-process'
 import { startTools } from './app.ts'
 import { Env } from './config.ts'
 

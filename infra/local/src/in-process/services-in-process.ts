@@ -1,7 +1,7 @@
 import type { SERVICES, ServiceName } from '@youworker/contracts/topology/topology'
-import { type processEnv, readEnv } from '@youworker/runtime/config'
+import { type processEnv, readEnv } from '@youworker/runtime/process/config'
 import type { Logger } from '@youworker/runtime/logger'
-import type { Service, ServiceContext } from '@youworker/runtime/service'
+import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { z } from 'zod'
 
 export type Environments = Readonly<Record<ServiceName, NodeJS.ProcessEnv>>

@@ -1,6 +1,6 @@
-import { processEnv } from '@youworker/runtime/config'
-import { runProcess } from '@youworker/runtime/run-process'
-import type { Service } from '@youworker/runtime/service'
+import { processEnv } from '@youworker/runtime/process/config'
+import { runProcess } from '@youworker/runtime/process/run-process'
+import type { Service } from '@youworker/runtime/process/service'
 import { z } from 'zod'
 import { type Environments, startServices, stopServices } from './services-in-process.ts'
 

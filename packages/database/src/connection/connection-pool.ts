@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { createBreaker } from '@youworker/runtime/breaker'
+import { createBreaker } from '@youworker/runtime/timing/breaker'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import pg from 'pg'

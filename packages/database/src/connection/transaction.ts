@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { faultPoint } from '@youworker/runtime/fault-point'
+import { faultPoint } from '@youworker/runtime/process/fault-point'
 import { type ConnectionProvider, type Dialect, type Driver, type Kysely, Transaction } from 'kysely'
 import type { PgConnection } from './pg-connection.ts'
 import type { ConnectionSource } from './dialect.ts'

@@ -1,4 +1,4 @@
-import { cleanText } from '@youworker/runtime/text'
+import { cleanText } from '@youworker/runtime/text/text'
 import type { Selectable, Transaction } from 'kysely'
 import type { SystemTables } from '../schema/system-tables.ts'
 

@@ -1,6 +1,6 @@
 import { type Status, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
-import { cleanText } from '@youworker/runtime/text'
+import { cleanText } from '@youworker/runtime/text/text'
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { SystemTables } from '../schema/system-tables.ts'
 

@@ -3,7 +3,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import type { Kysely } from 'kysely'
 import { CancelRequested, LeaseLost } from './jobs.ts'
 import { HEARTBEAT_MS, type Held, LEASE_MS, look, type LeaseState, renew } from './leases.ts'
-import { createLoop, type Loop } from '@youworker/runtime/loop'
+import { createLoop, type Loop } from '@youworker/runtime/timing/loop'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 const LOOK_MS = 1_000

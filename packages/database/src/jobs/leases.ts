@@ -1,4 +1,4 @@
-import { retry } from '@youworker/runtime/retry'
+import { retry } from '@youworker/runtime/timing/retry'
 import { type Kysely, sql } from 'kysely'
 import { isUniqueViolation } from '../connection/database-error.ts'
 import type { JobRow } from './jobs.ts'

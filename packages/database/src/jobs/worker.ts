@@ -1,12 +1,12 @@
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
-import { backoffMs } from '@youworker/runtime/retry'
-import { cleanText } from '@youworker/runtime/text'
+import { backoffMs } from '@youworker/runtime/timing/retry'
+import { cleanText } from '@youworker/runtime/text/text'
 import { CancelRequested, type JobRepository, type JobRow, LeaseLost, Stopping } from './jobs.ts'
 import { sampleJobs } from './job-metrics.ts'
 import { claim, look, release } from './leases.ts'
-import { createLoop, type Loop } from '@youworker/runtime/loop'
+import { createLoop, type Loop } from '@youworker/runtime/timing/loop'
 import type { SystemDatabase } from '../connection/open.ts'
 
 interface JobContext {

@@ -1,4 +1,4 @@
-import { retry } from '@youworker/runtime/retry'
+import { retry } from '@youworker/runtime/timing/retry'
 import pg from 'pg'
 import { scramVerifier } from './scram-verifier.ts'
 

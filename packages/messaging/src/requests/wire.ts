@@ -1,5 +1,5 @@
 import { AppError, ERROR_STATUS, type ErrorCode, ErrorDetail } from '@youworker/contracts/errors'
-import { cutText } from '@youworker/runtime/text'
+import { cutText } from '@youworker/runtime/text/text'
 import { headers, type MsgHdrs } from 'nats'
 import { z } from 'zod'
 

@@ -1,6 +1,6 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
-import type { HealthCheck } from '../service.ts'
-import { settledWithin } from '../settled-within.ts'
+import type { HealthCheck } from '../process/service.ts'
+import { settledWithin } from '../timing/settled-within.ts'
 
 const DEGRADED_MS = 500
 

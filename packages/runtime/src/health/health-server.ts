@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { reportHealth } from './health-report.ts'
 import { renderMetrics } from './metrics.ts'
-import type { HealthCheck } from '../service.ts'
+import type { HealthCheck } from '../process/service.ts'
 
 const CHECK_MS = 2_000
 

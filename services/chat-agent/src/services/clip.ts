@@ -1,4 +1,4 @@
-import { cutText } from '@youworker/runtime/text'
+import { cutText } from '@youworker/runtime/text/text'
 
 /** Ends a cut text. */
 const MARK = '…'

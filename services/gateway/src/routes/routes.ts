@@ -1,4 +1,4 @@
-import type { HealthCheck } from '@youworker/runtime/service'
+import type { HealthCheck } from '@youworker/runtime/process/service'
 import type { AskHealth, Clients } from '../clients.ts'
 import type { Route, UnboundRoute } from '../http/define-route.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { parseMarkdown } from '../parsing/formats/parse-markdown.ts'
 import { parseText } from '../parsing/formats/parse-text.ts'
 import { chunkDocument as chunksOf } from './chunk-document.ts'
-import { countTokens } from '@youworker/runtime/count-tokens'
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 
 const chunkDocument = (...args: Parameters<typeof chunksOf>) => [...chunksOf(...args)]
 const size = { tokens: 40, overlap: 12 }

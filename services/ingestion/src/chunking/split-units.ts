@@ -1,5 +1,5 @@
 import type { ParsedBlock } from '../parsing/parsed-document.ts'
-import { countTokens } from '@youworker/runtime/count-tokens'
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 
 /** A sentence, or a part of one that is too long: the smallest thing that chunks are made of. Offsets as in blocks. */
 export interface Unit {

@@ -1,7 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { group } from '@youworker/contracts/group'
 import type { createClient } from '@youworker/messaging/requests/client'
-import { createBreaker } from '@youworker/runtime/breaker'
+import { createBreaker } from '@youworker/runtime/timing/breaker'
 import type { CheckSpace, ListSpaces } from '../services/space-access.ts'
 
 /** Short: while groups are away, every search waits this long before it goes on without them. */

@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { createBreaker } from '@youworker/runtime/breaker'
+import { createBreaker } from '@youworker/runtime/timing/breaker'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
 import type { Embedder } from '../services/search/embedding-service.ts'

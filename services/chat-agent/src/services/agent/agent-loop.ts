@@ -1,5 +1,5 @@
 import { newId } from '@youworker/runtime/id'
-import { cleanText } from '@youworker/runtime/text'
+import { cleanText } from '@youworker/runtime/text/text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { ModelInfo, ModelPort, ModelToolCall } from '../models/model-port.ts'
 import type { Outcome } from '../runs/run-finisher.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { countTokens } from '@youworker/runtime/count-tokens'
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { fitContext } from './fit-context.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 

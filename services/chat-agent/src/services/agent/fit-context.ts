@@ -1,4 +1,4 @@
-import { countTokens, cutTokens } from '@youworker/runtime/count-tokens'
+import { countTokens, cutTokens } from '@youworker/runtime/text/count-tokens'
 import type { ModelMessage } from '../models/model-port.ts'
 
 /** Estimated tokens around each message. */

@@ -1,6 +1,6 @@
 import type { Citation } from '@youworker/contracts/run-log'
 import { z } from 'zod'
-import { cutText } from '@youworker/runtime/text'
+import { cutText } from '@youworker/runtime/text/text'
 
 const SNIPPET = 300
 

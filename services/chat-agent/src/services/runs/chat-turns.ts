@@ -1,7 +1,7 @@
 import type { ChatInput } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
-import { cleanText } from '@youworker/runtime/text'
+import { cleanText } from '@youworker/runtime/text/text'
 
 export interface Turn {
   readonly role: 'user' | 'assistant'

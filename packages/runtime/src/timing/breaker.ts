@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { metrics } from './health/metrics.ts'
+import { metrics } from '../health/metrics.ts'
 
 const OPEN_AFTER = 5
 const WITHIN_MS = 10_000

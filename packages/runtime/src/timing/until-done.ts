@@ -1,4 +1,4 @@
-import type { Logger } from './logger.ts'
+import type { Logger } from '../logger.ts'
 import { retry } from './retry.ts'
 
 /** Repeats `work` until it succeeds once. Disposing waits for a running try. */

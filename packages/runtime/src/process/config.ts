@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { GRACE_MS } from './settled-within.ts'
+import { GRACE_MS } from '../timing/settled-within.ts'
 
 /** Its message names every missing or invalid setting. */
 export class ConfigError extends Error {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from './logger.ts'
+import type { Logger } from '../logger.ts'
 
 interface EveryOptions {
   /** Name of the work in the log: `the sweep of old rows`. */

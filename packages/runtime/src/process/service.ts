@@ -1,4 +1,4 @@
-import type { Logger } from './logger.ts'
+import type { Logger } from '../logger.ts'
 
 /** Resolves when the dependency works; rejects with an error that says what is wrong and what to do. */
 export type HealthCheck = () => Promise<void>

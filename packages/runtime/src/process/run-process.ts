@@ -1,10 +1,10 @@
 import type { z } from 'zod'
 import { ConfigError, type processEnv, readEnv } from './config.ts'
 import { armFaults } from './fault-point.ts'
-import { startHealthServer } from './health/health-server.ts'
-import { createLogger, type Logger } from './logger.ts'
+import { startHealthServer } from '../health/health-server.ts'
+import { createLogger, type Logger } from '../logger.ts'
 import type { Service, ServiceContext } from './service.ts'
-import { settledWithin } from './settled-within.ts'
+import { settledWithin } from '../timing/settled-within.ts'
 
 interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
   readonly name: string
