@@ -1,10 +1,11 @@
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { expect, test } from 'vitest'
-import { parseFile } from './parse-file.ts'
+import { parseMarkdown } from './formats/parse-markdown.ts'
+import { parseInChild } from './parse-in-child.ts'
 import type { ParsedDocument } from './parsed-document.ts'
 
 const parse = (mime: string, content: string | Uint8Array) =>
-  parseFile({ bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content, name: 'x', mime })
+  parseInChild({ bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content, mime })
 
 const outline = (document: ParsedDocument) => document.blocks.map(({ text, title_path }) => [title_path.join(' > '), text])
 
@@ -27,6 +28,41 @@ test('Markdown: headings of both kinds, fenced code, front matter, bare headings
     ['Handbook > Last', 'end'],
   ])
   expectOffsetsToFit(document)
+})
+
+test('Markdown: lists, quotes, tables and indented code are one block each; headings keep numbers, signs and letters', async () => {
+  const document = await parse(
+    'text/markdown',
+    '# 1. C\\# & `a*b` #\r\n\r\n\t- one\r\n\r\n- two\r\n  # quoted heading\r\n\r\n> a\nb\n\n| x |\n|---|\n| 1 |\n\n***\n\nTwo *lines*\nC #\n---\n[a]: /b',
+  )
+  expect(outline(document)).toEqual([
+    ['1. C# & a*b', '\t- one'],
+    ['1. C# & a*b', '- two\r\n  # quoted heading'],
+    ['1. C# & a*b', '> a\nb'],
+    ['1. C# & a*b', '| x |\n|---|\n| 1 |'],
+    ['1. C# & a*b > Two lines C #', '[a]: /b'],
+  ])
+  expectOffsetsToFit(document)
+})
+
+test('Markdown longer than a window is read like the parts that it is made of', async () => {
+  const section = (at: number) =>
+    `\n# Part ${at}\n\n\ttab\r\n\r\n- a\n\n  b\n\n\`\`\`\n${`# ${at}\n`.repeat(at % 67 === 0 ? 20_000 : (at % 7) * 300)}\`\`\`\n`
+  const sections = Array.from({ length: 140 }, (_, at) => section(at))
+  const document = await parse('text/markdown', `\uFEFF---\na: b\n---\n\uFEFF${sections.join('')}`)
+  const expected = sections.flatMap((text) => outline(parseMarkdown(text)))
+  // A printed difference of texts this long would take minutes.
+  const wrong = outline(document).findIndex((block, at) => JSON.stringify(block) !== JSON.stringify(expected[at]))
+  expect([wrong, document.blocks.length]).toEqual([-1, expected.length])
+  expectOffsetsToFit(document)
+})
+
+test('Markdown above 10 million characters keeps its text but no headings', async () => {
+  const document = await parse('text/markdown', `# Head\n\n${'word '.repeat(2_000_000)}`)
+  expect(document.blocks.map(({ text, title_path }) => [text.slice(0, 6), title_path])).toEqual([
+    ['# Head', []],
+    ['word w', []],
+  ])
 })
 
 test('plain text: paragraphs by blank lines', async () => {
@@ -72,25 +108,29 @@ test.each([
   await expect(parse(mime, content)).rejects.toMatchObject({ code: 'VALIDATION_ERROR', message: expect.stringMatching(reason) })
 })
 
-// With a pattern that looks back or ahead over the whole line these take minutes, and the service stands still meanwhile.
+// A parser whose time grows with the square of a line's length takes minutes for each of these.
 test.each([
   ['blanks within a heading', 'text/markdown', `# a${' '.repeat(1_000_000)}b`],
   ['brackets in a heading', 'text/markdown', `# ${'['.repeat(500_000)}`],
   ['brackets above a setext line', 'text/markdown', `${'[a]('.repeat(300_000)}\n===`],
   ['one paragraph of many megabytes', 'text/plain', 'x'.repeat(12_000_000)],
-])('%s are read at once', async (_, mime, content) => {
+])('%s are read within seconds', async (_, mime, content) => {
   const document = await parse(mime, content)
   expect(document.blocks.map(({ start }) => start)).toEqual([0])
   expect(document.title?.length ?? 0).toBeLessThanOrEqual(200)
   expectOffsetsToFit(document)
 })
 
-test('a parse can be called off', async () => {
-  const call = parseFile({
-    bytes: samplePdf([['x']]),
-    name: 'x',
-    mime: 'application/pdf',
-    signal: AbortSignal.abort(new Error('off')),
+test('a file whose parser outgrows its memory fails with a reason', async () => {
+  const call = parseInChild({ bytes: Buffer.from('['.repeat(1_000_000)), mime: 'text/markdown', memoryBytes: 1024 ** 2 })
+  await expect(call).rejects.toMatchObject({
+    code: 'VALIDATION_ERROR',
+    message: expect.stringMatching(/too much time or memory/),
   })
+}, 20_000)
+
+test('a parse can be stopped', async () => {
+  const signal = AbortSignal.abort(new Error('off'))
+  const call = parseInChild({ bytes: samplePdf([['x']]), mime: 'application/pdf', signal })
   await expect(call).rejects.toThrow('off')
 })

@@ -1,37 +1,28 @@
-import { AppError } from '@youworker/contracts/errors'
+import { Unreadable } from './unreadable.ts'
 import type { ParsedDocument } from './parsed-document.ts'
-import { parseInChild } from './parse-in-child.ts'
-import { parseMarkdown } from './formats/parse-markdown.ts'
-import { parseText } from './formats/parse-text.ts'
 
-interface FileToParse {
-  readonly bytes: Uint8Array
-  readonly name: string
-  /** One that `judgeFile` answered. */
-  readonly mime: string
-  readonly signal?: AbortSignal
-}
-
-/** Text of a file. Throws `VALIDATION_ERROR` with a reason that a person can act on. */
-export async function parseFile({ bytes, mime, signal }: FileToParse): Promise<ParsedDocument> {
-  const document = await parseAs(mime, bytes, signal)
-  if (document.blocks.length === 0) throw new AppError('VALIDATION_ERROR', 'the file holds no text')
+/** The text of a file whose `mime` `detectFileType` returned. Runs in the confined child; throws `Unreadable`. */
+export async function parseFile(mime: string, bytes: Uint8Array): Promise<ParsedDocument> {
+  const document = await parseAs(mime, bytes)
+  if (document.blocks.length === 0) throw new Unreadable('the file holds no text')
   return document
 }
 
-function parseAs(mime: string, bytes: Uint8Array, signal: AbortSignal | undefined): ParsedDocument | Promise<ParsedDocument> {
-  if (mime === 'text/markdown') return parseMarkdown(decode(bytes))
-  if (mime === 'text/plain') return parseText(decode(bytes))
-  return parseInChild(mime, bytes, signal)
+/** Loads only the parser that the file needs: each child starts anew. */
+async function parseAs(mime: string, bytes: Uint8Array): Promise<ParsedDocument> {
+  if (mime === 'application/pdf') return (await import('./formats/parse-pdf.ts')).parsePdf(bytes)
+  if (mime === 'text/html') return (await import('./formats/parse-html.ts')).parseHtml(new TextDecoder().decode(bytes))
+  if (mime === 'text/markdown') return (await import('./formats/parse-markdown.ts')).parseMarkdown(decode(bytes))
+  return (await import('./formats/parse-text.ts')).parseText(decode(bytes))
 }
 
-/** Without the byte order mark; NUL, which Postgres refuses in text, marks a file that is no text. */
+/** Drops the byte order mark. Refuses NUL, which no text file holds and Postgres does not store. */
 function decode(bytes: Uint8Array): string {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     if (!text.includes('\0')) return text
   } catch {
-    // Told below.
+    // The error below names both reasons.
   }
-  throw new AppError('VALIDATION_ERROR', 'the content is not UTF-8 text; save it as UTF-8 and send it again')
+  throw new Unreadable('the content is not UTF-8 text; save it as UTF-8 and send it again')
 }

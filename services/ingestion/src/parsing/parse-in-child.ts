@@ -22,8 +22,19 @@ export const CONFINEMENT: readonly string[] = [
   '--disable-warning=ExperimentalWarning',
 ]
 
-/** Parses untrusted bytes in a process of its own, so that a hostile file harms nothing but itself. */
-export async function parseInChild(mime: string, bytes: Uint8Array, signal?: AbortSignal): Promise<ParsedDocument> {
+interface FileToParse {
+  readonly bytes: Uint8Array
+  readonly mime: string
+  readonly signal?: AbortSignal
+  /** Resident size above which the child is killed. */
+  readonly memoryBytes?: number
+}
+
+/**
+ * Parses untrusted bytes in a process of its own, so that a hostile file costs only itself. Throws `VALIDATION_ERROR` with a reason
+ * that a person can act on.
+ */
+export async function parseInChild({ bytes, mime, signal, memoryBytes = MEMORY_BYTES }: FileToParse): Promise<ParsedDocument> {
   const deadline = AbortSignal.timeout(DEADLINE_MS)
   const tooBig = new AbortController()
   const stop = AbortSignal.any([deadline, tooBig.signal, ...(signal ? [signal] : [])])
@@ -34,7 +45,9 @@ export async function parseInChild(mime: string, bytes: Uint8Array, signal?: Abo
     killSignal: 'SIGKILL',
   })
   const closed = new Promise<void>((resolve) => child.once('error', () => resolve()).once('close', () => resolve()))
-  const watch = setInterval(() => void watchMemory(child.pid, tooBig), MEMORY_CHECK_MS)
+  const watch = setInterval(async () => {
+    if ((await residentBytes(child.pid)) > memoryBytes) tooBig.abort()
+  }, MEMORY_CHECK_MS)
   try {
     child.stdin.on('error', () => {})
     child.stdin.end(bytes)
@@ -66,8 +79,8 @@ function parseJson(output: string): WorkerAnswer | undefined {
   }
 }
 
-/** Reads the resident size where the system tells it (proc(5), statm: pages). */
-async function watchMemory(pid: number | undefined, tooBig: AbortController): Promise<void> {
+/** 0 where the system does not report it (proc(5), statm: pages). */
+async function residentBytes(pid: number | undefined): Promise<number> {
   const statm = await readFile(`/proc/${pid}/statm`, 'utf8').catch(() => '')
-  if (Number(statm.split(' ')[1] ?? 0) * 4_096 > MEMORY_BYTES) tooBig.abort()
+  return Number(statm.split(' ')[1] ?? 0) * 4_096
 }

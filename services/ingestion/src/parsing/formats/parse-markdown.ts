@@ -1,117 +1,140 @@
+import type { Heading, RootContent } from 'mdast'
+import { fromMarkdown } from 'mdast-util-from-markdown'
+import { gfmTableFromMarkdown } from 'mdast-util-gfm-table'
+import { toString } from 'mdast-util-to-string'
+import { gfmTable } from 'micromark-extension-gfm-table'
 import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
+import { parseText } from './parse-text.ts'
 
-const ATX = /^ {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$/
-const SETEXT = /^ {0,3}(=+|-+)[ \t]*$/
-const FENCE = /^ {0,3}(`{3,}|~{3,})/
-/** No heading is longer; the patterns above and {@link plain} take time that grows with the square of a line's length. */
-const MAX_HEADING = 1_000
 const FRONT_MATTER = /^---\r?\n[\s\S]*?\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/
+const BYTE_ORDER_MARK = '\u{FEFF}'
 
-interface Heading {
-  readonly level: number
-  readonly title: string
+/** UTF-16 units. The tree costs about 1 s and, without windows, 300 MB for each million of them; a longer text keeps no headings. */
+const MAX_LENGTH = 10_000_000
+/** The text is read in windows of at least this many UTF-16 units, so that only a small tree is in memory at a time. */
+const WINDOW = 64_000
+/** UTF-16 units of a heading that are searched for links and emphasis; the time for that grows faster than the length. */
+const MAX_HEADING = 1_000
+const MAX_TITLE = 200
+
+/** Tables as in GFM; words inside a block are left alone, which makes hostile runs of brackets and asterisks cheap. */
+const BLOCKS_ONLY = {
+  extensions: [
+    gfmTable(),
+    {
+      disable: {
+        null: [
+          'attention',
+          'autolink',
+          'characterEscape',
+          'characterReference',
+          'codeText',
+          'hardBreakEscape',
+          'htmlText',
+          'labelEnd',
+          'labelStartImage',
+          'labelStartLink',
+        ],
+      },
+    },
+  ],
+  mdastExtensions: [gfmTableFromMarkdown()],
 }
 
-/** Paragraphs under their headings (CommonMark 0.31: ATX and setext headings, fenced code is left alone). */
+/**
+ * The top-level blocks of a Markdown text (CommonMark 0.31 with GFM tables) under their headings. Front matter is skipped. A text
+ * above {@link MAX_LENGTH} is read as plain paragraphs.
+ */
 export function parseMarkdown(text: string): ParsedDocument {
-  const reader = new MarkdownReader(text)
-  const bodyStart = FRONT_MATTER.exec(text)?.[0].length ?? 0
-  for (const line of linesOf(text, bodyStart)) reader.read(line)
-  return reader.finish()
+  if (text.length > MAX_LENGTH) return parseText(text)
+  const outline = new Outline(text)
+  for (const { node, start, end } of topLevelNodes(text, FRONT_MATTER.exec(text)?.[0].length ?? 0)) {
+    if (node.type === 'heading') outline.addHeading(node, start, end)
+    else if (node.type !== 'thematicBreak') outline.addContent(start, end)
+  }
+  return outline.finish()
 }
 
-interface Line {
-  readonly text: string
+interface PlacedNode {
+  readonly node: RootContent
+  /** Offsets into the whole text, in UTF-16 units. */
   readonly start: number
   readonly end: number
 }
 
-function* linesOf(text: string, from: number): Generator<Line> {
-  let start = from
-  while (start < text.length) {
-    const newline = text.indexOf('\n', start)
-    const next = newline === -1 ? text.length : newline + 1
-    const end = newline === -1 ? text.length : newline > start && text[newline - 1] === '\r' ? newline - 1 : newline
-    yield { text: text.slice(start, end), start, end }
-    start = next
+/**
+ * Reads window after window. The last node of a window may go on behind it, so the next window begins with the line of that node;
+ * a window that holds a single node is doubled. All nodes before the last are the same as in a tree of the whole text, because
+ * Markdown decides line by line whether a block goes on.
+ */
+function* topLevelNodes(text: string, bodyStart: number): Generator<PlacedNode> {
+  // micromark drops the mark without counting it.
+  let from = text.startsWith(BYTE_ORDER_MARK, bodyStart) ? bodyStart + 1 : bodyStart
+  let size = WINDOW
+  while (from < text.length) {
+    const newline = text.indexOf('\n', from + size)
+    const to = newline === -1 ? text.length : newline + 1
+    const nodes = fromMarkdown(text.slice(from, to), BLOCKS_ONLY).children.map((node) => place(node, from))
+    const last = to < text.length ? nodes.pop() : undefined
+    if (last && nodes.length === 0) {
+      size *= 2
+      continue
+    }
+    yield* nodes
+    size = WINDOW
+    from = last ? last.start - ((last.node.position?.start.column ?? 1) - 1) : to
   }
 }
 
-interface Paragraph {
-  readonly start: number
-  readonly end: number
-  readonly isOneLine: boolean
+const place = (node: RootContent, offset: number): PlacedNode => ({
+  node,
+  start: offset + (node.position?.start.offset ?? 0),
+  end: offset + (node.position?.end.offset ?? 0),
+})
+
+interface OutlineHeading {
+  readonly depth: number
+  readonly title: string
 }
 
-class MarkdownReader {
+class Outline {
   readonly #text: string
   readonly #blocks: ParsedBlock[] = []
-  #path: Heading[] = []
-  #paragraph: Paragraph | undefined
-  #fence: string | undefined
-  #bareHeading: (Line & { readonly heading: Heading }) | undefined
+  #path: OutlineHeading[] = []
+  /** The last heading, as long as nothing has come below it. */
+  #bare: { readonly depth: number; readonly start: number; readonly end: number } | undefined
   #title: string | undefined
 
   constructor(text: string) {
     this.#text = text
   }
 
-  read(line: Line): void {
-    const fence = FENCE.exec(line.text)?.[1]
-    if (this.#fence !== undefined) {
-      if (fence?.startsWith(this.#fence)) this.#fence = undefined
-      this.#extendParagraph(line)
-      return
-    }
-    if (fence !== undefined) this.#fence = fence
-    const atx = fence === undefined && line.text.length <= MAX_HEADING ? ATX.exec(line.text) : null
-    const setext = this.#paragraph?.isOneLine ? SETEXT.exec(line.text) : null
-    if (atx) {
-      this.#endParagraph()
-      this.#open({ level: atx[1]?.length ?? 1, title: plain(atx[2] ?? '') }, line)
-    } else if (setext && this.#paragraph) {
-      const { start, end } = this.#paragraph
-      this.#paragraph = undefined
-      const titleLine = { text: this.#text.slice(start, end), start, end }
-      this.#open({ level: setext[1]?.startsWith('=') ? 1 : 2, title: plain(titleLine.text) }, titleLine)
-    } else if (line.text.trim() === '') {
-      this.#endParagraph()
-    } else {
-      this.#extendParagraph(line)
-    }
+  addHeading(node: Heading, start: number, end: number): void {
+    const { depth } = node
+    if (this.#bare && depth <= this.#bare.depth) this.#keepBareHeading()
+    const title = titleOf(node)
+    this.#path = [...this.#path.filter((heading) => heading.depth < depth), { depth, title }]
+    this.#title ??= title || undefined
+    this.#bare = { depth, start, end }
+    // What does not fit into the title path would be lost otherwise.
+    if (end - start > MAX_HEADING) this.#keepBareHeading()
+  }
+
+  addContent(start: number, end: number): void {
+    this.#bare = undefined
+    this.#add(start, end)
   }
 
   finish(): ParsedDocument {
-    this.#endParagraph()
     this.#keepBareHeading()
     return { title: this.#title, text: this.#text, blocks: this.#blocks }
   }
 
-  #open(heading: Heading, line: Line): void {
-    const parentOpened = this.#bareHeading !== undefined && heading.level > this.#bareHeading.heading.level
-    if (!parentOpened) this.#keepBareHeading()
-    this.#path = [...this.#path.filter(({ level }) => level < heading.level), heading]
-    this.#bareHeading = { ...line, heading }
-    this.#title ??= heading.title || undefined
-  }
-
   /** A heading with nothing under it is content of its own. */
   #keepBareHeading(): void {
-    const bare = this.#bareHeading
-    this.#bareHeading = undefined
+    const bare = this.#bare
+    this.#bare = undefined
     if (bare) this.#add(bare.start, bare.end)
-  }
-
-  #extendParagraph({ start, end }: Line): void {
-    this.#paragraph = { start: this.#paragraph?.start ?? start, end, isOneLine: this.#paragraph === undefined }
-  }
-
-  #endParagraph(): void {
-    const paragraph = this.#paragraph
-    this.#paragraph = undefined
-    if (!paragraph) return
-    this.#bareHeading = undefined
-    this.#add(paragraph.start, paragraph.end)
   }
 
   #add(start: number, end: number): void {
@@ -120,11 +143,10 @@ class MarkdownReader {
   }
 }
 
-/** A heading's words without links and emphasis. */
-const plain = (markdown: string): string =>
-  markdown
-    .slice(0, MAX_HEADING)
-    .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replaceAll(/[*_`]+/g, '')
+/** A heading's words without links and emphasis. The closing sign keeps one that belongs to the words, as in `C #`. */
+function titleOf(heading: Heading): string {
+  const source = toString(heading).slice(0, MAX_HEADING).replaceAll(/\s+/g, ' ').trim()
+  return toString(fromMarkdown(`# ${source} #`))
     .trim()
-    .slice(0, 200)
+    .slice(0, MAX_TITLE)
+}

@@ -4,7 +4,7 @@ import { ingestion, type Stage } from '@youworker/contracts/ingestion'
 import type { BlobRow, DocumentRow, RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
 import { type Chunk, chunkDocument } from '../../chunking/chunk-document.ts'
-import { parseFile } from '../../parsing/parse-file.ts'
+import { parseInChild } from '../../parsing/parse-in-child.ts'
 import type { ParsedDocument } from '../../parsing/parsed-document.ts'
 import type { NewChunk } from '../../repositories/document-repository.ts'
 import type { RunView } from '../../repositories/run-repository.ts'
@@ -103,14 +103,7 @@ export class FileIngester {
 
   async #parse({ file, signal }: FileTask, blob: BlobRow): Promise<ParsedDocument> {
     const bytes = await this.#store.bytes(blob, signal)
-    try {
-      return await parseFile({ bytes, name: file.path, mime: file.mime ?? '', signal })
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof AppError) throw error
-      // A parser that trips over a file says nothing about the next one.
-      throw new AppError('VALIDATION_ERROR', 'the file is damaged and cannot be read; export it again', { cause: error })
-    }
+    return parseInChild({ bytes, mime: file.mime ?? '', signal })
   }
 
   /** The same bytes under the same path: nothing is parsed or embedded again, only the labels may change. */
