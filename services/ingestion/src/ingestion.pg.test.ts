@@ -79,6 +79,18 @@ describe('a document', () => {
     expect((await storedFiles(user.id)).blobs).toBe(1)
   })
 
+  test('of an older pipeline is read again when it comes again', async () => {
+    const user = testUser()
+    await fixture.ingest(user, { 'old.md': HANDBOOK })
+    await fixture.database.transact(user.id, 'write', ({ trx }) =>
+      trx.updateTable('documents').set({ pipeline: '1:120:20' }).execute(),
+    )
+    await fixture.ingest(user, { 'old.md': HANDBOOK })
+    await fixture.ingest(user, { 'old.md': HANDBOOK })
+    const { rows } = await fixture.uow.in([user.id]).read(({ documents }) => documents.list({ limit: 10, offset: 0 }))
+    expect(rows.map(({ generation }) => generation)).toEqual([2])
+  })
+
   test('is gone everywhere once deleted', async () => {
     const user = testUser()
     const run = await fixture.ingest(user, { 'gone.md': HANDBOOK })

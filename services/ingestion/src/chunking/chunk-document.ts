@@ -1,4 +1,5 @@
 import type { ParsedBlock, ParsedDocument } from '../parsing/parsed-document.ts'
+import { CHUNKING } from './chunking-parameters.ts'
 import { splitUnits, type Unit } from './split-units.ts'
 
 export interface Chunk {
@@ -13,15 +14,13 @@ export interface Chunk {
   readonly end: number
 }
 
-interface ChunkSize {
+export interface ChunkSize {
   readonly tokens: number
   /** Tokens at the end of a chunk that the next one of the same section repeats. */
   readonly overlap: number
 }
 
-const MAX_CHUNK_LENGTH = 2_600
-
-/** Packs sentences into chunks of at most `tokens`, never across a heading or a page. Lazily: a long text must not hold up others. */
+/** Packs sentences into chunks of at most `tokens`, never across a heading or a page. Lazy, so that the caller can interrupt a long text. */
 export function* chunkDocument(document: ParsedDocument, size: ChunkSize): Generator<Chunk> {
   let index = 0
   for (const section of sectionsOf(document.blocks)) {
@@ -67,7 +66,7 @@ function* pack(units: Iterable<Unit>, { tokens, overlap }: ChunkSize): Generator
 }
 
 const hasRoom = (open: readonly Unit[], unit: Unit, tokens: number) =>
-  sum(open) + unit.tokens <= tokens && unit.end - (open[0]?.start ?? unit.start) <= MAX_CHUNK_LENGTH
+  sum(open) + unit.tokens <= tokens && unit.end - (open[0]?.start ?? unit.start) <= CHUNKING.maxChunk
 
 const sum = (units: readonly Unit[]) => units.reduce((total, unit) => total + unit.tokens, 0)
 

@@ -1,5 +1,6 @@
 import type { ParsedBlock } from '../parsing/parsed-document.ts'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
+import { CHUNKING } from './chunking-parameters.ts'
 
 /** A sentence, or a part of one that is too long: the smallest thing that chunks are made of. Offsets as in blocks. */
 export interface Unit {
@@ -7,9 +8,6 @@ export interface Unit {
   readonly end: number
   readonly tokens: number
 }
-
-/** UTF-16 units; keeps a chunk below 8 KiB whatever its script. */
-const MAX_UNIT_LENGTH = 1_000
 
 /** Cuts a block after sentences and lines; what is still too long after words, at last anywhere but inside a character. Lazily. */
 export function* splitUnits(block: ParsedBlock, maxTokens: number): Generator<Unit> {
@@ -40,7 +38,7 @@ function* sentences(text: string): Generator<Range> {
 
 function* cut(text: string, from: number, to: number, maxTokens: number): Generator<Range> {
   if (fits(text.slice(from, to), maxTokens)) return yield [from, to]
-  const size = Math.max(1, Math.min(MAX_UNIT_LENGTH, maxTokens))
+  const size = Math.max(1, Math.min(CHUNKING.maxUnit, maxTokens))
   for (let start = from; start < to;) {
     const end = cutPoint(text, start, to, size)
     yield [start, end]
@@ -48,13 +46,13 @@ function* cut(text: string, from: number, to: number, maxTokens: number): Genera
   }
 }
 
-const fits = (text: string, maxTokens: number) => text.length <= MAX_UNIT_LENGTH && countTokens(text) <= maxTokens
+const fits = (text: string, maxTokens: number) => text.length <= CHUNKING.maxUnit && countTokens(text) <= maxTokens
 
 /** The last blank in reach, else the farthest point that is not between two halves of a surrogate pair. */
 function cutPoint(text: string, start: number, to: number, size: number): number {
   const limit = Math.min(to, start + size)
   if (limit === to) return to
-  // Only the piece is searched: a look back through a text without blanks, for each piece, would take for ever.
+  // Only this part is searched: to search a text without blanks from its start for each part takes quadratic time.
   const blank = text.slice(start, limit + 1).lastIndexOf(' ')
   if (blank > 0) return start + blank + 1
   const insidePair = /[\uDC00-\uDFFF]/.test(text[limit] ?? '')

@@ -1,5 +1,6 @@
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
+import type { ChunkSize } from '../chunking/chunk-document.ts'
 import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 import { BlobStore } from './files/blob-store.ts'
 import { DocumentService } from './documents/document-service.ts'
@@ -26,7 +27,7 @@ interface ServicePorts {
   /** Makes workers look: for a new run, or for the wish to end one. */
   readonly wake: () => void
   readonly maxFileMb: number
-  readonly chunks: { readonly tokens: number; readonly overlap: number }
+  readonly chunks: ChunkSize
 }
 
 /** The services over their ports: what a process serves and what tests call. */

@@ -4,18 +4,14 @@ import { gfmTableFromMarkdown } from 'mdast-util-gfm-table'
 import { toString } from 'mdast-util-to-string'
 import { gfmTable } from 'micromark-extension-gfm-table'
 import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
+import { PARSING } from '../parsing-parameters.ts'
 import { parseText } from './parse-text.ts'
 
 const FRONT_MATTER = /^---\r?\n[\s\S]*?\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/
 const BYTE_ORDER_MARK = '\u{FEFF}'
 
-/** UTF-16 units. The tree costs about 1 s and, without windows, 300 MB for each million of them; a longer text keeps no headings. */
-const MAX_LENGTH = 10_000_000
-/** The text is read in windows of at least this many UTF-16 units, so that only a small tree is in memory at a time. */
+/** UTF-16 units. A longer text is read in windows of at least this length, so that only a small tree is in memory at a time. */
 const WINDOW = 64_000
-/** UTF-16 units of a heading that are searched for links and emphasis; the time for that grows faster than the length. */
-const MAX_HEADING = 1_000
-const MAX_TITLE = 200
 
 /** Tables as in GFM; words inside a block are left alone, which makes hostile runs of brackets and asterisks cheap. */
 const BLOCKS_ONLY = {
@@ -43,10 +39,10 @@ const BLOCKS_ONLY = {
 
 /**
  * The top-level blocks of a Markdown text (CommonMark 0.31 with GFM tables) under their headings. Front matter is skipped. A text
- * above {@link MAX_LENGTH} is read as plain paragraphs.
+ * above `PARSING.maxMarkdown` is read as plain paragraphs.
  */
 export function parseMarkdown(text: string): ParsedDocument {
-  if (text.length > MAX_LENGTH) return parseText(text)
+  if (text.length > PARSING.maxMarkdown) return parseText(text)
   const outline = new Outline(text)
   for (const { node, start, end } of topLevelNodes(text, FRONT_MATTER.exec(text)?.[0].length ?? 0)) {
     if (node.type === 'heading') outline.addHeading(node, start, end)
@@ -117,7 +113,7 @@ class Outline {
     this.#title ??= title || undefined
     this.#bare = { depth, start, end }
     // What does not fit into the title path would be lost otherwise.
-    if (end - start > MAX_HEADING) this.#keepBareHeading()
+    if (end - start > PARSING.maxHeading) this.#keepBareHeading()
   }
 
   addContent(start: number, end: number): void {
@@ -145,8 +141,8 @@ class Outline {
 
 /** A heading's words without links and emphasis. The closing sign keeps one that belongs to the words, as in `C #`. */
 function titleOf(heading: Heading): string {
-  const source = toString(heading).slice(0, MAX_HEADING).replaceAll(/\s+/g, ' ').trim()
+  const source = toString(heading).slice(0, PARSING.maxHeading).replaceAll(/\s+/g, ' ').trim()
   return toString(fromMarkdown(`# ${source} #`))
     .trim()
-    .slice(0, MAX_TITLE)
+    .slice(0, PARSING.maxTitle)
 }

@@ -1,5 +1,6 @@
 import { extractText, getDocumentProxy, getMeta } from 'unpdf'
 import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
+import { PARSING } from '../parsing-parameters.ts'
 import { Unreadable } from '../unreadable.ts'
 
 /** The text of each page. */
@@ -47,5 +48,7 @@ const tidy = (page: string): string =>
 /** Word processors leave `Microsoft Word - x.doc` and `untitled` there. */
 function sensibleTitle(title: string): string | undefined {
   const tidied = title.replaceAll(/\s+/g, ' ').trim()
-  return /^$|^untitled|^microsoft word - |\.(docx?|pdf|tex|odt|indd)$/i.test(tidied) ? undefined : tidied.slice(0, 200)
+  return /^$|^untitled|^microsoft word - |\.(docx?|pdf|tex|odt|indd)$/i.test(tidied)
+    ? undefined
+    : tidied.slice(0, PARSING.maxTitle)
 }

@@ -3,15 +3,17 @@ import { AppError } from '@youworker/contracts/errors'
 import { ingestion, type Stage } from '@youworker/contracts/ingestion'
 import type { BlobRow, DocumentRow, RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
-import { type Chunk, chunkDocument } from '../../chunking/chunk-document.ts'
+import { type Chunk, type ChunkSize, chunkDocument } from '../../chunking/chunk-document.ts'
 import { parseInChild } from '../../parsing/parse-in-child.ts'
 import type { ParsedDocument } from '../../parsing/parsed-document.ts'
+import { PARSING } from '../../parsing/parsing-parameters.ts'
 import type { NewChunk } from '../../repositories/document-repository.ts'
 import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from '../files/blob-store.ts'
 import { documentPath, fileName, spacesOf } from '../documents/document-path.ts'
 import { embeddable, type EmbeddingService, type Write } from '../search/embedding-service.ts'
+import { pipelineVersion } from './pipeline-version.ts'
 
 /** What a file of a run is ingested with. `write` is fenced by the run's attempt. */
 interface FileTask {
@@ -28,15 +30,12 @@ interface IngesterDependencies {
   readonly uow: IngestionUnitOfWork
   readonly store: BlobStore
   readonly embeddings: EmbeddingService
-  readonly chunks: { readonly tokens: number; readonly overlap: number }
+  readonly chunks: ChunkSize
 }
 
-/** Raised when parsing or chunking gives another result for the same file. */
-const PIPELINE = 1
 const MAX_CHUNKS = 20_000
 /** More cannot fit into {@link MAX_CHUNKS}; told before the work of cutting it up. In UTF-16 units. */
 const MAX_TEXT = 50_000_000
-const MAX_TITLE = 300
 /** Cutting up a long text gives way to other work after so many chunks, about 10 ms. */
 const CHUNKS_AT_ONCE = 100
 
@@ -45,13 +44,15 @@ export class FileIngester {
   readonly #uow: IngestionUnitOfWork
   readonly #store: BlobStore
   readonly #embeddings: EmbeddingService
-  readonly #size: IngesterDependencies['chunks']
+  readonly #size: ChunkSize
+  readonly #pipeline: string
 
   constructor({ uow, store, embeddings, chunks }: IngesterDependencies) {
     this.#uow = uow
     this.#store = store
     this.#embeddings = embeddings
     this.#size = chunks
+    this.#pipeline = pipelineVersion(chunks)
   }
 
   /** Throws a 4xx code when the file itself is the reason. */
@@ -97,7 +98,7 @@ export class FileIngester {
       ?.toWellFormed()
       .replaceAll(/[\s\p{Cc}]+/gu, ' ')
       .trim()
-      .slice(0, MAX_TITLE)
+      .slice(0, PARSING.maxDocumentTitle)
     return { title: title || fileName(file.path), chunks }
   }
 
@@ -158,10 +159,6 @@ export class FileIngester {
     await finishFile(repos, run, file, { document, stage: 'indexing', replaced: before !== undefined })
     await repos.blobs.delete([...(before ? [before.blob_id] : []), ...(kept === blob.id ? [] : [blob.id])])
     await repos.index.record(space_id, document.id, state.seq)
-  }
-
-  get #pipeline(): string {
-    return `${PIPELINE}:${this.#size.tokens}:${this.#size.overlap}`
   }
 }
 

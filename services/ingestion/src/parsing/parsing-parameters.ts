@@ -1,0 +1,15 @@
+/**
+ * All that decides what text a file gives, as part of the pipeline version: a document of another version is read again at its next
+ * upload. Raise `version` when the code, or a library that it uses, gives another result for the same file. Lengths are UTF-16 units.
+ */
+export const PARSING = {
+  version: 2,
+  /** A longer Markdown text keeps no headings. Its tree costs about 1 s and, in one part, 300 MB for each million units. */
+  maxMarkdown: 10_000_000,
+  /** How much of a heading is searched for links and emphasis; the time for that grows faster than the length. */
+  maxHeading: 1_000,
+  /** The longest entry of a title path, and the longest title that a parser finds. */
+  maxTitle: 200,
+  /** The longest title of a document. */
+  maxDocumentTitle: 300,
+} as const

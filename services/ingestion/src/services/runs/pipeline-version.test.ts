@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { samplePdf } from '@youworker/test-kit/sample-pdf'
+import { expect, test } from 'vitest'
+import { chunkDocument } from '../../chunking/chunk-document.ts'
+import { parseFile } from '../../parsing/parse-file.ts'
+import { embeddable } from '../search/embedding-service.ts'
+import { pipelineVersion } from './pipeline-version.ts'
+
+const SIZE = { tokens: 40, overlap: 12 }
+const PROSE = Array.from({ length: 12 }, (_, at) => `Sentence ${at} is about topic ${at}; e.g. “leave”.`).join(' ')
+const CORPUS: readonly (readonly [mime: string, content: string | Uint8Array])[] = [
+  ['text/plain', `${PROSE}\n\n${'休暇は二十五日です。'.repeat(40)}\n\n${'x'.repeat(3_000)}\r\n\r\nend 🙂`],
+  [
+    'text/markdown',
+    `---\na: b\n---\n# The [Hand](x)book\n\n${PROSE}\n\n## \`Code\`\n\n\`\`\`\n# no heading\n\`\`\`\n\nSet\next\n---\n- a\n\n- b\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n# Bare\n## ${'long '.repeat(300)}\n\nend`,
+  ],
+  ['text/html', `<title>T</title><nav>no</nav><h1>A <b>b</b></h1><p>${PROSE}</p><table><tr><td>1</td><td>2</td></tr></table>`],
+  ['application/pdf', samplePdf([['First page exam-', 'ple.'], ['Second.']], 'Handbook')],
+]
+
+/** The fingerprint of all that is stored of the corpus. */
+async function chunksOfCorpus(): Promise<string> {
+  const hash = createHash('sha256')
+  for (const [mime, content] of CORPUS) {
+    const document = await parseFile(mime, Uint8Array.from(Buffer.from(content)))
+    const chunks = [...chunkDocument(document, SIZE)].map((chunk) => ({ ...chunk, ...embeddable(chunk) }))
+    hash.update(JSON.stringify([document.title, chunks]))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+test('other chunks for the same files mean another pipeline version', async () => {
+  const known = JSON.parse(await readFile(new URL('./pipeline-versions.json', import.meta.url), 'utf8')) as Record<string, string>
+  const version = pipelineVersion(SIZE)
+  const chunks = await chunksOfCorpus()
+  const line = `"${version}": "${chunks}"`
+  expect(known[version], `This pipeline is new: add ${line} to pipeline-versions.json, and leave its other lines`).toBeDefined()
+  expect(
+    chunks,
+    'The same files give other chunks than before: raise `version` in parsing-parameters.ts or chunking-parameters.ts, so that stored documents are read again',
+  ).toBe(known[version])
+})
+
+test('each configured size is part of the pipeline version', () => {
+  const sizes = [SIZE, { ...SIZE, tokens: 41 }, { ...SIZE, overlap: 13 }]
+  expect(new Set(sizes.map(pipelineVersion)).size).toBe(3)
+})
