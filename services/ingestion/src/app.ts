@@ -29,7 +29,7 @@ import { createIngestionUnitOfWork } from './unit-of-work.ts'
 
 const service = 'ingestion'
 const SWEEP_MS = 300_000
-/** A file may have 100 MB and is parsed whole: no more at a time. */
+/** A file may have 100 MB and is held in memory whole, so no more runs work at a time. */
 const RUNS_AT_A_TIME = 2
 
 /** Composition root: the whole service, wired top to bottom. */

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => fixture?.[Symbol.asyncDispose]())
 
 describe('a document', () => {
-  test('is found from the end of its run on', async () => {
+  test('is found once its run has ended', async () => {
     const user = testUser()
     const run = await fixture.ingest(user, { 'notes/handbook.md': HANDBOOK }, { tags: ['hr'] })
     expect(run).toMatchObject({ status: 'success', percent: 100, files_processed: 1, errors: [] })
@@ -67,7 +67,7 @@ describe('a document', () => {
     expect({ blobs, pieces }).toEqual({ blobs: 1, pieces: 1 })
   })
 
-  test('that did not change is not read or embedded again, but takes new tags', async () => {
+  test('that did not change takes new tags and is not read or embedded again', async () => {
     const user = testUser()
     await fixture.ingest(user, { 'same.md': HANDBOOK }, { tags: ['one'] })
     const embedded = fixture.embedded.length
@@ -79,7 +79,7 @@ describe('a document', () => {
     expect((await storedFiles(user.id)).blobs).toBe(1)
   })
 
-  test('of an older pipeline is read again when it comes again', async () => {
+  test('of another pipeline version is read again at its next upload', async () => {
     const user = testUser()
     await fixture.ingest(user, { 'old.md': HANDBOOK })
     await fixture.database.transact(user.id, 'write', ({ trx }) =>
@@ -136,7 +136,7 @@ describe('the search index', () => {
     await fixture.ingest(user, { 'kept.md': HANDBOOK })
     const before = await fixture.find(user, 'sauna')
     // Another process opens the damaged file afresh.
-    const other = fixture.open(false)
+    const other = fixture.newProcess(false)
     for (const suffix of ['-wal', '-shm']) await rm(`${fixture.indexDir}/${user.id}.sqlite${suffix}`, { force: true })
     await writeFile(`${fixture.indexDir}/${user.id}.sqlite`, Buffer.alloc(20_000, 7))
     const { results } = await other.searches.search({ query: 'sauna', mode: 'hybrid', top_k: 10 }, user)
@@ -170,7 +170,9 @@ describe('the search index', () => {
   test('answers by words while the model is away', async () => {
     const user = testUser()
     await fixture.ingest(user, { 'a.md': HANDBOOK })
-    const broken = fixture.open(false, () => createOllamaEmbedder({ url: 'http://127.0.0.1:9', model: 'youworker-offline' }))
+    const broken = fixture.newProcess(false, () =>
+      createOllamaEmbedder({ url: 'http://127.0.0.1:9', model: 'youworker-offline' }),
+    )
     const query = { query: 'sauna', top_k: 5 }
     expect((await broken.searches.search({ ...query, mode: 'hybrid' }, user)).results[0]?.text).toContain('sauna')
     await expect(broken.searches.search({ ...query, mode: 'dense' }, user)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
@@ -200,7 +202,7 @@ describe('a group', () => {
     await expect(fixture.starter.start(start, alice)).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' })
   })
 
-  test('that is foreign is not found; while groups are away the own space goes on', async () => {
+  test('of other users is not found; while groups are away the own space works', async () => {
     const user = testUser()
     const group_id = newId()
     fixture.groups.set(group_id, new Set([newId()]))

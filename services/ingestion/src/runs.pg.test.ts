@@ -14,64 +14,64 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture?.[Symbol.asyncDispose]())
 
-const PLACE = { tags: [], is_private: false }
+const NO_LABELS = { tags: [], is_private: false }
 
 async function start(user: TestUser, files: Record<string, string | Uint8Array>): Promise<string> {
   const named = []
   for (const [name, bytes] of Object.entries(files)) named.push({ name, blob_id: await fixture.upload(user, bytes) })
-  return (await fixture.starter.start({ files: named, ...PLACE }, user)).run_id
+  return (await fixture.starter.start({ files: named, ...NO_LABELS }, user)).run_id
 }
 
-/** An embedder that holds every text with the given words until it is let go or told to stop. */
+/** An embedder that holds every text with the given words until it is released or aborted. */
 function holding(words: string) {
   const reached = Promise.withResolvers<void>()
-  const letGo = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
   const wrap = (embedder: Embedder): Embedder => ({
     model: embedder.model,
     async embed(texts, options) {
       if (texts.some((text) => text.includes(words))) {
         reached.resolve()
-        await Promise.race([letGo.promise, new Promise((_, reject) => options.signal?.addEventListener('abort', reject))])
+        await Promise.race([release.promise, new Promise((_, reject) => options.signal?.addEventListener('abort', reject))])
       }
       return embedder.embed(texts, options)
     },
   })
-  return { wrap, reached: reached.promise, letGo: letGo.resolve }
+  return { wrap, reached: reached.promise, release: release.resolve }
 }
 
 describe('uploads', () => {
-  const piece = (byte: number, length: number = LIMITS.piece) => Buffer.alloc(length, byte)
+  const part = (byte: number, length: number = LIMITS.piece) => Buffer.alloc(length, byte)
 
-  test('arrive through any replica, in any order, as often as they like', async () => {
+  test('take their parts through any replica, in any order and repeatedly', async () => {
     const user = testUser()
-    const [one, two] = [fixture.open(false), fixture.open(false)]
-    const { blob_id } = await one.uploads.open({ name: 'a.txt' }, user)
-    await two.uploads.write({ blob_id, index: 1, bytes: piece(98, 10) }, user)
-    await one.uploads.write({ blob_id, index: 0, bytes: piece(97) }, user)
-    await two.uploads.write({ blob_id, index: 0, bytes: piece(97) }, user)
-    const sha256 = createHash('sha256').update(piece(97)).update(piece(98, 10)).digest('hex')
+    const [one, two] = [fixture.newProcess(false), fixture.newProcess(false)]
+    const { blob_id } = await one.uploads.create({ name: 'a.txt' }, user)
+    await two.uploads.write({ blob_id, index: 1, bytes: part(98, 10) }, user)
+    await one.uploads.write({ blob_id, index: 0, bytes: part(97) }, user)
+    await two.uploads.write({ blob_id, index: 0, bytes: part(97) }, user)
+    const sha256 = createHash('sha256').update(part(97)).update(part(98, 10)).digest('hex')
     for (const { uploads } of [two, one]) {
       expect(await uploads.finish({ blob_id, pieces: 2, sha256 }, user)).toEqual({ size: LIMITS.piece + 10 })
     }
     expect((await two.uploads.read({ blob_id, index: 1 }, user)).bytes.toString()).toBe('b'.repeat(10))
   })
 
-  test('that miss a piece, lie about their content or are too large are refused', async () => {
+  test('with a missing part, a wrong hash or too many bytes are refused', async () => {
     const user = testUser()
-    const { blob_id } = await fixture.uploads.open({ name: 'a.txt' }, user)
-    await fixture.uploads.write({ blob_id, index: 1, bytes: piece(97, 3) }, user)
+    const { blob_id } = await fixture.uploads.create({ name: 'a.txt' }, user)
+    await fixture.uploads.write({ blob_id, index: 1, bytes: part(97, 3) }, user)
     const wrong = 'ab'.repeat(32)
     await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({
       code: 'VALIDATION_ERROR',
     })
-    await fixture.uploads.write({ blob_id, index: 0, bytes: piece(97) }, user)
+    await fixture.uploads.write({ blob_id, index: 0, bytes: part(97) }, user)
     await expect(fixture.uploads.finish({ blob_id, pieces: 2, sha256: wrong }, user)).rejects.toMatchObject({
       code: 'VALIDATION_ERROR',
     })
     const tooLarge = { code: 'PAYLOAD_TOO_LARGE' }
-    await expect(fixture.uploads.write({ blob_id, index: 8, bytes: piece(97) }, user)).rejects.toMatchObject(tooLarge)
-    await expect(fixture.uploads.open({ name: 'b', size: 2 * 1024 ** 2 + 1 }, user)).rejects.toMatchObject(tooLarge)
-    await expect(fixture.uploads.write({ blob_id, index: 2, bytes: piece(1) }, testUser())).rejects.toMatchObject({
+    await expect(fixture.uploads.write({ blob_id, index: 8, bytes: part(97) }, user)).rejects.toMatchObject(tooLarge)
+    await expect(fixture.uploads.create({ name: 'b', size: 2 * 1024 ** 2 + 1 }, user)).rejects.toMatchObject(tooLarge)
+    await expect(fixture.uploads.write({ blob_id, index: 2, bytes: part(1) }, testUser())).rejects.toMatchObject({
       code: 'BLOB_NOT_FOUND',
     })
   })
@@ -87,13 +87,13 @@ describe('uploads', () => {
     expect(rows[0]?.sealed.includes(secret)).toBe(false)
   })
 
-  test('are swept when nobody needs them', async () => {
+  test('are swept when nothing needs them', async () => {
     const user = testUser()
-    const open = await fixture.uploads.open({ name: 'open' }, user)
+    const unfinished = await fixture.uploads.create({ name: 'unfinished' }, user)
     const unused = await fixture.upload(user, 'unused')
     const fresh = await fixture.upload(user, 'fresh')
     const run_id = await start(user, { 'waits.txt': 'a run still needs this' })
-    await age([open.blob_id, unused], '2 hours')
+    await age([unfinished.blob_id, unused], '2 hours')
     await fixture.database.transact(user.id, 'write', ({ trx }) =>
       sql`update blobs set used_at = now() - interval '8 days' where used_at is not null`.execute(trx),
     )
@@ -114,7 +114,7 @@ describe('uploads', () => {
 })
 
 describe('starting a run', () => {
-  test('with no readable file is refused, and nothing stays', async () => {
+  test('with no readable file is refused and stores nothing', async () => {
     const user = testUser()
     const bad = {
       'empty.md': '',
@@ -137,7 +137,7 @@ describe('starting a run', () => {
   test('twice with one idempotency key starts one run', async () => {
     const user = testUser(newId(), 'key-1')
     const blob_id = await fixture.upload(user, '# A\n\ntext')
-    const input = { files: [{ blob_id, name: 'a.md' }], ...PLACE }
+    const input = { files: [{ blob_id, name: 'a.md' }], ...NO_LABELS }
     const first = await fixture.starter.start(input, user)
     expect(await fixture.starter.start(input, user)).toEqual(first)
     await expect(fixture.starter.start({ ...input, tags: ['x'] }, user)).rejects.toMatchObject({ code: 'IDEMPOTENCY_MISMATCH' })
@@ -149,17 +149,17 @@ describe('starting a run', () => {
 
   test('with the uploads of somebody else finds none', async () => {
     const blob_id = await uploadTo(fixture, testUser(), 'mine')
-    const input = { files: [{ blob_id, name: 'a.md' }], ...PLACE }
+    const input = { files: [{ blob_id, name: 'a.md' }], ...NO_LABELS }
     await expect(fixture.starter.start(input, testUser())).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
   })
 })
 
 describe('a run', () => {
-  test('whose owner dies goes on where it was, and the dead owner writes nothing more', async () => {
+  test('is continued by another worker when its lease expires, and the first worker writes nothing more', async () => {
     const user = testUser()
     const run_id = await start(user, { 'one.md': '# One\n\nfirst text', 'two.md': '# Two\n\nthe slow text' })
     const hold = holding('the slow text')
-    const dying = fixture.open(false, hold.wrap)
+    const dying = fixture.newProcess(false, hold.wrap)
     const [job] = await claim(dying.database.system, 'run', newId(), 1)
     if (!job) throw new Error('there is no job')
     const abandoned = dying.processor.process(job, { attempt: job.attempt, signal: new AbortController().signal })
@@ -167,11 +167,11 @@ describe('a run', () => {
     const embedded = fixture.embedded.length
     await sql`update jobs set lease_until = now() - interval '1 second'`.execute(fixture.database.system)
 
-    fixture.open(true)
+    fixture.newProcess(true)
     const run = await fixture.settled(user, run_id)
     expect(run).toMatchObject({ status: 'success', attempt: 2, files_processed: 2 })
     expect(fixture.embedded.slice(embedded)).toEqual(['Two\n\nthe slow text'])
-    hold.letGo()
+    hold.release()
     await expect(abandoned).rejects.toMatchObject({ name: 'LeaseLost' })
     const documents = await fixture.uow.in([user.id]).read(({ documents }) => documents.list({ limit: 10, offset: 0 }))
     expect(documents.rows.map(({ path, generation }) => [path, generation]).sort()).toEqual([
@@ -193,7 +193,7 @@ describe('a run', () => {
   test('reports a bad file and goes on with the others; the bad one can be tried again', async () => {
     const user = testUser()
     const pdf = Buffer.concat([Buffer.from('%PDF-1.4\n'), randomBytes(2_000)])
-    fixture.open(true)
+    fixture.newProcess(true)
     const run = await fixture.settled(user, await start(user, { 'good.md': '# Good\n\ntext', 'bad.pdf': pdf, 'empty.md': '' }))
     expect(run).toMatchObject({ status: 'partial', files_processed: 1, totals: { files: 3 } })
     expect(run.files.map(({ status, stage }) => [status, stage])).toEqual([
@@ -223,9 +223,9 @@ async function runOfLeaver(own: Fixture) {
   const group_id = newId()
   own.groups.set(group_id, new Set([user.id]))
   const hold = holding('group text')
-  own.open(true, hold.wrap)
+  own.newProcess(true, hold.wrap)
   const blob_id = await own.upload(user, '# A\n\ngroup text', { space_id: group_id })
-  const { run_id } = await own.starter.start({ files: [{ blob_id, name: 'a.md' }], ...PLACE, group_id }, user)
+  const { run_id } = await own.starter.start({ files: [{ blob_id, name: 'a.md' }], ...NO_LABELS, group_id }, user)
   await hold.reached
   own.groups.clear()
   return { user, group_id, run_id, hold }
@@ -236,10 +236,10 @@ describe('cancelling', () => {
     await using own = await startFixture({ worker: false })
     const user = testUser()
     const hold = holding('never ending')
-    own.open(true, hold.wrap)
+    own.newProcess(true, hold.wrap)
     const one = { name: 'one.md', blob_id: await own.upload(user, '# One\n\nfinished text') }
     const two = { name: 'two.md', blob_id: await own.upload(user, '# Two\n\nnever ending text') }
-    const { run_id } = await own.starter.start({ files: [one, two], ...PLACE }, user)
+    const { run_id } = await own.starter.start({ files: [one, two], ...NO_LABELS }, user)
     await hold.reached
     await expect(own.runs.delete({ run_id }, user)).rejects.toMatchObject({ code: 'CONFLICT' })
     expect((await own.runs.cancel({ run_id }, user)).status).toBe('running')
@@ -261,7 +261,7 @@ describe('cancelling', () => {
   test('is not needed to keep out a member who left while the file was read', async () => {
     await using own = await startFixture({ worker: false })
     const { user, run_id, hold } = await runOfLeaver(own)
-    hold.letGo()
+    hold.release()
     const run = await own.settled(user, run_id)
     expect(run).toMatchObject({ status: 'failed', files: [{ status: 'failed', error: expect.stringContaining('not a member') }] })
   }, 60_000)

@@ -48,7 +48,7 @@ interface Surroundings {
   readonly modelUrl: string
   /** Members by group. */
   readonly groups: Map<string, Set<string>>
-  /** Every text that went to the model. */
+  /** Every text that was sent to the model. */
   readonly embedded: string[]
   groupsAway: Error | undefined
 }
@@ -64,13 +64,13 @@ export async function startFixture({ worker = true }: { worker?: boolean } = {})
   stack.defer(() => rm(indexDir, { recursive: true, force: true }))
   const surroundings: Surroundings = { adminUrl, indexDir, modelUrl, groups: new Map(), embedded: [], groupsAway: undefined }
   const processes = stack.use(new AsyncDisposableStack())
-  const open = (works: boolean, wrap?: Wrap) => openProcess(surroundings, processes, works, wrap)
-  const services = open(worker)
+  const newProcess = (works: boolean, wrap?: Wrap) => startProcess(surroundings, processes, works, wrap)
+  const services = newProcess(worker)
   const resources = stack.move()
   return {
     ...services,
     ...surroundings,
-    open,
+    newProcess,
     setGroupsAway: (error: Error | undefined) => void (surroundings.groupsAway = error),
     upload: (user: TestUser, bytes: Uint8Array | string, options?: { name?: string; space_id?: string }) =>
       uploadTo(services, user, bytes, options),
@@ -83,8 +83,8 @@ export async function startFixture({ worker = true }: { worker?: boolean } = {})
   }
 }
 
-/** Another process with the same Postgres, index folder and model; `works`: it takes runs. */
-function openProcess(
+/** Another process with the same Postgres, index folder and model. With `works` it takes runs. */
+function startProcess(
   surroundings: Surroundings,
   stack: AsyncDisposableStack,
   works: boolean,
@@ -144,21 +144,21 @@ export async function uploadTo(
   { name = 'file', space_id }: { name?: string; space_id?: string } = {},
 ): Promise<string> {
   const bytes = Buffer.from(content)
-  const { blob_id } = await uploads.open({ name, size: bytes.length, space_id }, user)
-  const pieces = Math.ceil(bytes.length / LIMITS.piece)
-  for (let index = 0; index < pieces; index += 1) {
+  const { blob_id } = await uploads.create({ name, size: bytes.length, space_id }, user)
+  const parts = Math.ceil(bytes.length / LIMITS.piece)
+  for (let index = 0; index < parts; index += 1) {
     await uploads.write({ blob_id, index, bytes: bytes.subarray(index * LIMITS.piece, (index + 1) * LIMITS.piece) }, user)
   }
-  await uploads.finish({ blob_id, pieces, sha256: createHash('sha256').update(bytes).digest('hex') }, user)
+  await uploads.finish({ blob_id, pieces: parts, sha256: createHash('sha256').update(bytes).digest('hex') }, user)
   return blob_id
 }
 
 async function ingestTo(services: Services, user: TestUser, files: Record<string, string | Uint8Array>, options: IngestOptions) {
-  const { tags = [], is_private = false, ...place } = options
+  const { tags = [], is_private = false, ...labels } = options
   const named = []
   for (const [name, bytes] of Object.entries(files))
     named.push({ name, blob_id: await uploadTo(services, user, bytes, { name }) })
-  const { run_id } = await services.starter.start({ files: named, tags, is_private, ...place }, user)
+  const { run_id } = await services.starter.start({ files: named, tags, is_private, ...labels }, user)
   return settledRun(services, user, run_id)
 }
 

@@ -53,20 +53,20 @@ function sectionsOf(blocks: readonly ParsedBlock[]): ParsedBlock[][] {
 }
 
 function* pack(units: Iterable<Unit>, { tokens, overlap }: ChunkSize): Generator<Pick<Unit, 'start' | 'end'>> {
-  let open: Unit[] = []
+  let pending: Unit[] = []
   for (const unit of units) {
-    if (open.length > 0 && !hasRoom(open, unit, tokens)) {
-      yield spanOf(open)
-      open = tail(open, overlap)
-      if (!hasRoom(open, unit, tokens)) open = []
+    if (pending.length > 0 && !fitsInto(pending, unit, tokens)) {
+      yield spanOf(pending)
+      pending = tail(pending, overlap)
+      if (!fitsInto(pending, unit, tokens)) pending = []
     }
-    open.push(unit)
+    pending.push(unit)
   }
-  if (open.length > 0) yield spanOf(open)
+  if (pending.length > 0) yield spanOf(pending)
 }
 
-const hasRoom = (open: readonly Unit[], unit: Unit, tokens: number) =>
-  sum(open) + unit.tokens <= tokens && unit.end - (open[0]?.start ?? unit.start) <= CHUNKING.maxChunk
+const fitsInto = (pending: readonly Unit[], unit: Unit, tokens: number) =>
+  sum(pending) + unit.tokens <= tokens && unit.end - (pending[0]?.start ?? unit.start) <= CHUNKING.maxChunk
 
 const sum = (units: readonly Unit[]) => units.reduce((total, unit) => total + unit.tokens, 0)
 

@@ -9,7 +9,7 @@ export interface Unit {
   readonly tokens: number
 }
 
-/** Cuts a block after sentences and lines; what is still too long after words, at last anywhere but inside a character. Lazily. */
+/** Cuts a block after sentences and lines, then what is still too long after words, then anywhere but inside a character. Lazy. */
 export function* splitUnits(block: ParsedBlock, maxTokens: number): Generator<Unit> {
   for (const [from, to] of sentences(block.text)) {
     for (const [start, end] of cut(block.text, from, to, maxTokens)) yield unit(block, start, end)

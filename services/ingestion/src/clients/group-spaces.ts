@@ -4,7 +4,7 @@ import type { createClient } from '@youworker/messaging/requests/client'
 import { createBreaker } from '@youworker/runtime/timing/breaker'
 import type { CheckSpace, ListSpaces } from '../services/space-access.ts'
 
-/** Short: while groups are away, every search waits this long before it goes on without them. */
+/** Every search waits this long when the group service does not answer, so it is short. */
 const TIMEOUT_MS = 2_000
 
 /** Asks the group service which spaces the caller may read, as the caller. */

@@ -17,7 +17,7 @@ interface IngestionServices {
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
   const { uploads, starter, runs, documents, searches } = services
   return {
-    openUpload: (input, context) => uploads.open(input, context),
+    openUpload: (input, context) => uploads.create(input, context),
     writeUpload: (input, context) => uploads.write(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
     readBlob: (input, context) => uploads.read(input, context),

@@ -3,7 +3,7 @@ import type { RunProcessor } from '../services/runs/run-processor.ts'
 type Job = Parameters<RunProcessor['giveUp']>[0]
 type Context = Parameters<RunProcessor['process']>[1]
 
-/** What a worker does with a run. */
+/** The job handlers of a run. */
 export const runJob = (processor: RunProcessor) => ({
   run: (job: Job, context: Context): Promise<void> => processor.process(job, context),
   giveUp: (job: Job, reason: string): Promise<void> => processor.giveUp(job, reason),

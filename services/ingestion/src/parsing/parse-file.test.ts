@@ -104,7 +104,7 @@ test.each([
   ['text/html', '<script>only()</script>', /holds no text/],
   ['text/html', '<div>'.repeat(20_000) + 'deep', /nested too deeply/],
   ['text/plain', ' \n \n', /holds no text/],
-])('what cannot be read says why: %s', async (mime, content, reason) => {
+])('an unreadable file is refused with a reason: %s', async (mime, content, reason) => {
   await expect(parse(mime, content)).rejects.toMatchObject({ code: 'VALIDATION_ERROR', message: expect.stringMatching(reason) })
 })
 

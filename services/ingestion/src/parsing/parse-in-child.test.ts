@@ -20,7 +20,7 @@ test('the process that reads untrusted files reaches no other file, no network a
   const { port } = server.address() as AddressInfo
   const attempts = {
     read: `await require('fs/promises').readFile('/etc/passwd')`,
-    write: `await require('fs/promises').writeFile(${JSON.stringify(join(import.meta.dirname, 'planted'))}, 'x')`,
+    write: `await require('fs/promises').writeFile(${JSON.stringify(join(import.meta.dirname, 'written'))}, 'x')`,
     connect: `await new Promise((resolve, reject) => require('net').connect(${port}, '127.0.0.1').on('connect', resolve).on('error', reject)); process.exit(console.log('done'))`,
     spawn: `await new Promise((resolve, reject) => require('child_process').spawn('true').on('exit', resolve).on('error', reject))`,
     thread: `new (require('worker_threads').Worker)('', { eval: true })`,

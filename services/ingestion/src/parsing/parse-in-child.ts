@@ -45,9 +45,10 @@ export async function parseInChild({ bytes, mime, signal, memoryBytes = MEMORY_B
     killSignal: 'SIGKILL',
   })
   const closed = new Promise<void>((resolve) => child.once('error', () => resolve()).once('close', () => resolve()))
-  const watch = setInterval(async () => {
+  const checkMemory = async () => {
     if ((await residentBytes(child.pid)) > memoryBytes) tooBig.abort()
-  }, MEMORY_CHECK_MS)
+  }
+  const watch = setInterval(() => void checkMemory(), MEMORY_CHECK_MS)
   try {
     child.stdin.on('error', () => {})
     child.stdin.end(bytes)

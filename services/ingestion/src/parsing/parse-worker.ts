@@ -6,7 +6,7 @@ import { Unreadable } from './unreadable.ts'
 
 export type WorkerAnswer = { readonly document: ParsedDocument } | { readonly error: string }
 
-/** The message of a parser's own error does not help whoever sent the file. */
+/** The message of a parser's own error does not help the user who sent the file. */
 function reasonOf(error: unknown): string {
   if (error instanceof Unreadable) return error.message
   if (error instanceof RangeError) return 'the file is nested too deeply to be read; save it in a simpler form and send it again'

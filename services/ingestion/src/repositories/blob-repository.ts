@@ -9,7 +9,7 @@ interface NewBlob {
   readonly declared_size: number | null
 }
 
-interface NewPiece {
+interface NewPart {
   readonly blob_id: string
   readonly index: number
   readonly space_id: string
@@ -47,7 +47,7 @@ export class BlobRepository {
     return this.#db.selectFrom('blobs').selectAll().where('id', 'in', ids).execute()
   }
 
-  /** The caller's own upload, locked: `share` lets pieces arrive together, `update` is for finishing and taking. */
+  /** The caller's own upload, locked: `share` lets parts arrive at the same time, `update` is for finishing and for starting a run. */
   lockOwn(id: string, userId: string, lock: 'share' | 'update'): Promise<BlobRow | undefined> {
     const query = this.#db.selectFrom('blobs').selectAll().where('id', '=', id).where('user_id', '=', userId)
     return (lock === 'share' ? query.forShare() : query.forUpdate()).executeTakeFirst()
@@ -68,20 +68,20 @@ export class BlobRepository {
       .executeTakeFirst()
   }
 
-  /** Writing a piece again changes nothing. */
-  async putPiece(piece: NewPiece): Promise<void> {
+  /** Writing a part again changes nothing. */
+  async putPart(part: NewPart): Promise<void> {
     await this.#db
       .insertInto('blob_pieces')
-      .values(piece)
+      .values(part)
       .onConflict((conflict) => conflict.columns(['blob_id', 'index']).doNothing())
       .execute()
   }
 
-  pieceSizes(blobId: string): Promise<{ index: number; size: number }[]> {
+  partSizes(blobId: string): Promise<{ index: number; size: number }[]> {
     return this.#db.selectFrom('blob_pieces').select(['index', 'size']).where('blob_id', '=', blobId).orderBy('index').execute()
   }
 
-  async piece(blobId: string, index: number): Promise<Buffer | undefined> {
+  async part(blobId: string, index: number): Promise<Buffer | undefined> {
     const row = await this.#db
       .selectFrom('blob_pieces')
       .select('sealed')
@@ -117,7 +117,7 @@ export class BlobRepository {
   }
 
   /**
-   * Erases up to `limit` files that nobody needs: never used for an hour, or left by a run that is a week old or forgotten.
+   * Erases up to `limit` files that nothing needs: not used within an hour, or left by a run that is a week old or deleted.
    * Returns how many.
    */
   async sweep(limit: number): Promise<number> {

@@ -25,7 +25,7 @@ type NewRun = Omit<RunRow, 'created_at' | 'started_at'>
 export type NewRunFile = Omit<RunFileRow, 'chunks' | 'document_id' | 'run_id' | 'space_id'>
 type FilePatch = Partial<Pick<RunFileRow, 'status' | 'stage' | 'percent' | 'error' | 'chunks' | 'document_id' | 'blob_id'>>
 
-const OPEN: readonly Status[] = ['pending', 'running']
+const NOT_ENDED: readonly Status[] = ['pending', 'running']
 
 export class RunRepository {
   readonly #db: Kysely<IngestionTables>
@@ -117,7 +117,7 @@ export class RunRepository {
 
   /** Ends every file that has not ended yet. */
   async closeFiles(runId: string, patch: { status: Status; error: string | null }): Promise<void> {
-    await this.#db.updateTable('run_files').set(patch).where('run_id', '=', runId).where('status', 'in', OPEN).execute()
+    await this.#db.updateTable('run_files').set(patch).where('run_id', '=', runId).where('status', 'in', NOT_ENDED).execute()
   }
 
   /** Files whose upload is still there go back to the start. Returns how many. */

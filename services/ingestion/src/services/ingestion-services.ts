@@ -24,26 +24,26 @@ interface ServicePorts {
   readonly embedder: Embedder
   readonly index: SearchIndex
   readonly logger: Logger
-  /** Makes workers look: for a new run, or for the wish to end one. */
+  /** Workers look at once for new and for cancelled runs, instead of at their next poll. */
   readonly wake: () => void
   readonly maxFileMb: number
   readonly chunks: ChunkSize
 }
 
-/** The services over their ports: what a process serves and what tests call. */
+/** All services over their ports: for the process and for tests. */
 export function createServices(ports: ServicePorts) {
   const { uow, access, checkSpace, sealer, embedder, index, logger, wake, maxFileMb, chunks } = ports
   const store = new BlobStore(uow, sealer)
   const embeddings = new EmbeddingService(uow, embedder)
-  const level = new IndexService({ uow, index, embeddings, logger })
+  const indexing = new IndexService({ uow, index, embeddings, logger })
   const ingester = new FileIngester({ uow, store, embeddings, chunks })
   return {
     uploads: new UploadService({ uow, access, store, maxFileMb }),
     starter: new RunStarter({ uow, access, store, wake }),
     runs: new RunService({ uow, wake }),
-    documents: new DocumentService({ uow, access, level }),
-    searches: new SearchService({ uow, access, index, level, embedder, logger }),
-    processor: new RunProcessor({ uow, ingester, index: level, checkSpace, logger }),
-    erasure: new ErasureService({ uow, sealer, level, logger }),
+    documents: new DocumentService({ uow, access, indexing }),
+    searches: new SearchService({ uow, access, index, indexing, embedder, logger }),
+    processor: new RunProcessor({ uow, ingester, indexing, checkSpace, logger }),
+    erasure: new ErasureService({ uow, sealer, indexing, logger }),
   }
 }

@@ -5,7 +5,7 @@ import { SpaceAccess } from './space-access.ts'
 
 const context = testUserContext('u')
 
-test('spaces are asked for once, and again after news', async () => {
+test('spaces are requested once, and again after a membership event', async () => {
   let asked = 0
   const access = new SpaceAccess(async () => [`g${(asked += 1)}`])
   expect((await access.of(context)).ids).toEqual(['u', 'g1'])
@@ -16,7 +16,7 @@ test('spaces are asked for once, and again after news', async () => {
   expect((await access.of(context)).ids).toEqual(['u', 'g3'])
 })
 
-test('an answer that news has overtaken is not kept', async () => {
+test('a reply is not kept when a membership event came before it', async () => {
   const answers = [['g'], []]
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<void>()
@@ -33,7 +33,7 @@ test('an answer that news has overtaken is not kept', async () => {
   expect((await access.of(context)).ids).toEqual(['u'])
 })
 
-test('without groups only the own space is known, and that says nothing about others', async () => {
+test('while groups are away the own space works, and a group is refused as unavailable, not as unknown', async () => {
   const access = new SpaceAccess(() => Promise.reject(new AppError('SERVICE_UNAVAILABLE', 'away')))
   expect(await access.of(context)).toEqual({ ids: ['u'], complete: false })
   await expect(access.require(context, 'u')).resolves.toBeDefined()

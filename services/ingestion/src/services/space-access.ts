@@ -1,13 +1,15 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import { LRUCache } from 'lru-cache'
 
+/** A membership event drops an entry at once; this bounds the time when an event is lost. */
 const KEEP_MS = 5_000
 const MAX_USERS = 10_000
 
 /** Asks the group service, as the caller. Throws a 503 or 504 code when it does not answer. */
 export type ListSpaces = (context: UserContext) => Promise<readonly string[]>
 
-/** Whether a user may use a space now: for jobs, which act for somebody who is not there. */
+/** Whether a user may write to a space now. For jobs, which have no token of the user. */
 export type CheckSpace = (userId: string, spaceId: string) => Promise<boolean>
 
 interface Spaces {
@@ -20,8 +22,8 @@ interface Spaces {
 /** Which spaces a caller may use, kept for at most 5 s and dropped when a membership changes. */
 export class SpaceAccess {
   readonly #list: ListSpaces
-  readonly #kept = new Map<string, { ids: readonly string[]; until: number }>()
-  /** Counts drops: an answer that was asked for before one must not be kept after it. */
+  readonly #kept = new LRUCache<string, readonly string[]>({ max: MAX_USERS, ttl: KEEP_MS })
+  /** Counts drops: a reply that was requested before a drop must not be kept after it. */
   #drops = 0
 
   constructor(list: ListSpaces) {
@@ -31,11 +33,11 @@ export class SpaceAccess {
   async of(context: UserContext): Promise<Spaces> {
     const { user_id } = context.caller
     const kept = this.#kept.get(user_id)
-    if (kept && kept.until > Date.now()) return { ids: kept.ids, complete: true }
+    if (kept) return { ids: kept, complete: true }
     const drops = this.#drops
     try {
       const ids = [...new Set([user_id, ...(await this.#list(context))])]
-      if (drops === this.#drops) this.#keep(user_id, ids)
+      if (drops === this.#drops) this.#kept.set(user_id, ids)
       return { ids, complete: true }
     } catch (error) {
       if (!isAway(error)) throw error
@@ -58,22 +60,17 @@ export class SpaceAccess {
 
   dropSpace(spaceId: string): void {
     this.#drops += 1
-    for (const [userId, { ids }] of this.#kept) if (ids.includes(spaceId)) this.#kept.delete(userId)
+    for (const [userId, ids] of this.#kept.entries()) if (ids.includes(spaceId)) this.#kept.delete(userId)
   }
 
-  /** News may have been missed. */
+  /** After a reconnect, because events may have been missed. */
   dropAll(): void {
     this.#drops += 1
     this.#kept.clear()
   }
-
-  #keep(userId: string, ids: readonly string[]): void {
-    if (this.#kept.size >= MAX_USERS) this.#kept.clear()
-    this.#kept.set(userId, { ids, until: Date.now() + KEEP_MS })
-  }
 }
 
-/** What an unknown id means: not there, or, while groups cannot be asked, perhaps there. */
+/** The error for an unknown id. While groups cannot be asked it may exist in one of them, so the caller is asked to try again. */
 export const notFound = (spaces: Spaces, error: AppError): AppError => (spaces.complete ? error : groupsAway())
 
 const groupsAway = () =>

@@ -5,7 +5,7 @@ import type { SystemTables } from '../../schema/system-tables.ts'
 
 /** Tables of the schema `ingestion`. Times are ISO-8601 strings, sizes are bytes. */
 export interface IngestionTables extends SystemTables {
-  /** A file on its way in, or the stored original of a document. `used_at`: a run has taken it. */
+  /** An upload, or the stored original of a document. `used_at`: when a run took it. */
   blobs: {
     id: string
     space_id: string
@@ -19,7 +19,7 @@ export interface IngestionTables extends SystemTables {
     finished_at: string | null
     used_at: string | null
   }
-  /** Sealed pieces of 256 KiB; `size` is that of the clear bytes. */
+  /** Sealed parts of 256 KiB; `size` is that of the clear bytes. */
   blob_pieces: { blob_id: string; index: number; space_id: string; size: number; sealed: Buffer }
   /** The domain half of a run; its state is the `jobs` row of the same id. Lives in its user's own space. */
   runs: {

@@ -46,7 +46,7 @@ test('words and vectors of a space are found; an older version is dropped', () =
     expect(await index.search(SPACE, { ...query, terms: ['dogs'] })).toEqual({ dense: [], lexical: [] })
   }))
 
-test('processes share the files, and none overtakes another unseen', () =>
+test('processes share the files, and a write from an outdated state is refused', () =>
   withIndexes(async (one, two) => {
     await one.reset(SPACE, START)
     const base = { ...START, seq: 0 }
@@ -76,7 +76,7 @@ test('thousands of chunks can be replaced', () =>
     expect((await index.search(SPACE, { terms: ['text'], vector: vector(1, 1), limit: 4_000 })).lexical).toHaveLength(3_000)
   }))
 
-test('another machine is sent away until it is the only one', () =>
+test('a folder that another machine uses is refused until its claim has expired', () =>
   withIndexes(async (index, _other, dir) => {
     await writeFile(join(dir, 'machine'), 'another machine')
     await expect(index.check()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('Qdrant') })

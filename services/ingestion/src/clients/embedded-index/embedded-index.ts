@@ -16,7 +16,7 @@ interface Waiting {
  */
 export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger }): SearchIndex {
   const thread = new IndexThread(dir, logger)
-  // The worker answers each call with the result of its kind.
+  // Each kind of call has its own type of result, which the message cannot show.
   const ask = <T>(space_id: string, call: IndexCall): Promise<T> => thread.ask(space_id, call) as Promise<T>
   return {
     state: (spaceId) => ask<IndexState | undefined>(spaceId, { op: 'state' }),
@@ -30,7 +30,7 @@ export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger })
   }
 }
 
-/** Starts its worker thread at the first call, and again after it died. */
+/** Starts its worker thread at the first call, and again after the thread ended. */
 class IndexThread {
   readonly #dir: string
   readonly #logger: Logger

@@ -14,8 +14,8 @@ import { indexedText, isUnspaced } from '../../services/search/search-terms.ts'
 
 const LAYOUT = 1
 const BUSY_MS = 5_000
-/** The most that vec0 answers at once. */
-const MAX_NEIGHBOURS = 4_096
+/** The largest `k` that vec0 accepts. */
+const MAX_NEAREST = 4_096
 const FLOAT_BYTES = 4
 /** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html). */
 const BROKEN = new Set([11, 26])
@@ -31,7 +31,7 @@ const ONLY_DOCUMENTS = 'in (select id from chunks where document_id in (select v
 
 type Meta = IndexState & { readonly dimensions: number | null }
 
-/** The index of one space: a SQLite file with words (FTS5) and vectors (sqlite-vec). Blocks: runs in a worker thread. */
+/** The index of one space: a SQLite file with words (FTS5) and vectors (sqlite-vec). Its calls block, so it runs in a worker thread. */
 export class IndexFile {
   readonly #db: SqliteFile
   readonly #path: string
@@ -69,7 +69,7 @@ export class IndexFile {
     return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' && BROKEN.has(error.errcode & 0xff)
   }
 
-  /** False when the file was deleted or replaced under us. */
+  /** False when the file was deleted or replaced by another process. */
   async isCurrent(): Promise<boolean> {
     return (await inodeOf(this.#path)) === this.#inode
   }
@@ -141,7 +141,7 @@ export class IndexFile {
         `select c.chunk_id, c.generation, 1 - v.distance as score from vectors v join chunks c on c.id = v.rowid
          where v.embedding match :vector and k = :k ${documents === undefined ? '' : `and v.rowid ${ONLY_DOCUMENTS}`}`,
       )
-      .all({ vector, k: BigInt(Math.min(limit, MAX_NEIGHBOURS)), ...(documents === undefined ? {} : { documents }) })
+      .all({ vector, k: BigInt(Math.min(limit, MAX_NEAREST)), ...(documents === undefined ? {} : { documents }) })
     return rows.map(asCandidate).filter(({ score }) => score > 0)
   }
 
@@ -169,7 +169,7 @@ export class IndexFile {
     for (const row of rows) for (const statement of prepared) statement.run(BigInt(Number(row['id'])))
   }
 
-  /** The first vector decides how long all of a file are. */
+  /** All vectors of a file have the length of its first one. */
   #dimensions({ dimensions }: Meta, entries: readonly IndexEntry[]): number | null {
     const first = entries.find(({ vector }) => vector !== null)?.vector
     if (dimensions !== null || !first) return dimensions
@@ -192,7 +192,7 @@ export class IndexFile {
     }
   }
 
-  /** FTS5 leaves numbers beyond 2^53 as the last row id, which `run` answers: without bigints it would throw. */
+  /** With bigints, because `run` returns the last row id and throws when FTS5 leaves one above 2^53. */
   #change(statement: string): StatementSync {
     const prepared = this.#db.prepare(statement)
     prepared.setReadBigInts(true)

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { AppError } from '@youworker/contracts/errors'
 
 const CLAIM_EVERY_MS = 10_000
-/** A machine that has not renewed its claim for this long has left. */
+/** After this time without renewal, another machine may take the folder over. */
 const CLAIM_LASTS_MS = 60_000
 
-/** A mark in the index folder that says which machine uses it. Processes and containers of one machine share it. */
+/** A file in the index folder with the id of the machine that uses it. Processes and containers of one machine share it. */
 export class IndexHost {
   readonly #dir: string
   readonly #mark: string
@@ -49,5 +49,5 @@ export class IndexHost {
   }
 }
 
-/** One per running kernel, so that containers of one machine agree (random(4)); elsewhere the host's name. */
+/** The boot id (random(4)), which all containers of a machine share; without one the host's name. */
 const machineId = (): Promise<string> => readFile('/proc/sys/kernel/random/boot_id', 'utf8').then((id) => id.trim(), hostname)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
+import { LRUCache } from 'lru-cache'
 import type { Candidates, IndexedVersion, IndexEntry, IndexQuery, IndexState } from '../../services/search/search-index.ts'
 import { IndexFile } from './index-file.ts'
 
@@ -18,28 +19,17 @@ export type IndexReply = { readonly id: number } & ({ readonly result: IndexResu
 const MAX_OPEN = 64
 const NOTHING: Candidates = { dense: [], lexical: [] }
 
-// The thread's own state: one file per space, the least recently used closed first.
+// One file per space.
 const dir = String(workerData)
-const files = new Map<string, IndexFile>()
+const files = new LRUCache<string, IndexFile>({ max: MAX_OPEN, dispose: (file) => file.close() })
 
 const pathOf = (spaceId: string): string => join(dir, `${spaceId}.sqlite`)
 
-function close(spaceId: string): void {
-  files.get(spaceId)?.close()
-  files.delete(spaceId)
-}
-
 async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | undefined> {
   const known = files.get(spaceId)
-  if (known && (await known.isCurrent())) {
-    files.delete(spaceId)
-    files.set(spaceId, known)
-    return known
-  }
-  close(spaceId)
+  if (known && (await known.isCurrent())) return known
+  files.delete(spaceId)
   if (!create && !(await IndexFile.exists(pathOf(spaceId)))) return undefined
-  const [oldest] = files.keys()
-  if (files.size >= MAX_OPEN && oldest !== undefined) close(oldest)
   const file = await IndexFile.open(pathOf(spaceId))
   files.set(spaceId, file)
   return file
@@ -47,7 +37,7 @@ async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | und
 
 async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   if (call.op === 'drop') {
-    close(spaceId)
+    files.delete(spaceId)
     await IndexFile.erase(pathOf(spaceId))
     return undefined
   }
@@ -62,7 +52,7 @@ async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   return file?.advance(call.base, call.seq, call.versions) ?? false
 }
 
-/** A broken file is thrown away: it is made again from Postgres. */
+/** Deletes a broken file; the index service builds it anew from Postgres. */
 async function answer({ id, space_id, call }: IndexRequest): Promise<IndexReply> {
   try {
     return { id, result: await perform(space_id, call).catch((error: unknown) => afterBreak(error, space_id, call)) }
@@ -73,7 +63,7 @@ async function answer({ id, space_id, call }: IndexRequest): Promise<IndexReply>
 
 async function afterBreak(error: unknown, spaceId: string, call: IndexCall): Promise<IndexResult> {
   if (!IndexFile.isBroken(error)) throw error
-  close(spaceId)
+  files.delete(spaceId)
   await IndexFile.erase(pathOf(spaceId))
   return perform(spaceId, call)
 }

@@ -3,11 +3,11 @@ import TurndownService from 'turndown'
 import type { ParsedDocument } from '../parsed-document.ts'
 import { parseMarkdown } from './parse-markdown.ts'
 
-/** What a reader of the page does not read. */
+/** Elements whose text is not part of the page. */
 const NOISE =
   'script, style, noscript, template, nav, iframe, object, embed, svg, canvas, button, input, select, textarea, [hidden]'
 
-/** The page's whole text by way of Markdown: nothing is judged unimportant but navigation, scripts and controls. */
+/** The page's whole text, converted to Markdown, without navigation, scripts and controls. */
 export function parseHtml(html: string): ParsedDocument {
   const { document } = parseHTML(/<html[\s>]/i.test(html) ? html : `<!doctype html><html><body>${html}</body></html>`)
   const title = document.querySelector('title')?.textContent?.replaceAll(/\s+/g, ' ').trim() || undefined

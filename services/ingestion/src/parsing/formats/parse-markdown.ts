@@ -51,7 +51,7 @@ export function parseMarkdown(text: string): ParsedDocument {
   return outline.finish()
 }
 
-interface PlacedNode {
+interface LocatedNode {
   readonly node: RootContent
   /** Offsets into the whole text, in UTF-16 units. */
   readonly start: number
@@ -63,14 +63,14 @@ interface PlacedNode {
  * a window that holds a single node is doubled. All nodes before the last are the same as in a tree of the whole text, because
  * Markdown decides line by line whether a block goes on.
  */
-function* topLevelNodes(text: string, bodyStart: number): Generator<PlacedNode> {
+function* topLevelNodes(text: string, bodyStart: number): Generator<LocatedNode> {
   // micromark drops the mark without counting it.
   let from = text.startsWith(BYTE_ORDER_MARK, bodyStart) ? bodyStart + 1 : bodyStart
   let size = WINDOW
   while (from < text.length) {
     const newline = text.indexOf('\n', from + size)
     const to = newline === -1 ? text.length : newline + 1
-    const nodes = fromMarkdown(text.slice(from, to), BLOCKS_ONLY).children.map((node) => place(node, from))
+    const nodes = fromMarkdown(text.slice(from, to), BLOCKS_ONLY).children.map((node) => locate(node, from))
     const last = to < text.length ? nodes.pop() : undefined
     if (last && nodes.length === 0) {
       size *= 2
@@ -82,7 +82,7 @@ function* topLevelNodes(text: string, bodyStart: number): Generator<PlacedNode> 
   }
 }
 
-const place = (node: RootContent, offset: number): PlacedNode => ({
+const locate = (node: RootContent, offset: number): LocatedNode => ({
   node,
   start: offset + (node.position?.start.offset ?? 0),
   end: offset + (node.position?.end.offset ?? 0),

@@ -36,7 +36,7 @@ function assemble(pages: readonly string[], title: string | undefined): ParsedDo
   return { title, text, blocks }
 }
 
-/** Joins words cut at a line's end and lines of one paragraph; keeps nothing that is not text. */
+/** Joins words that are hyphenated at a line's end; removes NUL and repeated blanks. */
 const tidy = (page: string): string =>
   page
     .replaceAll('\u0000', '')
@@ -45,7 +45,7 @@ const tidy = (page: string): string =>
     .replaceAll(/ ?\n ?/g, '\n')
     .trim()
 
-/** Word processors leave `Microsoft Word - x.doc` and `untitled` there. */
+/** Drops what word processors write by default, such as `Microsoft Word - x.doc` and `untitled`. */
 function sensibleTitle(title: string): string | undefined {
   const tidied = title.replaceAll(/\s+/g, ' ').trim()
   return /^$|^untitled|^microsoft word - |\.(docx?|pdf|tex|odt|indd)$/i.test(tidied)

@@ -2,7 +2,7 @@ import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
 
 const BLANK_LINE = /\n(?=[ \t\r]*\n)/g
 
-/** Plain text: paragraphs are parted by blank lines. */
+/** The paragraphs of a plain text, separated by blank lines. */
 export function parseText(text: string): ParsedDocument {
   const blocks: ParsedBlock[] = []
   const add = (from: number, to: number) => {

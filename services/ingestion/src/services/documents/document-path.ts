@@ -36,8 +36,8 @@ const refused = (why: string) => new AppError('VALIDATION_ERROR', `the file's na
 export const fileName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
 /** The space that a document lives in: its group's, unless it is private. */
-export const spaceOf = (place: { user_id: string; group_id?: string | null | undefined; is_private: boolean }): string =>
-  place.group_id != null && !place.is_private ? place.group_id : place.user_id
+export const spaceOf = (document: { user_id: string; group_id?: string | null | undefined; is_private: boolean }): string =>
+  document.group_id != null && !document.is_private ? document.group_id : document.user_id
 
 /** Where a run's rows may be: its own and its uploads' in the user's space or the group's, its documents' in one of these. */
 export const spacesOf = (run: { user_id: string; group_id: string | null }): string[] =>

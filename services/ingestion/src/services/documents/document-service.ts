@@ -13,26 +13,26 @@ import { notFound, type SpaceAccess } from '../space-access.ts'
 interface DocumentDependencies {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
-  readonly level: IndexService
+  readonly indexing: IndexService
 }
 
 interface DocumentId {
   readonly document_id: string
 }
 
-/** How long a delete waits for the search index to drop the text too; it is not found from the commit on. In ms. */
+/** Longest wait of a delete for the search index, in ms. Searches do not return the text from the commit on. */
 const INDEX_WAIT_MS = 1_000
 
 /** The documents in the caller's spaces. Every member of a group may read, replace and delete its documents. */
 export class DocumentService {
   readonly #uow: IngestionUnitOfWork
   readonly #access: SpaceAccess
-  readonly #level: IndexService
+  readonly #indexing: IndexService
 
-  constructor({ uow, access, level }: DocumentDependencies) {
+  constructor({ uow, access, indexing }: DocumentDependencies) {
     this.#uow = uow
     this.#access = access
-    this.#level = level
+    this.#indexing = indexing
   }
 
   async list(filter: DocumentFilter & Page, context: UserContext) {
@@ -53,13 +53,13 @@ export class DocumentService {
     return { blob_id, name, mime: document.mime, size: size ?? 0, pieces: pieces ?? 0, sha256: sha256 ?? '' }
   }
 
-  /** Erases the document with text, vectors and file; searches do not find it from the commit on. */
+  /** Erases the document with text, vectors and file; searches do not return it from the commit on. */
   async delete({ document_id }: DocumentId, context: UserContext): Promise<Record<string, never>> {
     const spaces = await this.#access.of(context)
     const space_id = await this.#uow.in(spaces.ids).write(async (repos) => {
       const { space_id } = (await repos.documents.get(document_id)) ?? {}
       if (space_id === undefined) throw notFound(spaces, noDocument())
-      // The space before the document, as ingestion locks them.
+      // Locks the space before the document, in the order of the ingester, so that they cannot deadlock.
       const { seq } = await repos.index.next(space_id)
       const document = await repos.documents.lock(document_id)
       if (!document) throw notFound(spaces, noDocument())
@@ -75,7 +75,7 @@ export class DocumentService {
       await recordAudit(repos.outbox, ingestion.auditRecorded, act, context)
       return space_id
     })
-    await this.#level.refresh([space_id], { waitMs: INDEX_WAIT_MS })
+    await this.#indexing.bringUpToDate([space_id], { waitMs: INDEX_WAIT_MS })
     return {}
   }
 

@@ -8,27 +8,27 @@ import { requestCancel } from '../runs/run-finisher.ts'
 interface ErasureDependencies {
   readonly uow: IngestionUnitOfWork
   readonly sealer: Sealer
-  readonly level: IndexService
+  readonly indexing: IndexService
   readonly logger: Logger
 }
 
 const SWEEP_BATCH = 50
 
-/** Takes away what has lost its reason: a deleted group's documents, a former member's runs, files that nobody uses. */
+/** Erases a deleted group's documents and files that nothing uses, and ends a former member's runs. */
 export class ErasureService {
   readonly #uow: IngestionUnitOfWork
   readonly #sealer: Sealer
-  readonly #level: IndexService
+  readonly #indexing: IndexService
   readonly #logger: Logger
 
-  constructor({ uow, sealer, level, logger }: ErasureDependencies) {
+  constructor({ uow, sealer, indexing, logger }: ErasureDependencies) {
     this.#uow = uow
     this.#sealer = sealer
-    this.#level = level
+    this.#indexing = indexing
     this.#logger = logger
   }
 
-  /** `eventId` makes a second delivery of the same news harmless. */
+  /** A second delivery with the same `eventId` does nothing. */
   async groupDeleted(groupId: string, eventId: string): Promise<void> {
     await this.#uow.system().write(async (repos) => {
       if (!(await repos.inbox.first(eventId))) return
@@ -36,10 +36,10 @@ export class ErasureService {
       await eraseSpace(repos, groupId)
     })
     await this.#sealer.forget(groupId)
-    await this.#level.forget(groupId)
+    await this.#indexing.forget(groupId)
   }
 
-  /** Runs of someone who has left the group end: their right to write there has. */
+  /** Ends the runs of a former member, who may not write to the group any more. */
   async memberRemoved(membership: { group_id: string; user_id: string }, eventId: string): Promise<void> {
     await this.#uow.system().write(async (repos) => {
       if (!(await repos.inbox.first(eventId))) return
@@ -65,7 +65,7 @@ async function cancelRuns(repos: IngestionRepositories, runIds: readonly { id: s
   }
 }
 
-/** Takes the space's number first: an ingestion that commits meanwhile comes before, one that comes after finds it erased. */
+/** Locks the space's counter first: an ingestion commits before that, or finds the space erased. */
 async function eraseSpace(repos: IngestionRepositories, space_id: string): Promise<void> {
   await repos.index.next(space_id)
   for (const { id: document_id, user_id } of await repos.documents.ofSpace(space_id)) {

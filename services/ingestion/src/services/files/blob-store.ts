@@ -6,14 +6,14 @@ import type { Sealer } from '@youworker/database/sealing/sealer'
 import { newId } from '@youworker/runtime/id'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 
-/** What names a piece inside its seal: a piece moved to another place does not open. */
-const place = (blobId: string, index: number) => ({ table: 'blob_pieces', id: `${blobId}:${index}` })
+/** The context of a part's seal: a part that was moved to another file or index does not open. */
+const sealContext = (blobId: string, index: number) => ({ table: 'blob_pieces', id: `${blobId}:${index}` })
 
-export type OpenPiece = (blob: Pick<BlobRow, 'id' | 'space_id'>, index: number, sealed: Buffer) => Buffer
+export type OpenPart = (blob: Pick<BlobRow, 'id' | 'space_id'>, index: number, sealed: Buffer) => Buffer
 type SpaceSealer = Awaited<ReturnType<Sealer['forSpace']>>
 type StoredBlob = Pick<BlobRow, 'id' | 'space_id' | 'user_id' | 'name' | 'size' | 'pieces' | 'sha256'>
 
-/** Reads and writes the sealed pieces of files, one piece in memory at a time where it can. */
+/** Reads and writes the sealed parts of files. Only `bytes` holds more than one part in memory. */
 export class BlobStore {
   readonly #uow: IngestionUnitOfWork
   readonly #sealer: Sealer
@@ -25,31 +25,31 @@ export class BlobStore {
 
   async seal(blob: Pick<BlobRow, 'id' | 'space_id'>, index: number, bytes: Uint8Array): Promise<Buffer> {
     const space = await this.#sealer.forSpace(blob.space_id)
-    return space.seal(bytes, place(blob.id, index))
+    return space.seal(bytes, sealContext(blob.id, index))
   }
 
-  /** Throws `BLOB_NOT_FOUND` when there is no such piece. */
-  async piece(blob: Pick<BlobRow, 'id' | 'space_id'>, index: number): Promise<Buffer> {
-    const sealed = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.piece(blob.id, index))
-    if (!sealed) throw new AppError('BLOB_NOT_FOUND', 'There is no such piece of this file')
+  /** Throws `BLOB_NOT_FOUND` when there is no such part. */
+  async part(blob: Pick<BlobRow, 'id' | 'space_id'>, index: number): Promise<Buffer> {
+    const sealed = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.part(blob.id, index))
+    if (!sealed) throw new AppError('BLOB_NOT_FOUND', 'There is no such part of this file')
     const space = await this.#sealer.forSpace(blob.space_id)
-    return space.open(sealed, place(blob.id, index))
+    return space.open(sealed, sealContext(blob.id, index))
   }
 
-  /** Opens pieces of those spaces without asking the database again. */
-  async opener(spaceIds: readonly string[]): Promise<OpenPiece> {
+  /** Fetches the keys of the spaces now, so that the returned function needs no database connection. */
+  async partOpener(spaceIds: readonly string[]): Promise<OpenPart> {
     const keys = new Map<string, SpaceSealer>()
     for (const id of new Set(spaceIds)) keys.set(id, await this.#sealer.forSpace(id))
     return (blob, index, sealed) => {
       const space = keys.get(blob.space_id)
       if (!space) throw new AppError('BLOB_NOT_FOUND', 'There is no such upload of yours')
-      return space.open(sealed, place(blob.id, index))
+      return space.open(sealed, sealContext(blob.id, index))
     }
   }
 
-  async sha256(blob: Pick<BlobRow, 'id' | 'space_id'>, pieces: number): Promise<string> {
+  async sha256(blob: Pick<BlobRow, 'id' | 'space_id'>, parts: number): Promise<string> {
     const hash = createHash('sha256')
-    for (let index = 0; index < pieces; index += 1) hash.update(await this.piece(blob, index))
+    for (let index = 0; index < parts; index += 1) hash.update(await this.part(blob, index))
     return hash.digest('hex')
   }
 
@@ -58,12 +58,12 @@ export class BlobStore {
     const bytes = Buffer.allocUnsafe(blob.size ?? 0)
     for (let index = 0; index < (blob.pieces ?? 0); index += 1) {
       signal.throwIfAborted()
-      ;(await this.piece(blob, index)).copy(bytes, index * LIMITS.piece)
+      ;(await this.part(blob, index)).copy(bytes, index * LIMITS.piece)
     }
     return bytes
   }
 
-  /** A copy sealed for another space, marked as used; whoever crashes before referring to it leaves it to the sweep. */
+  /** For a file that was uploaded before its group was known. The copy is marked as used; the sweep erases it if no document refers to it. */
   async copyTo(blob: StoredBlob, spaceId: string, signal: AbortSignal): Promise<string> {
     const copy = { id: newId(), space_id: spaceId, user_id: blob.user_id, name: blob.name, declared_size: blob.size }
     const space = this.#uow.in([spaceId])
@@ -73,9 +73,9 @@ export class BlobStore {
     })
     for (let index = 0; index < (blob.pieces ?? 0); index += 1) {
       signal.throwIfAborted()
-      const bytes = await this.piece(blob, index)
+      const bytes = await this.part(blob, index)
       const sealed = await this.seal(copy, index, bytes)
-      await space.write(({ blobs }) => blobs.putPiece({ blob_id: copy.id, index, space_id: spaceId, size: bytes.length, sealed }))
+      await space.write(({ blobs }) => blobs.putPart({ blob_id: copy.id, index, space_id: spaceId, size: bytes.length, sealed }))
     }
     const { size, pieces, sha256 } = blob
     await space.write(({ blobs }) => blobs.finish(copy.id, { size: size ?? 0, pieces: pieces ?? 0, sha256: sha256 ?? '' }))

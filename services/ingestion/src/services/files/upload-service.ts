@@ -7,7 +7,7 @@ import type { BlobStore } from './blob-store.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import type { SpaceAccess } from '../space-access.ts'
 
-/** Uploads that one user may have lying around unused. */
+/** Uploads of one user that no run has taken. */
 const MAX_UNUSED = 1_000
 
 interface UploadDependencies {
@@ -17,7 +17,7 @@ interface UploadDependencies {
   readonly maxFileMb: number
 }
 
-/** Files on their way in and out, piece by piece, through any replica and in any order. */
+/** Upload and download in parts. Any replica takes any part, in any order. */
 export class UploadService {
   readonly #uow: IngestionUnitOfWork
   readonly #access: SpaceAccess
@@ -31,7 +31,7 @@ export class UploadService {
     this.#maxFileMb = maxFileMb
   }
 
-  async open(input: { name: string; size?: number | undefined; space_id?: string | undefined }, context: UserContext) {
+  async create(input: { name: string; size?: number | undefined; space_id?: string | undefined }, context: UserContext) {
     const { user_id } = context.caller
     const space_id = input.space_id ?? user_id
     if (space_id !== user_id) await this.#access.require(context, space_id)
@@ -58,11 +58,11 @@ export class UploadService {
     const blob = await this.#ownBlob(blob_id, context)
     const sealed = await this.#store.seal(blob, index, bytes)
     await this.#uow.in([blob.space_id]).write(async ({ blobs }) => {
-      const open = await blobs.lockOwn(blob_id, context.caller.user_id, 'share')
-      if (!open) throw noBlob()
-      // A late repeat: the piece is there already.
-      if (open.finished_at !== null) return
-      await blobs.putPiece({ blob_id, index, space_id: blob.space_id, size: bytes.length, sealed })
+      const upload = await blobs.lockOwn(blob_id, context.caller.user_id, 'share')
+      if (!upload) throw noBlob()
+      // A repeated request: the part is stored already.
+      if (upload.finished_at !== null) return
+      await blobs.putPart({ blob_id, index, space_id: blob.space_id, size: bytes.length, sealed })
     })
     return {}
   }
@@ -79,9 +79,9 @@ export class UploadService {
       throw new AppError('VALIDATION_ERROR', 'The SHA-256 does not fit what arrived; send the file again')
     }
     await this.#uow.in([blob.space_id]).write(async ({ blobs }) => {
-      const open = await blobs.lockOwn(blob_id, context.caller.user_id, 'update')
-      if (!open) throw noBlob()
-      if (open.finished_at === null) await blobs.finish(blob_id, { size, pieces, sha256: expected })
+      const upload = await blobs.lockOwn(blob_id, context.caller.user_id, 'update')
+      if (!upload) throw noBlob()
+      if (upload.finished_at === null) await blobs.finish(blob_id, { size, pieces, sha256: expected })
     })
     return { size }
   }
@@ -90,11 +90,11 @@ export class UploadService {
     const spaces = await this.#access.of(context)
     const blob = await this.#uow.in(spaces.ids).read(({ blobs }) => blobs.readable(blob_id, context.caller.user_id))
     if (!blob || blob.finished_at === null || index >= (blob.pieces ?? 0)) throw noBlob()
-    return { bytes: await this.#store.piece(blob, index) }
+    return { bytes: await this.#store.part(blob, index) }
   }
 
   async #completeSize(blob: BlobRow, pieces: number): Promise<number> {
-    const rows = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.pieceSizes(blob.id))
+    const rows = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.partSizes(blob.id))
     const complete = rows.every(({ index, size }, at) => index === at && (size === LIMITS.piece || at === rows.length - 1))
     if (rows.length !== pieces || !complete) {
       throw new AppError(

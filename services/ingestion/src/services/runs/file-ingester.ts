@@ -12,17 +12,17 @@ import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from '../files/blob-store.ts'
 import { documentPath, fileName, spacesOf } from '../documents/document-path.ts'
-import { embeddable, type EmbeddingService, type Write } from '../search/embedding-service.ts'
+import { embeddable, type EmbeddingService, type FencedWrite } from '../search/embedding-service.ts'
 import { pipelineVersion } from './pipeline-version.ts'
 
-/** What a file of a run is ingested with. `write` is fenced by the run's attempt. */
+/** `write` throws when another attempt has taken the run over. */
 interface FileTask {
   readonly run: RunView
   readonly file: RunFileRow
   readonly signal: AbortSignal
-  readonly write: Write
+  readonly write: FencedWrite
   report(stage: Stage, percent: number): Promise<void>
-  /** Right before the last write: rights may have changed while the file was read. */
+  /** Called right before the last write, because rights may have changed while the file was read. */
   requireAccess(): Promise<void>
 }
 
@@ -34,9 +34,9 @@ interface IngesterDependencies {
 }
 
 const MAX_CHUNKS = 20_000
-/** More cannot fit into {@link MAX_CHUNKS}; told before the work of cutting it up. In UTF-16 units. */
+/** A longer text cannot fit into {@link MAX_CHUNKS}, so it is refused before it is cut. In UTF-16 units. */
 const MAX_TEXT = 50_000_000
-/** Cutting up a long text gives way to other work after so many chunks, about 10 ms. */
+/** After so many chunks, about 10 ms, other work of the process gets its turn. */
 const CHUNKS_AT_ONCE = 100
 
 /** One file from its stored bytes to a committed version of its document. */
@@ -55,7 +55,7 @@ export class FileIngester {
     this.#pipeline = pipelineVersion(chunks)
   }
 
-  /** Throws a 4xx code when the file itself is the reason. */
+  /** Throws a 4xx code when the file itself is the cause. */
   async ingest(task: FileTask): Promise<void> {
     const blob = await this.#blob(task)
     if (await this.#keepUnchanged(task, blob)) return

@@ -7,11 +7,11 @@ interface Ending {
   readonly run: RunView
   readonly attempt: number
   readonly cancelled?: boolean
-  /** Why files that have not ended will not: becomes their error and the run's. */
+  /** The error of the run and of the files that have not ended. */
   readonly reason?: string
 }
 
-/** Ends a run whose worker has it: files, job and event in the caller's transaction. */
+/** Ends a run for the worker that owns it: files, job and event in the caller's transaction. */
 export async function finishRun(
   repos: IngestionRepositories,
   { run, attempt, cancelled = false, reason }: Ending,

@@ -7,7 +7,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { spacesOf } from '../documents/document-path.ts'
-import type { Write } from '../search/embedding-service.ts'
+import type { FencedWrite } from '../search/embedding-service.ts'
 import type { FileIngester } from './file-ingester.ts'
 import type { IndexService } from '../search/index-service.ts'
 import { finishRun } from './run-finisher.ts'
@@ -21,34 +21,34 @@ interface RunJob {
 interface ProcessorDependencies {
   readonly uow: IngestionUnitOfWork
   readonly ingester: FileIngester
-  readonly index: IndexService
+  readonly indexing: IndexService
   readonly checkSpace: CheckSpace
   readonly logger: Logger
 }
 
-/** What one attempt at a run works with. Every write first makes sure that the attempt still owns the run. */
+/** One attempt at a run. `write` throws when another attempt has taken the run over. */
 interface Attempt {
   readonly run: RunView
   readonly number: number
   readonly signal: AbortSignal
-  readonly write: Write
+  readonly write: FencedWrite
 }
 
-/** How often the progress of one file is written, in ms. */
+/** Shortest time between two progress reports of one stage, in ms. */
 const REPORT_EVERY = 500
 
-/** Works through a run's files, one after the other; what an earlier attempt has done is not done again. */
+/** Ingests the files of a run one after the other and skips those that an earlier attempt has finished. */
 export class RunProcessor {
   readonly #uow: IngestionUnitOfWork
   readonly #ingester: FileIngester
-  readonly #index: IndexService
+  readonly #indexing: IndexService
   readonly #checkSpace: CheckSpace
   readonly #logger: Logger
 
-  constructor({ uow, ingester, index, checkSpace, logger }: ProcessorDependencies) {
+  constructor({ uow, ingester, indexing, checkSpace, logger }: ProcessorDependencies) {
     this.#uow = uow
     this.#ingester = ingester
-    this.#index = index
+    this.#indexing = indexing
     this.#checkSpace = checkSpace
     this.#logger = logger
   }
@@ -67,7 +67,7 @@ export class RunProcessor {
     }
   }
 
-  /** Writes down that the last try failed. */
+  /** Ends a run whose last attempt failed. */
   async giveUp(job: RunJob & { readonly attempt: number }, reason: string): Promise<void> {
     const attempt = await this.#begin(job, job.attempt, new AbortController().signal)
     await attempt?.write((repos) => finishRun(repos, { run: attempt.run, attempt: job.attempt, reason }))
@@ -81,7 +81,7 @@ export class RunProcessor {
       return undefined
     }
     const scope = this.#uow.in(spacesOf(before))
-    const write: Write = (work) =>
+    const write: FencedWrite = (work) =>
       scope.write(async (repos) => {
         await repos.jobs.fence(id, number)
         return work(repos)
@@ -103,9 +103,9 @@ export class RunProcessor {
       signal.throwIfAborted()
       if (file.status !== 'success') await this.#ingest(attempt, file, { done, total: files.length })
       try {
-        await this.#index.refresh([run.target_space_id], { signal })
+        await this.#indexing.bringUpToDate([run.target_space_id], { signal })
       } catch (error) {
-        // The document is kept, and the index follows later: the other files need not wait for it.
+        // The document is committed and the index can follow later, so the other files go on.
         signal.throwIfAborted()
         behind.push(error)
         continue
@@ -119,13 +119,13 @@ export class RunProcessor {
     if (behind.length > 0) throw behind[0]
   }
 
-  /** Whoever started the run may have left the group since. */
+  /** The user may have left the group since the run was started. */
   async #requireAccess({ user_id, target_space_id }: RunView): Promise<void> {
     if (user_id === target_space_id || (await this.#checkSpace(user_id, target_space_id))) return
     throw new AppError('GROUP_NOT_FOUND', 'you are not a member of this group any more; nothing more was added to it')
   }
 
-  /** A file that cannot be read fails alone; a dependency that is away fails the attempt, which is then tried again. */
+  /** An unreadable file fails alone. A dependency that does not answer fails the attempt, which the worker repeats. */
   async #ingest(attempt: Attempt, file: RunFileRow, counts: { done: number; total: number }): Promise<void> {
     const { run, signal, write } = attempt
     const report = this.#reporter(attempt, file, counts)

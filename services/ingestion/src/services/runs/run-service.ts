@@ -15,7 +15,7 @@ interface RunServiceDependencies {
 
 const STILL_RUNNING = 'This run still works; cancel it or wait for its end'
 
-/** A user's runs, as runs and as tasks. Whoever did not start a run does not find it. */
+/** A user's runs, as runs and as tasks. Only the user who started a run finds it. */
 export class RunService {
   readonly #uow: IngestionUnitOfWork
   readonly #wake: () => void

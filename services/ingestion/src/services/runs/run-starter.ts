@@ -3,10 +3,10 @@ import { ingestion } from '@youworker/contracts/ingestion'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
-import { HEAD_BYTES, judgeFile } from '../../parsing/file-kind.ts'
+import { HEAD_BYTES, detectFileType } from '../../parsing/detect-file-type.ts'
 import type { NewRunFile } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
-import type { BlobStore, OpenPiece } from '../files/blob-store.ts'
+import type { BlobStore, OpenPart } from '../files/blob-store.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { documentPath, spaceOf } from '../documents/document-path.ts'
 import { type SpaceAccess, notFound } from '../space-access.ts'
@@ -19,31 +19,30 @@ interface StartInput {
   readonly is_private: boolean
 }
 
-/** The kind of job that a run is. */
 export const RUN_KIND = 'run'
 
 interface StarterDependencies {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly store: BlobStore
-  /** Tells workers that a run waits. */
+  /** Workers take the run at once, instead of at their next poll. */
   readonly wake: () => void
 }
 
-type Verdict = Pick<NewRunFile, 'path' | 'uri' | 'mime'> &
+type Check = Pick<NewRunFile, 'path' | 'uri' | 'mime'> &
   ({ readonly code?: never } | { readonly code: 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_ERROR'; readonly reason: string })
-interface Judged {
+interface CheckedFile {
   readonly blob: BlobRow
-  readonly verdict: Verdict
+  readonly check: Check
 }
 
-/** No file of the request can be ingested. Thrown inside the transaction, so that nothing of it stays. */
-class NothingLeft extends Error {
-  readonly judged: readonly Judged[]
+/** No file of the request can be ingested. Thrown inside the transaction to roll it back. */
+class NoReadableFile extends Error {
+  readonly checked: readonly CheckedFile[]
 
-  constructor(judged: readonly Judged[]) {
+  constructor(checked: readonly CheckedFile[]) {
     super('no file of the request can be ingested')
-    this.judged = judged
+    this.checked = checked
   }
 }
 
@@ -65,14 +64,14 @@ export class RunStarter {
     const { user_id } = context.caller
     const spaces = await this.#requireGroup(input.group_id, context)
     const scope = this.#uow.in(spaces.ids)
-    // Keys are fetched before the transaction: it must not wait for a second connection while it holds one.
+    // Keys are fetched before the transaction, which must not wait for a second connection while it holds one.
     const uploads = await scope.read(({ blobs }) => blobs.getAll(input.files.map(({ blob_id }) => blob_id)))
-    // Whoever repeats a request has uploaded the same bytes again, as other blobs.
+    // A repeated request has uploaded the same bytes again as other blobs, so its hash is made of the content.
     const hashes = new Map(uploads.map(({ id, sha256 }) => [id, sha256]))
     const files = input.files.map(({ blob_id, ...file }) => ({ ...file, content: hashes.get(blob_id) ?? blob_id }))
     const { subject } = ingestion.startRun
     const request = { user_id, subject, key: context.idempotencyKey, request: { ...input, files } }
-    const open = await this.#store.opener(uploads.map(({ space_id }) => space_id))
+    const openPart = await this.#store.partOpener(uploads.map(({ space_id }) => space_id))
     try {
       const reference = await scope.write((repos) =>
         repos.idempotency.once(request, async () => {
@@ -82,15 +81,15 @@ export class RunStarter {
               spaces,
               new AppError('BLOB_NOT_FOUND', 'There is no such unused upload of yours; upload the file again'),
             )
-          return storeRun(repos, input, await judgeAll(repos, input, blobs, open), context)
+          return storeRun(repos, input, await checkAll(repos, input, blobs, openPart), context)
         }),
       )
       this.#wake()
       return reference
     } catch (error) {
-      if (!(error instanceof NothingLeft)) throw error
-      await scope.write(({ blobs }) => blobs.delete(error.judged.map(({ blob }) => blob.id)))
-      throw refusal(error.judged)
+      if (!(error instanceof NoReadableFile)) throw error
+      await scope.write(({ blobs }) => blobs.delete(error.checked.map(({ blob }) => blob.id)))
+      throw refusal(error.checked)
     }
   }
 
@@ -109,29 +108,29 @@ export class RunStarter {
   }
 }
 
-async function judgeAll(
+async function checkAll(
   { blobs }: IngestionRepositories,
   input: StartInput,
   taken: readonly BlobRow[],
-  open: OpenPiece,
-): Promise<Judged[]> {
-  const judged: Judged[] = []
+  openPart: OpenPart,
+): Promise<CheckedFile[]> {
+  const checked: CheckedFile[] = []
   for (const [at, blob] of taken.entries()) {
     const file = input.files[at]
     if (!file) continue
-    const sealed = blob.size === 0 ? undefined : await blobs.piece(blob.id, 0)
-    const head = sealed ? open(blob, 0, sealed).subarray(0, HEAD_BYTES) : new Uint8Array()
-    judged.push({ blob, verdict: await judge(file, head) })
+    const sealed = blob.size === 0 ? undefined : await blobs.part(blob.id, 0)
+    const head = sealed ? openPart(blob, 0, sealed).subarray(0, HEAD_BYTES) : new Uint8Array()
+    checked.push({ blob, check: await checkFile(file, head) })
   }
-  return judged
+  return checked
 }
 
-async function judge(file: StartInput['files'][number], head: Uint8Array): Promise<Verdict> {
+async function checkFile(file: StartInput['files'][number], head: Uint8Array): Promise<Check> {
   try {
     const { path, uri } = documentPath(file.name)
-    const verdict = await judgeFile(path, head, file.mime)
-    if (verdict.ok) return { path, uri, mime: verdict.mime }
-    return { path, uri, mime: null, code: verdict.code, reason: verdict.reason }
+    const check = await detectFileType(path, head, file.mime)
+    if (check.ok) return { path, uri, mime: check.mime }
+    return { path, uri, mime: null, code: check.code, reason: check.reason }
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'VALIDATION_ERROR') throw error
     const path = file.name.toWellFormed().replaceAll(/\p{Cc}/gu, '\u{FFFD}')
@@ -139,9 +138,14 @@ async function judge(file: StartInput['files'][number], head: Uint8Array): Promi
   }
 }
 
-async function storeRun(repos: IngestionRepositories, input: StartInput, judged: readonly Judged[], { caller }: UserContext) {
-  const good = judged.filter(({ verdict }) => verdict.code === undefined)
-  if (good.length === 0) throw new NothingLeft(judged)
+async function storeRun(
+  repos: IngestionRepositories,
+  input: StartInput,
+  checked: readonly CheckedFile[],
+  { caller }: UserContext,
+) {
+  const good = checked.filter(({ check }) => check.code === undefined)
+  if (good.length === 0) throw new NoReadableFile(checked)
   const { user_id } = caller
   const group_id = input.group_id ?? null
   const target_space_id = spaceOf({ user_id, group_id, is_private: input.is_private })
@@ -149,12 +153,12 @@ async function storeRun(repos: IngestionRepositories, input: StartInput, judged:
   if (state?.erased_at != null) throw new AppError('GROUP_NOT_FOUND', 'This group was deleted')
   const id = newId()
   const job = { id, kind: RUN_KIND, user_id, space_id: target_space_id, payload: { run_id: id }, queue_key: target_space_id }
-  await repos.jobs.add({ ...job, progress_total: judged.length })
+  await repos.jobs.add({ ...job, progress_total: checked.length })
   const { tags, collection = null, is_private } = input
   const run = { id, space_id: user_id, user_id, target_space_id, tags: [...new Set(tags)], collection, group_id, is_private }
-  await repos.runs.add(run, judged.map(asFile))
+  await repos.runs.add(run, checked.map(asFile))
   await repos.blobs.markUsed(good.map(({ blob }) => blob.id))
-  await repos.blobs.delete(judged.filter((file) => !good.includes(file)).map(({ blob }) => blob.id))
+  await repos.blobs.delete(checked.filter((file) => !good.includes(file)).map(({ blob }) => blob.id))
   return { run_id: id }
 }
 
@@ -180,19 +184,19 @@ async function takeBlobs({ blobs }: IngestionRepositories, input: StartInput, us
   return input.files.flatMap(({ blob_id }) => byId.get(blob_id) ?? [])
 }
 
-function asFile({ blob, verdict }: Judged, index: number): NewRunFile {
-  const { path, uri, mime } = verdict
+function asFile({ blob, check }: CheckedFile, index: number): NewRunFile {
+  const { path, uri, mime } = check
   const base = { index, path, uri, mime, size_bytes: blob.size ?? 0 }
-  if (verdict.code === undefined) {
+  if (check.code === undefined) {
     return { ...base, blob_id: blob.id, status: 'pending', stage: 'waiting', percent: 0, error: null }
   }
-  return { ...base, blob_id: null, status: 'failed', stage: 'done', percent: 100, error: verdict.reason }
+  return { ...base, blob_id: null, status: 'failed', stage: 'done', percent: 100, error: check.reason }
 }
 
-function refusal(judged: readonly Judged[]): AppError {
-  const bad = judged.flatMap(({ verdict }) => (verdict.code === undefined ? [] : [verdict]))
+function refusal(checked: readonly CheckedFile[]): AppError {
+  const bad = checked.flatMap(({ check }) => (check.code === undefined ? [] : [check]))
   const details: ErrorDetail[] = bad.slice(0, 20).map(({ path, reason }) => ({ field: path, message: reason }))
-  const code = bad.every((verdict) => verdict.code === 'UNSUPPORTED_MEDIA_TYPE') ? 'UNSUPPORTED_MEDIA_TYPE' : 'VALIDATION_ERROR'
+  const code = bad.every((check) => check.code === 'UNSUPPORTED_MEDIA_TYPE') ? 'UNSUPPORTED_MEDIA_TYPE' : 'VALIDATION_ERROR'
   const first = bad[0]
   const message =
     bad.length === 1 && first

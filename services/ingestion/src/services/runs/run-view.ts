@@ -23,7 +23,7 @@ export function runSummary(run: RunView, totals: RunTotals | undefined): RunSumm
     collection,
     group_id,
     is_private,
-    // The run's own error comes last: it explains what ended all of it.
+    // The run's own error comes last: it is the cause of the files' ends.
     errors: [...errors, ...(run.error === null ? [] : [run.error])].map((error) => error.slice(0, MAX_ERROR)),
     attempt,
     created_at,

@@ -8,8 +8,8 @@ export interface Embedder {
   embed(texts: readonly string[], options: { signal?: AbortSignal | undefined; timeoutMs: number }): Promise<Float32Array[]>
 }
 
-/** Runs a write that only counts while its owner still owns the work. */
-export type Write = <T>(work: (repositories: IngestionRepositories) => Promise<T>) => Promise<T>
+/** A transaction that is rolled back when the caller does not own the work any more. */
+export type FencedWrite = <T>(work: (repositories: IngestionRepositories) => Promise<T>) => Promise<T>
 
 interface EmbeddableText {
   readonly text_hash: string
@@ -17,7 +17,7 @@ interface EmbeddableText {
 }
 
 interface EnsureOptions {
-  readonly write: Write
+  readonly write: FencedWrite
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: (done: number, total: number) => Promise<void>
 }
@@ -26,14 +26,14 @@ const BATCH = 64
 const BATCH_TIMEOUT_MS = 30_000
 const LOOK_UP = 2_000
 
-/** What is embedded of a chunk: its headings belong to its meaning. */
+/** The text that is embedded for a chunk: its headings, then its own text. */
 export function embeddable(chunk: { title_path: readonly string[]; text: string }): EmbeddableText {
   const headings = chunk.title_path.join(' > ')
   const text = headings === '' ? chunk.text : `${headings}\n\n${chunk.text}`
   return { text, text_hash: createHash('sha256').update(text).digest('hex') }
 }
 
-/** Vectors by model and text: a text that a space has had before is not embedded again. */
+/** Vectors by model and text, so that a space never embeds the same text twice. */
 export class EmbeddingService {
   readonly #uow: IngestionUnitOfWork
   readonly #embedder: Embedder
@@ -47,7 +47,7 @@ export class EmbeddingService {
     return this.#embedder.model
   }
 
-  /** Sees to it that every text has a vector; each batch is kept at once, so that a second try goes on from there. */
+  /** Embeds the texts that have no vector yet. Each batch is stored at once, so a repeated attempt continues after it. */
   async ensure(spaceId: string, texts: readonly EmbeddableText[], { write, signal, onProgress }: EnsureOptions): Promise<void> {
     const { model } = this.#embedder
     const missing = await this.#missing(spaceId, texts)

@@ -11,8 +11,8 @@ interface IndexDependencies {
   readonly logger: Logger
 }
 
-interface RefreshOptions {
-  /** Give up waiting after this long; the work goes on and the next search finds it done. In ms. */
+interface WaitOptions {
+  /** Returns after this long at the latest, while the work goes on. In ms. */
   readonly waitMs?: number
   readonly signal?: AbortSignal | undefined
 }
@@ -20,7 +20,7 @@ interface RefreshOptions {
 const CHANGES = 100
 const CHUNKS = 256
 
-/** Keeps the derived search index level with Postgres, and builds it again where it is missing, broken or of another model. */
+/** Keeps the derived search index up to date with Postgres, and builds it anew where it is missing, broken or of another model. */
 export class IndexService {
   readonly #uow: IngestionUnitOfWork
   readonly #index: SearchIndex
@@ -35,8 +35,8 @@ export class IndexService {
     this.#logger = logger
   }
 
-  /** Brings the spaces' indexes up to what Postgres says now. Without `waitMs` it throws what went wrong. */
-  async refresh(spaceIds: readonly string[], { waitMs, signal }: RefreshOptions = {}): Promise<void> {
+  /** Applies all changes that Postgres holds now. Throws only without `waitMs`; with it, errors are logged. */
+  async bringUpToDate(spaceIds: readonly string[], { waitMs, signal }: WaitOptions = {}): Promise<void> {
     const behind = await this.#behind(spaceIds)
     if (behind.length === 0) return
     const work = Promise.all(behind.map((spaceId) => this.#catchUp(spaceId)))
@@ -59,15 +59,16 @@ export class IndexService {
     const states = await this.#uow.in(spaceIds).read(({ index }) => index.states(spaceIds))
     const behind: string[] = []
     for (const state of states)
-      if (state.erased_at === null && !this.#isLevel(await this.#index.state(state.space_id), state)) behind.push(state.space_id)
+      if (state.erased_at === null && !this.#isUpToDate(await this.#index.state(state.space_id), state))
+        behind.push(state.space_id)
     return behind
   }
 
-  #isLevel(file: IndexState | undefined, { epoch, seq }: SpaceState): boolean {
+  #isUpToDate(file: IndexState | undefined, { epoch, seq }: SpaceState): boolean {
     return file?.epoch === epoch && file.model === this.#embeddings.model && file.seq === seq
   }
 
-  /** One at a time per space. Whoever joins a running one may have come after its last look, so it looks again. */
+  /** Runs once at a time per space. A caller that waits for a running pass starts another, because that one may have missed its change. */
   async #catchUp(spaceId: string): Promise<void> {
     const running = this.#running.get(spaceId)
     const work = (running ?? Promise.resolve()).catch(() => {}).then(() => this.#follow(spaceId))
@@ -79,13 +80,13 @@ export class IndexService {
     }
   }
 
-  /** Step by step until level; where another process has moved the file on meanwhile, it is read again. */
+  /** Applies batches until the index is up to date; reads its state anew each time, because other processes write it too. */
   async #follow(spaceId: string): Promise<void> {
     for (;;) {
       const [space] = await this.#uow.in([spaceId]).read(({ index }) => index.states([spaceId]))
       if (!space || space.erased_at !== null) return
       const file = await this.#index.state(spaceId)
-      if (this.#isLevel(file, space)) return
+      if (this.#isUpToDate(file, space)) return
       const base = file && this.#follows(file, space) ? file : await this.#reset(space)
       await this.#step(spaceId, base, space.seq)
     }
@@ -102,7 +103,7 @@ export class IndexService {
     return { ...start, seq: 0 }
   }
 
-  /** Applies the next changes. What another process has applied meanwhile is left as it is. */
+  /** Applies the next batch. Stops without an error when another process has applied it. */
   async #step(spaceId: string, base: IndexState, target: number): Promise<void> {
     const changes = await this.#uow.in([spaceId]).read(({ index }) => index.changes(spaceId, base.seq, CHANGES))
     for (const change of changes) if (!(await this.#addVersion(spaceId, base, change))) return
@@ -123,7 +124,7 @@ export class IndexService {
     }
   }
 
-  /** With vectors; those that are missing, say after a change of the model, are made first. */
+  /** The chunks with their vectors. Embeds first those without one, as after a change of the model. */
   async #chunks(spaceId: string, version: { document_id: string; generation: number; from: number }): Promise<IndexableChunk[]> {
     const scope = this.#uow.in([spaceId])
     const query = { ...version, model: this.#embeddings.model, limit: CHUNKS }
@@ -136,7 +137,7 @@ export class IndexService {
   }
 }
 
-/** Stops waiting, not working, when the signal aborts. */
+/** Rejects when the signal aborts; the work itself goes on. */
 function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work
   return new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ type Mode = z.infer<typeof SearchMode>
 
 export interface Ranked {
   readonly chunk_id: string
-  /** 0 to 1, 1 for the best there can be. */
+  /** From 0 to 1. */
   readonly score: number
   /** Cosine similarity. */
   readonly dense_score?: number
@@ -17,7 +17,7 @@ export interface Ranked {
 /** Cormack, Clarke and Büttcher, SIGIR 2009: the constant of reciprocal rank fusion. */
 const K = 60
 
-/** One order from both lists. Equal scores are ordered by similarity, then by id, so that the same search always answers the same. */
+/** One order from both lists. Equal scores are ordered by similarity, then by id, so that the same search always returns the same order. */
 export function rank(mode: Mode, { dense, lexical }: Candidates): Ranked[] {
   const denseBest = best(dense)
   const lexicalBest = best(lexical)
@@ -37,7 +37,7 @@ export function rank(mode: Mode, { dense, lexical }: Candidates): Ranked[] {
   )
 }
 
-/** Half of the whole for the first of one list. */
+/** A first rank gives 0.5, so that first in both lists is 1. */
 const fused = (index: number): number => (K + 1) / (2 * (K + 1 + index))
 
 const best = (candidates: readonly Candidate[]): Candidate[] =>

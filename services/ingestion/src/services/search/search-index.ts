@@ -1,4 +1,4 @@
-/** Where an index stands: which database it follows (`epoch`), whose vectors it holds and up to which change (`seq`). */
+/** The database that an index follows (`epoch`), the model of its vectors and the last change that it holds (`seq`). */
 export interface IndexState {
   readonly epoch: string
   readonly model: string
@@ -43,22 +43,22 @@ export interface Candidates {
 }
 
 /**
- * The port of a search index, one part per space. It is derived from Postgres and may be lost at any time: whoever uses it compares
- * `state` with Postgres, feeds what is missing, and joins every candidate with Postgres before anyone sees it.
+ * The port of a search index, one part per space. It is derived from Postgres and may be lost at any time: its user compares `state`
+ * with Postgres, adds what is missing, and checks every candidate in Postgres before it shows it.
  */
 export interface SearchIndex extends AsyncDisposable {
-  /** `undefined`: there is no usable part for this space. */
+  /** `undefined` when this space has no usable part. */
   state(spaceId: string): Promise<IndexState | undefined>
-  /** Begins the part anew, at `seq` 0. */
+  /** Empties the part and sets `seq` to 0. */
   reset(spaceId: string, start: Pick<IndexState, 'epoch' | 'model'>): Promise<void>
-  /** Adds chunks; adding one again changes nothing. False: somebody else has moved the index on from `base`. */
+  /** Adds chunks; adding one again changes nothing. Returns false when the index is not at `base` any more. */
   add(spaceId: string, base: IndexState, entries: readonly IndexEntry[]): Promise<boolean>
-  /** Drops what the given versions replace and moves on from `base` to `seq`. False as with `add`. */
+  /** Removes what the given versions replace and sets `seq`. Returns false as `add` does. */
   advance(spaceId: string, base: IndexState, seq: number, versions: readonly IndexedVersion[]): Promise<boolean>
   /** Best first. Empty for a space without a part. */
   search(spaceId: string, query: IndexQuery): Promise<Candidates>
   /** Erases the part of a space. */
   drop(spaceId: string): Promise<void>
-  /** Throws, saying what to do, when this process may not use the index. */
+  /** Throws `SERVICE_UNAVAILABLE` with what to do when this process may not use the index. */
   check(): Promise<void>
 }

@@ -18,7 +18,7 @@ interface SearchDependencies {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly index: SearchIndex
-  readonly level: IndexService
+  readonly indexing: IndexService
   readonly embedder: Embedder
   readonly logger: Logger
 }
@@ -26,11 +26,11 @@ interface SearchDependencies {
 type Question = Pick<IndexQuery, 'vector' | 'terms'>
 
 const EMBED_TIMEOUT_MS = 5_000
-/** How long a search waits for an index that is behind before it answers from what is there. */
+/** Longest wait for an index that is behind; then the search uses it as it is. In ms. */
 const CATCH_UP_MS = 4_000
 const MAX_FILTERED_DOCUMENTS = 20_000
 const MIN_CANDIDATES = 50
-/** Room for the rest of the reply. */
+/** In bytes; leaves 32 KiB for the rest of the reply. */
 const MAX_REPLY = LIMITS.wire - 32 * 1024
 
 /** Finds passages in everything a caller may read, and in nothing else. */
@@ -46,7 +46,7 @@ export class SearchService {
     const spaces = await this.#spaces(query, context)
     const [question] = await Promise.all([
       this.#question(query, context),
-      this.#deps.level.refresh(spaces, { waitMs: CATCH_UP_MS }),
+      this.#deps.indexing.bringUpToDate(spaces, { waitMs: CATCH_UP_MS }),
     ])
     const results = await this.#find(query, spaces, question)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
@@ -60,7 +60,7 @@ export class SearchService {
     return [group_id]
   }
 
-  /** Without its model, a hybrid search goes on with the words alone. */
+  /** When the model does not answer, a hybrid search uses only the words. */
   async #question({ query, mode }: SearchQuery, { signal }: UserContext): Promise<Question> {
     const terms = mode === 'dense' ? undefined : searchTerms(query)
     if (mode === 'lexical') return { terms }
@@ -81,7 +81,7 @@ export class SearchService {
       const current = { dense: candidates.dense.filter(isIn(known)), lexical: candidates.lexical.filter(isIn(known)) }
       const ranked = rank(query.mode, current).slice(0, query.top_k)
       const isFull = Math.max(candidates.dense.length, candidates.lexical.length) >= limit
-      // Too many candidates were of versions that are gone: look once more, further down.
+      // Too many candidates belonged to replaced versions, so a longer list is searched.
       const looksOnce = ranked.length < query.top_k && isFull && limit <= 4 * LIMITS.listRows
       if (!looksOnce) return withinReply(ranked.flatMap((entry) => toHit(entry, known.get(entry.chunk_id), question.terms ?? [])))
     }
@@ -102,7 +102,7 @@ export class SearchService {
     return { dense: found.flatMap(({ dense }) => dense), lexical: found.flatMap(({ lexical }) => lexical) }
   }
 
-  /** The candidates that Postgres has as part of a current version in the caller's spaces: whatever the index says. */
+  /** Only candidates of a current version in the caller's spaces: Postgres decides, because the index may be behind. */
   async #known({ tags, collection }: SearchQuery, spaces: readonly string[], { dense, lexical }: Candidates) {
     const generations = new Map([...dense, ...lexical].map(({ chunk_id, generation }) => [chunk_id, generation]))
     const rows = await this.#deps.uow

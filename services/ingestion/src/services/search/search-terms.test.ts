@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { indexedText, searchTerms } from './search-terms.ts'
 
-test('questions lose their small talk, unless there is nothing else', () => {
+test('stop words are dropped from a question unless it has no other words', () => {
   expect(searchTerms('How many days of leave do I have?')).toEqual(['days', 'leave'])
   expect(searchTerms('To be or not to be')).toEqual(['not'])
   expect(searchTerms('who are you')).toEqual(['who', 'are', 'you'])
 })
 
-test('signs never reach the query', () => {
+test('a query holds letters and digits only', () => {
   for (const query of ['"', 'a" OR "b', 'NEAR(x, y)', 'col:y*', '{', '\0', '🙂', '--']) {
     for (const term of searchTerms(query)) expect(term).toMatch(/^[\p{L}\p{N}\p{M}]+$/u)
   }

@@ -5,7 +5,7 @@ const WORD = /[\p{L}\p{N}\p{M}]+/gu
 const MAX_TERMS = 64
 const MAX_TERM_LENGTH = 64
 
-/** English words that say nothing about what a question is about. */
+/** English words that do not show the topic of a question. */
 const STOP_WORDS = new Set(
   'a an and are as at be by can could did do does for from had has have how i if in is it its many me much my of on or our shall she should so that the their them there these they this to us was we were what when where which who why will with would you your'.split(
     ' ',
@@ -35,8 +35,8 @@ export function searchTerms(query: string): string[] {
   const words = [...normal.replace(UNSPACED, ' ').matchAll(WORD)].map(([word]) =>
     Array.from(word).slice(0, MAX_TERM_LENGTH).join(''),
   )
-  const telling = words.filter((word) => !STOP_WORDS.has(word))
-  const terms = telling.length + grams.length > 0 ? [...telling, ...grams] : words
+  const topical = words.filter((word) => !STOP_WORDS.has(word))
+  const terms = topical.length + grams.length > 0 ? [...topical, ...grams] : words
   return [...new Set(terms)].slice(0, MAX_TERMS)
 }
 

@@ -3,14 +3,14 @@ import { snippetOf } from './snippet.ts'
 
 const filler = 'Lorem ipsum dolor sit amet consectetur. '.repeat(40)
 
-test('shows where most of the terms stand together', () => {
+test('shows the densest group of terms', () => {
   const snippet = snippetOf(`One leave here. ${filler} Every employee has 27 days of paid leave. ${filler}`, ['days', 'leave'])
   expect(snippet).toContain('27 days of paid leave')
   expect(snippet).toMatch(/^….*…$/)
   expect(snippet.length).toBeLessThanOrEqual(300)
 })
 
-test('forgives forms and accents', () => {
+test('matches other forms of a word, and without accents', () => {
   expect(snippetOf(`${filler} Das Café hat zwei Türen. ${filler}`, ['cafe', 'tur'])).toContain('Café')
   expect(snippetOf(`${filler} She was running late. ${filler}`, ['runs'])).toContain('running late')
   expect(snippetOf(`${filler} She was runnable. ${filler}`, ['rut'])).toMatch(/^Lorem/)

@@ -9,7 +9,7 @@ interface Match {
   readonly term: string
 }
 
-/** At most 300 UTF-16 units around the place where most of the terms stand together; the beginning when none does. */
+/** At most 300 UTF-16 units around the densest group of terms; the beginning when no term is found. */
 export function snippetOf(text: string, terms: readonly string[]): string {
   if (text.length <= MAX_LENGTH) return oneLine(text)
   const start = Math.max(0, bestStart(matchesOf(text, terms)) - LEAD)
@@ -61,11 +61,11 @@ function wordStart(text: string, start: number): number {
 
 function cut(text: string, start: number): string {
   const from = isLowSurrogate(text, start) ? start + 1 : start
-  const room = MAX_LENGTH - 2
-  let to = Math.min(text.length, from + room)
+  const length = MAX_LENGTH - 2
+  let to = Math.min(text.length, from + length)
   if (to < text.length) {
     const space = text.lastIndexOf(' ', to)
-    if (space > from + room / 2) to = space
+    if (space > from + length / 2) to = space
     else if (isLowSurrogate(text, to)) to -= 1
   }
   return `${from > 0 ? '…' : ''}${oneLine(text.slice(from, to))}${to < text.length ? '…' : ''}`

@@ -52,7 +52,7 @@ async function createFiles(db: Kysely<unknown>): Promise<void> {
     .addColumn('sealed', 'bytea', (c) => c.notNull())
     .addPrimaryKeyConstraint('blob_pieces_pkey', ['blob_id', 'index'])
     .execute()
-  // Sealed bytes do not compress: do not let Postgres try.
+  // Sealed bytes do not compress, so Postgres should not try.
   await sql`ALTER TABLE blob_pieces ALTER COLUMN sealed SET STORAGE EXTERNAL`.execute(db)
 }
 

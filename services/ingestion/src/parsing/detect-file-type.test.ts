@@ -1,6 +1,6 @@
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { expect, test } from 'vitest'
-import { judgeFile } from './file-kind.ts'
+import { detectFileType } from './detect-file-type.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const png = Uint8Array.from([
@@ -13,7 +13,7 @@ test.each([
   ['a.txt', bytes('plain'), 'text/plain'],
   ['a.pdf', samplePdf([['x']]), 'application/pdf'],
 ])('%s is taken', async (name, head, mime) => {
-  await expect(judgeFile(name, head)).resolves.toEqual({ ok: true, mime })
+  await expect(detectFileType(name, head)).resolves.toEqual({ ok: true, mime })
 })
 
 test.each([
@@ -26,11 +26,11 @@ test.each([
   ['nul.txt', bytes('a\0b'), 'UNSUPPORTED_MEDIA_TYPE', /UTF-8/],
   ['latin1.txt', Uint8Array.from([0x63, 0x61, 0x66, 0xe9, 0x20]), 'UNSUPPORTED_MEDIA_TYPE', /UTF-8/],
 ])('%s is refused with a reason', async (name, head, code, reason) => {
-  const verdict = await judgeFile(name, head)
-  expect(verdict).toMatchObject({ ok: false, code, reason: expect.stringMatching(reason) })
+  const check = await detectFileType(name, head)
+  expect(check).toMatchObject({ ok: false, code, reason: expect.stringMatching(reason) })
 })
 
-test('a character cut by the end of the head is no error, and a declared type helps a name without an ending', async () => {
+test('the head may end inside a character; the declared type is used for a name without an ending', async () => {
   const head = bytes('日本語').subarray(0, 8)
-  await expect(judgeFile('README', head, 'text/plain; charset=utf-8')).resolves.toEqual({ ok: true, mime: 'text/plain' })
+  await expect(detectFileType('README', head, 'text/plain; charset=utf-8')).resolves.toEqual({ ok: true, mime: 'text/plain' })
 })

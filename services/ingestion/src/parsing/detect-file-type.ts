@@ -2,18 +2,18 @@ import { extname } from 'node:path/posix'
 import { FILE_EXTENSIONS, FILE_TYPES, type FileMime, mimeOfExtension } from '@youworker/contracts/file-types'
 import { fileTypeFromBuffer } from 'file-type'
 
-/** How much of a file its kind is judged by. */
+/** How much of a file is checked. */
 export const HEAD_BYTES = 4_096
 
 const SUPPORTED: readonly FileMime[] = Object.values(FILE_TYPES)
 const EXTENSIONS = FILE_EXTENSIONS.join(', ')
 
-export type FileVerdict =
+export type FileCheck =
   | { readonly ok: true; readonly mime: FileMime }
   | { readonly ok: false; readonly code: 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_ERROR'; readonly reason: string }
 
-/** Judges a file by its name and its first {@link HEAD_BYTES}; the declared type counts only where the name has no ending. */
-export async function judgeFile(name: string, head: Uint8Array, declaredMime?: string): Promise<FileVerdict> {
+/** Detects the type of a file by its name and its first {@link HEAD_BYTES}; the declared type counts only where the name has no ending. */
+export async function detectFileType(name: string, head: Uint8Array, declaredMime?: string): Promise<FileCheck> {
   if (head.length === 0) return { ok: false, code: 'VALIDATION_ERROR', reason: 'the file is empty' }
   const mime = mimeOf(name, declaredMime)
   if (mime === undefined) return unsupported(`this type of file is not supported; send one of ${EXTENSIONS}`)
@@ -27,7 +27,7 @@ export async function judgeFile(name: string, head: Uint8Array, declaredMime?: s
   return isText(head) ? { ok: true, mime } : unsupported('the content is not UTF-8 text; save it as UTF-8 and send it again')
 }
 
-const unsupported = (reason: string): FileVerdict => ({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE', reason })
+const unsupported = (reason: string): FileCheck => ({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE', reason })
 
 function mimeOf(name: string, declaredMime: string | undefined): FileMime | undefined {
   const extension = extname(name)
