@@ -1,10 +1,15 @@
 // Runs in a child process without network, files or environment: reads one file from standard input, writes its text as JSON.
 import { buffer } from 'node:stream/consumers'
 import { parseFile } from './parse-file.ts'
-import type { ParsedDocument } from './parsed-document.ts'
+import type { ParsedBlock, ParsedDocument } from './parsed-document.ts'
 import { Unreadable } from './unreadable.ts'
 
-export type WorkerAnswer = { readonly document: ParsedDocument } | { readonly error: string }
+/** The blocks come without their texts, which are slices of the document's. */
+interface SentDocument extends Omit<ParsedDocument, 'blocks'> {
+  readonly blocks: readonly Omit<ParsedBlock, 'text'>[]
+}
+
+export type WorkerAnswer = { readonly document: SentDocument } | { readonly error: string }
 
 /** The message of a parser's own error does not help the user who sent the file. */
 function reasonOf(error: unknown): string {
@@ -15,7 +20,7 @@ function reasonOf(error: unknown): string {
 
 const bytes = await buffer(process.stdin)
 const answer: WorkerAnswer = await parseFile(process.argv[2] ?? '', new Uint8Array(bytes)).then(
-  (document) => ({ document }),
+  (document) => ({ document: { ...document, blocks: document.blocks.map(({ text: _text, ...block }) => block) } }),
   (error: unknown) => ({ error: reasonOf(error) }),
 )
 process.stdout.write(JSON.stringify(answer))
