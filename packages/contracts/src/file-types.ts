@@ -12,6 +12,8 @@ export const FILE_TYPES = {
 export type FileMime = (typeof FILE_TYPES)[keyof typeof FILE_TYPES]
 
 /** Extensions in lower case, with the dot. */
+export const isFileMime = (mime: string): mime is FileMime => Object.values<string>(FILE_TYPES).includes(mime)
+
 export const FILE_EXTENSIONS: readonly string[] = Object.keys(FILE_TYPES)
 
 /** MIME type of an extension in any case; `undefined` when the type is not supported. */

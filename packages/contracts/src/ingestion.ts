@@ -111,7 +111,7 @@ export const ingestion = {
     output: BlobId,
     errors: ['GROUP_NOT_FOUND'],
   }),
-  /** Writes part `index` (from 0) of an unfinished upload. Each part but the last has exactly `LIMITS.piece` bytes. Repeats have no effect. */
+  /** Writes part `index` (from 0) of an unfinished upload. Each part but the last has exactly `LIMITS.part` bytes. Repeats have no effect. */
   writeUpload: request('rpc.ingestion.v1.upload.write', {
     body: 'bytes',
     input: BlobId.extend({ index: z.number().int().min(0).max(4_095) }),

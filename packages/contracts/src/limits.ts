@@ -3,7 +3,7 @@ export const LIMITS = {
   /** One NATS request or reply. */
   wire: 512 * 1024,
   /** One part of a file, stored as one row. */
-  piece: 256 * 1024,
+  part: 256 * 1024,
   /** One page of run entries. */
   entriesPage: 256 * 1024,
   /** Text of one chat message (UTF-8). */

@@ -40,7 +40,7 @@ function holding(words: string) {
 }
 
 describe('uploads', () => {
-  const part = (byte: number, length: number = LIMITS.piece) => Buffer.alloc(length, byte)
+  const part = (byte: number, length: number = LIMITS.part) => Buffer.alloc(length, byte)
 
   test('take their parts through any replica, in any order and repeatedly', async () => {
     const user = testUser()
@@ -51,7 +51,7 @@ describe('uploads', () => {
     await two.uploads.write({ blob_id, index: 0, bytes: part(97) }, user)
     const sha256 = createHash('sha256').update(part(97)).update(part(98, 10)).digest('hex')
     for (const { uploads } of [two, one]) {
-      expect(await uploads.finish({ blob_id, pieces: 2, sha256 }, user)).toEqual({ size: LIMITS.piece + 10 })
+      expect(await uploads.finish({ blob_id, pieces: 2, sha256 }, user)).toEqual({ size: LIMITS.part + 10 })
     }
     expect((await two.uploads.read({ blob_id, index: 1 }, user)).bytes.toString()).toBe('b'.repeat(10))
   })

@@ -145,9 +145,9 @@ export async function uploadTo(
 ): Promise<string> {
   const bytes = Buffer.from(content)
   const { blob_id } = await uploads.create({ name, size: bytes.length, space_id }, user)
-  const parts = Math.ceil(bytes.length / LIMITS.piece)
+  const parts = Math.ceil(bytes.length / LIMITS.part)
   for (let index = 0; index < parts; index += 1) {
-    await uploads.write({ blob_id, index, bytes: bytes.subarray(index * LIMITS.piece, (index + 1) * LIMITS.piece) }, user)
+    await uploads.write({ blob_id, index, bytes: bytes.subarray(index * LIMITS.part, (index + 1) * LIMITS.part) }, user)
   }
   await uploads.finish({ blob_id, pieces: parts, sha256: createHash('sha256').update(bytes).digest('hex') }, user)
   return blob_id

@@ -174,7 +174,7 @@ test('each error code has the HTTP status that clients expect', () => {
 
 test('schema names follow service names, and other limits fit into one NATS message', () => {
   for (const [service, schema] of Object.entries(SCHEMAS)) expect(schema).toBe(service.replaceAll('-', '_'))
-  expect(LIMITS.piece).toBeLessThan(LIMITS.wire)
+  expect(LIMITS.part).toBeLessThan(LIMITS.wire)
   expect(LIMITS.entriesPage).toBeLessThan(LIMITS.wire)
   // JSON may escape a one-byte character to six bytes.
   expect(LIMITS.message * 6).toBeLessThan(LIMITS.wire)

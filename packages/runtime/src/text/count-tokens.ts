@@ -1,6 +1,7 @@
 import { cutText } from './text.ts'
 
-const PIECE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]|[\p{L}\p{N}\p{M}]+|[^\s\p{L}\p{N}\p{M}]/gu
+const WORD_OR_SIGN =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]|[\p{L}\p{N}\p{M}]+|[^\s\p{L}\p{N}\p{M}]/gu
 const LETTERS_PER_TOKEN = 5
 /** No word of a language is longer: keys, hashes and base64, of which a tokenizer makes many more tokens. */
 const LONGEST_WORD = 40
@@ -12,17 +13,17 @@ const LETTERS_PER_TOKEN_OF_NO_WORD = 2
  */
 export function countTokens(text: string): number {
   let tokens = 0
-  for (const [piece] of text.matchAll(PIECE)) tokens += tokensOf(piece)
+  for (const [word] of text.matchAll(WORD_OR_SIGN)) tokens += tokensOf(word)
   return tokens
 }
 
 /** The longest beginning of a text that is within `max` tokens. */
 export function cutTokens(text: string, max: number): string {
   let left = Math.max(0, max)
-  for (const { 0: piece, index } of text.matchAll(PIECE)) {
-    const tokens = tokensOf(piece)
+  for (const { 0: word, index } of text.matchAll(WORD_OR_SIGN)) {
+    const tokens = tokensOf(word)
     if (tokens > left) {
-      const fits = piece.length > LONGEST_WORD ? left * LETTERS_PER_TOKEN_OF_NO_WORD : 0
+      const fits = word.length > LONGEST_WORD ? left * LETTERS_PER_TOKEN_OF_NO_WORD : 0
       return cutText(text, index + fits)
     }
     left -= tokens
@@ -30,7 +31,7 @@ export function cutTokens(text: string, max: number): string {
   return text
 }
 
-function tokensOf(piece: string): number {
-  if (piece.length <= LETTERS_PER_TOKEN + 1) return 1
-  return Math.ceil(piece.length / (piece.length > LONGEST_WORD ? LETTERS_PER_TOKEN_OF_NO_WORD : LETTERS_PER_TOKEN))
+function tokensOf(word: string): number {
+  if (word.length <= LETTERS_PER_TOKEN + 1) return 1
+  return Math.ceil(word.length / (word.length > LONGEST_WORD ? LETTERS_PER_TOKEN_OF_NO_WORD : LETTERS_PER_TOKEN))
 }

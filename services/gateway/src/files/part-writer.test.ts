@@ -12,14 +12,14 @@ function storeOf(writes: PromiseWithResolvers<void>[]): PartStore {
       writes.push(write)
       return write.promise
     },
-    finish: (_, parts) => Promise.resolve({ size: parts * LIMITS.piece }),
+    finish: (_, parts) => Promise.resolve({ size: parts * LIMITS.part }),
   }
 }
 
 /** A file of 20 parts, and how many of them were read. */
 function fileOf(count: { read: number }) {
   return (async function* () {
-    for (; count.read < 20; count.read++) yield Buffer.alloc(LIMITS.piece)
+    for (; count.read < 20; count.read++) yield Buffer.alloc(LIMITS.part)
   })()
 }
 
@@ -30,7 +30,7 @@ const settle = async () => {
 test('four parts are in flight, and reading waits with one more in memory', async () => {
   const writes: PromiseWithResolvers<void>[] = []
   const count = { read: 0 }
-  const options = { store: storeOf(writes), queue: new WriteQueue(), maxBytes: 20 * LIMITS.piece }
+  const options = { store: storeOf(writes), queue: new WriteQueue(), maxBytes: 20 * LIMITS.part }
   const writing = writeParts('blob', fileOf(count), options)
   await settle()
   expect([writes.length, count.read]).toEqual([4, 4])
@@ -41,12 +41,12 @@ test('four parts are in flight, and reading waits with one more in memory', asyn
     writes[index]?.resolve()
     await settle()
   }
-  expect(await writing).toEqual({ size: 20 * LIMITS.piece })
+  expect(await writing).toEqual({ size: 20 * LIMITS.part })
 })
 
 test('after the first failure no write begins, in no file of the request', async () => {
   const writes: PromiseWithResolvers<void>[] = []
-  const options = { store: storeOf(writes), queue: new WriteQueue(), maxBytes: 20 * LIMITS.piece }
+  const options = { store: storeOf(writes), queue: new WriteQueue(), maxBytes: 20 * LIMITS.part }
   const files = [{ read: 0 }, { read: 0 }]
   const writing = Promise.allSettled(files.map((count, index) => writeParts(`blob ${index}`, fileOf(count), options)))
   await settle()

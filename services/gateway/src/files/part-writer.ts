@@ -47,7 +47,7 @@ export interface WriteOptions {
   readonly maxBytes: number
 }
 
-/** Cuts a stream into parts of exactly `LIMITS.piece` bytes and writes them while it is read. Holds one part itself. */
+/** Cuts a stream into parts of exactly `LIMITS.part` bytes and writes them while it is read. Holds one part itself. */
 export async function writeParts(
   blobId: string,
   source: AsyncIterable<Uint8Array>,
@@ -55,12 +55,12 @@ export async function writeParts(
 ): Promise<{ size: number }> {
   const hash = createHash('sha256')
   const writes: Promise<unknown>[] = []
-  let part = Buffer.allocUnsafe(LIMITS.piece)
+  let part = Buffer.allocUnsafe(LIMITS.part)
   let filled = 0
   let size = 0
   const flush = async () => {
     const bytes = part.subarray(0, filled)
-    part = Buffer.allocUnsafe(LIMITS.piece)
+    part = Buffer.allocUnsafe(LIMITS.part)
     filled = 0
     const index = writes.length
     const { done } = await queue.begin(() => store.write(blobId, index, bytes))
@@ -71,11 +71,11 @@ export async function writeParts(
     size += chunk.length
     if (size > maxBytes) throw tooLargeFile(maxBytes)
     for (let from = 0; from < chunk.length;) {
-      const slice = chunk.subarray(from, from + LIMITS.piece - filled)
+      const slice = chunk.subarray(from, from + LIMITS.part - filled)
       part.set(slice, filled)
       filled += slice.length
       from += slice.length
-      if (filled === LIMITS.piece) await flush()
+      if (filled === LIMITS.part) await flush()
     }
   }
   if (filled > 0) await flush()

@@ -87,7 +87,7 @@ test('files arrive complete, in parts of equal size, at most four written at the
     { blob_id: 'blob-2', name: 'empty.txt' },
   ])
   const stored = store.blobs.get('blob-0')
-  expect(stored?.parts.slice(0, -1).every(({ length }) => length === LIMITS.piece)).toBe(true)
+  expect(stored?.parts.slice(0, -1).every(({ length }) => length === LIMITS.part)).toBe(true)
   expect(Buffer.concat(stored?.parts ?? []).equals(big)).toBe(true)
   expect(stored?.sha256).toBe(createHash('sha256').update(big).digest('hex'))
   expect(store.blobs.get('blob-2')?.parts).toEqual([])

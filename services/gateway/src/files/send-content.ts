@@ -77,11 +77,11 @@ async function writeParts(
 ): Promise<void> {
   const { outgoing } = context
   using _entry = deps.streams.add(context.caller, (why) => (why === 'revoked' ? outgoing.destroy() : undefined))
-  for (let index = Math.floor(first / LIMITS.piece); index * LIMITS.piece <= last; index++) {
+  for (let index = Math.floor(first / LIMITS.part); index * LIMITS.part <= last; index++) {
     if (outgoing.destroyed) return
     const client = deps.ingestion.as(await context.renewedScope(deps.authenticator))
     const { bytes } = await client.readBlob({ blob_id, index })
-    const start = index * LIMITS.piece
+    const start = index * LIMITS.part
     const part = bytes.subarray(Math.max(0, first - start), Math.min(bytes.length, last - start + 1))
     if (outgoing.write(part) || outgoing.destroyed) continue
     const { promise, resolve } = Promise.withResolvers<void>()

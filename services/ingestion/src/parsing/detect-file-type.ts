@@ -1,11 +1,10 @@
 import { extname } from 'node:path/posix'
-import { FILE_EXTENSIONS, FILE_TYPES, type FileMime, mimeOfExtension } from '@youworker/contracts/file-types'
+import { FILE_EXTENSIONS, type FileMime, isFileMime, mimeOfExtension } from '@youworker/contracts/file-types'
 import { fileTypeFromBuffer } from 'file-type'
 
 /** How much of a file is checked. */
 export const HEAD_BYTES = 4_096
 
-const SUPPORTED: readonly FileMime[] = Object.values(FILE_TYPES)
 const EXTENSIONS = FILE_EXTENSIONS.join(', ')
 
 export type FileCheck =
@@ -33,7 +32,7 @@ function mimeOf(name: string, declaredMime: string | undefined): FileMime | unde
   const extension = extname(name)
   if (extension !== '') return mimeOfExtension(extension)
   const declared = declaredMime?.split(';', 1)[0]?.trim().toLowerCase()
-  return SUPPORTED.find((mime) => mime === declared)
+  return declared !== undefined && isFileMime(declared) ? declared : undefined
 }
 
 /** Readers accept the mark anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13). */

@@ -1,10 +1,11 @@
+import type { FileMime } from '@youworker/contracts/file-types'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { expect, test } from 'vitest'
 import { parseMarkdown } from './formats/parse-markdown.ts'
 import { parseInChild } from './parse-in-child.ts'
 import type { ParsedDocument } from './parsed-document.ts'
 
-const parse = (mime: string, content: string | Uint8Array) =>
+const parse = (mime: FileMime, content: string | Uint8Array) =>
   parseInChild({ bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content, mime })
 
 const outline = (document: ParsedDocument) => document.blocks.map(({ text, title_path }) => [title_path.join(' > '), text])
@@ -65,6 +66,17 @@ test('Markdown above 10 million characters keeps its text but no headings', asyn
   ])
 })
 
+test('Markdown with one block of more than 512,000 characters keeps its headings up to there', async () => {
+  const rows = Array.from({ length: 60_000 }, (_, at) => `| ${at} | value ${at} |`)
+  const document = await parse('text/markdown', `# Figures\n\nBefore.\n\n| a | b |\n|---|---|\n${rows.join('\n')}\n\nAfter.`)
+  expect(outline(document).map(([path, text = '']) => [path, text.slice(0, 7), text.slice(-7)])).toEqual([
+    ['Figures', 'Before.', 'Before.'],
+    ['Figures', '| a | b', '59999 |'],
+    ['Figures', 'After.', 'After.'],
+  ])
+  expectOffsetsToFit(document)
+})
+
 test('plain text: paragraphs by blank lines', async () => {
   const document = await parse('text/plain', '\uFEFFone\r\nstill one\r\n\r\n  two 🙂 \n \n\nthree')
   expect(document.blocks.map(({ text }) => text)).toEqual(['one\r\nstill one', 'two 🙂', 'three'])
@@ -96,7 +108,7 @@ test('PDF: one block a page with its number, hyphens joined', async () => {
   expectOffsetsToFit(document)
 })
 
-test.each([
+test.each<[FileMime, string | Uint8Array, RegExp]>([
   ['application/pdf', '%PDF-1.7 and then nothing', /damaged/],
   ['application/pdf', samplePdf([[]]), /holds no text/],
   ['text/markdown', Uint8Array.from([0x61, 0xff, 0xfe]), /UTF-8/],
@@ -109,7 +121,7 @@ test.each([
 })
 
 // A parser whose time grows with the square of a line's length takes minutes for each of these.
-test.each([
+test.each<[string, FileMime, string]>([
   ['blanks within a heading', 'text/markdown', `# a${' '.repeat(1_000_000)}b`],
   ['brackets in a heading', 'text/markdown', `# ${'['.repeat(500_000)}`],
   ['brackets above a setext line', 'text/markdown', `${'[a]('.repeat(300_000)}\n===`],
@@ -121,7 +133,7 @@ test.each([
   expectOffsetsToFit(document)
 })
 
-test.each([
+test.each<[string, FileMime, string, { memoryBytes?: number; answerBytes?: number }]>([
   ['outgrows its memory', 'text/markdown', '['.repeat(1_000_000), { memoryBytes: 1024 ** 2 }],
   ['fills its heap', 'text/markdown', '['.repeat(3_000_000), { memoryBytes: 8 * 1024 ** 3 }],
   ['returns more than this process may keep', 'text/plain', 'x'.repeat(100_000), { answerBytes: 99_999 }],

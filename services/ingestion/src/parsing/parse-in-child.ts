@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { AppError } from '@youworker/contracts/errors'
+import type { FileMime } from '@youworker/contracts/file-types'
 import type { ParsedDocument } from './parsed-document.ts'
 import type { WorkerAnswer } from './parse-worker.ts'
 
@@ -20,13 +21,15 @@ export const CONFINEMENT: readonly string[] = [
   `--allow-fs-read=${ROOT}/node_modules/*`,
   `--allow-fs-read=${ROOT}/services/ingestion/node_modules/*`,
   `--allow-fs-read=${ROOT}/services/ingestion/package.json`,
+  `--allow-fs-read=${ROOT}/packages/runtime/package.json`,
+  `--allow-fs-read=${ROOT}/packages/runtime/src/text/*`,
   '--max-old-space-size=512',
   '--disable-warning=ExperimentalWarning',
 ]
 
 interface FileToParse {
   readonly bytes: Uint8Array
-  readonly mime: string
+  readonly mime: FileMime
   readonly signal?: AbortSignal
   /** Resident size above which the child is killed. */
   readonly memoryBytes?: number

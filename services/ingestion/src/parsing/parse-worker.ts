@@ -1,5 +1,6 @@
 // Runs in a child process without network, files or environment: reads one file from standard input, writes its text as JSON.
 import { buffer } from 'node:stream/consumers'
+import type { FileMime } from '@youworker/contracts/file-types'
 import { parseFile } from './parse-file.ts'
 import type { ParsedBlock, ParsedDocument } from './parsed-document.ts'
 import { Unreadable } from './unreadable.ts'
@@ -19,7 +20,8 @@ function reasonOf(error: unknown): string {
 }
 
 const bytes = await buffer(process.stdin)
-const answer: WorkerAnswer = await parseFile(process.argv[2] ?? '', new Uint8Array(bytes)).then(
+// `parseInChild` passes the type.
+const answer: WorkerAnswer = await parseFile(process.argv[2] as FileMime, new Uint8Array(bytes)).then(
   (document) => ({ document: { ...document, blocks: document.blocks.map(({ text: _text, ...block }) => block) } }),
   (error: unknown) => ({ error: reasonOf(error) }),
 )

@@ -6,6 +6,8 @@ export const PARSING = {
   version: 2,
   /** A longer Markdown text keeps no headings. Its tree costs about 1 s and, in one part, 300 MB for each million units. */
   maxMarkdown: 10_000_000,
+  /** A Markdown block that is longer than this, such as a table of 100,000 rows, ends the tree: plain paragraphs follow. */
+  maxMarkdownBlock: 512_000,
   /** How much of a heading is searched for links and emphasis; the time for that grows faster than the length. */
   maxHeading: 1_000,
   /** The longest entry of a title path, and the longest title that a parser finds. */

@@ -1,3 +1,4 @@
+import { cleanText } from '@youworker/runtime/text/text'
 import { parseHTML } from 'linkedom'
 import TurndownService from 'turndown'
 import type { ParsedDocument } from '../parsed-document.ts'
@@ -28,7 +29,7 @@ function markdownService(): TurndownService {
   })
   service.addRule('cells', {
     filter: ['td', 'th'],
-    replacement: (content) => ` ${content.trim().replaceAll(/\s*\n\s*/g, ' ')} |`,
+    replacement: (content) => ` ${cleanText(content, { lines: 'join' })} |`,
   })
   service.addRule('rows', { filter: 'tr', replacement: (content) => `|${content}\n` })
   service.addRule('tables', { filter: 'table', replacement: (content) => `\n\n${content.trim()}\n\n` })

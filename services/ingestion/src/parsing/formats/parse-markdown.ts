@@ -2,6 +2,7 @@ import type { Heading, RootContent } from 'mdast'
 import { fromMarkdown } from 'mdast-util-from-markdown'
 import { gfmTableFromMarkdown } from 'mdast-util-gfm-table'
 import { toString } from 'mdast-util-to-string'
+import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { gfmTable } from 'micromark-extension-gfm-table'
 import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
 import { PARSING } from '../parsing-parameters.ts'
@@ -45,14 +46,20 @@ export function parseMarkdown(text: string): ParsedDocument {
   if (text.length > PARSING.maxMarkdown) return parseText(text)
   const outline = new Outline(text)
   for (const { node, start, end } of topLevelNodes(text, FRONT_MATTER.exec(text)?.[0].length ?? 0)) {
-    if (node.type === 'heading') outline.addHeading(node, start, end)
+    if (node === undefined) addParagraphs(outline, text.slice(start, end), start)
+    else if (node.type === 'heading') outline.addHeading(node, start, end)
     else if (node.type !== 'thematicBreak') outline.addContent(start, end)
   }
   return outline.finish()
 }
 
+function addParagraphs(outline: Outline, text: string, offset: number): void {
+  for (const { start, end } of parseText(text).blocks) outline.addContent(offset + start, offset + end)
+}
+
 interface LocatedNode {
-  readonly node: RootContent
+  /** Missing for a stretch that is too long for a tree: it is read as plain paragraphs. */
+  readonly node?: RootContent
   /** Offsets into the whole text, in UTF-16 units. */
   readonly start: number
   readonly end: number
@@ -73,12 +80,13 @@ function* topLevelNodes(text: string, bodyStart: number): Generator<LocatedNode>
     const nodes = fromMarkdown(text.slice(from, to), BLOCKS_ONLY).children.map((node) => locate(node, from))
     const last = to < text.length ? nodes.pop() : undefined
     if (last && nodes.length === 0) {
+      if (size >= PARSING.maxMarkdownBlock) return yield { start: from, end: text.length }
       size *= 2
       continue
     }
     yield* nodes
     size = WINDOW
-    from = last ? last.start - ((last.node.position?.start.column ?? 1) - 1) : to
+    from = last ? last.start - ((last.node?.position?.start.column ?? 1) - 1) : to
   }
 }
 
@@ -141,8 +149,6 @@ class Outline {
 
 /** A heading's words without links and emphasis. The closing sign keeps one that belongs to the words, as in `C #`. */
 function titleOf(heading: Heading): string {
-  const source = toString(heading).slice(0, PARSING.maxHeading).replaceAll(/\s+/g, ' ').trim()
-  return toString(fromMarkdown(`# ${source} #`))
-    .trim()
-    .slice(0, PARSING.maxTitle)
+  const source = cleanText(toString(heading), { lines: 'join', max: PARSING.maxHeading })
+  return cutText(toString(fromMarkdown(`# ${source} #`)).trim(), PARSING.maxTitle)
 }

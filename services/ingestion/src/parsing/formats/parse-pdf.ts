@@ -1,3 +1,4 @@
+import { cutText } from '@youworker/runtime/text/text'
 import { extractText, getDocumentProxy, getMeta } from 'unpdf'
 import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
 import { PARSING } from '../parsing-parameters.ts'
@@ -50,5 +51,5 @@ function sensibleTitle(title: string): string | undefined {
   const tidied = title.replaceAll(/\s+/g, ' ').trim()
   return /^$|^untitled|^microsoft word - |\.(docx?|pdf|tex|odt|indd)$/i.test(tidied)
     ? undefined
-    : tidied.slice(0, PARSING.maxTitle)
+    : cutText(tidied, PARSING.maxTitle)
 }

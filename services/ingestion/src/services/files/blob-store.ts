@@ -58,7 +58,7 @@ export class BlobStore {
     const bytes = Buffer.allocUnsafe(blob.size ?? 0)
     for (let index = 0; index < (blob.pieces ?? 0); index += 1) {
       signal.throwIfAborted()
-      ;(await this.part(blob, index)).copy(bytes, index * LIMITS.piece)
+      ;(await this.part(blob, index)).copy(bytes, index * LIMITS.part)
     }
     return bytes
   }

@@ -5,6 +5,7 @@ import { newId } from '@youworker/runtime/id'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from './blob-store.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import { cleanText } from '@youworker/runtime/text/text'
 import type { SpaceAccess } from '../space-access.ts'
 
 /** Uploads of one user that no run has taken. */
@@ -37,7 +38,7 @@ export class UploadService {
     if (space_id !== user_id) await this.#access.require(context, space_id)
     if ((input.size ?? 0) > this.#maxBytes) throw this.#tooLarge()
     const id = newId()
-    const name = input.name.toWellFormed().replaceAll('\0', '\u{FFFD}')
+    const name = cleanText(input.name, { controls: 'mark' })
     await this.#uow.in([space_id]).write(async ({ blobs }) => {
       if ((await blobs.countUnused(user_id)) >= MAX_UNUSED) {
         throw new AppError(
@@ -51,10 +52,10 @@ export class UploadService {
   }
 
   async write({ blob_id, index, bytes }: { blob_id: string; index: number; bytes: Uint8Array }, context: UserContext) {
-    if (bytes.length === 0 || bytes.length > LIMITS.piece) {
-      throw new AppError('VALIDATION_ERROR', `A piece holds 1 to ${LIMITS.piece} bytes`)
+    if (bytes.length === 0 || bytes.length > LIMITS.part) {
+      throw new AppError('VALIDATION_ERROR', `A part holds 1 to ${LIMITS.part} bytes`)
     }
-    if (index * LIMITS.piece + bytes.length > this.#maxBytes) throw this.#tooLarge()
+    if (index * LIMITS.part + bytes.length > this.#maxBytes) throw this.#tooLarge()
     const blob = await this.#ownBlob(blob_id, context)
     const sealed = await this.#store.seal(blob, index, bytes)
     await this.#uow.in([blob.space_id]).write(async ({ blobs }) => {
@@ -95,7 +96,7 @@ export class UploadService {
 
   async #completeSize(blob: BlobRow, pieces: number): Promise<number> {
     const rows = await this.#uow.in([blob.space_id]).read(({ blobs }) => blobs.partSizes(blob.id))
-    const complete = rows.every(({ index, size }, at) => index === at && (size === LIMITS.piece || at === rows.length - 1))
+    const complete = rows.every(({ index, size }, at) => index === at && (size === LIMITS.part || at === rows.length - 1))
     if (rows.length !== pieces || !complete) {
       throw new AppError(
         'VALIDATION_ERROR',

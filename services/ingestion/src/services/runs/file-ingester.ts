@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '@youworker/contracts/errors'
+import { isFileMime } from '@youworker/contracts/file-types'
 import { ingestion, type Stage } from '@youworker/contracts/ingestion'
 import type { BlobRow, DocumentRow, RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
+import { cleanText } from '@youworker/runtime/text/text'
 import { type Chunk, type ChunkSize, chunkDocument } from '../../chunking/chunk-document.ts'
 import { parseInChild } from '../../parsing/parse-in-child.ts'
 import type { ParsedDocument } from '../../parsing/parsed-document.ts'
@@ -94,17 +96,14 @@ export class FileIngester {
       signal.throwIfAborted()
     }
     if (chunks.length === 0) throw new AppError('VALIDATION_ERROR', 'the file holds no text')
-    const title = document.title
-      ?.toWellFormed()
-      .replaceAll(/[\s\p{Cc}]+/gu, ' ')
-      .trim()
-      .slice(0, PARSING.maxDocumentTitle)
+    const title = cleanText(document.title ?? '', { lines: 'join', max: PARSING.maxDocumentTitle })
     return { title: title || fileName(file.path), chunks }
   }
 
   async #parse({ file, signal }: FileTask, blob: BlobRow): Promise<ParsedDocument> {
-    const bytes = await this.#store.bytes(blob, signal)
-    return parseInChild({ bytes, mime: file.mime ?? '', signal })
+    const mime = file.mime ?? ''
+    if (!isFileMime(mime)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', `files of type ${mime} are not read by this version`)
+    return parseInChild({ bytes: await this.#store.bytes(blob, signal), mime, signal })
   }
 
   /** The same bytes under the same path: nothing is parsed or embedded again, only the labels may change. */
@@ -166,8 +165,11 @@ const tooMuchText = () =>
   new AppError('VALIDATION_ERROR', `the file holds more text than one document may (${MAX_CHUNKS} passages); split it`)
 
 /** Postgres refuses NUL and broken surrogate pairs. Lengths stay, and so do offsets. */
-const clean = (text: string): string => text.toWellFormed().replaceAll('\0', '\u{FFFD}')
-const storable = (chunk: Chunk): Chunk => ({ ...chunk, text: clean(chunk.text), title_path: chunk.title_path.map(clean) })
+const storable = (chunk: Chunk): Chunk => ({
+  ...chunk,
+  text: cleanText(chunk.text),
+  title_path: chunk.title_path.map((title) => cleanText(title)),
+})
 
 const asRow = (chunk: Chunk): NewChunk => ({
   id: newId(),

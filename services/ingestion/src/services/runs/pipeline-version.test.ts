@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import type { FileMime } from '@youworker/contracts/file-types'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { expect, test } from 'vitest'
 import { chunkDocument } from '../../chunking/chunk-document.ts'
@@ -9,7 +10,7 @@ import { pipelineVersion } from './pipeline-version.ts'
 
 const SIZE = { tokens: 40, overlap: 12 }
 const PROSE = Array.from({ length: 12 }, (_, at) => `Sentence ${at} is about topic ${at}; e.g. “leave”.`).join(' ')
-const CORPUS: readonly (readonly [mime: string, content: string | Uint8Array])[] = [
+const CORPUS: readonly (readonly [mime: FileMime, content: string | Uint8Array])[] = [
   ['text/plain', `${PROSE}\n\n${'休暇は二十五日です。'.repeat(40)}\n\n${'x'.repeat(3_000)}\r\n\r\nend 🙂`],
   [
     'text/markdown',

@@ -8,6 +8,7 @@ import type { NewRunFile } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore, OpenPart } from '../files/blob-store.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import { cleanText } from '@youworker/runtime/text/text'
 import { documentPath, spaceOf } from '../documents/document-path.ts'
 import { type SpaceAccess, notFound } from '../space-access.ts'
 
@@ -133,7 +134,7 @@ async function checkFile(file: StartInput['files'][number], head: Uint8Array): P
     return { path, uri, mime: null, code: check.code, reason: check.reason }
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'VALIDATION_ERROR') throw error
-    const path = file.name.toWellFormed().replaceAll(/\p{Cc}/gu, '\u{FFFD}')
+    const path = cleanText(file.name, { controls: 'mark', lines: 'join' })
     return { path, uri: 'upload://', mime: null, code: 'VALIDATION_ERROR', reason: error.message }
   }
 }

@@ -2,6 +2,7 @@ import { TERMINAL, type Task } from '@youworker/contracts/common'
 import type { IngestionRun, IngestionRunSummary, RunFile } from '@youworker/contracts/ingestion'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import type { JobRow } from '@youworker/database/jobs/jobs'
+import { cutText } from '@youworker/runtime/text/text'
 import type { z } from 'zod'
 import type { RunTotals, RunView } from '../../repositories/run-repository.ts'
 
@@ -24,7 +25,7 @@ export function runSummary(run: RunView, totals: RunTotals | undefined): RunSumm
     group_id,
     is_private,
     // The run's own error comes last: it is the cause of the files' ends.
-    errors: [...errors, ...(run.error === null ? [] : [run.error])].map((error) => error.slice(0, MAX_ERROR)),
+    errors: [...errors, ...(run.error === null ? [] : [run.error])].map((error) => cutText(error, MAX_ERROR)),
     attempt,
     created_at,
     started_at,
@@ -39,7 +40,7 @@ export function runDetail(run: RunView, totals: RunTotals | undefined, files: re
 function fileView(file: RunFileRow): RunFile {
   const { path, uri, mime, size_bytes, chunks, document_id, status, stage, percent, error } = file
   const view = { path, uri, mime, size_bytes, bytes_size: size_bytes, chunks, document_id, status, stage, percent }
-  return error === null ? view : { ...view, error: error.slice(0, MAX_ERROR) }
+  return error === null ? view : { ...view, error: cutText(error, MAX_ERROR) }
 }
 
 export function taskView(job: JobRow, totals: RunTotals | undefined): Task {
@@ -48,5 +49,5 @@ export function taskView(job: JobRow, totals: RunTotals | undefined): Task {
   const result =
     totals && TERMINAL.includes(state) ? { result: { files_processed: totals.files_done, chunks_written: totals.chunks } } : {}
   const error = job.error ?? totals?.errors[0]
-  return { ...task, ...result, ...(error === undefined ? {} : { error: error.slice(0, MAX_ERROR) }) }
+  return { ...task, ...result, ...(error === undefined ? {} : { error: cutText(error, MAX_ERROR) }) }
 }
