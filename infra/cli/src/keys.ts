@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { SCHEMAS, SERVICES } from '@youworker/contracts/topology/topology'
 import { passwordVariable } from './nats-conf.ts'
 
@@ -18,7 +19,7 @@ export function generateEnv(): string {
     ['SECURITY__CSRF_SECRET', secret()],
     ['POSTGRES_PASSWORD', secret(24)],
     ...Object.keys(SCHEMAS).map((owner): [string, string] => [passwordVariable('POSTGRES_PASSWORD', owner), secret(24)]),
-    ...SERVICES.map((service): [string, string] => [passwordVariable('NATS_PASSWORD', service), secret(24)]),
+    ...[NATS_ADMIN, ...SERVICES].map((user): [string, string] => [passwordVariable('NATS_PASSWORD', user), secret(24)]),
   ]
   return values.map(([name, value]) => `${name}=${value}\n`).join('')
 }

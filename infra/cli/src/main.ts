@@ -6,7 +6,8 @@ import { passwordVariable, renderNatsConf } from './nats-conf.ts'
 
 const USAGE = `Usage: npm run youworker -- COMMAND
 
-  migrate         make the roles and schemas in DATABASE__ADMIN_URL, or bring them up to date;
+  migrate         make the roles and schemas in DATABASE__ADMIN_URL and the stream of events in
+                  NATS__ADMIN_URL, or bring them up to date;
                   the services' passwords come from POSTGRES_PASSWORD_<SERVICE>
   keys generate   print a complete production .env with fresh secrets
   nats conf       print the nats-server configuration with a user for each service
@@ -22,18 +23,23 @@ async function migrate(): Promise<void> {
   const owners = Object.keys(SCHEMAS) as SchemaOwner[]
   const settings = requireSettings([
     'DATABASE__ADMIN_URL',
+    'NATS__ADMIN_URL',
     ...owners.map((owner) => passwordVariable('POSTGRES_PASSWORD', owner)),
   ])
   const passwords = Object.fromEntries(
     owners.map((owner) => [owner, settings[passwordVariable('POSTGRES_PASSWORD', owner)] ?? '']),
   )
+  const logger = createLogger({ name: 'migrate' })
   const { migrateAll } = await import('@youworker/database/schema/migrate')
   await migrateAll({
     adminUrl: settings['DATABASE__ADMIN_URL'] ?? '',
     // One entry for each owner, made right above.
     passwords: passwords as Record<SchemaOwner, string>,
-    logger: createLogger({ name: 'migrate' }),
+    logger,
   })
+  const { ensureEventStream } = await import('@youworker/messaging/events/ensure-event-stream')
+  await ensureEventStream({ url: settings['NATS__ADMIN_URL'] ?? '', logger })
+  logger.info('the stream of events is up to date')
 }
 
 const COMMANDS: Readonly<Record<string, () => void | Promise<void>>> = {

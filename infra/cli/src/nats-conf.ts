@@ -1,3 +1,4 @@
+import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { permissionsOf } from '@youworker/contracts/topology/permissions'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 
@@ -19,6 +20,8 @@ jetstream {
 
 authorization {
   users: [
+    # Makes the stream of events and its durables, with: youworker migrate
+    { user: "${NATS_ADMIN}", password: $${passwordVariable('NATS_PASSWORD', NATS_ADMIN)} }
 ${SERVICES.map(renderUser).join('\n')}
   ]
 }
@@ -26,7 +29,7 @@ ${SERVICES.map(renderUser).join('\n')}
 }
 
 function renderUser(service: ServiceName): string {
-  const { publish, subscribe, allow_responses } = permissionsOf(service)
+  const { publish, subscribe } = permissionsOf(service)
   const list = (subjects: readonly string[]) => subjects.map((subject) => `            "${subject}"`).join('\n')
   return `    {
       user: "${service}"
@@ -42,7 +45,6 @@ ${list(publish.allow)}
 ${list(subscribe.allow)}
           ]
         }
-        allow_responses: ${allow_responses}
       }
     }`
 }

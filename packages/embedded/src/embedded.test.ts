@@ -87,7 +87,7 @@ test('NATS checks passwords and permissions, and keeps its store', async () => {
       {
         user: 'group',
         password: 'b',
-        permissions: { publish: { allow: ['$JS.API.INFO'] }, subscribe: { allow: ['_INBOX.group.>'] }, allow_responses: true },
+        permissions: { publish: { allow: ['$JS.API.INFO'] }, subscribe: { allow: ['_INBOX.group.>'] } },
       },
     ],
   }

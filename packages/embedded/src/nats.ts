@@ -15,7 +15,6 @@ export interface NatsUser {
     | {
         readonly publish?: { readonly allow: readonly string[] }
         readonly subscribe?: { readonly allow: readonly string[] }
-        readonly allow_responses?: boolean
       }
     | undefined
 }

@@ -1,5 +1,6 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { closeNats, connectNats } from '@youworker/messaging/connection/connect'
+import { ensureEventStream } from '@youworker/messaging/events/ensure-event-stream'
 import { createEventPublisher } from '@youworker/messaging/events/events'
 import { readEnv } from '@youworker/runtime/process/config'
 import { newId } from '@youworker/runtime/id'
@@ -20,7 +21,7 @@ test('events of other services become figures; an invalid event goes to the dead
   await using stack = new AsyncDisposableStack()
   const nats = stack.adopt(await connectNats({ url: server.url, service: 'test', logger }), closeNats)
   const publisher = createEventPublisher(nats, { logger })
-  await publisher.stream()
+  await ensureEventStream({ url: server.url, logger })
 
   const config = readEnv(Env, { DATABASE__URL: analytics.url, NATS__URL: server.url })
   const service = stack.use(await startAnalytics(config, { logger }))

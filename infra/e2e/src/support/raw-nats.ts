@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ownerOf, replySubject } from '@youworker/contracts/topology/subjects'
+import { newId } from '@youworker/runtime/id'
 import { connect, type ConnectionOptions, headers, type Msg, type NatsConnection } from 'nats'
 
 export interface RawReply {
@@ -16,8 +18,11 @@ export class RawNats implements AsyncDisposable {
   /** Permission errors from the server, as `publish rpc.…` or `subscription runs.*`. */
   readonly refusals: string[] = []
 
-  private constructor(core: NatsConnection) {
+  readonly #user: string
+
+  private constructor(core: NatsConnection, user: string) {
     this.core = core
+    this.#user = user
     void this.#watch()
   }
 
@@ -26,6 +31,7 @@ export class RawNats implements AsyncDisposable {
     const credentials = { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
     return new RawNats(
       await connect({ servers: host, ...credentials, inboxPrefix: `_INBOX.${username}`, maxReconnectAttempts: 0, ...options }),
+      credentials.user,
     )
   }
 
@@ -35,11 +41,18 @@ export class RawNats implements AsyncDisposable {
     }
   }
 
-  /** Sends a request. Rejects with the library's error when no service replies. */
+  /** Sends a request. The reply goes where the service that owns the subject may publish. Rejects when none replies. */
   async request(subject: string, payload: string | Uint8Array, lines: Record<string, string> = {}): Promise<RawReply> {
+    const reply = replySubject(this.#user, ownerOf(subject), newId())
     const all = headers()
     for (const [name, value] of Object.entries(lines)) all.set(name, value)
-    return readReply(await this.core.request(subject, payload, { timeout: 8_000, headers: all }))
+    const replies = this.core.subscribe(reply, { max: 1, timeout: 8_000 })
+    this.core.publish(subject, payload, { headers: all, reply })
+    for await (const message of replies) {
+      if (message.headers?.code === 503) throw new Error(`nobody serves ${subject}`)
+      return readReply(message)
+    }
+    throw new Error(`no reply from ${subject}`)
   }
 
   /** Publishes and returns whether the server refused it. */

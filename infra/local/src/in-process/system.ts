@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SERVICES, type SchemaOwner, type ServiceName } from '@youworker/contracts/topology/topology'
 import { migrateAll, roleUrl } from '@youworker/database/schema/migrate'
-import { type EmbeddedNats, findNatsServer, startNats } from '@youworker/embedded/nats'
+import { type EmbeddedNats, findNatsServer } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
 import { readEnv } from '@youworker/runtime/process/config'
 import { type Logger, silentLogger } from '@youworker/runtime/logger'
 import type { Service } from '@youworker/runtime/process/service'
 import { type DatabaseUrl, type SystemAddresses, serviceEnvironment } from '../settings/environment.ts'
-import { NATS_ADMIN, natsUsers } from '../supervisor/process-specs.ts'
+import { natsAdminUrl, natsUsers, startNatsWithEvents } from '../supervisor/process-specs.ts'
 import { recordOf } from '../record-of.ts'
 import { makeSecrets, SCHEMA_OWNERS, type Secrets } from '../data-dir/secrets.ts'
 import { type Environments, START, startServices } from './services-in-process.ts'
@@ -88,7 +88,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     nats,
     indexDir: addresses.indexDir,
     rootApiKey: environments.auth['SECURITY__ROOT_API_KEY'] ?? '',
-    natsAdminUrl: `nats://${NATS_ADMIN}:${secrets.nats_password}@127.0.0.1:${nats.port}`,
+    natsAdminUrl: natsAdminUrl(secrets, nats.port),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -117,7 +117,8 @@ async function startOwnNats(
     users: natsUsers(secrets),
     logFile: join(dir, 'nats.log'),
   }
-  let server: EmbeddedNats | undefined = await startNats(options)
+  const launch = () => startNatsWithEvents(options, natsAdminUrl(secrets, options.port))
+  let server: EmbeddedNats | undefined = await launch()
   const stop = async () => {
     await server?.stop()
     server = undefined
@@ -127,7 +128,7 @@ async function startOwnNats(
     port: options.port,
     stop,
     async start() {
-      server ??= await startNats(options)
+      server ??= await launch()
     },
     async deleteStore() {
       if (server) throw new Error('stop NATS before its store is deleted')

@@ -4,7 +4,7 @@ import { choosePorts } from './ports.ts'
 import { secretValue } from '../settings/environment.ts'
 import { type Endpoints, writeEndpoints } from '../data-dir/endpoints.ts'
 import type { DataDir } from '../data-dir/data-dir.ts'
-import { modelSpec, NATS_ADMIN, natsSpec, type Plan, postgresSpec, serviceSpecs, singleProcessSpec } from './process-specs.ts'
+import { modelSpec, natsAdminUrl, natsSpec, type Plan, postgresSpec, serviceSpecs, singleProcessSpec } from './process-specs.ts'
 import { type Print, seconds } from '../print.ts'
 import { readSecrets } from '../data-dir/secrets.ts'
 import type { GivenSettings } from '../settings/settings.ts'
@@ -129,7 +129,8 @@ async function startNatsServer(plan: Plan, start: Start): Promise<void> {
   const began = performance.now()
   if (plan.given.natsUrl !== undefined) {
     plan.print('NATS: yours, from NATS__URL. All services use its one user, so per-service permissions are off.')
-    return
+    const { ensureEventStream } = await import('@youworker/messaging/events/ensure-event-stream')
+    return ensureEventStream({ url: plan.given.natsUrl, logger: createLogger({ name: 'nats', level: 'warn' }) })
   }
   await start(natsSpec(plan))
   plan.print(`NATS: up on port ${plan.ports.nats} (${seconds(performance.now() - began)})`)
@@ -138,7 +139,7 @@ async function startNatsServer(plan: Plan, start: Start): Promise<void> {
 function describe({ addresses, given, ports, secrets }: Plan, processes: readonly SupervisedProcess[]): Endpoints {
   return {
     api: `http://127.0.0.1:${ports.services.gateway[0]?.own}`,
-    nats: given.natsUrl ?? `nats://${NATS_ADMIN}:${secrets.nats_password}@127.0.0.1:${ports.nats}`,
+    nats: given.natsUrl ?? natsAdminUrl(secrets, ports.nats),
     postgres: addresses.adminUrl,
     root_api_key: secretValue('SECURITY__ROOT_API_KEY', given, secrets),
     processes: processes.map(({ spec, pid }) => ({

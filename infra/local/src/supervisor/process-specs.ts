@@ -1,8 +1,11 @@
 import { join } from 'node:path'
 import { permissionsOf } from '@youworker/contracts/topology/permissions'
+import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
-import { findNatsServer, startNats } from '@youworker/embedded/nats'
+import { type EmbeddedNats, findNatsServer, startNats } from '@youworker/embedded/nats'
 import { startPostgres } from '@youworker/embedded/postgres'
+import { ensureEventStream } from '@youworker/messaging/events/ensure-event-stream'
+import { createLogger } from '@youworker/runtime/logger'
 import { type DatabaseUrl, type SystemAddresses, serviceEnvironment, withoutSecrets } from '../settings/environment.ts'
 import { startNodeProcess } from './node-process.ts'
 import type { DataDir } from '../data-dir/data-dir.ts'
@@ -23,8 +26,6 @@ export interface Plan {
   readonly databaseUrl: DatabaseUrl
   readonly print: Print
 }
-
-export const NATS_ADMIN = 'admin'
 
 export function postgresSpec({ data, ports, secrets, print }: Plan): ProcessSpec {
   return {
@@ -47,12 +48,26 @@ export function natsSpec({ data, ports, secrets, print }: Plan): ProcessSpec {
     name: 'nats',
     async launch() {
       const { path } = await findNatsServer({ onProgress: print })
-      return asRunning(
-        await startNats({ binary: path, dir: data.nats, port: ports.nats, users: natsUsers(secrets), logFile: data.log('nats') }),
-      )
+      const options = { dir: data.nats, port: ports.nats, users: natsUsers(secrets), logFile: data.log('nats') }
+      return asRunning(await startNatsWithEvents({ binary: path, ...options }, natsAdminUrl(secrets, ports.nats)))
     },
   }
 }
+
+/** Whenever the server starts, its store may be new: the stream of events is made before any service asks for it. */
+export async function startNatsWithEvents(options: Parameters<typeof startNats>[0], adminUrl: string): Promise<EmbeddedNats> {
+  const server = await startNats(options)
+  try {
+    await ensureEventStream({ url: adminUrl, logger: createLogger({ name: 'nats', level: 'warn' }) })
+    return server
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
+
+export const natsAdminUrl = (secrets: Secrets, port: number): string =>
+  `nats://${NATS_ADMIN}:${secrets.nats_password}@127.0.0.1:${port}`
 
 /** NATS users: an administrator, and one per service with the permissions that the contracts give it. */
 export function natsUsers(secrets: Secrets): Parameters<typeof startNats>[0]['users'] {

@@ -1,47 +1,46 @@
 import { eventsOf } from '../define.ts'
-import { EVENT_STREAM } from './subjects.ts'
-import { CONTRACTS, NEIGHBOURS, type ServiceName } from './topology.ts'
+import { EVENT_STREAM, ownerOf, replySubject } from './subjects.ts'
+import { CONTRACTS, NEIGHBOURS, SERVICES, type ServiceName } from './topology.ts'
 
 export interface NatsPermissions {
   readonly publish: { readonly allow: readonly string[] }
   readonly subscribe: { readonly allow: readonly string[] }
-  /** Lets a service publish to the reply subject of a request that it received. */
-  readonly allow_responses: true
 }
 
-/** Permissions of a service's NATS user: to serve its own subjects, and to call and subscribe to those in its topology entry. */
+/** The services that call one of this service's requests. */
+export const callersOf = (service: ServiceName): ServiceName[] =>
+  SERVICES.filter((caller) => NEIGHBOURS[caller].calls.some(({ subject }) => ownerOf(subject) === service))
+
+/**
+ * What one service's NATS user may do: serve its own subjects, answer its callers, call and receive what the topology names.
+ * Without `allow_responses`: with it a service that may publish and subscribe on any subject of its own can name every other
+ * subject as the reply of a message to itself, and publish there. Stream and durables are made by the administrator.
+ */
 export function permissionsOf(service: ServiceName): NatsPermissions {
   const { calls, consumes, subscribes } = NEIGHBOURS[service]
   const publishesEvents = eventsOf(CONTRACTS[service] ?? {}).length > 0
   const stream = EVENT_STREAM.name
-  const streams = publishesEvents || consumes.length > 0
   const publish = [
     ...calls.map(({ subject }) => subject),
+    ...callersOf(service).map((caller) => replySubject(caller, service, '>')),
     `wake.${service}.>`,
     ...(service === 'chat-agent' ? ['runs.*'] : []),
-    ...(publishesEvents ? [`events.${service}.>`] : []),
-    ...(streams ? ['$JS.API.INFO', ...['INFO', 'CREATE', 'UPDATE'].map((verb) => `$JS.API.STREAM.${verb}.${stream}`)] : []),
+    ...(publishesEvents ? [`events.${service}.>`, `$JS.API.STREAM.INFO.${stream}`] : []),
     ...(consumes.length > 0 ? consumerSubjects(stream, service) : []),
   ]
   const subscribe = [
     `rpc.${service}.>`,
     '$SRV.>',
-    `_INBOX.${service}.>`,
+    replySubject(service, '>'),
     `wake.${service}.>`,
     ...(service === 'gateway' ? ['runs.*'] : []),
     ...subscribes.map(({ subject }) => subject),
   ]
-  return {
-    publish: { allow: [...new Set(publish)].sort() },
-    subscribe: { allow: [...new Set(subscribe)].sort() },
-    allow_responses: true,
-  }
+  return { publish: { allow: [...new Set(publish)].sort() }, subscribe: { allow: [...new Set(subscribe)].sort() } }
 }
 
 const consumerSubjects = (stream: string, durable: string): string[] => [
-  ...['CREATE', 'DURABLE.CREATE', 'INFO', 'MSG.NEXT'].flatMap((verb) => [
-    `$JS.API.CONSUMER.${verb}.${stream}.${durable}`,
-    `$JS.API.CONSUMER.${verb}.${stream}.${durable}.>`,
-  ]),
+  `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
   `$JS.ACK.${stream}.${durable}.>`,
 ]

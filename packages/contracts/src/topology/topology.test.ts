@@ -3,7 +3,7 @@ import { eventsOf, requestsOf } from '../define.ts'
 import { ALWAYS_ALLOWED, ERROR_STATUS, type ErrorCode } from '../errors.ts'
 import { healthContract } from '../health.ts'
 import { LIMITS, WAIT } from '../limits.ts'
-import { permissionsOf } from './permissions.ts'
+import { callersOf, permissionsOf } from './permissions.ts'
 import { liveSubject, ownerOf, wakeSubject } from './subjects.ts'
 import { CONTRACTS, NEIGHBOURS, SCHEMAS, SERVICES, type ServiceName } from './topology.ts'
 
@@ -83,15 +83,16 @@ test('internal requests have a caller, and services that verify tokens of users 
 })
 
 test.each(SERVICES)('%s has all permissions that it needs', (service) => {
-  const { publish, subscribe, allow_responses } = permissionsOf(service)
+  const { publish, subscribe } = permissionsOf(service)
   const { calls, consumes, subscribes } = NEIGHBOURS[service]
   const mustPublish = [
     ...calls.map(({ subject }) => subject),
     ...events.filter((entry) => entry.service === service).map(({ event }) => event.subject),
     wakeSubject(service, 'run'),
+    ...callersOf(service).map((caller) => `_INBOX.${caller}.${service}.x.1`),
     ...(consumes.length > 0
       ? [
-          `$JS.API.CONSUMER.CREATE.EVENTS.${service}`,
+          `$JS.API.CONSUMER.INFO.EVENTS.${service}`,
           `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${service}`,
           `$JS.ACK.EVENTS.${service}.1.1.1.1.0`,
         ]
@@ -108,7 +109,7 @@ test.each(SERVICES)('%s has all permissions that it needs', (service) => {
   ]
   expect(mustPublish.filter((subject) => !allows(publish.allow, subject))).toEqual([])
   expect(mustSubscribe.filter((subject) => !allows(subscribe.allow, subject))).toEqual([])
-  expect(allow_responses).toBe(true)
+  expect(permissionsOf(service)).not.toHaveProperty('allow_responses')
 })
 
 test.each(SERVICES)('%s has no other permissions', (service) => {
@@ -135,6 +136,8 @@ test.each(SERVICES)('%s has no other permissions', (service) => {
   for (const other of SERVICES.filter((name) => name !== service)) {
     const theirs = [`_INBOX.${other}.x.1`, wakeSubject(other, 'run'), healthContract(other).checkHealth.subject]
     expect(theirs.filter((subject) => allows(subscribe.allow, subject))).toEqual([])
+    const inNamesOfOthers = SERVICES.filter((name) => name !== service).map((callee) => `_INBOX.${other}.${callee}.x.1`)
+    expect([...inNamesOfOthers, `_INBOX.${other}.x`].filter((subject) => allows(publish.allow, subject))).toEqual([])
     const control = [
       wakeSubject(other, 'run'),
       `$JS.ACK.EVENTS.${other}.1.1.1.1.0`,
@@ -148,6 +151,18 @@ test.each(SERVICES)('%s has no other permissions', (service) => {
     '$JS.API.STREAM.PURGE.EVENTS',
     '$JS.API.STREAM.MSG.DELETE.EVENTS',
     '$JS.API.STREAM.CREATE.OTHER',
+    '$JS.API.STREAM.CREATE.EVENTS',
+    '$JS.API.STREAM.UPDATE.EVENTS',
+    '$JS.API.STREAM.MSG.GET.EVENTS',
+    '$JS.API.DIRECT.GET.EVENTS',
+    '$JS.API.STREAM.SNAPSHOT.EVENTS',
+    '$JS.API.STREAM.RESTORE.EVENTS',
+    ...SERVICES.flatMap((durable) => [
+      `$JS.API.CONSUMER.CREATE.EVENTS.${durable}`,
+      `$JS.API.CONSUMER.CREATE.EVENTS.${durable}.events.>`,
+      `$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.${durable}`,
+      `$JS.API.CONSUMER.DELETE.EVENTS.${durable}`,
+    ]),
     '$SYS.REQ.SERVER.PING',
   ]
   expect(destructive.filter((subject) => allows(publish.allow, subject))).toEqual([])

@@ -13,7 +13,7 @@ import type { SystemTables } from '../schema/system-tables.ts'
 
 /** The event stream; implemented by messaging. */
 export interface EventPublisher {
-  /** Returns when the stream was created and the number of its last event; creates the stream when it is missing. */
+  /** When the stream was made and the number of its last event; rejects when there is none. */
   stream(): Promise<{ created: string; last_seq: number }>
   /** Resolves to the events' numbers in the stream, in order, once all are stored. */
   publish(envelopes: readonly EventEnvelope[]): Promise<readonly number[]>

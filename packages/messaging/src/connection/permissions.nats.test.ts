@@ -4,6 +4,7 @@ import { analytics } from '@youworker/contracts/analytics'
 import { auth } from '@youworker/contracts/auth'
 import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
+import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { permissionsOf } from '@youworker/contracts/topology/permissions'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { newId } from '@youworker/runtime/id'
@@ -13,6 +14,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createClient } from '../requests/client.ts'
 import { closeNats, connectNats, type NatsConnection, natsCheck } from './connect.ts'
+import { ensureEventStream } from '../events/ensure-event-stream.ts'
 import { consumeEvents, createEventPublisher, subscribeEvent, on } from '../events/events.ts'
 import { subscribeLive, publishLive } from '../live/live.ts'
 import { serve, serveHealth } from '../requests/server.ts'
@@ -24,8 +26,14 @@ const logger = silentLogger()
 
 beforeAll(async () => {
   server = stack.use(
-    await testNats({ users: SERVICES.map((user) => ({ user, password: `${user}-pw`, permissions: permissionsOf(user) })) }),
+    await testNats({
+      users: [
+        { user: NATS_ADMIN, password: 'admin-pw' },
+        ...SERVICES.map((user) => ({ user, password: `${user}-pw`, permissions: permissionsOf(user) })),
+      ],
+    }),
   )
+  await ensureEventStream({ url: server.urlOf(NATS_ADMIN), logger })
 })
 afterAll(() => stack.disposeAsync())
 
@@ -78,7 +86,6 @@ test('a refused subscription to an event makes the service unhealthy and names t
 
 test('publishing an event without permission rejects', async () => {
   const publisher = createEventPublisher(await as('group'), { logger })
-  await publisher.stream()
   const envelope = (type: string) => ({
     specversion: '1.0' as const,
     id: newId(),

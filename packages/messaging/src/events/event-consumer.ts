@@ -8,7 +8,7 @@ import { GRACE_MS, settledWithin } from '@youworker/runtime/timing/settled-withi
 import type { Consumer, ConsumerMessages, JsMsg } from 'nats'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import { describeError } from '../connection/describe-error.ts'
-import { ensureConsumer } from './event-stream.ts'
+import { openConsumer } from './event-stream.ts'
 import { isLost } from '../connection/transport-error.ts'
 import { decodeJson } from '../requests/wire.ts'
 
@@ -65,7 +65,7 @@ export class EventConsumer implements AsyncDisposable {
   async start(): Promise<void> {
     if (this.#handlers.size === 0) return
     // JetStream is not ready right after nats-server starts.
-    this.#consumer = await retry(() => this.#ensure(), { attempts: 6, baseMs: 250, isRetryable: isLost })
+    this.#consumer = await retry(() => this.#open(), { attempts: 6, baseMs: 250, isRetryable: isLost })
     this.#loop = this.#run()
     // The library renews its pull after a reconnect too, but later.
     this.#reconnected = onReconnect(this.#nats, () => {
@@ -84,20 +84,20 @@ export class EventConsumer implements AsyncDisposable {
     )
   }
 
-  #ensure(): Promise<Consumer> {
-    return ensureConsumer(this.#nats, this.#options.service)
+  #open(): Promise<Consumer> {
+    return openConsumer(this.#nats, this.#options.service)
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
     for (let failures = 0; !signal.aborted;) {
       try {
-        this.#consumer ??= await this.#ensure()
+        this.#consumer ??= await this.#open()
         await this.#untilCapacity()
         if (!signal.aborted) await this.#pull(this.#consumer)
         failures = 0
       } catch (error) {
-        // The store may have been lost: the next round creates stream and durable again.
+        // The store may have been lost: the next round finds what the administrator has created again.
         this.#consumer = undefined
         failures += 1
         if (failures > 1) this.#options.logger.warn({ error: describeError(error) }, 'events cannot be read; trying again')

@@ -6,8 +6,10 @@ import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testNats } from '@youworker/test-kit/nats'
 import { waitFor } from '@youworker/test-kit/wait-for'
+import { AckPolicy } from 'nats'
 import { expect, test } from 'vitest'
 import { closeNats, connectNats } from '../connection/connect.ts'
+import { ensureEventStream } from './ensure-event-stream.ts'
 import { consumeEvents, createEventPublisher, type DeadLetter, type EventHandler, subscribeEvent, on } from './events.ts'
 
 const logger = silentLogger()
@@ -27,13 +29,15 @@ const run = () => envelope(chatAgent.sessionDeleted.subject, { session_id: newId
 async function fixture() {
   const stack = new AsyncDisposableStack()
   const server = stack.use(await testNats())
+  const ensure = () => ensureEventStream({ url: server.url, logger })
+  await ensure()
   const connect = async () => stack.adopt(await connectNats({ url: server.url, service: 'ingestion', logger }), closeNats)
   const nats = await connect()
   const publisher = createEventPublisher(nats, { logger })
   const letters: DeadLetter[] = []
   const consume = async (handlers: EventHandler[], deadLetter = async (letter: DeadLetter) => void letters.push(letter)) =>
     stack.use(await consumeEvents(await connect(), { service: 'ingestion', logger, handlers, deadLetter }))
-  return { stack, server, nats, connect, publisher, consume, letters, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { stack, server, nats, connect, ensure, publisher, consume, letters, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
 test('the stream is created once, and events get consecutive numbers in their order; a repeated event keeps its number', async () => {
@@ -56,6 +60,7 @@ test('the stream is created once, and events get consecutive numbers in their or
 
 test('without a stream publishing fails with SERVICE_UNAVAILABLE; the publisher reports reconnects', async () => {
   await using h = await fixture()
+  await (await h.nats.core.jetstreamManager()).streams.delete(EVENT_STREAM.name)
   await expect(h.publisher.publish([deletion()])).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
   let reconnects = 0
   using _listening = h.publisher.onReconnect(() => void (reconnects += 1))
@@ -67,7 +72,6 @@ test('without a stream publishing fails with SERVICE_UNAVAILABLE; the publisher 
 
 test('two replicas share one durable: every event with a handler is handled exactly once, others are skipped', async () => {
   await using h = await fixture()
-  await h.publisher.stream()
   const events = Array.from({ length: 200 }, (_, n) => (n % 4 === 0 ? run() : deletion()))
   await h.publisher.publish(events.slice(0, 50))
   const handled: [number, string][] = []
@@ -93,7 +97,6 @@ test('two replicas share one durable: every event with a handler is handled exac
 
 test('an event that always fails goes to the dead letters with a reason after 5 deliveries and delays no other', async () => {
   await using h = await fixture()
-  await h.publisher.stream()
   const [poison, ...good] = Array.from({ length: 60 }, deletion)
   if (!poison) throw new Error('no event')
   const tries = new Map<string, number>()
@@ -121,7 +124,6 @@ test('an event that always fails goes to the dead letters with a reason after 5 
 
 test('an event whose dead letter cannot be stored is redelivered', async () => {
   await using h = await fixture()
-  await h.publisher.stream()
   await h.publisher.publish([envelope(group.groupDeleted.subject, {})])
   const kept: string[] = []
   let isDown = true
@@ -138,7 +140,6 @@ test('an event whose dead letter cannot be stored is redelivered', async () => {
 
 test('slow handlers delay no other event while there is capacity, and stopping waits for them', async () => {
   await using h = await fixture()
-  await h.publisher.stream()
   const gate = Promise.withResolvers<void>()
   const slow = Array.from({ length: 10 }, deletion)
   const slowIds = new Set(slow.map(({ id }) => id))
@@ -173,6 +174,7 @@ test('a store that was deleted while the server was down is created again, and e
   await h.server.stop()
   await h.server.deleteStore()
   await h.server.start()
+  await h.ensure()
   const after = await waitFor(() => h.publisher.stream(), { what: 'the stream' })
   expect(after.created).not.toBe(before.created)
   await waitFor(() => h.publisher.publish([second]), { what: 'publishing' })
@@ -181,11 +183,11 @@ test('a store that was deleted while the server was down is created again, and e
 
 test('no event is lost when the durable is deleted or the server restarts', async () => {
   await using h = await fixture()
-  await h.publisher.stream()
   const handled = new Set<string>()
   await h.consume([on(group.groupDeleted, async (_, { id }) => void handled.add(id))])
   const manager = await h.nats.core.jetstreamManager()
   await manager.consumers.delete(EVENT_STREAM.name, 'ingestion')
+  await h.ensure()
   const [first, second] = [deletion(), deletion()]
   await h.publisher.publish([first])
   await waitFor(() => handled.has(first.id), { what: 'the event after the durable was deleted' })
@@ -196,25 +198,40 @@ test('no event is lost when the durable is deleted or the server restarts', asyn
   expect([...handled]).toEqual([first.id, second.id])
 })
 
-test('a service that handles other events than before gets those too', async () => {
+test('a durable of an earlier release, without a filter, is replaced; what it had not acknowledged is not lost', async () => {
   await using h = await fixture()
-  await h.publisher.stream()
-  const first = await h.consume([on(group.groupDeleted, async () => {})])
-  await first[Symbol.asyncDispose]()
-  const handled: string[] = []
-  await h.consume([
-    on(group.groupDeleted, async (_, { id }) => void handled.push(id)),
-    on(chatAgent.sessionDeleted, async (_, { id }) => void handled.push(id)),
-  ])
-  const events = [run(), deletion()]
+  const { consumers } = await h.nats.core.jetstreamManager()
+  await consumers.delete(EVENT_STREAM.name, 'ingestion')
+  await consumers.add(EVENT_STREAM.name, { durable_name: 'ingestion', ack_policy: AckPolicy.Explicit, max_deliver: -1 })
+  const events = [deletion(), run(), deletion(), deletion()]
   await h.publisher.publish(events)
-  await waitFor(() => handled.length === 2, { what: 'both events' })
-  expect(handled.sort()).toEqual(events.map(({ id }) => id).sort())
+  const old = await h.nats.core.jetstream().consumers.get(EVENT_STREAM.name, 'ingestion')
+  // The first two are acknowledged, the third was delivered only.
+  for (const isAcknowledged of [true, true, false]) {
+    const message = await old.next()
+    if (isAcknowledged) await message?.ackAck()
+  }
+  await h.ensure()
+  const handled: string[] = []
+  await h.consume([on(group.groupDeleted, async (_, { id }) => void handled.push(id))])
+  await waitFor(() => handled.length === 2, { what: 'the events that were not acknowledged' })
+  expect(handled).toEqual([events[2]?.id, events[3]?.id])
+  const { config, created } = await consumerInfo(h)
+  expect(config.filter_subject ?? config.filter_subjects?.join()).toMatch(/^events[.]group[.]v1[.]/)
+  await h.ensure()
+  expect((await consumerInfo(h)).created, 'made once').toBe(created)
+})
+
+test('without the stream a consumer and the publisher say which command makes it', async () => {
+  await using h = await fixture()
+  await (await h.nats.core.jetstreamManager()).streams.delete(EVENT_STREAM.name)
+  const hint = expect.objectContaining({ message: expect.stringContaining('npm run youworker -- migrate') })
+  await expect(h.publisher.stream()).rejects.toThrow(hint)
+  await expect(h.consume([on(group.groupDeleted, async () => {})])).rejects.toThrow(hint)
 })
 
 test('every subscriber receives an event, and a listener that throws does not affect the others', async () => {
   await using h = await fixture()
-  await h.publisher.stream()
   const other = await h.connect()
   const received: string[] = []
   using _one = subscribeEvent(h.nats, group.groupDeleted, ({ group_id }) => void received.push(group_id))

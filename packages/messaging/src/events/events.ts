@@ -5,14 +5,14 @@ import { z } from 'zod'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import { describeError } from '../connection/describe-error.ts'
 import { EventConsumer, type DeadLetter, type EventHandler } from './event-consumer.ts'
-import { ensureStream, jetStreamError } from './event-stream.ts'
+import { jetStreamError, readStream } from './event-stream.ts'
 import { decodeJson, encodeJson, HEADER, line } from '../requests/wire.ts'
 
 export type { DeadLetter, EventHandler }
 
 /** The port through which the outbox relay publishes. */
 export interface EventPublisher {
-  /** Creates the stream when it is missing. A changed `created` means that the store was lost. */
+  /** Another `created` than before means that the store was lost. */
   stream(): Promise<{ created: string; last_seq: number }>
   /**
    * Resolves to the events' numbers in the stream, in order; rejects when any of them was not stored. JetStream drops repeats
@@ -47,7 +47,7 @@ export function createEventPublisher(nats: NatsConnection, { logger }: { logger:
     return ack.seq
   }
   return {
-    stream: () => ensureStream(nats),
+    stream: () => readStream(nats),
     async publish(envelopes) {
       try {
         return await Promise.all(envelopes.map(publishOne))

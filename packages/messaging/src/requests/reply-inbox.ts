@@ -1,5 +1,6 @@
 import type { AppError } from '@youworker/contracts/errors'
-import { createInbox, type Msg, type NatsConnection as CoreConnection, type Subscription } from 'nats'
+import { ownerOf, replySubject } from '@youworker/contracts/topology/subjects'
+import { type Msg, type NatsConnection as CoreConnection, nuid } from 'nats'
 import type { SendQueue } from '../connection/send-queue.ts'
 import { TransportError, unavailable } from '../connection/transport-error.ts'
 import { linesOf } from './wire.ts'
@@ -26,14 +27,16 @@ interface RequestMessage {
 }
 
 /**
- * One subscription for the replies of all requests of a connection. Unlike the library's own, it rejects every pending request
- * when the connection is lost or the subject is refused, and takes an abort signal.
+ * One subscription for the replies of each callee of a connection, on a subject that only this callee may publish on and that no
+ * other one learns. Unlike the inbox of the library it ends every waiting request when the connection is lost or its subject is
+ * refused, and can be told to stop waiting.
  */
 export class ReplyInbox {
   readonly #connection: Connection
+  /** By reply subject. */
   readonly #pending = new Map<string, Pending>()
-  #prefix = ''
-  #subscription: Subscription | undefined
+  /** By callee: what its reply subjects begin with. */
+  readonly #prefixes = new Map<string, string>()
   #next = 0
 
   constructor(connection: Connection) {
@@ -49,23 +52,22 @@ export class ReplyInbox {
       if (signal?.aborted) return reject(signal.reason)
       const { core, isUp, sends } = this.#connection
       if (!isUp || core.isClosed()) return reject(unavailable('The connection to NATS is lost; try again', 'unsent'))
-      const token = (this.#next += 1).toString(36)
+      const reply = `${this.#prefixOf(ownerOf(subject))}${(this.#next += 1).toString(36)}`
       const onAbort = () => settle(signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
-      const settle = (error: Error | undefined, reply?: Msg) => {
-        if (!this.#pending.delete(token)) return
+      const settle = (error: Error | undefined, message?: Msg) => {
+        if (!this.#pending.delete(reply)) return
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
-        if (reply) resolve(reply)
+        if (message) resolve(message)
         else reject(error ?? unavailable('No reply'))
       }
       const timer = setTimeout(() => settle(late(subject, waitMs)), waitMs)
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#pending.set(token, { subject, settle })
+      this.#pending.set(reply, { subject, settle })
       sends.add(() => {
-        if (!this.#pending.has(token)) return
+        if (!this.#pending.has(reply)) return
         try {
-          this.#subscribe()
-          core.publish(subject, data, { reply: this.#prefix + token, headers: linesOf(lines) })
+          core.publish(subject, data, { reply, headers: linesOf(lines) })
         } catch (cause) {
           const message = 'The request could not be sent; try again'
           settle(new TransportError('unsent', 'SERVICE_UNAVAILABLE', message, { cause, retryAfter: 1 }))
@@ -87,26 +89,29 @@ export class ReplyInbox {
     }
   }
 
-  #subscribe(): void {
-    if (this.#subscription) return
+  #prefixOf(callee: string): string {
+    const known = this.#prefixes.get(callee)
+    if (known !== undefined) return known
     const { core, service } = this.#connection
-    this.#prefix = `${createInbox(`_INBOX.${service}`)}.`
-    this.#subscription = core.subscribe(`${this.#prefix}*`, {
-      callback: (error, reply) => (error ? this.#inboxRefused() : this.#receive(reply)),
-    })
+    const inbox = replySubject(service, callee, nuid.next())
+    this.#prefixes.set(callee, `${inbox}.`)
+    core.subscribe(`${inbox}.*`, { callback: (error, reply) => (error ? this.#inboxRefused(callee) : this.#receive(reply)) })
+    return `${inbox}.`
   }
 
   #receive(reply: Msg): void {
-    const pending = this.#pending.get(reply.subject.slice(this.#prefix.length))
+    const pending = this.#pending.get(reply.subject)
     if (!pending) return
     if (isNoResponders(reply)) pending.settle(unavailable(`Nobody serves ${pending.subject} at the moment; try again`, 'unsent'))
     else pending.settle(undefined, reply)
   }
 
-  #inboxRefused(): void {
-    this.#subscription = undefined
-    const message = `NATS does not let ${this.#connection.service} receive its replies; generate nats.conf again`
-    for (const pending of this.#pending.values()) pending.settle(unavailable(message, 'refused'))
+  #inboxRefused(callee: string): void {
+    this.#prefixes.delete(callee)
+    const message = `NATS does not let ${this.#connection.service} receive the replies of ${callee}; generate nats.conf again`
+    for (const pending of this.#pending.values()) {
+      if (ownerOf(pending.subject) === callee) pending.settle(unavailable(message, 'refused'))
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import { base64url, exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createClient } from '../requests/client.ts'
 import { closeNats, connectNats, type NatsConnection } from '../connection/connect.ts'
+import { ensureEventStream } from '../events/ensure-event-stream.ts'
 import { createEventPublisher } from '../events/events.ts'
 import { serve, type Caller } from '../requests/server.ts'
 import { createTokenVerifier, type KeySource, type TokenVerifier } from './token-verifier.ts'
@@ -209,7 +210,7 @@ test('a revocation event refuses the cached tokens of its session and reaches li
   await call(mine)
   const revocation = { sid: person.sid, sub: null, revoked_at: new Date().toISOString() }
   const publisher = createEventPublisher(nats, { logger })
-  await publisher.stream()
+  await ensureEventStream({ url: server.url, logger })
   await publisher.publish([
     {
       specversion: '1.0',

@@ -1,0 +1,113 @@
+import { ingestion } from '@youworker/contracts/ingestion'
+import { requestsOf } from '@youworker/contracts/define'
+import { auth } from '@youworker/contracts/auth'
+import { callersOf } from '@youworker/contracts/topology/permissions'
+import { EVENT_STREAM, liveSubject, ownerOf, replySubject, wakeSubject } from '@youworker/contracts/topology/subjects'
+import { CONTRACTS, NEIGHBOURS, SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
+import { newId } from '@youworker/runtime/id'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { RawNats } from './support/raw-nats.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
+
+// Somebody has the NATS password of one service. Each attack is tried as every service, on the generated configuration.
+
+const stack = new AsyncDisposableStack()
+let system: TestSystem
+beforeAll(async () => void (system = stack.use(await startTestSystem())), 120_000)
+afterAll(() => stack.disposeAsync())
+
+const as = async (service: ServiceName) => RawNats.connect(system.running.natsUrlOf(service))
+const requests = Object.values(CONTRACTS).flatMap((contract) => requestsOf(contract).map(([, { subject }]) => subject))
+
+/** A message on a subject of one's own that names another subject as its reply: with `allow_responses` this grants the reply. */
+async function grantsItselfAReply(user: RawNats, service: ServiceName, target: string): Promise<boolean> {
+  const own = wakeSubject(service, 'attack')
+  const granted = new Promise<void>((resolve) => {
+    user.core.subscribe(own, { max: 1, callback: () => resolve() })
+  })
+  user.core.publish(own, '{}', { reply: target })
+  await granted
+  return !(await user.isPublishRefused(target))
+}
+
+test.each(SERVICES)('%s cannot publish where the topology does not let it, not even as a reply', async (service) => {
+  await using user = await as(service)
+  const allowed = new Set(NEIGHBOURS[service].calls.map(({ subject }) => subject))
+  const foreign = [
+    ...requests.filter((subject) => !allowed.has(subject)),
+    ...SERVICES.filter((other) => other !== service).flatMap((other) => [
+      `events.${other}.v1.audit.recorded`,
+      wakeSubject(other, 'run'),
+    ]),
+    ...(service === 'chat-agent' ? [] : [liveSubject(newId())]),
+  ]
+  for (const subject of foreign) {
+    expect(await user.isPublishRefused(subject), subject).toBe(true)
+    expect(await grantsItselfAReply(user, service, subject), `${subject} as a reply`).toBe(false)
+  }
+})
+
+test.each(SERVICES)('%s can answer its callers in its own name only', async (service) => {
+  await using user = await as(service)
+  for (const caller of SERVICES) {
+    for (const callee of SERVICES) {
+      const isMine = callee === service && callersOf(service).includes(caller)
+      const subject = replySubject(caller, callee, `${newId()}.1`)
+      expect(await user.isPublishRefused(subject), subject).toBe(!isMine)
+    }
+    expect(await user.isPublishRefused(`_INBOX.${caller}.${newId()}`)).toBe(true)
+  }
+})
+
+test.each(SERVICES)('%s can neither change the stream nor make or widen a durable', async (service) => {
+  await using user = await as(service)
+  const stream = EVENT_STREAM.name
+  const widened = JSON.stringify({ name: stream, subjects: ['events.>', 'rpc.>'], storage: 'file' })
+  const durable = JSON.stringify({ stream_name: stream, config: { durable_name: service, ack_policy: 'explicit' } })
+  const attempts: [verb: string, payload: string][] = [
+    ...['STREAM.CREATE', 'STREAM.UPDATE'].map((verb): [string, string] => [`${verb}.${stream}`, widened]),
+    ['STREAM.CREATE.SPY', JSON.stringify({ name: 'SPY', subjects: [auth.createSession.subject], storage: 'memory' })],
+    ...['STREAM.DELETE', 'STREAM.PURGE', 'STREAM.MSG.GET', 'STREAM.MSG.DELETE', 'DIRECT.GET', 'STREAM.SNAPSHOT'].map(
+      (verb): [string, string] => [`${verb}.${stream}`, '{}'],
+    ),
+    ...SERVICES.flatMap((name): [string, string][] => [
+      [`CONSUMER.CREATE.${stream}.${name}`, durable],
+      [`CONSUMER.CREATE.${stream}.${name}.events`, durable],
+      [`CONSUMER.DURABLE.CREATE.${stream}.${name}`, durable],
+      [`CONSUMER.DELETE.${stream}.${name}`, ''],
+      ...(name === service ? [] : ([[`CONSUMER.MSG.NEXT.${stream}.${name}`, '']] satisfies [string, string][])),
+    ]),
+  ]
+  for (const [verb, payload] of attempts) expect(await user.isPublishRefused(`$JS.API.${verb}`, payload), verb).toBe(true)
+  const consumes = NEIGHBOURS[service].consumes.length > 0
+  expect(await user.isPublishRefused(`$JS.API.CONSUMER.INFO.${stream}.${service}`)).toBe(!consumes)
+})
+
+test('the durable of a service holds only events that it consumes, or, before nats-server 2.10, one pattern over them', async () => {
+  await using admin = await RawNats.connect(system.running.natsAdminUrl)
+  const { consumers, streams } = await admin.core.jetstreamManager()
+  expect((await streams.info(EVENT_STREAM.name)).config.subjects).toEqual(EVENT_STREAM.subjects)
+  const names = new Set<string>()
+  for await (const { name, config } of consumers.list(EVENT_STREAM.name)) {
+    names.add(name)
+    const filters = config.filter_subjects ?? [config.filter_subject ?? '>']
+    const owners = new Set(NEIGHBOURS[name as ServiceName].consumes.map(({ subject }) => ownerOf(subject)))
+    expect(filters).not.toContain('>')
+    if (owners.size === 1) for (const filter of filters) expect(owners).toContain(ownerOf(filter))
+  }
+  expect([...names].sort()).toEqual(SERVICES.filter((name) => NEIGHBOURS[name].consumes.length > 0).sort())
+})
+
+test('after all of it the system answers, and a group’s documents are still there', async () => {
+  const root = system.root
+  const uploaded = await root.upload([{ name: 'kept.md', content: '# Kept\n\nThe walls held.' }])
+  expect(uploaded.body.success).toBe(true)
+  await using user = await as('tools')
+  await user.isPublishRefused(
+    ingestion.deleteDocument.subject,
+    JSON.stringify({ document_id: uploaded.body.files[0].document_id }),
+  )
+  await waitFor(async () => (await root.get('/health/detailed')).body.status === 'ok', { what: 'the health of all services' })
+  expect((await root.post('/v1/search', { query: 'walls held' })).body.results).toHaveLength(1)
+})
