@@ -57,22 +57,24 @@ export class RawNats implements AsyncDisposable {
 
   /** Publishes and returns whether the server refused it. */
   async isPublishRefused(subject: string, payload = '{}'): Promise<boolean> {
+    const before = this.refusals.length
     this.core.publish(subject, payload)
-    return this.#isRefused(`publish ${subject}`)
+    return this.#isRefused(`publish ${subject}`, before)
   }
 
   async isSubscriptionRefused(subject: string): Promise<boolean> {
+    const before = this.refusals.length
     const subscription = this.core.subscribe(subject, { callback: () => {} })
-    const refused = await this.#isRefused(`subscription ${subject}`)
+    const refused = await this.#isRefused(`subscription ${subject}`, before)
     if (!refused) subscription.unsubscribe()
     return refused
   }
 
-  /** The server sends a permission error before it replies to the ping of `flush`. */
-  async #isRefused(what: string): Promise<boolean> {
+  /** The server says no before it answers the ping that follows. */
+  async #isRefused(what: string, before: number): Promise<boolean> {
     await this.core.flush()
     await sleep(0)
-    return this.refusals.includes(what)
+    return this.refusals.slice(before).includes(what)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
