@@ -12,6 +12,9 @@ export interface TestNats extends AsyncDisposable {
   /** URL with the credentials of one of `users`. */
   urlOf(user: string): string
   stop(): Promise<void>
+  /** Stops and continues the process without ending it: connections stay open and nothing is answered. */
+  freeze(): void
+  thaw(): void
   /** Starts again on the same port and store. */
   start(): Promise<void>
   /** Throws while the server runs. */
@@ -40,6 +43,8 @@ export async function testNats({ users = [{ user: 'test', password: 'test' }] }:
     url: urlOf(users[0]?.user ?? ''),
     urlOf,
     stop,
+    freeze: () => void (server && process.kill(server.pid, 'SIGSTOP')),
+    thaw: () => void (server && process.kill(server.pid, 'SIGCONT')),
     async start() {
       server ??= await launch()
     },

@@ -22,7 +22,7 @@ export function permissionsOf(service: ServiceName): NatsPermissions {
   const stream = EVENT_STREAM.name
   const publish = [
     ...calls.map(({ subject }) => subject),
-    ...callersOf(service).map((caller) => replySubject(caller, service, '>')),
+    ...[service, ...callersOf(service)].map((caller) => replySubject(caller, service, '>')),
     `wake.${service}.>`,
     ...(service === 'chat-agent' ? ['runs.*'] : []),
     ...(publishesEvents ? [`events.${service}.>`, `$JS.API.STREAM.INFO.${stream}`] : []),

@@ -89,7 +89,7 @@ test.each(SERVICES)('%s has all permissions that it needs', (service) => {
     ...calls.map(({ subject }) => subject),
     ...events.filter((entry) => entry.service === service).map(({ event }) => event.subject),
     wakeSubject(service, 'run'),
-    ...callersOf(service).map((caller) => `_INBOX.${caller}.${service}.x.1`),
+    ...[service, ...callersOf(service)].map((caller) => `_INBOX.${caller}.${service}.x.1`),
     ...(consumes.length > 0
       ? [
           `$JS.API.CONSUMER.INFO.EVENTS.${service}`,

@@ -43,7 +43,7 @@ export async function connectNats({ url, service, logger }: ConnectOptions): Pro
         pingInterval: 5_000,
         noAsyncTraces: true,
       })
-      return new NatsConnection({ core, service, where, logger })
+      return watched(new NatsConnection({ core, service, where, logger }))
     } catch (cause) {
       if (isRefusedLogin(cause)) {
         const message = `NATS at ${where} refused the user of the ${service} service; check user and password in NATS__URL`
@@ -56,6 +56,16 @@ export async function connectNats({ url, service, logger }: ConnectOptions): Pro
       await sleep(250)
     }
   }
+}
+
+/** Pings of the library end a silent connection after 15 s; a half-open one may answer pings and nothing else. */
+const SELF_CHECK_MS = 5_000
+
+function watched(nats: NatsConnection): NatsConnection {
+  const timer = setInterval(() => void nats.replaceIfSilent().catch(() => {}), SELF_CHECK_MS)
+  timer.unref()
+  void nats.core.closed().finally(() => clearInterval(timer))
+  return nats
 }
 
 /** Sends what is still buffered, then closes. Dispose servers and consumers first. */

@@ -1,9 +1,11 @@
 import { AppError } from '@youworker/contracts/errors'
+import { replySubject } from '@youworker/contracts/topology/subjects'
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import type { NatsConnection as CoreConnection, Status } from 'nats'
-import { Events } from 'nats'
+import { DebugEvents, Events, nuid } from 'nats'
+import { AbandonedDials } from './abandoned-dials.ts'
 import { describeError } from './describe-error.ts'
 import { ReplyInbox } from '../requests/reply-inbox.ts'
 import { SendQueue } from './send-queue.ts'
@@ -31,6 +33,7 @@ export class NatsConnection {
   readonly inbox: ReplyInbox
   closing = false
   isUp = true
+  readonly #abandoned: AbandonedDials
   readonly #breakers = new Map<string, Breaker>()
   readonly #listeners = new Set<() => void>()
   #refusedSubscription: string | undefined
@@ -42,6 +45,7 @@ export class NatsConnection {
     this.where = where
     this.logger = logger
     this.inbox = new ReplyInbox(this)
+    this.#abandoned = new AbandonedDials(core)
     void this.#watch()
   }
 
@@ -79,8 +83,30 @@ export class NatsConnection {
     }
     const failure = unavailable(`NATS at ${this.where} does not answer; check that nats-server runs`)
     if (!this.isUp || this.core.isClosed()) throw failure
-    const answered = this.core.flush().then(() => true)
-    if (!(await settledWithin(CHECK_MS, answered)) || !(await answered.catch(() => false))) throw failure
+    if (!(await this.#reachesItself())) throw failure
+  }
+
+  /** Replaces a connection that seems to be up and through which nothing comes back. */
+  async replaceIfSilent(): Promise<void> {
+    if (!this.isUp || this.closing || this.core.isClosed() || (await this.#reachesItself())) return
+    if (!this.isUp || this.closing) return
+    this.logger.warn(`NATS at ${this.where} answers nothing on this connection; connecting anew`)
+    await this.core.reconnect()
+  }
+
+  /** A message to oneself passes everything that a request passes: the socket both ways, the server, a subscription. */
+  async #reachesItself(): Promise<boolean> {
+    const received = Promise.withResolvers<boolean>()
+    const subject = replySubject(this.service, this.service, nuid.next())
+    const subscription = this.core.subscribe(subject, { max: 1, callback: (error) => received.resolve(error === null) })
+    try {
+      this.core.publish(subject)
+      return (await settledWithin(CHECK_MS, received.promise)) && (await received.promise)
+    } catch {
+      return false
+    } finally {
+      subscription.unsubscribe()
+    }
   }
 
   async #watch(): Promise<void> {
@@ -88,6 +114,7 @@ export class NatsConnection {
       if (status.type === Events.Disconnect) this.#disconnected()
       else if (status.type === Events.Reconnect) this.#reconnected()
       else if (status.type === Events.Error) this.#refused(status)
+      else if (status.type === DebugEvents.Reconnecting) this.#abandoned.close()
     }
     this.isUp = false
     if (!this.closing) this.logger.error(`the connection to NATS at ${this.where} is closed and will not be re-established`)
