@@ -31,8 +31,8 @@ export function parsePassages(result: string): Passage[] {
   return passages.map(({ n, title, lines }) => ({ n, title, text: lines.join('\n').trim() }))
 }
 
-const HEADING = /^#{1,6}\s+(.*?)\s*#*$/
-const ITEM = /^(?:[-*+•]|\d{1,3}[.)])\s+(.*)$/
+const HEADING = /^#{1,6}\s(.*)$/
+const ITEM = /^(?:[-*+•]|\d{1,3}[.)])\s(.*)$/
 const ROW = /^\|(.*)\|$/
 const FENCE = /^(?:```|~~~)/
 const INDENTED = /^(?: {4}|\t)/
@@ -101,7 +101,7 @@ function bareHeading(line: string, next: string | undefined): string | undefined
 const plain = (text: string): string =>
   text
     .replaceAll(/\*\*|__|`/g, '')
-    .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replaceAll(/!?\[([^[\]]*)\]\([^()]*\)/g, '$1')
     .replaceAll(/\s+/g, ' ')
     .trim()
 

@@ -40,7 +40,7 @@ export async function probeNatsServer(path: string): Promise<NatsBinary | undefi
     ({ stdout, stderr }) => stdout + stderr,
     () => '',
   )
-  const version = /v?(\d+\.\d+\.\d+)/.exec(output)?.[1]
+  const version = /(\d{1,9}\.\d{1,9}\.\d{1,9})/.exec(output)?.[1]
   return version !== undefined && isAtLeast(version, OLDEST) ? { path, version } : undefined
 }
 

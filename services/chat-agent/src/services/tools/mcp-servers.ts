@@ -34,4 +34,4 @@ function problemOf(name: string, url: string): string | undefined {
 export const ownServers = (toolsUrl: string | undefined): McpServer[] =>
   toolsUrl === undefined
     ? []
-    : TOOL_SERVERS.map((name) => ({ name, url: `${toolsUrl.replace(/\/+$/, '')}/${name}/mcp`, own: true }))
+    : TOOL_SERVERS.map((name) => ({ name, url: `${toolsUrl.replace(/\/$/, '')}/${name}/mcp`, own: true }))
