@@ -94,7 +94,7 @@ function success({ answer, media, status, body }: RouteDescription, components: 
 function operation(route: RouteDescription, components: Components): Json {
   const { method, path, tag, summary, auth } = route
   return {
-    operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]+(\w)/g, (_, first: string) => first.toUpperCase()).replaceAll(/\W/g, '')}`,
+    operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]([A-Za-z0-9])/g, (_, first: string) => first.toUpperCase()).replaceAll(/[^A-Za-z0-9]/g, '')}`,
     tags: [tag],
     summary,
     parameters: parameters(route, components),

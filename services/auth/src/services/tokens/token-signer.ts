@@ -70,7 +70,9 @@ export class TokenSigner {
 
 function readPrivateKeys(setting: string): KeyObject[] {
   const text = setting.includes('-----BEGIN') ? setting : Buffer.from(setting, 'base64').toString('utf8')
-  const blocks = text.replaceAll('\\n', '\n').match(/-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]+-----END [A-Z ]{0,20}PRIVATE KEY-----/g)
+  const blocks = text
+    .replaceAll('\\n', '\n')
+    .match(/-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]+-----END [A-Z ]{0,20}PRIVATE KEY-----/g)
   return (blocks ?? []).map((pem) => {
     const key = createPrivateKey(pem)
     if (key.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048) {

@@ -10,10 +10,10 @@ const MAX_HOPS = 32
  * text is no address. `isIP` decides that, because ipaddr.js also reads octal and shortened forms like `0177.1`.
  */
 export function canonicalAddress(text: string): string | undefined {
-  const bare = text
+  const [bare = ''] = text
     .trim()
     .replace(/^\[(.*)\](:\d+)?$/, '$1')
-    .replace(/%.*$/, '')
+    .split('%', 1)
   const address = isIP(bare) ? bare : bare.replace(/:\d+$/, '')
   if (isIPv4(address)) return address
   return isIP(address) ? ipaddr.process(address).toNormalizedString() : undefined
