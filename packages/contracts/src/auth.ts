@@ -9,7 +9,10 @@ export const Username = z
   .regex(/^[\p{L}\p{N}][\p{L}\p{N}._@-]*$/u, 'letters, digits and . _ @ - only')
 /** Length bounds as in NIST SP 800-63B-4 section 3.1.1. */
 export const Password = z.string().min(8).max(256)
+/** A credential as people send it to the gateway. */
 export const Secret = z.string().min(1).max(512)
+/** SHA-256 in hexadecimal: the form in which keys and session secrets travel on NATS. */
+const Sha256 = z.hex().length(64)
 
 export const User = z.object({ id: Id, username: z.string(), is_root: z.boolean(), created_at: Time }).meta({ id: 'User' })
 export type User = z.infer<typeof User>
@@ -40,13 +43,17 @@ export const auth = {
   createSession: request('rpc.auth.v1.session.create', {
     auth: 'none',
     input: z.discriminatedUnion('method', [
-      z.object({ method: z.literal('password'), username: z.string().max(64), password: z.string().max(256) }),
-      z.object({ method: z.literal('api_key'), api_key: Secret }),
+      z.object({
+        method: z.literal('password'),
+        username: z.string().max(64),
+        password: z.string().max(256),
+        session_sha256: Sha256,
+      }),
+      z.object({ method: z.literal('api_key'), api_key_sha256: Sha256, session_sha256: Sha256 }),
     ]),
     output: z.object({
       user: User,
       session_id: Id,
-      session_secret: z.string(),
       /** End of the session however often it is used. An unused session ends earlier, 12 h after its last use. */
       expires_at: Time,
     }),
@@ -58,7 +65,7 @@ export const auth = {
   /** Exchanges a session secret or API key for an access token of at most 10 minutes. Counts as a use of the session. */
   exchangeCredential: request('rpc.auth.v1.credential.exchange', {
     auth: 'none',
-    input: z.object({ kind: z.enum(['session', 'api_key']), secret: Secret }),
+    input: z.object({ kind: z.enum(['session', 'api_key']), secret_sha256: Sha256 }),
     output: z.object({ access_token: z.string(), token_expires_at: Time, sid: Id, user: User }),
     repeatable: true,
   }),
@@ -79,8 +86,8 @@ export const auth = {
   getSelf: request('rpc.auth.v1.user.get-self', { input: Nothing, output: User, repeatable: true }),
   /** For root only. Only this reply contains the key: a repeat, also with the same idempotency key, is `CONFLICT`. */
   createUser: request('rpc.auth.v1.user.create', {
-    input: z.object({ username: Username, password: Password.optional() }),
-    output: User.extend({ api_key: z.string() }),
+    input: z.object({ username: Username, password: Password.optional(), api_key_sha256: Sha256 }),
+    output: User,
     errors: ['CONFLICT'],
   }),
   /** Looks up exact ids or one exact username. Unknown ones are missing from the reply. */

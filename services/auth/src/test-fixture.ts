@@ -3,10 +3,11 @@ import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
 import { silentLogger } from '@youworker/runtime/logger'
+import { newApiKey, newSecret, sha256, sha256Hex } from '@youworker/runtime/secret'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
-import { AccountService } from './services/accounts/account-service.ts'
+import { AccountService, type NewAccount } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
-import type { Caller } from '@youworker/messaging/requests/context'
+import type { CallContext, Caller } from '@youworker/messaging/requests/context'
 import { testCaller } from '@youworker/messaging/requests/test-context'
 import { CredentialService } from './services/tokens/credential-service.ts'
 import { GrantService } from './services/tokens/grant-service.ts'
@@ -27,6 +28,34 @@ const { privateKey } = generateKeyPairSync('rsa', {
 
 export const ROOT_KEY = 'root-key-of-the-tests'
 
+/** Signs in as the gateway does: it makes the session's secret, and only hashes travel. */
+export const signInAsGateway = (signIn: SignInService) => ({
+  async withPassword(username: string, password: string, context: CallContext) {
+    const session_secret = newSecret()
+    const session = await signIn.withPassword({ username, password, session_sha256: sha256Hex(session_secret) }, context)
+    return { ...session, session_secret }
+  },
+  async withApiKey(apiKey: string, context: CallContext) {
+    const session_secret = newSecret()
+    const input = { api_key_sha256: sha256Hex(apiKey), session_sha256: sha256Hex(session_secret) }
+    return { ...(await signIn.withApiKey(input, context)), session_secret }
+  },
+})
+
+const accountsAsGateway = (accounts: AccountService) => ({
+  get: (userId: string) => accounts.get(userId),
+  lookUp: (wanted: Parameters<AccountService['lookUp']>[0]) => accounts.lookUp(wanted),
+  async create(account: Omit<NewAccount, 'api_key_sha256'>, caller: Caller, context: CallContext) {
+    const api_key = newApiKey()
+    return { ...(await accounts.create({ ...account, api_key_sha256: sha256Hex(api_key) }, caller, context)), api_key }
+  },
+})
+
+const credentialsAsGateway = (credentials: CredentialService) => ({
+  exchange: (kind: 'session' | 'api_key', secret: string) => credentials.exchange(kind, sha256(secret)),
+  endSession: (caller: Caller, context: CallContext) => credentials.endSession(caller, context),
+})
+
 /** auth's services on their own database, with a second connection as administrator. */
 export async function openTestAuth() {
   await using stack = new AsyncDisposableStack()
@@ -39,12 +68,12 @@ export async function openTestAuth() {
   const signer = await TokenSigner.create(privateKey)
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
   const services = {
-    accounts: new AccountService(uow, hashLimit),
+    accounts: accountsAsGateway(new AccountService(uow, hashLimit)),
     audit: new AuditService(uow),
-    credentials: new CredentialService(uow, signer),
+    credentials: credentialsAsGateway(new CredentialService(uow, signer)),
     grants: new GrantService(uow, signer),
     revocations: new RevocationService(uow),
-    signIn: new SignInService(uow, hashLimit),
+    signIn: signInAsGateway(new SignInService(uow, hashLimit)),
     sweeper: new Sweeper(uow),
   }
   await new RootAccount(uow, ROOT_KEY).ensure()

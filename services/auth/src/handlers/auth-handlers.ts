@@ -19,14 +19,12 @@ interface Services {
 export function authHandlers({ accounts, credentials, grants, revocations, signIn, signer }: Services): Handlers<typeof auth> {
   return {
     createSession: (input, context) =>
-      input.method === 'password'
-        ? signIn.withPassword(input.username, input.password, context)
-        : signIn.withApiKey(input.api_key, context),
+      input.method === 'password' ? signIn.withPassword(input, context) : signIn.withApiKey(input, context),
     async endSession(_input, context) {
       await credentials.endSession(context.caller, context)
       return {}
     },
-    exchangeCredential: ({ kind, secret }) => credentials.exchange(kind, secret),
+    exchangeCredential: ({ kind, secret_sha256 }) => credentials.exchange(kind, Buffer.from(secret_sha256, 'hex')),
     listKeys: async () => ({ keys: signer.keys.map((key) => ({ ...key })) }),
     listRevocations: async () => ({ revocations: await revocations.list() }),
     getSelf: (_input, { caller }) => accounts.get(caller.user_id),

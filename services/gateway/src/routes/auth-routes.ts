@@ -2,6 +2,7 @@ import { auth as authContract, User } from '@youworker/contracts/auth'
 import { Id, Time } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { Group } from '@youworker/contracts/group'
+import { newApiKey, newSecret, sha256Hex } from '@youworker/runtime/secret'
 import { serialize } from 'hono/utils/cookie'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
@@ -39,7 +40,7 @@ const SignedIn = z
   })
   .meta({ id: 'SignedIn' })
 
-type SignInMethod = { method: 'api_key'; api_key: string } | { method: 'password'; username: string; password: string }
+type SignInMethod = { method: 'api_key'; api_key_sha256: string } | { method: 'password'; username: string; password: string }
 
 interface Cookies {
   readonly secureCookies: boolean
@@ -56,18 +57,20 @@ function signInMethod(
   { username, password, api_key }: z.output<typeof SignIn>,
 ): SignInMethod {
   const key = headers['x-authentik-api-key'] ?? headers['x-api-key']
-  if (typeof key === 'string' && key !== '') return { method: 'api_key', api_key: key.slice(0, 512) }
+  if (typeof key === 'string' && key !== '') return withKey(key)
   const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
-  if (bearer !== undefined && bearerCredential(bearer).kind === 'api_key')
-    return { method: 'api_key', api_key: bearer.slice(0, 512) }
-  if (api_key !== undefined) return { method: 'api_key', api_key }
+  if (bearer !== undefined && bearerCredential(bearer).kind === 'api_key') return withKey(bearer)
+  if (api_key !== undefined) return withKey(api_key)
   if (username !== undefined && password !== undefined) return { method: 'password', username, password }
   throw notAuthenticated()
 }
 
+const withKey = (key: string): SignInMethod => ({ method: 'api_key', api_key_sha256: sha256Hex(key) })
+
 async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<typeof SignIn>): Promise<Reply> {
   const auth = deps.auth.as({ correlationId: context.correlationId })
-  const session = await auth.createSession(signInMethod(context, body))
+  const secret = newSecret()
+  const session = await auth.createSession({ ...signInMethod(context, body), session_sha256: sha256Hex(secret) })
   requireSameUser(proxyUsername(context, deps.identityProxies), session.user.username)
   const csrf_token = deps.csrf.issue(session.session_id)
   const secondsTo = (time: string) => Math.max(0, Math.floor((Date.parse(time) - Date.now()) / 1_000))
@@ -79,11 +82,14 @@ async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<
     csrf_token,
   }
   if (body.token) {
-    const { access_token, token_expires_at } = await auth.exchangeCredential({ kind: 'session', secret: session.session_secret })
+    const { access_token, token_expires_at } = await auth.exchangeCredential({
+      kind: 'session',
+      secret_sha256: sha256Hex(secret),
+    })
     Object.assign(answer, { access_token, token_type: 'bearer', expires_in: secondsTo(token_expires_at) })
   }
   return new Reply(200, answer, {
-    'set-cookie': [sessionCookie(session.session_secret, SESSION_S, deps), csrfCookie(csrf_token, SESSION_S, deps)],
+    'set-cookie': [sessionCookie(secret, SESSION_S, deps), csrfCookie(csrf_token, SESSION_S, deps)],
   })
 }
 
@@ -185,6 +191,8 @@ export const authRoutes = [
   }),
 ]
 
+const NewAccount = authContract.createUser.input.omit({ api_key_sha256: true })
+
 export const adminRoutes = [
   defineRoute({
     method: 'POST',
@@ -194,11 +202,15 @@ export const adminRoutes = [
     auth: 'required',
     csrf: 'required',
     limit: 'default',
-    body: authContract.createUser.input,
+    body: NewAccount,
     status: 201,
-    answer: authContract.createUser.output,
+    answer: authContract.createUser.output.extend({ api_key: z.string() }),
     errors: authContract.createUser.errors,
-    handle: ({ body, context }, { auth }: Pick<Clients, 'auth'>) => auth.as(context.scope).createUser(body, context.idempotency),
+    async handle({ body, context }, { auth }: Pick<Clients, 'auth'>) {
+      const api_key = newApiKey()
+      const user = await auth.as(context.scope).createUser({ ...body, api_key_sha256: sha256Hex(api_key) }, context.idempotency)
+      return { ...user, api_key }
+    },
   }),
 ]
 

@@ -5,7 +5,6 @@ import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { Caller, CallContext } from '@youworker/messaging/requests/context'
 import { hashPassword } from '../sign-in/password.ts'
-import { newApiKey, sha256 } from '../tokens/secret.ts'
 import type { HashLimit } from '../sign-in/hash-limit.ts'
 import { toUser } from './user.ts'
 import { usernameKey } from '../sign-in/username-key.ts'
@@ -13,6 +12,7 @@ import { usernameKey } from '../sign-in/username-key.ts'
 export interface NewAccount {
   readonly username: string
   readonly password?: string | undefined
+  readonly api_key_sha256: string
 }
 
 export class AccountService {
@@ -25,21 +25,20 @@ export class AccountService {
   }
 
   /**
-   * Only the hash of the API key is stored, so a repeat with the same idempotency key cannot return the key again and throws
-   * `CONFLICT`.
+   * The caller has made the API key and sends its hash. A repeat with the same idempotency key comes with another key, which was
+   * never stored: it throws `CONFLICT`.
    */
-  async create(account: NewAccount, caller: Caller, context: CallContext): Promise<User & { api_key: string }> {
+  async create(account: NewAccount, caller: Caller, context: CallContext): Promise<User> {
     if (!caller.is_root) return this.#refuse(caller, context)
     const { password } = account
     const passwordHash = password === undefined ? null : await this.#hashLimit(() => hashPassword(password), context.signal)
-    const apiKey = newApiKey()
     const user = await this.#uow.in(NO_SPACES).write((repos) => {
       // The hash of the request is stored, so it must not depend on the password.
       const request = { username: account.username, has_password: passwordHash !== null }
       const attempt = { user_id: caller.user_id, subject: auth.createUser.subject, key: context.idempotencyKey, request }
-      return onlyOnce(repos, attempt, () => this.#add(repos, account.username, passwordHash, apiKey, caller, context))
+      return onlyOnce(repos, attempt, () => this.#add(repos, account, passwordHash, caller, context))
     })
-    return { ...toUser(user), api_key: apiKey }
+    return toUser(user)
   }
 
   async get(userId: string): Promise<User> {
@@ -59,9 +58,8 @@ export class AccountService {
 
   async #add(
     repos: AuthRepositories,
-    username: string,
+    { username, api_key_sha256 }: NewAccount,
     passwordHash: string | null,
-    apiKey: string,
     caller: Caller,
     context: CallContext,
   ): Promise<User> {
@@ -73,7 +71,7 @@ export class AccountService {
       password_hash: passwordHash,
     })
     if (!user) throw new AppError('CONFLICT', 'This username is taken. Choose another one.')
-    await repos.apiKeys.add({ id: newId(), user_id: user.id, key_hash: sha256(apiKey) })
+    await repos.apiKeys.add({ id: newId(), user_id: user.id, key_hash: Buffer.from(api_key_sha256, 'hex') })
     await repos.outbox.add(auth.userCreated, { user_id: user.id, is_root: false }, context)
     const target = { target_type: 'user', target_id: user.id }
     await recordAudit(

@@ -4,7 +4,7 @@ import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import { revoke } from '../tokens/revocation-service.ts'
-import { sha256 } from '../tokens/secret.ts'
+import { sha256 } from '@youworker/runtime/secret'
 
 type Trace = Readonly<{ correlationId: string; traceparent: string }>
 

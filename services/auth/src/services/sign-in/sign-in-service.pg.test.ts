@@ -1,7 +1,7 @@
 import { testCallContext, testCaller } from '@youworker/messaging/requests/test-context'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openTestAuth, ROOT_KEY, type TestAuth } from '../../test-fixture.ts'
-import { sha256 } from '../tokens/secret.ts'
+import { openTestAuth, ROOT_KEY, type TestAuth, signInAsGateway } from '../../test-fixture.ts'
+import { sha256 } from '@youworker/runtime/secret'
 import { SignInService } from './sign-in-service.ts'
 import { createHashLimit } from './hash-limit.ts'
 
@@ -63,7 +63,7 @@ test('wrong name, wrong password, no password, impossible name and wrong key are
 })
 
 test('ten failures for a name block passwords for it on every replica, and for no other name', async () => {
-  const replica = new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64 }))
+  const replica = signInAsGateway(new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64 })))
   const outcomes: string[] = []
   for (let n = 0; n < 12; n += 1) {
     outcomes.push(

@@ -1,11 +1,12 @@
 import { auth, type User } from '@youworker/contracts/auth'
+import type { HandlerInput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { CallContext } from '@youworker/messaging/requests/context'
 import { verifyPassword } from './password.ts'
-import { newSecret, sha256 } from '../tokens/secret.ts'
+import { sha256 } from '@youworker/runtime/secret'
 import type { HashLimit } from './hash-limit.ts'
 import { toUser } from '../accounts/user.ts'
 import { usernameKey } from './username-key.ts'
@@ -21,10 +22,13 @@ const ALL_KEYS = sha256('all keys')
 export interface NewSession {
   readonly user: User
   readonly session_id: string
-  readonly session_secret: string
   /** When the session ends even if it is used. */
   readonly expires_at: string
 }
+
+type SignIn = HandlerInput<typeof auth.createSession>
+type PasswordSignIn = Omit<Extract<SignIn, { method: 'password' }>, 'method'>
+type KeySignIn = Omit<Extract<SignIn, { method: 'api_key' }>, 'method'>
 
 export class SignInService {
   readonly #uow: AuthUnitOfWork
@@ -38,7 +42,7 @@ export class SignInService {
   /**
    * Failures are checked inside the hash limit, so that a burst of guesses can exceed FAILURES only by those that run at once.
    */
-  withPassword(username: string, password: string, context: CallContext): Promise<NewSession> {
+  withPassword({ username, password, session_sha256 }: PasswordSignIn, context: CallContext): Promise<NewSession> {
     return this.#hashLimit(async () => {
       const key = usernameKey(username)
       // Hashed, because people sometimes type a password into this field.
@@ -54,15 +58,15 @@ export class SignInService {
       }
       return this.#uow.in(NO_SPACES).write(async (repos) => {
         await repos.failures.clear(bucket)
-        return createSession(repos, user, null, context)
+        return createSession(repos, { user, apiKeyId: null, session_sha256 }, context)
       })
     }, context.signal)
   }
 
-  async withApiKey(apiKey: string, context: CallContext): Promise<NewSession> {
+  async withApiKey({ api_key_sha256, session_sha256 }: KeySignIn, context: CallContext): Promise<NewSession> {
     const session = await this.#uow.in(NO_SPACES).write(async (repos) => {
-      const owner = await repos.apiKeys.owner(sha256(apiKey))
-      if (owner) return createSession(repos, owner, owner.sid, context)
+      const owner = await repos.apiKeys.owner(Buffer.from(api_key_sha256, 'hex'))
+      if (owner) return createSession(repos, { user: owner, apiKeyId: owner.sid, session_sha256 }, context)
       const failures = await repos.failures.add(ALL_KEYS)
       if (failures <= FAILURES.auditedKeys)
         await recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('api_key', null), context)
@@ -94,13 +98,16 @@ const failedSignIn = (targetType: string, targetId: string | null) =>
 
 async function createSession(
   repos: Pick<AuthRepositories, 'sessions' | 'outbox'>,
-  user: User,
-  apiKeyId: string | null,
+  { user, apiKeyId, session_sha256 }: { user: User; apiKeyId: string | null; session_sha256: string },
   context: CallContext,
 ): Promise<NewSession> {
   const id = newId()
-  const secret = newSecret()
-  const { ends_at } = await repos.sessions.add({ id, user_id: user.id, secret_hash: sha256(secret), api_key_id: apiKeyId })
+  const { ends_at } = await repos.sessions.add({
+    id,
+    user_id: user.id,
+    secret_hash: Buffer.from(session_sha256, 'hex'),
+    api_key_id: apiKeyId,
+  })
   const target = { target_type: 'session', target_id: id }
   await recordAudit(
     repos.outbox,
@@ -108,5 +115,5 @@ async function createSession(
     { actor_id: user.id, action: 'session.create', outcome: 'allowed', ...target },
     context,
   )
-  return { user: toUser(user), session_id: id, session_secret: secret, expires_at: ends_at }
+  return { user: toUser(user), session_id: id, expires_at: ends_at }
 }

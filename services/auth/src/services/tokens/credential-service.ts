@@ -4,7 +4,6 @@ import { recordAudit } from '@youworker/database/events/record-audit'
 import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { Caller, CallContext } from '@youworker/messaging/requests/context'
 import { revoke } from './revocation-service.ts'
-import { sha256 } from './secret.ts'
 import type { SignedToken, TokenSigner } from './token-signer.ts'
 import { toUser } from '../accounts/user.ts'
 
@@ -25,8 +24,8 @@ export class CredentialService {
     this.#signer = signer
   }
 
-  async exchange(kind: 'session' | 'api_key', secret: string): Promise<Exchanged> {
-    return kind === 'session' ? this.#exchangeSession(secret) : this.#exchangeKey(secret)
+  async exchange(kind: 'session' | 'api_key', secretHash: Buffer): Promise<Exchanged> {
+    return kind === 'session' ? this.#exchangeSession(secretHash) : this.#exchangeKey(secretHash)
   }
 
   /** Ends the caller's session in every service; does nothing for an API key, which has no session. */
@@ -44,16 +43,16 @@ export class CredentialService {
     })
   }
 
-  async #exchangeSession(secret: string): Promise<Exchanged> {
-    const session = await this.#uow.in(NO_SPACES).read(({ sessions }) => sessions.live(sha256(secret)))
+  async #exchangeSession(secretHash: Buffer): Promise<Exchanged> {
+    const session = await this.#uow.in(NO_SPACES).read(({ sessions }) => sessions.live(secretHash))
     if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the session has ended. Sign in again.')
     if (session.is_stale) await this.#uow.in(NO_SPACES).write(({ sessions }) => sessions.touch(session.sid))
     const { id, sid, is_root, ends_at } = session
     return toExchanged(await this.#signer.signApi({ user_id: id, sid, is_root, not_after: ends_at }), sid, session)
   }
 
-  async #exchangeKey(secret: string): Promise<Exchanged> {
-    const owner = await this.#uow.in(NO_SPACES).read(({ apiKeys }) => apiKeys.owner(sha256(secret)))
+  async #exchangeKey(secretHash: Buffer): Promise<Exchanged> {
+    const owner = await this.#uow.in(NO_SPACES).read(({ apiKeys }) => apiKeys.owner(secretHash))
     if (!owner) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this API key is not valid.')
     return toExchanged(
       await this.#signer.signApi({ user_id: owner.id, sid: owner.sid, is_root: owner.is_root }),

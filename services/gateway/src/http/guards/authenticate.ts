@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache'
 import type { Client } from '@youworker/messaging/requests/client'
 import type { Caller } from '@youworker/messaging/requests/server'
 import type { TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
+import { sha256Hex } from '@youworker/runtime/secret'
 
 export const SESSION_COOKIE = 'youworker_token'
 
@@ -109,7 +110,7 @@ export class Authenticator implements Disposable {
   async #exchange(key: string, { kind, secret }: Credential): Promise<Exchanged> {
     const { access_token, token_expires_at } = await this.#auth.exchangeCredential({
       kind: kind === 'session' ? 'session' : 'api_key',
-      secret,
+      secret_sha256: sha256Hex(secret),
     })
     const caller = await this.#verifier.verify(access_token, ['api'])
     const exchanged = { token: access_token, caller }
