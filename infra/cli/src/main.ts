@@ -1,6 +1,7 @@
 // `npm run youworker -- COMMAND`: what operators do by hand.
 import { createLogger } from '@youworker/runtime/logger'
 import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
+import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import { generateEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
 
@@ -10,6 +11,8 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   NATS__ADMIN_URL, or bring them up to date;
                   the services' passwords come from POSTGRES_PASSWORD_<SERVICE>
   keys generate   print a complete production .env with fresh secrets
+  events dead-letters list, events dead-letters redrive ID… | all
+                  show the events that a service could not handle; publish them again
   nats conf       print the nats-server configuration with a user for each service
 `
 
@@ -42,22 +45,36 @@ async function migrate(): Promise<void> {
   logger.info('the stream of events is up to date')
 }
 
-const COMMANDS: Readonly<Record<string, () => void | Promise<void>>> = {
+function adminUrls() {
+  const settings = requireSettings(['DATABASE__ADMIN_URL', 'NATS__ADMIN_URL'])
+  return { adminUrl: settings['DATABASE__ADMIN_URL'] ?? '', natsUrl: settings['NATS__ADMIN_URL'] ?? '' }
+}
+
+async function redrive(ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) throw new Error('Name the ids to send again, or all: events dead-letters redrive all')
+  await redriveDeadLetters(adminUrls(), ids)
+}
+
+const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Promise<void>>> = {
   migrate,
+  'events dead-letters list': () => listDeadLetters(adminUrls()),
+  'events dead-letters redrive': redrive,
   'keys generate': () => void process.stdout.write(generateEnv()),
   'nats conf': () => void process.stdout.write(renderNatsConf()),
 }
 
-const name = process.argv.slice(2).join(' ')
-const command = COMMANDS[name]
-if (command) {
+const args = process.argv.slice(2)
+const line = args.join(' ')
+const name = Object.keys(COMMANDS).find((known) => line === known || line.startsWith(`${known} `))
+const command = name === undefined ? undefined : COMMANDS[name]
+if (name !== undefined && command) {
   try {
-    await command()
+    await command(args.slice(name.split(' ').length))
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
     process.exitCode = 1
   }
 } else {
   console.error(USAGE)
-  process.exitCode = name === '--help' ? 0 : 2
+  process.exitCode = line === '--help' ? 0 : 2
 }

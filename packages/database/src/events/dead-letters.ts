@@ -31,6 +31,10 @@ export class DeadLetters {
       .execute()
   }
 
+  async remove(id: string): Promise<void> {
+    await this.#db.deleteFrom('dead_letters').where('id', '=', id).execute()
+  }
+
   /** Newest first. */
   list({ limit, offset = 0 }: { limit: number; offset?: number }): Promise<DeadLetterRow[]> {
     return this.#db

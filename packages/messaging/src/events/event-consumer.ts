@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Event } from '@youworker/contracts/define'
+import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { EventEnvelope } from '@youworker/contracts/event-envelope'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import type { Logger } from '@youworker/runtime/logger'
 import { backoffMs, retry } from '@youworker/runtime/timing/retry'
 import { GRACE_MS, settledWithin } from '@youworker/runtime/timing/settled-within'
+import { LRUCache } from 'lru-cache'
 import type { Consumer, ConsumerMessages, JsMsg } from 'nats'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import { describeError } from '../connection/describe-error.ts'
@@ -32,9 +34,22 @@ interface ConsumerOptions {
 
 const CONCURRENCY = 16
 const PULL_MS = 10_000
-const MAX_DELIVERIES = 5
-/** Delay before the next delivery, by the number of failed ones. */
+/** Tries that a handler is given for faults of its own, counted by each process. */
+const MAX_FAULTS = 5
+/** Delay before the next delivery, by the number of faults. */
 const AGAIN_AFTER_MS = [250, 1_000, 3_000, 6_000]
+/** Deliveries after which an event that this process never saw fail is one that ends processes. Restarts count as well. */
+const MAX_DELIVERIES = 25
+const DEPENDENCY_AGAIN = { baseMs: 250, maxMs: 5_000 } as const
+/** Below the durable's ack wait: until then the server delivers nothing again that is being worked on. */
+const WORKING_MS = 10_000
+/** What a handler throws when something that it needs is away: the event itself is not at fault. */
+const DEPENDENCY_CODES: ReadonlySet<ErrorCode> = new Set([
+  'SERVICE_UNAVAILABLE',
+  'CIRCUIT_OPEN',
+  'DEADLINE_EXCEEDED',
+  'EXTERNAL_SERVICE_ERROR',
+])
 const DEAD_LETTER_AGAIN_MS = 5_000
 /** With less free capacity than this, the next pull waits up to FREE_WAIT_MS for a running event to end. */
 const MIN_FREE = 4
@@ -50,6 +65,9 @@ export class EventConsumer implements AsyncDisposable {
   readonly #handlers: ReadonlyMap<string, EventHandler>
   /** Keyed by sequence number and timestamp in the stream, so that a redelivery does not run beside the first delivery. */
   readonly #running = new Map<string, Promise<void>>()
+  /** Faults of handlers, by the same key. */
+  readonly #faults = new LRUCache<string, number>({ max: 1_000 })
+  #isDependencyAway = false
   readonly #stop = new AbortController()
   #reconnected: Disposable | undefined
   #consumer: Consumer | undefined
@@ -128,8 +146,7 @@ export class EventConsumer implements AsyncDisposable {
   #take(message: JsMsg): void {
     const handler = this.#handlers.get(message.subject)
     if (!handler) return message.ack()
-    const { streamSequence, timestampNanos } = message.info
-    const key = `${streamSequence}.${timestampNanos}`
+    const key = keyOf(message)
     if (this.#running.has(key)) return
     const work = this.#handle(message, handler)
       .catch((error: unknown) =>
@@ -141,25 +158,57 @@ export class EventConsumer implements AsyncDisposable {
 
   async #handle(message: JsMsg, handler: EventHandler): Promise<void> {
     const { event } = handler
-    const { deliveryCount } = message.info
+    const key = keyOf(message)
     const read = readEvent(event, message.data)
     if (typeof read === 'string') return this.#deadLetter(message, read)
-    if (deliveryCount > MAX_DELIVERIES)
+    if (message.info.deliveryCount > MAX_DELIVERIES && !this.#faults.has(key))
       return this.#deadLetter(message, `${this.#options.service} ended ${MAX_DELIVERIES} times over it`)
     try {
-      await handler.handle(read.data, read.envelope)
+      await this.#whenDependenciesAllow(message, () => handler.handle(read.data, read.envelope))
     } catch (error) {
+      if (this.#stop.signal.aborted && isDependencyError(error)) return message.nak()
+      const faults = (this.#faults.get(key) ?? 0) + 1
+      this.#faults.set(key, faults)
       const { message: why } = describeError(error)
-      if (deliveryCount >= MAX_DELIVERIES)
-        return this.#deadLetter(message, `failed ${MAX_DELIVERIES} times, at last with: ${why}`)
+      if (faults >= MAX_FAULTS) return this.#deadLetter(message, `failed ${MAX_FAULTS} times, at last with: ${why}`)
       this.#options.logger.warn(
         { subject: event.subject, id: read.envelope.id, error: describeError(error) },
         'an event handler failed; the event will be redelivered',
       )
-      return message.nak(AGAIN_AFTER_MS[deliveryCount - 1])
+      return message.nak(AGAIN_AFTER_MS[faults - 1])
     }
     faultPoint('after_effect_before_ack')
+    this.#faults.delete(key)
     message.ack()
+  }
+
+  /**
+   * Runs `work` again for as long as it fails because something that it needs is away: such a failure says nothing about the event.
+   * Events that wait keep their capacity, so that no more are pulled meanwhile. Ends with the last error when the process stops.
+   */
+  async #whenDependenciesAllow(message: JsMsg, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stop
+    const working = setInterval(() => message.working(), WORKING_MS)
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          await work()
+          this.#isDependencyAway = false
+          return
+        } catch (error) {
+          if (!isDependencyError(error) || signal.aborted) throw error
+          if (!this.#isDependencyAway) {
+            this.#options.logger.warn({ error: describeError(error) }, 'events wait until what their handlers need is back')
+          }
+          this.#isDependencyAway = true
+          await sleep(backoffMs(attempt, DEPENDENCY_AGAIN), undefined, { signal }).catch(() => {
+            throw error
+          })
+        }
+      }
+    } finally {
+      clearInterval(working)
+    }
   }
 
   async #deadLetter(message: JsMsg, reason: string): Promise<void> {
@@ -178,6 +227,10 @@ export class EventConsumer implements AsyncDisposable {
     }
   }
 }
+
+const keyOf = ({ info: { streamSequence, timestampNanos } }: JsMsg): string => `${streamSequence}.${timestampNanos}`
+
+const isDependencyError = (error: unknown): boolean => error instanceof AppError && DEPENDENCY_CODES.has(error.code)
 
 /** Returns the reason as a string when the data is not the event that its subject names: redelivery would not help. */
 function readEvent(event: Event, data: Uint8Array): { data: unknown; envelope: EventEnvelope } | string {

@@ -1,5 +1,6 @@
 import type { EventEnvelope } from '@youworker/contracts/event-envelope'
 import { chatAgent } from '@youworker/contracts/chat-agent'
+import { AppError } from '@youworker/contracts/errors'
 import { group } from '@youworker/contracts/group'
 import { EVENT_STREAM } from '@youworker/contracts/topology/subjects'
 import { newId } from '@youworker/runtime/id'
@@ -120,6 +121,46 @@ test('an event that always fails goes to the dead letters with a reason after 5 
   expect(last?.reason).toBe('failed 5 times, at last with: always fails')
   expect(tries.get(poison.id)).toBe(5)
   await waitFor(async () => (await consumerInfo(h)).num_ack_pending === 0, { what: 'all acknowledged' })
+})
+
+test('what a handler needs may be away for as long as it likes: nothing goes to the dead letters, everything is handled', async () => {
+  await using h = await fixture()
+  const events = Array.from({ length: 40 }, deletion)
+  await h.publisher.publish(events)
+  let isAway = true
+  const tries = new Map<string, number>()
+  const handled: string[] = []
+  await h.consume([
+    on(group.groupDeleted, async (_, { id }) => {
+      tries.set(id, (tries.get(id) ?? 0) + 1)
+      if (isAway) throw new AppError('SERVICE_UNAVAILABLE', 'Postgres is away')
+      handled.push(id)
+    }),
+  ])
+  await waitFor(() => [...tries.values()].some((count) => count > 7), {
+    what: 'more tries than faults are allowed',
+    timeoutMs: 30_000,
+  })
+  expect(tries.size, 'no more are pulled than can wait').toBeLessThanOrEqual(16)
+  isAway = false
+  await waitFor(() => handled.length === events.length, { what: 'all events', timeoutMs: 30_000 })
+  expect(handled.sort()).toEqual(events.map(({ id }) => id).sort())
+  expect(h.letters).toEqual([])
+}, 90_000)
+
+test('an event that ends its process each time goes to the dead letters in the end', async () => {
+  await using h = await fixture()
+  const [deadly, good] = [deletion(), deletion()]
+  await h.publisher.publish([deadly])
+  const durable = await h.nats.core.jetstream().consumers.get(EVENT_STREAM.name, 'ingestion')
+  // Each delivery that a process did not live to answer counts.
+  for (let delivery = 0; delivery < 25; delivery += 1) (await durable.next({ expires: 5_000 }))?.nak()
+  await h.publisher.publish([good])
+  const handled: string[] = []
+  await h.consume([on(group.groupDeleted, async (_, { id }) => void handled.push(id))])
+  await waitFor(() => h.letters.length === 1 && handled.length === 1, { what: 'the dead letter' })
+  expect(h.letters[0]?.reason).toBe('ingestion ended 25 times over it')
+  expect(handled).toEqual([good.id])
 })
 
 test('an event whose dead letter cannot be stored is redelivered', async () => {

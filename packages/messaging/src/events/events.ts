@@ -1,6 +1,7 @@
 import type { Event } from '@youworker/contracts/define'
 import { EventEnvelope } from '@youworker/contracts/event-envelope'
 import type { Logger } from '@youworker/runtime/logger'
+import { newId } from '@youworker/runtime/id'
 import { z } from 'zod'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import { describeError } from '../connection/describe-error.ts'
@@ -38,14 +39,25 @@ const PublishAck = z.union([
   z.object({ seq: z.number().int().positive(), error: z.undefined().optional() }),
 ])
 
-export function createEventPublisher(nats: NatsConnection, { logger }: { logger: Logger }): EventPublisher {
-  const publishOne = async (envelope: EventEnvelope): Promise<number> => {
-    const lines = line(HEADER.messageId, envelope.id)
-    const reply = await nats.inbox.request({ subject: envelope.type, data: encodeJson(envelope), lines, waitMs: ACK_MS })
-    const ack = PublishAck.parse(decodeJson(reply.data))
-    if (ack.error) throw new Error(ack.error.description)
-    return ack.seq
+async function publishEvent(nats: NatsConnection, envelope: EventEnvelope, messageId: string): Promise<number> {
+  const lines = line(HEADER.messageId, messageId)
+  const reply = await nats.inbox.request({ subject: envelope.type, data: encodeJson(envelope), lines, waitMs: ACK_MS })
+  const ack = PublishAck.parse(decodeJson(reply.data))
+  if (ack.error) throw new Error(ack.error.description)
+  return ack.seq
+}
+
+/** Publishes an event once more although the stream may hold it: consumers that have handled it know its id. */
+export async function republishEvent(nats: NatsConnection, envelope: EventEnvelope): Promise<void> {
+  try {
+    await publishEvent(nats, envelope, newId())
+  } catch (error) {
+    throw jetStreamError(nats, error)
   }
+}
+
+export function createEventPublisher(nats: NatsConnection, { logger }: { logger: Logger }): EventPublisher {
+  const publishOne = (envelope: EventEnvelope) => publishEvent(nats, envelope, envelope.id)
   return {
     stream: () => readStream(nats),
     async publish(envelopes) {
