@@ -7,6 +7,8 @@ import { CONTRACTS, NEIGHBOURS, SERVICES, type ServiceName } from '@youworker/co
 import { newId } from '@youworker/runtime/id'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Browser } from './support/browser.ts'
+import { Person } from './support/person.ts'
 import { RawNats } from './support/raw-nats.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
@@ -97,6 +99,40 @@ test('the durable of a service holds only events that it consumes, or, before na
     if (owners.size === 1) for (const filter of filters) expect(owners).toContain(ownerOf(filter))
   }
   expect([...names].sort()).toEqual(SERVICES.filter((name) => NEIGHBOURS[name].consumes.length > 0).sort())
+})
+
+test('no key, session secret or password is in any message, whoever could read it', async () => {
+  await using admin = await RawNats.connect(system.running.natsAdminUrl)
+  const messages: string[] = []
+  admin.core.subscribe('>', {
+    callback: (_, { subject, data, headers }) => {
+      const lines = Array.from(headers ?? [], ([name, values]) => `${name}: ${values.join()}`)
+      messages.push([subject, ...lines, Buffer.from(data).toString('latin1')].join('\n'))
+    },
+  })
+  await admin.core.flush()
+  const password = `a very long password ${newId()}`
+  const root = system.root
+  const made = (await root.post('/v1/admin/users', { username: 'watched', password })).body
+  const browser = new Browser(system.api)
+  await browser.signIn('watched', password)
+  expect((await browser.call('GET', '/v1/auth/me')).status).toBe(200)
+  const wrong = `yw_${newId()}`
+  expect((await new Person(system.api, '', wrong).get('/v1/auth/me')).status).toBe(401)
+  await new Person(system.api, '', made.api_key).chat('Hello')
+  await admin.core.flush()
+  const secrets = {
+    root: root.key ?? '',
+    made: made.api_key,
+    wrong,
+    password,
+    cookie: browser.cookies.get('youworker_token') ?? '',
+  }
+  for (const secret of Object.values(secrets)) expect(secret.length).toBeGreaterThan(20)
+  const all = messages.join('\n')
+  expect(all).toContain(auth.createSession.subject)
+  expect(all).toContain(auth.createUser.subject)
+  expect(Object.entries(secrets).flatMap(([name, secret]) => (all.includes(secret) ? [name] : []))).toEqual([])
 })
 
 test('after all of it the system answers, and a group’s documents are still there', async () => {

@@ -13,6 +13,8 @@ export const Password = z.string().min(8).max(256)
 export const Secret = z.string().min(1).max(512)
 /** SHA-256 in hexadecimal: the form in which keys and session secrets travel on NATS. */
 const Sha256 = z.hex().length(64)
+/** A password encrypted for auth: a compact JWE (RFC 7516) for one of the keys of `listKeys`. */
+const PasswordJwe = z.string().min(1).max(4_096)
 
 export const User = z.object({ id: Id, username: z.string(), is_root: z.boolean(), created_at: Time }).meta({ id: 'User' })
 export type User = z.infer<typeof User>
@@ -46,7 +48,7 @@ export const auth = {
       z.object({
         method: z.literal('password'),
         username: z.string().max(64),
-        password: z.string().max(256),
+        password_jwe: PasswordJwe,
         session_sha256: Sha256,
       }),
       z.object({ method: z.literal('api_key'), api_key_sha256: Sha256, session_sha256: Sha256 }),
@@ -69,7 +71,7 @@ export const auth = {
     output: z.object({ access_token: z.string(), token_expires_at: Time, sid: Id, user: User }),
     repeatable: true,
   }),
-  /** The public keys (RFC 7517) that access tokens are signed with. */
+  /** The public keys (RFC 7517) that access tokens are signed with, the present one first. Passwords are encrypted for them. */
   listKeys: request('rpc.auth.v1.key.list', {
     auth: 'none',
     input: Nothing,
@@ -86,7 +88,7 @@ export const auth = {
   getSelf: request('rpc.auth.v1.user.get-self', { input: Nothing, output: User, repeatable: true }),
   /** For root only. Only this reply contains the key: a repeat, also with the same idempotency key, is `CONFLICT`. */
   createUser: request('rpc.auth.v1.user.create', {
-    input: z.object({ username: Username, password: Password.optional(), api_key_sha256: Sha256 }),
+    input: z.object({ username: Username, password_jwe: PasswordJwe.optional(), api_key_sha256: Sha256 }),
     output: User,
     errors: ['CONFLICT'],
   }),

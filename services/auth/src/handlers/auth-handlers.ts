@@ -1,4 +1,5 @@
-import type { auth } from '@youworker/contracts/auth'
+import { type auth, Password } from '@youworker/contracts/auth'
+import { AppError } from '@youworker/contracts/errors'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { AccountService } from '../services/accounts/account-service.ts'
 import type { CredentialService } from '../services/tokens/credential-service.ts'
@@ -18,8 +19,10 @@ interface Services {
 
 export function authHandlers({ accounts, credentials, grants, revocations, signIn, signer }: Services): Handlers<typeof auth> {
   return {
-    createSession: (input, context) =>
-      input.method === 'password' ? signIn.withPassword(input, context) : signIn.withApiKey(input, context),
+    async createSession(input, context) {
+      if (input.method === 'api_key') return signIn.withApiKey(input, context)
+      return signIn.withPassword({ ...input, password: await signer.decrypt(input.password_jwe) }, context)
+    },
     async endSession(_input, context) {
       await credentials.endSession(context.caller, context)
       return {}
@@ -28,7 +31,12 @@ export function authHandlers({ accounts, credentials, grants, revocations, signI
     listKeys: async () => ({ keys: signer.keys.map((key) => ({ ...key })) }),
     listRevocations: async () => ({ revocations: await revocations.list() }),
     getSelf: (_input, { caller }) => accounts.get(caller.user_id),
-    createUser: (input, context) => accounts.create(input, context.caller, context),
+    async createUser({ password_jwe, ...account }, context) {
+      if (password_jwe === undefined) return accounts.create(account, context.caller, context)
+      const password = Password.safeParse(await signer.decrypt(password_jwe))
+      if (!password.success) throw AppError.fromZod(password.error, 'The password')
+      return accounts.create({ ...account, password: password.data }, context.caller, context)
+    },
     lookUpUsers: async (input) => ({ users: await accounts.lookUp(input) }),
     createGrant: async ({ run_id }, { caller }) => ({ grant_id: await grants.create(run_id, caller) }),
     async issueGrantToken({ grant_id }) {

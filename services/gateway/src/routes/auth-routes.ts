@@ -1,8 +1,9 @@
-import { auth as authContract, User } from '@youworker/contracts/auth'
+import { auth as authContract, Password, User, Username } from '@youworker/contracts/auth'
 import { Id, Time } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { Group } from '@youworker/contracts/group'
 import { newApiKey, newSecret, sha256Hex } from '@youworker/runtime/secret'
+import { encryptForAuth } from '@youworker/messaging/tokens/encrypt-for-auth'
 import { serialize } from 'hono/utils/cookie'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
@@ -40,7 +41,7 @@ const SignedIn = z
   })
   .meta({ id: 'SignedIn' })
 
-type SignInMethod = { method: 'api_key'; api_key_sha256: string } | { method: 'password'; username: string; password: string }
+type SignInMethod = { method: 'api_key'; api_key_sha256: string } | { method: 'password'; username: string; password_jwe: string }
 
 interface Cookies {
   readonly secureCookies: boolean
@@ -52,16 +53,18 @@ interface SignInDeps extends Pick<Clients, 'auth'>, Cookies {
 }
 
 /** A key in a header wins over the body. */
-function signInMethod(
+async function signInMethod(
   { incoming: { headers } }: RequestContext,
   { username, password, api_key }: z.output<typeof SignIn>,
-): SignInMethod {
+  auth: Pick<Clients['auth'], 'listKeys'>,
+): Promise<SignInMethod> {
   const key = headers['x-authentik-api-key'] ?? headers['x-api-key']
   if (typeof key === 'string' && key !== '') return withKey(key)
   const bearer = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
   if (bearer !== undefined && bearerCredential(bearer).kind === 'api_key') return withKey(bearer)
   if (api_key !== undefined) return withKey(api_key)
-  if (username !== undefined && password !== undefined) return { method: 'password', username, password }
+  if (username !== undefined && password !== undefined)
+    return { method: 'password', username, password_jwe: await encryptForAuth(auth, password) }
   throw notAuthenticated()
 }
 
@@ -70,7 +73,7 @@ const withKey = (key: string): SignInMethod => ({ method: 'api_key', api_key_sha
 async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<typeof SignIn>): Promise<Reply> {
   const auth = deps.auth.as({ correlationId: context.correlationId })
   const secret = newSecret()
-  const session = await auth.createSession({ ...signInMethod(context, body), session_sha256: sha256Hex(secret) })
+  const session = await auth.createSession({ ...(await signInMethod(context, body, auth)), session_sha256: sha256Hex(secret) })
   requireSameUser(proxyUsername(context, deps.identityProxies), session.user.username)
   const csrf_token = deps.csrf.issue(session.session_id)
   const secondsTo = (time: string) => Math.max(0, Math.floor((Date.parse(time) - Date.now()) / 1_000))
@@ -191,7 +194,7 @@ export const authRoutes = [
   }),
 ]
 
-const NewAccount = authContract.createUser.input.omit({ api_key_sha256: true })
+const NewAccount = z.object({ username: Username, password: Password.optional() })
 
 export const adminRoutes = [
   defineRoute({
@@ -208,7 +211,10 @@ export const adminRoutes = [
     errors: authContract.createUser.errors,
     async handle({ body, context }, { auth }: Pick<Clients, 'auth'>) {
       const api_key = newApiKey()
-      const user = await auth.as(context.scope).createUser({ ...body, api_key_sha256: sha256Hex(api_key) }, context.idempotency)
+      const { username, password } = body
+      const password_jwe = password === undefined ? undefined : await encryptForAuth(auth, password)
+      const account = { username, password_jwe, api_key_sha256: sha256Hex(api_key) }
+      const user = await auth.as(context.scope).createUser(account, context.idempotency)
       return { ...user, api_key }
     },
   }),

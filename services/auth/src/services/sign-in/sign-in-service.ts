@@ -27,7 +27,7 @@ export interface NewSession {
 }
 
 type SignIn = HandlerInput<typeof auth.createSession>
-type PasswordSignIn = Omit<Extract<SignIn, { method: 'password' }>, 'method'>
+type PasswordSignIn = Omit<Extract<SignIn, { method: 'password' }>, 'method' | 'password_jwe'> & { readonly password: string }
 type KeySignIn = Omit<Extract<SignIn, { method: 'api_key' }>, 'method'>
 
 export class SignInService {

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { newId } from '@youworker/runtime/id'
-import { calculateJwkThumbprint, type JWK, SignJWT } from 'jose'
+import { AppError } from '@youworker/contracts/errors'
+import { calculateJwkThumbprint, compactDecrypt, type JWK, SignJWT } from 'jose'
 
 /** Lifetime in seconds. Deny-lists and token caches rely on `api` being at most LONGEST_TOKEN_MS. */
 const LIFE = { api: 600, run: 300 } as const
@@ -19,16 +20,21 @@ export interface SignedToken {
   readonly expires_at: string
 }
 
-/** Signs access tokens: RS256 JWTs whose `kid` is the RFC 7638 thumbprint of the key. */
+/**
+ * Signs access tokens: RS256 JWTs whose `kid` is the RFC 7638 thumbprint of the key. Decrypts passwords, which travel encrypted for
+ * these keys.
+ */
 export class TokenSigner {
   readonly #key: KeyObject
   readonly #kid: string
+  readonly #privateKeys: ReadonlyMap<string, KeyObject>
   /** Public keys, the signing one first. */
   readonly keys: readonly JWK[]
 
-  private constructor(key: KeyObject, kid: string, keys: readonly JWK[]) {
+  private constructor(key: KeyObject, kid: string, keys: readonly JWK[], privateKeys: ReadonlyMap<string, KeyObject>) {
     this.#key = key
     this.#kid = kid
+    this.#privateKeys = privateKeys
     this.keys = keys
   }
 
@@ -38,7 +44,23 @@ export class TokenSigner {
     const keys = await Promise.all(privateKeys.map(publicJwk))
     const [signing, first] = [privateKeys[0], keys[0]]
     if (!signing || !first) throw new Error('SECURITY__JWT_PRIVATE_KEY holds no private key in PEM')
-    return new TokenSigner(signing, first.kid, keys)
+    return new TokenSigner(signing, first.kid, keys, new Map(keys.map(({ kid }, index) => [kid, privateKeys[index] ?? signing])))
+  }
+
+  /** Throws `VALIDATION_ERROR` when the text was not encrypted for one of these keys. */
+  async decrypt(jwe: string): Promise<string> {
+    const keyOf = ({ kid }: { kid?: string }) => {
+      const key = this.#privateKeys.get(kid ?? '')
+      if (!key) throw new Error(`no key ${kid}`)
+      return key
+    }
+    const allowed = { keyManagementAlgorithms: ['RSA-OAEP-256'], contentEncryptionAlgorithms: ['A256GCM'] }
+    try {
+      const { plaintext } = await compactDecrypt(jwe, keyOf, allowed)
+      return new TextDecoder('utf-8', { fatal: true }).decode(plaintext)
+    } catch (cause) {
+      throw new AppError('VALIDATION_ERROR', 'The password was not encrypted for this installation; sign in again', { cause })
+    }
   }
 
   /** For people and their clients. */
