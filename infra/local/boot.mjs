@@ -19,6 +19,7 @@ const COMMANDS = {
   check: [{ script: 'infra/checks/src/check.ts' }],
   'check:laws': [{ script: 'infra/checks/src/check-laws.ts' }],
   bench: [{ script: 'infra/bench/src/main.ts' }],
+  chaos: [{ script: 'infra/chaos/src/main.ts' }],
   youworker: [{ script: 'infra/cli/src/main.ts' }],
   'contracts:accept': [
     {

@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Answer, load } from './load.ts'
+import { startSystem } from './running-system.ts'
+
+interface FreezeOptions {
+  readonly target: 'nats' | 'postgres'
+  readonly seconds: readonly number[]
+  readonly times: number
+}
+
+const WORKERS = 8
+/** The system has this long to recover; the requests of the time after it are counted. */
+const RECOVERY_MS = 10_000
+const COUNTED_MS = 8_000
+/** Every request ends within 10 s; the rest is for a busy machine. */
+const LONGEST_MS = 12_000
+
+const isFailure = ({ outcome }: Answer): boolean => typeof outcome === 'string' || outcome >= 400
+
+/** Prints one line for each freeze. False when a request failed after the recovery, or one took too long at any time. */
+export async function freeze(stack: AsyncDisposableStack, { target, seconds, times }: FreezeOptions): Promise<boolean> {
+  const system = await startSystem(stack, ['--replicas', 'group=2,ingestion=2'])
+  stack.defer(() => system.signal(target, 'SIGCONT').catch(() => {}))
+  const answers: Answer[] = []
+  const stop = new AbortController()
+  const workers = Promise.all(Array.from({ length: WORKERS }, () => load(system.api, system.key, stop.signal, answers)))
+  let failed = 0
+  let counted = 0
+  for (const length of seconds) {
+    for (let trial = 1; trial <= times; trial += 1) {
+      const from = answers.length
+      await system.signal(target, 'SIGSTOP')
+      await sleep(length * 1_000)
+      await system.signal(target, 'SIGCONT')
+      await sleep(RECOVERY_MS)
+      const recovered = performance.now()
+      await sleep(COUNTED_MS)
+      const all = answers.slice(from)
+      const after = all.filter(({ at }) => at > recovered)
+      const wrong = after.filter(isFailure)
+      const longest = Math.max(...all.map(({ ms }) => ms))
+      failed += wrong.length
+      counted += after.length
+      if (longest > LONGEST_MS) failed += 1
+      const what = [...new Set(wrong.map(({ outcome }) => outcome))].join(', ')
+      console.log(
+        `${target} frozen ${length} s (${trial}/${times}): ${all.filter(isFailure).length} of ${all.length} failed meanwhile, ` +
+          `longest ${(longest / 1_000).toFixed(1)} s, after recovery ${wrong.length} of ${after.length} failed ${what}`,
+      )
+    }
+  }
+  stop.abort()
+  await workers
+  console.log(`chaos freeze ${target}: ${failed} of ${counted} requests failed after recovery`)
+  return failed === 0 && counted > 0
+}
