@@ -40,10 +40,14 @@ export const preflightHeaders: OutgoingHttpHeaders = {
   'access-control-max-age': '600',
 }
 
-/** Whether the browser's headers show a page of this site or of an allowed origin. */
+/**
+ * Whether the browser's headers show a page of the gateway, of an allowed origin, or of the same site. A sibling host is the same site
+ * and may belong to somebody else: an `Origin` that it sends must be allowed.
+ */
 export function isFromOwnPage(headers: IncomingHttpHeaders, origins: ReadonlySet<string>): boolean {
   const site = headers['sec-fetch-site']
-  return site === 'same-origin' || site === 'same-site' || allowedOrigin(headers, origins) !== undefined
+  if (site === 'same-origin' || allowedOrigin(headers, origins) !== undefined) return true
+  return site === 'same-site' && headers.origin === undefined
 }
 
 /** Browsers open WebSockets from any page, so the Origin must be missing (no browser), allowed, or the gateway's own. */
