@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Endpoints } from '@youworker/local/supervisor/endpoints'
+import { Endpoints } from '@youworker/local/data-dir/endpoints'
 
 const START = join(import.meta.dirname, '../../local/src/start.ts')
 const READY = /YouWorker is up/

@@ -41,7 +41,7 @@ export const AuditEntry = z.object({
 export type AuditEntry = z.infer<typeof AuditEntry>
 
 export const auth = {
-  /** Signs in. The secret is returned once; only its SHA-256 is kept. */
+  /** Signs in. The caller has made the session's secret and sends its SHA-256, which is all that is kept. */
   createSession: request('rpc.auth.v1.session.create', {
     auth: 'none',
     input: z.discriminatedUnion('method', [
@@ -64,7 +64,7 @@ export const auth = {
   }),
   /** Ends the caller's session. Has no effect for an API key. */
   endSession: request('rpc.auth.v1.session.end', { input: Nothing, output: Nothing, repeatable: true }),
-  /** Exchanges a session secret or API key for an access token of at most 10 minutes. Counts as a use of the session. */
+  /** The hash of a session secret or API key for an access token of at most 10 minutes. Slides the session's idle time. */
   exchangeCredential: request('rpc.auth.v1.credential.exchange', {
     auth: 'none',
     input: z.object({ kind: z.enum(['session', 'api_key']), secret_sha256: Sha256 }),
@@ -86,7 +86,7 @@ export const auth = {
     repeatable: true,
   }),
   getSelf: request('rpc.auth.v1.user.get-self', { input: Nothing, output: User, repeatable: true }),
-  /** For root only. Only this reply contains the key: a repeat, also with the same idempotency key, is `CONFLICT`. */
+  /** root only. The caller has made the API key. A repeat, which comes with another key, is `CONFLICT`, also with the same idempotency key. */
   createUser: request('rpc.auth.v1.user.create', {
     input: z.object({ username: Username, password_jwe: PasswordJwe.optional(), api_key_sha256: Sha256 }),
     output: User,
