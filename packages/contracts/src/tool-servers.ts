@@ -1,3 +1,16 @@
-/** Our own MCP servers, each at `<TOOLS__URL>/<name>/mcp`. Runs use all of them, and external servers may not have their names. */
-export const TOOL_SERVERS = ['semantic', 'datetime'] as const
-export type ToolServerName = (typeof TOOL_SERVERS)[number]
+/**
+ * Our own MCP servers, each at `<TOOLS__URL>/<name>/mcp`, and their tools. Runs use them all. Foreign servers and tools may not take
+ * these names: a tool of that name could pass for ours while our server is away.
+ */
+export const BUILT_IN_TOOLS = {
+  semantic: ['knowledge_search'],
+  datetime: ['current_datetime', 'convert_time'],
+} as const
+
+export type ToolServerName = keyof typeof BUILT_IN_TOOLS
+export type BuiltInTool<N extends ToolServerName = ToolServerName> = (typeof BUILT_IN_TOOLS)[N][number]
+
+export const TOOL_SERVERS = Object.keys(BUILT_IN_TOOLS) as ToolServerName[]
+const TOOL_NAMES: ReadonlySet<string> = new Set(Object.values(BUILT_IN_TOOLS).flat())
+
+export const isBuiltInTool = (name: string): boolean => TOOL_NAMES.has(name)

@@ -1,4 +1,4 @@
-import { databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
+import { commaList, databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { parseServerUrls } from './services/tools/mcp-servers.ts'
 
@@ -32,6 +32,10 @@ export const Env = z.object({
     .default('')
     .transform(parseServerUrls)
     .describe('Foreign MCP servers: name=url, separated by commas'),
+  MCP__ALLOWED_TOOLS: commaList
+    .transform((list) => new Set(list))
+    .default(new Set())
+    .describe('Tools of foreign servers that runs may use: server/tool or server/*, separated by commas; none without it'),
 })
 
 export type Config = z.output<typeof Env>

@@ -42,6 +42,7 @@ export function createServices(config: Config, { database, live, waker, grants, 
     port: createMcpPort(),
     discovery: new ToolDiscovery(),
     servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
+    allowed: config.MCP__ALLOWED_TOOLS,
     timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
   }
   const writer = new EntryWriter(uow, logger)

@@ -1,13 +1,18 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError } from '@youworker/contracts/errors'
 import { createBreaker, type Breaker } from '@youworker/runtime/timing/breaker'
-import { cutText } from '@youworker/runtime/text/text'
+import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { z } from 'zod'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
 import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../services/tools/tool-port.ts'
 
 const CONNECT_MS = 5_000
 const MAX_TOOLS = 128
+/** What models accept as a name; tools with another one are not offered. */
+const TOOL_NAME = /^[A-Za-z0-9_.-]{1,64}$/
+const MAX_DESCRIPTION = 1_024
+/** Bytes of one HTTP answer of a server. */
+const MAX_ANSWER = 1024 * 1024
 const MAX_TEXT = 64 * 1024
 /** The SDK's own limit of a call. The signal of a call ends earlier. */
 const SDK_TIMEOUT_MS = 900_000
@@ -41,9 +46,10 @@ class McpConnection implements ToolConnection {
   listTools(signal: AbortSignal): Promise<ToolDescription[]> {
     return this.#request(signal, async (client) => {
       const { tools } = await client.listTools(undefined, { signal })
-      return tools.slice(0, MAX_TOOLS).map(({ name, description, inputSchema, annotations }) => ({
+      const usable = tools.filter(({ name }) => TOOL_NAME.test(name)).slice(0, MAX_TOOLS)
+      return usable.map(({ name, description, inputSchema, annotations }) => ({
         name,
-        description: cutText(description ?? '', 4_096),
+        description: cleanText(description ?? '', { max: MAX_DESCRIPTION }),
         parameters: inputSchema,
         idempotent: annotations?.idempotentHint === true || annotations?.readOnlyHint === true,
       }))
@@ -106,10 +112,10 @@ class McpConnection implements ToolConnection {
     return client
   }
 
-  readonly #fetch = (url: string | URL, init?: RequestInit): Promise<Response> => {
+  readonly #fetch = async (url: string | URL, init?: RequestInit): Promise<Response> => {
     const headers = new Headers(init?.headers)
     if (this.#bearer !== undefined) headers.set('authorization', `Bearer ${this.#bearer}`)
-    return fetch(url, { ...init, headers })
+    return bounded(await fetch(url, { ...init, headers }), this.#server.name)
   }
 
   async #toAppError(error: unknown): Promise<AppError> {
@@ -137,4 +143,19 @@ async function settleAnswers<T>(signal: AbortSignal, work: () => Promise<T>): Pr
     if (isStopped || isAnswer) return { error }
     throw error
   }
+}
+
+/** The answer, whose body fails once it is longer than MAX_ANSWER: a server may send without end. */
+function bounded(response: Response, server: string): Response {
+  if (!response.body) return response
+  let left = MAX_ANSWER
+  const limit = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      left -= chunk.byteLength
+      if (left >= 0) controller.enqueue(chunk)
+      else
+        controller.error(new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${server} sent more than ${MAX_ANSWER} bytes.`))
+    },
+  })
+  return new Response(response.body.pipeThrough(limit), response)
 }

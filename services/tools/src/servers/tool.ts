@@ -1,4 +1,4 @@
-import type { ToolServerName } from '@youworker/contracts/tool-servers'
+import type { BuiltInTool, ToolServerName } from '@youworker/contracts/tool-servers'
 import type { z } from 'zod'
 
 /** The caller and the request of a tool call. */
@@ -16,8 +16,8 @@ export interface ToolAnswer {
   readonly text: string
 }
 
-export interface Tool {
-  readonly name: string
+export interface Tool<T extends BuiltInTool = BuiltInTool> {
+  readonly name: T
   readonly title: string
   readonly description: string
   readonly input: z.ZodObject
@@ -29,19 +29,24 @@ export interface Tool {
 /** One built-in MCP server, served at `/<name>/mcp`. Its tools change nothing and may be repeated. */
 export interface ToolServer<N extends ToolServerName = ToolServerName> {
   readonly name: N
-  readonly tools: readonly Tool[]
+  readonly tools: readonly Tool<BuiltInTool<N>>[]
 }
 
 /** One for each name of the contract: a missing server is a type error. */
 export type ToolServers = { readonly [N in ToolServerName]: ToolServer<N> }
 
-interface ToolDefinition<I extends z.ZodObject, O extends z.ZodObject> extends Omit<Tool, 'input' | 'output' | 'call'> {
+interface ToolDefinition<T extends BuiltInTool, I extends z.ZodObject, O extends z.ZodObject> extends Omit<
+  Tool<T>,
+  'input' | 'output' | 'call'
+> {
   readonly input: I
   readonly output: O
   call(input: z.output<I>, context: ToolContext): Promise<{ structured: z.output<O>; text: string }>
 }
 
-export const defineTool = <I extends z.ZodObject, O extends z.ZodObject>(definition: ToolDefinition<I, O>): Tool => ({
+export const defineTool = <T extends BuiltInTool, I extends z.ZodObject, O extends z.ZodObject>(
+  definition: ToolDefinition<T, I, O>,
+): Tool<T> => ({
   ...definition,
   call: (input, context) => definition.call(definition.input.parse(input), context),
 })

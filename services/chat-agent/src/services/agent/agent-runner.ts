@@ -11,7 +11,7 @@ import type { EntryWriter } from '../runs/entry-writer.ts'
 import { loadRun } from '../runs/load-run.ts'
 import type { Outcome, RunFinisher } from '../runs/run-finisher.ts'
 import { RunState } from '../runs/run-state.ts'
-import type { McpServer } from '../tools/mcp-servers.ts'
+import type { AllowedTools, McpServer } from '../tools/mcp-servers.ts'
 import { ToolBox } from '../tools/tool-box.ts'
 import type { ToolDiscovery } from '../tools/tool-discovery.ts'
 import type { ToolPort } from '../tools/tool-port.ts'
@@ -27,6 +27,7 @@ interface AgentParts {
     readonly port: ToolPort
     readonly discovery: ToolDiscovery
     readonly servers: readonly McpServer[]
+    readonly allowed: AllowedTools
     readonly timeoutMs: number
   }
   readonly loop: AgentLoop

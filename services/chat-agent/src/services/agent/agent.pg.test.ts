@@ -202,7 +202,10 @@ test('the next turn sees the conversation, without the numbers of passages', asy
 
 test('a foreign server gets no token; a server that is away is named in the log, and its tools are missing', async () => {
   await using foreign = await startMcpServer()
-  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url},gone=http://127.0.0.1:9/mcp` })
+  await using replica = withModel({
+    MCP__SERVER_URLS: `other=${foreign.url},gone=http://127.0.0.1:9/mcp`,
+    MCP__ALLOWED_TOOLS: 'other/*',
+  })
   await model.setScript({
     rules: [
       {
@@ -237,7 +240,11 @@ test('a foreign server gets no token; a server that is away is named in the log,
 
 test('a tool that never answers is given up after its time', async () => {
   await using foreign = await startMcpServer({ tools: [{ name: 'sleepy', run: () => new Promise(() => {}) }] })
-  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, AGENT__TOOL_TIMEOUT_MS: '300' })
+  await using replica = withModel({
+    MCP__SERVER_URLS: `other=${foreign.url}`,
+    MCP__ALLOWED_TOOLS: 'other/*',
+    AGENT__TOOL_TIMEOUT_MS: '300',
+  })
   await model.setScript({
     rules: [{ match: { last_role: 'user' }, reply: { tool_calls: [{ name: 'sleepy' }] } }, { reply: { text: 'So be it.' } }],
   })
@@ -246,9 +253,35 @@ test('a tool that never answers is given up after its time', async () => {
   expect(done.tool_events[1]).toMatchObject({ status: 'error', result_preview: 'sleepy did not answer in 0.3 s.' })
 })
 
+test.each([
+  ['', []],
+  ['other/echo', ['echo']],
+  ['elsewhere/*,other/sh', []],
+])('of a foreign server only tools that MCP__ALLOWED_TOOLS=%j names can be called', async (allowed, called) => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: allowed })
+  const calls = ['echo', 'fail'].map((name) => ({ name, arguments: { text: 'x' } }))
+  await model.setScript({ rules: [{ match: { last_role: 'user' }, reply: { tool_calls: calls } }, { reply: { text: 'Done.' } }] })
+  const { done } = await ask(replica, { text_input: 'go' })
+  expect(done).toMatchObject({ content: 'Done.', metadata: { status: 'success' } })
+  expect(foreign.calls.map(({ tool }) => tool)).toEqual(called)
+})
+
+test('a server that sends without end fails its call, and the answer goes on', async () => {
+  const flood = { name: 'flood', run: async () => 'x'.repeat(3 * 1024 * 1024) }
+  await using foreign = await startMcpServer({ tools: [flood] })
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
+  await model.setScript({
+    rules: [{ match: { last_role: 'user' }, reply: { tool_calls: [{ name: 'flood' }] } }, { reply: { text: 'So be it.' } }],
+  })
+  const { done } = await ask(replica, { text_input: 'go' })
+  expect(done).toMatchObject({ content: 'So be it.', metadata: { status: 'success' } })
+  expect(done.tool_events[1]).toMatchObject({ status: 'error' })
+})
+
 test('at most 16 tool calls of each answer are made, also when the model keeps asking for more', async () => {
   await using foreign = await startMcpServer()
-  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}` })
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
   const calls = Array.from({ length: 20 }, (_, index) => ({ name: 'echo', arguments: { text: `call ${index + 1}` } }))
   await model.setScript({ rules: [{ times: 2, reply: { tool_calls: calls } }, { reply: { text: 'Enough.' } }] })
   const { done, entries, user } = await ask(replica, { text_input: 'go' })
@@ -261,7 +294,7 @@ test('at most 16 tool calls of each answer are made, also when the model keeps a
 
 test('an agent that never stops calling tools ends at its limit', async () => {
   await using foreign = await startMcpServer()
-  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}` })
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
   await model.setScript({ rules: [{ reply: { text: 'once more. ', tool_calls: [{ name: 'echo', arguments: { text: 'x' } }] } }] })
   const { done, entries, run_id, user } = await ask(replica, { text_input: 'go', max_iterations: 3 })
   expectWholeLog(entries, done.content)

@@ -25,10 +25,16 @@ export function parseServerUrls(list: string, context: z.core.$RefinementCtx): M
 
 function problemOf(name: string, url: string): string | undefined {
   if (!NAME.test(name)) return 'must be name=url, the name of letters, digits, _ and -'
-  if (TOOL_SERVERS.some((own) => own === name)) return 'this name belongs to a built-in server; choose another'
+  if (TOOL_SERVERS.some((own) => own === name.toLowerCase())) return 'this name belongs to a built-in server; choose another'
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) return 'must be name=url with an http(s) URL'
   return undefined
 }
+
+/** `server/tool` or `server/*` of MCP__ALLOWED_TOOLS. */
+export type AllowedTools = ReadonlySet<string>
+
+export const isAllowedTool = (allowed: AllowedTools, server: string, tool: string): boolean =>
+  allowed.has(`${server}/*`) || allowed.has(`${server}/${tool}`)
 
 /** Our own servers, at `<TOOLS__URL>/<server>/mcp`. */
 export const ownServers = (toolsUrl: string | undefined): McpServer[] =>

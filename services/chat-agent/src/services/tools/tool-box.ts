@@ -1,6 +1,6 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { ModelTool } from '../models/model-port.ts'
-import type { McpServer } from './mcp-servers.ts'
+import { type AllowedTools, isAllowedTool, type McpServer } from './mcp-servers.ts'
 import type { ToolDiscovery } from './tool-discovery.ts'
 import { isWebTool, nameTools } from './tool-names.ts'
 import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from './tool-port.ts'
@@ -13,6 +13,8 @@ export interface OfferedTool extends ToolDescription {
 
 interface ToolBoxOptions {
   readonly servers: readonly McpServer[]
+  /** Of foreign servers: all others are not offered. */
+  readonly allowed: AllowedTools
   readonly port: ToolPort
   readonly discovery: ToolDiscovery
   readonly token: () => Promise<string>
@@ -42,7 +44,7 @@ export class ToolBox implements AsyncDisposable {
     this.problems = problems
   }
 
-  static async connect({ servers, port, discovery, token, disable_web, timeoutMs }: ToolBoxOptions): Promise<ToolBox> {
+  static async connect({ servers, allowed, port, discovery, token, disable_web, timeoutMs }: ToolBoxOptions): Promise<ToolBox> {
     const connections = new Map(servers.map((server) => [server.name, port.connect(server, server.own ? token : undefined)]))
     const problems: string[] = []
     const found = await Promise.all(
@@ -50,7 +52,8 @@ export class ToolBox implements AsyncDisposable {
         const connection = connections.get(server)
         try {
           const tools = connection ? await discovery.tools(server, connection) : []
-          return tools.map((tool): OfferedTool => ({ ...tool, server, own }))
+          const offered = own ? tools : tools.filter(({ name }) => isAllowedTool(allowed, server, name))
+          return offered.map((tool): OfferedTool => ({ ...tool, server, own }))
         } catch (error) {
           problems.push(error instanceof AppError ? error.message : `The tool server ${server} cannot be used now.`)
           return []

@@ -1,8 +1,20 @@
-/** Tools by their name for the model: the server's own, or `<server>_<tool>` when an earlier server has that name. */
-export function nameTools<T extends { readonly server: string; readonly name: string }>(tools: readonly T[]): Map<string, T> {
+import { isBuiltInTool } from '@youworker/contracts/tool-servers'
+
+interface NamedTool {
+  readonly server: string
+  readonly name: string
+  readonly own: boolean
+}
+
+/**
+ * Tools by their name for the model: the server's own, or `<server>_<tool>` when an earlier server has that name, or when a foreign tool
+ * has the name of a built-in one.
+ */
+export function nameTools<T extends NamedTool>(tools: readonly T[]): Map<string, T> {
   const named = new Map<string, T>()
   for (const tool of tools) {
-    const name = named.has(tool.name) ? `${tool.server}_${tool.name}` : tool.name
+    const isTaken = named.has(tool.name) || (!tool.own && isBuiltInTool(tool.name))
+    const name = isTaken ? `${tool.server}_${tool.name}` : tool.name
     if (!named.has(name)) named.set(name, tool)
   }
   return named
