@@ -9,8 +9,6 @@ export const Username = z
   .regex(/^[\p{L}\p{N}][\p{L}\p{N}._@-]*$/u, 'letters, digits and . _ @ - only')
 /** Length bounds as in NIST SP 800-63B-4 section 3.1.1. */
 export const Password = z.string().min(8).max(256)
-/** A credential as people send it to the gateway. */
-export const Secret = z.string().min(1).max(512)
 /** SHA-256 in hexadecimal: the form in which keys and session secrets travel on NATS. */
 const Sha256 = z.hex().length(64)
 /** A password encrypted for auth: a compact JWE (RFC 7516) for one of the keys of `listKeys`. */
