@@ -100,7 +100,7 @@ function bareHeading(line: string, next: string | undefined): string | undefined
 
 const plain = (text: string): string =>
   text
-    .replaceAll(/\*\*|__|`/g, '')
+    .replaceAll(/\*\*|\b__|__\b|`/g, '')
     .replaceAll(/!?\[([^[\]]*)\]\([^()]*\)/g, '$1')
     .replaceAll(/\s+/g, ' ')
     .trim()

@@ -95,3 +95,8 @@ test('a sentence that says more is preferred to a line that only repeats the que
   )
   expect(quotesFor('How do I use a real model?', guide)[0]?.text).toContain('Ollama')
 })
+
+test('emphasis goes, the underscores of a setting stay', () => {
+  const [passage] = parsePassages('[1] a.md\nSet __only__ **SECURITY__CSRF_SECRET** and `API__PORT`.')
+  expect(passage && sentencesOf(passage).map(({ text }) => text)).toEqual(['Set only SECURITY__CSRF_SECRET and API__PORT.'])
+})
