@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,14 +56,19 @@ test('a Postgres and a NATS that the user names are used instead of embedded one
   expect(code, output).toBe(0)
 })
 
-test('a taken port and a data folder in use are reported, and SIGTERM during the start ends all processes', async () => {
+const mode = async (folder: string) => (await stat(folder)).mode & 0o777
+
+test('a taken port and a data folder in use are reported, a data folder that is open to others is closed, and SIGTERM during the start ends all processes', async () => {
   const taken = createServer()
   taken.listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const address = taken.address()
   const port = typeof address === 'object' && address ? address.port : 0
+  await mkdir(join(dir, 'busy'))
+  await chmod(join(dir, 'busy'), 0o755)
   const first = start(['--no-demo', '--data', 'busy'], { API__PORT: String(port) })
   await waitFor(() => first.output().includes('Postgres: making'), { what: 'the start of Postgres' })
+  expect(await mode(join(dir, 'busy'))).toBe(0o700)
   expect(first.output()).toMatch(new RegExp(`Port ${port} is taken; the API is on \\d+`))
   const second = await start(['--no-demo', '--data', 'busy']).ended
   expect(second).toEqual({
@@ -77,8 +82,10 @@ test('a taken port and a data folder in use are reported, and SIGTERM during the
   expect(status).toEqual({ code: 1, output: expect.stringContaining('does not run') })
 })
 
-test('--reset refuses a folder that holds other files', async () => {
+test('--reset refuses a folder that holds other files, and leaves it as it is', async () => {
   await writeFile(join(dir, 'thesis.md'), 'x')
+  await chmod(dir, 0o755)
   const { code, output } = await start(['--no-demo', '--reset', '--data', '.']).ended
   expect([code, output]).toEqual([1, expect.stringContaining('is no data folder of YouWorker')])
+  expect(await mode(dir)).toBe(0o755)
 })

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Print } from '../print.ts'
 import { StartError } from '../start-error.ts'
@@ -45,7 +45,7 @@ const OWN = new Set([
 ])
 
 /**
- * Makes the folder. Throws {@link StartError} for a folder that holds other files: a mistyped --data must not spread ours over
+ * Makes the folder, and takes it away from other users of the machine if it stood open to them. Throws {@link StartError} for a folder that holds other files: a mistyped --data must not spread ours over
  * somebody's home.
  */
 export async function prepareDataDir({ dir }: DataDir): Promise<void> {
@@ -58,6 +58,11 @@ export async function prepareDataDir({ dir }: DataDir): Promise<void> {
   if (names.length > 0 && !names.some((name) => OWN.has(name) || name.startsWith('lock'))) {
     throw new StartError(`${dir} is not empty and is no data folder of YouWorker. Give an empty or new folder with --data DIR.`)
   }
+  await chmod(dir, 0o700).catch((cause: unknown) => {
+    throw new StartError(`The data folder ${dir} cannot be closed to other users (chmod 700). Make it yours, or give another one.`, {
+      cause,
+    })
+  })
 }
 
 /** Erases everything that we created in it. The caller must hold the lock. */
