@@ -59,9 +59,10 @@ export async function prepareDataDir({ dir }: DataDir): Promise<void> {
     throw new StartError(`${dir} is not empty and is no data folder of YouWorker. Give an empty or new folder with --data DIR.`)
   }
   await chmod(dir, 0o700).catch((cause: unknown) => {
-    throw new StartError(`The data folder ${dir} cannot be closed to other users (chmod 700). Make it yours, or give another one.`, {
-      cause,
-    })
+    throw new StartError(
+      `The data folder ${dir} cannot be closed to other users (chmod 700). Make it yours, or give another one.`,
+      { cause },
+    )
   })
 }
 
