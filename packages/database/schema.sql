@@ -134,6 +134,7 @@ create table "analytics"."messages" ( -- owner: analytics_owner
   created_at timestamp with time zone not null,
   constraint messages_pkey PRIMARY KEY (message_id)
 );
+CREATE INDEX messages_of_session ON analytics.messages USING btree (session_id);
 CREATE INDEX messages_of_space ON analytics.messages USING btree (space_id, created_at);
 alter table "analytics"."messages" enable row level security;
 alter table "analytics"."messages" force row level security;
@@ -206,8 +207,10 @@ create table "analytics"."tool_runs" ( -- owner: analytics_owner
   status text not null,
   latency_ms bigint not null,
   finished_at timestamp with time zone not null,
+  session_id uuid,
   constraint tool_runs_pkey PRIMARY KEY (tool_run_id)
 );
+CREATE INDEX tool_runs_of_session ON analytics.tool_runs USING btree (session_id);
 CREATE INDEX tool_runs_of_space ON analytics.tool_runs USING btree (space_id, finished_at);
 alter table "analytics"."tool_runs" enable row level security;
 alter table "analytics"."tool_runs" force row level security;

@@ -42,7 +42,17 @@ const PROMISED = [
   'GET /v1/tasks',
   'GET /v1/tasks/{}',
   'POST /v1/tasks/{}/cancel',
-  'GET /v1/analytics/overview',
+  ...[
+    'overview',
+    'dashboard',
+    'tokens-timeline',
+    'tokens',
+    'tool-performance',
+    'tool-timeline',
+    'ingestion-stats',
+    'session-activity',
+  ].map((name) => `GET /v1/analytics/${name}`),
+  'GET /v1/analytics/sessions/{}',
   ...['health', 'health/detailed', 'health/live', 'health/ready', 'openapi.json', 'docs', 'metrics'].map(
     (name) => `GET /${name}`,
   ),

@@ -150,3 +150,30 @@ test('the overview counts documents, sessions, messages and tool calls', async (
   expect(body.messages.total).toBeGreaterThan(body.sessions.total)
   expect(body.tools).toMatchObject({ success_rate: expect.any(Number), avg_latency_ms: expect.any(Number) })
 })
+
+test('every analytics route tells the same of the same events, and nothing of another user', async () => {
+  const get = async (path: string, person = ada) => (await person.get(`/v1/analytics/${path}`)).body
+  const { sessions, total } = (await ada.get('/v1/sessions')).body
+  const stored = sessions.reduce((sum: number, { message_count }: { message_count: number }) => sum + message_count, 0)
+  await expect.poll(async () => (await get('overview')).messages, { timeout: 30_000 }).toMatchObject({ total: stored })
+  const [session] = sessions
+  expect((await get(`sessions/${session.id}`)).tokens.message_count).toBe(session.message_count)
+  const dashboard = await get('dashboard?days=7')
+  const { overview, tokens_timeline, ingestion_stats, session_activity } = dashboard
+  expect(tokens_timeline.data).toHaveLength(8)
+  expect(tokens_timeline).toEqual(await get('tokens-timeline?days=7'))
+  expect(dashboard.tool_performance).toEqual(await get('tool-performance?days=7'))
+  expect(ingestion_stats).toEqual(await get('ingestion-stats?days=7'))
+  expect(session_activity).toEqual(await get('session-activity?days=7'))
+  expect(tokens_timeline.data.at(-1).total_tokens).toBe(overview.tokens.total)
+  expect((await get('tokens?period=week')).total_tokens).toBe(overview.tokens.total)
+  expect((await get('tool-timeline?days=7&interval=week')).data.at(-1).total_runs).toBe(overview.tools.total_runs)
+  expect(ingestion_stats.by_collection).toMatchObject([{ collection: null, document_count: overview.documents.total }])
+  expect(session_activity.timeline.at(-1).session_count).toBe(total)
+
+  const stranger = await system.newPerson('no-chats')
+  expect((await get('dashboard', stranger)).overview.sessions.total).toBe(0)
+  expect(await get(`sessions/${session.id}`, stranger)).toMatchObject({ error: { code: 'SESSION_NOT_FOUND' } })
+  for (const wrong of ['tokens?period=decade', 'tokens-timeline?interval=minute', 'dashboard?days=366', 'sessions/x'])
+    expect(await get(wrong)).toMatchObject({ error: { code: 'VALIDATION_ERROR' } })
+})

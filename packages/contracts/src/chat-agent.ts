@@ -232,6 +232,8 @@ export const chatAgent = {
     z.object({
       tool_run_id: Id,
       user_id: Id,
+      /** Missing in events of versions before it. */
+      session_id: Id.optional(),
       tool_name: z.string(),
       status: z.enum(['success', 'error', 'unknown']),
       latency_ms: Count,

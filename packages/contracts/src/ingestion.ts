@@ -98,6 +98,10 @@ export const SearchHit = z.object({
   text: z.string(),
 })
 export type SearchHit = z.infer<typeof SearchHit>
+/** `collection` is `null` for documents without one. */
+export const CollectionSum = z.object({ collection: z.string().nullable(), document_count: Count, total_bytes: Count })
+export type CollectionSum = z.infer<typeof CollectionSum>
+
 export const SearchAnswer = z.object({ results: z.array(SearchHit), took_ms: z.number() }).meta({ id: 'SearchAnswer' })
 export type SearchAnswer = z.infer<typeof SearchAnswer>
 
@@ -181,6 +185,12 @@ export const ingestion = {
     }),
     output: z.object({ documents: z.array(Document), total: Count }),
     errors: ['GROUP_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** The documents that the caller brought, by collection, the largest first; at most 500 collections. */
+  sumCollections: request('rpc.ingestion.v1.collection.sum', {
+    input: Nothing,
+    output: z.object({ collections: z.array(CollectionSum) }),
     repeatable: true,
   }),
   getDocument: request('rpc.ingestion.v1.document.get', {

@@ -13,7 +13,7 @@ import type { Config } from './config.ts'
 import { analyticsConsumers } from './consumers/analytics-consumers.ts'
 import { analyticsHandlers } from './handlers/analytics-handlers.ts'
 import { FactService } from './services/fact-service.ts'
-import { OverviewService } from './services/overview-service.ts'
+import { FigureService } from './services/figure-service.ts'
 import { createAnalyticsUnitOfWork } from './unit-of-work.ts'
 
 const SWEEP_MS = 600_000
@@ -27,7 +27,7 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
 
   const uow = createAnalyticsUnitOfWork(database)
   const facts = new FactService(uow.system())
-  const overview = new OverviewService(uow)
+  const figures = new FigureService(uow)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
@@ -36,7 +36,7 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
   const deadLetter = storeDeadLetter(uow)
   stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers: analyticsConsumers(facts), deadLetter }))
   stack.use(await serveHealth(nats, 'analytics', checks, { logger }))
-  stack.use(await serve(nats, analytics, analyticsHandlers(overview), { service: 'analytics', verifier, logger }))
+  stack.use(await serve(nats, analytics, analyticsHandlers(figures), { service: 'analytics', verifier, logger }))
   const running = stack.move()
   return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

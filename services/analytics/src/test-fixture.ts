@@ -63,7 +63,7 @@ export function story(user: string, other: string): EventEnvelope[] {
   const session = { user_id: user, model: 'm', enable_tools: true }
   const message = (session_id: string, tokens_out: number, user_id = user) =>
     ({ message_id: newId(), session_id, user_id, role: 'assistant', model: 'm', tokens_in: 10, tokens_out }) as const
-  const toolRun = { user_id: user, tool_name: 'knowledge_search', latency_ms: 100 }
+  const toolRun = { user_id: user, session_id: kept, tool_name: 'knowledge_search', latency_ms: 100 }
   const finished = { run_id: run, user_id: user, space_id: user, chunks: 1, total_bytes: 10, duration_ms: 5 }
   const ingested = { user_id: user, space_id: user, bytes_size: 10, chunks: 1, replaced: false }
   return [

@@ -1,5 +1,6 @@
 import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
 import { sql, type Transaction } from 'kysely'
+import { isSessionKept, since as sinceDays } from './figures.ts'
 
 export interface Totals {
   readonly sessions: number
@@ -23,16 +24,14 @@ export class OverviewRepository {
    * Counts what one user did in the last `days` days, and their current documents. Deleted sessions and documents do not count.
    */
   async totals(userId: string, days: number): Promise<Totals> {
-    const since = sql`now() - make_interval(days => ${days})`
+    const since = sinceDays(days)
     const { rows } = await sql<Totals>`
       select chat.*, tools.*, sessions.*, documents.*, runs.*
       from
         (select count(*) as sessions from sessions
           where space_id = ${userId} and created_at >= ${since} and deleted_at is null) sessions,
         (select count(*) as messages, coalesce(sum(tokens_in + tokens_out), 0)::bigint as tokens from messages
-          where space_id = ${userId} and created_at >= ${since} and not exists (
-            select from sessions where sessions.session_id = messages.session_id and sessions.deleted_at is not null
-          )) chat,
+          where space_id = ${userId} and created_at >= ${since} and ${isSessionKept}) chat,
         (select count(*) as tool_runs, count(*) filter (where status = 'success') as successful_tool_runs,
           coalesce(sum(latency_ms), 0)::bigint as tool_latency_ms from tool_runs
           where space_id = ${userId} and finished_at >= ${since}) tools,

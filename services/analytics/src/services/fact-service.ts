@@ -34,7 +34,9 @@ export class FactService {
   }
 
   toolRunFinished({ user_id: space_id, ...toolRun }: ChatData<'toolRunFinished'>, origin: Origin): Promise<void> {
-    return this.#once(origin, ({ chat }) => chat.toolRunFinished({ ...toolRun, space_id, finished_at: origin.time }))
+    return this.#once(origin, ({ chat }) =>
+      chat.toolRunFinished({ ...toolRun, session_id: toolRun.session_id ?? null, space_id, finished_at: origin.time }),
+    )
   }
 
   runFinished({ user_id, ...run }: DocumentData<'runFinished'>, origin: Origin): Promise<void> {

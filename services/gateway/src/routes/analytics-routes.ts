@@ -1,18 +1,135 @@
-import { Days, Overview } from '@youworker/contracts/analytics'
+import {
+  Dashboard,
+  Days,
+  IngestionTimeline,
+  Overview,
+  SessionActivity,
+  SessionFigures,
+  Timeline,
+  TokenFigures,
+  TokenQuery,
+  TokensTimeline,
+  ToolPerformance,
+  ToolTimeline,
+  ToolTimelineQuery,
+} from '@youworker/contracts/analytics'
+import { Id } from '@youworker/contracts/common'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { CollectionSum } from '@youworker/contracts/ingestion'
+import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
+import type { RequestContext } from '../http/request-context.ts'
+
+type Analytics = Pick<Clients, 'analytics'>
+type AnalyticsAndIngestion = Pick<Clients, 'analytics' | 'ingestion'>
+
+/** `by_collection` counts the documents that exist now. */
+const IngestionStats = IngestionTimeline.extend({
+  by_collection: z.array(CollectionSum.extend({ total_mb: z.number() })),
+  incomplete: z.array(z.string()).optional(),
+}).meta({ id: 'IngestionStats' })
+
+const BYTES_PER_MB = 1024 * 1024
+
+/** Collections have names of the user's making, so only ingestion knows them. While it is away, the rest is answered. */
+async function byCollection(context: RequestContext, { ingestion }: Pick<Clients, 'ingestion'>) {
+  try {
+    const { collections } = await ingestion.as(context.scope).sumCollections({})
+    const rounded = (bytes: number) => Math.round((bytes / BYTES_PER_MB) * 100) / 100
+    return { by_collection: collections.map((sum) => ({ ...sum, total_mb: rounded(sum.total_bytes) })) }
+  } catch (error) {
+    if (!(error instanceof AppError) || ERROR_STATUS[error.code] < 500) throw error
+    return { by_collection: [], incomplete: ['ingestion'] }
+  }
+}
+
+const common = { method: 'GET', tag: 'analytics', auth: 'required', csrf: 'none', limit: 'default' } as const
 
 export const analyticsRoutes = [
   defineRoute({
-    method: 'GET',
+    ...common,
     path: '/v1/analytics/overview',
-    tag: 'analytics',
     summary: "The caller's own figures",
-    auth: 'required',
-    csrf: 'none',
-    limit: 'default',
     query: Days,
     answer: Overview,
-    handle: ({ query, context }, { analytics }: Pick<Clients, 'analytics'>) => analytics.as(context.scope).getOverview(query),
+    handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getOverview(query),
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/dashboard',
+    summary: 'Overview, timelines and tools at one moment',
+    query: Timeline,
+    answer: Dashboard.extend({ ingestion_stats: IngestionStats }).meta({ id: 'Dashboard' }),
+    handle: async ({ query, context }, { analytics, ingestion }: AnalyticsAndIngestion) => {
+      const [dashboard, collections] = await Promise.all([
+        analytics.as(context.scope).getDashboard(query),
+        byCollection(context, { ingestion }),
+      ])
+      return { ...dashboard, ingestion_stats: { ...dashboard.ingestion_stats, ...collections } }
+    },
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/tokens-timeline',
+    summary: 'Tokens by hour, day or week',
+    query: Timeline,
+    answer: TokensTimeline,
+    handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getTokensTimeline(query),
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/tokens',
+    summary: 'Tokens of a period, by model',
+    query: TokenQuery,
+    answer: TokenFigures,
+    handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getTokens(query),
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/tool-performance',
+    summary: 'Success and latency of each tool',
+    query: Days,
+    answer: ToolPerformance,
+    handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getToolPerformance(query),
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/tool-timeline',
+    summary: 'Tool calls by hour, day or week',
+    query: ToolTimelineQuery,
+    answer: ToolTimeline,
+    handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getToolTimeline(query),
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/ingestion-stats',
+    summary: 'Ingestion runs by hour, day or week, and documents by collection',
+    query: Timeline,
+    answer: IngestionStats,
+    handle: async ({ query, context }, { analytics, ingestion }: AnalyticsAndIngestion) => {
+      const [timeline, collections] = await Promise.all([
+        analytics.as(context.scope).getIngestionTimeline(query),
+        byCollection(context, { ingestion }),
+      ])
+      return { ...timeline, ...collections }
+    },
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/session-activity',
+    summary: 'New conversations by hour, day or week, and by model',
+    query: Timeline,
+    answer: SessionActivity,
+    handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getSessionActivity(query),
+  }),
+  defineRoute({
+    ...common,
+    path: '/v1/analytics/sessions/{session_id}',
+    summary: 'Tokens and tool calls of one conversation',
+    params: z.object({ session_id: Id }),
+    answer: SessionFigures,
+    errors: ['SESSION_NOT_FOUND'],
+    handle: ({ params, context }, { analytics }: Analytics) => analytics.as(context.scope).getSession(params),
   }),
 ]

@@ -31,6 +31,7 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     getTask: (input, context) => runs.getTask(input, context),
     cancelTask: (input, context) => runs.cancelTask(input, context),
     listDocuments: (input, context) => documents.list(input, context),
+    sumCollections: (_input, context) => documents.sumCollections(context),
     getDocument: (input, context) => documents.get(input, context),
     deleteDocument: (input, context) => documents.delete(input, context),
     openContent: (input, context) => documents.openContent(input, context),

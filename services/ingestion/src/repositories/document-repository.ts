@@ -1,4 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
+import type { CollectionSum } from '@youworker/contracts/ingestion'
 import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
@@ -111,6 +112,20 @@ export class DocumentRepository {
 
   async deleteSpace(spaceId: string): Promise<void> {
     await this.#db.deleteFrom('documents').where('space_id', '=', spaceId).execute()
+  }
+
+  /** Of what one user brought, the largest first. */
+  sumCollections(userId: string, limit: number): Promise<CollectionSum[]> {
+    return this.#db
+      .selectFrom('documents')
+      .select(({ fn }) => ['collection', fn.countAll<number>().as('document_count')])
+      .select(sql<number>`sum(bytes_size)::bigint`.as('total_bytes'))
+      .where('user_id', '=', userId)
+      .groupBy('collection')
+      .orderBy('total_bytes', 'desc')
+      .orderBy('collection')
+      .limit(limit)
+      .execute()
   }
 
   async list(filter: DocumentFilter & Page): Promise<{ rows: DocumentRow[]; total: number }> {

@@ -1,4 +1,8 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
+import * as sessionsOfToolRuns from './migrations/0002-sessions-of-tool-runs.ts'
 
-export const analyticsSchema = defineSchema({ owner: 'analytics', migrations: { '0001-init': init } })
+export const analyticsSchema = defineSchema({
+  owner: 'analytics',
+  migrations: { '0001-init': init, '0002-sessions-of-tool-runs': sessionsOfToolRuns },
+})

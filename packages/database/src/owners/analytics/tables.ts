@@ -28,6 +28,8 @@ export interface AnalyticsTables extends SystemTables {
   tool_runs: {
     tool_run_id: string
     space_id: string
+    /** `null` for calls of versions that did not tell it. */
+    session_id: string | null
     tool_name: string
     status: 'success' | 'error' | 'unknown'
     latency_ms: number

@@ -91,7 +91,8 @@ export class ToolCaller {
     await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns, outbox }) => {
       await jobs.fence(run.id, attempt)
       await toolRuns.end(id, { status, result: sealedResult, preview, error: sealedError, latency_ms })
-      await outbox.add(chatAgent.toolRunFinished, { tool_run_id: id, user_id: run.user_id, tool_name: name, status, latency_ms })
+      const { user_id, session_id } = run
+      await outbox.add(chatAgent.toolRunFinished, { tool_run_id: id, user_id, session_id, tool_name: name, status, latency_ms })
     })
   }
 }

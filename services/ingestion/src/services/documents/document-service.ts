@@ -22,6 +22,7 @@ interface DocumentId {
 
 /** Longest wait of a delete for the search index, in ms. Searches do not return the text from the commit on. */
 const INDEX_WAIT_MS = 1_000
+const MAX_COLLECTIONS = 500
 
 /** The documents in the caller's spaces. Every member of a group may read, replace and delete its documents. */
 export class DocumentService {
@@ -40,6 +41,13 @@ export class DocumentService {
     const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
     const { rows, total } = await this.#uow.in(spaces.ids).read(({ documents }) => documents.list(filter))
     return { documents: rows.map(toDocument), total }
+  }
+
+  async sumCollections(context: UserContext) {
+    const spaces = await this.#access.of(context)
+    const { user_id } = context.caller
+    const collections = await this.#uow.in(spaces.ids).read(({ documents }) => documents.sumCollections(user_id, MAX_COLLECTIONS))
+    return { collections }
   }
 
   async get({ document_id }: DocumentId, context: UserContext): Promise<Document> {
