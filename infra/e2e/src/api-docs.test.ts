@@ -53,7 +53,7 @@ const PROMISED = [
     'session-activity',
   ].map((name) => `GET /v1/analytics/${name}`),
   'GET /v1/analytics/sessions/{}',
-  ...['health', 'health/detailed', 'health/live', 'health/ready', 'openapi.json', 'docs', 'metrics'].map(
+  ...['health', 'health/detailed', 'health/live', 'health/ready', 'openapi.json', 'asyncapi.json', 'docs', 'metrics'].map(
     (name) => `GET /${name}`,
   ),
 ]

@@ -1,6 +1,7 @@
 import { type Event, eventsOf } from '@youworker/contracts/define'
 import { EventEnvelope } from '@youworker/contracts/event-envelope'
 import { CONTRACTS, NEIGHBOURS, SERVICES } from '@youworker/contracts/topology/topology'
+import { exampleOf } from '@youworker/contracts/topology/asyncapi'
 import { z } from 'zod'
 
 type JsonSchema = z.core.JSONSchema.JSONSchema
@@ -25,7 +26,8 @@ export function renderEvents(): string {
 
 function renderEvent(event: Event): string {
   const { subject, when, payload } = event
-  return [`### \`${subject}\``, when, fieldsOf(payload), whoGets(event)].join('\n\n')
+  const example = JSON.stringify(exampleOf(z.toJSONSchema(payload)))
+  return [`### \`${subject}\``, when, fieldsOf(payload), `Example: \`${example}\``, whoGets(event)].join('\n\n')
 }
 
 function whoGets({ subject }: Event): string {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { AppError } from '@youworker/contracts/errors'
+import { buildAsyncApi } from '@youworker/contracts/topology/asyncapi'
 import { z } from 'zod'
 import { defineRoute, type RouteDescription, type UnboundRoute } from '../http/define-route.ts'
 import { buildOpenApi } from '../http/openapi.ts'
@@ -46,18 +47,9 @@ const common = { method: 'GET', tag: 'docs', auth: 'none', csrf: 'none', limit: 
 
 /** `routes` is the whole table, these routes included; it is read at the first request. */
 export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRoute<unknown>[] {
-  let description: string | undefined
   return [
-    defineRoute({
-      ...common,
-      path: '/openapi.json',
-      summary: 'This API as OpenAPI 3.1',
-      answer: z.record(z.string(), z.unknown()),
-      async handle() {
-        description ??= JSON.stringify(buildOpenApi(routes()))
-        return new Reply(200, description, { 'content-type': 'application/json' })
-      },
-    }),
+    descriptionRoute('/openapi.json', 'This API as OpenAPI 3.1', () => buildOpenApi(routes())),
+    descriptionRoute('/asyncapi.json', 'The events on NATS as AsyncAPI 3.0', buildAsyncApi),
     defineRoute({
       ...common,
       path: '/docs',
@@ -84,4 +76,19 @@ export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRo
       },
     }),
   ]
+}
+
+/** Built at the first request. */
+function descriptionRoute(path: string, summary: string, build: () => Record<string, unknown>): UnboundRoute<unknown> {
+  let json: string | undefined
+  return defineRoute({
+    ...common,
+    path,
+    summary,
+    answer: z.record(z.string(), z.unknown()),
+    async handle() {
+      json ??= JSON.stringify(build())
+      return new Reply(200, json, { 'content-type': 'application/json' })
+    },
+  })
 }

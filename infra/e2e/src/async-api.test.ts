@@ -1,0 +1,68 @@
+import specs from '@asyncapi/specs'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { Ajv } from 'ajv'
+import addFormats from 'ajv-formats'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { Person } from './support/person.ts'
+import { RawNats } from './support/raw-nats.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
+
+let system: TestSystem
+beforeAll(async () => {
+  system = await startTestSystem()
+}, 120_000)
+afterAll(() => system[Symbol.asyncDispose]())
+
+const description = async () => (await new Person(system.api, '').get('/asyncapi.json')).body
+
+test('/asyncapi.json is a valid AsyncAPI 3.0 document', async () => {
+  const document = await description()
+  const ajv = new Ajv({ strict: false, unicodeRegExp: false, meta: false, validateSchema: false })
+  addFormats.default(ajv)
+  const isValid = ajv.compile(specs.schemas['3.0.0'] as object)
+  isValid(document)
+  expect(isValid.errors).toBeNull()
+  expect(isValid({ ...document, operations: { wrong: { action: 'shout' } } })).toBe(false)
+
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(([, path = '']) => path.split('/'))
+  expect(references.length).toBeGreaterThan(45)
+  for (const path of references) expect(path.reduce((node, key) => node?.[key], document)).toBeTypeOf('object')
+})
+
+test('events as they are sent match the document', async () => {
+  const { channels, components } = await description()
+  const schemas = new Map(
+    Object.entries<{ address: string }>(channels).map(([id, { address }]) => [
+      address,
+      z.fromJSONSchema(components.messages[id].payload),
+    ]),
+  )
+  await using admin = await RawNats.connect(system.running.natsAdminUrl)
+  const seen = new Map<string, unknown[]>()
+  const listening = admin.core.subscribe('events.>', {
+    callback: (_error, message) => void seen.set(message.subject, [...(seen.get(message.subject) ?? []), message.json()]),
+  })
+  await admin.core.flush()
+
+  const ada = await system.newPerson('ada')
+  const ben = await system.newPerson('ben')
+  const { id: group_id } = (await ada.post('/v1/groups', { name: 'Readers' })).body
+  await ada.post(`/v1/groups/${group_id}/members`, { user_id: ben.id })
+  await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries.\n' }])
+  await ada.chat('Through how many countries does the Danube flow?')
+  const [{ id: document }] = (await ada.get('/v1/documents')).body.documents
+  const [{ id: session }] = (await ada.get('/v1/sessions')).body.sessions
+  for (const path of [
+    `documents/${document}`,
+    `sessions/${session}`,
+    `groups/${group_id}/members/${ben.id}`,
+    `groups/${group_id}`,
+  ])
+    expect((await ada.call('DELETE', `/v1/${path}`)).status).toBe(204)
+
+  await waitFor(() => Promise.resolve(seen.size >= 14), { what: 'the events of all these acts' })
+  listening.unsubscribe()
+  for (const [subject, events] of seen)
+    for (const event of events) expect({ subject, ...schemas.get(subject)?.safeParse(event) }).toMatchObject({ success: true })
+}, 60_000)
