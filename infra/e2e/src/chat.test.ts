@@ -96,6 +96,10 @@ test('a client that was disconnected reads the rest, from any event', async () =
   expect(all).toEqual([...seen, ...rest])
   const fromMiddle = await Array.fromAsync(readEvents(await ada.fetch(`/v1/runs/${runId}/events?after=${all.at(-2)?.id}`)))
   expect(fromMiddle.map(({ event }) => event)).toEqual(['done'])
+
+  // 204 is what ends the reconnecting of a browser's EventSource.
+  const again = await ada.fetch(`/v1/runs/${runId}/events`, { headers: { 'last-event-id': String(all.at(-1)?.id) } })
+  expect([again.status, await again.text()]).toEqual([204, ''])
 })
 
 test('stop ends the answer and keeps its text so far', async () => {

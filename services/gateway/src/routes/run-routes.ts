@@ -27,7 +27,7 @@ export const runRoutes = [
     method: 'GET',
     path: '/v1/runs/{run_id}/events',
     tag: 'runs',
-    summary: "The run's log as events, from `Last-Event-ID` or `after`, else from the beginning",
+    summary: "The run's log as events, from `Last-Event-ID` or `after`, else from the beginning; 204 when nothing follows",
     auth: 'required',
     csrf: 'none',
     limit: 'default',

@@ -60,7 +60,7 @@ export class RunReader {
     this.#begun = begun
   }
 
-  /** Resolves after `done`, when the run ended without one, or when the signal aborts. Throws when the caller may not, or no longer, read it. */
+  /** Resolves after `done`, when the log of an ended run has nothing after `after`, or when the signal aborts. Throws when the caller may not, or no longer, read it. */
   async run(): Promise<void> {
     using _live = this.#source.subscribe((entry) => this.#receive(entry))
     using _reconnect = this.#source.onReconnect(() => {
@@ -132,10 +132,11 @@ export class RunReader {
         if (this.#order.offerLogged(entry.n) === 'apply') this.#apply(entry)
         if (this.#isOver) return
       }
-      await this.#writer.drained()
-      if (more && entries.length > 0 && !this.#isOver) continue
-      if (TERMINAL.includes(status) && entries.length === 0 && ++this.#emptyReads > 1) this.#finished = true
-      return
+      const isAtEnd = TERMINAL.includes(status) && entries.length === 0
+      if (isAtEnd && ++this.#emptyReads > 1) this.#finished = true
+      // A client that has the whole log is not given a stream at all.
+      if (!isAtEnd) await this.#writer.drained()
+      if (!more || entries.length === 0 || this.#isOver) return
     }
   }
 

@@ -2,7 +2,7 @@ import type { Done, RunEntry } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import type { RequestContext } from '../http/request-context.ts'
-import { type Reply, SENT } from '../http/reply.ts'
+import { Reply, SENT } from '../http/reply.ts'
 import type { EntrySourceOf } from './entry-source.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { RunReader } from './run-reader.ts'
@@ -46,6 +46,8 @@ export class RunStreams {
       logger.debug({ run_id: runId, correlation_id: context.correlationId, err: error }, 'a stream ended early')
     }
     if (!stream.hasBegun && !context.outgoing.destroyed) {
+      // An EventSource that reconnects after `done` has everything: 204 is what ends its reconnecting.
+      if (!stream.signal.aborted) return new Reply(204, undefined)
       throw new AppError('SERVICE_UNAVAILABLE', 'The stream ended before it began; ask again', { retryAfter: 1 })
     }
     return SENT
