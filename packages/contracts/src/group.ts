@@ -92,11 +92,11 @@ export const group = {
     output: z.object({ space_ids: z.array(Id) }),
     repeatable: true,
   }),
-  /** Whether a user may use a space at this moment. For jobs, which have no token of the user. */
+  /** Whether a user may use a space at this moment, and in a group's space the role there. Also for jobs, which have no token. */
   checkSpace: request('rpc.group.internal.v1.space.check', {
     auth: 'service',
     input: z.object({ user_id: Id, space_id: Id }),
-    output: z.object({ allowed: z.boolean() }),
+    output: z.object({ allowed: z.boolean(), role: Role.optional() }),
     repeatable: true,
   }),
 

@@ -199,11 +199,11 @@ export const ingestion = {
     errors: ['DOCUMENT_NOT_FOUND'],
     repeatable: true,
   }),
-  /** Erases document, chunks, embeddings and file. The same transaction removes the document from search. */
+  /** Erases document, chunks, embeddings and file, and removes it from search. In a group: by who brought it, or by an admin. */
   deleteDocument: request('rpc.ingestion.v1.document.delete', {
     input: DocumentId,
     output: Nothing,
-    errors: ['DOCUMENT_NOT_FOUND'],
+    errors: ['DOCUMENT_NOT_FOUND', 'NOT_GROUP_ADMIN'],
   }),
   openContent: request('rpc.ingestion.v1.document.open-content', {
     input: DocumentId,

@@ -48,6 +48,8 @@ interface Surroundings {
   readonly modelUrl: string
   /** Members by group. */
   readonly groups: Map<string, Set<string>>
+  /** `<group>/<user>` of those members who are admins. */
+  readonly admins: Set<string>
   /** Every text that was sent to the model. */
   readonly embedded: string[]
   groupsAway: Error | undefined
@@ -62,7 +64,15 @@ export async function startFixture({ worker = true }: { worker?: boolean } = {})
   const { adminUrl } = stack.use(await testDatabase({ template: 'ingestion', prepare }))
   const indexDir = await mkdtemp(join(tmpdir(), 'youworker-index-'))
   stack.defer(() => rm(indexDir, { recursive: true, force: true }))
-  const surroundings: Surroundings = { adminUrl, indexDir, modelUrl, groups: new Map(), embedded: [], groupsAway: undefined }
+  const surroundings: Surroundings = {
+    adminUrl,
+    indexDir,
+    modelUrl,
+    groups: new Map(),
+    admins: new Set(),
+    embedded: [],
+    groupsAway: undefined,
+  }
   const processes = stack.use(new AsyncDisposableStack())
   const newProcess = (works: boolean, wrap?: Wrap) => startProcess(surroundings, processes, works, wrap)
   const services = newProcess(worker)
@@ -90,7 +100,7 @@ function startProcess(
   works: boolean,
   wrap: Wrap = (embedder) => embedder,
 ) {
-  const { adminUrl, indexDir, modelUrl, groups, embedded } = surroundings
+  const { adminUrl, indexDir, modelUrl, groups, admins, embedded } = surroundings
   const logger = silentLogger()
   const url = roleUrl(adminUrl, 'ingestion', testPassword)
   const database = stack.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
@@ -110,7 +120,9 @@ function startProcess(
   }
   const checkSpace = async (userId: string, spaceId: string) => {
     if (surroundings.groupsAway) throw surroundings.groupsAway
-    return userId === spaceId || (groups.get(spaceId)?.has(userId) ?? false)
+    if (userId === spaceId) return { allowed: true }
+    if (!groups.get(spaceId)?.has(userId)) return { allowed: false }
+    return { allowed: true, role: admins.has(`${spaceId}/${userId}`) ? ('admin' as const) : ('member' as const) }
   }
   const ports = {
     uow,

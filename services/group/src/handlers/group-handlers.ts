@@ -19,6 +19,6 @@ export const groupHandlers = (groups: GroupService, members: MemberService): Han
     await members.remove(group_id, user_id, context)
     return {}
   },
-  checkSpace: async ({ user_id, space_id }) => ({ allowed: await groups.mayUse(user_id, space_id) }),
+  checkSpace: ({ user_id, space_id }) => groups.rightsIn(space_id, user_id),
   listSpaces: async (_input, context) => ({ space_ids: await groups.spaces(context) }),
 })

@@ -1,5 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
-import { group, type Group, type Member } from '@youworker/contracts/group'
+import { group, type Group, type Member, type Role } from '@youworker/contracts/group'
 import { LIMITS } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
 import type { GroupUnitOfWork } from '../unit-of-work.ts'
@@ -100,9 +100,10 @@ export class GroupService {
     return [caller.user_id, ...(await this.#own.ids(caller.user_id))]
   }
 
-  async mayUse(userId: string, spaceId: string): Promise<boolean> {
-    if (userId === spaceId) return true
-    return (await this.#uow.in([spaceId]).read(({ members }) => members.get(spaceId, userId))) !== undefined
+  async rightsIn(spaceId: string, userId: string): Promise<{ allowed: boolean; role?: Role }> {
+    if (userId === spaceId) return { allowed: true }
+    const membership = await this.#uow.in([spaceId]).read(({ members }) => members.get(spaceId, userId))
+    return membership ? { allowed: true, role: membership.role } : { allowed: false }
   }
 
   async #view(groupId: string, { caller }: UserContext): Promise<Group> {

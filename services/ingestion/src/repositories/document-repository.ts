@@ -57,9 +57,9 @@ export class DocumentRepository {
     return this.#db.selectFrom('documents').selectAll().where('space_id', '=', spaceId).where('path_hash', '=', pathHash)
   }
 
-  /** Version 1 of a document, or the next one of that path, whose id and first uploader stay. */
+  /** Version 1 of a document, or the next one of that path, whose id stays. It belongs to who brought it. */
   putVersion(version: NewVersion): Promise<DocumentRow> {
-    const { id: _id, user_id: _user, space_id: _space, path_hash: _hash, ...changed } = version
+    const { id: _id, space_id: _space, path_hash: _hash, ...changed } = version
     return this.#db
       .insertInto('documents')
       .values({ ...version, generation: 1 })

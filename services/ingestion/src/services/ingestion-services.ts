@@ -41,7 +41,7 @@ export function createServices(ports: ServicePorts) {
     uploads: new UploadService({ uow, access, store, maxFileMb }),
     starter: new RunStarter({ uow, access, store, wake }),
     runs: new RunService({ uow, wake }),
-    documents: new DocumentService({ uow, access, indexing }),
+    documents: new DocumentService({ uow, access, checkSpace, indexing }),
     searches: new SearchService({ uow, access, index, indexing, embedder, logger }),
     processor: new RunProcessor({ uow, ingester, indexing, checkSpace, logger }),
     erasure: new ErasureService({ uow, sealer, indexing, logger }),

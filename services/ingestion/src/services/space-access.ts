@@ -1,4 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
+import type { Role } from '@youworker/contracts/group'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { LRUCache } from 'lru-cache'
 
@@ -9,10 +10,10 @@ const MAX_USERS = 10_000
 /** Asks the group service, as the caller. Throws a 503 or 504 code when it does not answer. */
 export type ListSpaces = (context: UserContext) => Promise<readonly string[]>
 
-/** Whether a user may write to a space now. For jobs, which have no token of the user. */
-export type CheckSpace = (userId: string, spaceId: string) => Promise<boolean>
+/** What a user may do in a space now; `role`: in the group whose space it is. Also for jobs, which have no token of the user. */
+export type CheckSpace = (userId: string, spaceId: string) => Promise<{ allowed: boolean; role?: Role | undefined }>
 
-interface Spaces {
+export interface Spaces {
   /** Never empty: the caller's own space is always one. */
   readonly ids: readonly string[]
   /** False while groups cannot be asked: then only the own space is known. */
@@ -72,6 +73,15 @@ export class SpaceAccess {
 
 /** The error for an unknown id. While groups cannot be asked it may exist in one of them, so the caller is asked to try again. */
 export const notFound = (spaces: Spaces, error: AppError): AppError => (spaces.complete ? error : groupsAway())
+
+/** Answers 503 while groups cannot be asked, also when the group service is only too slow. */
+export async function whileGroupsAnswer<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    throw isAway(error) ? groupsAway() : error
+  }
+}
 
 const groupsAway = () =>
   new AppError('SERVICE_UNAVAILABLE', 'Groups cannot be checked right now; your own documents work, try again in a few seconds', {

@@ -1,18 +1,21 @@
 import type { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
+import type { Role } from '@youworker/contracts/group'
 import { type Document, ingestion } from '@youworker/contracts/ingestion'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { BlobRow, DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import type { DocumentFilter } from '../../repositories/document-repository.ts'
-import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { fileName } from './document-path.ts'
 import type { IndexService } from '../search/index-service.ts'
-import { notFound, type SpaceAccess } from '../space-access.ts'
+import { changeOf, NotYourDocument, requireMayChange } from './document-rights.ts'
+import { type CheckSpace, notFound, type SpaceAccess, type Spaces, whileGroupsAnswer } from '../space-access.ts'
 
 interface DocumentDependencies {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
+  readonly checkSpace: CheckSpace
   readonly indexing: IndexService
 }
 
@@ -24,15 +27,17 @@ interface DocumentId {
 const INDEX_WAIT_MS = 1_000
 const MAX_COLLECTIONS = 500
 
-/** The documents in the caller's spaces. Every member of a group may read, replace and delete its documents. */
+/** The documents in the caller's spaces. Every member of a group may read its documents; {@link requireMayChange} says who may change one. */
 export class DocumentService {
   readonly #uow: IngestionUnitOfWork
   readonly #access: SpaceAccess
+  readonly #checkSpace: CheckSpace
   readonly #indexing: IndexService
 
-  constructor({ uow, access, indexing }: DocumentDependencies) {
+  constructor({ uow, access, checkSpace, indexing }: DocumentDependencies) {
     this.#uow = uow
     this.#access = access
+    this.#checkSpace = checkSpace
     this.#indexing = indexing
   }
 
@@ -63,42 +68,58 @@ export class DocumentService {
 
   /** Erases the document with text, vectors and file; searches do not return it from the commit on. */
   async delete({ document_id }: DocumentId, context: UserContext): Promise<Record<string, never>> {
-    const spaces = await this.#access.of(context)
-    const space_id = await this.#uow.in(spaces.ids).write(async (repos) => {
-      const { space_id } = (await repos.documents.get(document_id)) ?? {}
-      if (space_id === undefined) throw notFound(spaces, noDocument())
-      // Locks the space before the document, in the order of the ingester, so that they cannot deadlock.
-      const { seq } = await repos.index.next(space_id)
-      const document = await repos.documents.lock(document_id)
-      if (!document) throw notFound(spaces, noDocument())
-      const forgotten = await repos.documents.deleteChunks(document_id, document.generation + 1)
-      await repos.documents.delete(document_id)
-      await repos.embeddings.deleteUnused(space_id, forgotten)
-      await repos.blobs.delete([document.blob_id])
-      await repos.index.record(space_id, document_id, seq)
-      const { user_id } = context.caller
-      await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id }, context)
-      const target = { target_type: 'document', target_id: document_id }
-      const act = { actor_id: user_id, action: 'document.delete', outcome: 'allowed', ...target } as const
-      await recordAudit(repos.outbox, ingestion.auditRecorded, act, context)
-      return space_id
-    })
+    const { user_id } = context.caller
+    const { document, spaces } = await this.#read(document_id, context)
+    const { space_id } = document
+    // The group's own answer, because a role and a membership count as they are at this moment.
+    const { allowed, role } = await whileGroupsAnswer(() => this.#checkSpace(user_id, space_id))
+    if (!allowed) throw noDocument()
+    try {
+      await this.#uow.in(spaces.ids).write((repos) => erase(repos, { document_id, space_id, role }, context))
+    } catch (error) {
+      if (error instanceof NotYourDocument) {
+        const denied = changeOf(document_id, user_id, 'document.delete', 'denied')
+        await this.#uow.in([user_id]).write(({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, denied, context))
+      }
+      throw error
+    }
     await this.#indexing.bringUpToDate([space_id], { waitMs: INDEX_WAIT_MS })
     return {}
   }
 
-  async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow }> {
+  async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow; spaces: Spaces }> {
     const spaces = await this.#access.of(context)
     return this.#uow.in(spaces.ids).read(async ({ documents, blobs }) => {
       const document = await documents.get(documentId)
       const blob = document && (await blobs.get(document.blob_id))
       if (!document || !blob) throw notFound(spaces, noDocument())
-      return { document, blob }
+      return { document, blob, spaces }
     })
   }
 }
 
 const noDocument = () => new AppError('DOCUMENT_NOT_FOUND', 'There is no such document among yours; GET /v1/documents lists them')
+
+async function erase(
+  repos: IngestionRepositories,
+  { document_id, space_id, role }: { document_id: string; space_id: string; role: Role | undefined },
+  context: UserContext,
+): Promise<void> {
+  const { user_id } = context.caller
+  // Locks the space before the document, in the order of the ingester, so that they cannot deadlock.
+  const { seq } = await repos.index.next(space_id)
+  const document = await repos.documents.lock(document_id)
+  if (!document) throw noDocument()
+  requireMayChange(document, user_id, role)
+  const forgotten = await repos.documents.deleteChunks(document_id, document.generation + 1)
+  await repos.documents.delete(document_id)
+  await repos.embeddings.deleteUnused(space_id, forgotten)
+  await repos.blobs.delete([document.blob_id])
+  await repos.index.record(space_id, document_id, seq)
+  await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id }, context)
+  const act = changeOf(document_id, user_id, 'document.delete', 'allowed')
+  await recordAudit(repos.outbox, ingestion.auditRecorded, act, context)
+}
 
 function toDocument(row: DocumentRow): Document {
   const { id, uri, path, title, mime, bytes_size, source, tags, collection, group_id, is_private, path_hash } = row

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '@youworker/contracts/errors'
 import { isFileMime } from '@youworker/contracts/file-types'
+import type { Role } from '@youworker/contracts/group'
 import { ingestion, type Stage } from '@youworker/contracts/ingestion'
 import type { BlobRow, DocumentRow, RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
@@ -14,6 +15,7 @@ import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from '../files/blob-store.ts'
 import { documentPath, fileName, spacesOf } from '../documents/document-path.ts'
+import { requireMayChange } from '../documents/document-rights.ts'
 import { embeddable, type EmbeddingService, type FencedWrite } from '../search/embedding-service.ts'
 import { pipelineVersion } from './pipeline-version.ts'
 
@@ -24,8 +26,8 @@ interface FileTask {
   readonly signal: AbortSignal
   readonly write: FencedWrite
   report(stage: Stage, percent: number): Promise<void>
-  /** Called right before the last write, because rights may have changed while the file was read. */
-  requireAccess(): Promise<void>
+  /** The role in the group that the run writes to, now. Asked again before the last write: it may change while a file is read. */
+  requireAccess(): Promise<Role | undefined>
 }
 
 interface IngesterDependencies {
@@ -71,9 +73,9 @@ export class FileIngester {
     await task.report('indexing', 90)
     const target = task.run.target_space_id
     const kept = blob.space_id === target ? blob.id : await this.#store.copyTo(blob, target, task.signal)
-    await task.requireAccess()
+    const role = await task.requireAccess()
     task.signal.throwIfAborted()
-    await task.write((repos) => this.#commit(repos, task, { blob, kept, title, chunks }))
+    await task.write((repos) => this.#commit(repos, task, { blob, kept, title, chunks, role }))
   }
 
   async #blob({ run, file }: FileTask): Promise<BlobRow> {
@@ -106,16 +108,24 @@ export class FileIngester {
     return parseInChild({ bytes: await this.#store.bytes(blob, signal), mime, signal })
   }
 
-  /** The same bytes under the same path: nothing is parsed or embedded again, only the labels may change. */
-  async #keepUnchanged({ run, file, write }: FileTask, blob: BlobRow): Promise<boolean> {
+  /**
+   * The same bytes under the same path: nothing is parsed or embedded again, only the labels may change. A file that would replace
+   * somebody else's document is refused here, before any work is done for it.
+   */
+  async #keepUnchanged({ run, file, write, requireAccess }: FileTask, blob: BlobRow): Promise<boolean> {
     const { path_hash } = documentPath(file.path)
     const target = run.target_space_id
     const same = (document: DocumentRow | undefined): document is DocumentRow =>
       document?.sha256 === blob.sha256 && document.pipeline === this.#pipeline && document.mime === file.mime
-    if (!same(await this.#uow.in([target]).read(({ documents }) => documents.getByPath(target, path_hash)))) return false
+    const present = await this.#uow.in([target]).read(({ documents }) => documents.getByPath(target, path_hash))
+    if (!present) return false
+    const role = await requireAccess()
+    requireMayChange(present, run.user_id, role)
+    if (!same(present)) return false
     return write(async (repos) => {
       const document = await repos.documents.lockByPath(target, path_hash)
       if (!same(document)) return false
+      requireMayChange(document, run.user_id, role)
       const { tags, collection, group_id, is_private } = run
       await repos.documents.touch(document.id, { tags, collection, group_id, is_private })
       await repos.blobs.delete([blob.id])
@@ -127,7 +137,7 @@ export class FileIngester {
   async #commit(
     repos: IngestionRepositories,
     { run, file }: FileTask,
-    made: { blob: BlobRow; kept: string; title: string; chunks: readonly Chunk[] },
+    made: { blob: BlobRow; kept: string; title: string; chunks: readonly Chunk[]; role: Role | undefined },
   ): Promise<void> {
     const space_id = run.target_space_id
     const state = await repos.index.next(space_id)
@@ -136,6 +146,7 @@ export class FileIngester {
     const where = { space_id, user_id, ...documentPath(file.path) }
     const labels = { tags, collection, group_id, is_private }
     const before = await repos.documents.lockByPath(space_id, where.path_hash)
+    if (before) requireMayChange(before, user_id, made.role)
     const { blob, kept, title, chunks } = made
     const document = await repos.documents.putVersion({
       ...where,

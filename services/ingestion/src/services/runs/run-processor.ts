@@ -1,12 +1,16 @@
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import type { Stage } from '@youworker/contracts/ingestion'
+import type { Role } from '@youworker/contracts/group'
+import { ingestion, type Stage } from '@youworker/contracts/ingestion'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { CancelRequested } from '@youworker/database/jobs/jobs'
+import { newTraceparent } from '@youworker/runtime/correlation'
 import type { Logger } from '@youworker/runtime/logger'
 import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { spacesOf } from '../documents/document-path.ts'
+import { changeOf, NotYourDocument } from '../documents/document-rights.ts'
 import type { FencedWrite } from '../search/embedding-service.ts'
 import type { FileIngester } from './file-ingester.ts'
 import type { IndexService } from '../search/index-service.ts'
@@ -119,9 +123,10 @@ export class RunProcessor {
     if (behind.length > 0) throw behind[0]
   }
 
-  /** The user may have left the group since the run was started. */
-  async #requireAccess({ user_id, target_space_id }: RunView): Promise<void> {
-    if (user_id === target_space_id || (await this.#checkSpace(user_id, target_space_id))) return
+  /** The role in the group, which the user may have left since the run was started. */
+  async #requireAccess({ user_id, target_space_id }: RunView): Promise<Role | undefined> {
+    const { allowed, role } = await this.#checkSpace(user_id, target_space_id)
+    if (allowed) return role
     throw new AppError('GROUP_NOT_FOUND', 'you are not a member of this group any more; nothing more was added to it')
   }
 
@@ -134,7 +139,12 @@ export class RunProcessor {
     } catch (error) {
       if (signal.aborted || !(error instanceof AppError) || !isOfFile(error)) throw error
       this.#logger.info({ run_id: run.id, file: file.index, code: error.code }, 'a file of a run failed')
-      await write(({ runs }) => runs.updateFile(run.id, file.index, { status: 'failed', error: error.message }))
+      await write(async ({ runs, outbox }) => {
+        await runs.updateFile(run.id, file.index, { status: 'failed', error: error.message })
+        if (!(error instanceof NotYourDocument)) return
+        const denied = changeOf(error.document_id, run.user_id, 'document.replace', 'denied')
+        await recordAudit(outbox, ingestion.auditRecorded, denied, { correlationId: run.id, traceparent: newTraceparent() })
+      })
     }
   }
 
