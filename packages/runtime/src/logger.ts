@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { LogOutput } from './log-output.ts'
 
 export type Logger = Pick<import('pino').Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'level' | 'isLevelEnabled'> & {
   child(bindings: Record<string, unknown>): Logger
@@ -29,10 +30,19 @@ interface LoggerOptions {
   readonly write?: (line: string) => void
 }
 
-/** JSON lines on standard output. */
+const STANDARD_OUTPUT = 1
+/** One for all loggers of the process. */
+let output: LogOutput | undefined
+
+/** JSON lines on standard output, which may be full or closed: that ends no process. */
 export function createLogger({ name, level = 'info', write }: LoggerOptions): Logger {
   const options = { name, level, redact, base: { name }, timestamp: pino.stdTimeFunctions.isoTime }
-  return write ? pino(options, { write }) : pino(options)
+  if (write) return pino(options, { write })
+  const tellDropped = (dropped: number) =>
+    logger.warn({ dropped }, 'log lines were dropped: standard output could not be written')
+  output ??= new LogOutput(STANDARD_OUTPUT, tellDropped)
+  const logger: Logger = pino(options, output)
+  return logger
 }
 
 /** Logs nothing: for tests. */
