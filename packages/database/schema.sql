@@ -696,6 +696,7 @@ create table "chat_agent"."tool_runs" ( -- owner: chat_agent_owner
   called_at timestamp with time zone,
   end_ts timestamp with time zone,
   latency_ms integer,
+  is_away boolean not null default false,
   constraint tool_runs_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
   constraint tool_runs_pkey PRIMARY KEY (id),
   constraint tool_runs_place UNIQUE (run_id, iteration, index)

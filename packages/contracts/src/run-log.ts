@@ -43,7 +43,8 @@ export const Done = z
     metadata: z.object({
       iterations: Count,
       tool_calls: Count,
-      status: z.enum(['success', 'max_iterations', 'stopped', 'error']),
+      /** `partial`: the answer is whole, but a tool that it needed could not be reached. */
+      status: z.enum(['success', 'partial', 'max_iterations', 'stopped', 'error']),
       session_id: Id,
       session_external_id: z.string(),
       session_title: z.string().nullable(),
@@ -63,7 +64,11 @@ export type Done = z.infer<typeof Done>
 /** Body of a run log entry. `event` is the name of the SSE event; published clients match names by prefix. */
 export const RunEntryBody = z.discriminatedUnion('event', [
   z.object({ event: z.literal('run'), data: z.object({ run_id: Id, session_id: Id }) }),
-  z.object({ event: z.literal('status'), data: z.object({ stage: z.string(), position: Count.optional() }) }),
+  z.object({
+    event: z.literal('status'),
+    /** `waited_ms`: how long the run has waited for a service that is away, over all its attempts. */
+    data: z.object({ stage: z.string(), position: Count.optional(), waited_ms: Count.optional() }),
+  }),
   z.object({ event: z.literal('token'), data: z.object({ text: z.string() }) }),
   z.object({ event: z.literal('tool'), data: ToolEvent }),
   z.object({ event: z.literal('log'), data: Log }),

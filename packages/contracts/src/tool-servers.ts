@@ -14,3 +14,6 @@ export const TOOL_SERVERS = Object.keys(BUILT_IN_TOOLS) as ToolServerName[]
 const TOOL_NAMES: ReadonlySet<string> = new Set(Object.values(BUILT_IN_TOOLS).flat())
 
 export const isBuiltInTool = (name: string): boolean => TOOL_NAMES.has(name)
+
+/** `_meta` key of a failed result of our own tools (MCP 2025-06-18): true when a service behind the tool is away and may be back soon. */
+export const TOOL_AWAY = 'youworker/away'

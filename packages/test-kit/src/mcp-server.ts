@@ -47,17 +47,18 @@ export const testTools: readonly TestTool[] = [
 export async function startMcpServer({
   tools = testTools,
   port = 0,
-}: { tools?: readonly TestTool[]; port?: number } = {}): Promise<TestMcpServer> {
+  path = '/mcp',
+}: { tools?: readonly TestTool[]; port?: number; path?: string } = {}): Promise<TestMcpServer> {
   const calls: TestMcpServer['calls'][number][] = []
   const server = createServer((incoming, outgoing) => {
     const answer = (request: Request) =>
-      respond(request, tools, (tool, input) => calls.push({ tool, input, headers: incoming.headers }))
+      respond(request, { tools, path }, (tool, input) => calls.push({ tool, input, headers: incoming.headers }))
     void getRequestListener(answer, { overrideGlobalObjects: false })(incoming, outgoing)
   })
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`,
     calls,
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close')
@@ -70,10 +71,10 @@ export async function startMcpServer({
 
 async function respond(
   request: Request,
-  tools: readonly TestTool[],
+  { tools, path }: { readonly tools: readonly TestTool[]; readonly path: string },
   onCall: (tool: string, input: Record<string, unknown>) => void,
 ): Promise<Response> {
-  if (new URL(request.url).pathname !== '/mcp') return new Response('not found', { status: 404 })
+  if (new URL(request.url).pathname !== path) return new Response('not found', { status: 404 })
   if (request.method !== 'POST') return new Response('POST only', { status: 405, headers: { allow: 'POST' } })
   const mcp = new McpServer({ name: 'test', version: '1.0.0' })
   for (const { name, description = '', input = z.object({}), annotations = {}, run } of tools) {

@@ -26,6 +26,10 @@ export const Env = z.object({
   AGENT__TOOL_TIMEOUT_MS: integer(100, 600_000)
     .default(30_000)
     .meta({ description: 'How long one tool call may take', unit: 'ms' }),
+  AGENT__TOOL_WAIT_MS: integer(0, 120_000).default(15_000).meta({
+    description: 'How long one run waits, in all, for tools that are away; then it answers without them and says so',
+    unit: 'ms',
+  }),
   TOOLS__URL: z.url().optional().describe('Our own tool servers, at TOOLS__URL/<server>/mcp; only these get the token of a run'),
   MCP__SERVER_URLS: z
     .string()

@@ -40,10 +40,11 @@ export function createServices(config: Config, { database, live, waker, grants, 
   })
   const tools = {
     port: createMcpPort(),
-    discovery: new ToolDiscovery(),
+    discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
     servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
     allowed: config.MCP__ALLOWED_TOOLS,
     timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
+    waitMs: config.AGENT__TOOL_WAIT_MS,
   }
   const writer = new EntryWriter(uow, logger)
   const finisher = new RunFinisher(uow)

@@ -1,10 +1,18 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import { AppError } from '@youworker/contracts/errors'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
 import { createBreaker, type Breaker } from '@youworker/runtime/timing/breaker'
 import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { z } from 'zod'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
-import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from '../services/tools/tool-port.ts'
+import {
+  type ToolConnection,
+  type ToolDescription,
+  ToolError,
+  type ToolFailure,
+  type ToolPort,
+  type ToolResult,
+} from '../services/tools/tool-port.ts'
 
 const CONNECT_MS = 5_000
 const MAX_TOOLS = 128
@@ -65,6 +73,7 @@ class McpConnection implements ToolConnection {
       return {
         text: cutText(texts.join('\n'), MAX_TEXT),
         is_error: answer.isError === true,
+        is_away: this.#server.own && answer.isError === true && answer._meta?.[TOOL_AWAY] === true,
         structured: answer.structuredContent,
       }
     })
@@ -77,16 +86,32 @@ class McpConnection implements ToolConnection {
 
   async #request<T>(signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
     signal.throwIfAborted()
-    // A fresh token for each request, because it expires within minutes. Outside of the breaker: auth's failure is not the server's.
-    this.#bearer = await this.#token?.()
+    await this.#renewToken()
+    let client: Client | undefined
     try {
-      const outcome = await this.#breaker.run(() => settleAnswers(signal, async () => work(await this.#connected(signal))))
+      const outcome = await this.#breaker.run(() =>
+        settleAnswers(signal, async () => {
+          client = await this.#connected(signal)
+          return work(client)
+        }),
+      )
       if ('value' in outcome) return outcome.value
       throw outcome.error
     } catch (error) {
+      const failure = await this.#failureOf(error, client)
+      if (failure !== 'refused') this.#drop()
       signal.throwIfAborted()
-      if (error instanceof AppError) throw error
-      throw await this.#toAppError(error)
+      throw error instanceof ToolError ? error : await this.#toToolError(failure, error)
+    }
+  }
+
+  /** A fresh token for each request, because it expires within minutes. Outside of the breaker: auth's failure is not the server's. */
+  async #renewToken(): Promise<void> {
+    try {
+      this.#bearer = await this.#token?.()
+    } catch (error) {
+      if (!(error instanceof AppError) || ERROR_STATUS[error.code] < 500) throw error
+      throw new ToolError('unreached', error.message, error)
     }
   }
 
@@ -118,19 +143,58 @@ class McpConnection implements ToolConnection {
     return bounded(await fetch(url, { ...init, headers }), this.#server.name)
   }
 
-  async #toAppError(error: unknown): Promise<AppError> {
+  /** `client` made the request; without one there was no connection. */
+  async #failureOf(error: unknown, client: Client | undefined): Promise<ToolFailure> {
+    if (error instanceof ToolError) return error.failure
+    // The breaker is open.
+    if (error instanceof AppError) return 'unreached'
+    if (isAnswer(error)) return 'refused'
+    const { StreamableHTTPError } = await import('@modelcontextprotocol/sdk/client/streamableHttp.js')
+    const status = error instanceof StreamableHTTPError ? (error.code ?? 0) : 0
+    // MCP 2025-06-18, Session Management: the server was restarted and does not know the session.
+    if (status === 404 && client?.transport?.sessionId !== undefined) return 'unreached'
+    if (status >= 400 && !AWAY.includes(status)) return 'refused'
+    return client === undefined || isUnreached(error) ? 'unreached' : 'lost'
+  }
+
+  async #toToolError(failure: ToolFailure, error: unknown): Promise<ToolError> {
     const { name } = this.#server
     const { McpError } = await import('@modelcontextprotocol/sdk/types.js')
-    if (error instanceof McpError)
-      return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name}: ${error.message}`, { cause: error })
-    return new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${name} cannot be reached now; its tools are missing.`, {
-      cause: error,
-    })
+    if (error instanceof McpError) return new ToolError(failure, `The tool server ${name}: ${error.message}`, error)
+    return new ToolError(failure, `The tool server ${name} cannot be reached now; its tools are missing.`, error)
   }
+
+  /** The next request connects again: a server that was restarted does not know the old session. */
+  #drop(): void {
+    const client = this.#client
+    this.#client = undefined
+    void client?.then((connected) => connected.close()).catch(() => {})
+  }
+}
+
+/** HTTP statuses of a server, or of a proxy before it, that may answer later. */
+const AWAY: readonly number[] = [429, 502, 503, 504]
+
+/** Codes of Node's errors of a connection that was never made. */
+const UNREACHED: readonly unknown[] = [
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]
+
+function isUnreached(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && 'code' in cause && UNREACHED.includes(cause.code)
 }
 
 /** The SDK's codes for a lost connection and for a timeout. Errors with other codes are answers of a healthy server. */
 const CONNECTION_ERRORS: readonly unknown[] = [-32_000, -32_001]
+
+const isAnswer = (error: unknown): boolean =>
+  error instanceof Error && error.name === 'McpError' && 'code' in error && !CONNECTION_ERRORS.includes(error.code)
 
 /** Hides from the breaker the errors that are no failure of the server: a refused call, and a stop by the run. */
 async function settleAnswers<T>(signal: AbortSignal, work: () => Promise<T>): Promise<{ value: T } | { error: unknown }> {
@@ -138,9 +202,7 @@ async function settleAnswers<T>(signal: AbortSignal, work: () => Promise<T>): Pr
     return { value: await work() }
   } catch (error) {
     const isStopped = signal.aborted && !(signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError')
-    const isAnswer =
-      error instanceof Error && error.name === 'McpError' && 'code' in error && !CONNECTION_ERRORS.includes(error.code)
-    if (isStopped || isAnswer) return { error }
+    if (isStopped || isAnswer(error)) return { error }
     throw error
   }
 }
@@ -153,8 +215,7 @@ function bounded(response: Response, server: string): Response {
     transform(chunk, controller) {
       left -= chunk.byteLength
       if (left >= 0) controller.enqueue(chunk)
-      else
-        controller.error(new AppError('EXTERNAL_SERVICE_ERROR', `The tool server ${server} sent more than ${MAX_ANSWER} bytes.`))
+      else controller.error(new ToolError('refused', `The tool server ${server} sent more than ${MAX_ANSWER} bytes.`))
     },
   })
   return new Response(response.body.pipeThrough(limit), response)

@@ -6,8 +6,8 @@ export type NewToolRun = Pick<
   ToolRunRow,
   'id' | 'space_id' | 'user_id' | 'session_id' | 'run_id' | 'iteration' | 'index' | 'tool_name' | 'idempotent' | 'args'
 >
-type ToolRunEnd = Pick<ToolRunRow, 'status' | 'result' | 'preview' | 'error' | 'latency_ms'>
-type ListedToolRun = Omit<ToolRunRow, 'result'>
+type ToolRunEnd = Pick<ToolRunRow, 'status' | 'result' | 'preview' | 'error' | 'is_away' | 'latency_ms'>
+type ListedToolRun = Omit<ToolRunRow, 'result' | 'is_away'>
 
 const LISTED = [
   'id',
@@ -67,7 +67,7 @@ export class ToolRunRepository {
       .execute()
     for (const { id, called_at } of running) {
       const status = called_at === null ? 'error' : 'unknown'
-      await this.end(id, { status, result: null, preview: null, error: error(id), latency_ms: null })
+      await this.end(id, { status, result: null, preview: null, error: error(id), is_away: false, latency_ms: null })
     }
   }
 

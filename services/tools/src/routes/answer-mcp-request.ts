@@ -2,7 +2,8 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
-import { AppError } from '@youworker/contracts/errors'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Tool, ToolContext, ToolServer } from '../servers/tool.ts'
 
@@ -44,6 +45,7 @@ async function callTool(tool: Tool, input: unknown, context: ToolContext, logger
     const known = error instanceof AppError && error.code !== 'INTERNAL_ERROR'
     if (!known) logger.error({ err: error, tool: tool.name, correlation_id: context.correlationId }, 'a tool failed')
     const text = known ? error.message : 'The tool failed for a reason that is in its log.'
-    return { isError: true, content: [{ type: 'text', text }] }
+    const isAway = !(error instanceof AppError) || ERROR_STATUS[error.code] >= 500
+    return { isError: true, content: [{ type: 'text', text }], ...(isAway ? { _meta: { [TOOL_AWAY]: true } } : {}) }
   }
 }

@@ -88,6 +88,8 @@ export interface ChatAgentTables extends SystemTables {
     result: Buffer | null
     preview: Buffer | null
     error: Buffer | null
+    /** It failed because its server, or a service behind it, was away. */
+    is_away: Generated<boolean>
     start_ts: Generated<string>
     called_at: string | null
     end_ts: string | null

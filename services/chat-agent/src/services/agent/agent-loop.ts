@@ -2,6 +2,7 @@ import { newId } from '@youworker/runtime/id'
 import { cleanText } from '@youworker/runtime/text/text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { ModelInfo, ModelPort, ModelToolCall } from '../models/model-port.ts'
+import type { OutageWait } from '../runs/outage-wait.ts'
 import type { Outcome } from '../runs/run-finisher.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { sealContext } from '../sealed-fields.ts'
@@ -14,6 +15,7 @@ interface LoopOptions {
   readonly info: ModelInfo
   readonly tools: ToolBox
   readonly maxIterations: number
+  readonly waits: { readonly tools: OutageWait }
   readonly signal: AbortSignal
 }
 
@@ -72,14 +74,14 @@ export class AgentLoop {
     state.toolCallsPlanned(calls)
   }
 
-  async #callTools(state: RunState, { tools, signal }: LoopOptions): Promise<void> {
-    for (const call of state.pendingCalls) await this.#caller.call(state, call, tools, signal)
+  async #callTools(state: RunState, { tools, waits, signal }: LoopOptions): Promise<void> {
+    for (const call of state.pendingCalls) await this.#caller.call(state, call, { tools, wait: waits.tools, signal })
   }
 }
 
 function plannedCall({ name, arguments: args }: ModelToolCall, iteration: number, tools: ToolBox): ToolCall {
   const idempotent = tools.find(name)?.idempotent ?? true
-  const progress = { status: 'running', called: false, latency_ms: null, result: null, error: null } as const
+  const progress = { status: 'running', called: false, is_away: false, latency_ms: null, result: null, error: null } as const
   return { id: newId(), iteration, name: storable(name), args, idempotent, ...progress }
 }
 

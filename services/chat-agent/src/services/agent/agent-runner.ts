@@ -5,10 +5,12 @@ import type { Logger } from '@youworker/runtime/logger'
 import { ModelError } from '@youworker/runtime/model-error'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
+import { awayNotice } from './notices.ts'
 import type { ModelPort } from '../models/model-port.ts'
 import type { Grants, LivePublisher } from '../ports.ts'
 import type { EntryWriter } from '../runs/entry-writer.ts'
 import { loadRun } from '../runs/load-run.ts'
+import { OutageWait } from '../runs/outage-wait.ts'
 import type { Outcome, RunFinisher } from '../runs/run-finisher.ts'
 import { RunState } from '../runs/run-state.ts'
 import type { AllowedTools, McpServer } from '../tools/mcp-servers.ts'
@@ -29,6 +31,8 @@ interface AgentParts {
     readonly servers: readonly McpServer[]
     readonly allowed: AllowedTools
     readonly timeoutMs: number
+    /** How long a run waits for tools that are away. */
+    readonly waitMs: number
   }
   readonly loop: AgentLoop
   readonly finisher: RunFinisher
@@ -94,13 +98,17 @@ export class AgentRunner {
 
   async #work(state: RunState, signal: AbortSignal): Promise<Outcome> {
     const { model, loop, maxIterations } = this.#parts
-    const { run } = state
+    const { run, log } = state
+    const waits = { tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }) }
     await this.#mayStart(run.grant_id)
     const info = await model.describe(run.model)
     state.modelChosen(info.name)
-    await using tools = await this.#connectTools(state, info.tools)
-    for (const problem of tools.problems) state.log.note('warning', problem)
-    return await loop.run(state, { info, tools, signal, maxIterations: run.max_iterations ?? maxIterations })
+    await using tools = await this.#connectTools(state, info.tools, waits.tools)
+    for (const problem of tools.problems) log.note('warning', problem)
+    state.toolsMissing(tools.away)
+    const outcome = await loop.run(state, { info, tools, waits, signal, maxIterations: run.max_iterations ?? maxIterations })
+    const notice = awayNotice(state.awayTools)
+    return notice === '' ? outcome : { ...outcome, status: outcome.status === 'success' ? 'partial' : outcome.status, notice }
   }
 
   /** A run whose user was signed out meanwhile must not start. Without auth it starts: only our own tools need a token. */
@@ -110,7 +118,7 @@ export class AgentRunner {
     })
   }
 
-  async #connectTools(state: RunState, modelHasTools: boolean): Promise<ToolBox> {
+  async #connectTools(state: RunState, modelHasTools: boolean, wait: OutageWait): Promise<ToolBox> {
     const { enable_tools, disable_web, grant_id } = state.run
     if (!enable_tools) return ToolBox.none()
     if (!modelHasTools) {
@@ -118,7 +126,7 @@ export class AgentRunner {
       return ToolBox.none()
     }
     const { grants, tools } = this.#parts
-    return ToolBox.connect({ ...tools, disable_web, token: () => grants.issueToken(grant_id) })
+    return ToolBox.connect({ ...tools, disable_web, wait, token: () => grants.issueToken(grant_id) })
   }
 
   async #stopped(state: RunState): Promise<Outcome> {

@@ -6,13 +6,13 @@ import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { fitContext } from './fit-context.ts'
+import { CUT, LONGEST_NOTICE } from './notices.ts'
 import { systemPrompt } from './system-prompt.ts'
 
 /** Part of the model's context window that is kept free for its answer. */
 const ANSWER_SHARE = 0.25
 /** Most tool calls of one answer; further ones are dropped. */
 const MAX_CALLS = 16
-const CUT = '\n\n(The answer was cut here: it reached its longest.)'
 /** Servers that count in UTF-16 may send the rest of a character with the next token. */
 const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 
@@ -65,7 +65,7 @@ export async function streamAnswer(
 /** False when the answer reached its limit; it then ends with a note. */
 function addText(state: RunState, text: string): boolean {
   if (text === '') return true
-  const left = LIMITS.answer - CUT.length - state.log.text.length
+  const left = LIMITS.answer - CUT.length - LONGEST_NOTICE - state.log.text.length
   const fits = text.length <= left
   state.textStreamed(fits ? text : `${cutText(text, left)}${CUT}`)
   faultPoint('mid_stream')

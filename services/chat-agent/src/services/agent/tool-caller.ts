@@ -6,17 +6,25 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { SearchResults } from '../citations/citation-book.ts'
 import { cutText } from '@youworker/runtime/text/text'
 import { clipArgs } from '../clip.ts'
+import type { OutageWait } from '../runs/outage-wait.ts'
 import type { RunLog } from '../runs/run-log.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { sealContext } from '../sealed-fields.ts'
 import type { ToolBox } from '../tools/tool-box.ts'
+import { isAway, ToolError } from '../tools/tool-port.ts'
 import type { EndedToolCall, ToolCall, ToolOutput } from '../tools/tool-call.ts'
 
 const SHOWN_ARGS = 4 * 1024
 const PREVIEW = 500
 const MAX_ERROR = 1_000
 
-type Result = Pick<EndedToolCall, 'status' | 'result' | 'error'>
+type Result = Pick<EndedToolCall, 'status' | 'result' | 'error' | 'is_away'>
+
+interface CallOptions {
+  readonly tools: ToolBox
+  readonly wait: OutageWait
+  readonly signal: AbortSignal
+}
 type TimedResult = Result & { readonly latency_ms: number }
 
 /** Makes the tool calls of a run. A call is marked as called before it is made, and its result is stored after. */
@@ -28,10 +36,12 @@ export class ToolCaller {
   }
 
   /** Rejects with the signal's reason when it aborts. */
-  async call(state: RunState, call: ToolCall, tools: ToolBox, signal: AbortSignal): Promise<void> {
+  async call(state: RunState, call: ToolCall, options: CallOptions): Promise<void> {
     if (!state.log.toolEvents.some(({ run_id }) => run_id === call.id)) this.#logStart(state.log, call)
     const isUnsafe = call.called && !call.idempotent
-    const result = isUnsafe ? this.#unknown(state.log, call) : await this.#make(state, call, tools, signal)
+    const result = isUnsafe
+      ? { ...unknown(state.log, call, 'The run was interrupted while it ran.'), latency_ms: 0 }
+      : await this.#make(state, call, options)
     await this.#store(state, call, result)
     const ended: EndedToolCall = { ...call, ...result }
     state.toolCallEnded(ended)
@@ -51,50 +61,62 @@ export class ToolCaller {
     log.emit({ event: 'tool', data: { tool: name, status: 'start', args: clipArgs(args, SHOWN_ARGS), ts, run_id: id } })
   }
 
-  #unknown(log: RunLog, { name }: ToolCall): TimedResult {
-    const error = `outcome unknown: the run was interrupted while ${name} ran, and repeating it might do harm. It may or may not have happened.`
-    log.note('warning', `${name}: ${error}`)
-    return { status: 'unknown', result: null, error, latency_ms: 0 }
-  }
-
-  async #make({ run, attempt }: RunState, call: ToolCall, tools: ToolBox, signal: AbortSignal): Promise<TimedResult> {
+  async #make({ run, attempt, log }: RunState, call: ToolCall, options: CallOptions): Promise<TimedResult> {
     await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns }) => {
       await jobs.fence(run.id, attempt)
       await toolRuns.markCalled(call.id)
     })
-    signal.throwIfAborted()
+    options.signal.throwIfAborted()
     const started = performance.now()
-    const result = await this.#try(call, tools, signal)
+    const result = await this.#try(log, call, options)
     faultPoint('after_tool_call_before_result')
     return { ...result, latency_ms: Math.round(performance.now() - started) }
   }
 
-  async #try({ name, args }: ToolCall, tools: ToolBox, signal: AbortSignal): Promise<Result> {
+  /** Asks again, for as long as the run waits, when the call surely did not begin or when repeating it is harmless. */
+  async #try(log: RunLog, call: ToolCall, { tools, wait, signal }: CallOptions): Promise<Result> {
+    const { name, args, idempotent } = call
     try {
-      const { text, is_error, structured } = await tools.call(name, args, signal)
-      if (is_error) return { status: 'error', result: null, error: cutText(text || 'The tool failed.', MAX_ERROR, '…') }
+      const { text, is_error, structured } = await wait.repeat(
+        () => tools.call(name, args, signal),
+        (error) => isAway(error, idempotent),
+      )
+      if (is_error) return failed(text || 'The tool failed.')
       const hits = tools.find(name)?.own === true ? SearchResults.safeParse(structured).data?.results : undefined
-      return { status: 'success', result: { text, ...(hits ? { hits } : {}) }, error: null }
+      return { status: 'success', result: { text, ...(hits ? { hits } : {}) }, error: null, is_away: false }
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') throw error
-      const message = error instanceof AppError ? error.message : 'The tool could not be called.'
-      return { status: 'error', result: null, error: cutText(message, MAX_ERROR, '…') }
+      if (error instanceof ToolError && error.failure === 'lost' && !idempotent) return unknown(log, call, error.message)
+      return failed(error instanceof AppError ? error.message : 'The tool could not be called.', isAway(error, idempotent))
     }
   }
 
   async #store({ run, space, attempt }: RunState, { id, name }: ToolCall, outcome: TimedResult): Promise<void> {
-    const { status, result, error, latency_ms } = outcome
+    const { status, result, error, is_away, latency_ms } = outcome
     const preview = space.sealText(previewOf(result, error), sealContext.preview(id))
     const sealedResult = result && space.sealText(JSON.stringify(result), sealContext.result(id))
     const sealedError = error === null ? null : space.sealText(error, sealContext.error(id))
     await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns, outbox }) => {
       await jobs.fence(run.id, attempt)
-      await toolRuns.end(id, { status, result: sealedResult, preview, error: sealedError, latency_ms })
+      await toolRuns.end(id, { status, result: sealedResult, preview, error: sealedError, is_away, latency_ms })
       const { user_id, session_id } = run
       await outbox.add(chatAgent.toolRunFinished, { tool_run_id: id, user_id, session_id, tool_name: name, status, latency_ms })
     })
   }
+}
+
+const failed = (error: string, is_away = false): Result => ({
+  status: 'error',
+  result: null,
+  error: cutText(error, MAX_ERROR, '…'),
+  is_away,
+})
+
+function unknown(log: RunLog, { name }: ToolCall, why: string): Result {
+  const error = `outcome unknown: ${why} Whether ${name} did its work is not known, and repeating it might do harm.`
+  log.note('warning', `${name}: ${error}`)
+  return { status: 'unknown', result: null, error: cutText(error, MAX_ERROR, '…'), is_away: false }
 }
 
 function previewOf(result: ToolOutput | null, error: string | null): string {

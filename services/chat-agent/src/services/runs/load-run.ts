@@ -84,7 +84,7 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, toolRuns, messa
 }
 
 function unsealCall(space: SpaceSealer, row: ToolRunRow): ToolCall {
-  const { id, iteration, status, idempotent, latency_ms } = row
+  const { id, iteration, status, idempotent, is_away, latency_ms } = row
   const text = (sealed: Buffer | null, context: typeof sealContext.error) =>
     sealed === null ? null : space.openText(sealed, context(id))
   const result = text(row.result, sealContext.result)
@@ -98,6 +98,7 @@ function unsealCall(space: SpaceSealer, row: ToolRunRow): ToolCall {
     status,
     called: row.called_at !== null,
     idempotent,
+    is_away,
     latency_ms,
     error: text(row.error, sealContext.error),
   }

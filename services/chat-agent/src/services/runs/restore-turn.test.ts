@@ -11,6 +11,7 @@ const call = (id: string, iteration: number, change: Partial<ToolCall>): ToolCal
   status: 'success',
   called: true,
   idempotent: true,
+  is_away: false,
   latency_ms: 1,
   result: { text: `result ${id}` },
   error: null,

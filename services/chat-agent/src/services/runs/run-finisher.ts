@@ -13,10 +13,13 @@ export interface Outcome {
   readonly status: Done['metadata']['status']
   /** Shown to people: what went wrong and what to do. */
   readonly error?: string | undefined
+  /** Written under the answer. */
+  readonly notice?: string | undefined
 }
 
 const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
   success: 'success',
+  partial: 'partial',
   max_iterations: 'partial',
   stopped: 'cancelled',
   error: 'failed',
@@ -54,11 +57,14 @@ export class RunFinisher {
   async #end(state: RunState, outcome: Outcome, claim: (repositories: ChatAgentRepositories) => Promise<boolean>): Promise<void> {
     const { run, space, log } = state
     await log.flush()
+    const notice = outcome.notice ?? ''
+    const ending = log.text === '' ? notice.trimStart() : notice
+    const content = log.text + ending
     const entries = await this.#uow.in([run.space_id]).write(async (repositories) => {
       const session = await repositories.sessions.lock(run.user_id, run.session_id)
       if (!session || !(await claim(repositories))) return []
-      const data = doneOf(state, outcome, { external_id: session.external_id, title: unsealTitle(space, session) })
-      const written = log.sealEnd(data)
+      const data = doneOf(state, content, outcome, { external_id: session.external_id, title: unsealTitle(space, session) })
+      const written = log.sealEnd(ending, data)
       if (state.lastStep) await repositories.runs.addStep(state.lastStep)
       await repositories.runs.end(run.id, {
         status: STATUS[outcome.status],
@@ -70,7 +76,7 @@ export class RunFinisher {
       await repositories.toolRuns.endRunning(run.id, (id) =>
         space.sealText('The run ended before it had a result.', sealContext.error(id)),
       )
-      const answerId = await addAnswer(repositories, state)
+      const answerId = await addAnswer(repositories, state, content)
       await addEvents(repositories, state, { answerId, status: STATUS[outcome.status], duration_ms: data.metadata.duration_ms })
       return written
     })
@@ -80,12 +86,13 @@ export class RunFinisher {
 
 function doneOf(
   { run, book, log, iterations, toolCalls, model, usage }: RunState,
+  content: string,
   { status, error }: Outcome,
   session: { external_id: string; title: string | null },
 ): Done {
   return {
-    content: log.text,
-    citations: withinBytes(book.citedIn(log.text), DONE_BYTES.citations),
+    content,
+    citations: withinBytes(book.citedIn(content), DONE_BYTES.citations),
     metadata: {
       iterations,
       tool_calls: toolCalls,
@@ -104,13 +111,16 @@ function doneOf(
 }
 
 /** Returns the id of the message. A run without text adds none. */
-async function addAnswer({ messages, sessions }: ChatAgentRepositories, state: RunState): Promise<string | undefined> {
-  const { run, space, log } = state
-  if (log.text === '') return undefined
+async function addAnswer(
+  { messages, sessions }: ChatAgentRepositories,
+  { run, space, usage }: RunState,
+  text: string,
+): Promise<string | undefined> {
+  if (text === '') return undefined
   const id = newId()
-  const content = space.sealText(log.text, sealContext.message(id))
+  const content = space.sealText(text, sealContext.message(id))
   const { session_id, space_id, turn } = run
-  const { tokens_in, tokens_out } = state.usage
+  const { tokens_in, tokens_out } = usage
   await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
   await sessions.countMessage(session_id)
   return id

@@ -4,7 +4,7 @@ import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { LivePublisher } from '../ports.ts'
 import { sealContext } from '../sealed-fields.ts'
 import type { EntryWriter } from './entry-writer.ts'
-import { entryNumber, type Transcript } from './transcript.ts'
+import { entryNumber, type Transcript, type WaitStage } from './transcript.ts'
 
 export interface LogOutputs {
   readonly writer: EntryWriter
@@ -48,6 +48,11 @@ export class RunLog {
     return this.#transcript.logs
   }
 
+  /** How long the run has waited in this stage, over all attempts. */
+  waitedMs(stage: WaitStage): number {
+    return this.#transcript.waitedMs(stage)
+  }
+
   /** Publishes the entry at once and stores it within milliseconds. Throws when earlier entries could not be stored. */
   emit(body: RunEntryBody): void {
     const { entry, row } = this.#seal(body, this.#transcript.lastIndex(this.#attempt) + 1)
@@ -60,12 +65,17 @@ export class RunLog {
     this.emit({ event: 'log', data: { level, msg } })
   }
 
-  /** The last entries, for the transaction that ends the run. The first entry of a second attempt must be a rewind. */
-  sealEnd(done: Done): { entry: RunEntry; row: EntryRow }[] {
+  /**
+   * The last entries, for the transaction that ends the run: the end of the text, if any, and `done`. The first entry of a second
+   * attempt must be a rewind.
+   */
+  sealEnd(ending: string, done: Done): { entry: RunEntry; row: EntryRow }[] {
     const last = this.#transcript.lastIndex(this.#attempt)
-    const rewind: RunEntryBody[] =
-      this.#attempt > 1 && last === 0 ? [{ event: 'rewind', data: { offset: this.text.length } }] : []
-    return [...rewind, { event: 'done' as const, data: done }].map((body, offset) => this.#seal(body, last + offset + 1))
+    const bodies: RunEntryBody[] = []
+    if (this.#attempt > 1 && last === 0) bodies.push({ event: 'rewind', data: { offset: this.text.length } })
+    if (ending !== '') bodies.push({ event: 'token', data: { text: ending } })
+    bodies.push({ event: 'done', data: done })
+    return bodies.map((body, offset) => this.#seal(body, last + offset + 1))
   }
 
   publish(entry: RunEntry): void {

@@ -21,6 +21,8 @@ export class RunState {
   readonly log: RunLog
   readonly #loadedCalls: readonly ToolCall[]
   readonly #messages: ModelMessage[]
+  /** Names of tools whose newest call failed because they were away. */
+  readonly #awayTools = new Set<string>()
   #pendingCalls: readonly ToolCall[]
   #toolCalls: number
   #iterations: number
@@ -39,6 +41,7 @@ export class RunState {
     this.history = loaded.history
     this.log = new RunLog({ run, space, attempt, transcript }, outputs)
     this.#loadedCalls = calls
+    for (const call of calls) this.#noteAway(call)
     this.#messages = [...loaded.messages]
     this.#pendingCalls = loaded.pendingCalls
     this.#toolCalls = calls.length
@@ -83,6 +86,11 @@ export class RunState {
     return this.#pendingCalls
   }
 
+  /** Names of the tools that the answer had to do without. */
+  get awayTools(): ReadonlySet<string> {
+    return this.#awayTools
+  }
+
   /** Tool calls whose result an earlier attempt stored without logging their end. */
   get unloggedEnds(): EndedToolCall[] {
     const logged = new Set(this.log.toolEvents.flatMap(({ status, run_id }) => (status === 'start' ? [] : [run_id])))
@@ -94,6 +102,11 @@ export class RunState {
 
   modelChosen(name: string): void {
     this.#model = name
+  }
+
+  /** Tools that are missing because their server is away. */
+  toolsMissing(names: readonly string[]): void {
+    for (const name of names) this.#awayTools.add(name)
   }
 
   textStreamed(text: string): void {
@@ -133,5 +146,11 @@ export class RunState {
   toolCallEnded(call: EndedToolCall): void {
     this.#pendingCalls = this.#pendingCalls.filter(({ id }) => id !== call.id)
     this.#messages.push(toolMessage(call, this.book))
+    this.#noteAway(call)
+  }
+
+  #noteAway({ name, status, is_away }: ToolCall): void {
+    if (is_away) this.#awayTools.add(name)
+    else if (status === 'success') this.#awayTools.delete(name)
   }
 }

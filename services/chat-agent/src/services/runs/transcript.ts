@@ -1,5 +1,8 @@
 import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@youworker/contracts/run-log'
 
+/** Stages of a run that waits for a service that is away. */
+export type WaitStage = 'waiting_for_tools' | 'waiting_for_model'
+
 export const entryNumber = (attempt: number, index: number): number => attempt * ENTRIES_PER_ATTEMPT + index
 export const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)
 
@@ -9,6 +12,7 @@ export class Transcript {
   readonly #toolEvents: ToolEvent[] = []
   readonly #logs: Done['logs'] = []
   readonly #lastIndex = new Map<number, number>()
+  readonly #waitedMs = new Map<string, number>()
 
   /** The answer so far. */
   get text(): string {
@@ -28,11 +32,17 @@ export class Transcript {
     return this.#lastIndex.get(attempt) ?? 0
   }
 
+  /** How long the run has waited in a stage, as its last `status` entry says. */
+  waitedMs(stage: WaitStage): number {
+    return this.#waitedMs.get(stage) ?? 0
+  }
+
   add({ n, body }: RunEntry): void {
     this.#lastIndex.set(attemptOf(n), n % ENTRIES_PER_ATTEMPT)
     if (body.event === 'token') this.#text += body.data.text
     else if (body.event === 'rewind') this.#text = this.#text.slice(0, body.data.offset)
     else if (body.event === 'tool') this.#toolEvents.push(body.data)
+    else if (body.event === 'status') this.#waitedMs.set(body.data.stage, body.data.waited_ms ?? 0)
     else if (body.event === 'log') this.#logs.push(body.data)
   }
 }

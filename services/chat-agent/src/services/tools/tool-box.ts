@@ -1,9 +1,11 @@
 import { AppError } from '@youworker/contracts/errors'
+import { BUILT_IN_TOOLS, TOOL_SERVERS } from '@youworker/contracts/tool-servers'
 import type { ModelTool } from '../models/model-port.ts'
+import type { OutageWait } from '../runs/outage-wait.ts'
 import { type AllowedTools, isAllowedTool, type McpServer } from './mcp-servers.ts'
 import type { ToolDiscovery } from './tool-discovery.ts'
 import { isWebTool, nameTools } from './tool-names.ts'
-import type { ToolConnection, ToolDescription, ToolPort, ToolResult } from './tool-port.ts'
+import { isAway, type ToolConnection, type ToolDescription, ToolError, type ToolPort, type ToolResult } from './tool-port.ts'
 
 export interface OfferedTool extends ToolDescription {
   readonly server: string
@@ -20,53 +22,58 @@ interface ToolBoxOptions {
   readonly token: () => Promise<string>
   readonly disable_web: boolean
   readonly timeoutMs: number
+  readonly wait: OutageWait
+}
+
+interface ToolBoxParts {
+  readonly connections: ReadonlyMap<string, ToolConnection>
+  readonly problems: readonly string[]
+  readonly away: readonly string[]
+  readonly timeoutMs: number
 }
 
 /** The tools of one run. Without a server that is away, its tools are missing and the rest works. */
 export class ToolBox implements AsyncDisposable {
-  /** A sentence for each server that is away. */
+  /** A sentence for each server that cannot be used. */
   readonly problems: readonly string[]
+  /** Names of the built-in tools whose server is away. */
+  readonly away: readonly string[]
   readonly #offers: ReadonlyMap<string, OfferedTool>
   readonly #connections: ReadonlyMap<string, ToolConnection>
   readonly #timeoutMs: number
 
   private constructor(
     offers: ReadonlyMap<string, OfferedTool>,
-    {
-      connections,
-      problems,
-      timeoutMs,
-    }: { connections: ReadonlyMap<string, ToolConnection>; problems: string[]; timeoutMs: number },
+    { connections, problems, away, timeoutMs }: ToolBoxParts = { connections: new Map(), problems: [], away: [], timeoutMs: 0 },
   ) {
     this.#offers = offers
     this.#connections = connections
     this.#timeoutMs = timeoutMs
     this.problems = problems
+    this.away = away
   }
 
-  static async connect({ servers, allowed, port, discovery, token, disable_web, timeoutMs }: ToolBoxOptions): Promise<ToolBox> {
+  static async connect({ servers, port, token, discovery, wait, ...options }: ToolBoxOptions): Promise<ToolBox> {
     const connections = new Map(servers.map((server) => [server.name, port.connect(server, server.own ? token : undefined)]))
-    const problems: string[] = []
-    const found = await Promise.all(
-      servers.map(async ({ name: server, own }) => {
-        const connection = connections.get(server)
-        try {
-          const tools = connection ? await discovery.tools(server, connection) : []
-          const offered = own ? tools : tools.filter(({ name }) => isAllowedTool(allowed, server, name))
-          return offered.map((tool): OfferedTool => ({ ...tool, server, own }))
-        } catch (error) {
-          problems.push(error instanceof AppError ? error.message : `The tool server ${server} cannot be used now.`)
-          return []
-        }
-      }),
+    const { found, failed } = await discovery.all(servers, connections, wait)
+    const offered = servers.flatMap((server) =>
+      (found.get(server.name) ?? [])
+        .filter(({ name }) => server.own || isAllowedTool(options.allowed, server.name, name))
+        .map((tool): OfferedTool => ({ ...tool, server: server.name, own: server.own })),
     )
-    const wanted = found.flat().filter((tool) => !(disable_web && isWebTool(tool)))
-    return new ToolBox(nameTools(wanted), { connections, problems, timeoutMs })
+    const wanted = offered.filter((tool) => !(options.disable_web && isWebTool(tool)))
+    const problems = [...failed].map(([server, error]) =>
+      error instanceof AppError ? error.message : `The tool server ${server} cannot be used now.`,
+    )
+    const away = TOOL_SERVERS.filter((name) => servers.some((server) => server.own && server.name === name))
+      .filter((name) => isAway(failed.get(name), true))
+      .flatMap((name) => BUILT_IN_TOOLS[name])
+    return new ToolBox(nameTools(wanted), { connections, problems, away, timeoutMs: options.timeoutMs })
   }
 
   /** A run without tools. */
   static none(): ToolBox {
-    return new ToolBox(new Map(), { connections: new Map(), problems: [], timeoutMs: 0 })
+    return new ToolBox(new Map())
   }
 
   get tools(): ModelTool[] {
@@ -77,18 +84,20 @@ export class ToolBox implements AsyncDisposable {
     return this.#offers.get(name)
   }
 
-  /** Rejects with the signal's reason, or with an error whose message the model and people can read. */
+  /** Rejects with the signal's reason, or with a ToolError. */
   async call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
     const tool = this.#offers.get(name)
     const connection = tool && this.#connections.get(tool.server)
-    if (!connection) throw new AppError('EXTERNAL_SERVICE_ERROR', `There is no tool named ${name} now.`)
+    if (!connection) throw new ToolError('refused', `There is no tool named ${name} now.`)
     const timeout = AbortSignal.timeout(this.#timeoutMs)
     try {
-      return await connection.call(tool.name, args, AbortSignal.any([signal, timeout]))
+      const result = await connection.call(tool.name, args, AbortSignal.any([signal, timeout]))
+      if (result.is_away) throw new ToolError('lost', result.text)
+      return result
     } catch (error) {
       signal.throwIfAborted()
       if (!timeout.aborted) throw error
-      throw new AppError('EXTERNAL_SERVICE_ERROR', `${name} did not answer in ${this.#timeoutMs / 1_000} s.`, { cause: error })
+      throw new ToolError('lost', `${name} did not answer in ${this.#timeoutMs / 1_000} s.`, error)
     }
   }
 

@@ -18,6 +18,8 @@ export interface ToolCall {
   /** The call was made, or may have been. */
   readonly called: boolean
   readonly idempotent: boolean
+  /** It failed because its server, or a service behind it, was away. */
+  readonly is_away: boolean
   readonly latency_ms: number | null
   readonly result: ToolOutput | null
   readonly error: string | null

@@ -1,23 +1,76 @@
+import { AppError } from '@youworker/contracts/errors'
 import { LRUCache } from 'lru-cache'
-import type { ToolConnection, ToolDescription } from './tool-port.ts'
+import type { OutageWait } from '../runs/outage-wait.ts'
+import type { McpServer } from './mcp-servers.ts'
+import { isAway, type ToolConnection, type ToolDescription, ToolError } from './tool-port.ts'
 
 const MAX_SERVERS = 1_000
 const FRESH_MS = 60_000
-/** The failure of a server that is away is kept for this time. */
-const RETRY_MS = 5_000
+/** The failure of a server is kept for a moment, so that many runs do not ask at once; longer when it has been away for long. */
+const RETRY_MS = { soon: 500, late: 5_000 }
 const DISCOVERY_MS = 5_000
 
 /** The tools of each server, kept for a while for all runs of the process. */
 export class ToolDiscovery {
+  readonly #waitMs: number
   readonly #known = new LRUCache<string, Promise<ToolDescription[]>>({ max: MAX_SERVERS, ttl: FRESH_MS })
+  /** By server, the time of its first failure since it last answered. */
+  readonly #awaySince = new LRUCache<string, number>({ max: MAX_SERVERS })
 
-  /** Rejects when the server is away, or was away in the last seconds. */
-  async tools(server: string, connection: ToolConnection): Promise<ToolDescription[]> {
-    const known = this.#known.get(server)
+  /** `waitMs`: how long runs wait for a server that is away. */
+  constructor(waitMs: number) {
+    this.#waitMs = waitMs
+  }
+
+  /** Asks every server for its tools, and those that are away again for as long as the run waits. */
+  async all(servers: readonly McpServer[], connections: ReadonlyMap<string, ToolConnection>, wait: OutageWait) {
+    const found = new Map<string, ToolDescription[]>()
+    const failed = new Map<string, unknown>()
+    const ask = async (server: McpServer): Promise<void> => {
+      const connection = connections.get(server.name)
+      try {
+        if (connection) found.set(server.name, await this.#tools(server, connection))
+        failed.delete(server.name)
+      } catch (error) {
+        failed.set(server.name, error)
+      }
+    }
+    const askMissing = async (): Promise<void> => {
+      await Promise.all(servers.filter(({ name }) => !found.has(name)).map(ask))
+      const awaited = servers.find((server) => isAway(failed.get(server.name), true) && this.#isWaitedFor(server))
+      if (awaited) throw failed.get(awaited.name)
+    }
+    await wait.repeat(askMissing, isToolError).catch((error: unknown) => {
+      if (!isToolError(error)) throw error
+    })
+    return { found, failed }
+  }
+
+  /** Rejects when the server is away, or was away a moment ago. */
+  async #tools(server: McpServer, connection: ToolConnection): Promise<ToolDescription[]> {
+    const { name } = server
+    const known = this.#known.get(name)
     if (known) return known
-    const tools = connection.listTools(AbortSignal.timeout(DISCOVERY_MS))
-    this.#known.set(server, tools)
-    tools.catch(() => this.#known.set(server, tools, { ttl: RETRY_MS }))
+    const tools = connection.listTools(AbortSignal.timeout(DISCOVERY_MS)).catch((error: unknown) => {
+      if (error instanceof AppError) throw error
+      throw new ToolError('lost', `The tool server ${name} cannot be used now.`, error)
+    })
+    this.#known.set(name, tools)
+    tools.then(
+      () => this.#awaySince.delete(name),
+      () => {
+        if (!this.#awaySince.has(name)) this.#awaySince.set(name, performance.now())
+        this.#known.set(name, tools, { ttl: this.#isWaitedFor(server) ? RETRY_MS.soon : RETRY_MS.late })
+      },
+    )
     return tools
   }
+
+  /** Each run waits for our own servers. A foreign one that stays away must not slow every run. */
+  #isWaitedFor({ name, own }: McpServer): boolean {
+    const since = this.#awaySince.get(name)
+    return own || since === undefined || performance.now() - since < this.#waitMs
+  }
 }
+
+const isToolError = (error: unknown): boolean => error instanceof ToolError

@@ -1,4 +1,26 @@
+import { AppError } from '@youworker/contracts/errors'
 import type { McpServer } from './mcp-servers.ts'
+
+/**
+ * - `refused`: the server answered that it will not do it.
+ * - `unreached`: the call surely did not begin.
+ * - `lost`: no answer came; the call may have been made.
+ */
+export type ToolFailure = 'refused' | 'unreached' | 'lost'
+
+/** A failed call of a tool server. Its message is for the model and for people. */
+export class ToolError extends AppError {
+  readonly failure: ToolFailure
+
+  constructor(failure: ToolFailure, message: string, cause?: unknown) {
+    super('EXTERNAL_SERVICE_ERROR', message, { cause })
+    this.failure = failure
+  }
+}
+
+/** Whether the server may answer the same call later, and may be asked again. */
+export const isAway = (error: unknown, isRepeatable: boolean): boolean =>
+  error instanceof ToolError && (error.failure === 'unreached' || (error.failure === 'lost' && isRepeatable))
 
 export interface ToolDescription {
   /** The server's name for it. */
@@ -13,10 +35,12 @@ export interface ToolDescription {
 export interface ToolResult {
   readonly text: string
   readonly is_error: boolean
+  /** One of our own tools could not do its work because a service behind it is away. */
+  readonly is_away: boolean
   readonly structured?: unknown
 }
 
-/** A run's connection to one server, made at first use. Failures are `EXTERNAL_SERVICE_ERROR` and name the server. */
+/** A run's connection to one server, made at first use. Failures are {@link ToolError} and name the server. */
 export interface ToolConnection extends AsyncDisposable {
   listTools(signal: AbortSignal): Promise<ToolDescription[]>
   call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult>

@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { backoffMs } from '@youworker/runtime/timing/retry'
+import type { RunLog } from './run-log.ts'
+import type { WaitStage } from './transcript.ts'
+
+interface OutageWaitOptions {
+  readonly log: RunLog
+  readonly stage: WaitStage
+  /** Most ms that a run waits, over all its attempts. */
+  readonly limitMs: number
+  /** Its reason is thrown when it aborts. */
+  readonly signal: AbortSignal
+}
+
+const BACKOFF = { baseMs: 250, maxMs: 2_000 }
+/** Pause between the status events of one wait. */
+const REPORT_MS = 3_000
+
+/** Repeats what failed because another service is away, and shows viewers that the run waits. The time is counted over the whole run. */
+export class OutageWait {
+  readonly #options: OutageWaitOptions
+  #waitedMs: number
+  #reportedAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: OutageWaitOptions) {
+    this.#options = options
+    this.#waitedMs = options.log.waitedMs(options.stage)
+  }
+
+  /** Repeats `work` while `isAway` accepts its error; throws the last error once the time is used up. */
+  async repeat<T>(work: () => Promise<T>, isAway: (error: unknown) => boolean): Promise<T> {
+    const { limitMs, signal } = this.#options
+    const before = this.#waitedMs
+    let since: number | undefined
+    for (let attempt = 1; ; attempt += 1) {
+      const began = performance.now()
+      try {
+        return await unlessAborted(work(), signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!isAway(error)) throw error
+        since ??= began
+        this.#waitedMs = before + Math.round(performance.now() - since)
+        const left = limitMs - this.#waitedMs
+        if (left <= 0) throw error
+        this.#report()
+        await sleep(Math.min(backoffMs(attempt, BACKOFF), left), undefined, { signal }).catch(() => {})
+        signal.throwIfAborted()
+        this.#waitedMs = before + Math.round(performance.now() - since)
+      }
+    }
+  }
+
+  #report(): void {
+    const now = performance.now()
+    if (now - this.#reportedAt < REPORT_MS) return
+    this.#reportedAt = now
+    const { log, stage } = this.#options
+    log.emit({ event: 'status', data: { stage, waited_ms: this.#waitedMs } })
+  }
+}
+
+/** Does not wait for work that is shared with other runs, and so does not end with the signal of this one. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const stop = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
