@@ -2,6 +2,7 @@ import { auth } from '@youworker/contracts/auth'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { openDatabase } from '@youworker/database/connection/open'
+import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { startRelay } from '@youworker/database/events/relay'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
@@ -17,6 +18,7 @@ import { AccountAdmin } from './services/accounts/account-admin.ts'
 import { AccountService } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
 import { ApiKeyService } from './services/keys/api-key-service.ts'
+import { AuditWriter } from './services/audit/audit-writer.ts'
 import { CredentialService } from './services/tokens/credential-service.ts'
 import { GrantService } from './services/tokens/grant-service.ts'
 import { RevocationService } from './services/tokens/revocation-service.ts'
@@ -41,7 +43,9 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
 
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
   const accounts = new AccountService(uow, hashLimit)
-  const audit = new AuditService(uow)
+  const ring = parseKeyRing(config.SECURITY__AUDIT_KEY, AUDIT)
+  const auditWriter = new AuditWriter(uow, { ring, logger })
+  const audit = new AuditService(uow, { ring, writer: auditWriter })
   const apiKeys = new ApiKeyService(uow)
   const credentials = new CredentialService(uow, signer, apiKeys)
   const grants = new GrantService(uow, signer)
@@ -49,7 +53,7 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const rootAccount = new RootAccount(uow, config.SECURITY__ROOT_API_KEY)
   const signIn = new SignInService(uow, hashLimit, apiKeys)
   const admin = new AccountAdmin(uow)
-  const handlers = authHandlers({ accounts, admin, apiKeys, credentials, grants, revocations, signer, signIn })
+  const handlers = authHandlers({ accounts, admin, apiKeys, audit, credentials, grants, revocations, signer, signIn })
 
   const checks = {
     postgres: () => database.check(),
@@ -63,7 +67,8 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source }))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'auth', logger }))
   const deadLetter = storeDeadLetter(uow)
-  stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(audit, grants), deadLetter }))
+  stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(auditWriter, grants), deadLetter }))
+  stack.use(untilDone(() => auditWriter.begin(), { what: 'beginning the audit trail', logger }))
   stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))
   stack.use(every(EXPIRY_MS, () => apiKeys.endExpired(), { what: 'ending expired API keys', logger }))

@@ -7,7 +7,9 @@ import { newApiKey, newSecret, sha256, sha256Hex } from '@youworker/runtime/secr
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { AccountAdmin } from './services/accounts/account-admin.ts'
 import { AccountService, type NewAccount } from './services/accounts/account-service.ts'
+import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { AuditService } from './services/audit/audit-service.ts'
+import { AuditWriter } from './services/audit/audit-writer.ts'
 import type { CallContext, Caller } from '@youworker/messaging/requests/context'
 import { testCaller } from '@youworker/messaging/requests/test-context'
 import { ApiKeyService } from './services/keys/api-key-service.ts'
@@ -27,6 +29,10 @@ const { privateKey } = generateKeyPairSync('rsa', {
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   publicKeyEncoding: { type: 'spki', format: 'pem' },
 })
+
+/** A ring with the keys of these numbers. */
+export const auditRing = (...versions: number[]) =>
+  parseKeyRing(versions.map((version) => `${version}:${sha256(`audit ${version}`).toString('base64url')}`).join(), AUDIT)
 
 export const ROOT_KEY = 'root-key-of-the-tests'
 
@@ -70,11 +76,14 @@ export async function openTestAuth() {
   const signer = await TokenSigner.create(privateKey)
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
   const apiKeys = new ApiKeyService(uow)
+  const ring = auditRing(1)
+  const auditWriter = new AuditWriter(uow, { ring, logger })
   const services = {
     accountAdmin: new AccountAdmin(uow),
     apiKeys,
     accounts: accountsAsGateway(new AccountService(uow, hashLimit)),
-    audit: new AuditService(uow),
+    auditWriter,
+    audit: new AuditService(uow, { ring, writer: auditWriter }),
     credentials: credentialsAsGateway(new CredentialService(uow, signer, apiKeys)),
     grants: new GrantService(uow, signer),
     revocations: new RevocationService(uow),

@@ -4,6 +4,7 @@ import type { Handlers } from '@youworker/messaging/requests/server'
 import type { AccountService } from '../services/accounts/account-service.ts'
 import type { AccountAdmin } from '../services/accounts/account-admin.ts'
 import type { ApiKeyService } from '../services/keys/api-key-service.ts'
+import type { AuditService } from '../services/audit/audit-service.ts'
 import type { CredentialService } from '../services/tokens/credential-service.ts'
 import type { GrantService } from '../services/tokens/grant-service.ts'
 import type { RevocationService } from '../services/tokens/revocation-service.ts'
@@ -14,6 +15,7 @@ interface Services {
   readonly accounts: AccountService
   readonly admin: AccountAdmin
   readonly apiKeys: ApiKeyService
+  readonly audit: AuditService
   readonly credentials: CredentialService
   readonly grants: GrantService
   readonly revocations: RevocationService
@@ -22,7 +24,7 @@ interface Services {
 }
 
 export function authHandlers(services: Services): Handlers<typeof auth> {
-  const { accounts, credentials, grants, revocations, signIn, signer } = services
+  const { accounts, audit, credentials, grants, revocations, signIn, signer } = services
   return {
     ...administration(services),
     ...keys(services),
@@ -50,6 +52,8 @@ export function authHandlers(services: Services): Handlers<typeof auth> {
       const { token, expires_at } = await grants.issueToken(grant_id)
       return { token, token_expires_at: expires_at }
     },
+    listAudit: (query, context) => audit.list(query, context),
+    verifyAudit: ({ after }, context) => audit.verify(after, context),
   }
 }
 

@@ -7,6 +7,7 @@ import type { Csrf } from '../http/guards/csrf.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
+import { auditRoutes } from './accounts/audit-routes.ts'
 import { analyticsRoutes } from './analytics-routes.ts'
 import { accountRoutes } from './accounts/account-routes.ts'
 import { userRoutes } from './accounts/user-routes.ts'
@@ -41,6 +42,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...authRoutes,
   ...accountRoutes,
   ...userRoutes,
+  ...auditRoutes,
   ...groupRoutes,
   ...sessionRoutes,
   ...chatRoutes,
