@@ -1,6 +1,6 @@
 import { type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
 
-/** Removes expired sessions, grants, revocations and counts of failed sign-ins. */
+/** Removes expired sessions, grants, revocations, counts of failed sign-ins and known clients. */
 export class Sweeper {
   readonly #uow: AuthUnitOfWork
 
@@ -14,5 +14,6 @@ export class Sweeper {
     await scope.write(({ grants }) => grants.removeExpired())
     await scope.write(({ revocations }) => revocations.removeOld())
     await scope.write(({ failures }) => failures.removeExpired())
+    await scope.write(({ knownClients }) => knownClients.removeExpired())
   }
 }
