@@ -375,6 +375,19 @@ CREATE UNIQUE INDEX jobs_one_running_per_queue ON auth.jobs USING btree (kind, q
 CREATE INDEX jobs_open ON auth.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE INDEX jobs_queue ON auth.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 
+create table "auth"."known_clients" ( -- owner: auth_owner
+  user_id uuid not null,
+  kind text not null,
+  hash bytea not null,
+  last_used_at timestamp with time zone not null default now(),
+  has_returned boolean not null default false,
+  constraint known_clients_hash_check CHECK ((octet_length(hash) = 32)),
+  constraint known_clients_kind_check CHECK ((kind = ANY (ARRAY['device'::text, 'address'::text]))),
+  constraint known_clients_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE,
+  constraint known_clients_pkey PRIMARY KEY (user_id, kind, hash)
+);
+CREATE INDEX known_clients_last_used ON auth.known_clients USING btree (last_used_at);
+
 create table "auth"."migrations" ( -- owner: auth_owner
   name character varying(255) not null,
   "timestamp" character varying(255) not null,
@@ -436,6 +449,8 @@ create table "auth"."sign_in_failures" ( -- owner: auth_owner
   bucket bytea not null,
   window_start timestamp with time zone not null default now(),
   failures integer not null,
+  last_failed_at timestamp with time zone not null default now(),
+  blocked_until timestamp with time zone,
   constraint sign_in_failures_pkey PRIMARY KEY (bucket)
 );
 

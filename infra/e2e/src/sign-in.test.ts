@@ -1,10 +1,12 @@
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Browser } from './support/browser.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, Person } from './support/person.ts'
 
 let system: TestSystem
-beforeAll(async () => void (system = await startTestSystem()), 120_000)
+// Tests choose the address that they come from with X-Forwarded-For.
+beforeAll(async () => void (system = await startTestSystem({ env: { SECURITY__TRUSTED_PROXIES: '127.0.0.1' } })), 120_000)
 afterAll(() => system[Symbol.asyncDispose]())
 
 test('an account with a password signs in, needs a CSRF token to write, and signs out', async () => {
@@ -93,4 +95,102 @@ test('auto-login accepts a key in a header and ignores a user name header', asyn
 test('only root creates accounts', async () => {
   const person = await system.newPerson('mallory')
   expect((await person.post('/v1/admin/users', { username: 'puppet' })).body).toMatchObject(failure('NOT_AUTHORIZED'))
+})
+
+/** Lets what is blocked stay so, however slow this machine is. */
+async function holdBlocks(): Promise<void> {
+  const client = new pg.Client({ connectionString: system.running.adminUrl })
+  await client.connect()
+  await client.query(`update auth.sign_in_failures set blocked_until = now() + interval '1 hour' where blocked_until is not null`)
+  await client.end()
+}
+
+test('a name that strangers attack from many addresses is open on a known device, from a known address and by key', async () => {
+  const right = { username: 'victor', password: 'a long password' }
+  const { api_key } = (await system.root.post('/v1/admin/users', right)).body
+  const from = (address: string) => ({ 'x-forwarded-for': address })
+  const laptop = new Browser(system.api)
+  const first = await laptop.call('POST', '/v1/auth/login', right, from('192.0.2.10'))
+  expect(first.headers.getSetCookie().join('\n')).toMatch(/youworker_device=[^;]+;.*Max-Age=15552000;.*HttpOnly/i)
+  await laptop.call('POST', '/v1/auth/logout', undefined, { 'x-csrf-token': first.body.csrf_token })
+  expect([...laptop.cookies.keys()]).toEqual(['youworker_device'])
+
+  const stranger = new Person(system.api, '')
+  const guess = (address: string) =>
+    stranger.post('/v1/auth/login', { ...right, password: 'a wrong password' }, from(address)).then(({ status }) => status)
+  const statuses: number[] = []
+  for (let n = 0; n < 20; n += 1) statuses.push(await guess(`2001:db8:0:${n.toString(16)}::1`))
+  expect(statuses).toEqual(Array(20).fill(401))
+  await holdBlocks()
+  expect([await guess('2001:db8:0:99::1'), await guess('2001:db8:0:9a::1')]).toEqual([429, 429])
+
+  const refused = await stranger.post('/v1/auth/login', right, from('198.51.100.1'))
+  expect([refused.status, refused.body.error.code]).toEqual([429, 'RATE_LIMIT_EXCEEDED'])
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect((await laptop.call('POST', '/v1/auth/login', right, from('198.51.100.2'))).status).toBe(200)
+  expect((await stranger.post('/v1/auth/login', right, from('192.0.2.10'))).status).toBe(200)
+  expect((await stranger.post('/v1/auth/login', { api_key }, from('198.51.100.3'))).status).toBe(200)
+
+  const forged = new Browser(system.api)
+  for (const value of [
+    'x',
+    `${laptop.cookies.get('youworker_device')?.split('.')[0]}.x`,
+    '.',
+    `${'a'.repeat(43)}.${'b'.repeat(43)}`,
+  ]) {
+    forged.cookies.set('youworker_device', value)
+    expect((await forged.call('POST', '/v1/auth/login', right, from('198.51.100.4'))).status).toBe(429)
+  }
+})
+
+test('wrong passwords from one address slow down that address alone', async () => {
+  const right = { username: 'wendy', password: 'a long password' }
+  await system.root.post('/v1/admin/users', right)
+  const login = async (password: string, address: string) =>
+    (await new Person(system.api, '').post('/v1/auth/login', { ...right, password }, { 'x-forwarded-for': address })).status
+  const statuses: number[] = []
+  for (let n = 0; n < 5; n += 1) statuses.push(await login('a wrong password', `2001:db8:1:1::${n}`))
+  expect(statuses).toEqual(Array(5).fill(401))
+  await holdBlocks()
+  expect(await login(right.password, '2001:db8:1:1::99')).toBe(429)
+  expect(await login(right.password, '2001:db8:1:2::1')).toBe(200)
+})
+
+test('a new login ends the session that the browser had, and no other', async () => {
+  const right = { username: 'xenia', password: 'a long password' }
+  await system.root.post('/v1/admin/users', right)
+  const [browser, elsewhere] = [new Browser(system.api), new Browser(system.api)]
+  for (const each of [browser, elsewhere]) await each.signIn(right.username, right.password)
+  const old = new Browser(system.api)
+  for (const [name, value] of browser.cookies) old.cookies.set(name, value)
+  const me = async (of: Browser) => (await of.call('GET', '/v1/auth/me')).status
+  expect([await me(old), await me(browser)]).toEqual([200, 200])
+  expect((await browser.call('POST', '/v1/auth/login', { ...right, password: 'a wrong password' })).status).toBe(401)
+  expect(await me(old)).toBe(200)
+  await browser.signIn(right.username, right.password)
+  await expect.poll(() => me(old), { timeout: 10_000 }).toBe(401)
+  expect([await me(browser), await me(elsewhere)]).toEqual([200, 200])
+})
+
+test('nobody at the same address can spend the limits of a known browser or of a key that was right', async () => {
+  await using limited = await startTestSystem({
+    env: { SECURITY__TRUSTED_PROXIES: '127.0.0.1', SECURITY__RATE_LIMITS: 'on' },
+  })
+  const right = { username: 'yuri', password: 'a long password' }
+  await limited.root.post('/v1/admin/users', right)
+  const office = { 'x-forwarded-for': '203.0.113.5' }
+  const yuri = new Browser(limited.api)
+  expect((await yuri.call('POST', '/v1/auth/login', right, office)).status).toBe(200)
+  const key = limited.root.key ?? ''
+  expect((await limited.root.call('GET', '/v1/auth/me', undefined, office)).status).toBe(200)
+
+  const neighbour = new Person(limited.api, '')
+  const wrong = () => neighbour.call('GET', '/v1/auth/me', undefined, { ...office, 'x-api-key': 'yw_wrong' })
+  await expect.poll(async () => (await wrong()).status, { timeout: 60_000, interval: 1 }).toBe(429)
+  const login = () => neighbour.post('/v1/auth/login', { username: 'nobody', password: 'x' }, office)
+  await expect.poll(async () => (await login()).status, { timeout: 60_000, interval: 1 }).toBe(429)
+
+  expect((await yuri.call('GET', '/v1/auth/me', undefined, office)).status).toBe(200)
+  expect((await yuri.call('POST', '/v1/auth/login', right, office)).status).toBe(200)
+  expect((await neighbour.call('GET', '/v1/auth/me', undefined, { ...office, 'x-api-key': key })).status).toBe(200)
 })

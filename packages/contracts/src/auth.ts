@@ -14,6 +14,16 @@ export const Username = z
 export const Password = z.string().min(8).max(256)
 /** SHA-256 in hexadecimal: the form in which keys and session secrets travel on NATS. */
 const Sha256 = z.hex().length(64)
+/** From where somebody signs in. */
+const SignInClient = z.object({
+  /** The client's address, of an IPv6 address its /64. */
+  address: z.string().min(1).max(64),
+  /** SHA-256 of the secret that this browser keeps from one sign-in to the next; from now on it is a known device of the user. */
+  device_sha256: Sha256,
+  /** Of the session secret that the browser had so far: that session ends. */
+  old_session_sha256: Sha256.optional(),
+})
+export type SignInClient = z.infer<typeof SignInClient>
 /** A password encrypted for auth: a compact JWE (RFC 7516) for one of the keys of `listKeys`. */
 const PasswordJwe = z.string().min(1).max(4_096)
 
@@ -77,8 +87,14 @@ export const auth = {
         username: z.string().max(64),
         password_jwe: PasswordJwe,
         session_sha256: Sha256,
+        client: SignInClient,
       }),
-      z.object({ method: z.literal('api_key'), api_key_sha256: Sha256, session_sha256: Sha256 }),
+      z.object({
+        method: z.literal('api_key'),
+        api_key_sha256: Sha256,
+        session_sha256: Sha256,
+        client: SignInClient,
+      }),
     ]),
     output: z.object({
       user: User,
@@ -86,7 +102,7 @@ export const auth = {
       /** End of the session however often it is used. An unused session ends earlier, 12 h after its last use. */
       expires_at: Time,
     }),
-    /** Returned after 10 failures for one username within 15 minutes. */
+    /** Returned after several failures of this client, or of unknown clients for this username; `retryAfter` grows with each. */
     errors: ['RATE_LIMIT_EXCEEDED'],
   }),
   /** Ends the caller's session. Has no effect for an API key. */

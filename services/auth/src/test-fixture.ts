@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import type { SignInClient } from '@youworker/contracts/auth'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
@@ -36,16 +37,23 @@ export const auditRing = (...versions: number[]) =>
 
 export const ROOT_KEY = 'root-key-of-the-tests'
 
+/** A client of each test, unless it names another. */
+export const testClient = (more: Partial<SignInClient> = {}): SignInClient => ({
+  address: '192.0.2.1',
+  device_sha256: sha256Hex('a device'),
+  ...more,
+})
+
 /** Signs in as the gateway does: it makes the session's secret, and only hashes travel. */
 export const signInAsGateway = (signIn: SignInService) => ({
-  async withPassword(username: string, password: string, context: CallContext) {
+  async withPassword(username: string, password: string, context: CallContext, client = testClient()) {
     const session_secret = newSecret()
-    const session = await signIn.withPassword({ username, password, session_sha256: sha256Hex(session_secret) }, context)
+    const session = await signIn.withPassword({ username, password, client, session_sha256: sha256Hex(session_secret) }, context)
     return { ...session, session_secret }
   },
-  async withApiKey(apiKey: string, context: CallContext) {
+  async withApiKey(apiKey: string, context: CallContext, client = testClient()) {
     const session_secret = newSecret()
-    const input = { api_key_sha256: sha256Hex(apiKey), session_sha256: sha256Hex(session_secret) }
+    const input = { api_key_sha256: sha256Hex(apiKey), session_sha256: sha256Hex(session_secret), client }
     return { ...(await signIn.withApiKey(input, context)), session_secret }
   },
 })

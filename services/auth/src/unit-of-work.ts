@@ -4,6 +4,7 @@ import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@you
 import { ApiKeyRepository } from './repositories/api-key-repository.ts'
 import { AuditRepository } from './repositories/audit-repository.ts'
 import { GrantRepository } from './repositories/grant-repository.ts'
+import { KnownClientRepository } from './repositories/known-client-repository.ts'
 import { RevocationRepository } from './repositories/revocation-repository.ts'
 import { SessionRepository } from './repositories/session-repository.ts'
 import { SignInFailureRepository } from './repositories/sign-in-failure-repository.ts'
@@ -16,6 +17,7 @@ interface OwnRepositories {
   readonly grants: GrantRepository
   readonly revocations: RevocationRepository
   readonly failures: SignInFailureRepository
+  readonly knownClients: KnownClientRepository
   readonly audit: AuditRepository
 }
 
@@ -33,5 +35,6 @@ export const createAuthUnitOfWork = (database: Database<AuthTables>): AuthUnitOf
     grants: new GrantRepository(trx),
     revocations: new RevocationRepository(trx),
     failures: new SignInFailureRepository(trx),
+    knownClients: new KnownClientRepository(trx),
     audit: new AuditRepository(trx),
   }))

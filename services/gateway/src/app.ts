@@ -3,6 +3,7 @@ import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connecti
 import { subscribeEvent } from '@youworker/messaging/events/events'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
+import type { Logger } from '@youworker/runtime/logger'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
@@ -12,7 +13,10 @@ import { closeServer, createHttpServer, listen } from './http/http-server.ts'
 import { Authenticator } from './http/guards/authenticate.ts'
 import { AddressList } from './http/guards/client-address.ts'
 import { Csrf } from './http/guards/csrf.ts'
+import { KnownDevices } from './http/guards/known-device.ts'
 import { RateLimiter } from './http/guards/rate-limit.ts'
+import { TrustedProxies } from './http/guards/trusted-proxies.ts'
+import type { RequestSettings } from './http/request-context.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { createRoutes } from './routes/routes.ts'
 import { createEntrySources } from './streams/entry-source.ts'
@@ -21,6 +25,18 @@ import { OpenStreams } from './streams/open-streams.ts'
 import { RunFinishes } from './streams/run-finishes.ts'
 import { RunStreams } from './streams/run-streams.ts'
 import { SocketServer } from './web-socket/socket-server.ts'
+
+function requestSettings(config: Config, logger: Logger) {
+  const isProduction = config.APP_ENV === 'production'
+  const proxies = new TrustedProxies(config.SECURITY__TRUSTED_PROXIES, logger)
+  if (isProduction) proxies.warnWhenNone()
+  return {
+    securityHeaders: securityHeaders(isProduction),
+    origins: new Set(config.FRONTEND_ORIGIN),
+    proxies,
+    devices: new KnownDevices(config.SECURITY__CSRF_SECRET),
+  } satisfies RequestSettings
+}
 
 /** Composition root: the whole gateway, wired top to bottom. */
 export async function startGateway(config: Config, { logger }: ServiceContext): Promise<Service & { readonly port: number }> {
@@ -32,16 +48,15 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   stack.use(await serveHealth(nats, 'gateway', checks, { logger }))
 
   const isProduction = config.APP_ENV === 'production'
-  const origins = new Set(config.FRONTEND_ORIGIN)
-  const proxies = new AddressList(config.SECURITY__TRUSTED_PROXIES)
-  const settings = { securityHeaders: securityHeaders(isProduction), origins, proxies }
+  const settings = requestSettings(config, logger)
+  const { origins, proxies, devices } = settings
 
   const authenticator = stack.use(new Authenticator(clients.auth, verifier))
   const guards = {
     allowList: new AddressList(config.SECURITY__WHITELISTED_IPS),
     authenticator,
     csrf: new Csrf(config.SECURITY__CSRF_SECRET, origins),
-    identityProxies: config.SECURITY__AUTHENTIK_ENABLED ? proxies : new AddressList([]),
+    identityProxies: config.SECURITY__AUTHENTIK_ENABLED ? proxies.list : new AddressList([]),
     limiter: new RateLimiter(config.SECURITY__RATE_LIMITS),
   }
 
@@ -56,8 +71,10 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     ...guards,
     askHealth: createAskHealth(nats),
     checks,
+    devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
     maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
+    proxies,
     runStreams: new RunStreams({ sourceOf, streams, logger }),
     secureCookies: isProduction,
     streams,

@@ -27,7 +27,7 @@ export const Env = z
     SECURITY__CSRF_SECRET: z
       .string()
       .min(16, 'must have at least 16 characters')
-      .describe('Signs CSRF tokens; another value makes browsers fetch a new token'),
+      .describe('Signs CSRF tokens and the cookies of known devices; another value makes browsers fetch a new token'),
     FRONTEND_ORIGIN: Origins.default([]).describe('Origins of browser apps that may call with cookies, separated by commas'),
     SECURITY__TRUSTED_PROXIES: AddressRanges.default([]).describe(
       'Proxies whose X-Forwarded-For is trusted: addresses or CIDR ranges, separated by commas',

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { createConnection } from 'node:net'
 import { ErrorBody } from '@youworker/contracts/errors'
 import { readEnv } from '@youworker/runtime/process/config'
-import { silentLogger } from '@youworker/runtime/logger'
+import { createLogger, silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -19,7 +20,7 @@ let nats: TestNats
 let gateway: Awaited<ReturnType<typeof startGateway>>
 let api = ''
 
-const start = (env: Record<string, string>) =>
+const start = (env: Record<string, string>, logger = silentLogger()) =>
   startGateway(
     readEnv(Env, {
       NATS__URL: nats.url,
@@ -29,7 +30,7 @@ const start = (env: Record<string, string>) =>
       SECURITY__RATE_LIMITS: 'off',
       ...env,
     }),
-    { logger: silentLogger() },
+    { logger },
   )
 
 /** Only the gateway runs: every other service is down. */
@@ -321,6 +322,35 @@ test('limits of anonymous clients count per address', async () => {
   expect(refused.headers.get('retry-after')).toBe('6')
   expect(refused.headers.get('x-ratelimit-remaining')).toBe('0')
   expect((await from('2001:db8:0:1::1')).status).toBe(401)
+})
+
+test('a proxy that is not trusted shows in the log once and in health', async () => {
+  const lines: string[] = []
+  const logger = createLogger({ name: 'gateway', write: (line) => void lines.push(line) })
+  const warnings = () => lines.filter((line) => line.includes('SECURITY__TRUSTED_PROXIES'))
+  const behind = { headers: { 'x-forwarded-for': '203.0.113.9' } }
+  const hints = async (base: string) => JSON.parse((await call('/health/detailed', {}, base)).text).hints
+  {
+    await using forgotten = await start({}, logger)
+    const base = `http://127.0.0.1:${forgotten.port}`
+    expect(await hints(base)).toBeUndefined()
+    for (let n = 0; n < 3; n += 1) await call('/health/live', behind, base)
+    expect(warnings()).toEqual([expect.stringContaining('Set SECURITY__TRUSTED_PROXIES to 127.0.0.1')])
+    expect(await hints(base)).toEqual([expect.stringContaining('Set SECURITY__TRUSTED_PROXIES to 127.0.0.1')])
+  }
+  lines.length = 0
+  {
+    await using trusting = await start({ SECURITY__TRUSTED_PROXIES: '127.0.0.1' }, logger)
+    const base = `http://127.0.0.1:${trusting.port}`
+    await call('/health/live', behind, base)
+    expect([warnings(), await hints(base)]).toEqual([[], undefined])
+  }
+  await using production = await start(
+    { APP_ENV: 'production', SECURITY__CSRF_SECRET: randomBytes(32).toString('base64url'), SECURITY__RATE_LIMITS: 'on' },
+    logger,
+  )
+  expect(production.port).toBeGreaterThan(0)
+  expect(warnings()).toHaveLength(1)
 })
 
 test('an allow-list refuses all other addresses, except for health checks', async () => {

@@ -79,6 +79,11 @@ export class SessionRepository {
     return gone.numDeletedRows > 0n
   }
 
+  /** Removes the session of this secret and returns it. */
+  removeOfSecret(secretHash: Buffer): Promise<{ id: string; user_id: string } | undefined> {
+    return this.#db.deleteFrom('sessions').where('secret_hash', '=', secretHash).returning(['id', 'user_id']).executeTakeFirst()
+  }
+
   /** Removes the sessions of one key; returns their ids. */
   async removeOfKey(apiKeyId: string): Promise<string[]> {
     const gone = await this.#db.deleteFrom('sessions').where('api_key_id', '=', apiKeyId).returning('id').execute()

@@ -1,6 +1,6 @@
 import { type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
 
-/** Removes what has expired: sessions, grants, revocations, counts of failed sign-ins, and keys that ended a month ago. */
+/** Removes what has expired: sessions, grants, revocations, counts of failed sign-ins, known clients, and keys that ended a month ago. */
 export class Sweeper {
   readonly #uow: AuthUnitOfWork
 
@@ -15,5 +15,6 @@ export class Sweeper {
     await scope.write(({ grants }) => grants.removeExpired())
     await scope.write(({ revocations }) => revocations.removeOld())
     await scope.write(({ failures }) => failures.removeExpired())
+    await scope.write(({ knownClients }) => knownClients.removeExpired())
   }
 }

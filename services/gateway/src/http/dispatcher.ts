@@ -7,7 +7,7 @@ import type { Route } from './define-route.ts'
 import type { RequestContext } from './request-context.ts'
 import { type Authenticator, notAuthenticated, readCredential } from './guards/authenticate.ts'
 import { proxyUsername, requireSameUser } from './guards/authentik.ts'
-import { type AddressList, addressForLimits, requireListed } from './guards/client-address.ts'
+import { type AddressList, requireListed } from './guards/client-address.ts'
 import type { Csrf } from './guards/csrf.ts'
 import type { RateLimiter } from './guards/rate-limit.ts'
 import { parseJson, requireJsonType, requirePlainText } from './parse-json.ts'
@@ -57,7 +57,7 @@ export class Dispatcher {
     }
     const { auth, authenticator, identityProxies, limiter } = this.#guards
     const admit = () => {
-      if (limiter.isSpent('failure', addressForLimits(context.address))) throw limiter.refusal('failure')
+      if (limiter.isSpent('failure', context.limitKey)) throw limiter.refusal('failure')
     }
     try {
       const identity = await authenticator.authenticate(credential, admit)
@@ -74,16 +74,16 @@ export class Dispatcher {
     }
   }
 
-  /** A refused credential counts against the client's address; beyond the limit the refusal becomes a 429. */
+  /** A refused credential counts against the client; beyond the limit the refusal becomes a 429. */
   #countFailure(context: RequestContext, error: AppError): AppError {
     const { limiter } = this.#guards
-    const state = limiter.take('failure', addressForLimits(context.address))
+    const state = limiter.take('failure', context.limitKey)
     return state && state.remaining < 0 ? limiter.refusal('failure') : error
   }
 
   #limit(context: RequestContext, { limit }: Route): void {
     if (limit === 'none') return
-    const who = context.identity?.caller.user_id ?? addressForLimits(context.address)
+    const who = context.identity?.caller.user_id ?? context.limitKey
     context.rate = this.#guards.limiter.take(limit, who)
     if (context.rate && context.rate.remaining < 0) throw this.#guards.limiter.refusal(limit)
   }

@@ -4,15 +4,18 @@ import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { type Authenticator, type Identity, notAuthenticated } from './guards/authenticate.ts'
-import { type AddressList, clientAddress } from './guards/client-address.ts'
+import { addressForLimits } from './guards/client-address.ts'
 import { allowedOrigin, corsHeaders } from './guards/cors.ts'
+import type { KnownDevices } from './guards/known-device.ts'
+import type { TrustedProxies } from './guards/trusted-proxies.ts'
 import { type RateState, rateHeaders } from './guards/rate-limit.ts'
 
 /** The same for all requests. */
 export interface RequestSettings {
   readonly securityHeaders: Readonly<OutgoingHttpHeaders>
   readonly origins: ReadonlySet<string>
-  readonly proxies: AddressList
+  readonly proxies: TrustedProxies
+  readonly devices: KnownDevices
 }
 
 /** The caller's id when it sent a valid one, else a new one. */
@@ -31,20 +34,28 @@ export class RequestContext {
   rate: RateState | undefined
   readonly #settings: RequestSettings
   #address: string | undefined
+  #limitKey: string | undefined
   #scope: CallScope | undefined
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, settings: RequestSettings) {
     this.incoming = incoming
     this.outgoing = outgoing
     this.#settings = settings
+    settings.proxies.watch(incoming)
     this.correlationId = correlationIdOf(incoming.headers)
     this.origin = allowedOrigin(incoming.headers, settings.origins)
   }
 
   /** Canonical; behind trusted proxies the one that they report. */
   get address(): string {
-    this.#address ??= clientAddress(this.incoming, this.#settings.proxies)
+    this.#address ??= this.#settings.proxies.clientAddress(this.incoming)
     return this.#address
+  }
+
+  /** Whom the limits of anonymous clients count: one known browser, not all that share its address, or else the address. */
+  get limitKey(): string {
+    this.#limitKey ??= this.#settings.devices.read(this.incoming.headers) ?? addressForLimits(this.address)
+    return this.#limitKey
   }
 
   /** Throws `NOT_AUTHENTICATED` when the request is anonymous, which it never is on a route with `auth: 'required'`. */

@@ -1,23 +1,23 @@
-import { User } from '@youworker/contracts/auth'
+import { type SignInClient, User } from '@youworker/contracts/auth'
 import { Id, Time } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { Group } from '@youworker/contracts/group'
 import { Scope } from '@youworker/contracts/scopes'
 import { newSecret, sha256Hex } from '@youworker/runtime/secret'
 import { encryptForAuth } from '@youworker/messaging/tokens/encrypt-for-auth'
-import { serialize } from 'hono/utils/cookie'
+import { parse as parseCookies } from 'hono/utils/cookie'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
+import { type Cookies, csrfCookie, deviceCookie, SESSION_S, sessionCookie } from '../http/cookies.ts'
 import { defineRoute } from '../http/define-route.ts'
 import { type Authenticator, bearerCredential, notAuthenticated, SESSION_COOKIE } from '../http/guards/authenticate.ts'
-import type { AddressList } from '../http/guards/client-address.ts'
+import { type AddressList, addressForLimits } from '../http/guards/client-address.ts'
 import { proxyUsername, requireSameUser } from '../http/guards/authentik.ts'
-import { type Csrf, CSRF_COOKIE } from '../http/guards/csrf.ts'
+import type { Csrf } from '../http/guards/csrf.ts'
+import type { KnownDevices } from '../http/guards/known-device.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { Reply } from '../http/reply.ts'
 
-/** Longest life of a session, in seconds; auth ends an idle session earlier. */
-const SESSION_S = 30 * 24 * 3600
 /** Stands for the session id in the CSRF token of an anonymous caller. */
 const ANONYMOUS = 'nobody'
 
@@ -44,12 +44,9 @@ const SignedIn = z
 
 type SignInMethod = { method: 'api_key'; api_key_sha256: string } | { method: 'password'; username: string; password_jwe: string }
 
-interface Cookies {
-  readonly secureCookies: boolean
-}
-
 interface SignInDeps extends Pick<Clients, 'auth'>, Cookies {
   readonly csrf: Csrf
+  readonly devices: KnownDevices
   readonly identityProxies: AddressList
 }
 
@@ -74,7 +71,13 @@ const withKey = (key: string): SignInMethod => ({ method: 'api_key', api_key_sha
 async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<typeof SignIn>): Promise<Reply> {
   const auth = deps.auth.as({ correlationId: context.correlationId })
   const secret = newSecret()
-  const session = await auth.createSession({ ...(await signInMethod(context, body, auth)), session_sha256: sha256Hex(secret) })
+  const device = deps.devices.read(context.incoming.headers) ?? deps.devices.create()
+  const method = await signInMethod(context, body, auth)
+  const session = await auth.createSession({
+    ...method,
+    session_sha256: sha256Hex(secret),
+    client: clientOf(context, device),
+  })
   requireSameUser(proxyUsername(context, deps.identityProxies), session.user.username)
   const csrf_token = deps.csrf.issue(session.session_id)
   const secondsTo = (time: string) => Math.max(0, Math.floor((Date.parse(time) - Date.now()) / 1_000))
@@ -93,18 +96,26 @@ async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<
     Object.assign(answer, { access_token, token_type: 'bearer', expires_in: secondsTo(token_expires_at) })
   }
   return new Reply(200, answer, {
-    'set-cookie': [sessionCookie(secret, SESSION_S, deps), csrfCookie(csrf_token, SESSION_S, deps)],
+    'set-cookie': [
+      sessionCookie(secret, SESSION_S, deps),
+      csrfCookie(csrf_token, SESSION_S, deps),
+      deviceCookie(deps.devices.valueOf(device), deps),
+    ],
   })
+}
+
+function clientOf(context: RequestContext, device: string): SignInClient {
+  const old = parseCookies(context.incoming.headers.cookie ?? '', SESSION_COOKIE)[SESSION_COOKIE]
+  return {
+    address: addressForLimits(context.address),
+    device_sha256: sha256Hex(device),
+    ...(old ? { old_session_sha256: sha256Hex(old) } : {}),
+  }
 }
 
 interface SignOutDeps extends Pick<Clients, 'auth'>, Cookies {
   readonly authenticator: Authenticator
 }
-
-const sessionCookie = (value: string, maxAge: number, { secureCookies }: Cookies): string =>
-  serialize(SESSION_COOKIE, value, { path: '/', maxAge, httpOnly: true, sameSite: 'Lax', secure: secureCookies })
-const csrfCookie = (value: string, maxAge: number, { secureCookies }: Cookies): string =>
-  serialize(CSRF_COOKIE, value, { path: '/', maxAge, sameSite: 'Strict', secure: secureCookies })
 
 const Me = z
   .object({

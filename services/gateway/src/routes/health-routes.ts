@@ -8,6 +8,7 @@ import { z } from 'zod'
 import type { AskHealth } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import { isLoopback } from '../http/guards/client-address.ts'
+import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import { Reply } from '../http/reply.ts'
 
 const CHECK_MS = 2_000
@@ -20,6 +21,8 @@ const Health = z
     status: State,
     timestamp: z.iso.datetime(),
     components: z.record(z.string(), Component.extend({ dependencies: z.record(z.string(), Component).optional() })),
+    /** What an operator should change although everything runs. */
+    hints: z.array(z.string()).optional(),
   })
   .meta({ id: 'Health' })
 type Components = z.input<typeof Health>['components']
@@ -57,6 +60,11 @@ async function serviceHealth(service: (typeof SERVICES)[number], askHealth: AskH
   }
 }
 
+interface DetailedDeps {
+  readonly askHealth: AskHealth
+  readonly proxies: TrustedProxies
+}
+
 const common = { method: 'GET', tag: 'health', auth: 'none', csrf: 'none', limit: 'none' } as const
 const Live = z.object({ status: z.string() })
 
@@ -84,10 +92,12 @@ export const healthRoutes = [
     aliases: ['/v1/health/detailed'],
     summary: 'Every service and what it depends on, asked in parallel, 2 s each',
     answer: Health,
-    async handle(_, { askHealth }: { askHealth: AskHealth }) {
+    async handle(_, { askHealth, proxies }: DetailedDeps) {
       const asked = SERVICES.map(async (service) => [service, await serviceHealth(service, askHealth)] as const)
       const components: Components = Object.fromEntries(await Promise.all(asked))
-      return { status: overall(Object.values(components).map(({ status }) => status)), timestamp: now(), components }
+      const status = overall(Object.values(components).map((component) => component.status))
+      const hints = proxies.hint === undefined ? {} : { hints: [proxies.hint] }
+      return { status, timestamp: now(), components, ...hints }
     },
   }),
   defineRoute({

@@ -4,6 +4,8 @@ import type { Route, UnboundRoute } from '../http/define-route.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { AddressList } from '../http/guards/client-address.ts'
 import type { Csrf } from '../http/guards/csrf.ts'
+import type { KnownDevices } from '../http/guards/known-device.ts'
+import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
@@ -29,9 +31,11 @@ interface RouteDeps extends Clients {
   readonly authenticator: Authenticator
   readonly checks: Readonly<Record<string, HealthCheck>>
   readonly csrf: Csrf
+  readonly devices: KnownDevices
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
   readonly maxFileBytes: number
+  readonly proxies: TrustedProxies
   readonly runStreams: RunStreams
   readonly secureCookies: boolean
   readonly streams: OpenStreams

@@ -1,14 +1,21 @@
 import { once } from 'node:events'
 import { createServer, request, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { silentLogger } from '@youworker/runtime/logger'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RequestContext } from '../http/request-context.ts'
-import { AddressList } from '../http/guards/client-address.ts'
+import { KnownDevices } from '../http/guards/known-device.ts'
+import { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import { securityHeaders } from '../http/security-headers.ts'
 import { OpenStreams } from './open-streams.ts'
 import { eventFrame, SseStream } from './sse.ts'
 
-const settings = { securityHeaders: securityHeaders(false), origins: new Set<string>(), proxies: new AddressList([]) }
+const settings = {
+  securityHeaders: securityHeaders(false),
+  origins: new Set<string>(),
+  proxies: new TrustedProxies([], silentLogger()),
+  devices: new KnownDevices('a secret'),
+}
 const caller = { user_id: 'u', sid: 's', is_root: false, scopes: [], aud: 'api', token: 't' } as const
 const streams = new OpenStreams()
 let opened = Promise.withResolvers<SseStream>()

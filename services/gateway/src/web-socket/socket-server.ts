@@ -10,7 +10,7 @@ import { canonicalPath } from '../http/canonical-path.ts'
 import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
 import { RequestContext, type RequestSettings } from '../http/request-context.ts'
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
-import { type AddressList, addressForLimits, requireListed } from '../http/guards/client-address.ts'
+import { type AddressList, requireListed } from '../http/guards/client-address.ts'
 import { isSocketOriginAllowed } from '../http/guards/cors.ts'
 import { toAppError } from '../http/to-app-error.ts'
 import { sendError } from '../http/reply.ts'
@@ -82,12 +82,13 @@ export class SocketServer {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
     }
     requireListed(context.address, allowList)
-    const address = addressForLimits(context.address)
-    if (limiter.isSpent('failure', address)) throw limiter.refusal('failure')
     const credential = credentialOf(incoming)
     if (!credential) throw notAuthenticated()
-    context.identity = await authenticator.authenticate(credential).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') limiter.take('failure', address)
+    const admit = () => {
+      if (limiter.isSpent('failure', context.limitKey)) throw limiter.refusal('failure')
+    }
+    context.identity = await authenticator.authenticate(credential, admit).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') limiter.take('failure', context.limitKey)
       throw error
     })
     requireScope(context.caller.scopes, ['chat'])

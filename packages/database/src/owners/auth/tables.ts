@@ -61,11 +61,24 @@ export interface AuthTables extends SystemTables {
     sub: string | null
     revoked_at: string
   }
-  /** Failed sign-ins of one bucket (one hashed username, or all sign-ins by password or by key) in one window of time. */
+  /** Failed sign-ins of one bucket: a hashed username, address or device, or two of them together. */
   sign_in_failures: {
     bucket: Buffer
-    window_start: Generated<string>
     failures: number
+    last_failed_at: Generated<string>
+    /** Until then, sign-ins that count here are refused. */
+    blocked_until: string | null
+    /** Only read by the version before. */
+    window_start: Generated<string>
+  }
+  /** Devices and addresses from which a user has signed in. */
+  known_clients: {
+    user_id: string
+    kind: 'device' | 'address'
+    hash: Buffer
+    last_used_at: Generated<string>
+    /** Whether it has signed in more than once. */
+    has_returned: Generated<boolean>
   }
   audit_entries: {
     seq: number

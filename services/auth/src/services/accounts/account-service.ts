@@ -34,7 +34,7 @@ export class AccountService {
   async create(account: NewAccount, caller: Caller, context: CallContext): Promise<Account> {
     await requireRoot(this.#uow, actOn(null), caller, context)
     const { username, email = null, is_root = false, password } = account
-    const passwordHash = password === undefined ? null : await this.#hashLimit(() => hashPassword(password), context.signal)
+    const passwordHash = password === undefined ? null : await this.#hash(password, caller, context)
     const user = await this.#uow.in(NO_SPACES).write((repos) => {
       // The hash of the request is stored, so it must not depend on the password.
       const request = { username, email, is_root, has_password: passwordHash !== null }
@@ -57,6 +57,10 @@ export class AccountService {
       const user = key === undefined ? undefined : await users.byKey(key)
       return user ? [{ id: user.id, username: user.username }] : []
     })
+  }
+
+  #hash(password: string, caller: Caller, { signal }: CallContext): Promise<string> {
+    return this.#hashLimit(() => hashPassword(password), { caller: caller.user_id, isKnown: true, signal })
   }
 
   async #add(

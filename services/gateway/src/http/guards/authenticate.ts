@@ -14,6 +14,9 @@ export const SESSION_COOKIE = 'youworker_token'
 /** How long the token of an exchanged credential is used before auth is asked again. */
 const CACHE_MS = 60_000
 const MAX_CACHED = 10_000
+/** For how long a credential that was right needs no admission, so that nobody at the same address can spend it. */
+const PROVEN_MS = 24 * 3_600_000
+const MAX_PROVEN = 50_000
 const MAX_SECRET = 512
 const MAX_JWT = 4_096
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
@@ -60,6 +63,7 @@ export class Authenticator implements Disposable {
   readonly #auth: CredentialExchange
   readonly #verifier: Pick<TokenVerifier, 'verify' | 'onRevoked'>
   readonly #cache = new LRUCache<string, Exchanged>({ max: MAX_CACHED, ttlResolution: 1_000 })
+  readonly #proven = new LRUCache<string, true>({ max: MAX_PROVEN, ttl: PROVEN_MS, ttlResolution: 1_000 })
   readonly #exchanging = new Map<string, Promise<Exchanged>>()
   readonly #revocations: Disposable
 
@@ -69,7 +73,7 @@ export class Authenticator implements Disposable {
     this.#revocations = verifier.onRevoked((revocation) => this.#forget(revocation))
   }
 
-  /** `admit` runs before auth is asked about an unknown credential; it may refuse by throwing. */
+  /** `admit` runs before auth is asked about a credential that was never right here; it may refuse by throwing. */
   async authenticate(credential: Credential, admit?: () => void): Promise<Identity> {
     const { kind, secret } = credential
     if (secret.length > (kind === 'jwt' ? MAX_JWT : MAX_SECRET)) throw notAuthenticated()
@@ -84,7 +88,7 @@ export class Authenticator implements Disposable {
         if (!(error instanceof AppError) || error.code !== 'NOT_AUTHENTICATED') throw error
       }
     }
-    admit?.()
+    if (!this.#proven.has(key)) admit?.()
     const { caller } = await this.#exchangeOnce(key, credential)
     return { caller, credential }
   }
@@ -108,15 +112,18 @@ export class Authenticator implements Disposable {
   }
 
   async #exchange(key: string, { kind, secret }: Credential): Promise<Exchanged> {
-    const { access_token, token_expires_at } = await this.#auth.exchangeCredential({
-      kind: kind === 'session' ? 'session' : 'api_key',
-      secret_sha256: sha256Hex(secret),
-    })
+    const { access_token, token_expires_at } = await this.#auth
+      .exchangeCredential({ kind: kind === 'session' ? 'session' : 'api_key', secret_sha256: sha256Hex(secret) })
+      .catch((error: unknown) => {
+        if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') this.#proven.delete(key)
+        throw error
+      })
     const caller = await this.#verifier.verify(access_token, ['api'])
     const exchanged = { token: access_token, caller }
     // At least 1 ms, because a TTL of 0 would never expire.
     const halfLife = Math.max(1, (Date.parse(token_expires_at) - Date.now()) / 2)
     this.#cache.set(key, exchanged, { ttl: Math.min(CACHE_MS, halfLife) })
+    this.#proven.set(key, true)
     return exchanged
   }
 

@@ -49,7 +49,8 @@ export class Csrf {
   }
 }
 
-function isSame(a: string, b: string): boolean {
+/** Compares in a time that tells nothing about where they differ. */
+export function isSame(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)]
   return left.length === right.length && timingSafeEqual(left, right)
 }

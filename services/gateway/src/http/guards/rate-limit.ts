@@ -5,14 +5,14 @@ import { LRUCache } from 'lru-cache'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-/** Per user, or per address of anonymous clients. `burst` requests are accepted at once, after that `limit` per window. */
+/** Per user, or per browser or address of anonymous clients. `burst` requests are accepted at once, after that `limit` per window. */
 const LIMITS = {
   default: { limit: 100, burst: 120, windowMs: MINUTE },
   auth: { limit: 10, burst: 10, windowMs: MINUTE },
   chat: { limit: 60, burst: 60, windowMs: MINUTE },
   rotation: { limit: 3, burst: 3, windowMs: HOUR },
   upload: { limit: 20, burst: 20, windowMs: HOUR },
-  /** Refused credentials, per address. */
+  /** Refused credentials, per browser or address. */
   failure: { limit: 100, burst: 120, windowMs: MINUTE },
 } as const
 export type LimitClass = keyof typeof LIMITS

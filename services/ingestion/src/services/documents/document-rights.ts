@@ -1,4 +1,4 @@
-import type { AuditEntry } from '@youworker/contracts/auth'
+import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import { AppError } from '@youworker/contracts/errors'
 import type { Role } from '@youworker/contracts/group'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
