@@ -1,4 +1,5 @@
-import { auth, type AuditEntry } from '@youworker/contracts/auth'
+import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
+import { auth } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { Caller, CallContext } from '@youworker/messaging/requests/context'
