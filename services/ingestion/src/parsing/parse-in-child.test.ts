@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process'
+import { readdir, readFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { CONFINEMENT } from './parse-in-child.ts'
+import { CONFINEMENT, parseInChild } from './parse-in-child.ts'
+import { waitFor } from '@youworker/test-kit/wait-for'
 
 const run = promisify(execFile)
 const outcomeOf = async (options: readonly string[], code: string) => {
@@ -29,4 +31,20 @@ test('the process that reads untrusted files reaches no other file, no network a
   expect(await outcomeOf([], attempts.read)).toBe('done')
   expect(await outcomeOf([], attempts.connect)).toBe('done')
   server.close()
+})
+
+test.runIf(process.platform === 'linux')('the kernel ends the reader first when memory runs out', async () => {
+  const stop = new AbortController()
+  const parsed = parseInChild({ bytes: Buffer.from('<p><b></b></p>'.repeat(300_000)), mime: 'text/html', signal: stop.signal })
+  const scoreOfReader = async () => {
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')
+      const isOurs = new RegExp(`^PPid:\\t${process.pid}$`, 'm').test(await read('status'))
+      if (isOurs && (await read('cmdline')).includes('parse-worker')) return (await read('oom_score_adj')).trim()
+    }
+    return undefined
+  }
+  await waitFor(async () => (await scoreOfReader()) === '1000', { what: 'the score of the reader' })
+  stop.abort(new Error('seen'))
+  await expect(parsed).rejects.toThrow('seen')
 })

@@ -1,4 +1,8 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
+import * as readTries from './migrations/0002-read-tries.ts'
 
-export const ingestionSchema = defineSchema({ owner: 'ingestion', migrations: { '0001-init': init } })
+export const ingestionSchema = defineSchema({
+  owner: 'ingestion',
+  migrations: { '0001-init': init, '0002-read-tries': readTries },
+})

@@ -34,6 +34,7 @@ export interface IngestionTables extends SystemTables {
     created_at: Generated<string>
     started_at: string | null
   }
+  /** `read_tries`: how often its reading was begun and has no known good end. */
   run_files: {
     run_id: string
     index: number
@@ -49,6 +50,7 @@ export interface IngestionTables extends SystemTables {
     stage: Stage
     percent: Generated<number>
     error: string | null
+    read_tries: Generated<number>
   }
   /** One per path and space. `generation` counts its versions; only chunks of the current one are ever shown. */
   documents: {

@@ -17,6 +17,7 @@ import type { BlobStore } from '../files/blob-store.ts'
 import { documentPath, fileName, spacesOf } from '../documents/document-path.ts'
 import { requireMayChange } from '../documents/document-rights.ts'
 import { embeddable, type EmbeddingService, type FencedWrite } from '../search/embedding-service.ts'
+import { FileReading } from './file-reading.ts'
 import { pipelineVersion } from './pipeline-version.ts'
 
 /** `write` throws when another attempt has taken the run over. */
@@ -50,6 +51,7 @@ export class FileIngester {
   readonly #embeddings: EmbeddingService
   readonly #size: ChunkSize
   readonly #pipeline: string
+  readonly #reading: FileReading
 
   constructor({ uow, store, embeddings, chunks }: IngesterDependencies) {
     this.#uow = uow
@@ -57,6 +59,7 @@ export class FileIngester {
     this.#embeddings = embeddings
     this.#size = chunks
     this.#pipeline = pipelineVersion(chunks)
+    this.#reading = new FileReading(uow)
   }
 
   /** Throws a 4xx code when the file itself is the cause. */
@@ -86,8 +89,12 @@ export class FileIngester {
   }
 
   async #read(task: FileTask, blob: BlobRow): Promise<{ title: string; chunks: Chunk[] }> {
-    const { file, signal } = task
     await task.report('parsing', 5)
+    return this.#reading.of(task, () => this.#chunks(task, blob))
+  }
+
+  async #chunks(task: FileTask, blob: BlobRow): Promise<{ title: string; chunks: Chunk[] }> {
+    const { file, signal } = task
     const document = await this.#parse(task, blob)
     if (document.text.length > MAX_TEXT) throw tooMuchText()
     await task.report('chunking', 25)
