@@ -34,7 +34,8 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const isProduction = config.APP_ENV === 'production'
   const origins = new Set(config.FRONTEND_ORIGIN)
   const proxies = new AddressList(config.SECURITY__TRUSTED_PROXIES)
-  const settings = { securityHeaders: securityHeaders(isProduction), origins, proxies }
+  const deadlineMs = config.API__DEADLINE_MS
+  const settings = { securityHeaders: securityHeaders(isProduction), origins, proxies, deadlineMs }
 
   const authenticator = stack.use(new Authenticator(clients.auth, verifier))
   const guards = {

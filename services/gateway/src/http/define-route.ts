@@ -35,6 +35,8 @@ export interface RouteDescription {
   readonly body: z.ZodType | 'multipart' | undefined
   readonly answer: z.ZodType | undefined
   readonly status: 200 | 201 | 202 | 204
+  /** The body of 202, on routes that may answer so: what was begun goes on. */
+  readonly accepted: z.ZodType | undefined
   /** Beside or instead of JSON. */
   readonly media: Media | undefined
   readonly errors: readonly ErrorCode[]
@@ -53,10 +55,12 @@ export interface UnboundRoute<D> extends RouteDescription {
   readonly bind: (deps: D) => Route
 }
 
-type WithDefaults = 'aliases' | 'params' | 'query' | 'body' | 'answer' | 'status' | 'media' | 'errors' | 'bodyLimit'
+type WithDefaults = 'aliases' | 'params' | 'query' | 'body' | 'answer' | 'status' | 'accepted' | 'media' | 'errors' | 'bodyLimit'
 
 interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, D>
-  extends Omit<RouteDescription, WithDefaults>, Partial<Pick<RouteDescription, 'aliases' | 'status' | 'errors' | 'bodyLimit'>> {
+  extends
+    Omit<RouteDescription, WithDefaults>,
+    Partial<Pick<RouteDescription, 'aliases' | 'status' | 'accepted' | 'errors' | 'bodyLimit'>> {
   readonly params?: P
   readonly query?: Q
   readonly body?: B | 'multipart'
@@ -82,6 +86,7 @@ export function defineRoute<
     aliases: [],
     errors: [],
     status: 200,
+    accepted: undefined,
     bodyLimit: BODY_BYTES,
     ...rest,
     params: params ?? Empty,

@@ -71,7 +71,7 @@ async function signInMethod(
 const withKey = (key: string): SignInMethod => ({ method: 'api_key', api_key_sha256: sha256Hex(key) })
 
 async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<typeof SignIn>): Promise<Reply> {
-  const auth = deps.auth.as({ correlationId: context.correlationId })
+  const auth = deps.auth.as(context.scope)
   const secret = newSecret()
   const session = await auth.createSession({ ...(await signInMethod(context, body, auth)), session_sha256: sha256Hex(secret) })
   requireSameUser(proxyUsername(context, deps.identityProxies), session.user.username)
@@ -212,7 +212,7 @@ export const adminRoutes = [
     async handle({ body, context }, { auth }: Pick<Clients, 'auth'>) {
       const api_key = newApiKey()
       const { username, password } = body
-      const password_jwe = password === undefined ? undefined : await encryptForAuth(auth, password)
+      const password_jwe = password === undefined ? undefined : await encryptForAuth(auth.as(context.scope), password)
       const account = { username, password_jwe, api_key_sha256: sha256Hex(api_key) }
       const user = await auth.as(context.scope).createUser(account, context.idempotency)
       return { ...user, api_key }

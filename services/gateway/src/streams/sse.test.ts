@@ -8,7 +8,12 @@ import { securityHeaders } from '../http/security-headers.ts'
 import { OpenStreams } from './open-streams.ts'
 import { eventFrame, SseStream } from './sse.ts'
 
-const settings = { securityHeaders: securityHeaders(false), origins: new Set<string>(), proxies: new AddressList([]) }
+const settings = {
+  securityHeaders: securityHeaders(false),
+  origins: new Set<string>(),
+  proxies: new AddressList([]),
+  deadlineMs: 10_000,
+}
 const caller = { user_id: 'u', sid: 's', is_root: false, scopes: [], aud: 'api', token: 't' } as const
 const streams = new OpenStreams()
 let opened = Promise.withResolvers<SseStream>()
