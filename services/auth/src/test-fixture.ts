@@ -9,7 +9,6 @@ import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { AccountAdmin } from './services/accounts/account-admin.ts'
 import { AccountService, type NewAccount } from './services/accounts/account-service.ts'
 import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
-import { AuditService } from './services/audit/audit-service.ts'
 import { AuditWriter } from './services/audit/audit-writer.ts'
 import type { CallContext, Caller } from '@youworker/messaging/requests/context'
 import { testCaller } from '@youworker/messaging/requests/test-context'
@@ -91,7 +90,6 @@ export async function openTestAuth() {
     apiKeys,
     accounts: accountsAsGateway(new AccountService(uow, hashLimit)),
     auditWriter,
-    audit: new AuditService(uow, { ring, writer: auditWriter }),
     credentials: credentialsAsGateway(new CredentialService(uow, signer, apiKeys)),
     grants: new GrantService(uow, signer),
     revocations: new RevocationService(uow),

@@ -8,6 +8,7 @@ import { before } from '@youworker/runtime/timing/deadline'
 import type { ServiceMsg } from 'nats'
 import type { CallContext } from './context.ts'
 import { adviceFor } from './advice.ts'
+import { type Denial, denialOf } from './denial.ts'
 import { describeError } from '../connection/describe-error.ts'
 import { type IncomingCall, readCall } from './incoming-call.ts'
 import type { SendQueue } from '../connection/send-queue.ts'
@@ -29,6 +30,7 @@ interface EndpointParts {
   readonly load: Load
   readonly sends: SendQueue
   readonly service: string
+  readonly onDenied: ((denial: Denial, context: CallContext) => void) | undefined
 }
 
 const BUSY = new AppError('SERVICE_UNAVAILABLE', 'Too many requests are running; try again in a second', { retryAfter: 1 })
@@ -120,7 +122,14 @@ export class Endpoint {
     }
     const caller = await verifier.verify(call.token, request.audience)
     if (request.scopes) requireScope(caller.scopes, request.scopes)
-    return handle(this.#input(message, call), call.userContext(caller))
+    const [input, context] = [this.#input(message, call), call.userContext(caller)]
+    try {
+      return await handle(input, context)
+    } catch (error) {
+      const denial = denialOf(request, input, caller, error)
+      if (denial) this.#parts.onDenied?.(denial, context)
+      throw error
+    }
   }
 
   #input({ data }: ServiceMsg, { args }: IncomingCall): unknown {

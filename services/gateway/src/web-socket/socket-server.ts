@@ -6,6 +6,7 @@ import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { requireScope } from '@youworker/contracts/scopes'
 import { WebSocketServer } from 'ws'
+import type { AuditReporter } from '../audit-reporter.ts'
 import { canonicalPath } from '../http/canonical-path.ts'
 import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
 import { RequestContext, type RequestSettings } from '../http/request-context.ts'
@@ -28,6 +29,7 @@ function credentialOf({ headers }: IncomingMessage): Credential | undefined {
 }
 
 interface Deps extends ChatSocketDeps {
+  readonly audit: Pick<AuditReporter, 'refusedCredential'>
   readonly allowList: AddressList
 }
 
@@ -76,7 +78,7 @@ export class SocketServer {
 
   async #admit(context: RequestContext): Promise<string> {
     const { incoming } = context
-    const { limiter, authenticator, allowList, chatAgent } = this.#deps
+    const { audit, limiter, authenticator, allowList, chatAgent } = this.#deps
     const match = PATH.exec(canonicalPath(incoming.url))
     if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
     if (!isSocketOriginAllowed(incoming.headers, this.#settings.origins)) {
@@ -89,7 +91,10 @@ export class SocketServer {
       if (limiter.isSpent('failure', context.limitKey)) throw limiter.refusal('failure')
     }
     context.identity = await authenticator.authenticate(credential, admit).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') limiter.take('failure', context.limitKey)
+      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') {
+        audit.refusedCredential(credential.kind, context)
+        limiter.take('failure', context.limitKey)
+      }
       throw error
     })
     requireScope(context.caller.scopes, ['chat'])
