@@ -231,12 +231,22 @@ create table "auth"."api_keys" ( -- owner: auth_owner
   from_setting boolean not null default false,
   created_at timestamp with time zone not null default now(),
   revoked_at timestamp with time zone,
+  name text not null default 'Account key'::text,
+  scopes text[],
+  expires_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  of_account boolean not null default false,
+  replaces uuid,
   constraint api_keys_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+  constraint api_keys_replaces_fkey FOREIGN KEY (replaces) REFERENCES auth.api_keys(id) ON DELETE SET NULL,
   constraint api_keys_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE,
   constraint api_keys_pkey PRIMARY KEY (id)
 );
+CREATE INDEX api_keys_expiry ON auth.api_keys USING btree (expires_at) WHERE (revoked_at IS NULL);
 CREATE UNIQUE INDEX api_keys_live ON auth.api_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
 CREATE UNIQUE INDEX api_keys_one_from_setting ON auth.api_keys USING btree (user_id) WHERE (from_setting AND (revoked_at IS NULL));
+CREATE INDEX api_keys_replaces ON auth.api_keys USING btree (replaces) WHERE (replaces IS NOT NULL);
+CREATE INDEX api_keys_revoked ON auth.api_keys USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX api_keys_user ON auth.api_keys USING btree (user_id);
 
 create table "auth"."audit_entries" ( -- owner: auth_owner
@@ -427,10 +437,12 @@ create table "auth"."users" ( -- owner: auth_owner
   is_root boolean not null default false,
   password_hash text,
   created_at timestamp with time zone not null default now(),
+  email text,
+  suspended_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (id),
   constraint users_username_key_key UNIQUE (username_key)
 );
-CREATE UNIQUE INDEX users_one_root ON auth.users USING btree (is_root) WHERE is_root;
+CREATE INDEX users_newest ON auth.users USING btree (created_at DESC, id DESC);
 
 create table "chat_agent"."data_keys" ( -- owner: chat_agent_owner
   space_id uuid not null,

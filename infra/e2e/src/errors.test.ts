@@ -49,6 +49,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   CSRF_VALIDATION_FAILED: createGroupWithoutCsrf,
   ROUTE_NOT_FOUND: () => ada.get('/v1/nothing'),
   USER_NOT_FOUND: () => ada.post(`/v1/groups/${groupId}/members`, { user_id: UNKNOWN }),
+  API_KEY_NOT_FOUND: () => ada.call('DELETE', `/v1/account/api-keys/${UNKNOWN}`),
   GROUP_NOT_FOUND: () => ada.get(`/v1/groups/${UNKNOWN}`),
   MEMBERSHIP_NOT_FOUND: () => ada.call('DELETE', `/v1/groups/${groupId}/members/${UNKNOWN}`),
   SESSION_NOT_FOUND: () => ada.get(`/v1/sessions/${UNKNOWN}`),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { Id, Nothing, Time } from './common.ts'
+import { Id, Line, Nothing, Page, Time } from './common.ts'
 import { event, request } from './define.ts'
+import { Scope } from './scopes.ts'
 
 export const Username = z
   .string()
@@ -16,6 +17,44 @@ const PasswordJwe = z.string().min(1).max(4_096)
 
 export const User = z.object({ id: Id, username: z.string(), is_root: z.boolean(), created_at: Time }).meta({ id: 'User' })
 export type User = z.infer<typeof User>
+
+/** A user as an administrator sees it. */
+export const Account = User.extend({ email: z.string().nullable(), suspended: z.boolean() }).meta({ id: 'Account' })
+export type Account = z.infer<typeof Account>
+
+/** What may be changed of an account. */
+export const AccountChanges = z.object({
+  username: Username.optional(),
+  email: z.email().max(254).nullish(),
+  is_root: z.boolean().optional(),
+  suspended: z.boolean().optional(),
+})
+export type AccountChanges = z.infer<typeof AccountChanges>
+
+/** An API key without the key itself, which only its owner has. */
+export const ApiKey = z
+  .object({
+    id: Id,
+    name: z.string(),
+    /** `null`: all that the user may do. */
+    scopes: z.array(Scope).nullable(),
+    created_at: Time,
+    expires_at: Time.nullable(),
+    /** To about ten minutes. */
+    last_used_at: Time.nullable(),
+  })
+  .meta({ id: 'ApiKey' })
+export type ApiKey = z.infer<typeof ApiKey>
+
+export const NewApiKey = z.object({
+  name: Line(64),
+  scopes: z.array(Scope).min(1).max(Scope.options.length).nullish(),
+  /** Rounded down to a second. */
+  expires_at: Time.nullish(),
+})
+
+const KeyId = z.object({ key_id: Id })
+const UserId = z.object({ user_id: Id })
 
 export const Revocation = z.object({
   /** Id of the ended session or key; `null` ends all sessions and keys of `sub`. */
@@ -86,9 +125,87 @@ export const auth = {
   getSelf: request('rpc.auth.v1.user.get-self', { input: Nothing, output: User, repeatable: true }),
   /** root only. The caller has made the API key. A repeat, which comes with another key, is `CONFLICT`, also with the same idempotency key. */
   createUser: request('rpc.auth.v1.user.create', {
-    input: z.object({ username: Username, password_jwe: PasswordJwe.optional(), api_key_sha256: Sha256 }),
-    output: User,
+    scopes: [],
+    input: z.object({
+      username: Username,
+      email: AccountChanges.shape.email,
+      is_root: z.boolean().default(false),
+      password_jwe: PasswordJwe.optional(),
+      api_key_sha256: Sha256,
+    }),
+    output: Account,
     errors: ['CONFLICT'],
+  }),
+  /** root only, like the four that follow. Newest first. */
+  listUsers: request('rpc.auth.v1.user.list', {
+    scopes: [],
+    input: Page,
+    output: z.object({ users: z.array(Account), total: z.number().int() }),
+    repeatable: true,
+  }),
+  getUser: request('rpc.auth.v1.user.get', {
+    scopes: [],
+    input: UserId,
+    output: Account,
+    errors: ['USER_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /**
+   * A suspended user cannot sign in, keys included; sessions, streams and runs end. `CONFLICT`: the caller's own rights, the account
+   * `root`, or a name that is taken.
+   */
+  updateUser: request('rpc.auth.v1.user.update', {
+    scopes: [],
+    input: UserId.extend(AccountChanges.shape),
+    output: Account,
+    errors: ['USER_NOT_FOUND', 'CONFLICT'],
+    repeatable: true,
+  }),
+  /** Ends all sessions of a user, and the streams and runs of the moment. API keys stay. */
+  signOutUser: request('rpc.auth.v1.user.sign-out', {
+    scopes: [],
+    input: UserId,
+    output: Nothing,
+    errors: ['USER_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** The caller's keys that have not ended, newest first. */
+  listApiKeys: request('rpc.auth.v1.api-key.list', {
+    scopes: [],
+    input: Page,
+    output: z.object({ api_keys: z.array(ApiKey), total: z.number().int() }),
+    repeatable: true,
+  }),
+  /** The caller has made the key. `CONFLICT`: too many keys, or a repeat, which comes with another key. */
+  createApiKey: request('rpc.auth.v1.api-key.create', {
+    scopes: [],
+    input: NewApiKey.extend({ api_key_sha256: Sha256 }),
+    output: ApiKey,
+    errors: ['CONFLICT'],
+  }),
+  /** Ends one of the caller's keys with its sessions, streams and runs. */
+  revokeApiKey: request('rpc.auth.v1.api-key.revoke', {
+    scopes: [],
+    input: KeyId,
+    output: Nothing,
+    errors: ['API_KEY_NOT_FOUND', 'CONFLICT'],
+  }),
+  /**
+   * Adds a successor of the key that the caller uses, or signed in with, else of the account's key. Both work until the successor is
+   * used or `finishRotation` tells that its owner has it.
+   */
+  rotateApiKey: request('rpc.auth.v1.api-key.rotate', {
+    scopes: [],
+    input: z.object({ api_key_sha256: Sha256 }),
+    output: ApiKey,
+    errors: ['CONFLICT'],
+  }),
+  /** Ends the key that `key_id` succeeds. */
+  finishRotation: request('rpc.auth.v1.api-key.finish-rotation', {
+    scopes: [],
+    input: KeyId,
+    output: Nothing,
+    repeatable: true,
   }),
   /** Looks up exact ids or one exact username. Unknown ones are missing from the reply. */
   lookUpUsers: request('rpc.auth.v1.user.look-up', {

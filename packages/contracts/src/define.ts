@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { ErrorCode } from './errors.ts'
 import { WAIT } from './limits.ts'
+import type { Scope } from './scopes.ts'
 
 /** `user`: `serve` verifies the caller's token. `service`: the NATS permissions authenticate the caller. `none`: sign-in, keys, health. */
 export type AuthKind = 'user' | 'service' | 'none'
@@ -24,6 +25,8 @@ export interface Request<
   readonly errors: readonly ErrorCode[]
   readonly auth: A
   readonly audience: readonly Audience[]
+  /** When given, the token of a limited key must have one of these. The gateway checks the scopes of its routes by itself. */
+  readonly scopes?: readonly Scope[] | undefined
   readonly body: B
   readonly reply: R
   readonly deadlineMs: number
@@ -47,6 +50,7 @@ interface RequestDefinition<I, O, B, R, A> {
   errors?: readonly ErrorCode[]
   auth?: A
   audience?: readonly Audience[]
+  scopes?: readonly Scope[]
   body?: B
   reply?: R
   deadlineMs?: number
@@ -60,9 +64,9 @@ export function request<
   R extends BodyKind = 'json',
   A extends AuthKind = 'user',
 >(subject: string, def: RequestDefinition<I, O, B, R, A>): Request<I, O, B, R, A> {
-  const { input, output, errors = [], auth = 'user' as A, audience = ['api'], deadlineMs = WAIT.request } = def
+  const { input, output, errors = [], auth = 'user' as A, audience = ['api'], deadlineMs = WAIT.request, scopes } = def
   const { body = 'json' as B, reply = 'json' as R, repeatable = false } = def
-  return { kind: 'request', subject, input, output, errors, auth, audience, body, reply, deadlineMs, repeatable }
+  return { kind: 'request', subject, input, output, errors, auth, audience, scopes, body, reply, deadlineMs, repeatable }
 }
 
 export function event<P extends z.ZodType>(subject: string, when: string, payload: P): Event<P> {

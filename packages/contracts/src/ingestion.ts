@@ -221,6 +221,8 @@ export const ingestion = {
   }),
   search: request('rpc.ingestion.v1.search.query', {
     audience: ['api', 'run'],
+    // A run's token has the scopes of the key that started the run.
+    scopes: ['documents', 'documents:read'],
     input: SearchQuery,
     output: SearchAnswer,
     errors: ['GROUP_NOT_FOUND', 'LLM_ERROR'],

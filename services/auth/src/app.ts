@@ -13,8 +13,10 @@ import type { Config } from './config.ts'
 import { authConsumers } from './consumers/auth-consumers.ts'
 import { authHandlers } from './handlers/auth-handlers.ts'
 import { untilDone } from '@youworker/runtime/timing/until-done'
+import { AccountAdmin } from './services/accounts/account-admin.ts'
 import { AccountService } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
+import { ApiKeyService } from './services/keys/api-key-service.ts'
 import { CredentialService } from './services/tokens/credential-service.ts'
 import { GrantService } from './services/tokens/grant-service.ts'
 import { RevocationService } from './services/tokens/revocation-service.ts'
@@ -26,6 +28,7 @@ import { TokenSigner } from './services/tokens/token-signer.ts'
 import { createAuthUnitOfWork } from './unit-of-work.ts'
 
 const SWEEP_MS = 60_000
+const EXPIRY_MS = 1_000
 
 /** Composition root: the whole service, wired top to bottom. */
 export async function startAuth(config: Config, { logger }: ServiceContext): Promise<Service> {
@@ -39,11 +42,14 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
   const accounts = new AccountService(uow, hashLimit)
   const audit = new AuditService(uow)
-  const credentials = new CredentialService(uow, signer)
+  const apiKeys = new ApiKeyService(uow)
+  const credentials = new CredentialService(uow, signer, apiKeys)
   const grants = new GrantService(uow, signer)
   const revocations = new RevocationService(uow)
   const rootAccount = new RootAccount(uow, config.SECURITY__ROOT_API_KEY)
-  const handlers = authHandlers({ accounts, credentials, grants, revocations, signer, signIn: new SignInService(uow, hashLimit) })
+  const signIn = new SignInService(uow, hashLimit, apiKeys)
+  const admin = new AccountAdmin(uow)
+  const handlers = authHandlers({ accounts, admin, apiKeys, credentials, grants, revocations, signer, signIn })
 
   const checks = {
     postgres: () => database.check(),
@@ -60,6 +66,7 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(audit, grants), deadLetter }))
   stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))
+  stack.use(every(EXPIRY_MS, () => apiKeys.endExpired(), { what: 'ending expired API keys', logger }))
   stack.use(await serveHealth(nats, 'auth', checks, { logger }))
   stack.use(await serve(nats, auth, handlers, { service: 'auth', verifier, logger }))
   const running = stack.move()

@@ -5,10 +5,12 @@ import { openDatabase } from '@youworker/database/connection/open'
 import { silentLogger } from '@youworker/runtime/logger'
 import { newApiKey, newSecret, sha256, sha256Hex } from '@youworker/runtime/secret'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
+import { AccountAdmin } from './services/accounts/account-admin.ts'
 import { AccountService, type NewAccount } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
 import type { CallContext, Caller } from '@youworker/messaging/requests/context'
 import { testCaller } from '@youworker/messaging/requests/test-context'
+import { ApiKeyService } from './services/keys/api-key-service.ts'
 import { CredentialService } from './services/tokens/credential-service.ts'
 import { GrantService } from './services/tokens/grant-service.ts'
 import { RevocationService } from './services/tokens/revocation-service.ts'
@@ -67,13 +69,16 @@ export async function openTestAuth() {
   const uow = createAuthUnitOfWork(database)
   const signer = await TokenSigner.create(privateKey)
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
+  const apiKeys = new ApiKeyService(uow)
   const services = {
+    accountAdmin: new AccountAdmin(uow),
+    apiKeys,
     accounts: accountsAsGateway(new AccountService(uow, hashLimit)),
     audit: new AuditService(uow),
-    credentials: credentialsAsGateway(new CredentialService(uow, signer)),
+    credentials: credentialsAsGateway(new CredentialService(uow, signer, apiKeys)),
     grants: new GrantService(uow, signer),
     revocations: new RevocationService(uow),
-    signIn: signInAsGateway(new SignInService(uow, hashLimit)),
+    signIn: signInAsGateway(new SignInService(uow, hashLimit, apiKeys)),
     sweeper: new Sweeper(uow),
   }
   await new RootAccount(uow, ROOT_KEY).ensure()

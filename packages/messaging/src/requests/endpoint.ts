@@ -1,6 +1,7 @@
 import type { Request } from '@youworker/contracts/define'
 import { ALWAYS_ALLOWED, AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
+import { requireScope } from '@youworker/contracts/scopes'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { ServiceMsg } from 'nats'
@@ -115,6 +116,7 @@ export class Endpoint {
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the request carries no access token; sign in first')
     }
     const caller = await verifier.verify(call.token, request.audience)
+    if (request.scopes) requireScope(caller.scopes, request.scopes)
     return handle(this.#input(message, call), call.userContext(caller))
   }
 

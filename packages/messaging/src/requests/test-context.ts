@@ -6,7 +6,7 @@ export const testCaller = (user_id: string, change: Partial<Caller> = {}): Calle
   user_id,
   sid: user_id,
   is_root: false,
-  scopes: [],
+  scopes: ['*'],
   aud: 'api',
   token: `token-of-${user_id}`,
   ...change,

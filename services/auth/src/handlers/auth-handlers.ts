@@ -2,6 +2,8 @@ import { type auth, Password } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { AccountService } from '../services/accounts/account-service.ts'
+import type { AccountAdmin } from '../services/accounts/account-admin.ts'
+import type { ApiKeyService } from '../services/keys/api-key-service.ts'
 import type { CredentialService } from '../services/tokens/credential-service.ts'
 import type { GrantService } from '../services/tokens/grant-service.ts'
 import type { RevocationService } from '../services/tokens/revocation-service.ts'
@@ -10,6 +12,8 @@ import type { TokenSigner } from '../services/tokens/token-signer.ts'
 
 interface Services {
   readonly accounts: AccountService
+  readonly admin: AccountAdmin
+  readonly apiKeys: ApiKeyService
   readonly credentials: CredentialService
   readonly grants: GrantService
   readonly revocations: RevocationService
@@ -17,8 +21,11 @@ interface Services {
   readonly signer: TokenSigner
 }
 
-export function authHandlers({ accounts, credentials, grants, revocations, signIn, signer }: Services): Handlers<typeof auth> {
+export function authHandlers(services: Services): Handlers<typeof auth> {
+  const { accounts, credentials, grants, revocations, signIn, signer } = services
   return {
+    ...administration(services),
+    ...keys(services),
     async createSession(input, context) {
       if (input.method === 'api_key') return signIn.withApiKey(input, context)
       return signIn.withPassword({ ...input, password: await signer.decrypt(input.password_jwe) }, context)
@@ -45,3 +52,30 @@ export function authHandlers({ accounts, credentials, grants, revocations, signI
     },
   }
 }
+
+type AdminRequest = 'listUsers' | 'getUser' | 'updateUser' | 'signOutUser'
+type KeyRequest = 'listApiKeys' | 'createApiKey' | 'revokeApiKey' | 'rotateApiKey' | 'finishRotation'
+
+const administration = ({ admin }: Pick<Services, 'admin'>): Pick<Handlers<typeof auth>, AdminRequest> => ({
+  listUsers: (page, context) => admin.list(page, context),
+  getUser: ({ user_id }, context) => admin.get(user_id, context),
+  updateUser: ({ user_id, ...changes }, context) => admin.update(user_id, changes, context),
+  async signOutUser({ user_id }, context) {
+    await admin.signOut(user_id, context)
+    return {}
+  },
+})
+
+const keys = ({ apiKeys }: Pick<Services, 'apiKeys'>): Pick<Handlers<typeof auth>, KeyRequest> => ({
+  listApiKeys: (page, { caller }) => apiKeys.list(page, caller),
+  createApiKey: (input, context) => apiKeys.create(input, context),
+  async revokeApiKey({ key_id }, context) {
+    await apiKeys.revoke(key_id, context)
+    return {}
+  },
+  rotateApiKey: ({ api_key_sha256 }, context) => apiKeys.rotate(api_key_sha256, context),
+  async finishRotation({ key_id }, context) {
+    await apiKeys.finishRotation({ id: key_id, user_id: context.caller.user_id }, context)
+    return {}
+  },
+})

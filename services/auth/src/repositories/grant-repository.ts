@@ -1,10 +1,12 @@
+import type { Scope } from '@youworker/contracts/scopes'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { sql, type Transaction } from 'kysely'
 
 export interface LiveGrant {
   readonly user_id: string
   readonly sid: string
-  readonly is_root: boolean
+  /** Of the key that started the run or its session. */
+  readonly scopes: Scope[] | null
   readonly expires_at: string
 }
 
@@ -32,22 +34,21 @@ export class GrantRepository {
     return added.id
   }
 
-  /** Finds a grant that has not expired and whose user and session or key are still valid. */
+  /** Finds a grant that has not expired and whose session or key is still valid. It expires with the key. */
   live(id: string): Promise<LiveGrant | undefined> {
     return this.#db
       .selectFrom('grants')
-      .innerJoin('users', 'users.id', 'grants.user_id')
-      .select(['grants.user_id', 'grants.sid', 'users.is_root', 'grants.expires_at'])
+      .leftJoin('sessions', 'sessions.id', 'grants.sid')
+      .leftJoin('api_keys', (join) => join.on(sql<boolean>`api_keys.id = coalesce(sessions.api_key_id, grants.sid)`))
+      .select(['grants.user_id', 'grants.sid', 'api_keys.scopes'])
+      .select(sql<string>`least(grants.expires_at, api_keys.expires_at)`.as('expires_at'))
       .where('grants.id', '=', id)
       .where('grants.expires_at', '>', sql<string>`now()`)
+      .where('api_keys.revoked_at', 'is', null)
+      .where(sql<boolean>`coalesce(api_keys.expires_at > now(), true)`)
       .where(
-        sql<boolean>`(
-          exists (select from api_keys where api_keys.id = grants.sid and api_keys.revoked_at is null)
-          or exists (
-            select from sessions left join api_keys on api_keys.id = sessions.api_key_id
-            where sessions.id = grants.sid and api_keys.revoked_at is null
-              and sessions.last_used_at > now() - interval '12 hours' and sessions.created_at > now() - interval '30 days'
-          ))`,
+        sql<boolean>`case when sessions.id is null then api_keys.id is not null
+          else sessions.last_used_at > now() - interval '12 hours' and sessions.created_at > now() - interval '30 days' end`,
       )
       .executeTakeFirst()
   }

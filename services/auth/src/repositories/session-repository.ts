@@ -1,10 +1,13 @@
-import type { AuthTables, UserRow } from '@youworker/database/owners/auth/tables'
-import { sql, type Transaction } from 'kysely'
+import type { Scope } from '@youworker/contracts/scopes'
+import type { AuthTables } from '@youworker/database/owners/auth/tables'
+import { type Selectable, sql, type Transaction } from 'kysely'
 
 /** A session ends after 12 h without use, and 30 days after sign-in at the latest. */
 const isLive = sql<boolean>`
   sessions.last_used_at > now() - interval '12 hours' and sessions.created_at > now() - interval '30 days'`
 const endsAt = sql<string>`sessions.created_at + interval '30 days'`
+
+type AuthSession = Selectable<AuthTables['sessions']>
 
 interface NewSession {
   readonly id: string
@@ -13,8 +16,9 @@ interface NewSession {
   readonly api_key_id: string | null
 }
 
-export type LiveSession = UserRow & {
-  readonly sid: string
+export type LiveSession = Pick<AuthSession, 'id' | 'user_id'> & {
+  /** Of the key that signed in; `null` when it is not limited or there was none. */
+  readonly scopes: Scope[] | null
   /** When the session ends even if it is used. */
   readonly ends_at: string
   /** Whether `last_used_at` is more than a minute old. */
@@ -33,20 +37,31 @@ export class SessionRepository {
   }
 
   /**
-   * Finds an unexpired session. The join makes a revoked key end its sessions also when sign-in and revocation were concurrent.
+   * Finds an unexpired session. The join makes the end of a key end its sessions also when sign-in and revocation were concurrent.
    */
   live(secretHash: Buffer): Promise<LiveSession | undefined> {
     return this.#db
       .selectFrom('sessions')
-      .innerJoin('users', 'users.id', 'sessions.user_id')
       .leftJoin('api_keys', 'api_keys.id', 'sessions.api_key_id')
-      .selectAll('users')
-      .select(['sessions.id as sid', endsAt.as('ends_at')])
-      .select(sql<boolean>`sessions.last_used_at < now() - interval '1 minute'`.as('is_stale'))
+      .select(['sessions.id', 'sessions.user_id', 'api_keys.scopes'])
+      .select([
+        sql<string>`least(${endsAt}, api_keys.expires_at)`.as('ends_at'),
+        sql<boolean>`sessions.last_used_at < now() - interval '1 minute'`.as('is_stale'),
+      ])
       .where('secret_hash', '=', secretHash)
       .where('api_keys.revoked_at', 'is', null)
+      .where(sql<boolean>`coalesce(api_keys.expires_at > now(), true)`)
       .where(isLive)
       .executeTakeFirst()
+  }
+
+  get(id: string, userId: string): Promise<AuthSession | undefined> {
+    return this.#db.selectFrom('sessions').selectAll().where('id', '=', id).where('user_id', '=', userId).executeTakeFirst()
+  }
+
+  /** A session goes on with the successor of its key. */
+  async setKey(id: string, apiKeyId: string): Promise<void> {
+    await this.#db.updateTable('sessions').set({ api_key_id: apiKeyId }).where('id', '=', id).execute()
   }
 
   /** Extends the idle timeout, at most once a minute over all replicas. */
@@ -68,6 +83,10 @@ export class SessionRepository {
   async removeOfKey(apiKeyId: string): Promise<string[]> {
     const gone = await this.#db.deleteFrom('sessions').where('api_key_id', '=', apiKeyId).returning('id').execute()
     return gone.map(({ id }) => id)
+  }
+
+  async removeOfUser(userId: string): Promise<void> {
+    await this.#db.deleteFrom('sessions').where('user_id', '=', userId).execute()
   }
 
   async removeExpired(): Promise<void> {

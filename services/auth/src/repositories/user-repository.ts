@@ -1,3 +1,4 @@
+import type { Page } from '@youworker/contracts/common'
 import type { AuthTables, UserRow } from '@youworker/database/owners/auth/tables'
 import { sql, type Transaction } from 'kysely'
 
@@ -7,7 +8,10 @@ interface NewUser {
   readonly username_key: string
   readonly is_root: boolean
   readonly password_hash: string | null
+  readonly email?: string | null
 }
+
+type UserChanges = Partial<Pick<UserRow, 'username' | 'username_key' | 'email' | 'is_root'>>
 
 export class UserRepository {
   readonly #db: Transaction<AuthTables>
@@ -16,7 +20,7 @@ export class UserRepository {
     this.#db = db
   }
 
-  /** Returns `undefined` when the name is taken (or there is a root user already). */
+  /** Returns `undefined` when the name is taken. */
   add(user: NewUser): Promise<UserRow | undefined> {
     return this.#db
       .insertInto('users')
@@ -42,8 +46,41 @@ export class UserRepository {
       .execute()
   }
 
-  /** Locks the root user, so that replicas set up the root account one after another. */
-  lockRoot(): Promise<UserRow> {
-    return this.#db.selectFrom('users').selectAll().where('is_root', '=', true).forUpdate().executeTakeFirstOrThrow()
+  /** Locks the user with this name, so that replicas set up the root account one after another. */
+  lockByKey(usernameKey: string): Promise<UserRow> {
+    return this.#db.selectFrom('users').selectAll().where('username_key', '=', usernameKey).forUpdate().executeTakeFirstOrThrow()
+  }
+
+  /** Locks a user: changes of what they hold run one after another, and no token is signed meanwhile. */
+  lock(id: string): Promise<UserRow | undefined> {
+    return this.#db.selectFrom('users').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  }
+
+  /** For signing a token: until the transaction ends, nobody suspends, signs out or demotes the user. */
+  hold(id: string): Promise<UserRow | undefined> {
+    return this.#db.selectFrom('users').selectAll().where('id', '=', id).forShare().executeTakeFirst()
+  }
+
+  async list({ limit, offset }: Page): Promise<{ rows: UserRow[]; total: number }> {
+    const newest = this.#db.selectFrom('users').selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc')
+    const rows = await newest.limit(limit).offset(offset).execute()
+    const { total } = await this.#db
+      .selectFrom('users')
+      .select((select) => select.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow()
+    return { rows, total: Number(total) }
+  }
+
+  update(id: string, changes: UserChanges): Promise<UserRow> {
+    return this.#db.updateTable('users').set(changes).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
+  }
+
+  setSuspended(id: string, suspended: boolean): Promise<UserRow> {
+    return this.#db
+      .updateTable('users')
+      .set({ suspended_at: suspended ? sql<string>`now()` : null })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow()
   }
 }

@@ -1,6 +1,6 @@
 import { type AuthUnitOfWork, NO_SPACES } from '../unit-of-work.ts'
 
-/** Removes expired sessions, grants, revocations and counts of failed sign-ins. */
+/** Removes what has expired: sessions, grants, revocations, counts of failed sign-ins, and keys that ended a month ago. */
 export class Sweeper {
   readonly #uow: AuthUnitOfWork
 
@@ -11,6 +11,7 @@ export class Sweeper {
   async sweep(): Promise<void> {
     const scope = this.#uow.in(NO_SPACES)
     await scope.write(({ sessions }) => sessions.removeExpired())
+    await scope.write(({ apiKeys }) => apiKeys.removeOld())
     await scope.write(({ grants }) => grants.removeExpired())
     await scope.write(({ revocations }) => revocations.removeOld())
     await scope.write(({ failures }) => failures.removeExpired())

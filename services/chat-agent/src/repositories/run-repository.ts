@@ -75,17 +75,16 @@ export class RunRepository {
       .execute()
   }
 
-  /** Runs that have not ended, of one sign-in session or key, or of one user. */
+  /** Runs that have not ended: of one sign-in session or key, which never comes back, or of one user, who may. */
   unfinished(
-    of: { sid: string } | { user_id: string },
-    startedBefore: string,
+    of: { sid: string } | { user_id: string; started_before: string },
   ): Promise<Pick<RunRow, 'id' | 'session_id' | 'user_id' | 'space_id'>[]> {
     const unfinished = this.#db
       .selectFrom('runs')
       .select(['id', 'session_id', 'user_id', 'space_id'])
       .where('status', 'in', ['pending', 'running'])
-      .where('created_at', '<=', startedBefore)
-    return ('sid' in of ? unfinished.where('sid', '=', of.sid) : unfinished.where('user_id', '=', of.user_id)).execute()
+    if ('sid' in of) return unfinished.where('sid', '=', of.sid).execute()
+    return unfinished.where('user_id', '=', of.user_id).where('created_at', '<=', of.started_before).execute()
   }
 
   /** Unfinished runs whose job has ended. */

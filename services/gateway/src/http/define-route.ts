@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@youworker/contracts/errors'
+import type { Scope } from '@youworker/contracts/scopes'
 import { z } from 'zod'
 import type { RequestContext } from './request-context.ts'
 import type { CsrfRule } from './guards/csrf.ts'
@@ -27,6 +28,8 @@ export interface RouteDescription {
   readonly summary: string
   /** `optional`: a caller without a valid credential is served as anonymous. */
   readonly auth: 'required' | 'optional' | 'none'
+  /** A limited key needs one of these. Without any, the route is closed to limited keys. */
+  readonly scopes: readonly Scope[]
   /** For callers whose credential is a cookie. `none` only where nothing is written. */
   readonly csrf: CsrfRule | 'none'
   readonly params: z.ZodObject
@@ -53,10 +56,12 @@ export interface UnboundRoute<D> extends RouteDescription {
   readonly bind: (deps: D) => Route
 }
 
-type WithDefaults = 'aliases' | 'params' | 'query' | 'body' | 'answer' | 'status' | 'media' | 'errors' | 'bodyLimit'
+type WithDefaults = 'aliases' | 'scopes' | 'params' | 'query' | 'body' | 'answer' | 'status' | 'media' | 'errors' | 'bodyLimit'
 
 interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, D>
-  extends Omit<RouteDescription, WithDefaults>, Partial<Pick<RouteDescription, 'aliases' | 'status' | 'errors' | 'bodyLimit'>> {
+  extends
+    Omit<RouteDescription, WithDefaults>,
+    Partial<Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'errors' | 'bodyLimit'>> {
   readonly params?: P
   readonly query?: Q
   readonly body?: B | 'multipart'
@@ -80,6 +85,7 @@ export function defineRoute<
   const { params, query, body, answer, media, handle, ...rest } = definition
   const description: RouteDescription = {
     aliases: [],
+    scopes: [],
     errors: [],
     status: 200,
     bodyLimit: BODY_BYTES,

@@ -1,5 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
+import { requireScope } from '@youworker/contracts/scopes'
 import type { HonoRequest } from 'hono'
 import type { Clients } from '../clients.ts'
 import type { Route } from './define-route.ts'
@@ -22,7 +23,7 @@ interface Guards extends Pick<Clients, 'auth'> {
   readonly limiter: RateLimiter
 }
 
-/** Serves a matched request: allow-list, credential, CSRF, limit, input, handler, in this order for every route. */
+/** Serves a matched request: allow-list, credential, scope, CSRF, limit, input, handler, in this order for every route. */
 export class Dispatcher {
   readonly #guards: Guards
 
@@ -34,6 +35,7 @@ export class Dispatcher {
     if (route.tag !== 'health') requireListed(context.address, this.#guards.allowList)
     if (route.auth !== 'none') await this.#authenticate(context, route)
     const { identity, incoming } = context
+    if (identity) requireScope(identity.caller.scopes, route.scopes)
     if (route.csrf !== 'none' && identity?.credential.kind === 'session') {
       this.#guards.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
     }

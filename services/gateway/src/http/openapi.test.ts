@@ -1,3 +1,4 @@
+import type { Scope } from '@youworker/contracts/scopes'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { buildOpenApi } from './openapi.ts'
@@ -46,4 +47,33 @@ test('every route that writes needs CSRF, with these exceptions', () => {
   expect(exceptions.sort()).toEqual(['POST /v1/auth/auto-login', 'POST /v1/auth/login', 'POST /v1/search'])
   const lenient = ROUTES.filter(({ csrf }) => csrf === 'lenient').map(({ path }) => path)
   expect(lenient.sort()).toEqual(['/v1/auth/logout', '/v1/simple-chat', '/v1/unified-chat'])
+})
+
+test('each scope of an API key opens these routes and no others', () => {
+  const opened = (scope: Scope) =>
+    ROUTES.filter(({ auth, scopes }) => auth !== 'none' && scopes.includes(scope)).map(({ method, path }) => `${method} ${path}`)
+  const always = ['POST /v1/auth/logout', 'GET /v1/auth/csrf-token']
+  expect(opened('ops').sort()).toEqual([...always].sort())
+  const me = 'GET /v1/auth/me'
+  const chat = ['chat', 'unified-chat', 'simple-chat'].map((name) => `POST /v1/${name}`)
+  const runs = ['GET /v1/runs/{run_id}', 'GET /v1/runs/{run_id}/events', 'POST /v1/runs/{run_id}/stop', 'GET /v1/tool-runs']
+  const sessions = ['GET', 'POST', 'GET /{session_id}', 'PATCH /{session_id}', 'DELETE /{session_id}'].map((line) => {
+    const [method, rest = ''] = line.split(' ')
+    return `${method} /v1/sessions${rest}`
+  })
+  expect(opened('chat').sort()).toEqual([...always, me, ...chat, ...runs, ...sessions].sort())
+  const reading = [
+    ...['', '/{document_id}', '/{document_id}/content'].map((rest) => `GET /v1/documents${rest}`),
+    ...['', '/{run_id}', '/{run_id}/events'].map((rest) => `GET /v1/ingestion-runs${rest}`),
+    'POST /v1/search',
+  ]
+  expect(opened('documents:read').sort()).toEqual([...always, me, ...reading].sort())
+  const writing = [
+    'POST /v1/ingest/upload',
+    'DELETE /v1/documents/{document_id}',
+    'DELETE /v1/ingestion-runs/{run_id}',
+    'POST /v1/ingestion-runs/{run_id}/cancel',
+    'POST /v1/ingestion-runs/{run_id}/retry',
+  ]
+  expect(opened('documents').sort()).toEqual([...always, me, ...reading, ...writing].sort())
 })

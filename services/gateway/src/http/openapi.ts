@@ -92,7 +92,7 @@ function success({ answer, media, status, body }: RouteDescription, components: 
 }
 
 function operation(route: RouteDescription, components: Components): Json {
-  const { method, path, tag, summary, auth } = route
+  const { method, path, tag, summary, auth, scopes } = route
   return {
     operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]([A-Za-z0-9])/g, (_, first: string) => first.toUpperCase()).replaceAll(/[^A-Za-z0-9]/g, '')}`,
     tags: [tag],
@@ -100,6 +100,7 @@ function operation(route: RouteDescription, components: Components): Json {
     parameters: parameters(route, components),
     ...requestBody(route, components),
     responses: { ...success(route, components), ...errorResponses(route, components) },
+    ...(auth === 'none' ? {} : { 'x-scopes': scopes }),
     security: auth === 'none' ? [] : [{ session: [] }, { api_key: [] }, { bearer: [] }, ...(auth === 'optional' ? [{}] : [])],
   }
 }

@@ -1,8 +1,9 @@
-import { auth as authContract, Password, User, Username } from '@youworker/contracts/auth'
+import { User } from '@youworker/contracts/auth'
 import { Id, Time } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { Group } from '@youworker/contracts/group'
-import { newApiKey, newSecret, sha256Hex } from '@youworker/runtime/secret'
+import { Scope } from '@youworker/contracts/scopes'
+import { newSecret, sha256Hex } from '@youworker/runtime/secret'
 import { encryptForAuth } from '@youworker/messaging/tokens/encrypt-for-auth'
 import { serialize } from 'hono/utils/cookie'
 import { z } from 'zod'
@@ -149,6 +150,7 @@ export const authRoutes = [
     path: '/v1/auth/logout',
     summary: 'End the session everywhere',
     auth: 'optional',
+    scopes: Scope.options,
     csrf: 'lenient',
     limit: 'default',
     answer: z.object({ message: z.string() }),
@@ -167,6 +169,7 @@ export const authRoutes = [
     path: '/v1/auth/me',
     summary: 'Who the caller is, with their groups',
     auth: 'required',
+    scopes: ['chat', 'documents', 'documents:read'],
     limit: 'default',
     answer: Me,
     async handle({ context }, { auth, group }: Pick<Clients, 'auth' | 'group'>) {
@@ -184,38 +187,13 @@ export const authRoutes = [
     path: '/v1/auth/csrf-token',
     summary: 'A CSRF token for the session, also set as a cookie',
     auth: 'optional',
+    scopes: Scope.options,
     limit: 'default',
     answer: z.object({ csrf_token: z.string(), expires_at: Time }),
     async handle({ context }, deps: Cookies & { readonly csrf: Csrf }) {
       const csrf_token = deps.csrf.issue(context.identity?.caller.sid ?? ANONYMOUS)
       const expires_at = new Date(Date.now() + SESSION_S * 1_000).toISOString()
       return new Reply(200, { csrf_token, expires_at }, { 'set-cookie': csrfCookie(csrf_token, SESSION_S, deps) })
-    },
-  }),
-]
-
-const NewAccount = z.object({ username: Username, password: Password.optional() })
-
-export const adminRoutes = [
-  defineRoute({
-    method: 'POST',
-    path: '/v1/admin/users',
-    tag: 'admin',
-    summary: 'Create an account (root); its API key is shown once',
-    auth: 'required',
-    csrf: 'required',
-    limit: 'default',
-    body: NewAccount,
-    status: 201,
-    answer: authContract.createUser.output.extend({ api_key: z.string() }),
-    errors: authContract.createUser.errors,
-    async handle({ body, context }, { auth }: Pick<Clients, 'auth'>) {
-      const api_key = newApiKey()
-      const { username, password } = body
-      const password_jwe = password === undefined ? undefined : await encryptForAuth(auth, password)
-      const account = { username, password_jwe, api_key_sha256: sha256Hex(api_key) }
-      const user = await auth.as(context.scope).createUser(account, context.idempotency)
-      return { ...user, api_key }
     },
   }),
 ]

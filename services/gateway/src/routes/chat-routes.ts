@@ -88,7 +88,7 @@ async function stream(body: Omit<ChatBody, 'stream'>, context: RequestContext, d
 }
 
 const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
-const chat = { method: 'POST', tag: 'chat', auth: 'required', limit: 'chat', errors } as const
+const chat = { method: 'POST', tag: 'chat', auth: 'required', scopes: ['chat'], limit: 'chat', errors } as const
 
 export const chatRoutes = [
   defineRoute({

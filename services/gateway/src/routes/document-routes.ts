@@ -10,7 +10,13 @@ const { errors } = ingestion.getDocument
 type Deps = Pick<Clients, 'ingestion'>
 const client = (context: RequestContext, { ingestion: documents }: Deps) => documents.as(context.scope)
 
-const read = { tag: 'documents', auth: 'required', csrf: 'none', limit: 'default' } as const
+const read = {
+  tag: 'documents',
+  auth: 'required',
+  scopes: ['documents', 'documents:read'],
+  csrf: 'none',
+  limit: 'default',
+} as const
 
 export const documentRoutes = [
   defineRoute({
@@ -47,6 +53,7 @@ export const documentRoutes = [
   }),
   defineRoute({
     ...read,
+    scopes: ['documents'],
     csrf: 'required',
     method: 'DELETE',
     path: '/v1/documents/{document_id}',

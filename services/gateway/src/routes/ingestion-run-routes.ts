@@ -37,8 +37,14 @@ async function streamProgress({ params, context }: RunCall, { ingestionWatcher, 
   return SENT
 }
 
-const read = { tag: 'ingestion', auth: 'required', csrf: 'none', limit: 'default' } as const
-const write = { tag: 'ingestion', auth: 'required', csrf: 'required', limit: 'default' } as const
+const read = {
+  tag: 'ingestion',
+  auth: 'required',
+  scopes: ['documents', 'documents:read'],
+  csrf: 'none',
+  limit: 'default',
+} as const
+const write = { tag: 'ingestion', auth: 'required', scopes: ['documents'], csrf: 'required', limit: 'default' } as const
 
 export const ingestionRunRoutes = [
   defineRoute({

@@ -8,7 +8,9 @@ import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
 import { analyticsRoutes } from './analytics-routes.ts'
-import { adminRoutes, authRoutes } from './auth-routes.ts'
+import { accountRoutes } from './accounts/account-routes.ts'
+import { userRoutes } from './accounts/user-routes.ts'
+import { authRoutes } from './auth-routes.ts'
 import { chatRoutes } from './chat-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { documentRoutes, searchRoutes } from './document-routes.ts'
@@ -37,7 +39,8 @@ interface RouteDeps extends Clients {
 /** The one table of routes: OpenAPI and the tests read it without a running system. */
 export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...authRoutes,
-  ...adminRoutes,
+  ...accountRoutes,
+  ...userRoutes,
   ...groupRoutes,
   ...sessionRoutes,
   ...chatRoutes,

@@ -48,8 +48,8 @@ async function toolEventsOf(session_id: string, context: RequestContext, deps: D
   return runs.reverse().flatMap(eventsOf)
 }
 
-const read = { tag: 'sessions', auth: 'required', csrf: 'none', limit: 'default' } as const
-const write = { tag: 'sessions', auth: 'required', csrf: 'required', limit: 'default' } as const
+const read = { tag: 'sessions', auth: 'required', scopes: ['chat'], csrf: 'none', limit: 'default' } as const
+const write = { tag: 'sessions', auth: 'required', scopes: ['chat'], csrf: 'required', limit: 'default' } as const
 const LIST = { path: '/v1/sessions', aliases: ['/v1/chat/sessions'] } as const
 const ONE = { path: '/v1/sessions/{session_id}', aliases: ['/v1/chat/sessions/{session_id}'] } as const
 

@@ -125,6 +125,7 @@ export const uploadRoutes = [
     tag: 'ingestion',
     summary: 'Upload files; with `wait=false` the answer is 202 `{run_id}`',
     auth: 'required',
+    scopes: ['documents'],
     csrf: 'required',
     limit: 'upload',
     query: z.object({ wait: z.string().optional() }),

@@ -66,6 +66,10 @@ export class ChatSocket {
       metrics.wsConnections.dec()
       this.#closed.abort()
     })
+    // The credential may have ended while the socket was being opened.
+    this.#client().catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') this.#refuse(error)
+    })
   }
 
   #ping(): void {

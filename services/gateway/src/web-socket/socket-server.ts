@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
+import { requireScope } from '@youworker/contracts/scopes'
 import { WebSocketServer } from 'ws'
 import { canonicalPath } from '../http/canonical-path.ts'
 import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
@@ -89,6 +90,7 @@ export class SocketServer {
       if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') limiter.take('failure', address)
       throw error
     })
+    requireScope(context.caller.scopes, ['chat'])
     context.rate = limiter.take('default', context.caller.user_id)
     if (context.rate && context.rate.remaining < 0) throw limiter.refusal('default')
     const { id } = await chatAgent.as(context.scope).getSession({ session_id: sessionRef(match[1]) })

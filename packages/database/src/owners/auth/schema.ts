@@ -1,4 +1,5 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
+import * as keys from './migrations/0002-keys.ts'
 
-export const authSchema = defineSchema({ owner: 'auth', migrations: { '0001-init': init } })
+export const authSchema = defineSchema({ owner: 'auth', migrations: { '0001-init': init, '0002-keys': keys } })

@@ -1,3 +1,4 @@
+import type { Scope } from '@youworker/contracts/scopes'
 import type { Generated, Selectable } from 'kysely'
 import type { SystemTables } from '../../schema/system-tables.ts'
 
@@ -10,6 +11,8 @@ export interface AuthTables extends SystemTables {
     is_root: Generated<boolean>
     /** PHC string (argon2id); `null` for accounts that sign in by key only. */
     password_hash: string | null
+    email: Generated<string | null>
+    suspended_at: Generated<string | null>
     created_at: Generated<string>
   }
   api_keys: {
@@ -19,6 +22,16 @@ export interface AuthTables extends SystemTables {
     key_hash: Buffer
     /** Whether this is the key of `SECURITY__ROOT_API_KEY`. */
     from_setting: Generated<boolean>
+    name: Generated<string>
+    /** `null`: not limited. */
+    scopes: Generated<Scope[] | null>
+    expires_at: Generated<string | null>
+    /** Written at most every ten minutes. */
+    last_used_at: Generated<string | null>
+    /** Whether it came with the account, or succeeds the one that did: the key that a rotation without another key replaces. */
+    of_account: Generated<boolean>
+    /** The key that ends once the owner is known to have this one. */
+    replaces: Generated<string | null>
     created_at: Generated<string>
     revoked_at: Generated<string | null>
   }
@@ -78,4 +91,5 @@ export interface AuthTables extends SystemTables {
 }
 
 export type UserRow = Selectable<AuthTables['users']>
+export type ApiKeyRow = Selectable<AuthTables['api_keys']>
 export type AuditRow = Selectable<AuthTables['audit_entries']>

@@ -1,16 +1,19 @@
-import { auth, type User } from '@youworker/contracts/auth'
+import { type Account, auth, type User } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
-import { recordAudit } from '@youworker/database/events/record-audit'
+import type { UserRow } from '@youworker/database/owners/auth/tables'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { Caller, CallContext } from '@youworker/messaging/requests/context'
 import { hashPassword } from '../sign-in/password.ts'
 import type { HashLimit } from '../sign-in/hash-limit.ts'
-import { toUser } from './user.ts'
+import { type Act, recordAct, requireRoot } from '../audit/record.ts'
+import { ACCOUNT_KEY, toAccount, toUser, usernameTaken } from './user.ts'
 import { usernameKey } from '../sign-in/username-key.ts'
 
 export interface NewAccount {
   readonly username: string
+  readonly email?: string | null | undefined
+  readonly is_root?: boolean | undefined
   readonly password?: string | undefined
   readonly api_key_sha256: string
 }
@@ -28,17 +31,17 @@ export class AccountService {
    * The caller has made the API key and sends its hash. A repeat with the same idempotency key comes with another key, which was
    * never stored: it throws `CONFLICT`.
    */
-  async create(account: NewAccount, caller: Caller, context: CallContext): Promise<User> {
-    if (!caller.is_root) return this.#refuse(caller, context)
-    const { password } = account
+  async create(account: NewAccount, caller: Caller, context: CallContext): Promise<Account> {
+    await requireRoot(this.#uow, actOn(null), caller, context)
+    const { username, email = null, is_root = false, password } = account
     const passwordHash = password === undefined ? null : await this.#hashLimit(() => hashPassword(password), context.signal)
     const user = await this.#uow.in(NO_SPACES).write((repos) => {
       // The hash of the request is stored, so it must not depend on the password.
-      const request = { username: account.username, has_password: passwordHash !== null }
+      const request = { username, email, is_root, has_password: passwordHash !== null }
       const attempt = { user_id: caller.user_id, subject: auth.createUser.subject, key: context.idempotencyKey, request }
       return onlyOnce(repos, attempt, () => this.#add(repos, account, passwordHash, caller, context))
     })
-    return toUser(user)
+    return toAccount(user)
   }
 
   async get(userId: string): Promise<User> {
@@ -58,50 +61,37 @@ export class AccountService {
 
   async #add(
     repos: AuthRepositories,
-    { username, api_key_sha256 }: NewAccount,
+    { username, email = null, is_root = false, api_key_sha256 }: NewAccount,
     passwordHash: string | null,
     caller: Caller,
     context: CallContext,
-  ): Promise<User> {
-    const user = await repos.users.add({
+  ): Promise<UserRow> {
+    const id = newId()
+    const username_key = usernameKey(username) ?? username
+    const user = await repos.users.add({ id, username, username_key, is_root, email, password_hash: passwordHash })
+    if (!user) throw usernameTaken()
+    await repos.apiKeys.add({
       id: newId(),
-      username,
-      username_key: usernameKey(username) ?? username,
-      is_root: false,
-      password_hash: passwordHash,
+      user_id: id,
+      key_hash: Buffer.from(api_key_sha256, 'hex'),
+      of_account: true,
+      name: ACCOUNT_KEY,
     })
-    if (!user) throw new AppError('CONFLICT', 'This username is taken. Choose another one.')
-    await repos.apiKeys.add({ id: newId(), user_id: user.id, key_hash: Buffer.from(api_key_sha256, 'hex') })
-    await repos.outbox.add(auth.userCreated, { user_id: user.id, is_root: false }, context)
-    const target = { target_type: 'user', target_id: user.id }
-    await recordAudit(
-      repos.outbox,
-      auth.auditRecorded,
-      { actor_id: caller.user_id, action: 'user.create', outcome: 'allowed', ...target },
-      context,
-    )
+    await repos.outbox.add(auth.userCreated, { user_id: id, is_root }, context)
+    await recordAct(repos, actOn(id), caller, context)
+    if (is_root) await recordAct(repos, { ...actOn(id), action: 'user.make-root' }, caller, context)
     return user
   }
-
-  async #refuse(caller: Caller, context: CallContext): Promise<never> {
-    const entry = {
-      actor_id: caller.user_id,
-      action: 'user.create',
-      outcome: 'denied',
-      target_type: 'user',
-      target_id: null,
-    } as const
-    await this.#uow.in(NO_SPACES).write((repos) => recordAudit(repos.outbox, auth.auditRecorded, entry, context))
-    throw new AppError('NOT_AUTHORIZED', 'Only root may create accounts.')
-  }
 }
+
+const actOn = (userId: string | null): Act => ({ action: 'user.create', target_type: 'user', target_id: userId })
 
 async function onlyOnce(
   { idempotency }: Pick<AuthRepositories, 'idempotency'>,
   attempt: Parameters<AuthRepositories['idempotency']['once']>[0],
-  work: () => Promise<User>,
-): Promise<User> {
-  let made: User | undefined
+  work: () => Promise<UserRow>,
+): Promise<UserRow> {
+  let made: UserRow | undefined
   await idempotency.once(attempt, async () => {
     made = await work()
     return { user_id: made.id }

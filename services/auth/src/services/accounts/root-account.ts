@@ -3,7 +3,8 @@ import { recordAudit } from '@youworker/database/events/record-audit'
 import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import { revoke } from '../tokens/revocation-service.ts'
+import { ROOT } from './user.ts'
+import { endKey } from '../tokens/revocation-service.ts'
 import { sha256 } from '@youworker/runtime/secret'
 
 type Trace = Readonly<{ correlationId: string; traceparent: string }>
@@ -29,14 +30,14 @@ export class RootAccount {
     const trace = { correlationId: newCorrelationId(), traceparent: newTraceparent() }
     await this.#uow.in(NO_SPACES).write(async (repos) => {
       await this.#ensureUser(repos, trace)
-      const root = await repos.users.lockRoot()
+      const root = await repos.users.lockByKey(ROOT)
       await this.#ensureKey(repos, root.id, trace)
     })
     this.#isReady = true
   }
 
   async #ensureUser(repos: AuthRepositories, trace: Trace): Promise<void> {
-    const root = { id: newId(), username: 'root', username_key: 'root', is_root: true, password_hash: null }
+    const root = { id: newId(), username: ROOT, username_key: ROOT, is_root: true, password_hash: null }
     const created = await repos.users.add(root)
     if (!created) return
     await repos.outbox.add(auth.userCreated, { user_id: created.id, is_root: true }, trace)
@@ -52,13 +53,10 @@ export class RootAccount {
   async #ensureKey(repos: AuthRepositories, rootId: string, trace: Trace): Promise<void> {
     const present = await repos.apiKeys.fromSetting(rootId)
     if (present?.key_hash.equals(this.#keyHash)) return
-    if (present) {
-      await repos.apiKeys.revoke(present.id)
-      const ended = [present.id, ...(await repos.sessions.removeOfKey(present.id))]
-      for (const sid of ended) await revoke(repos, sid, trace)
-    }
+    if (present) await endKey(repos, { id: present.id, user_id: rootId }, trace)
     const id = newId()
-    await repos.apiKeys.add({ id, user_id: rootId, key_hash: this.#keyHash, from_setting: true })
+    const name = 'SECURITY__ROOT_API_KEY'
+    await repos.apiKeys.add({ id, user_id: rootId, name, key_hash: this.#keyHash, from_setting: true })
     const action = present ? 'api_key.replace' : 'api_key.create'
     await recordAudit(
       repos.outbox,

@@ -63,7 +63,7 @@ test('wrong name, wrong password, no password, impossible name and wrong key are
 })
 
 test('ten failures for a name block passwords for it on every replica, and for no other name', async () => {
-  const replica = signInAsGateway(new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64 })))
+  const replica = signInAsGateway(new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64 }), fixture.apiKeys))
   const outcomes: string[] = []
   for (let n = 0; n < 12; n += 1) {
     outcomes.push(

@@ -8,7 +8,9 @@ import type { CallContext } from '@youworker/messaging/requests/context'
 import { verifyPassword } from './password.ts'
 import { sha256 } from '@youworker/runtime/secret'
 import type { HashLimit } from './hash-limit.ts'
-import { toUser } from '../accounts/user.ts'
+import { requireActive, toUser } from '../accounts/user.ts'
+import type { ApiKeyService } from '../keys/api-key-service.ts'
+import { useKey } from '../keys/use-key.ts'
 import { usernameKey } from './username-key.ts'
 
 /**
@@ -33,10 +35,12 @@ type KeySignIn = Omit<Extract<SignIn, { method: 'api_key' }>, 'method'>
 export class SignInService {
   readonly #uow: AuthUnitOfWork
   readonly #hashLimit: HashLimit
+  readonly #keys: Pick<ApiKeyService, 'finishRotation'>
 
-  constructor(uow: AuthUnitOfWork, hashLimit: HashLimit) {
+  constructor(uow: AuthUnitOfWork, hashLimit: HashLimit, keys: Pick<ApiKeyService, 'finishRotation'>) {
     this.#uow = uow
     this.#hashLimit = hashLimit
+    this.#keys = keys
   }
 
   /**
@@ -56,6 +60,7 @@ export class SignInService {
         await this.#recordWrongPassword(bucket, user?.id ?? null, context)
         throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: wrong username or password.')
       }
+      requireActive(user)
       return this.#uow.in(NO_SPACES).write(async (repos) => {
         await repos.failures.clear(bucket)
         return createSession(repos, { user, apiKeyId: null, session_sha256 }, context)
@@ -64,16 +69,25 @@ export class SignInService {
   }
 
   async withApiKey({ api_key_sha256, session_sha256 }: KeySignIn, context: CallContext): Promise<NewSession> {
-    const session = await this.#uow.in(NO_SPACES).write(async (repos) => {
-      const owner = await repos.apiKeys.owner(Buffer.from(api_key_sha256, 'hex'))
-      if (owner) return createSession(repos, { user: owner, apiKeyId: owner.sid, session_sha256 }, context)
+    const keyHash = Buffer.from(api_key_sha256, 'hex')
+    const signIn = this.#uow.in(NO_SPACES).write(async (repos) => {
+      const { key, user } = await useKey(repos, keyHash)
+      return { key, session: await createSession(repos, { user, apiKeyId: key.id, session_sha256 }, context) }
+    })
+    const { key, session } = await signIn.catch(async (error: unknown) => {
+      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') await this.#recordWrongKey(context)
+      throw error
+    })
+    if (key.replaces !== null) await this.#keys.finishRotation(key)
+    return session
+  }
+
+  async #recordWrongKey(context: CallContext): Promise<void> {
+    await this.#uow.in(NO_SPACES).write(async (repos) => {
       const failures = await repos.failures.add(ALL_KEYS)
       if (failures <= FAILURES.auditedKeys)
         await recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('api_key', null), context)
-      return undefined
     })
-    if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this API key is not valid.')
-    return session
   }
 
   async #recordWrongPassword(bucket: Buffer, userId: string | null, context: CallContext): Promise<void> {

@@ -1,11 +1,14 @@
 import { auth, type User } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
+import type { UserRow } from '@youworker/database/owners/auth/tables'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { Caller, CallContext } from '@youworker/messaging/requests/context'
 import { revoke } from './revocation-service.ts'
-import type { SignedToken, TokenSigner } from './token-signer.ts'
-import { toUser } from '../accounts/user.ts'
+import type { Subject, TokenSigner } from './token-signer.ts'
+import { requireActive, toUser } from '../accounts/user.ts'
+import type { ApiKeyService } from '../keys/api-key-service.ts'
+import { useKey } from '../keys/use-key.ts'
 
 export interface Exchanged {
   readonly access_token: string
@@ -18,10 +21,12 @@ export interface Exchanged {
 export class CredentialService {
   readonly #uow: AuthUnitOfWork
   readonly #signer: TokenSigner
+  readonly #keys: Pick<ApiKeyService, 'finishRotation'>
 
-  constructor(uow: AuthUnitOfWork, signer: TokenSigner) {
+  constructor(uow: AuthUnitOfWork, signer: TokenSigner, keys: Pick<ApiKeyService, 'finishRotation'>) {
     this.#uow = uow
     this.#signer = signer
+    this.#keys = keys
   }
 
   async exchange(kind: 'session' | 'api_key', secretHash: Buffer): Promise<Exchanged> {
@@ -43,28 +48,33 @@ export class CredentialService {
     })
   }
 
-  async #exchangeSession(secretHash: Buffer): Promise<Exchanged> {
-    const session = await this.#uow.in(NO_SPACES).read(({ sessions }) => sessions.live(secretHash))
-    if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the session has ended. Sign in again.')
-    if (session.is_stale) await this.#uow.in(NO_SPACES).write(({ sessions }) => sessions.touch(session.sid))
-    const { id, sid, is_root, ends_at } = session
-    return toExchanged(await this.#signer.signApi({ user_id: id, sid, is_root, not_after: ends_at }), sid, session)
+  #exchangeSession(secretHash: Buffer): Promise<Exchanged> {
+    return this.#uow.in(NO_SPACES).write(async ({ sessions, users }) => {
+      const found = await sessions.live(secretHash)
+      const user = found && (await users.hold(found.user_id))
+      // Read again under the lock: a sign-out may have been faster.
+      const session = user && (await sessions.live(secretHash))
+      if (!session || !user) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the session has ended. Sign in again.')
+      requireActive(user)
+      if (session.is_stale) await sessions.touch(session.id)
+      const { id: sid, scopes, ends_at } = session
+      return this.#sign(user, { sid, scopes, not_after: ends_at })
+    })
   }
 
   async #exchangeKey(secretHash: Buffer): Promise<Exchanged> {
-    const owner = await this.#uow.in(NO_SPACES).read(({ apiKeys }) => apiKeys.owner(secretHash))
-    if (!owner) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: this API key is not valid.')
-    return toExchanged(
-      await this.#signer.signApi({ user_id: owner.id, sid: owner.sid, is_root: owner.is_root }),
-      owner.sid,
-      owner,
-    )
+    const { key, exchanged } = await this.#uow.in(NO_SPACES).write(async (repos) => {
+      const { key, user } = await useKey(repos, secretHash)
+      const { id: sid, scopes, expires_at } = key
+      return { key, exchanged: await this.#sign(user, { sid, scopes, not_after: expires_at }) }
+    })
+    if (key.replaces !== null) await this.#keys.finishRotation(key)
+    return exchanged
+  }
+
+  /** Inside the transaction that holds the user. */
+  async #sign(user: UserRow, rights: Pick<Subject, 'sid' | 'scopes' | 'not_after'>): Promise<Exchanged> {
+    const { token, expires_at } = await this.#signer.signApi({ user_id: user.id, is_root: user.is_root, ...rights })
+    return { access_token: token, token_expires_at: expires_at, sid: rights.sid, user: toUser(user) }
   }
 }
-
-const toExchanged = ({ token, expires_at }: SignedToken, sid: string, user: User): Exchanged => ({
-  access_token: token,
-  token_expires_at: expires_at,
-  sid,
-  user: toUser(user),
-})

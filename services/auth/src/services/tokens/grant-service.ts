@@ -25,11 +25,16 @@ export class GrantService {
     return this.#uow.in(NO_SPACES).write(({ grants }) => grants.add(grant))
   }
 
-  async issueToken(grantId: string): Promise<SignedToken> {
-    const grant = await this.#uow.in(NO_SPACES).read(({ grants }) => grants.live(grantId))
-    if (!grant) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the run or the session it was started in has ended.')
-    const { user_id, sid, is_root, expires_at } = grant
-    return this.#signer.signRun({ user_id, sid, is_root, not_after: expires_at })
+  issueToken(grantId: string): Promise<SignedToken> {
+    return this.#uow.in(NO_SPACES).write(async ({ grants, users }) => {
+      const found = await grants.live(grantId)
+      const user = found && (await users.hold(found.user_id))
+      // Read again under the lock: a sign-out may have been faster.
+      const grant = user && (await grants.live(grantId))
+      if (!grant || user.suspended_at !== null) throw ended()
+      const { user_id, sid, scopes, expires_at } = grant
+      return this.#signer.signRun({ user_id, sid, is_root: user.is_root, scopes, not_after: expires_at })
+    })
   }
 
   async runStarted(eventId: string, run: GrantedRun): Promise<void> {
@@ -44,3 +49,5 @@ export class GrantService {
     })
   }
 }
+
+const ended = () => new AppError('NOT_AUTHENTICATED', 'Not authenticated: the run or the session it was started in has ended.')

@@ -1,18 +1,21 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { newId } from '@youworker/runtime/id'
 import { AppError } from '@youworker/contracts/errors'
+import { type Scope, UNLIMITED } from '@youworker/contracts/scopes'
 import { calculateJwkThumbprint, compactDecrypt, type JWK, SignJWT } from 'jose'
 
 /** Lifetime in seconds. Deny-lists and token caches rely on `api` being at most LONGEST_TOKEN_MS. */
 const LIFE = { api: 600, run: 300 } as const
 
-interface Subject {
+export interface Subject {
   readonly user_id: string
   /** Id of the session or key. */
   readonly sid: string
   readonly is_root: boolean
+  /** Of a limited key; `null` for all that the user may do. */
+  readonly scopes?: readonly Scope[] | null
   /** The token ends no later than this. */
-  readonly not_after?: string
+  readonly not_after?: string | null
 }
 
 export interface SignedToken {
@@ -75,9 +78,9 @@ export class TokenSigner {
 
   async #sign(subject: Subject, lifeSeconds: number, audience: string, extra: object): Promise<SignedToken> {
     const now = Math.floor(Date.now() / 1000)
-    const last = subject.not_after === undefined ? Infinity : Math.floor(Date.parse(subject.not_after) / 1000)
+    const last = subject.not_after ? Math.floor(Date.parse(subject.not_after) / 1000) : Infinity
     const expires = Math.min(now + lifeSeconds, last)
-    const token = await new SignJWT({ sid: subject.sid, root: subject.is_root, scopes: ['*'], ...extra })
+    const token = await new SignJWT({ sid: subject.sid, ...rightsOf(subject), ...extra })
       .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: this.#kid })
       .setIssuer('youworker')
       .setSubject(subject.user_id)
@@ -88,6 +91,12 @@ export class TokenSigner {
       .sign(this.#key)
     return { token, expires_at: new Date(expires * 1000).toISOString() }
   }
+}
+
+/** A limited key never acts as root. `ops` shows what only root may see, so it is worth nothing to others. */
+function rightsOf({ is_root, scopes }: Subject): { root: boolean; scopes: string[] } {
+  if (!scopes) return { root: is_root, scopes: [UNLIMITED] }
+  return { root: false, scopes: scopes.filter((scope) => scope !== 'ops' || is_root) }
 }
 
 function readPrivateKeys(setting: string): KeyObject[] {

@@ -79,9 +79,9 @@ export class RunService {
 
   /** Ends the runs that a revoked session or key started. Every replica may do it. */
   async revoke({ sid, sub, revoked_at }: Revocation): Promise<void> {
-    const of = sid === null ? (sub === null ? undefined : { user_id: sub }) : { sid }
+    const of = sid !== null ? { sid } : sub !== null ? { user_id: sub, started_before: revoked_at } : undefined
     if (!of) return
-    const unfinished = await this.#parts.uow.system().read(({ runs }) => runs.unfinished(of, revoked_at))
+    const unfinished = await this.#parts.uow.system().read(({ runs }) => runs.unfinished(of))
     for (const { id, user_id } of unfinished) await this.#cancel(user_id, id, 'revoked')
   }
 

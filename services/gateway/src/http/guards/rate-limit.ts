@@ -10,6 +10,7 @@ const LIMITS = {
   default: { limit: 100, burst: 120, windowMs: MINUTE },
   auth: { limit: 10, burst: 10, windowMs: MINUTE },
   chat: { limit: 60, burst: 60, windowMs: MINUTE },
+  rotation: { limit: 3, burst: 3, windowMs: HOUR },
   upload: { limit: 20, burst: 20, windowMs: HOUR },
   /** Refused credentials, per address. */
   failure: { limit: 100, burst: 120, windowMs: MINUTE },

@@ -1,0 +1,116 @@
+import type { Account, AccountChanges } from '@youworker/contracts/auth'
+import type { Page } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import { isUniqueViolation } from '@youworker/database/connection/database-error'
+import type { UserRow } from '@youworker/database/owners/auth/tables'
+import type { UserContext } from '@youworker/messaging/requests/context'
+import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
+import { type Act, deny, recordAct, requireRoot } from '../audit/record.ts'
+import { usernameKey } from '../sign-in/username-key.ts'
+import { revokeUser } from '../tokens/revocation-service.ts'
+import { ROOT, toAccount, usernameTaken } from './user.ts'
+
+const actOn = (action: string, userId: string | null): Act => ({ action, target_type: 'user', target_id: userId })
+const notFound = () => new AppError('USER_NOT_FOUND', 'There is no such user; GET /v1/admin/users lists them')
+
+/** What root does with accounts. Every act is audited, refused ones too. */
+export class AccountAdmin {
+  readonly #uow: AuthUnitOfWork
+
+  constructor(uow: AuthUnitOfWork) {
+    this.#uow = uow
+  }
+
+  async list(page: Page, context: UserContext): Promise<{ users: Account[]; total: number }> {
+    const { rows, total } = await this.#asRoot(actOn('user.list', null), context, ({ users }) => users.list(page))
+    return { users: rows.map(toAccount), total }
+  }
+
+  async get(userId: string, context: UserContext): Promise<Account> {
+    const user = await this.#asRoot(actOn('user.get', userId), context, ({ users }) => users.get(userId))
+    if (!user) throw notFound()
+    return toAccount(user)
+  }
+
+  /** Each change has an entry of its own in the audit trail; what is so already has none. */
+  async update(userId: string, changes: AccountChanges, context: UserContext): Promise<Account> {
+    const { caller } = context
+    await requireRoot(this.#uow, actOn('user.update', userId), caller, context)
+    try {
+      return await this.#uow.in(NO_SPACES).write(async (repos) => {
+        const user = await repos.users.lock(userId)
+        if (!user) throw notFound()
+        requireAllowed(user, changes, caller.user_id)
+        return toAccount(await change(repos, user, changes, context))
+      })
+    } catch (error) {
+      if (isUniqueViolation(error)) throw usernameTaken()
+      if (!(error instanceof Forbidden)) throw error
+      return deny(this.#uow, actOn('user.update', userId), caller, context, new AppError('CONFLICT', error.message))
+    }
+  }
+
+  /** Ends the user's sessions; API keys stay, but what they stream or run at the moment ends too. */
+  async signOut(userId: string, context: UserContext): Promise<void> {
+    const act = actOn('user.sign-out', userId)
+    await this.#asRoot(act, context, async (repos) => {
+      if (!(await repos.users.lock(userId))) throw notFound()
+      await repos.sessions.removeOfUser(userId)
+      await revokeUser(repos, userId, context)
+    })
+  }
+
+  async #asRoot<T>(act: Act, context: UserContext, work: (repos: AuthRepositories) => Promise<T>): Promise<T> {
+    await requireRoot(this.#uow, act, context.caller, context)
+    return this.#uow.in(NO_SPACES).write(async (repos) => {
+      const result = await work(repos)
+      await recordAct(repos, act, context.caller, context)
+      return result
+    })
+  }
+}
+
+/** A change that would leave the installation without root, or root without their rights. */
+class Forbidden extends Error {}
+
+/** The account of SECURITY__ROOT_API_KEY stays as it is, so there is always one root, and nobody takes their own rights. */
+function requireAllowed(user: UserRow, { username, is_root, suspended }: AccountChanges, callerId: string): void {
+  const demotes = is_root === false || suspended === true
+  if (user.username_key === ROOT && (demotes || (username !== undefined && username !== user.username)))
+    throw new Forbidden(
+      'The account root belongs to SECURITY__ROOT_API_KEY: it keeps its name, stays root and is never suspended.',
+    )
+  if (user.id === callerId && demotes)
+    throw new Forbidden('You cannot suspend yourself or give up root; another root has to do it.')
+}
+
+/** Applies what differs. Losing rights ends the user's tokens, and with them streams and runs. */
+async function change(
+  repos: AuthRepositories,
+  user: UserRow,
+  { username, email, is_root, suspended }: AccountChanges,
+  context: UserContext,
+): Promise<UserRow> {
+  let row = user
+  const record = (action: string) => recordAct(repos, actOn(action, user.id), context.caller, context)
+  const isRenamed = username !== undefined && username !== user.username
+  if (isRenamed || (email !== undefined && email !== user.email)) {
+    const name = isRenamed ? { username, username_key: usernameKey(username) ?? username } : {}
+    row = await repos.users.update(user.id, { ...name, ...(email === undefined ? {} : { email }) })
+    await record('user.update')
+  }
+  if (is_root !== undefined && is_root !== user.is_root) {
+    row = await repos.users.update(user.id, { is_root })
+    if (!is_root) await revokeUser(repos, user.id, context)
+    await record(is_root ? 'user.make-root' : 'user.unmake-root')
+  }
+  if (suspended !== undefined && suspended !== (user.suspended_at !== null)) {
+    row = await repos.users.setSuspended(user.id, suspended)
+    if (suspended) {
+      await repos.sessions.removeOfUser(user.id)
+      await revokeUser(repos, user.id, context)
+    }
+    await record(suspended ? 'user.suspend' : 'user.resume')
+  }
+  return row
+}
