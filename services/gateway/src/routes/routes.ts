@@ -15,7 +15,7 @@ import { chatRoutes } from './chat-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { documentRoutes, searchRoutes } from './document-routes.ts'
 import { groupRoutes } from './group-routes.ts'
-import { healthRoutes } from './health-routes.ts'
+import { healthRoutes, type OpsPeers } from './health-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -31,6 +31,7 @@ interface RouteDeps extends Clients {
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
   readonly maxFileBytes: number
+  readonly opsPeers: OpsPeers
   readonly runStreams: RunStreams
   readonly secureCookies: boolean
   readonly streams: OpenStreams
