@@ -76,6 +76,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     checks,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
+    opsPeers: { peers: new AddressList(config.SECURITY__OPS_PEERS), proxies },
     maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
     proxies,
     runStreams: new RunStreams({ sourceOf, streams, logger }),

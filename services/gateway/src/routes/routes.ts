@@ -19,7 +19,7 @@ import { chatRoutes } from './chat-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { documentRoutes, searchRoutes } from './document-routes.ts'
 import { groupRoutes } from './group-routes.ts'
-import { healthRoutes } from './health-routes.ts'
+import { healthRoutes, type OpsPeers } from './health-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -37,6 +37,7 @@ interface RouteDeps extends Clients {
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
   readonly maxFileBytes: number
+  readonly opsPeers: OpsPeers
   readonly proxies: TrustedProxies
   readonly runStreams: RunStreams
   readonly secureCookies: boolean
