@@ -40,6 +40,13 @@ function requestSettings(config: Config, logger: Logger) {
   } satisfies RequestSettings
 }
 
+const createGuards = (config: Config, { origins, proxies }: RequestSettings) => ({
+  allowList: new AddressList(config.SECURITY__WHITELISTED_IPS),
+  csrf: new Csrf(config.SECURITY__CSRF_SECRET, origins),
+  identityProxies: config.SECURITY__AUTHENTIK_ENABLED ? proxies.list : new AddressList([]),
+  limiter: new RateLimiter(config.SECURITY__RATE_LIMITS),
+})
+
 /** Composition root: the whole gateway, wired top to bottom. */
 export async function startGateway(config: Config, { logger }: ServiceContext): Promise<Service & { readonly port: number }> {
   await using stack = new AsyncDisposableStack()
@@ -51,17 +58,11 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
 
   const isProduction = config.APP_ENV === 'production'
   const settings = requestSettings(config, logger)
-  const { origins, proxies, devices } = settings
+  const { proxies, devices } = settings
 
   const authenticator = stack.use(new Authenticator(clients.auth, verifier))
-  const guards = {
-    audit: new AuditReporter(createEventPublisher(nats, { logger }), { logger }),
-    allowList: new AddressList(config.SECURITY__WHITELISTED_IPS),
-    authenticator,
-    csrf: new Csrf(config.SECURITY__CSRF_SECRET, origins),
-    identityProxies: config.SECURITY__AUTHENTIK_ENABLED ? proxies.list : new AddressList([]),
-    limiter: new RateLimiter(config.SECURITY__RATE_LIMITS),
-  }
+  const audit = new AuditReporter(createEventPublisher(nats, { logger }), { logger })
+  const guards = { ...createGuards(config, settings), audit, authenticator }
 
   const streams = new OpenStreams()
   const finishes = new RunFinishes()
@@ -76,7 +77,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     checks,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
-    opsPeers: { peers: new AddressList(config.SECURITY__OPS_PEERS), proxies },
+    opsPeers: { peers: new AddressList(config.SECURITY__OPS_PEERS), proxies: proxies.list },
     maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
     proxies,
     runStreams: new RunStreams({ sourceOf, streams, logger }),
