@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,9 +44,10 @@ const post = (body: unknown, headers: Record<string, string> = {}): RequestInit 
   body: JSON.stringify(body),
 })
 
+/** Its text is short whatever its size, so that it is ingested at once. */
 function form(bytes: number): FormData {
   const body = new FormData()
-  body.append('files', new Blob([`# ${crypto.randomUUID()}\n\n${'word '.repeat(bytes / 5)}`]), `${crypto.randomUUID()}.md`)
+  body.append('files', new Blob([`# Note\n\n${crypto.randomUUID()}${'\n'.repeat(bytes)}`]), `${crypto.randomUUID()}.md`)
   return body
 }
 
@@ -70,7 +72,7 @@ const requests = (): (readonly [path: string, init?: RequestInit])[] => [
   [`/v1/runs/${run}/events`],
   ['/v1/tool-runs'],
   ['/v1/ingest/upload', { method: 'POST', body: form(500) }],
-  ['/v1/ingest/upload?wait=false', { method: 'POST', body: form(3_000_000) }],
+  ['/v1/ingest/upload', { method: 'POST', body: form(3_000_000) }],
   ['/v1/documents'],
   [`/v1/documents/${document}/content`],
   ['/v1/search', post({ query: 'moon' })],
@@ -102,13 +104,15 @@ async function upgrade(): Promise<Outcome> {
   const began = performance.now()
   const url = `${root.api.replace('http', 'ws')}/v1/ws/chat/${session}`
   const socket = new WebSocket(url, { headers: { 'x-api-key': root.key ?? '' } })
-  const status = await new Promise<number>((resolve, reject) => {
-    socket.on('open', () => resolve(101))
-    socket.on('unexpected-response', (_, response) => resolve(response.statusCode ?? 0))
+  const answer = await new Promise<IncomingMessage | undefined>((resolve, reject) => {
+    socket.on('open', () => resolve(undefined))
+    socket.on('unexpected-response', (_, response) => resolve(response))
     socket.on('error', reject)
   })
-  socket.terminate()
-  return { what: 'upgrade', status, retryAfter: '1', text: '', ms: performance.now() - began }
+  const text = answer ? (await Array.fromAsync(answer)).join('') : ''
+  if (!answer) socket.terminate()
+  const retryAfter = answer?.headers['retry-after'] ?? null
+  return { what: 'upgrade', status: answer?.statusCode ?? 101, retryAfter, text, ms: performance.now() - began }
 }
 
 const all = () => Promise.all([...requests().map(([path, init]) => send(path, init)), upgrade()])

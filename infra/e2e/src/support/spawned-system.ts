@@ -115,7 +115,8 @@ export class SpawnedSystem {
     try {
       return await work()
     } finally {
-      await signalTree(pid, 'SIGCONT')
+      // The supervisor may have replaced it by then.
+      await signalTree(pid, 'SIGCONT').catch(() => {})
     }
   }
 
