@@ -5,7 +5,11 @@ import { LIMITS } from '../limits.ts'
 import { AuditEntry } from './audit-entry.ts'
 
 const Seq = z.number().int().min(1)
-const Hash = z.hex().length(64)
+/** SHA-256 or HMAC-SHA256 in hexadecimal. */
+const Hash = z
+  .hex()
+  .length(64)
+  .meta({ examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'] })
 
 /** An entry as it stands in the trail. */
 export const AuditRecord = AuditEntry.extend({
