@@ -252,16 +252,25 @@ create table "auth"."audit_entries" ( -- owner: auth_owner
   correlation_id text not null,
   prev_hash bytea not null,
   hash bytea not null,
+  recorded_at timestamp with time zone,
+  claimed_at timestamp with time zone,
+  key_version integer,
+  constraint audit_entries_key_version_check CHECK ((key_version > 0)),
   constraint audit_entries_outcome_check CHECK ((outcome = ANY (ARRAY['allowed'::text, 'denied'::text]))),
-  constraint audit_entries_pkey PRIMARY KEY (seq),
-  constraint audit_entries_id_key UNIQUE (id)
+  constraint audit_entries_pkey PRIMARY KEY (seq)
 );
+CREATE INDEX audit_entries_action ON auth.audit_entries USING btree (action, seq);
 CREATE INDEX audit_entries_actor ON auth.audit_entries USING btree (actor_id, seq);
+CREATE INDEX audit_entries_denied ON auth.audit_entries USING btree (seq) WHERE (outcome = 'denied'::text);
+CREATE UNIQUE INDEX audit_entries_event ON auth.audit_entries USING btree (id, source);
+CREATE INDEX audit_entries_target ON auth.audit_entries USING btree (target_id, seq);
+CREATE INDEX audit_entries_time ON auth.audit_entries USING btree (occurred_at, seq);
 
 create table "auth"."audit_head" ( -- owner: auth_owner
   singleton boolean not null default true,
   seq bigint not null,
   hash bytea not null,
+  key_version integer,
   constraint audit_head_singleton_check CHECK (singleton),
   constraint audit_head_pkey PRIMARY KEY (singleton)
 );

@@ -1,5 +1,5 @@
 import { EventEnvelope } from '@youworker/contracts/event-envelope'
-import { SCHEMAS } from '@youworker/contracts/topology/topology'
+import { NEIGHBOURS, SCHEMAS } from '@youworker/contracts/topology/topology'
 import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { openDatabase } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
@@ -38,13 +38,19 @@ export async function redriveDeadLetters({ adminUrl, natsUrl }: Urls, ids: reado
   const nats = await connectNats({ url: natsUrl, service: NATS_ADMIN, logger })
   let sent = 0
   try {
-    for (const schema of Object.values(SCHEMAS)) {
-      await using letters = openLetters(adminUrl, schema)
+    for (const service of Object.keys(SCHEMAS) as (keyof typeof SCHEMAS)[]) {
+      await using letters = openLetters(adminUrl, SCHEMAS[service])
+      const consumed = new Set(NEIGHBOURS[service].consumes.map(({ subject }) => subject))
       for (const { id, envelope } of await letters.list()) {
         if (!ids.includes(id) && !ids.includes('all')) continue
         const event = readEnvelope(envelope)
         if (!event) {
           console.log(`${id} is not an event and cannot be sent again; it stays`)
+          continue
+        }
+        // Whoever writes into the table of one service must not speak for others through the administrator.
+        if (!consumed.has(event.type)) {
+          console.log(`${id} is an event that ${service} does not consume (${event.type}) and is not sent again; it stays`)
           continue
         }
         await republishEvent(nats, event)

@@ -16,6 +16,7 @@ export function generateEnv(): string {
     ['SECURITY__ROOT_API_KEY', `yw_${secret()}`],
     ['SECURITY__JWT_PRIVATE_KEY', `"${privateKey.trim().replaceAll('\n', '\\n')}"`],
     ['SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET', `1:${secret()}`],
+    ['SECURITY__AUDIT_KEY', `1:${secret()}`],
     ['SECURITY__CSRF_SECRET', secret()],
     ['POSTGRES_PASSWORD', secret(24)],
     ...Object.keys(SCHEMAS).map((owner): [string, string] => [passwordVariable('POSTGRES_PASSWORD', owner), secret(24)]),

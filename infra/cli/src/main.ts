@@ -1,9 +1,11 @@
 // `npm run youworker -- COMMAND`: what operators do by hand.
+import { readFileSync } from 'node:fs'
 import { createLogger } from '@youworker/runtime/logger'
 import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import { generateEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
+import { verifyAudit } from './verify-audit.ts'
 
 const USAGE = `Usage: npm run youworker -- COMMAND
 
@@ -13,13 +15,24 @@ const USAGE = `Usage: npm run youworker -- COMMAND
   keys generate   print a complete production .env with fresh secrets
   events dead-letters list, events dead-letters redrive ID… | all
                   show the events that a service could not handle; publish them again
+  audit verify [--checkpoints FILE]
+                  read the whole audit trail and name the first entry that is wrong (exit code 1); needs
+                  DATABASE__ADMIN_URL and SECURITY__AUDIT_KEY. Compares it with the checkpoints of FILE (lines of
+                  the log of auth) and, with NATS__ADMIN_URL, with those in the stream of events
   nats conf       print the nats-server configuration with a user for each service
 `
 
+/** Each may also come from a file, which `NAME_FILE` names. */
+function readSetting(name: string): string {
+  const file = process.env[`${name}_FILE`]
+  return process.env[name] || (file ? readFileSync(file, 'utf8').trim() : '')
+}
+
 function requireSettings(names: readonly string[]): Record<string, string> {
-  const missing = names.filter((name) => !process.env[name])
+  const settings = names.map((name): [string, string] => [name, readSetting(name)])
+  const missing = settings.filter(([, value]) => value === '').map(([name]) => name)
   if (missing.length > 0) throw new Error(`Settings that are missing: ${missing.join(', ')}`)
-  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']))
+  return Object.fromEntries(settings)
 }
 
 async function migrate(): Promise<void> {
@@ -55,8 +68,23 @@ async function redrive(ids: readonly string[]): Promise<void> {
   await redriveDeadLetters(adminUrls(), ids)
 }
 
+async function audit(rest: readonly string[]): Promise<void> {
+  const [flag, file] = rest
+  if (rest.length > 0 && (flag !== '--checkpoints' || file === undefined || rest.length > 2))
+    throw new Error('audit verify takes only --checkpoints FILE')
+  const settings = requireSettings(['DATABASE__ADMIN_URL', 'SECURITY__AUDIT_KEY'])
+  const isIntact = await verifyAudit({
+    databaseUrl: settings['DATABASE__ADMIN_URL'] ?? '',
+    keys: settings['SECURITY__AUDIT_KEY'] ?? '',
+    natsUrl: readSetting('NATS__ADMIN_URL') || undefined,
+    file,
+  })
+  if (!isIntact) process.exitCode = 1
+}
+
 const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Promise<void>>> = {
   migrate,
+  'audit verify': audit,
   'events dead-letters list': () => listDeadLetters(adminUrls()),
   'events dead-letters redrive': redrive,
   'keys generate': () => void process.stdout.write(generateEnv()),

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { AuditEntry } from './audit/audit-entry.ts'
+import { auditTrail } from './audit/audit-trail.ts'
 import { Id, Nothing, Time } from './common.ts'
 import { event, request } from './define.ts'
 
@@ -25,18 +27,6 @@ export const Revocation = z.object({
   revoked_at: Time,
 })
 export type Revocation = z.infer<typeof Revocation>
-
-/** A privileged action, allowed or denied. Carries ids, never text. Each service with such actions publishes them on its own subject. */
-export const AuditEntry = z.object({
-  actor_id: Id.nullable(),
-  action: z.string().max(64),
-  outcome: z.enum(['allowed', 'denied']),
-  target_type: z.string().max(32),
-  /** For a group member `<group_id>/<user_id>`. */
-  target_id: z.string().max(128).nullable(),
-  correlation_id: z.string().max(64),
-})
-export type AuditEntry = z.infer<typeof AuditEntry>
 
 export const auth = {
   /** Signs in. The caller has made the session's secret and sends its SHA-256, which is all that is kept. */
@@ -121,4 +111,5 @@ export const auth = {
     Revocation,
   ),
   auditRecorded: event('events.auth.v1.audit.recorded', 'A privileged act at auth was allowed or denied.', AuditEntry),
+  ...auditTrail,
 } as const

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { AuditEntry } from './auth.ts'
+import { AuditEntry } from './audit/audit-entry.ts'
 import { Id, Line, Nothing, Page, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { LIMITS } from './limits.ts'

@@ -2,6 +2,7 @@ import { auth } from '@youworker/contracts/auth'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { openDatabase } from '@youworker/database/connection/open'
+import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { startRelay } from '@youworker/database/events/relay'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
@@ -15,6 +16,7 @@ import { authHandlers } from './handlers/auth-handlers.ts'
 import { untilDone } from '@youworker/runtime/timing/until-done'
 import { AccountService } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
+import { AuditWriter } from './services/audit/audit-writer.ts'
 import { CredentialService } from './services/tokens/credential-service.ts'
 import { GrantService } from './services/tokens/grant-service.ts'
 import { RevocationService } from './services/tokens/revocation-service.ts'
@@ -38,12 +40,22 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
 
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
   const accounts = new AccountService(uow, hashLimit)
-  const audit = new AuditService(uow)
+  const ring = parseKeyRing(config.SECURITY__AUDIT_KEY, AUDIT)
+  const auditWriter = new AuditWriter(uow, { ring, logger })
+  const audit = new AuditService(uow, { ring, writer: auditWriter })
   const credentials = new CredentialService(uow, signer)
   const grants = new GrantService(uow, signer)
   const revocations = new RevocationService(uow)
   const rootAccount = new RootAccount(uow, config.SECURITY__ROOT_API_KEY)
-  const handlers = authHandlers({ accounts, credentials, grants, revocations, signer, signIn: new SignInService(uow, hashLimit) })
+  const handlers = authHandlers({
+    accounts,
+    audit,
+    credentials,
+    grants,
+    revocations,
+    signer,
+    signIn: new SignInService(uow, hashLimit),
+  })
 
   const checks = {
     postgres: () => database.check(),
@@ -57,7 +69,8 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source }))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'auth', logger }))
   const deadLetter = storeDeadLetter(uow)
-  stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(audit, grants), deadLetter }))
+  stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(auditWriter, grants), deadLetter }))
+  stack.use(untilDone(() => auditWriter.begin(), { what: 'beginning the audit trail', logger }))
   stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))
   stack.use(await serveHealth(nats, 'auth', checks, { logger }))

@@ -8,7 +8,9 @@ const env = {
   NATS__URL: 'nats://auth:x@nats',
   SECURITY__JWT_PRIVATE_KEY: 'pem',
 }
-const read = (key: string, APP_ENV = 'production') => readEnv(Env, { ...env, APP_ENV, SECURITY__ROOT_API_KEY: key })
+const AUDIT_KEY = '1:mWq3yCZ0pNfT7vJk2sXhR8uLbE5dGaIo4tP1nQwYzUM'
+const read = (key: string, APP_ENV = 'production', SECURITY__AUDIT_KEY = AUDIT_KEY) =>
+  readEnv(Env, { ...env, APP_ENV, SECURITY__ROOT_API_KEY: key, SECURITY__AUDIT_KEY })
 
 test('production accepts only long random root keys', () => {
   expect(() => read(`yw_${'Ab1-'.repeat(10)}xyz`)).not.toThrow()
@@ -20,6 +22,20 @@ test('production accepts only long random root keys', () => {
   expect(() => read('tiny', 'development')).toThrow('SECURITY__ROOT_API_KEY')
 })
 
+test('the ring of the audit trail holds numbered keys of 32 bytes, and in production random ones', () => {
+  const strong = `yw_${'Ab1-'.repeat(10)}xyz`
+  const withRing = (ring: string, APP_ENV = 'production') => read(strong, APP_ENV, ring)
+  expect(() => withRing(`${AUDIT_KEY},2:${AUDIT_KEY.slice(2).split('').reverse().join('')}`)).not.toThrow()
+  for (const wrong of ['1:short', '0:mWq3yCZ0pNfT7vJk2sXhR8uLbE5dGaIo4tP1nQwYzUM', `${AUDIT_KEY},${AUDIT_KEY}`])
+    expect(() => withRing(wrong, 'development')).toThrow('SECURITY__AUDIT_KEY')
+  const weak = `1:${'A'.repeat(43)}`
+  expect(() => withRing(weak)).toThrow(/SECURITY__AUDIT_KEY: is weak/)
+  expect(() => withRing(`${AUDIT_KEY},2:${'abcd'.repeat(11).slice(0, 43)}`)).toThrow(/SECURITY__AUDIT_KEY: is weak/)
+  expect(() => withRing(weak, 'development')).not.toThrow()
+})
+
 test('every missing setting is named at once', () => {
-  expect(() => readEnv(Env, {})).toThrow(/DATABASE__URL[^]*NATS__URL[^]*SECURITY__ROOT_API_KEY[^]*SECURITY__JWT_PRIVATE_KEY/)
+  expect(() => readEnv(Env, {})).toThrow(
+    /DATABASE__URL[^]*NATS__URL[^]*SECURITY__ROOT_API_KEY[^]*SECURITY__JWT_PRIVATE_KEY[^]*SECURITY__AUDIT_KEY/,
+  )
 })

@@ -1,3 +1,4 @@
+import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
@@ -7,6 +8,19 @@ const KNOWN_WORDS = /change|default|example|secret|password|test|root-api-key|12
 /** Accepts for production a key from `keys generate`, or another long one that is not a phrase from some manual. */
 const isStrong = (key: string): boolean =>
   GENERATED.test(key) || (key.length >= 32 && new Set(key).size >= 12 && !KNOWN_WORDS.test(key))
+
+function auditKeyProblem(ring: string): string | undefined {
+  try {
+    parseKeyRing(ring, AUDIT)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^SECURITY__AUDIT_KEY: /, '') : String(error)
+  }
+}
+
+/** Keys of a ring that were typed rather than generated repeat few bytes. */
+const areRandom = (ring: string): boolean =>
+  ring.split(',').every((entry) => new Set(Buffer.from(entry.replace(/^.*:/, ''), 'base64url')).size >= 16)
 
 export const Env = z
   .object({
@@ -24,11 +38,19 @@ export const Env = z
       .describe(
         'RSA private key in PEM, also with \\n for line breaks or in base64; of several in a row the first signs and all are accepted',
       ),
+    SECURITY__AUDIT_KEY: z
+      .string()
+      .min(1)
+      .describe('Key ring that chains the audit trail: id:key,id:key with the highest id in use; 32 bytes in base64url each'),
   })
   .superRefine((env, context) => {
-    if (env.APP_ENV !== 'production' || isStrong(env.SECURITY__ROOT_API_KEY)) return
-    const message = 'is weak: take a new one from `npm run youworker -- keys generate`'
-    context.addIssue({ code: 'custom', path: ['SECURITY__ROOT_API_KEY'], message })
+    const refuse = (setting: keyof typeof env, message: string) => context.addIssue({ code: 'custom', path: [setting], message })
+    const weak = 'is weak: take a new one from `npm run youworker -- keys generate`'
+    const wrong = auditKeyProblem(env.SECURITY__AUDIT_KEY)
+    if (wrong !== undefined) refuse('SECURITY__AUDIT_KEY', wrong)
+    if (env.APP_ENV !== 'production') return
+    if (!isStrong(env.SECURITY__ROOT_API_KEY)) refuse('SECURITY__ROOT_API_KEY', weak)
+    if (wrong === undefined && !areRandom(env.SECURITY__AUDIT_KEY)) refuse('SECURITY__AUDIT_KEY', weak)
   })
 
 export type Config = Readonly<z.output<typeof Env>>

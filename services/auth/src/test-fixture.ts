@@ -6,7 +6,9 @@ import { silentLogger } from '@youworker/runtime/logger'
 import { newApiKey, newSecret, sha256, sha256Hex } from '@youworker/runtime/secret'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { AccountService, type NewAccount } from './services/accounts/account-service.ts'
+import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { AuditService } from './services/audit/audit-service.ts'
+import { AuditWriter } from './services/audit/audit-writer.ts'
 import type { CallContext, Caller } from '@youworker/messaging/requests/context'
 import { testCaller } from '@youworker/messaging/requests/test-context'
 import { CredentialService } from './services/tokens/credential-service.ts'
@@ -25,6 +27,10 @@ const { privateKey } = generateKeyPairSync('rsa', {
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   publicKeyEncoding: { type: 'spki', format: 'pem' },
 })
+
+/** A ring with the keys of these numbers. */
+export const auditRing = (...versions: number[]) =>
+  parseKeyRing(versions.map((version) => `${version}:${sha256(`audit ${version}`).toString('base64url')}`).join(), AUDIT)
 
 export const ROOT_KEY = 'root-key-of-the-tests'
 
@@ -67,9 +73,12 @@ export async function openTestAuth() {
   const uow = createAuthUnitOfWork(database)
   const signer = await TokenSigner.create(privateKey)
   const hashLimit = createHashLimit({ running: 2, waiting: 64 })
+  const ring = auditRing(1)
+  const auditWriter = new AuditWriter(uow, { ring, logger })
   const services = {
     accounts: accountsAsGateway(new AccountService(uow, hashLimit)),
-    audit: new AuditService(uow),
+    auditWriter,
+    audit: new AuditService(uow, { ring, writer: auditWriter }),
     credentials: credentialsAsGateway(new CredentialService(uow, signer)),
     grants: new GrantService(uow, signer),
     revocations: new RevocationService(uow),

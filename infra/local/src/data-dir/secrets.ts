@@ -15,6 +15,7 @@ const Secrets = z.object({
   root_api_key: z.string(),
   jwt_private_key: z.string(),
   message_key: z.string(),
+  audit_key: z.string(),
   csrf_secret: z.string(),
   postgres_password: z.string(),
   nats_password: z.string(),
@@ -23,13 +24,20 @@ const Secrets = z.object({
 })
 export type Secrets = z.infer<typeof Secrets>
 
+/** Secrets that came with a later version: a data folder from before it gets them at its next start. */
+const LATER = { audit_key: random }
+
 /** Reads the data folder's secrets. The first start generates them into a file with mode 600. */
 export async function readSecrets(file: string): Promise<Secrets> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
-  if (text === undefined) return writeSecrets(file)
+  if (text === undefined) return writeSecrets(file, await makeSecrets())
   await chmod(file, 0o600)
-  const parsed = Secrets.safeParse(parseJson(text))
-  if (parsed.success) return parsed.data
+  const json = parseJson(text)
+  const parsed = Secrets.safeParse(withLater(json))
+  if (parsed.success) {
+    const isComplete = Object.keys(LATER).every((name) => Object.hasOwn(Object(json), name))
+    return isComplete ? parsed.data : writeSecrets(file, parsed.data)
+  }
   throw new StartError(
     `${file} is damaged: ${z.prettifyError(parsed.error)}\nPut back a copy of it, or start anew with --reset (this erases the data).`,
   )
@@ -41,6 +49,7 @@ export async function makeSecrets(): Promise<Secrets> {
     root_api_key: `yw_${random()}`,
     jwt_private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     message_key: random(),
+    audit_key: random(),
     csrf_secret: random(),
     postgres_password: random(),
     nats_password: random(),
@@ -49,8 +58,12 @@ export async function makeSecrets(): Promise<Secrets> {
   }
 }
 
-async function writeSecrets(file: string): Promise<Secrets> {
-  const secrets = await makeSecrets()
+function withLater(json: unknown): unknown {
+  if (typeof json !== 'object' || json === null) return json
+  return { ...Object.fromEntries(Object.entries(LATER).map(([name, make]) => [name, make()])), ...json }
+}
+
+async function writeSecrets(file: string, secrets: Secrets): Promise<Secrets> {
   await writeFile(`${file}.new`, `${JSON.stringify(secrets, undefined, 2)}\n`, { mode: 0o600 })
   await rename(`${file}.new`, file)
   return secrets

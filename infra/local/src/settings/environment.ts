@@ -10,6 +10,7 @@ const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   SECURITY__ROOT_API_KEY: ['auth'],
   SECURITY__JWT_PRIVATE_KEY: ['auth'],
   SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ['chat-agent', 'ingestion'],
+  SECURITY__AUDIT_KEY: ['auth'],
   SECURITY__CSRF_SECRET: ['gateway'],
 }
 
@@ -30,6 +31,7 @@ export function secretValue(name: string, given: GivenSettings, secrets: Secrets
     SECURITY__ROOT_API_KEY: secrets.root_api_key,
     SECURITY__JWT_PRIVATE_KEY: secrets.jwt_private_key,
     SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: secrets.message_key,
+    SECURITY__AUDIT_KEY: secrets.audit_key,
     SECURITY__CSRF_SECRET: secrets.csrf_secret,
   }
   return given.get(name) ?? made[name] ?? ''

@@ -1,4 +1,4 @@
-import type { AuditEntry } from '@youworker/contracts/auth'
+import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import type { Event } from '@youworker/contracts/define'
 import type { Outbox } from './outbox.ts'
 

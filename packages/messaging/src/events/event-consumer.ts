@@ -215,7 +215,7 @@ export class EventConsumer implements AsyncDisposable {
     const { logger, deadLetter } = this.#options
     const { subject } = message
     try {
-      await deadLetter({ envelope_json: new TextDecoder().decode(message.data), reason })
+      await deadLetter({ envelope_json: asReceived(message), reason })
       logger.error({ subject, seq: message.seq, reason }, 'an event went to the dead letters')
       message.ack()
     } catch (error) {
@@ -230,12 +230,29 @@ export class EventConsumer implements AsyncDisposable {
 
 const keyOf = ({ info: { streamSequence, timestampNanos } }: JsMsg): string => `${streamSequence}.${timestampNanos}`
 
+/**
+ * A dead letter is sent again on the subject that its envelope names as `type`, by the administrator, who may publish everywhere: so
+ * the subject on which the sender was allowed to publish takes the place of what he wrote there.
+ */
+function asReceived({ subject, data }: JsMsg): string {
+  const text = new TextDecoder().decode(data)
+  try {
+    const json: unknown = JSON.parse(text)
+    if (typeof json === 'object' && json !== null && 'type' in json && json.type !== subject)
+      return JSON.stringify({ ...json, type: subject })
+  } catch {
+    // What is no JSON is never sent again.
+  }
+  return text
+}
+
 const isDependencyError = (error: unknown): boolean => error instanceof AppError && DEPENDENCY_CODES.has(error.code)
 
 /** Returns the reason as a string when the data is not the event that its subject names: redelivery would not help. */
 function readEvent(event: Event, data: Uint8Array): { data: unknown; envelope: EventEnvelope } | string {
   try {
     const envelope = EventEnvelope.parse(decodeJson(data))
+    if (envelope.type !== event.subject) return `its envelope names another event than ${event.subject}`
     return { data: event.payload.parse(envelope.data), envelope }
   } catch (error) {
     return `not an event of ${event.subject}: ${describeError(error).message}`

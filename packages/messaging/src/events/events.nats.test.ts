@@ -123,6 +123,21 @@ test('an event that always fails goes to the dead letters with a reason after 5 
   await waitFor(async () => (await consumerInfo(h)).num_ack_pending === 0, { what: 'all acknowledged' })
 })
 
+test('an event that names another subject than it came on is not handled, and is never sent again as that one', async () => {
+  await using h = await fixture()
+  const handled: string[] = []
+  await h.consume([
+    on(group.groupDeleted, async (_, { id }) => void handled.push(id)),
+    on(group.groupCreated, async (_, { id }) => void handled.push(id)),
+  ])
+  const forged = { ...deletion(), type: group.groupCreated.subject }
+  h.nats.core.publish(group.groupDeleted.subject, JSON.stringify(forged))
+  await waitFor(() => h.letters.length === 1, { what: 'the dead letter' })
+  expect(h.letters[0]?.reason).toContain('names another event')
+  expect(JSON.parse(h.letters[0]?.envelope_json ?? '')).toEqual({ ...forged, type: group.groupDeleted.subject })
+  expect(handled).toEqual([])
+})
+
 test('what a handler needs may be away for as long as it likes: nothing goes to the dead letters, everything is handled', async () => {
   await using h = await fixture()
   const events = Array.from({ length: 40 }, deletion)

@@ -2,6 +2,7 @@ import { type auth, Password } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { AccountService } from '../services/accounts/account-service.ts'
+import type { AuditService } from '../services/audit/audit-service.ts'
 import type { CredentialService } from '../services/tokens/credential-service.ts'
 import type { GrantService } from '../services/tokens/grant-service.ts'
 import type { RevocationService } from '../services/tokens/revocation-service.ts'
@@ -10,6 +11,7 @@ import type { TokenSigner } from '../services/tokens/token-signer.ts'
 
 interface Services {
   readonly accounts: AccountService
+  readonly audit: AuditService
   readonly credentials: CredentialService
   readonly grants: GrantService
   readonly revocations: RevocationService
@@ -17,7 +19,8 @@ interface Services {
   readonly signer: TokenSigner
 }
 
-export function authHandlers({ accounts, credentials, grants, revocations, signIn, signer }: Services): Handlers<typeof auth> {
+export function authHandlers(services: Services): Handlers<typeof auth> {
+  const { accounts, audit, credentials, grants, revocations, signIn, signer } = services
   return {
     async createSession(input, context) {
       if (input.method === 'api_key') return signIn.withApiKey(input, context)
@@ -43,5 +46,7 @@ export function authHandlers({ accounts, credentials, grants, revocations, signI
       const { token, expires_at } = await grants.issueToken(grant_id)
       return { token, token_expires_at: expires_at }
     },
+    listAudit: (query, context) => audit.list(query, context),
+    verifyAudit: ({ after }, context) => audit.verify(after, context),
   }
 }

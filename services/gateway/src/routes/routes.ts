@@ -7,6 +7,7 @@ import type { Csrf } from '../http/guards/csrf.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
+import { auditRoutes } from './admin/audit-routes.ts'
 import { analyticsRoutes } from './analytics-routes.ts'
 import { adminRoutes, authRoutes } from './auth-routes.ts'
 import { chatRoutes } from './chat-routes.ts'
@@ -38,6 +39,7 @@ interface RouteDeps extends Clients {
 export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...authRoutes,
   ...adminRoutes,
+  ...auditRoutes,
   ...groupRoutes,
   ...sessionRoutes,
   ...chatRoutes,

@@ -66,6 +66,11 @@ export interface AuthTables extends SystemTables {
     target_type: string
     target_id: string | null
     correlation_id: string
+    /** `null` for entries from before the chain, like `key_version`. */
+    recorded_at: string | null
+    /** What the event named as its time, if that was too far from `recorded_at` to be believed. */
+    claimed_at: string | null
+    key_version: number | null
     prev_hash: Buffer
     hash: Buffer
   }
@@ -74,6 +79,8 @@ export interface AuthTables extends SystemTables {
     singleton: Generated<boolean>
     seq: number
     hash: Buffer
+    /** `null` until the chain has begun. */
+    key_version: number | null
   }
 }
 

@@ -1,52 +1,65 @@
-import type { AuditEntry } from '@youworker/contracts/auth'
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import { auth } from '@youworker/contracts/auth'
+import type { AuditQuery, AuditRecord, AuditVerdict } from '@youworker/contracts/audit/audit-trail'
+import { AppError } from '@youworker/contracts/errors'
+import type { AuditEnd } from '@youworker/database/owners/auth/audit-chain'
+import type { AuditRow } from '@youworker/database/owners/auth/tables'
+import { verifyAudit } from '@youworker/database/owners/auth/verify-audit'
+import type { KeyRing } from '@youworker/database/sealing/key-ring'
+import { recordAudit } from '@youworker/database/events/record-audit'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import { auditHash } from './audit-hash.ts'
+import type { AuditWriter } from './audit-writer.ts'
 
-const PAGE = 1_000
-const START: Buffer = Buffer.alloc(32)
+/** How long one request verifies. */
+const VERIFY_MS = 1_000
 
-export type Verdict =
-  | { readonly intact: true; readonly entries: number }
-  /** `seq` is the first entry that breaks the chain. */
-  | { readonly intact: false; readonly seq: number; readonly reason: string }
-
-/** The audit trail of the whole system: append-only, and each entry contains the hash of the previous one. */
+/** The audit trail for root, who alone may read it. */
 export class AuditService {
   readonly #uow: AuthUnitOfWork
+  readonly #ring: KeyRing
+  readonly #writer: Pick<AuditWriter, 'end'>
 
-  constructor(uow: AuthUnitOfWork) {
+  constructor(uow: AuthUnitOfWork, { ring, writer }: { ring: KeyRing; writer: Pick<AuditWriter, 'end'> }) {
     this.#uow = uow
+    this.#ring = ring
+    this.#writer = writer
   }
 
-  async record(entry: AuditEntry, { id, time, source }: Pick<EventEnvelope, 'id' | 'time' | 'source'>): Promise<void> {
-    await this.#uow.in(NO_SPACES).write(async ({ inbox, audit }) => {
-      if (!(await inbox.first(id))) return
-      const head = await audit.lockHead()
-      const row = { ...entry, seq: head.seq + 1, id, occurred_at: new Date(time).toISOString(), source, prev_hash: head.hash }
-      await audit.append({ ...row, hash: auditHash(row) })
+  async list(query: AuditQuery, context: UserContext): Promise<{ entries: AuditRecord[]; next: number | null }> {
+    await this.#requireRoot('audit.list', context)
+    const rows = await this.#uow.in(NO_SPACES).read(({ audit }) => audit.list(query))
+    return { entries: rows.map(toRecord), next: rows.length < query.limit ? null : (rows.at(-1)?.seq ?? null) }
+  }
+
+  /** Part of the trail, after `<seq>:<hash>` of an entry, as much as is read within a second. */
+  async verify(after: string | undefined, context: UserContext): Promise<AuditVerdict> {
+    await this.#requireRoot('audit.verify', context)
+    const until = Date.now() + VERIFY_MS
+    const { end } = this.#writer
+    const verdict = await verifyAudit({
+      ring: this.#ring,
+      read: (work) => this.#uow.in(NO_SPACES).read(({ audit }) => work(audit)),
+      after: after === undefined ? undefined : parsePosition(after),
+      checkpoints: new Map(end ? [[end.seq, end.hash.toString('hex')]] : []),
+      isEnough: () => Date.now() > until || context.signal.aborted,
     })
+    const { seq, hash } = verdict.position
+    const { status, checked, broken } = verdict
+    return { status, checked, position: seq === 0 ? null : `${seq}:${hash.toString('hex')}`, broken }
   }
 
-  /** Reads the whole chain and detects changed, missing, added and reordered entries. */
-  async verify(): Promise<Verdict> {
-    const head = await this.#uow.in(NO_SPACES).read(({ audit }) => audit.head())
-    let seq = 0
-    let last = START
-    while (seq < head.seq) {
-      const rows = await this.#uow.in(NO_SPACES).read(({ audit }) => audit.page(seq, PAGE))
-      if (rows.length === 0) return broken(seq + 1, 'the entries from here on are missing')
-      for (const row of rows) {
-        if (row.seq !== seq + 1) return broken(seq + 1, 'the entry is missing')
-        if (!row.prev_hash.equals(last)) return broken(row.seq, 'the entry does not follow the one before')
-        if (!auditHash(row).equals(row.hash)) return broken(row.seq, 'the entry was changed')
-        if (row.seq === head.seq && !row.hash.equals(head.hash)) return broken(row.seq, 'the end of the chain was replaced')
-        seq = row.seq
-        last = row.hash
-      }
-    }
-    return { intact: true, entries: seq }
+  async #requireRoot(action: string, context: UserContext): Promise<void> {
+    const { user_id: actor_id, is_root } = context.caller
+    if (is_root) return
+    const entry = { actor_id, action, outcome: 'denied', target_type: 'audit_trail', target_id: null } as const
+    await this.#uow.in(NO_SPACES).write(({ outbox }) => recordAudit(outbox, auth.auditRecorded, entry, context))
+    throw new AppError('NOT_AUTHORIZED', 'Only root may read the audit trail.')
   }
 }
 
-const broken = (seq: number, reason: string): Verdict => ({ intact: false, seq, reason })
+function parsePosition(text: string): AuditEnd {
+  const [seq = '', hash = ''] = text.split(':')
+  return { seq: Number(seq), hash: Buffer.from(hash, 'hex') }
+}
+
+const toRecord = (row: AuditRow): AuditRecord => ({ ...row, hash: row.hash.toString('hex') })

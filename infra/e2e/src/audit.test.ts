@@ -1,0 +1,201 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { group } from '@youworker/contracts/group'
+import { newId } from '@youworker/runtime/id'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Person } from './support/person.ts'
+import { RawNats } from './support/raw-nats.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
+
+const run = promisify(execFile)
+const CLI = join(import.meta.dirname, '../../cli/src/main.ts')
+const AUDIT_KEY = '1:mWq3yCZ0pNfT7vJk2sXhR8uLbE5dGaIo4tP1nQwYzUM'
+
+const stack = new AsyncDisposableStack()
+let system: TestSystem
+let root: Person
+let ada: Person
+let database: pg.Client
+let dir: string
+beforeAll(async () => {
+  system = stack.use(await startTestSystem({ env: { SECURITY__AUDIT_KEY: AUDIT_KEY } }))
+  root = system.root
+  ada = await system.newPerson('ada')
+  database = new pg.Client({ connectionString: system.running.adminUrl })
+  await database.connect()
+  stack.defer(() => database.end())
+  dir = await mkdtemp(join(tmpdir(), 'youworker-audit-'))
+  stack.defer(() => rm(dir, { recursive: true, force: true }))
+}, 120_000)
+afterAll(() => stack.disposeAsync())
+
+const list = async (query = '') => (await root.get(`/v1/admin/audit${query}`)).body
+const untilListed = (query: string, count: number) =>
+  waitFor(
+    async () => {
+      const { entries } = await list(query)
+      return entries.length >= count ? entries : undefined
+    },
+    { what: `${count} entries of ${query}` },
+  )
+
+async function verifyByCommand(args: readonly string[] = [], more: Record<string, string> = {}) {
+  const env = { ...process.env, DATABASE__ADMIN_URL: system.running.adminUrl, SECURITY__AUDIT_KEY: AUDIT_KEY, ...more }
+  const done = run(process.execPath, [CLI, 'audit', 'verify', ...args], { env })
+  return done.then(
+    ({ stdout }) => ({ code: 0, output: stdout }),
+    (error: { code: number; stdout: string; stderr: string }) => ({ code: error.code, output: error.stdout + error.stderr }),
+  )
+}
+const withNats = () => ({ NATS__ADMIN_URL: system.running.natsAdminUrl })
+
+/** As the owner of the database does it. */
+async function tamper(...statements: string[]): Promise<void> {
+  const switched = (how: string) =>
+    ['audit_entries', 'audit_head'].map((table) => `alter table auth.${table} ${how} trigger all;`).join('')
+  await database.query(`begin; ${switched('disable')} ${statements.join(';')}; ${switched('enable')} commit`)
+}
+
+test('whoever has the NATS password of one service cannot write in the name of another one, nor at another time', async () => {
+  await using nats = await RawNats.connect(system.running.natsUrlOf('group'))
+  const target_id = newId()
+  const data = {
+    actor_id: newId(),
+    action: 'group.delete',
+    outcome: 'allowed',
+    target_type: 'group',
+    target_id,
+    correlation_id: 'c',
+  }
+  const envelope = {
+    specversion: '1.0',
+    id: newId(),
+    source: 'auth',
+    type: group.auditRecorded.subject,
+    time: '2020-02-02T02:02:02Z',
+    datacontenttype: 'application/json',
+    data,
+  }
+  const publish = (event: object) => nats.core.publish(group.auditRecorded.subject, JSON.stringify(event))
+  const before = Date.now()
+  publish(envelope)
+  const [entry] = await untilListed(`?target_id=${target_id}`, 1)
+  expect(entry).toMatchObject({ source: 'group', id: envelope.id, claimed_at: '2020-02-02T02:02:02.000000Z' })
+  expect(Math.abs(Date.parse(entry.occurred_at) - before)).toBeLessThan(300_000)
+
+  // Again, with the inbox already swept, and with an envelope that names the subject of auth.
+  await database.query('delete from auth.inbox')
+  publish(envelope)
+  publish({ ...envelope, id: newId(), type: 'events.auth.v1.audit.recorded', data: { ...data, target_id: newId() } })
+  publish({ ...envelope, id: newId(), data: { ...data, action: 'last' } })
+  await waitFor(async () => (await list('?action=last')).entries.length === 1, { what: 'the last event' })
+  expect((await list(`?target_id=${target_id}`)).entries).toHaveLength(2)
+  await waitFor(async () => (await database.query('select from auth.dead_letters')).rowCount === 1, { what: 'the forged type' })
+  // The administrator sends it again, and with it what somebody wrote into the table of a service that consumes no such event.
+  await database.query('insert into analytics.dead_letters (envelope, reason) values ($1, $2)', [
+    JSON.stringify({ ...envelope, id: newId(), type: 'events.auth.v1.audit.recorded' }),
+    'Postgres was away',
+  ])
+  const env = { ...process.env, DATABASE__ADMIN_URL: system.running.adminUrl, ...withNats() }
+  const { stdout } = await run(process.execPath, [CLI, 'events', 'dead-letters', 'redrive', 'all'], { env })
+  expect(stdout).toContain('analytics does not consume')
+  const sources = () =>
+    list('?action=group.delete').then(({ entries }) => entries.map(({ source }: { source: string }) => source))
+  await waitFor(async () => (await sources()).length === 2, { what: 'the event that was sent again' })
+  expect(await sources()).toEqual(['group', 'group'])
+  await database.query('delete from analytics.dead_letters')
+})
+
+test('root reads the trail with filters, page by page; others may not, which is recorded', async () => {
+  for (let n = 0; n < 5; n += 1) await ada.post('/v1/groups', { name: `Group ${n}` })
+  const all = await untilListed(`?actor_id=${ada.id}&action=group.create`, 5)
+  expect(all.map(({ seq }: { seq: number }) => seq)).toEqual(
+    all.map(({ seq }: { seq: number }) => seq).toSorted((a: number, b: number) => b - a),
+  )
+
+  const seen: number[] = []
+  for (let page = await list(`?actor_id=${ada.id}&action=group.create&limit=2`); ;) {
+    seen.push(...page.entries.map(({ seq }: { seq: number }) => seq))
+    if (page.next === null) break
+    page = await list(`?actor_id=${ada.id}&action=group.create&limit=2&before=${page.next}`)
+  }
+  expect(seen).toEqual(all.map(({ seq }: { seq: number }) => seq))
+
+  const { occurred_at, target_id } = all[2]
+  const encoded = encodeURIComponent(occurred_at)
+  expect((await list(`?from=${encoded}&action=group.create&actor_id=${ada.id}`)).entries).toHaveLength(3)
+  expect((await list(`?to=${encoded}&action=group.create&actor_id=${ada.id}`)).entries).toHaveLength(2)
+  expect((await list(`?target_type=group&target_id=${target_id}`)).entries).toHaveLength(1)
+  expect((await list('?source=group&outcome=denied')).entries).toEqual([])
+  expect((await list('?source=group&limit=200')).entries.length).toBeGreaterThanOrEqual(5)
+
+  for (const path of ['/v1/admin/audit', '/v1/admin/audit/verify']) expect((await ada.get(path)).status).toBe(403)
+  const denied = await untilListed(`?actor_id=${ada.id}&outcome=denied`, 2)
+  expect(denied.map(({ action }: { action: string }) => action).toSorted()).toEqual(['audit.list', 'audit.verify'])
+  for (const bad of ['?limit=201', '?limit=0', '?before=0', '?from=yesterday', '?actor_id=ada', '?outcome=maybe'])
+    expect((await root.get(`/v1/admin/audit${bad}`)).status, bad).toBe(400)
+  for (const bad of ['?after=5', '?after=0:00', `?after=1:${'x'.repeat(64)}`])
+    expect((await root.get(`/v1/admin/audit/verify${bad}`)).status, bad).toBe(400)
+})
+
+test('route and command agree: intact, until the owner of the database edits or cuts the trail', async () => {
+  const verify = async (query = '') => (await root.get(`/v1/admin/audit/verify${query}`)).body
+  const intact = await verify()
+  expect(intact).toMatchObject({ status: 'intact', broken: null })
+  const count = intact.checked
+  expect(intact.position).toMatch(new RegExp(`^${count}:[0-9a-f]{64}$`))
+  const byCommand = await verifyByCommand([], withNats())
+  expect(byCommand).toMatchObject({ code: 0, output: expect.stringContaining(`is intact: ${count} entries.`) })
+  expect(byCommand.output).toMatch(/agrees with: [1-9]/)
+  expect(byCommand.output).toContain(intact.position)
+  expect(await verifyByCommand([], { SECURITY__AUDIT_KEY: AUDIT_KEY.replace('1:', '2:') })).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('broken at entry 1: it cannot be checked: SECURITY__AUDIT_KEY lacks key 1'),
+  })
+  expect(await verifyByCommand([], { SECURITY__AUDIT_KEY: '' })).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('SECURITY__AUDIT_KEY'),
+  })
+
+  await tamper(`update auth.audit_entries set outcome = 'denied' where seq = 4`)
+  expect(await verify()).toMatchObject({ status: 'broken', broken: { seq: 4, reason: 'it was changed' } })
+  expect(await verifyByCommand()).toMatchObject({ code: 1, output: 'The audit trail is broken at entry 4: it was changed.\n' })
+  await tamper(`update auth.audit_entries set outcome = 'allowed' where seq = 4`)
+  expect((await verify()).status).toBe('intact')
+
+  const lines = system
+    .logs()
+    .split('\n')
+    .filter((line) => line.includes('"checkpoint"'))
+  expect(lines.length).toBeGreaterThan(0)
+  const file = join(dir, 'auth.log')
+  await writeFile(file, ['not JSON', ...lines, '{"other":1}'].join('\n'))
+  // A checkpoint that somebody made up without the key does not count.
+  const made = JSON.stringify({ seq: 1, hash: '0'.repeat(64), key_version: 1, mac: '0'.repeat(64) })
+  await writeFile(join(dir, 'made-up.json'), made)
+  expect(await verifyByCommand(['--checkpoints', file])).toMatchObject({ code: 0 })
+  expect(await verifyByCommand(['--checkpoints', join(dir, 'made-up.json')])).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('1 were not made with SECURITY__AUDIT_KEY'),
+  })
+
+  await tamper(
+    `delete from auth.audit_entries where seq > ${count - 3}`,
+    `update auth.audit_head set (seq, hash, key_version) =
+      (select seq, hash, key_version from auth.audit_entries order by seq desc limit 1)`,
+    `delete from auth.outbox where subject like '%checkpointed'`,
+  )
+  expect(await verifyByCommand()).toMatchObject({ code: 0, output: expect.stringContaining('is seen only with some') })
+  expect(await verifyByCommand([], withNats())).toMatchObject({
+    code: 1,
+    output: expect.stringContaining(`broken at entry ${count - 2}: the entries from here on are missing`),
+  })
+  // auth itself knows what it has written.
+  expect(await verify()).toMatchObject({ status: 'broken', broken: { seq: count - 2 } })
+  expect(await verify(`?after=${intact.position}`)).toMatchObject({ status: 'broken', broken: { seq: count } })
+})
