@@ -135,24 +135,118 @@ test('root reads the trail with filters, page by page; others may not, which is 
   expect((await list('?source=group&limit=200')).entries.length).toBeGreaterThanOrEqual(5)
 
   for (const path of ['/v1/admin/audit', '/v1/admin/audit/verify']) expect((await ada.get(path)).status).toBe(403)
-  const denied = await untilListed(`?actor_id=${ada.id}&outcome=denied`, 2)
-  expect(denied.map(({ action }: { action: string }) => action).toSorted()).toEqual(['audit.list', 'audit.verify'])
+  const [refused, ...more] = await untilListed(`?actor_id=${ada.id}&outcome=denied`, 1)
+  expect([refused.action, refused.target_type]).toEqual(['audit.read', 'audit_trail'])
+  // One in a minute, which may have ended between the two.
+  expect(more.length).toBeLessThanOrEqual(1)
+  expect((await untilListed('?action=audit.read&outcome=allowed', 1)).length).toBeLessThanOrEqual(3)
   for (const bad of ['?limit=201', '?limit=0', '?before=0', '?from=yesterday', '?actor_id=ada', '?outcome=maybe'])
     expect((await root.get(`/v1/admin/audit${bad}`)).status, bad).toBe(400)
   for (const bad of ['?after=5', '?after=0:00', `?after=1:${'x'.repeat(64)}`])
     expect((await root.get(`/v1/admin/audit/verify${bad}`)).status, bad).toBe(400)
 })
 
+const acts = (entries: { action: string; target_id: string }[]) =>
+  entries.map(({ action, target_id }) => `${action} ${target_id}`)
+
+test('changed and deleted conversations and documents are recorded', async () => {
+  const { id } = (await ada.post('/v1/sessions', { title: 'One' })).body
+  const session_id = (await ada.get(`/v1/sessions/${(await ada.get('/v1/sessions')).body.sessions[0].id}`)).body.session.id
+  expect(id ?? session_id).toBe(session_id)
+  await ada.call('PATCH', `/v1/sessions/${session_id}`, { title: 'Two', enable_tools: false })
+  expect((await ada.call('DELETE', `/v1/sessions/${session_id}`)).status).toBe(204)
+  const { document_id } = (await ada.upload([{ name: 'a.md', content: '# A\n\nText.' }])).body.files[0]
+  expect((await ada.call('DELETE', `/v1/documents/${document_id}`)).status).toBe(204)
+  expect(acts(await untilListed(`?target_id=${session_id}&outcome=allowed`, 2))).toEqual([
+    `session.delete ${session_id}`,
+    `session.update ${session_id}`,
+  ])
+  expect(acts(await untilListed(`?target_id=${document_id}`, 1))).toEqual([`document.delete ${document_id}`])
+})
+
+test('access to foreign ids is recorded once per caller, object and minute, whatever the way, and a flood stays small', async () => {
+  const eve = await system.newPerson('eve')
+  const { document_id } = (await ada.upload([{ name: 'b.md', content: '# B\n\nText.' }])).body.files[0]
+  const group_id = (await ada.post('/v1/groups', { name: 'Closed' })).body.id
+  const { runId, sessionId } = await ada.chat('Hello')
+  const attempts: [string, string, unknown?][] = [
+    ['GET', `/v1/documents/${document_id}`],
+    ['GET', `/v1/documents/${document_id}/content`],
+    ['DELETE', `/v1/documents/${document_id}`],
+    ['GET', `/v1/groups/${group_id}`],
+    ['DELETE', `/v1/groups/${group_id}`],
+    ['POST', '/v1/search', { query: 'x', group_id }],
+    ['GET', `/v1/sessions/${sessionId}`],
+    ['POST', '/v1/chat', { text_input: 'x', session_id: sessionId }],
+    ['GET', `/v1/runs/${runId}`],
+    ['GET', `/v1/runs/${runId}/events`],
+    ['GET', `/v1/tasks/${runId}`],
+    ['POST', `/v1/tasks/${runId}/cancel`],
+    ['GET', '/v1/sessions/a name of my own that is not there'],
+  ]
+  for (const [method, path, body] of [...attempts, ...attempts])
+    expect((await eve.call(method, path, body)).status, path).toBe(404)
+  // The group is foreign to two services, and each says so once.
+  const wanted = [
+    `document ${document_id}`,
+    `group ${group_id}`,
+    `group ${group_id}`,
+    `run ${runId}`,
+    `session ${sessionId}`,
+    `task ${runId}`,
+  ]
+  const denied = async () =>
+    (await list(`?actor_id=${eve.id}&outcome=denied&limit=200`)).entries as {
+      target_type: string
+      target_id: string
+      source: string
+    }[]
+  await waitFor(async () => (await denied()).length >= wanted.length, { what: 'the denied accesses' })
+  expect((await denied()).map(({ target_type, target_id }) => `${target_type} ${target_id}`).toSorted()).toEqual(
+    wanted.toSorted(),
+  )
+  expect((await list(`?target_id=${runId}&source=gateway`)).entries).toHaveLength(1)
+
+  // She knows no id at all, and tries many: 30 in one minute, so 60 if a minute ended meanwhile.
+  const mallory = await system.newPerson('mallory')
+  for (let n = 0; n < 90; n += 1) await mallory.get(`/v1/documents/${newId()}`)
+  await untilListed(`?actor_id=${mallory.id}&limit=200`, 30)
+  await ada.call('DELETE', `/v1/documents/${document_id}`)
+  await untilListed(`?target_id=${document_id}&action=document.delete&outcome=allowed`, 1)
+  expect((await list(`?actor_id=${mallory.id}&limit=200`)).entries.length).toBeLessThanOrEqual(60)
+  // A task that is one's own is asked of a service that does not know it: no denial.
+  await ada.get(`/v1/tasks/${runId}`)
+  expect((await list(`?actor_id=${ada.id}&target_id=${runId}&outcome=denied`)).entries).toEqual([])
+})
+
+test('refused credentials are recorded on every way in: one per address, kind and minute', async () => {
+  const wrong = `yw_${'x'.repeat(43)}`
+  const attempts: Record<string, string>[] = [
+    { 'x-api-key': wrong },
+    { authorization: `Bearer ${wrong}` },
+    { authorization: 'Bearer aaa.bbb.ccc' },
+    { cookie: 'youworker_token=wrong' },
+  ]
+  for (let n = 0; n < 5; n += 1)
+    for (const headers of attempts) expect((await fetch(`${system.api}/v1/groups`, { headers })).status).toBe(401)
+  expect((await fetch(`${system.api}/v1/auth/csrf-token`, { headers: { cookie: 'youworker_token=wrong' } })).status).toBe(200)
+  expect((await fetch(`${system.api}/v1/groups`)).status).toBe(401)
+  const refused = await untilListed('?source=gateway&target_type=address', 3)
+  expect(refused.map(({ action }: { action: string }) => action).toSorted()).toEqual(['api_key.use', 'jwt.use', 'session.use'])
+  for (const entry of refused) expect(entry).toMatchObject({ actor_id: null, outcome: 'denied', target_id: '127.0.0.1' })
+})
+
 test('route and command agree: intact, until the owner of the database edits or cuts the trail', async () => {
   const verify = async (query = '') => (await root.get(`/v1/admin/audit/verify${query}`)).body
   const intact = await verify()
   expect(intact).toMatchObject({ status: 'intact', broken: null })
-  const count = intact.checked
-  expect(intact.position).toMatch(new RegExp(`^${count}:[0-9a-f]{64}$`))
+  // Reading is recorded as well, so there may be more by now.
+  expect(intact.checked).toBeGreaterThan(20)
+  expect(intact.position).toMatch(new RegExp(`^${intact.checked}:[0-9a-f]{64}$`))
   const byCommand = await verifyByCommand([], withNats())
-  expect(byCommand).toMatchObject({ code: 0, output: expect.stringContaining(`is intact: ${count} entries.`) })
-  expect(byCommand.output).toMatch(/agrees with: [1-9]/)
-  expect(byCommand.output).toContain(intact.position)
+  expect(byCommand).toMatchObject({ code: 0, output: expect.stringMatching(/is intact: \d+ entries[.]\n.* agrees with: [1-9]/) })
+  const kept = /\d+:[0-9a-f]{64}/.exec(byCommand.output)?.[0]
+  expect(await verify(`?after=${kept}`)).toMatchObject({ status: 'intact' })
   expect(await verifyByCommand([], { SECURITY__AUDIT_KEY: AUDIT_KEY.replace('1:', '2:') })).toMatchObject({
     code: 1,
     output: expect.stringContaining('broken at entry 1: it cannot be checked: SECURITY__AUDIT_KEY lacks key 1'),
@@ -183,19 +277,32 @@ test('route and command agree: intact, until the owner of the database edits or 
     code: 0,
     output: expect.stringContaining('1 were not made with SECURITY__AUDIT_KEY'),
   })
+})
 
+test('an end that was cut off is found by the checkpoints in NATS, by auth itself and by a kept position', async () => {
+  const verify = async (query = '') => (await root.get(`/v1/admin/audit/verify${query}`)).body
+  const { position, checked } = await verify()
   await tamper(
-    `delete from auth.audit_entries where seq > ${count - 3}`,
+    `delete from auth.audit_entries where seq > ${checked - 9}`,
     `update auth.audit_head set (seq, hash, key_version) =
       (select seq, hash, key_version from auth.audit_entries order by seq desc limit 1)`,
     `delete from auth.outbox where subject like '%checkpointed'`,
   )
   expect(await verifyByCommand()).toMatchObject({ code: 0, output: expect.stringContaining('is seen only with some') })
+  expect(await verifyByCommand([], withNats())).toMatchObject({ code: 1, output: expect.stringContaining('broken at entry') })
+  expect(await verify()).toMatchObject({ status: 'broken' })
+  expect(await verify(`?after=${position}`)).toMatchObject({ status: 'broken', broken: { seq: checked } })
+  // It grows again, and is longer than it was.
+  for (let n = 0; n < 10; n += 1) await ada.post('/v1/groups', { name: `Later ${n}` })
+  await untilListed(`?actor_id=${ada.id}&action=group.create&limit=200`, 10)
+  await waitFor(async () => (await list('?limit=1')).entries[0].seq > checked, { what: 'a trail that is longer again' })
+  expect(await verifyByCommand()).toMatchObject({ code: 0 })
   expect(await verifyByCommand([], withNats())).toMatchObject({
     code: 1,
-    output: expect.stringContaining(`broken at entry ${count - 2}: the entries from here on are missing`),
+    output: expect.stringMatching(/two different checkpoints|another entry than the checkpoint says/),
   })
-  // auth itself knows what it has written.
-  expect(await verify()).toMatchObject({ status: 'broken', broken: { seq: count - 2 } })
-  expect(await verify(`?after=${intact.position}`)).toMatchObject({ status: 'broken', broken: { seq: count } })
+  expect(await verify(`?after=${position}`)).toMatchObject({
+    status: 'broken',
+    broken: { seq: checked, reason: 'it is not the entry that it was' },
+  })
 })

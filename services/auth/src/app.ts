@@ -3,6 +3,7 @@ import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
 import { openDatabase } from '@youworker/database/connection/open'
 import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
+import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
@@ -42,7 +43,8 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const accounts = new AccountService(uow, hashLimit)
   const ring = parseKeyRing(config.SECURITY__AUDIT_KEY, AUDIT)
   const auditWriter = new AuditWriter(uow, { ring, logger })
-  const audit = new AuditService(uow, { ring, writer: auditWriter })
+  const sampled = stack.use(new SampledAudit({ uow, event: auth.auditRecorded, logger }))
+  const audit = new AuditService(uow, { ring, writer: auditWriter, sampled })
   const credentials = new CredentialService(uow, signer)
   const grants = new GrantService(uow, signer)
   const revocations = new RevocationService(uow)

@@ -7,7 +7,6 @@ import { newApiKey, newSecret, sha256, sha256Hex } from '@youworker/runtime/secr
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { AccountService, type NewAccount } from './services/accounts/account-service.ts'
 import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
-import { AuditService } from './services/audit/audit-service.ts'
 import { AuditWriter } from './services/audit/audit-writer.ts'
 import type { CallContext, Caller } from '@youworker/messaging/requests/context'
 import { testCaller } from '@youworker/messaging/requests/test-context'
@@ -78,7 +77,6 @@ export async function openTestAuth() {
   const services = {
     accounts: accountsAsGateway(new AccountService(uow, hashLimit)),
     auditWriter,
-    audit: new AuditService(uow, { ring, writer: auditWriter }),
     credentials: credentialsAsGateway(new CredentialService(uow, signer)),
     grants: new GrantService(uow, signer),
     revocations: new RevocationService(uow),

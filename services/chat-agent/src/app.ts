@@ -2,6 +2,7 @@ import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { openDatabase } from '@youworker/database/connection/open'
+import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
 import { startWorker } from '@youworker/database/jobs/worker'
 import { createClient } from '@youworker/messaging/requests/client'
@@ -54,7 +55,9 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
   stack.use(await serveHealth(nats, SERVICE, { ...checks, model: () => services.model.check() }, { logger }))
-  stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger }))
+  const denied = stack.use(new SampledAudit({ uow: services.uow, event: chatAgent.auditRecorded, logger }))
+  const onDenied = denied.record.bind(denied)
+  stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger, onDenied }))
   const running = stack.move()
   return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

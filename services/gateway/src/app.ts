@@ -1,9 +1,10 @@
 import { ingestion } from '@youworker/contracts/ingestion'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
-import { subscribeEvent } from '@youworker/messaging/events/events'
+import { createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
+import { AuditReporter } from './audit-reporter.ts'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
 import { createApi } from './http/api.ts'
@@ -38,6 +39,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
 
   const authenticator = stack.use(new Authenticator(clients.auth, verifier))
   const guards = {
+    audit: new AuditReporter(createEventPublisher(nats, { logger }), { logger }),
     allowList: new AddressList(config.SECURITY__WHITELISTED_IPS),
     authenticator,
     csrf: new Csrf(config.SECURITY__CSRF_SECRET, origins),

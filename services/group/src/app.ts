@@ -2,6 +2,7 @@ import { auth } from '@youworker/contracts/auth'
 import { group } from '@youworker/contracts/group'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { openDatabase } from '@youworker/database/connection/open'
+import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
@@ -34,7 +35,9 @@ export async function startGroup(config: Config, { logger }: ServiceContext): Pr
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'group', logger }))
   stack.use(await serveHealth(nats, 'group', checks, { logger }))
-  stack.use(await serve(nats, group, groupHandlers(groups, members), { service: 'group', verifier, logger }))
+  const denied = stack.use(new SampledAudit({ uow, event: group.auditRecorded, logger }))
+  const onDenied = denied.record.bind(denied)
+  stack.use(await serve(nats, group, groupHandlers(groups, members), { service: 'group', verifier, logger, onDenied }))
   const running = stack.move()
   return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -4,6 +4,7 @@ import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { openDatabase } from '@youworker/database/connection/open'
+import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
 import { createSealer } from '@youworker/database/sealing/sealer'
 import { startWorker } from '@youworker/database/jobs/worker'
@@ -75,7 +76,9 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   stack.use(startWorker({ database, uow, logger, ...job }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
   stack.use(await serveHealth(nats, service, checks, { logger }))
-  stack.use(await serve(nats, ingestion, ingestionHandlers(services), { service, verifier, logger }))
+  const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
+  const onDenied = denied.record.bind(denied)
+  stack.use(await serve(nats, ingestion, ingestionHandlers(services), { service, verifier, logger, onDenied }))
   const running = stack.move()
   return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

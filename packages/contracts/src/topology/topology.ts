@@ -1,6 +1,7 @@
 import { analytics } from '../analytics.ts'
 import { auth } from '../auth.ts'
 import { chatAgent } from '../chat-agent.ts'
+import { gateway } from '../audit/gateway.ts'
 import type { Contract, Event, Request } from '../define.ts'
 import { requestsOf } from '../define.ts'
 import { group } from '../group.ts'
@@ -22,6 +23,7 @@ export type SchemaOwner = keyof typeof SCHEMAS
 
 /** The contract of each service. */
 export const CONTRACTS: Readonly<Partial<Record<ServiceName, Contract>>> = {
+  gateway,
   auth,
   group,
   'chat-agent': chatAgent,
@@ -57,6 +59,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
   auth: {
     calls: [],
     consumes: [
+      gateway.auditRecorded,
       auth.auditRecorded,
       group.auditRecorded,
       chatAgent.auditRecorded,

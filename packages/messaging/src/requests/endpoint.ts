@@ -5,6 +5,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { ServiceMsg } from 'nats'
 import type { CallContext } from './context.ts'
+import { type Denial, denialOf } from './denial.ts'
 import { describeError } from '../connection/describe-error.ts'
 import { type IncomingCall, readCall } from './incoming-call.ts'
 import type { SendQueue } from '../connection/send-queue.ts'
@@ -26,6 +27,7 @@ interface EndpointParts {
   readonly load: Load
   readonly sends: SendQueue
   readonly service: string
+  readonly onDenied: ((denial: Denial, context: CallContext) => void) | undefined
 }
 
 const BUSY = new AppError('SERVICE_UNAVAILABLE', 'Too many requests are running; try again in a second', { retryAfter: 1 })
@@ -115,7 +117,14 @@ export class Endpoint {
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the request carries no access token; sign in first')
     }
     const caller = await verifier.verify(call.token, request.audience)
-    return handle(this.#input(message, call), call.userContext(caller))
+    const [input, context] = [this.#input(message, call), call.userContext(caller)]
+    try {
+      return await handle(input, context)
+    } catch (error) {
+      const denial = denialOf(request, input, caller, error)
+      if (denial) this.#parts.onDenied?.(denial, context)
+      throw error
+    }
   }
 
   #input({ data }: ServiceMsg, { args }: IncomingCall): unknown {

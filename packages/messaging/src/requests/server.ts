@@ -10,6 +10,7 @@ import type { Service } from 'nats'
 import type { NatsConnection } from '../connection/connect.ts'
 import type { CallContext, Caller, UserContext } from './context.ts'
 import { describeError } from '../connection/describe-error.ts'
+import type { Denial } from './denial.ts'
 import { Endpoint } from './endpoint.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
 
@@ -31,6 +32,8 @@ interface ServeOptions {
   readonly logger: Logger
   /** Requests beyond it get `SERVICE_UNAVAILABLE` at once. */
   readonly maxInFlight?: number
+  /** Called when a user asks by id for something that is not theirs. Must not throw. */
+  readonly onDenied?: (denial: Denial, context: CallContext) => void
 }
 
 const MAX_IN_FLIGHT = 256
@@ -44,7 +47,7 @@ export async function serve<C extends Contract>(
   nats: NatsConnection,
   contract: C,
   handlers: Handlers<C>,
-  { service: name, verifier, logger, maxInFlight = MAX_IN_FLIGHT }: ServeOptions,
+  { service: name, verifier, logger, maxInFlight = MAX_IN_FLIGHT, onDenied }: ServeOptions,
 ): Promise<AsyncDisposable> {
   const load = { inFlight: 0, maxInFlight, idle: () => {} }
   const requests = requestsOf(contract)
@@ -61,6 +64,7 @@ export async function serve<C extends Contract>(
       load,
       sends: nats.sends,
       service: name,
+      onDenied,
     })
     service.addEndpoint(method, { subject: request.subject, handler: (_, message) => endpoint.receive(message) })
   }

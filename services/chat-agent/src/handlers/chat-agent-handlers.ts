@@ -21,9 +21,9 @@ export function chatAgentHandlers({ startRun, runs, sessions, toolRuns }: Servic
     createSession: (input, context) => sessions.create(input, context),
     listSessions: (page, { caller }) => sessions.list(caller.user_id, page),
     getSession: ({ session_id }, { caller }) => sessions.get(caller.user_id, session_id),
-    updateSession: ({ session_id, ...settings }, { caller }) => sessions.update(caller.user_id, session_id, settings),
+    updateSession: ({ session_id, ...settings }, context) => sessions.update(session_id, settings, context),
     async deleteSession({ session_id }, context) {
-      await sessions.delete(context.caller.user_id, session_id, context)
+      await sessions.delete(session_id, context)
       return {}
     },
     listMessages: ({ session_id, after }, { caller }) => sessions.messages(caller.user_id, session_id, after),

@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
 import type { HonoRequest } from 'hono'
+import type { AuditReporter } from '../audit-reporter.ts'
 import type { Clients } from '../clients.ts'
 import type { Route } from './define-route.ts'
 import type { RequestContext } from './request-context.ts'
@@ -16,6 +17,7 @@ import { Reply, SENT, send } from './reply.ts'
 interface Guards extends Pick<Clients, 'auth'> {
   /** Addresses that are served; empty for all. */
   readonly allowList: AddressList
+  readonly audit: Pick<AuditReporter, 'refusedCredential'>
   readonly authenticator: Authenticator
   readonly csrf: Csrf
   readonly identityProxies: AddressList
@@ -53,7 +55,7 @@ export class Dispatcher {
       if (route.auth === 'optional') return
       throw this.#countFailure(context, notAuthenticated())
     }
-    const { auth, authenticator, identityProxies, limiter } = this.#guards
+    const { audit, auth, authenticator, identityProxies, limiter } = this.#guards
     const admit = () => {
       if (limiter.isSpent('failure', addressForLimits(context.address))) throw limiter.refusal('failure')
     }
@@ -67,6 +69,7 @@ export class Dispatcher {
       context.identity = identity
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'NOT_AUTHENTICATED') throw error
+      audit.refusedCredential(credential.kind, context)
       const refusal = this.#countFailure(context, error)
       if (route.auth !== 'optional') throw refusal
     }

@@ -1,4 +1,5 @@
 import type { HealthCheck } from '@youworker/runtime/process/service'
+import type { AuditReporter } from '../audit-reporter.ts'
 import type { AskHealth, Clients } from '../clients.ts'
 import type { Route, UnboundRoute } from '../http/define-route.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
@@ -24,6 +25,7 @@ import { uploadRoutes } from './upload-routes.ts'
 /** The union of what the handlers name; no handler sees this type. */
 interface RouteDeps extends Clients {
   readonly askHealth: AskHealth
+  readonly audit: AuditReporter
   readonly authenticator: Authenticator
   readonly checks: Readonly<Record<string, HealthCheck>>
   readonly csrf: Csrf

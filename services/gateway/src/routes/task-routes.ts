@@ -2,11 +2,13 @@ import { Id, Page, Task, type TaskList } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
+import type { AuditReporter } from '../audit-reporter.ts'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
 
 type Deps = Pick<Clients, 'chatAgent' | 'ingestion'>
+type TaskDeps = Deps & { readonly audit: Pick<AuditReporter, 'unknownTask'> }
 
 /** The services that run long jobs for users. */
 const ownersOf = (context: RequestContext, { chatAgent, ingestion }: Deps) =>
@@ -55,8 +57,15 @@ async function list(owners: readonly Owner[], { limit, offset }: z.output<typeof
   return { tasks, total, ...(incomplete.length > 0 ? { incomplete } : {}) }
 }
 
+interface OwnTask {
+  readonly action: string
+  readonly task_id: string
+  readonly ask: (owner: Owner) => Promise<Task>
+}
+
 /** The gateway does not know which service owns a task, so it requests it from both. */
-async function fromOwner(owners: readonly Owner[], ask: (owner: Owner) => Promise<Task>): Promise<Task> {
+async function fromOwner(context: RequestContext, deps: TaskDeps, { action, task_id, ask }: OwnTask): Promise<Task> {
+  const owners = ownersOf(context, deps)
   const asked = await Promise.allSettled(owners.map(ask))
   let unknown = true
   for (const outcome of asked) {
@@ -64,7 +73,10 @@ async function fromOwner(owners: readonly Owner[], ask: (owner: Owner) => Promis
     if (isAway(outcome.reason)) unknown = false
     else if (!(outcome.reason instanceof AppError) || outcome.reason.code !== 'TASK_NOT_FOUND') throw outcome.reason
   }
-  if (unknown) throw new AppError('TASK_NOT_FOUND', 'There is no such task of yours; GET /v1/tasks lists them')
+  if (unknown) {
+    deps.audit.unknownTask(action, task_id, context)
+    throw new AppError('TASK_NOT_FOUND', 'There is no such task of yours; GET /v1/tasks lists them')
+  }
   throw new AppError('SERVICE_UNAVAILABLE', 'The service that may run this task does not answer; try again', { retryAfter: 2 })
 }
 
@@ -91,7 +103,8 @@ export const taskRoutes = [
     params: TaskPath,
     answer: Task,
     errors: ['TASK_NOT_FOUND'],
-    handle: ({ params, context }, deps: Deps) => fromOwner(ownersOf(context, deps), ({ tasks }) => tasks.getTask(params)),
+    handle: ({ params, context }, deps: TaskDeps) =>
+      fromOwner(context, deps, { ...params, action: 'task.get', ask: ({ tasks }) => tasks.getTask(params) }),
   }),
   defineRoute({
     ...common,
@@ -102,7 +115,11 @@ export const taskRoutes = [
     params: TaskPath,
     answer: Task,
     errors: ['TASK_NOT_FOUND'],
-    handle: ({ params, context }, deps: Deps) =>
-      fromOwner(ownersOf(context, deps), ({ tasks }) => tasks.cancelTask(params, context.idempotency)),
+    handle: ({ params, context }, deps: TaskDeps) =>
+      fromOwner(context, deps, {
+        ...params,
+        action: 'task.cancel',
+        ask: ({ tasks }) => tasks.cancelTask(params, context.idempotency),
+      }),
   }),
 ]

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { WebSocketServer } from 'ws'
+import type { AuditReporter } from '../audit-reporter.ts'
 import { canonicalPath } from '../http/canonical-path.ts'
 import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
 import { RequestContext, type RequestSettings } from '../http/request-context.ts'
@@ -27,6 +28,7 @@ function credentialOf({ headers }: IncomingMessage): Credential | undefined {
 }
 
 interface Deps extends ChatSocketDeps {
+  readonly audit: Pick<AuditReporter, 'refusedCredential'>
   readonly allowList: AddressList
 }
 
@@ -74,7 +76,7 @@ export class SocketServer {
 
   async #admit(context: RequestContext): Promise<string> {
     const { incoming } = context
-    const { limiter, authenticator, allowList, chatAgent } = this.#deps
+    const { audit, limiter, authenticator, allowList, chatAgent } = this.#deps
     const match = PATH.exec(canonicalPath(incoming.url))
     if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
     if (!isSocketOriginAllowed(incoming.headers, this.#settings.origins)) {
@@ -86,7 +88,10 @@ export class SocketServer {
     const credential = credentialOf(incoming)
     if (!credential) throw notAuthenticated()
     context.identity = await authenticator.authenticate(credential).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') limiter.take('failure', address)
+      if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') {
+        audit.refusedCredential(credential.kind, context)
+        limiter.take('failure', address)
+      }
       throw error
     })
     context.rate = limiter.take('default', context.caller.user_id)

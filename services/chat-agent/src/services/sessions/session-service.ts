@@ -2,6 +2,7 @@ import { chatAgent, type Message, type Session } from '@youworker/contracts/chat
 import { type Page, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
+import { recordAudit } from '@youworker/database/events/record-audit'
 import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
@@ -69,9 +70,10 @@ export class SessionService {
     return toSession(space, row)
   }
 
-  async update(userId: string, ref: string, { title, model, enable_tools }: Settings): Promise<Session> {
+  async update(ref: string, { title, model, enable_tools }: Settings, context: UserContext): Promise<Session> {
+    const { user_id: userId } = context.caller
     const space = await this.#sealer.forSpace(userId)
-    return this.#uow.in([userId]).write(async ({ sessions }) => {
+    return this.#uow.in([userId]).write(async ({ sessions, outbox }) => {
       const row = await sessions.lock(userId, ref)
       if (!row) throw notFound()
       const changed = await sessions.update(row.id, {
@@ -79,12 +81,14 @@ export class SessionService {
         ...(model === undefined ? {} : { model }),
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
       })
+      await recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
       return toSession(space, changed)
     })
   }
 
   /** Erases the session with its messages, runs, entries and tool runs; an unfinished run ends as cancelled. */
-  async delete(userId: string, ref: string, context: UserContext): Promise<void> {
+  async delete(ref: string, context: UserContext): Promise<void> {
+    const { user_id: userId } = context.caller
     await this.#uow.in([userId]).write(async ({ sessions, runs, jobs, outbox }) => {
       const session = await sessions.lock(userId, ref)
       if (!session) throw notFound()
@@ -97,6 +101,7 @@ export class SessionService {
       }
       await sessions.delete(session.id)
       await outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: userId }, context)
+      await recordAudit(outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
     })
     this.#waker.cancelled()
   }
@@ -118,6 +123,9 @@ export class SessionService {
     return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null }
   }
 }
+
+const actOn = (action: string, sessionId: string, userId: string) =>
+  ({ actor_id: userId, action, outcome: 'allowed', target_type: 'session', target_id: sessionId }) as const
 
 const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefined): Buffer | null =>
   title === null || title === undefined ? null : space.sealText(title, sealContext.title(id))

@@ -25,12 +25,12 @@ test('a session is found by id and by external_id, by nobody else, and external 
   for (const ref of [made.id, randomUUID(), 'nothing', 'with \0 in it']) {
     await expect(sessions.get(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.messages(ben, ref, undefined)).rejects.toEqual(code('SESSION_NOT_FOUND'))
-    await expect(sessions.delete(ben, ref, testUserContext(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
+    await expect(sessions.delete(ref, testUserContext(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(
       replica.services.startRun.start(chat({ text_input: 'x', session_id: ref }), testUserContext(ben)),
     ).rejects.toEqual(code('SESSION_NOT_FOUND'))
   }
-  const renamed = await sessions.update(anna, 'my chat', { title: null, model: 'm', enable_tools: false })
+  const renamed = await sessions.update('my chat', { title: null, model: 'm', enable_tools: false }, testUserContext(anna))
   expect(renamed).toMatchObject({ title: null, model: 'm', enable_tools: false })
   expect(await sessions.list(anna, { limit: 10, offset: 0 })).toEqual({ sessions: [renamed], total: 1 })
 })
@@ -107,12 +107,12 @@ test('a turn cannot switch on tools that a PATCH switched off; tools that it swi
     return [run?.enable_tools, (await sessions.get(user, session_id)).enable_tools]
   }
   const { id } = await sessions.create({}, testUserContext(user))
-  await sessions.update(user, id, { title: 'This pins nothing' })
+  await sessions.update(id, { title: 'This pins nothing' }, testUserContext(user))
   expect(await turn(id, false)).toEqual([false, false])
   expect(await turn(id, true)).toEqual([true, true])
-  await sessions.update(user, id, { enable_tools: false })
+  await sessions.update(id, { enable_tools: false }, testUserContext(user))
   expect(await turn(id, true)).toEqual([false, false])
-  await sessions.update(user, id, { enable_tools: true })
+  await sessions.update(id, { enable_tools: true }, testUserContext(user))
   expect(await turn(id, true)).toEqual([true, true])
   expect(await turn(id, false)).toEqual([false, true])
 })
@@ -169,7 +169,7 @@ test('deleting a session deletes all of its rows', async () => {
   const user = randomUUID()
   const { startRun, sessions, runs } = replica.services
   const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), testUserContext(user))
-  await sessions.delete(user, session_id, testUserContext(user))
+  await sessions.delete(session_id, testUserContext(user))
   await expect(runs.entries(user, run_id, 0)).rejects.toEqual(code('RUN_NOT_FOUND'))
   for (const table of ['sessions', 'messages', 'runs', 'run_entries', 'model_steps', 'tool_runs', 'jobs']) {
     const left = await asAdmin(

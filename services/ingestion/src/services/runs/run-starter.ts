@@ -1,6 +1,5 @@
 import { AppError, type ErrorDetail } from '@youworker/contracts/errors'
 import { ingestion } from '@youworker/contracts/ingestion'
-import { recordAudit } from '@youworker/database/events/record-audit'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
 import { HEAD_BYTES, detectFileType } from '../../parsing/detect-file-type.ts'
@@ -63,7 +62,8 @@ export class RunStarter {
 
   async start(input: StartInput, context: UserContext): Promise<{ run_id: string }> {
     const { user_id } = context.caller
-    const spaces = await this.#requireGroup(input.group_id, context)
+    const { group_id } = input
+    const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
     const scope = this.#uow.in(spaces.ids)
     // Keys are fetched before the transaction, which must not wait for a second connection while it holds one.
     const uploads = await scope.read(({ blobs }) => blobs.getAll(input.files.map(({ blob_id }) => blob_id)))
@@ -91,20 +91,6 @@ export class RunStarter {
       if (!(error instanceof NoReadableFile)) throw error
       await scope.write(({ blobs }) => blobs.delete(error.checked.map(({ blob }) => blob.id)))
       throw refusal(error.checked)
-    }
-  }
-
-  async #requireGroup(groupId: string | undefined, context: UserContext) {
-    if (groupId === undefined) return this.#access.of(context)
-    try {
-      return await this.#access.require(context, groupId)
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'GROUP_NOT_FOUND') {
-        const { user_id: actor_id } = context.caller
-        const denied = { actor_id, action: 'run.start', outcome: 'denied', target_type: 'group', target_id: groupId } as const
-        await this.#uow.in([actor_id]).write(({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, denied, context))
-      }
-      throw error
     }
   }
 }
