@@ -592,6 +592,7 @@ create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
   tokens_in integer not null,
   tokens_out integer not null,
   text_end integer not null,
+  estimated boolean not null default false,
   constraint model_steps_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
   constraint model_steps_pkey PRIMARY KEY (run_id, iteration)
 );
@@ -742,6 +743,35 @@ CREATE INDEX tool_runs_of_user ON chat_agent.tool_runs USING btree (user_id, sta
 alter table "chat_agent"."tool_runs" enable row level security;
 alter table "chat_agent"."tool_runs" force row level security;
 create policy tool_runs_spaces on "chat_agent"."tool_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
+        CASE
+            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
+            ELSE NULL::uuid[]
+        END AS "case")::uuid[]))));
+
+create table "chat_agent"."unfinished_calls" ( -- owner: chat_agent_owner
+  run_id uuid not null,
+  n integer not null,
+  space_id uuid not null,
+  iteration integer not null,
+  reason text not null,
+  model text not null,
+  latency_ms integer,
+  tokens_in integer not null,
+  tokens_out integer not null,
+  estimated boolean not null,
+  text_end integer not null,
+  said bytea,
+  created_at timestamp with time zone not null default now(),
+  constraint unfinished_calls_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
+  constraint unfinished_calls_pkey PRIMARY KEY (run_id, n)
+);
+alter table "chat_agent"."unfinished_calls" enable row level security;
+alter table "chat_agent"."unfinished_calls" force row level security;
+create policy unfinished_calls_spaces on "chat_agent"."unfinished_calls" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
         CASE
             WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
             ELSE NULL::uuid[]

@@ -87,9 +87,17 @@ export const ChatRun = z
     status: Status,
     attempt: Count,
     steps: z.array(
-      z.object({ kind: z.enum(['model', 'tool']), name: z.string(), status: z.string(), latency_ms: Count.nullable() }),
+      z.object({
+        kind: z.enum(['model', 'tool']),
+        name: z.string(),
+        status: z.string(),
+        latency_ms: Count.nullable(),
+        /** What the model server said about its failure. Only root reads it. */
+        said: z.string().optional(),
+      }),
     ),
-    usage: z.object({ tokens_in: Count, tokens_out: Count }),
+    /** `estimated`: the model did not count all of them. */
+    usage: z.object({ tokens_in: Count, tokens_out: Count, estimated: z.boolean().optional() }),
     error: z.string().nullable(),
     created_at: Time,
     updated_at: Time,
@@ -221,6 +229,9 @@ export const chatAgent = {
       session_id: Id,
       grant_id: Id,
       status: Status,
+      /** The message of the answer; null when the run ended without a word. */
+      answer_id: Id.nullable().optional(),
+      model: z.string().nullable().optional(),
       tokens_in: Count,
       tokens_out: Count,
       duration_ms: Count,

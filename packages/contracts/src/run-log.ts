@@ -51,6 +51,8 @@ export const Done = z
       model: z.string(),
       tokens_in: Count,
       tokens_out: Count,
+      /** The model did not count all of them, as when its answer was cut. */
+      tokens_estimated: z.boolean().optional(),
       ttft_ms: Count.nullable(),
       duration_ms: Count,
       error: z.string().optional(),

@@ -19,6 +19,9 @@ export const Env = z.object({
   LLM__STALL_MS: integer(100, 600_000)
     .default(60_000)
     .meta({ description: 'How long the model may be silent before a run fails', unit: 'ms' }),
+  LLM__WAIT_MS: integer(0, 600_000)
+    .default(60_000)
+    .meta({ description: 'How long one run waits, in all, for a model that is away; then it fails', unit: 'ms' }),
   AGENT__MAX_ITERATIONS: integer(1, 50)
     .default(10)
     .describe('Most calls of the model in one run, unless the request sets another number'),

@@ -49,15 +49,29 @@ export function createServices(config: Config, { database, live, waker, grants, 
   const writer = new EntryWriter(uow, logger)
   const finisher = new RunFinisher(uow)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
-  const maxIterations = config.AGENT__MAX_ITERATIONS
+  const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   return {
     uow,
     writer,
     model,
     startRun: new StartRun({ uow, sealer, grants, live, waker }),
-    runs: new RunService({ uow, sealer, writer, live, waker, finisher }),
+    runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
     sessions: new SessionService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
-    runner: new AgentRunner({ uow, sealer, writer, live, grants, model, tools, loop, finisher, maxIterations, logger }),
+    runner: new AgentRunner({
+      uow,
+      sealer,
+      writer,
+      live,
+      grants,
+      model,
+      tools,
+      loop,
+      finisher,
+      maxIterations,
+      modelWaitMs,
+      contextTokens,
+      logger,
+    }),
   }
 }

@@ -39,6 +39,18 @@ export class Stopping extends Error {
   override readonly name = 'Stopping'
 }
 
+/** Thrown by a handler that counts such failures itself: the job runs again, and its attempt does not count against `max_attempts`. */
+export class RetryJob extends Error {
+  override readonly name = 'RetryJob'
+  /** How often it has failed so: the pause grows with it. */
+  readonly tries: number
+
+  constructor(message: string, { tries, ...options }: ErrorOptions & { readonly tries: number }) {
+    super(message, options)
+    this.tries = tries
+  }
+}
+
 /** Rows of durable jobs. Methods with an `attempt` throw {@link LeaseLost} unless the job still runs under that attempt. */
 export class JobRepository {
   readonly #db: Kysely<SystemTables>

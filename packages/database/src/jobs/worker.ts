@@ -3,7 +3,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { backoffMs } from '@youworker/runtime/timing/retry'
 import { cleanText } from '@youworker/runtime/text/text'
-import { CancelRequested, type JobRepository, type JobRow, LeaseLost, Stopping } from './jobs.ts'
+import { CancelRequested, type JobRepository, type JobRow, LeaseLost, RetryJob, Stopping } from './jobs.ts'
 import { sampleJobs } from './job-metrics.ts'
 import { claim, look, release } from './leases.ts'
 import { createLoop, type Loop } from '@youworker/runtime/timing/loop'
@@ -27,7 +27,7 @@ interface WorkerOptions {
   readonly onWake?: ((fn: () => void) => Disposable) | undefined
   /**
    * Does the work and ends the job itself with `jobs.finish` in its last transaction. When it throws, the job is retried after
-   * a pause; after the last attempt or a 4xx error `giveUp` is called instead.
+   * a pause; after the last attempt or a 4xx error `giveUp` is called instead. A {@link RetryJob} is always retried.
    */
   readonly run: (job: JobRow, context: JobContext) => Promise<void>
   /** Writes the final state `failed` with `jobs.finish`; `reason` is shown to users. */
@@ -142,9 +142,10 @@ class JobWorker implements Worker {
     }
     logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')
     const message = error instanceof Error ? error.message : String(error)
-    if (job.attempt >= job.max_attempts || isFinal(error)) return this.#giveUp(job, message)
-    const delayMs = backoffMs(job.attempt, RETRY)
-    await release(database.system, job, { delayMs, error: cleanText(message, { max: 1_000 }), extraAttempt: false })
+    const extraAttempt = error instanceof RetryJob
+    if (!extraAttempt && (job.attempt >= job.max_attempts || isFinal(error))) return this.#giveUp(job, message)
+    const delayMs = backoffMs(error instanceof RetryJob ? error.tries : job.attempt, RETRY)
+    await release(database.system, job, { delayMs, error: cleanText(message, { max: 1_000 }), extraAttempt })
   }
 
   async #giveUp(job: JobRow, reason: string): Promise<void> {

@@ -3,8 +3,8 @@ import { ModelError } from '@youworker/runtime/model-error'
 const MAX_LINE = 4 * 1024 * 1024
 
 /**
- * NDJSON, line by line. A line that is no JSON object, or has no end, fails the stream once the lines before it were read:
- * the library would drop it silently.
+ * NDJSON, line by line. A line that is no JSON object, has no end or reports an error fails the stream once the lines before it were
+ * read: the library would drop it silently.
  */
 export const checkedLines = (body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> => ReadableStream.from(readLines(body))
 
@@ -23,16 +23,19 @@ async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint
 function* checked(lines: readonly string[]): Generator<Uint8Array> {
   for (const line of lines) {
     if (line.trim() === '') continue
-    if (!isObject(line)) throw new ModelError('failed', 'The model sent a line that is no JSON.')
+    const value = parseObject(line)
+    if (!value) throw new ModelError('failed', 'The model sent a line that is no JSON.')
+    if (typeof value['error'] === 'string')
+      throw new ModelError('failed', 'The model gave up in the middle of its answer.', undefined, value['error'])
     yield Buffer.from(`${line}\n`)
   }
 }
 
-function isObject(line: string): boolean {
+function parseObject(line: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null
+    return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : undefined
   } catch {
-    return false
+    return undefined
   }
 }

@@ -1,6 +1,7 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
+import { isUnreached } from '@youworker/runtime/connection-error'
 import { createBreaker, type Breaker } from '@youworker/runtime/timing/breaker'
 import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { z } from 'zod'
@@ -174,21 +175,6 @@ class McpConnection implements ToolConnection {
 
 /** HTTP statuses of a server, or of a proxy before it, that may answer later. */
 const AWAY: readonly number[] = [429, 502, 503, 504]
-
-/** Codes of Node's errors of a connection that was never made. */
-const UNREACHED: readonly unknown[] = [
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-]
-
-function isUnreached(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause instanceof Error && 'code' in cause && UNREACHED.includes(cause.code)
-}
 
 /** The SDK's codes for a lost connection and for a timeout. Errors with other codes are answers of a healthy server. */
 const CONNECTION_ERRORS: readonly unknown[] = [-32_000, -32_001]

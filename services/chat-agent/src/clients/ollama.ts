@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { newId } from '@youworker/runtime/id'
+import { isUnreached } from '@youworker/runtime/connection-error'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
 import { cutText } from '@youworker/runtime/text/text'
 import { LRUCache } from 'lru-cache'
@@ -36,11 +37,11 @@ export class OllamaModel implements ModelPort {
     this.#breaker = createBreaker({ target: `Ollama at ${options.url}`, isFailure: isModelDown })
   }
 
-  async describe(wanted: string | null): Promise<ModelInfo> {
+  async describe(wanted: string | null, signal: AbortSignal): Promise<ModelInfo> {
     const found = this.#known.get(wanted ?? '')
     if (found) return found
-    const name = wanted ?? (await this.#defaultModel())
-    const shown = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.show({ model: name }))
+    const name = wanted ?? (await this.#defaultModel(signal))
+    const shown = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.show({ model: name }))
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const info = { name, tools: shown.capabilities?.includes('tools') ?? true, context }
@@ -55,11 +56,12 @@ export class OllamaModel implements ModelPort {
       watch.received()
       for await (const part of stream) {
         watch.received()
+        watch.answered()
         yield toChunk(part)
       }
     } catch (error) {
       request.signal.throwIfAborted()
-      throw watch.signal.aborted ? watch.signal.reason : explain(error, this.#options.url)
+      throw watch.signal.aborted ? watch.signal.reason : brokenOff(error, this.#options.url)
     } finally {
       watch.end()
     }
@@ -70,10 +72,10 @@ export class OllamaModel implements ModelPort {
     await this.#ask(AbortSignal.timeout(CHECK_MS), (client) => client.list())
   }
 
-  async #defaultModel(): Promise<string> {
+  async #defaultModel(signal: AbortSignal): Promise<string> {
     const { model, url } = this.#options
     if (model !== undefined) return model
-    const { models } = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.list())
+    const { models } = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.list())
     const first = models.find(({ name }) => !/embed/i.test(name)) ?? models[0]
     if (first) return first.name
     throw new ModelError('unknown_model', `Ollama at ${url} has no model yet; get one with: ollama pull llama3.2`)
@@ -81,15 +83,20 @@ export class OllamaModel implements ModelPort {
 
   async #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
     const { url } = this.#options
-    return this.#breaker.run(async () => {
+    const ask = async () => {
       try {
         return await work(await clientFor(url, signal))
       } catch (error) {
         // The reason is the watch's ModelError, or a stop by the user, which the breaker must not count.
         if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason
-        throw explain(error, url)
+        throw signal.aborted || isUnreached(error) ? unreached(error, url) : brokenOff(error, url)
       }
-    })
+    }
+    try {
+      return await this.#breaker.run(ask)
+    } catch (error) {
+      throw error instanceof AppError && error.code === 'CIRCUIT_OPEN' ? new ModelError('away', error.message, error) : error
+    }
   }
 }
 
@@ -100,10 +107,14 @@ class CallWatch {
   readonly #whole: NodeJS.Timeout
   readonly #waiting: NodeJS.Timeout
   #silence: NodeJS.Timeout
+  #hasAnswered = false
 
   constructor({ signal, onWaiting }: ModelRequest, { stallMs, url }: OllamaOptions) {
     this.signal = AbortSignal.any([signal, this.#stall.signal])
-    const stop = (what: string) => () => this.#stall.abort(new ModelError('failed', `The model at ${url} ${what}.`))
+    const stop = (what: string) => () => {
+      const failure = this.#hasAnswered ? 'failed' : 'away'
+      this.#stall.abort(new ModelError(failure, `The model at ${url} ${what}.`))
+    }
     this.#silence = setTimeout(stop(`said nothing for ${stallMs / 1_000} s`), stallMs)
     this.#whole = setTimeout(stop(`did not come to an end in ${CALL_MS / 60_000} minutes`), CALL_MS)
     this.#waiting = setInterval(onWaiting, WAITING_MS)
@@ -112,6 +123,11 @@ class CallWatch {
   received(): void {
     this.#silence.refresh()
     this.#waiting.refresh()
+  }
+
+  /** A part of the answer came. */
+  answered(): void {
+    this.#hasAnswered = true
   }
 
   end(): void {
@@ -147,7 +163,7 @@ async function refusal(response: Response, url: string): Promise<ModelError> {
     failure === 'unknown_model'
       ? `Ollama at ${url} does not have this model; get it with "ollama pull", or choose another one: ${detail}`
       : `Ollama at ${url} answered ${response.status}: ${detail}`
-  return new ModelError(failure, message)
+  return new ModelError(failure, message, undefined, errorIn(text) ?? text)
 }
 
 /** The text of Ollama's `{"error": "..."}`. */
@@ -161,10 +177,12 @@ function errorIn(text: string): string | undefined {
   }
 }
 
-const explain = (error: unknown, url: string): AppError =>
-  error instanceof AppError
-    ? error
-    : new ModelError('failed', `Ollama at ${url} cannot be reached, or its answer broke off.`, error)
+const within = (ms: number, signal: AbortSignal): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ms)])
+
+const failedMessage = (url: string) => `Ollama at ${url} cannot be reached, or its answer broke off.`
+const unreached = (error: unknown, url: string): AppError => new ModelError('away', failedMessage(url), error)
+const brokenOff = (error: unknown, url: string): AppError =>
+  error instanceof AppError ? error : new ModelError('failed', failedMessage(url), error)
 
 function windowOf(info: unknown): number {
   const fields = info instanceof Map ? [...info.entries()] : Object.entries(info ?? {})
@@ -192,11 +210,11 @@ interface ChatPart {
   readonly eval_count?: number
 }
 
-function toChunk({ message, done, prompt_eval_count = 0, eval_count = 0 }: ChatPart): ModelChunk {
+function toChunk({ message, done, prompt_eval_count, eval_count }: ChatPart): ModelChunk {
   const tool_calls = (message?.tool_calls ?? []).map(({ function: { name, arguments: args } }) => ({
     name: name || `unnamed_${newId()}`,
     arguments: typeof args === 'object' && args !== null ? args : {},
   }))
   const usage = done ? { usage: { tokens_in: prompt_eval_count, tokens_out: eval_count } } : {}
-  return { text: message?.content ?? '', tool_calls, ...usage }
+  return { text: message?.content ?? '', thinking: message?.thinking ?? '', tool_calls, ...usage }
 }

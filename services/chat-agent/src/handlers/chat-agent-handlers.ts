@@ -15,7 +15,7 @@ interface Services {
 export function chatAgentHandlers({ startRun, runs, sessions, toolRuns }: Services): Handlers<typeof chatAgent> {
   return {
     startRun: (input, context) => startRun.start(input, context),
-    getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id),
+    getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
     listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),
     createSession: (input, context) => sessions.create(input, context),

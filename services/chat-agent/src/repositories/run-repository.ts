@@ -1,4 +1,4 @@
-import type { ChatAgentTables, ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
+import type { ChatAgentTables, ModelStepRow, RunRow, UnfinishedCallRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 
 type NewRun = Pick<
@@ -15,6 +15,7 @@ type NewRun = Pick<
   | 'disable_web'
   | 'max_iterations'
 >
+export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
 
 const now = sql<string>`now()`
@@ -115,6 +116,14 @@ export class RunRepository {
       .values(step)
       .onConflict((conflict) => conflict.doNothing())
       .execute()
+  }
+
+  async addUnfinishedCalls(calls: readonly NewUnfinishedCall[]): Promise<void> {
+    if (calls.length > 0) await this.#db.insertInto('unfinished_calls').values(calls).execute()
+  }
+
+  unfinishedCalls(runId: string): Promise<UnfinishedCallRow[]> {
+    return this.#db.selectFrom('unfinished_calls').selectAll().where('run_id', '=', runId).orderBy('n').execute()
   }
 
   steps(runId: string): Promise<ModelStepRow[]> {

@@ -6,6 +6,7 @@ export const sealContext = {
   title: (id: string) => ({ table: 'sessions.title', id }),
   message: (id: string) => ({ table: 'messages.content', id }),
   entry: (runId: string, n: number) => ({ table: 'run_entries.body', id: `${runId}/${n}` }),
+  said: (runId: string, n: number) => ({ table: 'unfinished_calls.said', id: `${runId}/${n}` }),
   args: (id: string) => ({ table: 'tool_runs.args', id }),
   result: (id: string) => ({ table: 'tool_runs.result', id }),
   preview: (id: string) => ({ table: 'tool_runs.preview', id }),

@@ -70,7 +70,28 @@ export interface ChatAgentTables extends SystemTables {
     latency_ms: number
     tokens_in: number
     tokens_out: number
+    /** The model did not count; the tokens are those of `countTokens`. */
+    estimated: Generated<boolean>
     text_end: number
+  }
+  /**
+   * One per call of the model that did not come to its end: it failed, was stopped, or the process that made it ended. `iteration`: the
+   * step it would have been. `said`: the sealed words of the model server about its failure.
+   */
+  unfinished_calls: {
+    run_id: string
+    n: number
+    space_id: string
+    iteration: number
+    reason: 'failed' | 'stopped' | 'interrupted'
+    model: string
+    latency_ms: number | null
+    tokens_in: number
+    tokens_out: number
+    estimated: boolean
+    text_end: number
+    said: Buffer | null
+    created_at: Generated<string>
   }
   /** Written before the call is made. `called_at` without `end_ts`: nobody knows what became of the call. */
   tool_runs: {
@@ -102,4 +123,5 @@ export type MessageRow = Selectable<ChatAgentTables['messages']>
 export type RunRow = Selectable<ChatAgentTables['runs']>
 export type EntryRow = Selectable<ChatAgentTables['run_entries']>
 export type ModelStepRow = Selectable<ChatAgentTables['model_steps']>
+export type UnfinishedCallRow = Selectable<ChatAgentTables['unfinished_calls']>
 export type ToolRunRow = Selectable<ChatAgentTables['tool_runs']>

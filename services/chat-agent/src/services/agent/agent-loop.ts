@@ -1,4 +1,5 @@
 import { newId } from '@youworker/runtime/id'
+import { isModelAway } from '@youworker/runtime/model-error'
 import { cleanText } from '@youworker/runtime/text/text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { ModelInfo, ModelPort, ModelToolCall } from '../models/model-port.ts'
@@ -15,7 +16,7 @@ interface LoopOptions {
   readonly info: ModelInfo
   readonly tools: ToolBox
   readonly maxIterations: number
-  readonly waits: { readonly tools: OutageWait }
+  readonly waits: { readonly model: OutageWait; readonly tools: OutageWait }
   readonly signal: AbortSignal
 }
 
@@ -34,12 +35,13 @@ export class AgentLoop {
   }
 
   async run(state: RunState, options: LoopOptions): Promise<Outcome> {
-    const { info, tools, maxIterations, signal } = options
+    const { info, tools, waits, maxIterations, signal } = options
     for (const call of state.unloggedEnds) this.#caller.logEnd(state.log, call)
     await this.#callTools(state, options)
     while (state.iterations < maxIterations) {
       state.log.emit({ event: 'status', data: { stage: 'thinking' } })
-      const turn = await streamAnswer(this.#model, state, { info, tools: tools.tools, signal })
+      const ask = () => streamAnswer(this.#model, state, { info, tools: tools.tools, signal })
+      const turn = await waits.model.repeat(ask, isModelAway)
       state.modelAnswered(turn)
       if (turn.cut) {
         state.log.note('warning', 'The answer reached its longest and was cut.')
@@ -57,7 +59,7 @@ export class AgentLoop {
 
   /** Stores the model's step and its tool calls in one transaction. From then on another attempt can continue. */
   async #plan(state: RunState, wanted: readonly ModelToolCall[], tools: ToolBox): Promise<void> {
-    const { run, space, lastStep, attempt, iterations: iteration } = state
+    const { run, space, lastStep, attempt, modelCalls, iterations: iteration } = state
     const { id: run_id, space_id, user_id, session_id } = run
     const calls = wanted.map((call) => plannedCall(call, iteration, tools))
     const rows = calls.map(({ id, name, args, idempotent }, index) => {
@@ -68,9 +70,11 @@ export class AgentLoop {
     await this.#uow.in([space_id]).write(async ({ jobs, runs, toolRuns }) => {
       await jobs.fence(run_id, attempt)
       if (lastStep) await runs.addStep(lastStep)
-      await runs.addUse(run_id, state.usage)
+      await runs.addUnfinishedCalls(modelCalls.unstored)
+      await runs.addUse(run_id, modelCalls.usage)
       await toolRuns.add(rows)
     })
+    modelCalls.stored()
     state.toolCallsPlanned(calls)
   }
 

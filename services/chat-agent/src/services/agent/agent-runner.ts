@@ -1,11 +1,12 @@
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { CancelRequested, type JobRow, LeaseLost } from '@youworker/database/jobs/jobs'
+import { CancelRequested, type JobRow, LeaseLost, RetryJob } from '@youworker/database/jobs/jobs'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
-import { ModelError } from '@youworker/runtime/model-error'
+import { isModelAway, ModelError } from '@youworker/runtime/model-error'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
 import { awayNotice } from './notices.ts'
+import { ownWords } from '../models/own-words.ts'
 import type { ModelPort } from '../models/model-port.ts'
 import type { Grants, LivePublisher } from '../ports.ts'
 import type { EntryWriter } from '../runs/entry-writer.ts'
@@ -37,11 +38,14 @@ interface AgentParts {
   readonly loop: AgentLoop
   readonly finisher: RunFinisher
   readonly maxIterations: number
+  /** How long a run waits for a model that is away. */
+  readonly modelWaitMs: number
+  readonly contextTokens: number
   readonly logger: Logger
 }
 
-/** Attempts when the model fails; a job has more, for crashes of the service. */
-const MODEL_ATTEMPTS = 3
+/** Tries of one call of the model. Crashes of this service are counted apart, as attempts of the job. */
+const MODEL_TRIES = 3
 const REVOKED = 'The sign-in that started this run has ended.'
 
 /** Executes one run, from the claim of its job to its `done`. */
@@ -57,10 +61,12 @@ export class AgentRunner {
     const state = await this.#begin(job)
     try {
       const outcome = await this.#outcome(state, signal)
+      if (outcome.status === 'stopped' && state.modelCalls.isBroken) state.modelUnfinished('stopped')
       await this.#parts.finisher.finish(state, outcome)
     } catch (error) {
-      // The next attempt continues behind the entries that are stored.
-      await state.log.flush().catch(() => {})
+      // The next attempt continues behind what is stored.
+      if (state.modelCalls.isBroken) state.modelUnfinished('interrupted')
+      await this.#storeCalls(state).catch(() => {})
       throw error
     } finally {
       state.log.close()
@@ -81,7 +87,9 @@ export class AgentRunner {
       await jobs.fence(id, attempt)
       if (!(await runs.begin(id, attempt))) throw new LeaseLost(`run ${id} has ended`)
     })
-    return new RunState(await loadRun(uow, sealer, { id, space_id }), attempt, { writer, live })
+    const state = new RunState(await loadRun(uow, sealer, { id, space_id }), attempt, { writer, live })
+    state.countInterrupted(this.#parts.contextTokens)
+    return state
   }
 
   async #outcome(state: RunState, signal: AbortSignal): Promise<Outcome> {
@@ -99,11 +107,14 @@ export class AgentRunner {
   async #work(state: RunState, signal: AbortSignal): Promise<Outcome> {
     const { model, loop, maxIterations } = this.#parts
     const { run, log } = state
-    const waits = { tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }) }
+    const waits = {
+      model: new OutageWait({ log, stage: 'waiting_for_model', limitMs: this.#parts.modelWaitMs, signal }),
+      tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }),
+    }
     await this.#mayStart(run.grant_id)
-    const info = await model.describe(run.model)
+    const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
     state.modelChosen(info.name)
-    await using tools = await this.#connectTools(state, info.tools, waits.tools)
+    await using tools = await this.#connectTools(state, info.tools, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)
     state.toolsMissing(tools.away)
     const outcome = await loop.run(state, { info, tools, waits, signal, maxIterations: run.max_iterations ?? maxIterations })
@@ -118,7 +129,11 @@ export class AgentRunner {
     })
   }
 
-  async #connectTools(state: RunState, modelHasTools: boolean, wait: OutageWait): Promise<ToolBox> {
+  async #connectTools(
+    state: RunState,
+    modelHasTools: boolean,
+    { wait, signal }: { readonly wait: OutageWait; readonly signal: AbortSignal },
+  ): Promise<ToolBox> {
     const { enable_tools, disable_web, grant_id } = state.run
     if (!enable_tools) return ToolBox.none()
     if (!modelHasTools) {
@@ -126,7 +141,7 @@ export class AgentRunner {
       return ToolBox.none()
     }
     const { grants, tools } = this.#parts
-    return ToolBox.connect({ ...tools, disable_web, wait, token: () => grants.issueToken(grant_id) })
+    return ToolBox.connect({ ...tools, disable_web, wait, signal, token: () => grants.issueToken(grant_id) })
   }
 
   async #stopped(state: RunState): Promise<Outcome> {
@@ -136,15 +151,17 @@ export class AgentRunner {
     return { status: 'stopped', error: run?.stop_reason === 'revoked' ? REVOKED : undefined }
   }
 
-  #failed(state: RunState, error: unknown): Outcome {
+  async #failed(state: RunState, error: unknown): Promise<Outcome> {
     const { logger } = this.#parts
     if (error instanceof LeaseLost) throw error
     if (isRevoked(error)) return { status: 'stopped', error: REVOKED }
     if (!(error instanceof AppError))
       throw new AppError('INTERNAL_ERROR', 'Something went wrong inside; try again.', { cause: error })
-    const isFinal = cannotBeRepeated(error) || (isModelError(error) && state.attempt >= MODEL_ATTEMPTS)
+    const said = error instanceof ModelError ? ownWords(error, state.messages) : undefined
+    if (error instanceof ModelError) state.modelUnfinished('failed', said)
+    const isFinal = this.#isFinal(state, error)
     logger.warn(
-      { err: error, run: state.run.id, attempt: state.attempt },
+      { err: error, run: state.run.id, attempt: state.attempt, said },
       isFinal ? 'a run failed' : 'an attempt of a run failed',
     )
     if (isFinal) {
@@ -153,10 +170,30 @@ export class AgentRunner {
     }
     state.log.note('warning', error.message)
     state.log.emit({ event: 'status', data: { stage: 'retrying' } })
-    throw error
+    if (!(error instanceof ModelError)) throw error
+    // Else the try would not be counted.
+    await this.#storeCalls(state)
+    throw new RetryJob(error.message, { cause: error, tries: state.modelCalls.failures(state.iterations + 1) })
+  }
+
+  /** A model that is away was waited for already. */
+  #isFinal({ modelCalls, iterations }: RunState, error: AppError): boolean {
+    if (!(error instanceof ModelError)) return ERROR_STATUS[error.code] < 500
+    const isTried = error.failure === 'failed' || error.failure === 'busy'
+    return !isTried || modelCalls.failures(iterations + 1) >= MODEL_TRIES
+  }
+
+  /** Stores what the calls used and that one failed, once the text that they wrote is stored. */
+  async #storeCalls({ run, attempt, log, modelCalls }: RunState): Promise<void> {
+    await log.flush()
+    if (modelCalls.unstored.length === 0) return
+    await this.#parts.uow.in([run.space_id]).write(async ({ jobs, runs }) => {
+      await jobs.fence(run.id, attempt)
+      await runs.addUnfinishedCalls(modelCalls.unstored)
+      await runs.addUse(run.id, modelCalls.usage)
+    })
+    modelCalls.stored()
   }
 }
 
 const isRevoked = (error: unknown): boolean => error instanceof AppError && error.code === 'NOT_AUTHENTICATED'
-const cannotBeRepeated = ({ code }: AppError): boolean => ERROR_STATUS[code] < 500 || code === 'LLM_ERROR'
-const isModelError = (error: AppError): boolean => error instanceof ModelError || error.code === 'CIRCUIT_OPEN'

@@ -1,26 +1,30 @@
 import { LIMITS } from '@youworker/contracts/limits'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { ModelError } from '@youworker/runtime/model-error'
 import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { CitationFilter } from '../citations/citation-filter.ts'
-import type { ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
+import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
+import type { CallUse } from '../models/call-use.ts'
 import type { RunState } from '../runs/run-state.ts'
+import { CallMeter } from './call-meter.ts'
 import { fitContext } from './fit-context.ts'
 import { CUT, LONGEST_NOTICE } from './notices.ts'
+import { OverlapFilter } from './overlap-filter.ts'
 import { systemPrompt } from './system-prompt.ts'
 
 /** Part of the model's context window that is kept free for its answer. */
 const ANSWER_SHARE = 0.25
 /** Most tool calls of one answer; further ones are dropped. */
 const MAX_CALLS = 16
+/** UTF-16 units after which a call is ended although its text is still short: it thinks, repeats or writes blanks without end. */
+const MOST_WRITTEN = 4 * LIMITS.answer
+const EMPTY = 'The model gave an empty answer; ask again, or choose another model.'
 /** Servers that count in UTF-16 may send the rest of a character with the next token. */
 const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 
-interface ModelTurn {
+interface ModelTurn extends CallUse {
   readonly tool_calls: readonly ModelToolCall[]
-  readonly tokens_in: number
-  readonly tokens_out: number
-  readonly latency_ms: number
   /** The answer reached its longest while the model was still writing. */
   readonly cut: boolean
 }
@@ -31,35 +35,53 @@ interface AnswerOptions {
   readonly signal: AbortSignal
 }
 
-/** Makes one call of the model. Its text goes through the citation filter into the run's log as it arrives. */
+/** Makes one call of the model. Its text goes into the run's log as it arrives. What a call that fails has used is noted too. */
 export async function streamAnswer(
   model: ModelPort,
   state: RunState,
   { info, tools, signal }: AnswerOptions,
 ): Promise<ModelTurn> {
-  const filter = new CitationFilter(state.book.isHit)
-  filter.resume(state.log.text)
-  const began = performance.now()
   const onWaiting = () => state.log.emit({ event: 'status', data: { stage: 'waiting' } })
   const request = { model: info, messages: conversation(state, tools.length > 0, info), tools, signal, onWaiting }
+  const meter = new CallMeter(request)
+  try {
+    return { ...(await readAnswer(model.chat(request), state, meter, signal)), ...meter.use() }
+  } catch (error) {
+    state.modelCalls.broke(meter.use())
+    throw error
+  } finally {
+    const { tokens_in, tokens_out } = meter.use()
+    metrics.modelTokens.labels(info.name, 'in').inc(tokens_in)
+    metrics.modelTokens.labels(info.name, 'out').inc(tokens_out)
+  }
+}
+
+async function readAnswer(
+  chunks: AsyncIterable<ModelChunk>,
+  state: RunState,
+  meter: CallMeter,
+  signal: AbortSignal,
+): Promise<Pick<ModelTurn, 'tool_calls' | 'cut'>> {
+  const overlap = new OverlapFilter(state.partial)
+  const citations = new CitationFilter(state.book.isHit)
+  citations.resume(state.log.text)
   const tool_calls: ModelToolCall[] = []
-  let usage = { tokens_in: 0, tokens_out: 0 }
-  let cut = false
   let half = ''
-  for await (const chunk of model.chat(request)) {
+  let cut = false
+  for await (const chunk of chunks) {
     signal.throwIfAborted()
+    meter.add(chunk)
     const text = half + chunk.text
     half = HALF_CHARACTER.exec(text)?.[0] ?? ''
-    if (text !== half) cut = !addText(state, filter.push(cleanText(text.slice(0, text.length - half.length))))
+    const whole = cleanText(text.slice(0, text.length - half.length))
     tool_calls.push(...chunk.tool_calls.slice(0, MAX_CALLS - tool_calls.length))
-    if (chunk.usage) usage = chunk.usage
+    cut = (text !== half && !addText(state, citations.push(overlap.push(whole)))) || meter.length > MOST_WRITTEN
     if (cut) break
   }
   signal.throwIfAborted()
-  if (!cut) addText(state, filter.end())
-  metrics.modelTokens.labels(info.name, 'in').inc(usage.tokens_in)
-  metrics.modelTokens.labels(info.name, 'out').inc(usage.tokens_out)
-  return { tool_calls, ...usage, latency_ms: Math.round(performance.now() - began), cut }
+  if (!cut) addText(state, citations.push(overlap.end()) + citations.end())
+  if (tool_calls.length === 0 && state.partial.trim() === '') throw new ModelError('failed', EMPTY)
+  return { tool_calls, cut }
 }
 
 /** False when the answer reached its limit; it then ends with a note. */

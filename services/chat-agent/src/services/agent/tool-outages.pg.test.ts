@@ -121,7 +121,7 @@ test('tools that start after the run are discovered within it', async () => {
   expect(await end(started, replica)).toMatchObject({ content: 'Thirty days [1].', metadata: { status: 'success' } })
 })
 
-test('a search whose documents service is away is repeated; the same word of a foreign server is not believed', async () => {
+test('a search whose documents service is away is repeated', async () => {
   let asked = 0
   const flaky = search(async () => ((asked += 1), asked < 3 ? AWAY : FOUND))
   await using tools = await ownTools(flaky)
@@ -129,7 +129,9 @@ test('a search whose documents service is away is repeated; the same word of a f
   const { done, started } = await ask(replica, 'knowledge_search')
   expect(done).toMatchObject({ content: 'Thirty days [1].', metadata: { status: 'success' } })
   expect([asked, (await waits(replica, started)).length > 0]).toEqual([3, true])
+})
 
+test('a foreign server cannot make a run wait by its answer', async () => {
   await using foreign = await restartable('/mcp', { name: 'peek', annotations: { readOnlyHint: true }, run: async () => AWAY })
   await using other = fixture.replica(foreignEnv(foreign))
   expect((await ask(other, 'peek')).done).toMatchObject({

@@ -18,9 +18,11 @@ export interface ModelTool {
 
 export interface ModelChunk {
   readonly text: string
+  /** What the model thinks before it answers: counted, never shown. */
+  readonly thinking: string
   readonly tool_calls: readonly ModelToolCall[]
-  /** With the last chunk only. */
-  readonly usage?: { readonly tokens_in: number; readonly tokens_out: number }
+  /** With the last chunk only: what the server counted. */
+  readonly usage?: { readonly tokens_in: number | undefined; readonly tokens_out: number | undefined }
 }
 
 export interface ModelInfo {
@@ -39,9 +41,9 @@ export interface ModelRequest {
   readonly onWaiting: () => void
 }
 
-/** The model. Throws ModelError, or `CIRCUIT_OPEN` while the model server is known to be down. */
+/** The model. Throws ModelError, or the reason of a signal that aborts. */
 export interface ModelPort {
   /** The named model, or the default one. */
-  describe(name: string | null): Promise<ModelInfo>
+  describe(name: string | null, signal: AbortSignal): Promise<ModelInfo>
   chat(request: ModelRequest): AsyncIterable<ModelChunk>
 }

@@ -1,4 +1,10 @@
-import type { MessageRow, ModelStepRow, RunRow, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
+import type {
+  MessageRow,
+  ModelStepRow,
+  RunRow,
+  ToolRunRow,
+  UnfinishedCallRow,
+} from '@youworker/database/owners/chat-agent/tables'
 import { LeaseLost } from '@youworker/database/jobs/jobs'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
@@ -17,6 +23,7 @@ interface RunRows {
   readonly run: RunRow
   readonly transcript: Transcript
   readonly steps: readonly ModelStepRow[]
+  readonly unfinishedCalls: readonly UnfinishedCallRow[]
   readonly toolRuns: readonly ToolRunRow[]
   /** Of the session up to this run's turn, newest first. */
   readonly messages: readonly MessageRow[]
@@ -39,6 +46,7 @@ export async function loadRun(
       run,
       transcript: await readTranscript(repositories, space, id),
       steps: await repositories.runs.steps(id),
+      unfinishedCalls: await repositories.runs.unfinishedCalls(id),
       toolRuns: await repositories.toolRuns.ofRun(id),
       messages: await repositories.messages.latest(run.session_id, run.turn, HISTORY),
     }
@@ -56,7 +64,7 @@ async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSe
   }
 }
 
-function unsealRun(space: SpaceSealer, { run, transcript, steps, toolRuns, messages }: RunRows) {
+function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls, toolRuns, messages }: RunRows) {
   const book = new CitationBook()
   const calls = toolRuns.map((row) => unsealCall(space, row))
   const turns = messages.toReversed().map((row) => ({ row, content: space.openText(row.content, sealContext.message(row.id)) }))
@@ -68,7 +76,8 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, toolRuns, messa
     role: row.role,
     content: row.role === 'assistant' ? unnumbered(content) : content,
   }))
-  const sum = (count: (step: ModelStepRow) => number) => steps.reduce((total, step) => total + count(step), 0)
+  const modelCalls = [...steps, ...unfinishedCalls]
+  const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
     run,
     space,
@@ -78,8 +87,10 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, toolRuns, messa
     ...restoreTurn({ question, text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
-    tokens_in: sum((step) => step.tokens_in),
-    tokens_out: sum((step) => step.tokens_out),
+    unfinishedCalls,
+    tokens_in: sum('tokens_in'),
+    tokens_out: sum('tokens_out'),
+    estimated: modelCalls.some((call) => call.estimated),
   }
 }
 

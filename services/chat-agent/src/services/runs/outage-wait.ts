@@ -35,7 +35,7 @@ export class OutageWait {
     for (let attempt = 1; ; attempt += 1) {
       const began = performance.now()
       try {
-        return await unlessAborted(work(), signal)
+        return await work()
       } catch (error) {
         signal.throwIfAborted()
         if (!isAway(error)) throw error
@@ -57,17 +57,5 @@ export class OutageWait {
     this.#reportedAt = now
     const { log, stage } = this.#options
     log.emit({ event: 'status', data: { stage, waited_ms: this.#waitedMs } })
-  }
-}
-
-/** Does not wait for work that is shared with other runs, and so does not end with the signal of this one. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const stop = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }

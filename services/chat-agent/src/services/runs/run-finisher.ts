@@ -66,11 +66,12 @@ export class RunFinisher {
       const data = doneOf(state, content, outcome, { external_id: session.external_id, title: unsealTitle(space, session) })
       const written = log.sealEnd(ending, data)
       if (state.lastStep) await repositories.runs.addStep(state.lastStep)
+      await repositories.runs.addUnfinishedCalls(state.modelCalls.unstored)
       await repositories.runs.end(run.id, {
         status: STATUS[outcome.status],
         error: outcome.error ?? null,
         model: state.model || run.model,
-        ...state.usage,
+        ...state.modelCalls.usage,
       })
       await repositories.entries.add(written.map(({ row }) => row))
       await repositories.toolRuns.endRunning(run.id, (id) =>
@@ -85,7 +86,7 @@ export class RunFinisher {
 }
 
 function doneOf(
-  { run, book, log, iterations, toolCalls, model, usage }: RunState,
+  { run, book, log, iterations, toolCalls, model, modelCalls }: RunState,
   content: string,
   { status, error }: Outcome,
   session: { external_id: string; title: string | null },
@@ -101,7 +102,8 @@ function doneOf(
       session_external_id: session.external_id,
       session_title: session.title,
       model,
-      ...usage,
+      ...modelCalls.usage,
+      ...(modelCalls.isEstimated ? { tokens_estimated: true } : {}),
       duration_ms: sinceMs(run.created_at),
       ...(error === undefined ? {} : { error }),
     },
@@ -113,14 +115,14 @@ function doneOf(
 /** Returns the id of the message. A run without text adds none. */
 async function addAnswer(
   { messages, sessions }: ChatAgentRepositories,
-  { run, space, usage }: RunState,
+  { run, space, modelCalls }: RunState,
   text: string,
 ): Promise<string | undefined> {
   if (text === '') return undefined
   const id = newId()
   const content = space.sealText(text, sealContext.message(id))
   const { session_id, space_id, turn } = run
-  const { tokens_in, tokens_out } = usage
+  const { tokens_in, tokens_out } = modelCalls.usage
   await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
   await sessions.countMessage(session_id)
   return id
@@ -138,7 +140,7 @@ async function addEvents(
   { answerId, status, duration_ms }: End,
 ): Promise<void> {
   const { user_id, session_id, grant_id } = state.run
-  const { tokens_in, tokens_out } = state.usage
+  const { tokens_in, tokens_out } = state.modelCalls.usage
   const model = state.model || null
   if (answerId !== undefined) {
     await outbox.add(chatAgent.messageCreated, {
@@ -157,6 +159,8 @@ async function addEvents(
     session_id,
     grant_id,
     status,
+    answer_id: answerId ?? null,
+    model,
     tokens_in,
     tokens_out,
     duration_ms,

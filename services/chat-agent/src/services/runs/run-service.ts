@@ -14,6 +14,7 @@ import { unsealEntry } from '../sealed-fields.ts'
 import type { EntryWriter } from './entry-writer.ts'
 import { loadRun } from './load-run.ts'
 import type { RunFinisher } from './run-finisher.ts'
+import { stepsOf } from './run-steps.ts'
 import { RunState } from './run-state.ts'
 import { RUN_KIND } from './start-run.ts'
 
@@ -24,6 +25,7 @@ interface RunParts {
   readonly live: LivePublisher
   readonly waker: Waker
   readonly finisher: RunFinisher
+  readonly contextTokens: number
 }
 
 type StopReason = NonNullable<RunRow['stop_reason']>
@@ -42,19 +44,22 @@ export class RunService {
     this.#parts = parts
   }
 
-  async get(userId: string, runId: string): Promise<ChatRun> {
+  /** With `isRoot` it has what model servers said about failures. */
+  async get(userId: string, runId: string, isRoot = false): Promise<ChatRun> {
+    const space = await this.#parts.sealer.forSpace(userId)
     return this.#parts.uow.in([userId]).read(async ({ runs, toolRuns }) => {
       const run = await runs.find(runId)
       if (!run) throw notFound()
-      const calls = await toolRuns.ofRun(runId)
-      const steps = (await runs.steps(runId)).flatMap(({ iteration, model, latency_ms }) => [
-        { kind: 'model' as const, name: model, status: 'success', latency_ms },
-        ...calls
-          .filter((call) => call.iteration === iteration)
-          .map((call) => ({ kind: 'tool' as const, name: call.tool_name, status: call.status, latency_ms: call.latency_ms })),
-      ])
+      const calls = {
+        steps: await runs.steps(runId),
+        unfinished: await runs.unfinishedCalls(runId),
+        tools: await toolRuns.ofRun(runId),
+      }
+      const estimated = [...calls.steps, ...calls.unfinished].some((call) => call.estimated)
       const { id, session_id, status, attempt, tokens_in, tokens_out, error, created_at, updated_at } = run
-      return { id, session_id, status, attempt, steps, usage: { tokens_in, tokens_out }, error, created_at, updated_at }
+      const usage = { tokens_in, tokens_out, ...(estimated ? { estimated } : {}) }
+      const steps = stepsOf(calls, isRoot ? space : undefined)
+      return { id, session_id, status, attempt, steps, usage, error, created_at, updated_at }
     })
   }
 
@@ -126,11 +131,12 @@ export class RunService {
   }
 
   async #endWithoutOwner(id: string, space_id: string): Promise<void> {
-    const { uow, sealer, writer, live, finisher } = this.#parts
+    const { uow, sealer, writer, live, finisher, contextTokens } = this.#parts
     try {
       const loaded = await loadRun(uow, sealer, { id, space_id })
       const job = await uow.in([space_id]).read(({ jobs }) => jobs.get(id))
       const state = new RunState(loaded, loaded.run.attempt, { writer, live })
+      state.countInterrupted(contextTokens)
       const cancelled = job?.status === 'cancelled'
       await finisher.finishEnded(
         state,

@@ -1,14 +1,15 @@
 import type { ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { CitationBook } from '../citations/citation-book.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
+import { type CallUse, estimatePrompt } from '../models/call-use.ts'
 import type { LoadedRun } from './load-run.ts'
+import { ModelCalls } from './model-calls.ts'
 import { type LogOutputs, RunLog } from './run-log.ts'
 import { sinceMs } from './since-ms.ts'
-
-type Usage = Pick<RunRow, 'tokens_in' | 'tokens_out' | 'ttft_ms'>
 
 /** The live state of one attempt at a run. Its methods record what happened; only they change it. */
 export class RunState {
@@ -19,6 +20,7 @@ export class RunState {
   /** Earlier turns of the session, oldest first. */
   readonly history: readonly ModelMessage[]
   readonly log: RunLog
+  readonly modelCalls: ModelCalls
   readonly #loadedCalls: readonly ToolCall[]
   readonly #messages: ModelMessage[]
   /** Names of tools whose newest call failed because they were away. */
@@ -26,27 +28,26 @@ export class RunState {
   #pendingCalls: readonly ToolCall[]
   #toolCalls: number
   #iterations: number
-  #usage: Usage
   #model: string
   #lastStep: ModelStepRow | undefined
   /** Offset in the run's text where the newest whole answer of the model begins, and where it ends. */
   #answer: { readonly start: number; readonly end: number }
 
   constructor(loaded: LoadedRun, attempt: number, outputs: LogOutputs) {
-    const { run, space, transcript, calls, tokens_in, tokens_out } = loaded
+    const { run, space, transcript, calls } = loaded
     this.run = run
     this.attempt = attempt
     this.space = space
     this.book = loaded.book
     this.history = loaded.history
     this.log = new RunLog({ run, space, attempt, transcript }, outputs)
+    this.modelCalls = new ModelCalls(loaded)
     this.#loadedCalls = calls
     for (const call of calls) this.#noteAway(call)
     this.#messages = [...loaded.messages]
     this.#pendingCalls = loaded.pendingCalls
     this.#toolCalls = calls.length
     this.#iterations = loaded.iterations
-    this.#usage = { tokens_in, tokens_out, ttft_ms: run.ttft_ms }
     this.#model = run.model ?? ''
     this.#answer = { start: loaded.answered, end: loaded.answered }
   }
@@ -66,10 +67,6 @@ export class RunState {
     return this.#toolCalls
   }
 
-  get usage(): Usage {
-    return this.#usage
-  }
-
   /** The newest call of the model that this attempt ended. */
   get lastStep(): ModelStepRow | undefined {
     return this.#lastStep
@@ -77,8 +74,13 @@ export class RunState {
 
   /** The conversation from the user's question on. It ends with the unfinished answer that the model must continue, if any. */
   get messages(): readonly ModelMessage[] {
-    const partial = this.log.text.slice(this.#answer.end)
+    const { partial } = this
     return partial === '' ? this.#messages : [...this.#messages, { role: 'assistant', content: partial }]
+  }
+
+  /** The text of the model's unfinished answer. */
+  get partial(): string {
+    return this.log.text.slice(this.#answer.end)
   }
 
   /** Planned calls without a result, in their order. */
@@ -110,27 +112,39 @@ export class RunState {
   }
 
   textStreamed(text: string): void {
-    if (this.#usage.ttft_ms === null && this.log.text === '') {
+    if (this.modelCalls.usage.ttft_ms === null && this.log.text === '') {
       const ttft_ms = sinceMs(this.run.created_at)
-      this.#usage = { ...this.#usage, ttft_ms }
+      this.modelCalls.firstToken(ttft_ms)
       metrics.modelTtft.labels(this.#model).observe(ttft_ms / 1_000)
     }
     this.log.emit({ event: 'token', data: { text } })
   }
 
-  modelAnswered(turn: Pick<ModelStepRow, 'tokens_in' | 'tokens_out' | 'latency_ms'>): void {
-    const { tokens_in, tokens_out, latency_ms } = turn
+  /** Counts the answer of an attempt whose process ended, as far as it was stored. `mostTokens`: the model's window. */
+  countInterrupted(mostTokens: number): void {
+    const lost = this.log.text.slice(Math.max(this.#answer.end, this.modelCalls.countedText))
+    if (lost === '') return
+    const tokens_in = estimatePrompt([...this.history, ...this.#messages], mostTokens)
+    this.modelCalls.broke({ tokens_in, tokens_out: countTokens(lost), estimated: true, latency_ms: null })
+    this.modelUnfinished('interrupted')
+  }
+
+  /** The call of the model did not come to its end, and nothing else can come of it. */
+  modelUnfinished(reason: 'failed' | 'stopped' | 'interrupted', said?: string): void {
+    const ending = { iteration: this.#iterations + 1, model: this.#model, text_end: this.log.text.length }
+    this.modelCalls.unfinished({ reason, said, ...ending })
+  }
+
+  modelAnswered(turn: CallUse): void {
+    const { tokens_in, tokens_out, estimated } = turn
+    const latency_ms = turn.latency_ms ?? 0
     const { id: run_id, space_id } = this.run
     const text_end = this.log.text.length
     this.#iterations += 1
-    this.#usage = {
-      tokens_in: this.#usage.tokens_in + tokens_in,
-      tokens_out: this.#usage.tokens_out + tokens_out,
-      ttft_ms: this.#usage.ttft_ms,
-    }
+    this.modelCalls.finished(turn)
     this.#answer = { start: this.#answer.end, end: text_end }
     const iteration = this.#iterations
-    this.#lastStep = { run_id, iteration, space_id, model: this.#model, latency_ms, tokens_in, tokens_out, text_end }
+    this.#lastStep = { run_id, iteration, space_id, model: this.#model, latency_ms, tokens_in, tokens_out, estimated, text_end }
   }
 
   /** The tool calls of the model's newest answer were stored. */

@@ -23,6 +23,7 @@ interface ToolBoxOptions {
   readonly disable_web: boolean
   readonly timeoutMs: number
   readonly wait: OutageWait
+  readonly signal: AbortSignal
 }
 
 interface ToolBoxParts {
@@ -53,9 +54,9 @@ export class ToolBox implements AsyncDisposable {
     this.away = away
   }
 
-  static async connect({ servers, port, token, discovery, wait, ...options }: ToolBoxOptions): Promise<ToolBox> {
+  static async connect({ servers, port, token, discovery, wait, signal, ...options }: ToolBoxOptions): Promise<ToolBox> {
     const connections = new Map(servers.map((server) => [server.name, port.connect(server, server.own ? token : undefined)]))
-    const { found, failed } = await discovery.all(servers, connections, wait)
+    const { found, failed } = await discovery.all(servers, connections, { wait, signal })
     const offered = servers.flatMap((server) =>
       (found.get(server.name) ?? [])
         .filter(({ name }) => server.own || isAllowedTool(options.allowed, server.name, name))

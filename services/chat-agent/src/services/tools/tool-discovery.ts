@@ -23,13 +23,17 @@ export class ToolDiscovery {
   }
 
   /** Asks every server for its tools, and those that are away again for as long as the run waits. */
-  async all(servers: readonly McpServer[], connections: ReadonlyMap<string, ToolConnection>, wait: OutageWait) {
+  async all(
+    servers: readonly McpServer[],
+    connections: ReadonlyMap<string, ToolConnection>,
+    { wait, signal }: { readonly wait: OutageWait; readonly signal: AbortSignal },
+  ) {
     const found = new Map<string, ToolDescription[]>()
     const failed = new Map<string, unknown>()
     const ask = async (server: McpServer): Promise<void> => {
       const connection = connections.get(server.name)
       try {
-        if (connection) found.set(server.name, await this.#tools(server, connection))
+        if (connection) found.set(server.name, await unlessAborted(this.#tools(server, connection), signal))
         failed.delete(server.name)
       } catch (error) {
         failed.set(server.name, error)
@@ -74,3 +78,15 @@ export class ToolDiscovery {
 }
 
 const isToolError = (error: unknown): boolean => error instanceof ToolError
+
+/** Does not wait for work that other runs share, and that so does not end with the signal of this one. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const stop = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

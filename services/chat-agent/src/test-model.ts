@@ -1,0 +1,79 @@
+import { once } from 'node:events'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+import { z } from 'zod'
+
+const Asked = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) })
+type Asked = z.infer<typeof Asked>
+
+/** Answers a chat request: `text` writes a part of the answer, `end` its last line. A response that is left open hangs. */
+export type Reply = (answer: Answer, asked: Asked) => void | Promise<void>
+interface Answer {
+  readonly response: ServerResponse
+  text(text: string): void
+  line(line: object): void
+  end(counts?: { prompt_eval_count: number; eval_count: number }): void
+}
+
+/**
+ * A server that speaks Ollama's protocol, at one address, and can be stopped and started. Unlike the offline model it may ignore the
+ * answer that it was given to continue. The n-th chat request gets the n-th reply, or the last one.
+ */
+export async function startModel(...replies: Reply[]) {
+  let server: Server | undefined
+  let port = 0
+  let asked = 0
+  const serve = async (path: string | undefined, body: unknown, response: ServerResponse) => {
+    if (path !== '/api/chat') return void response.end(JSON.stringify({ capabilities: ['completion'], models: [{ name: 'm' }] }))
+    const reply = replies[Math.min(asked, replies.length - 1)]
+    asked += 1
+    const line = (value: object) => void response.write(`${JSON.stringify({ model: 'm', ...value })}\n`)
+    const text = (content: string) => line({ message: { role: 'assistant', content }, done: false })
+    const end = (counts = {}) => {
+      line({ message: { role: 'assistant', content: '' }, done: true, ...counts })
+      response.end()
+    }
+    await reply?.({ response, line, text, end }, Asked.parse(body))
+  }
+  const start = async () => {
+    server = createServer((request, response) => {
+      void (async () => serve(request.url, request.method === 'POST' ? await json(request) : undefined, response))()
+    })
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    port = (server.address() as AddressInfo).port
+  }
+  const stop = async () => {
+    const stopping = server
+    server = undefined
+    if (!stopping) return
+    const closed = once(stopping, 'close')
+    stopping.close()
+    stopping.closeAllConnections()
+    await closed
+  }
+  await start()
+  return { url: `http://127.0.0.1:${port}`, start, stop, asked: () => asked, [Symbol.asyncDispose]: stop }
+}
+
+export const says =
+  (text: string, counts?: { prompt_eval_count: number; eval_count: number }): Reply =>
+  (answer) => {
+    answer.text(text)
+    answer.end(counts)
+  }
+
+/** Writes the text, then cuts the connection. */
+export const breaksOff =
+  (text: string): Reply =>
+  ({ text: write, response }) => {
+    write(text)
+    setTimeout(() => response.destroy(), 50)
+  }
+
+export const refuses =
+  (status: number, error: string): Reply =>
+  ({ response }) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error }))
+  }
