@@ -9,7 +9,7 @@ export const isSessionKept = sql`not exists (
 export const tokenFigures = sql`
   coalesce(sum(tokens_in), 0)::bigint as tokens_in,
   coalesce(sum(tokens_out), 0)::bigint as tokens_out,
-  count(message_id) as message_count`
+  count(message_id) filter (where role <> 'none') as message_count`
 export interface TokenSums {
   readonly tokens_in: number
   readonly tokens_out: number

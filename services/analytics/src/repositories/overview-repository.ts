@@ -30,7 +30,7 @@ export class OverviewRepository {
       from
         (select count(*) as sessions from sessions
           where space_id = ${userId} and created_at >= ${since} and deleted_at is null) sessions,
-        (select count(*) as messages, coalesce(sum(tokens_in + tokens_out), 0)::bigint as tokens from messages
+        (select count(*) filter (where role <> 'none') as messages, coalesce(sum(tokens_in + tokens_out), 0)::bigint as tokens from messages
           where space_id = ${userId} and created_at >= ${since} and ${isSessionKept}) chat,
         (select count(*) as tool_runs, count(*) filter (where status = 'success') as successful_tool_runs,
           coalesce(sum(latency_ms), 0)::bigint as tool_latency_ms from tool_runs

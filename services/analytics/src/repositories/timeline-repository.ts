@@ -34,7 +34,7 @@ export class TimelineRepository {
   }
 
   tokens(userId: string, period: Period): Promise<(Part & TokenSums)[]> {
-    const facts = sql`select created_at as at, message_id, tokens_in, tokens_out from messages
+    const facts = sql`select created_at as at, message_id, role, tokens_in, tokens_out from messages
       where space_id = ${userId} and created_at >= ${since(period.days)} and ${isSessionKept}`
     return this.#timeline(period, facts, tokenFigures)
   }

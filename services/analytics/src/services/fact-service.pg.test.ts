@@ -41,6 +41,26 @@ const sum = <K extends string>(rows: readonly Readonly<Record<K, number>>[], fie
 const USER = newId()
 const OTHER = newId()
 
+test('the tokens of a run that ended without a message count, once, and are no message', async () => {
+  await using analytics = await openFixture()
+  const user = newId()
+  const session_id = newId()
+  const run = { session_id, grant_id: newId(), user_id: user, model: 'm', tokens_in: 30, tokens_out: 4, duration_ms: 1 }
+  const failed = { ...run, run_id: newId(), status: 'failed', answer_id: null } as const
+  const answered = { ...run, run_id: newId(), status: 'success', answer_id: newId() } as const
+  const events = [
+    envelope(chatAgent.sessionCreated, { session_id, user_id: user, model: 'm', enable_tools: true }, 0),
+    envelope(chatAgent.runFinished, failed, 0),
+    envelope(chatAgent.runFinished, answered, 0),
+    envelope(chatAgent.runFinished, { ...failed, run_id: newId(), tokens_in: 0, tokens_out: 0 }, 0),
+  ]
+  for (const event of [...events, ...events]) await analytics.deliver(event)
+  expect(await analytics.figures.overview(user, 30)).toMatchObject({ messages: { total: 0 }, tokens: { total: 34 } })
+  const { data } = await analytics.figures.tokensTimeline(user, { days: 1, interval: 'day' })
+  expect([sum(data, 'total_tokens'), sum(data, 'message_count')]).toEqual([34, 0])
+  expect(await analytics.figures.tokens(user, { period: 'day' })).toMatchObject({ total_tokens: 34, message_count: 0 })
+})
+
 test('the overview counts the period and the current documents, for the caller only', async () => {
   await using analytics = await openFixture()
   for (const event of story(USER, OTHER)) await analytics.deliver(event)

@@ -7,7 +7,7 @@ import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work
 /** Sees every space, because an event may change a row of another user, as when a member deletes a group's document. */
 type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
 
-type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'toolRunFinished'> = z.output<
+type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'runFinished' | 'toolRunFinished'> = z.output<
   (typeof chatAgent)[K]['payload']
 >
 type DocumentData<K extends 'runFinished' | 'documentIngested' | 'documentDeleted'> = z.output<(typeof ingestion)[K]['payload']>
@@ -31,6 +31,15 @@ export class FactService {
 
   messageCreated({ user_id: space_id, ...message }: ChatData<'messageCreated'>, origin: Origin): Promise<void> {
     return this.#once(origin, ({ chat }) => chat.messageCreated({ ...message, space_id, created_at: origin.time }))
+  }
+
+  /** A message has the tokens of its run. Those of a run that ended without one are kept in its place. */
+  async chatFinished(run: ChatData<'runFinished'>, origin: Origin): Promise<void> {
+    const { run_id: message_id, session_id, user_id: space_id, answer_id, model = null, tokens_in, tokens_out } = run
+    if (answer_id !== null || tokens_in + tokens_out === 0) return
+    const { time: created_at } = origin
+    const tokens = { message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at } as const
+    await this.#once(origin, ({ chat }) => chat.messageCreated(tokens))
   }
 
   toolRunFinished({ user_id: space_id, ...toolRun }: ChatData<'toolRunFinished'>, origin: Origin): Promise<void> {

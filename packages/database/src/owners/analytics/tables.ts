@@ -19,7 +19,8 @@ export interface AnalyticsTables extends SystemTables {
     message_id: string
     space_id: string
     session_id: string
-    role: 'user' | 'assistant'
+    /** `none`: no message, but the tokens of a run that ended without one; `message_id` is the run's. */
+    role: 'user' | 'assistant' | 'none'
     model: string | null
     tokens_in: number
     tokens_out: number
