@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { signalTree } from '@youworker/embedded/signal-tree'
 import type { Endpoints } from '@youworker/local/data-dir/endpoints'
 
 const START = join(import.meta.dirname, '../../local/src/start.ts')
@@ -45,19 +46,7 @@ export async function startSystem(stack: AsyncDisposableStack, args: readonly st
     async signal(name, signal) {
       const pid = (await endpoints()).processes.find((process) => process.name === name)?.pid
       if (pid == null) throw new Error(`${name} is not running`)
-      for (const one of [pid, ...(await childrenOf(pid))]) process.kill(one, signal)
+      await signalTree(pid, signal)
     },
   }
-}
-
-/** Direct children (proc(5): the parent is the second field of `stat` after the name in parentheses). */
-async function childrenOf(parent: number): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const parents = await Promise.all(
-    pids.map(async (pid) => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-    }),
-  )
-  return pids.filter((_, index) => parents[index] === parent)
 }

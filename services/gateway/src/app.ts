@@ -35,6 +35,7 @@ function requestSettings(config: Config, logger: Logger) {
     origins: new Set(config.FRONTEND_ORIGIN),
     proxies,
     devices: new KnownDevices(config.SECURITY__CSRF_SECRET),
+    deadlineMs: config.API__DEADLINE_MS,
   } satisfies RequestSettings
 }
 

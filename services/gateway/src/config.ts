@@ -24,6 +24,10 @@ export const Env = z
     ...natsEnv,
     API__HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
     API__PORT: integer(0, 65_535).default(8_001).describe('Port of the API; 0 takes a free one'),
+    API__DEADLINE_MS: integer(1_000, 600_000).default(10_000).meta({
+      description: 'How long a request may take in all; streams may last once they have begun',
+      unit: 'ms',
+    }),
     SECURITY__CSRF_SECRET: z
       .string()
       .min(16, 'must have at least 16 characters')

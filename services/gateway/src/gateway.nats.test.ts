@@ -1,9 +1,15 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { request } from 'node:http'
 import { createConnection } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { auth as authContract } from '@youworker/contracts/auth'
 import { ErrorBody } from '@youworker/contracts/errors'
+import { closeNats, connectNats } from '@youworker/messaging/connection/connect'
 import { readEnv } from '@youworker/runtime/process/config'
 import { createLogger, silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
+import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startGateway } from './app.ts'
@@ -360,6 +366,85 @@ test('an allow-list refuses all other addresses, except for health checks', asyn
   expect((await call('/openapi.json', { headers: { 'x-forwarded-for': '10.1.2.3' } }, base)).status).toBe(200)
   expect((await call('/health/live', {}, base)).status).toBe(200)
 })
+
+describe('the time of a request', () => {
+  const IMPATIENT = { API__DEADLINE_MS: '1000' }
+  const WITH_KEY = { 'x-api-key': 'some-key' }
+
+  test('is over with 504 and the truth, however long a part of it may take', async () => {
+    await using impatient = await start(IMPATIENT)
+    await using auth = await silentService(authContract.exchangeCredential.subject)
+    const base = `http://127.0.0.1:${impatient.port}`
+    const read = await call('/v1/groups', { headers: WITH_KEY }, base)
+    expect([read.status, read.error?.code, read.error?.message]).toEqual([
+      504,
+      'DEADLINE_EXCEEDED',
+      expect.stringContaining('within 1 s; try again'),
+    ])
+    expect(read.headers.get('retry-after')).toBe('1')
+    const write = await call('/v1/groups', { method: 'POST', headers: { ...WITH_KEY, 'idempotency-key': 'k' } }, base)
+    expect([write.status, write.error?.message]).toEqual([
+      504,
+      expect.stringContaining('repeat it with the same Idempotency-Key'),
+    ])
+    const upgrade = new WebSocket(`${base.replace('http', 'ws')}/v1/ws/chat/x`, { headers: WITH_KEY })
+    upgrade.on('error', () => undefined)
+    const [, answer] = await once(upgrade, 'unexpected-response')
+    expect(answer.statusCode).toBe(504)
+    expect(auth.received).toBeGreaterThan(0)
+  })
+
+  test('stands still while the client sends its body', async () => {
+    await using impatient = await start(IMPATIENT)
+    const sending = request({ port: impatient.port, method: 'POST', path: '/v1/auth/login', headers: JSON_TYPE })
+    sending.write('{"username":')
+    await sleep(1_500)
+    sending.end('"ada"}')
+    const [answer] = await once(sending, 'response')
+    expect(answer.statusCode).toBe(401)
+    answer.resume()
+  })
+
+  test('ends when the client leaves: nothing more is begun for it', async () => {
+    await using auth = await silentService(authContract.createSession.subject)
+    await using keys = await silentService(authContract.listKeys.subject)
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+    const signIn = (signal?: AbortSignal) => {
+      const body = JSON.stringify({ username: 'ada', password: 'long enough' })
+      return fetch(`${api}/v1/auth/login`, { method: 'POST', headers: JSON_TYPE, body, ...(signal ? { signal } : {}) })
+    }
+    const leaving = new AbortController()
+    const left = signIn(leaving.signal).catch(() => 'left')
+    await waitFor(() => keys.received > 0, { what: 'the first part of a sign-in' })
+    leaving.abort()
+    expect(await left).toBe('left')
+    await sleep(100)
+    const stays = signIn().catch(() => undefined)
+    await waitFor(() => keys.received > 1, { what: 'the first part of another one' })
+    keys.answer({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] })
+    // The session of the one who left would have been asked for first.
+    await waitFor(() => auth.received > 0, { what: 'the session of the one who stays' })
+    await sleep(100)
+    expect(auth.received).toBe(1)
+    auth.answer({})
+    await stays
+  })
+})
+
+/** Receives requests, and answers none before it is told what. */
+async function silentService(subject: string) {
+  const connection = await connectNats({ url: nats.url, service: 'silent', logger: silentLogger() })
+  const messages: { respond(data: string): unknown }[] = []
+  connection.core.subscribe(subject, { callback: (_, message) => void messages.push(message) })
+  await connection.core.flush()
+  return {
+    get received() {
+      return messages.length
+    },
+    answer: (body: unknown) => messages.forEach((message) => message.respond(JSON.stringify(body))),
+    [Symbol.asyncDispose]: () => closeNats(connection),
+  }
+}
 
 test('a stop answers the requests under way and accepts no new ones', async () => {
   const stopping = await start({})

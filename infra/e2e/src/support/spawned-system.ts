@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { signalTree } from '@youworker/embedded/signal-tree'
 import type { Endpoints } from '@youworker/local/data-dir/endpoints'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
 import { Person, readEvents, type SseEvent } from './person.ts'
 import { ROOT } from './root.ts'
+import { PATIENT_MS } from './system.ts'
 
 const START = join(ROOT, 'infra/local/src/start.ts')
 
@@ -26,7 +28,7 @@ export function spawnStart(args: readonly string[], { env = {}, cwd = ROOT, as =
   const mark = `e2e-${crypto.randomUUID()}`
   const child = spawn(file, rest, {
     cwd,
-    env: { ...process.env, INIT_CWD: cwd, LOG_LEVEL: 'debug', E2E_MARK: mark, ...env },
+    env: { ...process.env, INIT_CWD: cwd, LOG_LEVEL: 'debug', API__DEADLINE_MS: PATIENT_MS, E2E_MARK: mark, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // A process group of its own, as a shell creates for each command.
     detached: true,
@@ -104,6 +106,18 @@ export class SpawnedSystem {
   async kill(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     process.kill((await this.process(name)).pid, signal)
     if (signal === 'SIGKILL') this.killed.push(name)
+  }
+
+  /** Stops the process and its children without ending them, runs `work`, and lets them go on. */
+  async frozen<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const { pid } = await this.process(name)
+    await signalTree(pid, 'SIGSTOP')
+    try {
+      return await work()
+    } finally {
+      // The supervisor may have replaced it by then.
+      await signalTree(pid, 'SIGCONT').catch(() => {})
+    }
   }
 
   /** Names of the processes whose end the supervisor printed, in order. */

@@ -20,6 +20,8 @@ interface TestSystemOptions {
   readonly env?: Record<string, string>
 }
 
+/** On a busy machine an answer or an ingestion may take longer than a request may: most tests wait for it all the same. */
+export const PATIENT_MS = '60000'
 const FRONTEND_ORIGIN = 'http://app.test:3000'
 
 /** Starts all services in this process, with a database, a nats-server and an offline model of their own. */
@@ -33,7 +35,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
       ...options,
       adminUrl: database.adminUrl,
       rolePassword: testPassword,
-      env: { FRONTEND_ORIGIN, LOG_LEVEL: 'debug', ...options.env },
+      env: { FRONTEND_ORIGIN, LOG_LEVEL: 'debug', API__DEADLINE_MS: PATIENT_MS, ...options.env },
       logger,
     }),
   )

@@ -2,9 +2,11 @@ import { AppError } from '@youworker/contracts/errors'
 import { createBreaker } from '@youworker/runtime/timing/breaker'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { timeLeft } from '@youworker/runtime/timing/deadline'
+import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import pg from 'pg'
 import { type ConnectionHooks, PgConnection } from './pg-connection.ts'
-import { DatabaseFault, toAppError } from './database-error.ts'
+import { DatabaseFault, toAppError, tooLate } from './database-error.ts'
 import { typeParsers } from './pg-types.ts'
 import { StatementNames } from './statement-names.ts'
 
@@ -15,6 +17,8 @@ const ANSWER_MS = 8_500
 const LOCK_MS = 5_000
 const IDLE_IN_TRANSACTION_MS = 15_000
 const METRICS_MS = 5_000
+/** Postgres looks this often whether a client is still there: a statement that nobody waits for any more ends by then. */
+const CLIENT_CHECK_MS = 1_000
 
 export interface PoolOptions {
   readonly url: string
@@ -26,8 +30,8 @@ export interface PoolOptions {
 
 export interface ConnectionPool extends AsyncDisposable {
   /**
-   * Throws `SERVICE_UNAVAILABLE` when Postgres is down or all connections stay busy, and `CIRCUIT_OPEN` after repeated
-   * failures.
+   * Throws `SERVICE_UNAVAILABLE` when Postgres is down or all connections stay busy, `CIRCUIT_OPEN` after repeated
+   * failures and `DEADLINE_EXCEEDED` when the time of the request is over before.
    */
   acquire(): Promise<PgConnection>
 }
@@ -47,13 +51,13 @@ export function createPool(options: PoolOptions): ConnectionPool {
     query_timeout: ANSWER_MS,
     lock_timeout: LOCK_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-    options: `-c search_path=${schema} -c TimeZone=UTC`,
+    options: `-c search_path=${schema} -c TimeZone=UTC -c client_connection_check_interval=${CLIENT_CHECK_MS}`,
   })
   // A connection that breaks while checked out emits this error too; without a listener it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', (error) => logger.warn({ reason: error.message }, 'a connection to Postgres was lost'))
   const hooks = createHooks(options)
-  const breaker = createBreaker({ target: `Postgres (${schema})`, isFailure: (error) => !hooks.isBusy(error) })
+  const breaker = createBreaker({ target: `Postgres (${schema})`, isFailure: (error) => !hooks.isBusy(error) && !isLate(error) })
   const sampling = sampleMetrics(pool, options)
   return {
     acquire: () => breaker.run(() => connect(pool, hooks, new URL(url).host)),
@@ -65,9 +69,20 @@ export function createPool(options: PoolOptions): ConnectionPool {
 }
 
 async function connect(pool: pg.Pool, hooks: Hooks, host: string): Promise<PgConnection> {
+  const left = timeLeft()
+  if (left <= 0) throw tooLate()
+  const connecting = pool.connect()
   try {
-    return new PgConnection(await pool.connect(), hooks)
+    if (left < CONNECT_MS && !(await settledWithin(left, connecting))) {
+      connecting.then(
+        (client) => client.release(),
+        () => {},
+      )
+      throw tooLate()
+    }
+    return new PgConnection(await connecting, hooks)
   } catch (cause) {
+    if (isLate(cause)) throw cause
     if (cause instanceof pg.DatabaseError) throw toAppError(cause)
     const message = hooks.isBusy(cause)
       ? 'All connections to Postgres are busy; try again in a moment'
@@ -75,6 +90,8 @@ async function connect(pool: pg.Pool, hooks: Hooks, host: string): Promise<PgCon
     throw new AppError('SERVICE_UNAVAILABLE', message, { retryAfter: 2, cause })
   }
 }
+
+const isLate = (error: unknown): boolean => error instanceof AppError && error.code === 'DEADLINE_EXCEEDED'
 
 interface Hooks extends ConnectionHooks {
   /** True when no connection was free although Postgres answers: that must not open the breaker. */
@@ -86,6 +103,7 @@ function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
   const duration = metrics.dbQueryDuration.labels(schema)
   let answeredAt = 0
   return {
+    answerMs: ANSWER_MS,
     nameOf: (sql) => names.nameOf(sql),
     answered: () => {
       answeredAt = Date.now()

@@ -50,6 +50,20 @@ export function toAppError(error: unknown): AppError {
   return new AppError(code, message, code === 'SERVICE_UNAVAILABLE' ? { retryAfter: 2, cause } : { cause })
 }
 
+/** The request's time is over before Postgres has answered. */
+export const tooLate = (cause?: unknown): AppError =>
+  new AppError('DEADLINE_EXCEEDED', 'Postgres did not answer in the time that the request had; try again', {
+    retryAfter: 2,
+    cause,
+  })
+
+/** A commit was sent and not answered. */
+export function outcomeUnknown(cause: AppError): AppError {
+  const message =
+    'Postgres did not say whether the change was saved: look before you repeat it, or repeat it with its Idempotency-Key'
+  return new AppError(cause.code, message, { retryAfter: 2, cause })
+}
+
 function codeAndMessage(sqlstate: string): ['SERVICE_UNAVAILABLE' | 'DEADLINE_EXCEEDED' | 'DATABASE_ERROR', string] {
   if (sqlstate === '57014') return ['DEADLINE_EXCEEDED', 'The database took too long to answer; try again or ask for less']
   if (['40001', '40P01', '55P03'].includes(sqlstate)) {

@@ -1,6 +1,7 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
+import { timeLeft } from '@youworker/runtime/timing/deadline'
 import pg from 'pg'
-import { makesUnusable, toAppError } from './database-error.ts'
+import { makesUnusable, toAppError, tooLate } from './database-error.ts'
 
 type Callback = (error: Error | null | undefined, result: pg.QueryResult) => void
 
@@ -8,6 +9,8 @@ type Callback = (error: Error | null | undefined, result: pg.QueryResult) => voi
 class Statement extends pg.Query {
   readonly name: string | undefined
   callback: Callback
+  /** Ms; pg destroys the connection then. Without it the limit of the pool counts. */
+  query_timeout: number | undefined
 
   constructor(text: string, values: unknown[] | undefined, name: string | undefined, callback: Callback) {
     super(text, values)
@@ -17,6 +20,8 @@ class Statement extends pg.Query {
 }
 
 export interface ConnectionHooks {
+  /** The longest that any statement is waited for, in ms. */
+  readonly answerMs: number
   nameOf(sql: string): string | undefined
   observe(sql: string, ms: number): void
   /** Called when Postgres has answered a statement. */
@@ -54,8 +59,8 @@ export class PgConnection implements DatabaseConnection {
   }
 
   /** Runs statements without parameters, separated by `;`. Resolves to the command tag of the last one. */
-  async run(sql: string): Promise<string> {
-    const result: pg.QueryResult | pg.QueryResult[] = await this.#send(sql, undefined, undefined)
+  async run(sql: string, limitMs?: number): Promise<string> {
+    const result: pg.QueryResult | pg.QueryResult[] = await this.#send(sql, undefined, undefined, limitMs)
     return Array.isArray(result) ? (result.at(-1)?.command ?? '') : result.command
   }
 
@@ -69,17 +74,28 @@ export class PgConnection implements DatabaseConnection {
     this.#client.release(discard || this.#unusable)
   }
 
-  async #send(sql: string, parameters: readonly unknown[] | undefined, name: string | undefined): Promise<pg.QueryResult> {
+  async #send(
+    sql: string,
+    parameters: readonly unknown[] | undefined,
+    name: string | undefined,
+    limitMs = timeLeft(),
+  ): Promise<pg.QueryResult> {
     if (this.#released) throw new Error('a statement was sent after the end of its unit of work; await every statement inside it')
+    if (limitMs <= 0) throw tooLate()
     const { promise, resolve, reject } = Promise.withResolvers<pg.QueryResult>()
     const values = parameters === undefined || parameters.length === 0 ? undefined : [...parameters]
-    this.#client.query(new Statement(sql, values, name, (error, result) => (error ? reject(error) : resolve(result))))
+    const statement = new Statement(sql, values, name, (error, result) => (error ? reject(error) : resolve(result)))
+    const isHurried = limitMs < this.#hooks.answerMs
+    if (isHurried) statement.query_timeout = Math.ceil(limitMs)
+    const endsAt = performance.now() + limitMs
+    this.#client.query(statement)
     try {
       const result = await promise
       this.#hooks.answered()
       return result
     } catch (error) {
-      const failure = toAppError(error)
+      const isLate = isHurried && !(error instanceof pg.DatabaseError) && performance.now() >= endsAt
+      const failure = isLate ? tooLate(error) : toAppError(error)
       if (makesUnusable(failure)) this.#unusable = true
       throw failure
     }

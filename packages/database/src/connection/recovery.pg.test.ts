@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
+import { before } from '@youworker/runtime/timing/deadline'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -159,6 +161,62 @@ test('calls to a frozen Postgres time out, and work again when it resumes', asyn
   expect(outcomes).toEqual(['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE'])
   proxy.thaw()
   await waitFor(works, { what: 'the connection to resume' })
+  await writeNote()
+})
+
+const inMs = <T>(ms: number, work: () => Promise<T>) => before(Date.now() + ms, work)
+const countNotes = () => fixture.uow.system().read(async ({ notes }) => (await notes.all()).length)
+
+test('a frozen Postgres is waited for only as long as the request may take, and nothing is changed', async () => {
+  await waitFor(works, { what: 'the connection' })
+  await Promise.all([writeNote(), writeNote(), writeNote()])
+  const notes = await countNotes()
+  proxy.freeze()
+  // More than there are connections, so that some wait for one.
+  const writes = Array.from({ length: 5 }, () => inMs(500, () => outcome(writeNote())))
+  const read = inMs(500, () => outcome(uow.system().read((repos) => repos.notes.all())))
+  expect(await Promise.all([...writes, read])).toEqual(Array.from({ length: 6 }, () => 'DEADLINE_EXCEEDED'))
+  proxy.thaw()
+  await waitFor(works, { what: 'the connection to resume' })
+  expect(await countNotes()).toBe(notes)
+})
+
+test('when Postgres freezes within a change, nothing is changed; at its commit, the error says that this is unknown', async () => {
+  await waitFor(works, { what: 'the connection' })
+  const space = newId()
+  const change = (freezeFirst: boolean) =>
+    uow.in([space]).write(async (repos) => {
+      if (freezeFirst) proxy.freeze()
+      await repos.notes.add({ id: newId(), space_id: space, text: 'x' })
+      proxy.freeze()
+    })
+  const notes = await countNotes()
+  expect(await inMs(500, () => outcome(change(true)))).toBe('DEADLINE_EXCEEDED')
+  proxy.thaw()
+  await waitFor(works, { what: 'the connection to resume' })
+  expect(await countNotes()).toBe(notes)
+  const unknown = await inMs(500, () => change(false).catch((error: unknown) => error))
+  expect(unknown).toMatchObject({ code: 'DEADLINE_EXCEEDED', message: expect.stringContaining('whether the change was saved') })
+  proxy.thaw()
+  await waitFor(works, { what: 'the connection to resume' })
+})
+
+test('nothing is begun after the deadline, and a change that outlasts it is not saved', async () => {
+  await waitFor(works, { what: 'the connection' })
+  const notes = await countNotes()
+  expect(await inMs(0, () => outcome(writeNote()))).toBe('DEADLINE_EXCEEDED')
+  const space = newId()
+  const slow = uow.in([space]).write.bind(uow.in([space]))
+  const late = inMs(300, () =>
+    outcome(
+      slow(async (repos) => {
+        await repos.notes.add({ id: newId(), space_id: space, text: 'x' })
+        await sleep(400)
+      }),
+    ),
+  )
+  expect(await late).toBe('DEADLINE_EXCEEDED')
+  expect(await countNotes()).toBe(notes)
   await writeNote()
 })
 

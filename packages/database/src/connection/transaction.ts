@@ -1,6 +1,8 @@
 import { AppError } from '@youworker/contracts/errors'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
+import { timeLeft } from '@youworker/runtime/timing/deadline'
 import { type ConnectionProvider, type Dialect, type Driver, type Kysely, Transaction } from 'kysely'
+import { faultOf, outcomeUnknown, tooLate } from './database-error.ts'
 import type { PgConnection } from './pg-connection.ts'
 import type { ConnectionSource } from './dialect.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
@@ -27,6 +29,8 @@ interface TransactionSource<Tables> {
 
 const BEGIN: Readonly<Record<Mode, string>> = { read: 'begin read only', write: 'begin' }
 const ignore = () => {}
+/** After this long the connection is closed instead: Postgres then rolls back by itself. */
+const ROLLBACK_MS = 1_000
 
 /**
  * Runs `work` in one transaction that sees the rows of `spaces` (ids joined by commas, or `*`). To save round trips the begin
@@ -48,11 +52,8 @@ export async function transact<Tables, T>(
     if (mode === 'write') await begun
     const result = await work({ ...handles(source, connection), markOutbox: () => (publishes = true) })
     await begun
-    // The commit of a read may be sent together with the begin of the next one.
-    if (mode === 'read') connection.gather()
-    const committed = connection.run('commit')
-    if (mode === 'read') committed.catch(ignore)
-    else if ((await committed) === 'ROLLBACK') throw new AppError('DATABASE_ERROR', 'A refused statement undid the whole change')
+    if (mode === 'read') endRead(connection)
+    else await commit(connection)
     connection.release()
     if (publishes) {
       faultPoint('after_commit')
@@ -72,9 +73,23 @@ function handles<Tables>({ kysely, dialect }: TransactionSource<Tables>, connect
   return { trx: new Transaction<Tables>(props), system: new Transaction<SystemTables>(props) }
 }
 
+/** Not awaited. May be sent together with the begin of the next transaction on the connection. */
+function endRead(connection: PgConnection): void {
+  connection.gather()
+  connection.run('commit', Infinity).catch(ignore)
+}
+
+async function commit(connection: PgConnection): Promise<void> {
+  if (timeLeft() <= 0) throw tooLate()
+  const tag = await connection.run('commit').catch((error: unknown) => {
+    throw error instanceof AppError && faultOf(error) === undefined ? outcomeUnknown(error) : error
+  })
+  if (tag === 'ROLLBACK') throw new AppError('DATABASE_ERROR', 'A refused statement undid the whole change')
+}
+
 async function rollBack(connection: PgConnection): Promise<void> {
   try {
-    await connection.run('rollback')
+    await connection.run('rollback', ROLLBACK_MS)
     connection.release()
   } catch {
     connection.release(true)

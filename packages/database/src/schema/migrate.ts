@@ -88,7 +88,8 @@ async function runMigrations(admin: pg.Client, { schema, migrations }: SchemaDef
     return
   }
   const client = Object.assign(admin, { release: () => {} })
-  const acquire = async () => new PgConnection(client, { nameOf: () => undefined, observe: () => {}, answered: () => {} })
+  const hooks = { answerMs: Infinity, nameOf: () => undefined, observe: () => {}, answered: () => {} }
+  const acquire = async () => new PgConnection(client, hooks)
   const migrator = new Migrator({
     db: new Kysely<unknown>({ dialect: createDialect({ acquire }) }),
     provider: { getMigrations: async () => ({ ...migrations }) },

@@ -9,6 +9,7 @@ import { retry } from '@youworker/runtime/timing/retry'
 import type { Msg, MsgHdrs } from 'nats'
 import type { NatsConnection } from '../connection/connect.ts'
 import { isLost, isUnsent } from '../connection/transport-error.ts'
+import { adviceFor } from './advice.ts'
 import { argsLine, decodeError, decodeJson, encodeJson, HEADER, line, splitBytes } from './wire.ts'
 
 /** The caller, trace, deadline and cancellation of a call. A handler's context can be passed as one. */
@@ -41,6 +42,8 @@ interface Route {
 }
 
 const RETRY = { attempts: 4, baseMs: 50, maxMs: 500 } as const
+/** With less time left nothing is sent again: no answer could come in time. */
+const SHORTEST_MS = 200
 const NOBODY: CallScope = {}
 
 /**
@@ -85,12 +88,16 @@ async function call(
   if (scope.caller && request.auth === 'user') lines += line(HEADER.token, scope.caller.token)
   if (idempotencyKey !== undefined) lines += line(HEADER.idempotencyKey, idempotencyKey)
   const { signal } = scope
+  const advice = adviceFor(request, idempotencyKey)
   const attempt = async () => {
     const waitMs = deadline - Date.now()
     if (waitMs <= 0) throw new AppError('DEADLINE_EXCEEDED', `No time was left for ${subject}; try again`, { retryAfter: 1 })
-    return breaker.run(() => nats.inbox.request({ subject, data, lines, waitMs, signal }))
+    const timed = `${HEADER.timeLeft}: ${Math.floor(waitMs)}\r\n${lines}`
+    return breaker.run(() => nats.inbox.request({ subject, data, lines: timed, waitMs, signal, advice }))
   }
-  const reply = await retry(attempt, { ...RETRY, signal, isRetryable: request.repeatable ? isLost : isUnsent })
+  const mayRepeat = request.repeatable ? isLost : isUnsent
+  const isRetryable = (error: unknown) => mayRepeat(error) && deadline - Date.now() > SHORTEST_MS
+  const reply = await retry(attempt, { ...RETRY, signal, isRetryable })
   return decodeReply(route, reply)
 }
 

@@ -14,7 +14,7 @@ export interface Caller {
 export interface CallContext {
   readonly correlationId: string
   readonly traceparent: string
-  /** Epoch ms. */
+  /** Epoch ms. Statements and requests to other services end by then, too. */
   readonly deadline: number
   /** Aborts at the deadline with `DEADLINE_EXCEEDED` as its reason; that reply has then been sent. */
   readonly signal: AbortSignal

@@ -4,8 +4,10 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { requireScope } from '@youworker/contracts/scopes'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { before } from '@youworker/runtime/timing/deadline'
 import type { ServiceMsg } from 'nats'
 import type { CallContext } from './context.ts'
+import { adviceFor } from './advice.ts'
 import { describeError } from '../connection/describe-error.ts'
 import { type IncomingCall, readCall } from './incoming-call.ts'
 import type { SendQueue } from '../connection/send-queue.ts'
@@ -69,20 +71,21 @@ export class Endpoint {
   async #serve(message: ServiceMsg): Promise<void> {
     const call = this.#readCall(message)
     if (!call) return
+    let begun = false
     let expired = false
     const expire = () => {
       expired = true
-      const error = new AppError('DEADLINE_EXCEEDED', `${this.#parts.request.subject} took too long; try again`, {
-        retryAfter: 1,
-      })
+      const { request } = this.#parts
+      const advice = begun ? adviceFor(request, call.idempotencyKey) : 'try again'
+      const error = new AppError('DEADLINE_EXCEEDED', `${request.subject} took too long; ${advice}`, { retryAfter: 1 })
       this.#fail(message, call, error)
       call.expire(error)
     }
-    const waitMs = call.deadline - Date.now()
-    if (waitMs <= 0) return expire()
-    const timer = setTimeout(expire, waitMs)
+    if (call.deadline <= Date.now()) return expire()
+    begun = true
+    const timer = setTimeout(expire, call.replyBy - Date.now())
     try {
-      const output = await this.#run(message, call)
+      const output = await before(call.deadline, () => this.#run(message, call))
       if (!expired) this.#reply(message, output)
     } catch (error) {
       if (!expired) this.#fail(message, call, error)

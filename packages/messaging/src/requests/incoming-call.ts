@@ -5,12 +5,18 @@ import { HEADER } from './wire.ts'
 
 /** Upper limit for the deadline that a caller may set. */
 const LONGEST_MS = 120_000
+/** The clocks of two machines may differ by this much without any effect. */
+const CLOCK_SLACK_MS = 2_000
+/** Of the caller's time this much is kept: for the reply to arrive, and before it for the end of the work. */
+const REPLY_MS = 50
+const END_OF_WORK_MS = 100
 
 /** The headers of one received request, and its abort signal. */
 export class IncomingCall {
   correlationId = ''
   traceparent = ''
-  deadline = 0
+  /** Epoch ms at which a reply must be sent. */
+  replyBy = 0
   token: string | undefined
   idempotencyKey: string | undefined
   args: string | undefined
@@ -22,6 +28,11 @@ export class IncomingCall {
     this.#controller ??= new AbortController()
     if (this.#expired) this.#controller.abort(this.#expired)
     return this.#controller.signal
+  }
+
+  /** Epoch ms; what the handler begins must end by then. */
+  get deadline(): number {
+    return this.replyBy - END_OF_WORK_MS
   }
 
   expire(reason: Error): void {
@@ -51,18 +62,28 @@ export class IncomingCall {
 
 export function readCall(headers: MsgHdrs | undefined, deadlineMs: number): IncomingCall {
   const call = new IncomingCall()
+  let left = 0
+  let sendersDeadline = 0
   // One pass, because every `get` of the library iterates over all headers.
   for (const [name, [value = '']] of headers ?? []) {
     if (name === HEADER.token) call.token = value
     else if (name === HEADER.traceparent) call.traceparent = value
     else if (name === HEADER.correlationId) call.correlationId = value
-    else if (name === HEADER.deadline) call.deadline = Number(value)
+    else if (name === HEADER.timeLeft) left = Number(value)
+    else if (name === HEADER.deadline) sendersDeadline = Number(value)
     else if (name === HEADER.idempotencyKey) call.idempotencyKey = value
     else if (name === HEADER.args) call.args = value
   }
   if (!isCorrelationId(call.correlationId)) call.correlationId = newCorrelationId()
   if (call.traceparent === '') call.traceparent = newTraceparent()
-  const now = Date.now()
-  call.deadline = call.deadline > 0 ? Math.min(call.deadline, now + LONGEST_MS) : now + deadlineMs
+  call.replyBy = (callersDeadline(left, sendersDeadline) ?? Date.now() + deadlineMs) - REPLY_MS
   return call
+}
+
+/** Headers that are no numbers count as missing. */
+function callersDeadline(left: number, sendersDeadline: number): number | undefined {
+  const now = Date.now()
+  if (!(left > 0)) return sendersDeadline > 0 ? Math.min(sendersDeadline, now + LONGEST_MS) : undefined
+  const own = now + Math.min(left, LONGEST_MS)
+  return sendersDeadline > 0 ? Math.min(own, sendersDeadline + CLOCK_SLACK_MS) : own
 }

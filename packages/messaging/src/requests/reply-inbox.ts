@@ -14,6 +14,7 @@ interface Connection {
 
 interface Pending {
   readonly subject: string
+  readonly advice: string
   settle(error: Error | undefined, reply?: Msg): void
 }
 
@@ -23,6 +24,8 @@ interface RequestMessage {
   /** Header lines, made by `wire.ts`. */
   readonly lines: string
   readonly waitMs: number
+  /** For the error when it is sent and not answered. */
+  readonly advice?: string
   readonly signal?: AbortSignal | undefined
 }
 
@@ -47,7 +50,7 @@ export class ReplyInbox {
    * Resolves to the reply, which may carry an error. Rejects with a `TransportError` when there is none and with the signal's
    * reason when it aborts.
    */
-  request({ subject, data, lines, waitMs, signal }: RequestMessage): Promise<Msg> {
+  request({ subject, data, lines, waitMs, signal, advice = 'try again' }: RequestMessage): Promise<Msg> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
       const { core, isUp, sends } = this.#connection
@@ -61,9 +64,9 @@ export class ReplyInbox {
         if (message) resolve(message)
         else reject(error ?? unavailable('No reply'))
       }
-      const timer = setTimeout(() => settle(late(subject, waitMs)), waitMs)
+      const timer = setTimeout(() => settle(late(subject, waitMs, advice)), waitMs)
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#pending.set(reply, { subject, settle })
+      this.#pending.set(reply, { subject, advice, settle })
       sends.add(() => {
         if (!this.#pending.has(reply)) return
         try {
@@ -77,7 +80,9 @@ export class ReplyInbox {
   }
 
   connectionLost(): void {
-    for (const pending of this.#pending.values()) pending.settle(unavailable('The connection to NATS was lost; try again'))
+    for (const pending of this.#pending.values()) {
+      pending.settle(unavailable(`The connection to NATS was lost; ${pending.advice}`))
+    }
   }
 
   publishRefused(subject: string): void {
@@ -127,7 +132,7 @@ function isNoResponders(reply: Msg): boolean {
 /** A timeout counts against the peer only when it had this long to reply. */
 const FAIR_MS = 1_000
 
-function late(subject: string, waitMs: number): AppError {
-  const message = `${subject} did not answer in ${Math.round(waitMs)} ms; try again later`
+function late(subject: string, waitMs: number, advice: string): AppError {
+  const message = `${subject} did not answer in ${Math.round(waitMs)} ms; ${advice}`
   return new TransportError(waitMs < FAIR_MS ? 'hurried' : 'late', 'DEADLINE_EXCEEDED', message, { retryAfter: 1 })
 }

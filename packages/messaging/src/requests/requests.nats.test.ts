@@ -4,6 +4,7 @@ import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { LIMITS } from '@youworker/contracts/limits'
 import { createLogger, type Logger, silentLogger } from '@youworker/runtime/logger'
+import { timeLeft } from '@youworker/runtime/timing/deadline'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { connect, headers } from 'nats'
@@ -86,7 +87,10 @@ test('the handler receives correlation id, trace, deadline and idempotency key; 
   const deadline = Date.now() + 2_000
   const scope = { correlationId: 'corr-1', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`, deadline }
   await createClient(nats, contract).as(scope).echo({ text: '' }, { idempotencyKey: 'key 1' })
-  expect(contexts[0]).toMatchObject({ ...scope, idempotencyKey: 'key 1' })
+  // Some of the time is kept for the reply.
+  expect(contexts[0]).toMatchObject({ ...scope, deadline: expect.any(Number), idempotencyKey: 'key 1' })
+  expect(contexts[0]?.deadline).toBeLessThan(deadline)
+  expect(contexts[0]?.deadline).toBeGreaterThan(deadline - 1_000)
   expect(contexts[0]?.signal.aborted).toBe(false)
   await createClient(nats, contract).echo({ text: '' })
   expect(contexts[1]?.correlationId).toMatch(/^[0-9a-f-]{36}$/)
@@ -233,6 +237,50 @@ test('a request whose deadline has passed runs neither in client nor in server',
   const reply = await nats.core.request(contract.echo.subject, '{"text":""}', { headers: past, timeout: 5_000 })
   expect(reply.headers?.get('Error-Code')).toBe('DEADLINE_EXCEEDED')
   expect(worked).toBe(0)
+})
+
+test('the time left counts whatever the clocks say, unless the request waited on its way', async () => {
+  const deadlines: number[] = []
+  await serving({
+    echo: async (input, { deadline }) => {
+      expect(timeLeft()).toBeCloseTo(deadline - Date.now(), -2)
+      deadlines.push(deadline)
+      return input
+    },
+  })
+  const send = async (sendersDeadline: number) => {
+    const timed = headers()
+    timed.set('Time-Left', '1500')
+    timed.set('Deadline', String(sendersDeadline))
+    const reply = await nats.core.request(contract.echo.subject, '{"text":""}', { headers: timed, timeout: 5_000 })
+    return reply.headers?.get('Error-Code') ?? ''
+  }
+  const now = Date.now()
+  expect(await send(now + 3_600_000)).toBe('')
+  expect(await send(now - 500)).toBe('')
+  expect(await send(now - 10_000)).toBe('DEADLINE_EXCEEDED')
+  expect(deadlines).toHaveLength(2)
+  for (const deadline of deadlines) expect(deadline).toBeLessThan(Date.now() + 1_500)
+  expect(timeLeft()).toBe(Infinity)
+})
+
+test('when a write is not answered, the error says that its outcome is unknown; a read may simply be repeated', async () => {
+  const silent = [contract.write.subject, contract.echo.subject].map((subject) =>
+    nats.core.subscribe(subject, { callback: () => {} }),
+  )
+  const client = createClient(nats, contract)
+  const messageOf = (call: Promise<unknown>) => call.catch((error: Error) => error.message)
+  expect(await messageOf(client.echo({ text: '' }, { timeoutMs: 100 }))).toMatch(/; try again$/)
+  expect(await messageOf(client.write({ text: '' }, { timeoutMs: 100 }))).toContain('whether it was done is unknown: look')
+  const keyed = client.write({ text: '' }, { timeoutMs: 100, idempotencyKey: 'k' })
+  expect(await messageOf(keyed)).toContain('repeat it with the same Idempotency-Key')
+  for (const subscription of silent) subscription.unsubscribe()
+
+  await serving({ write: (_, { signal }) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(_))) })
+  const timed = headers()
+  timed.set('Time-Left', '400')
+  const late = await nats.core.request(contract.write.subject, '{"text":""}', { headers: timed, timeout: 10_000 })
+  expect(late.string()).toMatch(/took too long; whether it was done is unknown/)
 })
 
 test('the deadline aborts the handler\u2019s signal, and the server replies although the handler still runs', async () => {

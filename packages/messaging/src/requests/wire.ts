@@ -8,7 +8,9 @@ export const HEADER = {
   token: 'Access-Token',
   traceparent: 'traceparent',
   correlationId: 'Correlation-Id',
-  /** Epoch ms. */
+  /** Ms that the receiver has to answer, counted from the receipt. */
+  timeLeft: 'Time-Left',
+  /** Epoch ms by the sender's clock: for requests that waited on their way, as before a frozen process. */
   deadline: 'Deadline',
   idempotencyKey: 'Idempotency-Key',
   /** The JSON part of a bytes request or reply, on one line. */

@@ -2,6 +2,7 @@ import { auth, type Revocation } from '@youworker/contracts/auth'
 import type { Audience } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
+import { detached } from '@youworker/runtime/timing/deadline'
 import { LRUCache } from 'lru-cache'
 import { createClient } from '../requests/client.ts'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
@@ -140,12 +141,15 @@ class Verifier implements TokenVerifier {
 
   /** Reads all revocations, one read at a time, and schedules the next read. */
   #load(): Promise<void> {
-    this.#loading ??= this.#loadOnce().finally(() => {
-      this.#loading = undefined
-      clearTimeout(this.#timer)
-      if (this.#stopped) return
-      this.#timer = setTimeout(() => this.reload(), this.#loaded ? RELOAD_MS : FIRST_LOAD_AGAIN_MS).unref()
-    })
+    // A request may cause it, but all wait for it and its timer goes on.
+    this.#loading ??= detached(() =>
+      this.#loadOnce().finally(() => {
+        this.#loading = undefined
+        clearTimeout(this.#timer)
+        if (this.#stopped) return
+        this.#timer = setTimeout(() => this.reload(), this.#loaded ? RELOAD_MS : FIRST_LOAD_AGAIN_MS).unref()
+      }),
+    )
     return this.#loading
   }
 

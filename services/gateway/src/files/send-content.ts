@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { AppError, errorBody } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { type ByteRange, readRange } from './byte-range.ts'
@@ -63,30 +64,48 @@ export async function sendContent(content: Content, context: RequestContext, dep
   const { first, last } = range ?? { first: 0, last: content.size - 1 }
   const more = range ? { 'content-range': `bytes ${first}-${last}/${content.size}` } : {}
   const all = context.headers({ ...own, ...more, 'content-length': last - first + 1 })
+  const parts = method === 'HEAD' || last < first ? undefined : readParts(content, { first, last }, context, deps)
+  // The answer begins when there is something to send; until then an error can be told.
+  const begin = await parts?.next()
+  context.deadline.lift()
   context.outgoing.writeHead(range ? 206 : 200, all)
-  if (method !== 'HEAD') await writeParts(content, { first, last }, context, deps)
+  if (parts && begin?.value) await writeParts(begin.value, parts, context, deps)
   context.outgoing.end()
   return SENT
 }
 
-async function writeParts(
+async function* readParts(
   { blob_id }: Content,
   { first, last }: ByteRange,
   context: RequestContext,
   deps: ContentDeps,
-): Promise<void> {
-  const { outgoing } = context
-  using _entry = deps.streams.add(context.caller, (why) => (why === 'revoked' ? outgoing.destroy() : undefined))
+): AsyncGenerator<Uint8Array, undefined> {
   for (let index = Math.floor(first / LIMITS.part); index * LIMITS.part <= last; index++) {
-    if (outgoing.destroyed) return
+    if (context.outgoing.destroyed) return
     const client = deps.ingestion.as(await context.renewedScope(deps.authenticator))
     const { bytes } = await client.readBlob({ blob_id, index })
     const start = index * LIMITS.part
-    const part = bytes.subarray(Math.max(0, first - start), Math.min(bytes.length, last - start + 1))
-    if (outgoing.write(part) || outgoing.destroyed) continue
-    const { promise, resolve } = Promise.withResolvers<void>()
-    outgoing.once('drain', resolve).once('close', resolve)
-    await promise
-    outgoing.off('drain', resolve).off('close', resolve)
+    yield bytes.subarray(Math.max(0, first - start), Math.min(bytes.length, last - start + 1))
   }
+}
+
+async function writeParts(
+  begin: Uint8Array,
+  rest: AsyncIterable<Uint8Array>,
+  context: RequestContext,
+  { streams }: ContentDeps,
+): Promise<void> {
+  const { outgoing } = context
+  using _entry = streams.add(context.caller, (why) => (why === 'revoked' ? outgoing.destroy() : undefined))
+  await write(begin, outgoing)
+  for await (const part of rest) await write(part, outgoing)
+}
+
+/** Resolves when the client has read enough for the next part, or has left. */
+async function write(part: Uint8Array, outgoing: ServerResponse): Promise<void> {
+  if (outgoing.destroyed || outgoing.write(part) || outgoing.destroyed) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  outgoing.once('drain', resolve).once('close', resolve)
+  await promise
+  outgoing.off('drain', resolve).off('close', resolve)
 }

@@ -88,7 +88,10 @@ function prepare(context: RequestContext, logger: Logger, route?: Route): void {
   const { incoming, outgoing } = context
   const started = performance.now()
   if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming))
-  outgoing.once('close', () => observe(context, logger, route, started))
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) context.deadline.cancel()
+    observe(context, logger, route, started)
+  })
 }
 
 function observe(context: RequestContext, logger: Logger, route: Route | undefined, started: number): void {

@@ -38,6 +38,8 @@ export interface RouteDescription {
   readonly body: z.ZodType | 'multipart' | undefined
   readonly answer: z.ZodType | undefined
   readonly status: 200 | 201 | 202 | 204
+  /** The body of 202, on routes that may answer so: what was begun goes on. */
+  readonly accepted: z.ZodType | undefined
   /** Beside or instead of JSON. */
   readonly media: Media | undefined
   readonly errors: readonly ErrorCode[]
@@ -56,12 +58,23 @@ export interface UnboundRoute<D> extends RouteDescription {
   readonly bind: (deps: D) => Route
 }
 
-type WithDefaults = 'aliases' | 'scopes' | 'params' | 'query' | 'body' | 'answer' | 'status' | 'media' | 'errors' | 'bodyLimit'
+type WithDefaults =
+  | 'aliases'
+  | 'scopes'
+  | 'params'
+  | 'query'
+  | 'body'
+  | 'answer'
+  | 'status'
+  | 'accepted'
+  | 'media'
+  | 'errors'
+  | 'bodyLimit'
 
 interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, D>
   extends
     Omit<RouteDescription, WithDefaults>,
-    Partial<Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'errors' | 'bodyLimit'>> {
+    Partial<Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'accepted' | 'errors' | 'bodyLimit'>> {
   readonly params?: P
   readonly query?: Q
   readonly body?: B | 'multipart'
@@ -88,6 +101,7 @@ export function defineRoute<
     scopes: [],
     errors: [],
     status: 200,
+    accepted: undefined,
     bodyLimit: BODY_BYTES,
     ...rest,
     params: params ?? Empty,

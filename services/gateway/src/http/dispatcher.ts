@@ -1,6 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
 import { requireScope } from '@youworker/contracts/scopes'
+import { adviceFor } from '@youworker/messaging/requests/advice'
 import type { HonoRequest } from 'hono'
 import type { Clients } from '../clients.ts'
 import type { Route } from './define-route.ts'
@@ -32,6 +33,15 @@ export class Dispatcher {
   }
 
   async serve(context: RequestContext, route: Route, request: HonoRequest): Promise<Response> {
+    const key = context.incoming.headers['idempotency-key']
+    const advice = adviceFor({ repeatable: route.csrf === 'none' }, typeof key === 'string' ? key : undefined)
+    const answer = await context.deadline.within(() => this.#answer(context, route, request), advice)
+    if (!(answer instanceof Reply)) send(context, route.status, answer)
+    else if (answer !== SENT) send(context, answer.status, answer.body, answer.headers)
+    return RESPONSE_ALREADY_SENT
+  }
+
+  async #answer(context: RequestContext, route: Route, request: HonoRequest): Promise<unknown> {
     if (route.tag !== 'health') requireListed(context.address, this.#guards.allowList)
     if (route.auth !== 'none') await this.#authenticate(context, route)
     const { identity, incoming } = context
@@ -43,10 +53,7 @@ export class Dispatcher {
     const params = check(route.params, readParams(request), 'The path')
     const query = check(route.query, readQuery(request), 'The query')
     const body = await readJsonBody(context, route)
-    const answer = await route.handle({ params, query, body, context })
-    if (!(answer instanceof Reply)) send(context, route.status, answer)
-    else if (answer !== SENT) send(context, answer.status, answer.body, answer.headers)
-    return RESPONSE_ALREADY_SENT
+    return route.handle({ params, query, body, context })
   }
 
   async #authenticate(context: RequestContext, route: Route): Promise<void> {
@@ -118,8 +125,10 @@ function readQuery(request: HonoRequest): Record<string, string> {
 /** Stands for a missing body. */
 const EMPTY_BODY = {}
 
-async function readJsonBody({ incoming }: RequestContext, { body, bodyLimit }: Route): Promise<unknown> {
-  if (body === undefined || body === 'multipart') return undefined
+async function readJsonBody({ incoming, deadline }: RequestContext, { body, bodyLimit }: Route): Promise<unknown> {
+  if (body === undefined) return undefined
+  if (hasBody(incoming)) deadline.pauseWhileReceiving(incoming)
+  if (body === 'multipart') return undefined
   const bytes = hasBody(incoming) ? await readBody(incoming, bodyLimit) : undefined
   if (!bytes || bytes.length === 0) return check(body, EMPTY_BODY, 'The body')
   requireJsonType(incoming.headers)

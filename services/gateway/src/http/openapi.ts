@@ -84,11 +84,20 @@ function requestBody({ body }: RouteDescription, components: Components): Json {
   }
 }
 
-function success({ answer, media, status, body }: RouteDescription, components: Components): Json {
+function success({ answer, media, status, accepted }: RouteDescription, components: Components): Json {
   const json = answer ? { 'application/json': { schema: components.of(answer, 'output') } } : {}
   const content = media ? { ...json, [media]: { schema: { type: 'string' } } } : json
   const main = { [status]: { description: 'Done', ...(Object.keys(content).length > 0 ? { content } : {}) } }
-  return body === 'multipart' ? { ...main, 202: { description: 'Accepted: the run goes on' } } : main
+  return accepted ? { ...main, 202: acceptedResponse(accepted, components) } : main
+}
+
+function acceptedResponse(body: z.ZodType, components: Components): Json {
+  const header = (description: string) => ({ description, schema: { type: 'string' } })
+  return {
+    description: 'The result was not there in time (`Prefer: wait=N` shortens the wait); the run goes on',
+    headers: { Location: header('The run'), 'Retry-After': header('Seconds'), 'Preference-Applied': header('RFC 7240') },
+    content: { 'application/json': { schema: components.of(body, 'output') } },
+  }
 }
 
 function operation(route: RouteDescription, components: Components): Json {

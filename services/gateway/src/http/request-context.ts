@@ -5,6 +5,7 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { type Authenticator, type Identity, notAuthenticated } from './guards/authenticate.ts'
 import { addressForLimits } from './guards/client-address.ts'
+import { RequestDeadline } from './request-deadline.ts'
 import { allowedOrigin, corsHeaders } from './guards/cors.ts'
 import type { KnownDevices } from './guards/known-device.ts'
 import type { TrustedProxies } from './guards/trusted-proxies.ts'
@@ -16,6 +17,8 @@ export interface RequestSettings {
   readonly origins: ReadonlySet<string>
   readonly proxies: TrustedProxies
   readonly devices: KnownDevices
+  /** How long a request may take in all. */
+  readonly deadlineMs: number
 }
 
 /** The caller's id when it sent a valid one, else a new one. */
@@ -30,6 +33,7 @@ export class RequestContext {
   readonly outgoing: ServerResponse
   readonly correlationId: string
   readonly origin: string | undefined
+  readonly deadline: RequestDeadline
   identity: Identity | undefined
   rate: RateState | undefined
   readonly #settings: RequestSettings
@@ -42,6 +46,7 @@ export class RequestContext {
     this.outgoing = outgoing
     this.#settings = settings
     settings.proxies.watch(incoming)
+    this.deadline = new RequestDeadline(settings.deadlineMs)
     this.correlationId = correlationIdOf(incoming.headers)
     this.origin = allowedOrigin(incoming.headers, settings.origins)
   }
@@ -71,10 +76,15 @@ export class RequestContext {
 
   scopeOf(identity: Identity | undefined): CallScope {
     const { traceparent } = this.incoming.headers
+    const { correlationId, deadline } = this
     return {
       caller: identity?.caller,
-      correlationId: this.correlationId,
+      correlationId,
       traceparent: newTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
+      get deadline() {
+        return deadline.at
+      },
+      signal: deadline.signal,
     }
   }
 

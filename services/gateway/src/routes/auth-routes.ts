@@ -69,7 +69,7 @@ async function signInMethod(
 const withKey = (key: string): SignInMethod => ({ method: 'api_key', api_key_sha256: sha256Hex(key) })
 
 async function signIn(context: RequestContext, deps: SignInDeps, body: z.output<typeof SignIn>): Promise<Reply> {
-  const auth = deps.auth.as({ correlationId: context.correlationId })
+  const auth = deps.auth.as(context.scope)
   const secret = newSecret()
   const device = deps.devices.read(context.incoming.headers) ?? deps.devices.create()
   const method = await signInMethod(context, body, auth)

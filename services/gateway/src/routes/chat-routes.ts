@@ -6,6 +6,8 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
+import { accepted, waitOf } from '../http/prefer.ts'
+import { Reply } from '../http/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Csrf } from '../http/guards/csrf.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
@@ -51,6 +53,9 @@ const SimpleBody = z
   .meta({ id: 'SimpleBody' })
 
 const ChatAnswer = Done.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
+type ChatAnswer = z.output<typeof ChatAnswer>
+/** The answer was not there in time. */
+const RunAccepted = z.object({ run_id: Id, session_id: Id, message: z.string() }).meta({ id: 'RunAccepted' })
 const logs = Done.shape.logs
 const SimpleAnswer = z
   .object({ content: z.string(), session_id: Id, metadata: Done.shape.metadata, tool_events: z.array(ToolEvent), logs })
@@ -63,6 +68,14 @@ const UnifiedAnswer = SimpleAnswer.extend({
   stt_language: z.null(),
   citations: z.array(Citation),
 }).meta({ id: 'UnifiedAnswer' })
+
+const simple = ({ content, session_id, metadata, tool_events, logs: lines }: ChatAnswer): z.input<typeof SimpleAnswer> => ({
+  content,
+  session_id,
+  metadata,
+  tool_events,
+  logs: lines,
+})
 
 type Deps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
@@ -77,9 +90,20 @@ const startRun = (body: Omit<ChatBody, 'stream'>, context: RequestContext, { cha
   return chatAgent.as(context.scope).startRun({ ...rest, ...turns }, context.idempotency)
 }
 
-async function answerWhole(body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) {
+/** 200 with the answer as `shape` makes it, or 202 when it is not there in time: the run goes on. */
+async function answerWhole(
+  body: Omit<ChatBody, 'stream'>,
+  context: RequestContext,
+  deps: Deps,
+  shape: (answer: ChatAnswer) => unknown = (answer) => answer,
+): Promise<Reply> {
+  const wait = waitOf(context)
   const { run_id, session_id } = await startRun(body, context, deps)
-  return { run_id, session_id, ...(await deps.runStreams.whole(run_id, context)) }
+  const done = await deps.runStreams.whole(run_id, context, wait.leftMs())
+  if (done) return new Reply(200, shape({ run_id, session_id, ...done }), wait.headers)
+  const run = `/v1/runs/${run_id}`
+  const message = `The run goes on: GET ${run} has the answer when it has ended, GET ${run}/events streams it. The same request with the same Idempotency-Key waits for it again.`
+  return accepted(run, { run_id, session_id, message }, wait)
 }
 
 async function stream(body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) {
@@ -88,7 +112,15 @@ async function stream(body: Omit<ChatBody, 'stream'>, context: RequestContext, d
 }
 
 const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
-const chat = { method: 'POST', tag: 'chat', auth: 'required', scopes: ['chat'], limit: 'chat', errors } as const
+const chat = {
+  method: 'POST',
+  tag: 'chat',
+  auth: 'required',
+  scopes: ['chat'],
+  limit: 'chat',
+  accepted: RunAccepted,
+  errors,
+} as const
 
 export const chatRoutes = [
   defineRoute({
@@ -116,9 +148,8 @@ export const chatRoutes = [
       const { stream: streaming, audio_b64, images_b64, sample_rate: _rate, ...question } = body
       requireTextOnly({ audio_b64, images_b64 })
       if (!streaming) {
-        const { content, session_id, metadata, tool_events, logs: lines, citations } = await answerWhole(question, context, deps)
         const voice = { transcript: null, audio_b64: null, audio_sample_rate: null, stt_confidence: null, stt_language: null }
-        return { content, session_id, metadata, tool_events, logs: lines, citations, ...voice }
+        return answerWhole(question, context, deps, (answer) => ({ ...simple(answer), citations: answer.citations, ...voice }))
       }
       const { identity, incoming } = context
       if (identity?.credential.kind === 'session') deps.csrf.require(incoming.headers, identity.caller.sid, 'required')
@@ -133,11 +164,8 @@ export const chatRoutes = [
     bodyLimit: CHAT_BYTES,
     body: SimpleBody,
     answer: SimpleAnswer,
-    async handle({ body: { message, ...rest }, context }, deps: Deps) {
-      const question = { ...rest, text_input: message, expect_audio: false }
-      const { content, session_id, metadata, tool_events, logs: lines } = await answerWhole(question, context, deps)
-      return { content, session_id, metadata, tool_events, logs: lines }
-    },
+    handle: ({ body: { message, ...rest }, context }, deps: Deps) =>
+      answerWhole({ ...rest, text_input: message, expect_audio: false }, context, deps, simple),
   }),
 ]
 

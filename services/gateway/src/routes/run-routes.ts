@@ -1,4 +1,6 @@
 import { ChatRun, chatAgent } from '@youworker/contracts/chat-agent'
+import { TERMINAL } from '@youworker/contracts/common'
+import { Done } from '@youworker/contracts/run-log'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -9,20 +11,29 @@ const { errors } = chatAgent.getRun
 const EntryNumber = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const AfterQuery = z.object({ after: EntryNumber.optional() })
 
+interface Streams {
+  readonly runStreams: RunStreams
+}
+
 export const runRoutes = [
   defineRoute({
     method: 'GET',
     path: '/v1/runs/{run_id}',
     tag: 'runs',
-    summary: 'State, steps and usage of a run',
+    summary: 'State, steps and usage of a run, and its answer when it has ended',
     auth: 'required',
     scopes: ['chat'],
     csrf: 'none',
     limit: 'default',
     params: RunPath,
-    answer: ChatRun,
+    answer: ChatRun.extend({ answer: Done.nullable() }),
     errors,
-    handle: ({ params, context }, { chatAgent: client }: Pick<Clients, 'chatAgent'>) => client.as(context.scope).getRun(params),
+    async handle({ params, context }, { chatAgent: client, runStreams }: Pick<Clients, 'chatAgent'> & Streams) {
+      const run = await client.as(context.scope).getRun(params)
+      const hasEnded = TERMINAL.includes(run.status)
+      const done = hasEnded ? await runStreams.whole(params.run_id, context, context.deadline.longestMs) : undefined
+      return { ...run, answer: done ?? null }
+    },
   }),
   defineRoute({
     method: 'GET',
@@ -37,7 +48,7 @@ export const runRoutes = [
     query: AfterQuery,
     media: 'text/event-stream',
     errors,
-    handle({ params: { run_id }, query, context }, { runStreams }: { runStreams: RunStreams }) {
+    handle({ params: { run_id }, query, context }, { runStreams }: Streams) {
       // A browser's EventSource sends the header when it reconnects, with the query of its first request.
       const last = EntryNumber.safeParse(context.incoming.headers['last-event-id'] ?? query.after ?? 0)
       return runStreams.stream(run_id, context, { after: last.success ? last.data : 0 })

@@ -1,20 +1,19 @@
 import { Id, Line } from '@youworker/contracts/common'
-import { AppError } from '@youworker/contracts/errors'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { IngestionRun, ingestion, RunFile, Tags } from '@youworker/contracts/ingestion'
 import type { Client } from '@youworker/messaging/requests/client'
+import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
 import type { FormFields, PartStore } from '../files/part-writer.ts'
 import { receiveUpload } from '../files/receive-upload.ts'
-import { Reply } from '../http/reply.ts'
+import { accepted, type Wait, waitOf } from '../http/prefer.ts'
+import type { Reply } from '../http/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
-
-/** Longest wait for a run; the run itself continues. */
-const WAIT_MS = 10 * 60_000
 
 const Flag = z.stringbool().or(z.boolean())
 const Fields = z.object({
@@ -100,22 +99,32 @@ async function upload({ context, query }: UploadCall, deps: Deps): Promise<z.inp
     })
   }
   const { run_id } = await (await client()).startRun({ ...form, files: [...received.files] }, context.idempotency)
-  return wait ? whenDone(run_id, context, deps) : new Reply(202, { run_id })
+  return wait ? whenDone(run_id, context, deps) : acceptedRun(run_id, { headers: {} })
 }
+
+const acceptedRun = (run_id: string, wait: Pick<Wait, 'headers'>) => accepted(`/v1/ingestion-runs/${run_id}`, { run_id }, wait)
 
 async function whenDone(
   run_id: string,
   context: RequestContext,
   { ingestionWatcher, streams }: Pick<Deps, 'ingestionWatcher' | 'streams'>,
 ): Promise<z.input<typeof UploadAnswer> | Reply> {
-  const left = new AbortController()
-  context.outgoing.once('close', () => left.abort())
-  using _entry = streams.add(context.caller, () => left.abort())
-  const signal = AbortSignal.any([left.signal, AbortSignal.timeout(WAIT_MS)])
-  const run = await ingestionWatcher.watch(run_id, context, { signal })
-  if (!run || run.finished_at === null) return new Reply(202, { run_id })
+  const stop = new AbortController()
+  context.outgoing.once('close', () => stop.abort())
+  using _entry = streams.add(context.caller, () => stop.abort())
+  const wait = waitOf(context)
+  const watching = ingestionWatcher.watch(run_id, context, { signal: stop.signal }).catch(unlessUnavailable)
+  const hasEnded = await settledWithin(wait.leftMs(), watching)
+  if (!hasEnded) stop.abort()
+  const run = hasEnded ? await watching : undefined
+  if (!run || run.finished_at === null) return acceptedRun(run_id, wait)
   const { files_processed, chunks_written, totals, files, errors } = run
   return { success: run.status === 'success', run_id, files_processed, chunks_written, totals, files, errors }
+}
+
+/** The run has begun: when it cannot be looked at for now, that is no failure of the upload. */
+function unlessUnavailable(error: unknown): undefined {
+  if (!(error instanceof AppError) || ERROR_STATUS[error.code] < 500) throw error
 }
 
 export const uploadRoutes = [
@@ -123,7 +132,7 @@ export const uploadRoutes = [
     method: 'POST',
     path: '/v1/ingest/upload',
     tag: 'ingestion',
-    summary: 'Upload files; with `wait=false` the answer is 202 `{run_id}`',
+    summary: 'Upload files; with `wait=false`, or when the run does not end in time, the answer is 202 `{run_id}`',
     auth: 'required',
     scopes: ['documents'],
     csrf: 'required',
@@ -131,6 +140,7 @@ export const uploadRoutes = [
     query: z.object({ wait: z.string().optional() }),
     body: 'multipart',
     answer: UploadAnswer,
+    accepted: z.object({ run_id: Id }),
     errors: [...ingestion.startRun.errors, 'PAYLOAD_TOO_LARGE'],
     handle: upload,
   }),

@@ -1,6 +1,7 @@
 import type { Done, RunEntry } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
+import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import type { RequestContext } from '../http/request-context.ts'
 import { Reply, SENT } from '../http/reply.ts'
 import type { EntrySourceOf } from './entry-source.ts'
@@ -8,8 +9,8 @@ import type { OpenStreams } from './open-streams.ts'
 import { RunReader } from './run-reader.ts'
 import { eventFrame, SseStream } from './sse.ts'
 
-/** Longest wait for the whole answer as one JSON body. */
-const WHOLE_ANSWER_MS = 10 * 60_000
+/** Who does not want to wait still gets an answer that is there already. */
+const READ_MS = 250
 
 interface Deps {
   readonly sourceOf: EntrySourceOf
@@ -53,11 +54,13 @@ export class RunStreams {
     return SENT
   }
 
-  /** Waits for `done`. A client that disconnects ends the wait, never the run. */
-  async whole(runId: string, context: RequestContext): Promise<Done> {
+  /**
+   * Waits for `done`, at most `waitMs`: undefined when the run goes on by then. A client that disconnects and a gateway that stops
+   * end the wait, never the run.
+   */
+  async whole(runId: string, context: RequestContext, waitMs: number): Promise<Done | undefined> {
     const { sourceOf, streams } = this.#deps
     const stop = new AbortController()
-    const timeout = AbortSignal.timeout(WHOLE_ANSWER_MS)
     context.outgoing.once('close', () => stop.abort())
     using _entry = streams.add(context.caller, (why) => stop.abort(why))
     let done: Done | undefined
@@ -68,14 +71,14 @@ export class RunStreams {
       drained: () => Promise.resolve(),
       onOutage: () => undefined,
     }
-    const signal = AbortSignal.any([stop.signal, timeout])
-    await new RunReader(sourceOf(runId, context), writer, { after: 0, signal, begun: true }).run()
+    const reading = new RunReader(sourceOf(runId, context), writer, { after: 0, signal: stop.signal, begun: true }).run()
+    const hasEnded = await settledWithin(Math.max(READ_MS, waitMs), reading)
+    if (hasEnded) await reading
+    else stop.abort()
     if (done) return done
     if (stop.signal.reason === 'revoked')
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: you were signed out meanwhile')
-    const where = `the run goes on: GET /v1/runs/${runId}/events`
-    if (stop.signal.aborted) throw new AppError('SERVICE_UNAVAILABLE', `The gateway is restarting; ${where}`, { retryAfter: 1 })
-    if (timeout.aborted) throw new AppError('DEADLINE_EXCEEDED', `No answer in ${WHOLE_ANSWER_MS / 60_000} minutes; ${where}`)
+    if (stop.signal.aborted) return undefined
     throw new AppError('INTERNAL_ERROR', `The run ${runId} ended without an answer; GET /v1/runs/${runId} tells its state`)
   }
 }

@@ -15,6 +15,7 @@ const settings = {
   origins: new Set<string>(),
   proxies: new TrustedProxies([], silentLogger()),
   devices: new KnownDevices('a secret'),
+  deadlineMs: 10_000,
 }
 const caller = { user_id: 'u', sid: 's', is_root: false, scopes: [], aud: 'api', token: 't' } as const
 const streams = new OpenStreams()

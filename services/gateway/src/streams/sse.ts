@@ -47,6 +47,7 @@ export class SseStream implements Disposable {
   begin(): void {
     if (this.#hasBegun || this.#closed.signal.aborted) return
     this.#hasBegun = true
+    this.#context.deadline.lift()
     metrics.sseStreams.inc()
     const { outgoing } = this.#context
     outgoing.writeHead(200, this.#context.headers(HEADERS))

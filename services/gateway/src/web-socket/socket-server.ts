@@ -54,7 +54,8 @@ export class SocketServer {
     const response = new ServerResponse(incoming)
     const context = new RequestContext(incoming, response, this.#settings)
     try {
-      const sessionId = await this.#admit(context)
+      const sessionId = await context.deadline.within(() => this.#admit(context), 'try again')
+      context.deadline.lift()
       if (socket.destroyed) return
       this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
         socket.off('error', onError)

@@ -1,6 +1,7 @@
 import type { EntryRow } from '@youworker/database/owners/chat-agent/tables'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
+import { detached } from '@youworker/runtime/timing/deadline'
 import { retry } from '@youworker/runtime/timing/retry'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 
@@ -53,7 +54,7 @@ export class EntryWriter implements AsyncDisposable {
   #write(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#writing = this.#writing.then(() => this.#writeAll())
+    this.#writing = detached(() => this.#writing.then(() => this.#writeAll()))
   }
 
   async #writeAll(): Promise<void> {

@@ -11,10 +11,13 @@ const ALLOW_HEADERS = [
   'x-authentik-username',
   'idempotency-key',
   'last-event-id',
+  'prefer',
 ].join(', ')
 const EXPOSE_HEADERS = [
   'content-disposition',
   'content-range',
+  'location',
+  'preference-applied',
   'retry-after',
   'x-correlation-id',
   'x-ratelimit-limit',

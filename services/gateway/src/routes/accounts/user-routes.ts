@@ -42,7 +42,7 @@ export const userRoutes = [
     errors: contract.createUser.errors,
     async handle({ body: { password, ...account }, context }, { auth }: Deps) {
       const api_key = newApiKey()
-      const password_jwe = password === undefined ? undefined : await encryptForAuth(auth, password)
+      const password_jwe = password === undefined ? undefined : await encryptForAuth(auth.as(context.scope), password)
       const request = { ...account, password_jwe, api_key_sha256: sha256Hex(api_key) }
       return { ...(await auth.as(context.scope).createUser(request, context.idempotency)), api_key }
     },

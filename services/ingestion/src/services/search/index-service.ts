@@ -1,4 +1,5 @@
 import type { Logger } from '@youworker/runtime/logger'
+import { detached } from '@youworker/runtime/timing/deadline'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from './embedding-service.ts'
@@ -39,7 +40,7 @@ export class IndexService {
   async bringUpToDate(spaceIds: readonly string[], { waitMs, signal }: WaitOptions = {}): Promise<void> {
     const behind = await this.#behind(spaceIds)
     if (behind.length === 0) return
-    const work = Promise.all(behind.map((spaceId) => this.#catchUp(spaceId)))
+    const work = detached(() => Promise.all(behind.map((spaceId) => this.#catchUp(spaceId))))
     if (waitMs === undefined) return void (await abortable(work, signal))
     const logged = work.catch((error: unknown) =>
       this.#logger.warn({ error }, 'the search index could not be brought up to date'),

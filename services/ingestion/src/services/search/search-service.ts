@@ -3,6 +3,7 @@ import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/
 import { LIMITS } from '@youworker/contracts/limits'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { timeLeft } from '@youworker/runtime/timing/deadline'
 import type { ChunkHit } from '../../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
@@ -28,6 +29,8 @@ type Question = Pick<IndexQuery, 'vector' | 'terms'>
 const EMBED_TIMEOUT_MS = 5_000
 /** Longest wait for an index that is behind; then the search uses it as it is. In ms. */
 const CATCH_UP_MS = 4_000
+/** Half of the time that is left is kept for the search itself. */
+const atMost = (ms: number): number => Math.max(1, Math.floor(Math.min(ms, timeLeft() / 2)))
 const MAX_FILTERED_DOCUMENTS = 20_000
 const MIN_CANDIDATES = 50
 /** In bytes; leaves 32 KiB for the rest of the reply. */
@@ -46,7 +49,7 @@ export class SearchService {
     const spaces = await this.#spaces(query, context)
     const [question] = await Promise.all([
       this.#question(query, context),
-      this.#deps.indexing.bringUpToDate(spaces, { waitMs: CATCH_UP_MS }),
+      this.#deps.indexing.bringUpToDate(spaces, { waitMs: atMost(CATCH_UP_MS) }),
     ])
     const results = await this.#find(query, spaces, question)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
@@ -65,7 +68,7 @@ export class SearchService {
     const terms = mode === 'dense' ? undefined : searchTerms(query)
     if (mode === 'lexical') return { terms }
     try {
-      const [vector] = await this.#deps.embedder.embed([query], { signal, timeoutMs: EMBED_TIMEOUT_MS })
+      const [vector] = await this.#deps.embedder.embed([query], { signal, timeoutMs: atMost(EMBED_TIMEOUT_MS) })
       return { terms, vector: vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength) }
     } catch (error) {
       if (mode === 'dense' || signal.aborted || !(error instanceof AppError)) throw error
