@@ -74,6 +74,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
     maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
+    opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
     proxies,
     runStreams: new RunStreams({ sourceOf, streams, logger }),
     secureCookies: isProduction,

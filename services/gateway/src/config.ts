@@ -32,6 +32,9 @@ export const Env = z
     SECURITY__TRUSTED_PROXIES: AddressRanges.default([]).describe(
       'Proxies whose X-Forwarded-For is trusted: addresses or CIDR ranges, separated by commas',
     ),
+    SECURITY__OPS_PEERS: AddressRanges.default([]).describe(
+      'Clients that read /health/detailed and /metrics without a key, such as Prometheus: addresses or CIDR ranges, separated by commas',
+    ),
     SECURITY__AUTHENTIK_ENABLED: flag
       .default(false)
       .describe('Whether X-Authentik-Username of a trusted proxy is checked against the user of the key'),

@@ -28,6 +28,7 @@ const start = (env: Record<string, string>, logger = silentLogger()) =>
       SECURITY__CSRF_SECRET: 'only for this test, long enough',
       FRONTEND_ORIGIN: ORIGIN,
       SECURITY__RATE_LIMITS: 'off',
+      SECURITY__OPS_PEERS: '127.0.0.0/8',
       ...env,
     }),
     { logger },
@@ -180,10 +181,9 @@ describe('a service that is down', () => {
     expect(await call('/health/live')).toMatchObject({ status: 200 })
     expect(await call('/api/v1/health/live')).toMatchObject({ status: 200 })
     const ready = await fetch(`${api}/health/ready`)
-    expect([ready.status, await ready.json()]).toMatchObject([
-      503,
-      { components: { nats: { status: 'ok' }, keys: { status: 'down' } } },
-    ])
+    // Nothing but the state is for everybody.
+    expect([ready.status, await ready.json()]).toEqual([503, { status: 'down', timestamp: expect.any(String) }])
+    expect(JSON.parse((await call('/health')).text)).toEqual({ status: 'down', timestamp: expect.any(String) })
     const detailed = JSON.parse((await call('/health/detailed')).text)
     expect(detailed).toMatchObject({
       status: 'degraded',
@@ -280,9 +280,44 @@ test('the rest of this process keeps node’s Request and Response', () => {
   expect(globalThis.Response).toBe(OwnResponse)
 })
 
-test('metrics are served to this machine and to root', async () => {
-  expect((await call('/metrics')).text).toContain('http_request_duration_seconds')
-  expect((await call('/metrics', { headers: { 'x-forwarded-for': '1.2.3.4' } })).status).toBe(401)
+describe('health details and metrics are for listed peers', () => {
+  const OPS = ['/health/detailed', '/v1/health/detailed', '/api/v1/health/detailed', '/metrics']
+  const statuses = (base: string, headers: Record<string, string> = {}) =>
+    Promise.all(OPS.map(async (path) => (await call(path, { headers }, base)).status))
+  const all = (status: number) => OPS.map(() => status)
+
+  test('a peer on this machine, but not through a proxy that nobody trusts', async () => {
+    expect((await call('/metrics')).text).toContain('http_request_duration_seconds')
+    expect(await statuses(api)).toEqual(all(200))
+    for (const [name, value] of [
+      ['x-forwarded-for', '1.2.3.4'],
+      ['x-forwarded-for', '127.0.0.1'],
+      ['x-forwarded-for', ''],
+      ['forwarded', 'for=127.0.0.1'],
+      ['x-real-ip', '127.0.0.1'],
+      ['x-forwarded-proto', 'https'],
+      ['via', '1.1 proxy'],
+    ] as const)
+      expect([name, value, await statuses(api, { [name]: value })]).toEqual([name, value, all(401)])
+  })
+
+  test('behind a trusted proxy the address of the client counts', async () => {
+    await using proxied = await start({ SECURITY__TRUSTED_PROXIES: '127.0.0.1', SECURITY__OPS_PEERS: '127.0.0.1,10.9.9.9' })
+    const base = `http://127.0.0.1:${proxied.port}`
+    expect(await statuses(base, { 'x-forwarded-for': '10.9.9.9' })).toEqual(all(200))
+    expect(await statuses(base, { 'x-forwarded-for': '203.0.113.5' })).toEqual(all(401))
+    expect(await statuses(base, { 'x-forwarded-for': '10.9.9.9, 203.0.113.5' })).toEqual(all(401))
+    // The proxy itself is listed, those whom it does not name are not.
+    for (const unnamed of ['127.0.0.1', 'unknown', ''])
+      expect([unnamed, await statuses(base, { 'x-forwarded-for': unnamed })]).toEqual([unnamed, all(401)])
+    expect(await statuses(base, { forwarded: 'for=10.9.9.9' })).toEqual(all(401))
+    expect(await statuses(base)).toEqual(all(200))
+  })
+
+  test('nobody, when no peer is listed', async () => {
+    await using closed = await start({ SECURITY__OPS_PEERS: '' })
+    expect(await statuses(`http://127.0.0.1:${closed.port}`)).toEqual(all(401))
+  })
 })
 
 describe('WebSockets are refused in HTTP', () => {

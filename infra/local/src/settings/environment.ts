@@ -63,7 +63,8 @@ export function serviceEnvironment(
 }
 
 const DEFAULTS: Readonly<Partial<Record<ServiceName, (addresses: SystemAddresses) => NodeJS.ProcessEnv>>> = {
-  gateway: () => ({ API__HOST: '127.0.0.1', SECURITY__RATE_LIMITS: 'generous' }),
+  // People and Prometheus on this machine see health and metrics without a key.
+  gateway: () => ({ API__HOST: '127.0.0.1', SECURITY__RATE_LIMITS: 'generous', SECURITY__OPS_PEERS: '127.0.0.0/8,::1' }),
   'chat-agent': ({ modelUrl, toolsUrl }) => ({ LLM__OLLAMA_BASE_URL: modelUrl, TOOLS__URL: toolsUrl }),
   ingestion: ({ modelUrl, indexDir }) => ({ LLM__OLLAMA_BASE_URL: modelUrl, INDEX__DIR: indexDir }),
 }

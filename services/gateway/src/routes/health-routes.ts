@@ -1,5 +1,6 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
 import { AppError } from '@youworker/contracts/errors'
+import type { Scope } from '@youworker/contracts/scopes'
 import { SERVICES } from '@youworker/contracts/topology/topology'
 import { reportHealth } from '@youworker/runtime/health/health-report'
 import { renderMetrics } from '@youworker/runtime/health/metrics'
@@ -7,25 +8,28 @@ import type { HealthCheck } from '@youworker/runtime/process/service'
 import { z } from 'zod'
 import type { AskHealth } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
-import { isLoopback } from '../http/guards/client-address.ts'
+import { notAuthenticated } from '../http/guards/authenticate.ts'
+import { type AddressList, isPeer } from '../http/guards/client-address.ts'
 import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import { Reply } from '../http/reply.ts'
+import type { RequestContext } from '../http/request-context.ts'
 
 const CHECK_MS = 2_000
 
 const State = z.enum(['ok', 'degraded', 'down'])
 type State = z.infer<typeof State>
 const Component = z.object({ status: State, latency_ms: z.number(), message: z.string().optional() })
-const Health = z
+/** What everybody may know. */
+const Health = z.object({ status: State, timestamp: z.iso.datetime() }).meta({ id: 'Health' })
+const DetailedHealth = z
   .object({
-    status: State,
-    timestamp: z.iso.datetime(),
+    ...Health.shape,
     components: z.record(z.string(), Component.extend({ dependencies: z.record(z.string(), Component).optional() })),
     /** What an operator should change although everything runs. */
     hints: z.array(z.string()).optional(),
   })
-  .meta({ id: 'Health' })
-type Components = z.input<typeof Health>['components']
+  .meta({ id: 'DetailedHealth' })
+type Components = z.input<typeof DetailedHealth>['components']
 
 const now = () => new Date().toISOString()
 
@@ -42,10 +46,27 @@ interface OwnChecks {
 }
 
 /** The gateway can serve nobody while one of its own checks fails. */
-async function ownHealth({ checks }: OwnChecks) {
-  const components = await reportHealth(checks, CHECK_MS)
-  const isReady = components.every(({ status }) => status !== 'down')
-  return { isReady, components: byName(components) }
+async function ownHealth({ checks }: OwnChecks): Promise<State> {
+  const states = (await reportHealth(checks, CHECK_MS)).map(({ status }) => status)
+  return states.includes('down') ? 'down' : overall(states)
+}
+
+interface OpsDeps {
+  /** Who reads health and metrics without a credential. */
+  readonly opsPeers: AddressList
+  readonly proxies: TrustedProxies
+}
+
+/** Addresses of servers and figures of the whole installation: for root, a key with the scope `ops` and listed peers. */
+function requireOps({ incoming, identity }: RequestContext, { opsPeers, proxies }: OpsDeps): void {
+  if (isPeer(incoming, opsPeers, proxies.list)) return
+  if (!identity) throw notAuthenticated()
+  const { is_root, scopes } = identity.caller
+  if (is_root || scopes.includes('ops' satisfies Scope)) return
+  throw new AppError(
+    'NOT_AUTHORIZED',
+    'Only root may read this, a key of root with the scope ops, or a peer in SECURITY__OPS_PEERS',
+  )
 }
 
 async function serviceHealth(service: (typeof SERVICES)[number], askHealth: AskHealth): Promise<Components[string]> {
@@ -60,12 +81,12 @@ async function serviceHealth(service: (typeof SERVICES)[number], askHealth: AskH
   }
 }
 
-interface DetailedDeps {
+interface DetailedDeps extends OpsDeps {
   readonly askHealth: AskHealth
-  readonly proxies: TrustedProxies
 }
 
 const common = { method: 'GET', tag: 'health', auth: 'none', csrf: 'none', limit: 'none' } as const
+const ops = { ...common, auth: 'optional', scopes: ['ops'] } as const
 const Live = z.object({ status: z.string() })
 
 export const healthRoutes = [
@@ -73,30 +94,27 @@ export const healthRoutes = [
     ...common,
     path: '/health',
     aliases: ['/v1/health'],
-    summary: 'How the gateway and what it cannot do without are',
+    summary: 'Whether the gateway and what it cannot do without are ok, degraded or down',
     answer: Health,
     async handle(_, deps: OwnChecks) {
-      const { isReady, components } = await ownHealth(deps)
-      return {
-        status: isReady ? overall(Object.values(components).map(({ status }) => status)) : 'down',
-        timestamp: now(),
-        components,
-      }
+      return { status: await ownHealth(deps), timestamp: now() }
     },
   }),
   defineRoute({
-    ...common,
+    ...ops,
     // One request here makes seven requests to services.
     limit: 'default',
     path: '/health/detailed',
     aliases: ['/v1/health/detailed'],
-    summary: 'Every service and what it depends on, asked in parallel, 2 s each',
-    answer: Health,
-    async handle(_, { askHealth, proxies }: DetailedDeps) {
+    summary: 'Every service and what it depends on, asked in parallel, 2 s each (root, scope ops, listed peers)',
+    answer: DetailedHealth,
+    async handle({ context }, { askHealth, ...deps }: DetailedDeps) {
+      requireOps(context, deps)
       const asked = SERVICES.map(async (service) => [service, await serviceHealth(service, askHealth)] as const)
       const components: Components = Object.fromEntries(await Promise.all(asked))
       const status = overall(Object.values(components).map((component) => component.status))
-      const hints = proxies.hint === undefined ? {} : { hints: [proxies.hint] }
+      const { hint } = deps.proxies
+      const hints = hint === undefined ? {} : { hints: [hint] }
       return { status, timestamp: now(), components, ...hints }
     },
   }),
@@ -115,21 +133,18 @@ export const healthRoutes = [
     summary: '503 until requests can be served',
     answer: Health,
     async handle(_, deps: OwnChecks) {
-      const { isReady, components } = await ownHealth(deps)
-      const body = { status: isReady ? 'ok' : 'down', timestamp: now(), components }
+      const isReady = (await ownHealth(deps)) !== 'down'
+      const body = { status: isReady ? 'ok' : 'down', timestamp: now() }
       return new Reply(isReady ? 200 : 503, body, isReady ? {} : { 'retry-after': '1' })
     },
   }),
   defineRoute({
-    ...common,
+    ...ops,
     path: '/metrics',
-    summary: 'Prometheus figures: from this machine, else for root',
-    auth: 'optional',
+    summary: 'Prometheus figures of this gateway (root, scope ops, listed peers)',
     media: 'text/plain',
-    async handle({ context }) {
-      if (!isLoopback(context.incoming) && !context.caller.is_root) {
-        throw new AppError('NOT_AUTHORIZED', 'Only root reads metrics from another machine')
-      }
+    async handle({ context }, deps: OpsDeps) {
+      requireOps(context, deps)
       const { contentType, body } = await renderMetrics()
       return new Reply(200, body, { 'content-type': contentType })
     },

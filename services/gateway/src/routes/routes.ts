@@ -35,6 +35,7 @@ interface RouteDeps extends Clients {
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
   readonly maxFileBytes: number
+  readonly opsPeers: AddressList
   readonly proxies: TrustedProxies
   readonly runStreams: RunStreams
   readonly secureCookies: boolean

@@ -48,9 +48,11 @@ export class AddressList {
   }
 }
 
+const socketAddress = ({ socket }: IncomingMessage): string => canonicalAddress(socket.remoteAddress ?? '') ?? '0.0.0.0'
+
 /** The nearest address that is no trusted proxy: `X-Forwarded-For` is read from its end, as far as each hop is trusted. */
 export function clientAddress(incoming: IncomingMessage, proxies: AddressList): string {
-  let address = canonicalAddress(incoming.socket.remoteAddress ?? '') ?? '0.0.0.0'
+  let address = socketAddress(incoming)
   if (!proxies.includes(address)) return address
   const forwarded = incoming.headers['x-forwarded-for']
   const hops = (Array.isArray(forwarded) ? forwarded.join(',') : (forwarded ?? '')).split(',').slice(-MAX_HOPS)
@@ -63,11 +65,18 @@ export function clientAddress(incoming: IncomingMessage, proxies: AddressList): 
   return address
 }
 
-/** Whether the request comes from this machine and not through a proxy on it. */
-export function isLoopback(incoming: IncomingMessage): boolean {
-  const address = canonicalAddress(incoming.socket.remoteAddress ?? '') ?? ''
-  const isLocal = address.startsWith('127.') || address === '0:0:0:0:0:0:0:1'
-  return isLocal && incoming.headers['x-forwarded-for'] === undefined && incoming.headers.forwarded === undefined
+/** Headers by which proxies tell that a request is somebody else's. */
+const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'x-forwarded-host', 'x-forwarded-proto', 'via'] as const
+
+/**
+ * Whether the request is of a listed address. A forwarded one is only when a trusted proxy names the address of a client in
+ * `X-Forwarded-For`: an unknown proxy on this machine would make all its users local.
+ */
+export function isPeer(incoming: IncomingMessage, peers: AddressList, proxies: AddressList): boolean {
+  const client = clientAddress(incoming, proxies)
+  if (!peers.includes(client)) return false
+  if (FORWARDED.every((name) => incoming.headers[name] === undefined)) return true
+  return proxies.includes(socketAddress(incoming)) && !proxies.includes(client)
 }
 
 /** Throws `NOT_AUTHORIZED`. An empty list allows every address. */
