@@ -19,6 +19,7 @@ interface Settings {
 }
 
 const PAGE_ROWS = 200
+type Trace = Pick<UserContext, 'correlationId' | 'traceparent'>
 const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
 export class SessionService {
@@ -84,7 +85,7 @@ export class SessionService {
   }
 
   /** Erases the session with its messages, runs, entries and tool runs; an unfinished run ends as cancelled. */
-  async delete(userId: string, ref: string, context: UserContext): Promise<void> {
+  async delete(userId: string, ref: string, context: Trace): Promise<void> {
     await this.#uow.in([userId]).write(async ({ sessions, runs, jobs, outbox }) => {
       const session = await sessions.lock(userId, ref)
       if (!session) throw notFound()
@@ -99,6 +100,17 @@ export class SessionService {
       await outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: userId }, context)
     })
     this.#waker.cancelled()
+  }
+
+  /** Erases everything of a deleted user, the key of their space included. A repeat finds nothing left. */
+  async eraseUser(userId: string, context: Trace): Promise<void> {
+    for (;;) {
+      const { rows } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, { limit: PAGE_ROWS, offset: 0 }))
+      if (rows.length === 0) break
+      for (const { id } of rows) await this.delete(userId, id, context).catch(unlessGone)
+    }
+    await this.#uow.in([userId]).write(({ idempotency }) => idempotency.forget(userId))
+    await this.#sealer.forget(userId)
   }
 
   async messages(userId: string, ref: string, after: string | undefined): Promise<{ messages: Message[]; next: string | null }> {
@@ -117,6 +129,10 @@ export class SessionService {
     const hasMore = messages.length < all.length || rows.length === PAGE_ROWS
     return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null }
   }
+}
+
+const unlessGone = (error: unknown): void => {
+  if (!(error instanceof AppError) || error.code !== 'SESSION_NOT_FOUND') throw error
 }
 
 const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefined): Buffer | null =>
