@@ -312,6 +312,18 @@ create table "auth"."dead_letters" ( -- owner: auth_owner
   constraint dead_letters_pkey PRIMARY KEY (id)
 );
 
+create table "auth"."deleted_users" ( -- owner: auth_owner
+  user_id uuid not null,
+  created_at timestamp with time zone not null,
+  deleted_at timestamp with time zone not null default now(),
+  round integer not null default 1,
+  waiting_for text[] not null,
+  due_at timestamp with time zone not null,
+  erased_at timestamp with time zone,
+  constraint deleted_users_pkey PRIMARY KEY (user_id)
+);
+CREATE INDEX deleted_users_due ON auth.deleted_users USING btree (due_at) WHERE (erased_at IS NULL);
+
 create table "auth"."grants" ( -- owner: auth_owner
   id uuid not null,
   user_id uuid not null,

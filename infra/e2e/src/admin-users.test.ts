@@ -37,7 +37,7 @@ test('root creates, lists, reads and renames accounts', async () => {
   await system.newPerson('later')
   const { body } = await root.get(`${USERS}?limit=1&offset=1`)
   expect(body).toEqual({ users: [account], total: 3 })
-  expect((await root.get(`${USERS}/${account.id}`)).body).toEqual(account)
+  expect((await root.get(`${USERS}/${account.id}`)).body).toEqual({ ...account, deleted_at: null, erasure: null })
   expect((await patch(account.id, { username: 'Ada.L', email: null })).body).toEqual({
     ...account,
     username: 'Ada.L',
@@ -130,6 +130,26 @@ test('a user becomes root with the next sign-in, and is root no more at once, at
   expect(await system.statusesOf(root.key)).toEqual([200, 200])
   await audited(dana.id, 'user.make-root', 'user.unmake-root', 'user.update!')
 })
+
+test('a deleted user is gone from both gateways at once, with streams and runs', async () => {
+  const gil = await system.newPerson('gil', { password: 'a long password' })
+  await system.untilAllAnswer(gil.key, 200)
+  const open = await openStreams(gil, {}, system.gateways[1])
+  expect((await root.call('DELETE', `${USERS}/${gil.id}`)).status).toBe(204)
+  await system.untilAllAnswer(gil.key, 401)
+  expect(await open.ended).not.toContain('done success')
+  expect(await open.closed).toBe(1008)
+  expect((await new Person(root.api, '').post('/v1/auth/login', { username: 'gil', password: 'a long password' })).status).toBe(
+    401,
+  )
+  await expect.poll(async () => (await root.get(`${USERS}/${gil.id}`)).body.erasure?.status, { timeout: 80_000 }).toBe('success')
+  expect(await system.system.sql('select id from chat_agent.runs where user_id = $1', [gil.id])).toEqual([])
+  await audited(gil.id, 'user.delete')
+  // Root neither deletes itself nor the account of the setting.
+  const rootId = await idOf(root)
+  expect((await root.call('DELETE', `${USERS}/${rootId}`)).body).toMatchObject(failure('CONFLICT'))
+  await audited(rootId, 'user.delete!')
+}, 120_000)
 
 test('nobody but root gets through any admin route, and refusals tell nothing', async () => {
   const [eve, victim] = [await system.newPerson('eve'), await system.newPerson('victim')]

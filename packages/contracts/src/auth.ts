@@ -34,6 +34,19 @@ export type User = z.infer<typeof User>
 export const Account = User.extend({ email: z.string().nullable(), suspended: z.boolean() }).meta({ id: 'Account' })
 export type Account = z.infer<typeof Account>
 
+/** The services that hold data of users, and erase it with the account. */
+export const ERASING = ['group', 'chat-agent', 'ingestion', 'analytics'] as const
+
+/** One account; of a deleted one only the erasure is known. */
+export const AccountState = Account.extend({
+  deleted_at: Time.nullable(),
+  erasure: z.object({ status: z.enum(['running', 'success']), waiting_for: z.array(z.enum(ERASING)) }).nullable(),
+}).meta({ id: 'AccountState' })
+export type AccountState = z.infer<typeof AccountState>
+
+/** One round of erasing a deleted user. */
+const ErasureRound = z.object({ user_id: Id, round: z.number().int().min(1) })
+
 /** What may be changed of an account. */
 export const AccountChanges = z.object({
   username: Username.optional(),
@@ -142,7 +155,7 @@ export const auth = {
     output: Account,
     errors: ['CONFLICT'],
   }),
-  /** root only, like the four that follow. Newest first. */
+  /** root only, like the five that follow. Newest first. */
   listUsers: request('rpc.auth.v1.user.list', {
     scopes: [],
     input: Page,
@@ -152,7 +165,7 @@ export const auth = {
   getUser: request('rpc.auth.v1.user.get', {
     scopes: [],
     input: UserId,
-    output: Account,
+    output: AccountState,
     errors: ['USER_NOT_FOUND'],
     repeatable: true,
   }),
@@ -173,6 +186,21 @@ export const auth = {
     input: UserId,
     output: Nothing,
     errors: ['USER_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** Ends the account at once and makes every service erase what is the user's alone; `getUser` tells when that is done. */
+  deleteUser: request('rpc.auth.v1.user.delete', {
+    scopes: [],
+    input: UserId,
+    output: Nothing,
+    errors: ['USER_NOT_FOUND', 'CONFLICT'],
+    repeatable: true,
+  }),
+  /** A service has erased everything of a deleted user that it had. */
+  reportErasure: request('rpc.auth.internal.v1.erasure.report', {
+    auth: 'service',
+    input: ErasureRound.extend({ service: z.enum(ERASING) }),
+    output: Nothing,
     repeatable: true,
   }),
   /** The caller's keys that have not ended, newest first. */
@@ -237,6 +265,11 @@ export const auth = {
     'events.auth.v1.user.created',
     'An account was created, `root` at the first start included.',
     z.object({ user_id: Id, is_root: z.boolean() }),
+  ),
+  userDeleted: event(
+    'events.auth.v1.user.deleted',
+    'An account was deleted: whoever holds data of the user erases it and reports. Sent again for a second round, and until all have reported.',
+    ErasureRound,
   ),
   revocationAdded: event(
     'events.auth.v1.revocation.added',

@@ -51,6 +51,11 @@ export class Idempotency {
     return response
   }
 
+  /** Deletes what is stored of a user's requests. */
+  async forget(userId: string): Promise<void> {
+    await this.#db.deleteFrom('idempotency').where('user_id', '=', userId).execute()
+  }
+
   async #storedResponse<T>(id: { user_id: string; subject: string; key: string }, requestHash: Buffer): Promise<T> {
     const row = await this.#db
       .selectFrom('idempotency')

@@ -5,6 +5,7 @@ import { openDatabase } from '@youworker/database/connection/open'
 import { sweep } from '@youworker/database/events/sweep'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { consumeEvents } from '@youworker/messaging/events/events'
+import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { every } from '@youworker/runtime/timing/every'
@@ -34,7 +35,9 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
   // Elsewhere the relay sweeps; this service publishes nothing and has no relay.
   stack.use(every(SWEEP_MS, () => sweep(database), { what: 'the sweep of old rows', logger }))
   const deadLetter = storeDeadLetter(uow)
-  stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers: analyticsConsumers(facts), deadLetter }))
+  const erasing = onUserDeleted(nats, 'analytics', (userId) => facts.eraseUser(userId))
+  const handlers = [...analyticsConsumers(facts), erasing]
+  stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers, deadLetter }))
   stack.use(await serveHealth(nats, 'analytics', checks, { logger }))
   stack.use(await serve(nats, analytics, analyticsHandlers(figures), { service: 'analytics', verifier, logger }))
   const running = stack.move()

@@ -16,6 +16,7 @@ import { authConsumers } from './consumers/auth-consumers.ts'
 import { authHandlers } from './handlers/auth-handlers.ts'
 import { untilDone } from '@youworker/runtime/timing/until-done'
 import { AccountAdmin } from './services/accounts/account-admin.ts'
+import { ErasureService } from './services/accounts/erasure-service.ts'
 import { AccountService } from './services/accounts/account-service.ts'
 import { AuditService } from './services/audit/audit-service.ts'
 import { ApiKeyService } from './services/keys/api-key-service.ts'
@@ -32,6 +33,7 @@ import { createAuthUnitOfWork } from './unit-of-work.ts'
 
 const SWEEP_MS = 60_000
 const EXPIRY_MS = 1_000
+const ERASURE_MS = 5_000
 
 /** Composition root: the whole service, wired top to bottom. */
 export async function startAuth(config: Config, { logger }: ServiceContext): Promise<Service> {
@@ -55,7 +57,9 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const rootAccount = new RootAccount(uow, config.SECURITY__ROOT_API_KEY)
   const signIn = new SignInService(uow, hashLimit, apiKeys)
   const admin = new AccountAdmin(uow)
-  const handlers = authHandlers({ accounts, admin, apiKeys, audit, credentials, grants, revocations, signer, signIn })
+  const erasure = new ErasureService(uow)
+  const services = { accounts, admin, apiKeys, audit, credentials, erasure, grants, revocations, signer, signIn }
+  const handlers = authHandlers(services)
 
   const checks = {
     postgres: () => database.check(),
@@ -73,6 +77,7 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   stack.use(untilDone(() => auditWriter.begin(), { what: 'beginning the audit trail', logger }))
   stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))
+  stack.use(every(ERASURE_MS, () => erasure.announceDue(), { what: 'announcing deleted users', logger }))
   stack.use(every(EXPIRY_MS, () => apiKeys.endExpired(), { what: 'ending expired API keys', logger }))
   stack.use(await serveHealth(nats, 'auth', checks, { logger }))
   stack.use(await serve(nats, auth, handlers, { service: 'auth', verifier, logger }))

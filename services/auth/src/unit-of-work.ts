@@ -3,6 +3,7 @@ import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { ApiKeyRepository } from './repositories/api-key-repository.ts'
 import { AuditRepository } from './repositories/audit-repository.ts'
+import { DeletedUserRepository } from './repositories/deleted-user-repository.ts'
 import { GrantRepository } from './repositories/grant-repository.ts'
 import { KnownClientRepository } from './repositories/known-client-repository.ts'
 import { RevocationRepository } from './repositories/revocation-repository.ts'
@@ -18,6 +19,7 @@ interface OwnRepositories {
   readonly revocations: RevocationRepository
   readonly failures: SignInFailureRepository
   readonly knownClients: KnownClientRepository
+  readonly deletedUsers: DeletedUserRepository
   readonly audit: AuditRepository
 }
 
@@ -36,5 +38,6 @@ export const createAuthUnitOfWork = (database: Database<AuthTables>): AuthUnitOf
     revocations: new RevocationRepository(trx),
     failures: new SignInFailureRepository(trx),
     knownClients: new KnownClientRepository(trx),
+    deletedUsers: new DeletedUserRepository(trx),
     audit: new AuditRepository(trx),
   }))

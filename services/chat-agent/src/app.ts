@@ -3,11 +3,13 @@ import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { openDatabase } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
+import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
 import { startWorker } from '@youworker/database/jobs/worker'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck, type NatsConnection } from '@youworker/messaging/connection/connect'
-import { createEventPublisher } from '@youworker/messaging/events/events'
+import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
+import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { publishLive } from '@youworker/messaging/live/live'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
@@ -37,6 +39,9 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: SERVICE, logger }))
+  const consumer = { service: SERVICE, logger, deadLetter: storeDeadLetter(services.uow) }
+  const erasing = onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))
+  stack.use(await consumeEvents(nats, { ...consumer, handlers: [erasing] }))
   const worker = stack.use(
     startWorker({
       database,

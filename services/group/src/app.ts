@@ -3,16 +3,19 @@ import { group } from '@youworker/contracts/group'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { openDatabase } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
+import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
-import { createEventPublisher } from '@youworker/messaging/events/events'
+import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
+import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { authDirectory } from './clients/auth-directory.ts'
 import type { Config } from './config.ts'
 import { groupHandlers } from './handlers/group-handlers.ts'
+import { ErasureService } from './services/erasure-service.ts'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
 import { OwnGroups } from './services/own-groups.ts'
@@ -34,6 +37,9 @@ export async function startGroup(config: Config, { logger }: ServiceContext): Pr
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'group', logger }))
+  const erasure = new ErasureService(uow, own)
+  const erasing = onUserDeleted(nats, 'group', (userId, trace) => erasure.eraseUser(userId, trace))
+  stack.use(await consumeEvents(nats, { service: 'group', logger, handlers: [erasing], deadLetter: storeDeadLetter(uow) }))
   stack.use(await serveHealth(nats, 'group', checks, { logger }))
   const denied = stack.use(new SampledAudit({ uow, event: group.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)

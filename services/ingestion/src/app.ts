@@ -11,6 +11,7 @@ import { startWorker } from '@youworker/database/jobs/worker'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck, onReconnect } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
+import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
@@ -70,7 +71,9 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   stack.use(onReconnect(nats, () => access.dropAll()))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
   const deadLetter = storeDeadLetter(uow)
-  stack.use(await consumeEvents(nats, { service, logger, handlers: groupConsumers(erasure), deadLetter }))
+  const erasing = onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))
+  const handlers = [...groupConsumers(erasure), erasing]
+  stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter }))
   const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }
   stack.use(startWorker({ database, uow, logger, ...job }))

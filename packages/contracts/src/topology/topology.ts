@@ -69,20 +69,25 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     ],
     subscribes: [auth.revocationAdded],
   },
-  group: { calls: [...verifier, auth.lookUpUsers], consumes: [], subscribes: [auth.revocationAdded] },
+  group: {
+    calls: [...verifier, auth.lookUpUsers, auth.reportErasure],
+    consumes: [auth.userDeleted],
+    subscribes: [auth.revocationAdded],
+  },
   'chat-agent': {
-    calls: [...verifier, auth.createGrant, auth.issueGrantToken],
-    consumes: [],
+    calls: [...verifier, auth.createGrant, auth.issueGrantToken, auth.reportErasure],
+    consumes: [auth.userDeleted],
     subscribes: [auth.revocationAdded],
   },
   ingestion: {
-    calls: [...verifier, group.listSpaces, group.checkSpace],
-    consumes: [group.groupDeleted, group.memberRemoved],
+    calls: [...verifier, group.listSpaces, group.checkSpace, auth.reportErasure],
+    consumes: [auth.userDeleted, group.groupDeleted, group.memberRemoved],
     subscribes: [auth.revocationAdded, group.memberAdded, group.memberRemoved, group.groupDeleted],
   },
   analytics: {
-    calls: verifier,
+    calls: [...verifier, auth.reportErasure],
     consumes: [
+      auth.userDeleted,
       chatAgent.sessionCreated,
       chatAgent.sessionDeleted,
       chatAgent.messageCreated,

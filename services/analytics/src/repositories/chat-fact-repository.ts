@@ -29,6 +29,13 @@ export class ChatFactRepository {
       .execute()
   }
 
+  /** Deletes all facts of a user. */
+  async forget(spaceId: string): Promise<void> {
+    for (const table of ['tool_runs', 'messages', 'sessions'] as const) {
+      await this.#db.deleteFrom(table).where('space_id', '=', spaceId).execute()
+    }
+  }
+
   async messageCreated(message: MessageRow): Promise<void> {
     await this.#db
       .insertInto('messages')

@@ -25,6 +25,13 @@ export class DocumentFactRepository {
       .execute()
   }
 
+  /** Deletes all facts of a user. */
+  async forget(spaceId: string): Promise<void> {
+    for (const table of ['documents', 'ingestion_runs'] as const) {
+      await this.#db.deleteFrom(table).where('space_id', '=', spaceId).execute()
+    }
+  }
+
   async documentIngested(document: Ingested): Promise<void> {
     const { document_id: _id, ...values } = document
     await this.#db

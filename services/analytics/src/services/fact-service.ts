@@ -68,6 +68,14 @@ export class FactService {
     )
   }
 
+  /** Deletes all facts of a deleted user; a repeat deletes what came in since. */
+  eraseUser(userId: string): Promise<void> {
+    return this.#scope.write(async ({ chat, documents }) => {
+      await chat.forget(userId)
+      await documents.forget(userId)
+    })
+  }
+
   #once({ id }: Origin, work: (repositories: AnalyticsRepositories) => Promise<void>): Promise<void> {
     return this.#scope.write(async (repositories) => {
       if (await repositories.inbox.first(id)) await work(repositories)

@@ -5,6 +5,7 @@ import type { AccountService } from '../services/accounts/account-service.ts'
 import type { AccountAdmin } from '../services/accounts/account-admin.ts'
 import type { ApiKeyService } from '../services/keys/api-key-service.ts'
 import type { AuditService } from '../services/audit/audit-service.ts'
+import type { ErasureService } from '../services/accounts/erasure-service.ts'
 import type { CredentialService } from '../services/tokens/credential-service.ts'
 import type { GrantService } from '../services/tokens/grant-service.ts'
 import type { RevocationService } from '../services/tokens/revocation-service.ts'
@@ -16,6 +17,7 @@ interface Services {
   readonly admin: AccountAdmin
   readonly apiKeys: ApiKeyService
   readonly audit: AuditService
+  readonly erasure: ErasureService
   readonly credentials: CredentialService
   readonly grants: GrantService
   readonly revocations: RevocationService
@@ -57,10 +59,18 @@ export function authHandlers(services: Services): Handlers<typeof auth> {
   }
 }
 
-type AdminRequest = 'listUsers' | 'getUser' | 'updateUser' | 'signOutUser'
+type AdminRequest = 'listUsers' | 'getUser' | 'updateUser' | 'signOutUser' | 'deleteUser' | 'reportErasure'
 type KeyRequest = 'listApiKeys' | 'createApiKey' | 'revokeApiKey' | 'rotateApiKey' | 'finishRotation'
 
-const administration = ({ admin }: Pick<Services, 'admin'>): Pick<Handlers<typeof auth>, AdminRequest> => ({
+const administration = ({ admin, erasure }: Pick<Services, 'admin' | 'erasure'>): Pick<Handlers<typeof auth>, AdminRequest> => ({
+  async deleteUser({ user_id }, context) {
+    await admin.delete(user_id, context)
+    return {}
+  },
+  async reportErasure(report) {
+    await erasure.report(report)
+    return {}
+  },
   listUsers: (page, context) => admin.list(page, context),
   getUser: ({ user_id }, context) => admin.get(user_id, context),
   updateUser: ({ user_id, ...changes }, context) => admin.update(user_id, changes, context),

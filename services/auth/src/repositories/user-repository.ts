@@ -75,6 +75,10 @@ export class UserRepository {
     return this.#db.updateTable('users').set(changes).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
   }
 
+  async remove(id: string): Promise<void> {
+    await this.#db.deleteFrom('users').where('id', '=', id).execute()
+  }
+
   setSuspended(id: string, suspended: boolean): Promise<UserRow> {
     return this.#db
       .updateTable('users')

@@ -51,15 +51,15 @@ async function ownHealth({ checks }: OwnChecks): Promise<State> {
   return states.includes('down') ? 'down' : overall(states)
 }
 
-/** Who reads health and metrics without a credential. */
-export interface OpsPeers {
-  readonly peers: AddressList
-  readonly proxies: AddressList
+interface OpsDeps {
+  /** Who reads health and metrics without a credential. */
+  readonly opsPeers: AddressList
+  readonly proxies: TrustedProxies
 }
 
 /** Addresses of servers and figures of the whole installation: for root, a key with the scope `ops` and listed peers. */
-function requireOps({ incoming, identity }: RequestContext, { peers, proxies }: OpsPeers): void {
-  if (isPeer(incoming, peers, proxies)) return
+function requireOps({ incoming, identity }: RequestContext, { opsPeers, proxies }: OpsDeps): void {
+  if (isPeer(incoming, opsPeers, proxies.list)) return
   if (!identity) throw notAuthenticated()
   const { is_root, scopes } = identity.caller
   if (is_root || scopes.includes('ops' satisfies Scope)) return
@@ -81,10 +81,8 @@ async function serviceHealth(service: (typeof SERVICES)[number], askHealth: AskH
   }
 }
 
-interface DetailedDeps {
+interface DetailedDeps extends OpsDeps {
   readonly askHealth: AskHealth
-  readonly opsPeers: OpsPeers
-  readonly proxies: TrustedProxies
 }
 
 const common = { method: 'GET', tag: 'health', auth: 'none', csrf: 'none', limit: 'none' } as const
@@ -110,12 +108,13 @@ export const healthRoutes = [
     aliases: ['/v1/health/detailed'],
     summary: 'Every service and what it depends on, asked in parallel, 2 s each (root, scope ops, listed peers)',
     answer: DetailedHealth,
-    async handle({ context }, { askHealth, opsPeers, proxies }: DetailedDeps) {
-      requireOps(context, opsPeers)
+    async handle({ context }, { askHealth, ...deps }: DetailedDeps) {
+      requireOps(context, deps)
       const asked = SERVICES.map(async (service) => [service, await serviceHealth(service, askHealth)] as const)
       const components: Components = Object.fromEntries(await Promise.all(asked))
       const status = overall(Object.values(components).map((component) => component.status))
-      const hints = proxies.hint === undefined ? {} : { hints: [proxies.hint] }
+      const { hint } = deps.proxies
+      const hints = hint === undefined ? {} : { hints: [hint] }
       return { status, timestamp: now(), components, ...hints }
     },
   }),
@@ -144,8 +143,8 @@ export const healthRoutes = [
     path: '/metrics',
     summary: 'Prometheus figures of this gateway (root, scope ops, listed peers)',
     media: 'text/plain',
-    async handle({ context }, { opsPeers }: { opsPeers: OpsPeers }) {
-      requireOps(context, opsPeers)
+    async handle({ context }, deps: OpsDeps) {
+      requireOps(context, deps)
       const { contentType, body } = await renderMetrics()
       return new Reply(200, body, { 'content-type': contentType })
     },

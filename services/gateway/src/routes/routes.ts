@@ -37,7 +37,7 @@ interface RouteDeps extends Clients {
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
   readonly maxFileBytes: number
-  readonly opsPeers: OpsPeers
+  readonly opsPeers: AddressList
   readonly proxies: TrustedProxies
   readonly runStreams: RunStreams
   readonly secureCookies: boolean

@@ -58,6 +58,19 @@ export class MemberRepository {
     return other === undefined
   }
 
+  /** The member other than this one who joined first. */
+  longestStanding(groupId: string, otherThan: string): Promise<Membership | undefined> {
+    return this.#db
+      .selectFrom('members')
+      .select(COLUMNS)
+      .where('group_id', '=', groupId)
+      .where('user_id', '!=', otherThan)
+      .orderBy('joined_at')
+      .orderBy('user_id')
+      .limit(1)
+      .executeTakeFirst()
+  }
+
   /** Newest first. */
   list(groupId: string, { limit, offset }: Page): Promise<Membership[]> {
     return this.#db

@@ -34,6 +34,10 @@ export class OwnGroupRepository {
       .executeTakeFirst()
   }
 
+  async forgetNameVersion(userId: string): Promise<void> {
+    await this.#db.deleteFrom('name_versions').where('user_id', '=', userId).execute()
+  }
+
   /** How often the user has named a group; 0 before the first. */
   async nameVersion(userId: string): Promise<number> {
     const row = await this.#db.selectFrom('name_versions').select('version').where('user_id', '=', userId).executeTakeFirst()

@@ -116,6 +116,17 @@ export class BlobRepository {
     await this.#db.deleteFrom('blobs').where('space_id', '=', spaceId).execute()
   }
 
+  /** Erases a user's uploads that no document has, in whichever space. */
+  async deleteUnused(userId: string): Promise<void> {
+    await this.#db
+      .deleteFrom('blobs')
+      .where('user_id', '=', userId)
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('documents').select('documents.id').whereRef('documents.blob_id', '=', 'blobs.id'))),
+      )
+      .execute()
+  }
+
   /**
    * Erases up to `limit` files that nothing needs: not used within an hour, or left by a run that is a week old or deleted.
    * Returns how many.

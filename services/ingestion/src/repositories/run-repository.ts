@@ -156,6 +156,18 @@ export class RunRepository {
     return Number(numUpdatedRows)
   }
 
+  /** All runs of a user, with their jobs locked. */
+  lockOfUser(userId: string): Promise<{ id: string }[]> {
+    return this.#db
+      .selectFrom('runs')
+      .innerJoin('jobs', 'jobs.id', 'runs.id')
+      .select('runs.id')
+      .where('runs.user_id', '=', userId)
+      .orderBy('runs.id')
+      .forUpdate()
+      .execute()
+  }
+
   async delete(id: string): Promise<void> {
     await this.#db.deleteFrom('runs').where('id', '=', id).execute()
   }

@@ -61,6 +61,20 @@ export interface AuthTables extends SystemTables {
     sub: string | null
     revoked_at: string
   }
+  /** What is left of a deleted user until the other services have erased theirs, and for the record afterwards. */
+  deleted_users: {
+    user_id: string
+    /** Of the account. */
+    created_at: string
+    deleted_at: Generated<string>
+    /** Services erase twice: requests under way at the deletion may have written after the first time. */
+    round: Generated<number>
+    /** Services that have not reported in this round. */
+    waiting_for: string[]
+    /** When the next round begins, or this one is announced again. */
+    due_at: string
+    erased_at: Generated<string | null>
+  }
   /** Failed sign-ins of one bucket: a hashed username, address or device, or two of them together. */
   sign_in_failures: {
     bucket: Buffer

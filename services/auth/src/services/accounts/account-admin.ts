@@ -1,4 +1,4 @@
-import type { Account, AccountChanges } from '@youworker/contracts/auth'
+import { type Account, type AccountChanges, AccountState } from '@youworker/contracts/auth'
 import type { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { isUniqueViolation } from '@youworker/database/connection/database-error'
@@ -7,7 +7,9 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import { type Act, deny, recordAct, requireRoot } from '../audit/record.ts'
 import { usernameKey } from '../sign-in/username-key.ts'
+import type { DeletedUser } from '../../repositories/deleted-user-repository.ts'
 import { revokeUser } from '../tokens/revocation-service.ts'
+import { deleteAccount } from './erasure-service.ts'
 import { ROOT, toAccount, usernameTaken } from './user.ts'
 
 const actOn = (action: string, userId: string | null): Act => ({ action, target_type: 'user', target_id: userId })
@@ -26,28 +28,43 @@ export class AccountAdmin {
     return { users: rows.map(toAccount), total }
   }
 
-  async get(userId: string, context: UserContext): Promise<Account> {
-    const user = await this.#asRoot(actOn('user.get', userId), context, ({ users }) => users.get(userId))
-    if (!user) throw notFound()
-    return toAccount(user)
+  async get(userId: string, context: UserContext): Promise<AccountState> {
+    return this.#asRoot(actOn('user.get', userId), context, async ({ users, deletedUsers }) => {
+      const user = await users.get(userId)
+      if (user) return { ...toAccount(user), deleted_at: null, erasure: null }
+      const deleted = await deletedUsers.get(userId)
+      if (!deleted) throw notFound()
+      return toDeleted(deleted)
+    })
+  }
+
+  /** The account ends at once; the other services erase theirs afterwards. A repeat changes nothing. */
+  async delete(userId: string, context: UserContext): Promise<void> {
+    const act = actOn('user.delete', userId)
+    await this.#guarded(act, context, async (repos) => {
+      const user = await repos.users.lock(userId)
+      if (!user) {
+        if (await repos.deletedUsers.get(userId)) return
+        throw notFound()
+      }
+      if (user.username_key === ROOT) throw new Forbidden(`${ROOT_STAYS} cannot be deleted.`)
+      if (user.id === context.caller.user_id) throw new Forbidden('You cannot delete yourself; another root has to do it.')
+      await deleteAccount(repos, user, context)
+      await recordAct(repos, act, context.caller, context)
+    })
   }
 
   /** Each change has an entry of its own in the audit trail; what is so already has none. */
   async update(userId: string, changes: AccountChanges, context: UserContext): Promise<Account> {
-    const { caller } = context
-    await requireRoot(this.#uow, actOn('user.update', userId), caller, context)
-    try {
-      return await this.#uow.in(NO_SPACES).write(async (repos) => {
-        const user = await repos.users.lock(userId)
-        if (!user) throw notFound()
-        requireAllowed(user, changes, caller.user_id)
-        return toAccount(await change(repos, user, changes, context))
-      })
-    } catch (error) {
-      if (isUniqueViolation(error)) throw usernameTaken()
-      if (!(error instanceof Forbidden)) throw error
-      return deny(this.#uow, actOn('user.update', userId), caller, context, new AppError('CONFLICT', error.message))
-    }
+    const work = this.#guarded(actOn('user.update', userId), context, async (repos) => {
+      const user = await repos.users.lock(userId)
+      if (!user) throw notFound()
+      requireAllowed(user, changes, context.caller.user_id)
+      return toAccount(await change(repos, user, changes, context))
+    })
+    return work.catch((error: unknown) => {
+      throw isUniqueViolation(error) ? usernameTaken() : error
+    })
   }
 
   /** Ends the user's sessions; API keys stay, but what they stream or run at the moment ends too. */
@@ -58,6 +75,18 @@ export class AccountAdmin {
       await repos.sessions.removeOfUser(userId)
       await revokeUser(repos, userId, context)
     })
+  }
+
+  /** What root may not do either is refused, and audited as denied. */
+  async #guarded<T>(act: Act, context: UserContext, work: (repos: AuthRepositories) => Promise<T>): Promise<T> {
+    const { caller } = context
+    await requireRoot(this.#uow, act, caller, context)
+    try {
+      return await this.#uow.in(NO_SPACES).write(work)
+    } catch (error) {
+      if (!(error instanceof Forbidden)) throw error
+      return deny(this.#uow, act, caller, context, new AppError('CONFLICT', error.message))
+    }
   }
 
   async #asRoot<T>(act: Act, context: UserContext, work: (repos: AuthRepositories) => Promise<T>): Promise<T> {
@@ -73,13 +102,13 @@ export class AccountAdmin {
 /** A change that would leave the installation without root, or root without their rights. */
 class Forbidden extends Error {}
 
+const ROOT_STAYS = 'The account root belongs to SECURITY__ROOT_API_KEY: it'
+
 /** The account of SECURITY__ROOT_API_KEY stays as it is, so there is always one root, and nobody takes their own rights. */
 function requireAllowed(user: UserRow, { username, is_root, suspended }: AccountChanges, callerId: string): void {
   const demotes = is_root === false || suspended === true
   if (user.username_key === ROOT && (demotes || (username !== undefined && username !== user.username)))
-    throw new Forbidden(
-      'The account root belongs to SECURITY__ROOT_API_KEY: it keeps its name, stays root and is never suspended.',
-    )
+    throw new Forbidden(`${ROOT_STAYS} keeps its name, stays root and is never suspended.`)
   if (user.id === callerId && demotes)
     throw new Forbidden('You cannot suspend yourself or give up root; another root has to do it.')
 }
@@ -114,3 +143,16 @@ async function change(
   }
   return row
 }
+
+/** Only that there was such a user, and how far the erasure is. */
+const toDeleted = ({ user_id, created_at, deleted_at, erased_at, waiting_for }: DeletedUser): AccountState =>
+  AccountState.parse({
+    id: user_id,
+    username: 'deleted user',
+    email: null,
+    is_root: false,
+    suspended: true,
+    created_at,
+    deleted_at,
+    erasure: { status: erased_at === null ? 'running' : 'success', waiting_for },
+  })

@@ -20,6 +20,7 @@ interface Settings {
 }
 
 const PAGE_ROWS = 200
+type Trace = Pick<UserContext, 'correlationId' | 'traceparent'>
 const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
 export class SessionService {
@@ -87,8 +88,22 @@ export class SessionService {
   }
 
   /** Erases the session with its messages, runs, entries and tool runs; an unfinished run ends as cancelled. */
-  async delete(ref: string, context: UserContext): Promise<void> {
-    const { user_id: userId } = context.caller
+  delete(ref: string, context: UserContext): Promise<void> {
+    return this.#erase(context.caller.user_id, ref, context, { audited: true })
+  }
+
+  /** Erases everything of a deleted user, the key of their space included. A repeat finds nothing left. */
+  async eraseUser(userId: string, context: Trace): Promise<void> {
+    for (;;) {
+      const { rows } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, { limit: PAGE_ROWS, offset: 0 }))
+      if (rows.length === 0) break
+      for (const { id } of rows) await this.#erase(userId, id, context, { audited: false }).catch(unlessGone)
+    }
+    await this.#uow.in([userId]).write(({ idempotency }) => idempotency.forget(userId))
+    await this.#sealer.forget(userId)
+  }
+
+  async #erase(userId: string, ref: string, context: Trace, { audited }: { audited: boolean }): Promise<void> {
     await this.#uow.in([userId]).write(async ({ sessions, runs, jobs, outbox }) => {
       const session = await sessions.lock(userId, ref)
       if (!session) throw notFound()
@@ -101,7 +116,7 @@ export class SessionService {
       }
       await sessions.delete(session.id)
       await outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: userId }, context)
-      await recordAudit(outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
+      if (audited) await recordAudit(outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
     })
     this.#waker.cancelled()
   }
@@ -126,6 +141,10 @@ export class SessionService {
 
 const actOn = (action: string, sessionId: string, userId: string) =>
   ({ actor_id: userId, action, outcome: 'allowed', target_type: 'session', target_id: sessionId }) as const
+
+const unlessGone = (error: unknown): void => {
+  if (!(error instanceof AppError) || error.code !== 'SESSION_NOT_FOUND') throw error
+}
 
 const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefined): Buffer | null =>
   title === null || title === undefined ? null : space.sealText(title, sealContext.title(id))

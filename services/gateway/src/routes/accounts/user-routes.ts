@@ -1,4 +1,4 @@
-import { Account, AccountChanges, auth as contract, Password, Username } from '@youworker/contracts/auth'
+import { Account, AccountChanges, AccountState, auth as contract, Password, Username } from '@youworker/contracts/auth'
 import { Page } from '@youworker/contracts/common'
 import { encryptForAuth } from '@youworker/messaging/tokens/encrypt-for-auth'
 import { newApiKey, sha256Hex } from '@youworker/runtime/secret'
@@ -51,9 +51,9 @@ export const userRoutes = [
     ...read,
     method: 'GET',
     path: ONE,
-    summary: 'One account (root)',
+    summary: 'One account, or how far the erasure of a deleted one is (root)',
     params: UserPath,
-    answer: Account,
+    answer: AccountState,
     errors: contract.getUser.errors,
     handle: ({ params, context }, { auth }: Deps) => auth.as(context.scope).getUser(params),
   }),
@@ -67,6 +67,18 @@ export const userRoutes = [
     answer: Account,
     errors: contract.updateUser.errors,
     handle: ({ params, body, context }, { auth }: Deps) => auth.as(context.scope).updateUser({ ...params, ...body }),
+  }),
+  defineRoute({
+    ...write,
+    method: 'DELETE',
+    path: ONE,
+    summary: 'End the account at once and erase what is of the user alone; GET tells when that is done (root)',
+    params: UserPath,
+    status: 204,
+    errors: contract.deleteUser.errors,
+    async handle({ params, context }, { auth }: Deps) {
+      await auth.as(context.scope).deleteUser(params)
+    },
   }),
   defineRoute({
     ...write,

@@ -14,7 +14,7 @@ interface ErasureDependencies {
 
 const SWEEP_BATCH = 50
 
-/** Erases a deleted group's documents and files that nothing uses, and ends a former member's runs. */
+/** Erases what a deleted group or user had and files that nothing uses, and ends a former member's runs. */
 export class ErasureService {
   readonly #uow: IngestionUnitOfWork
   readonly #sealer: Sealer
@@ -37,6 +37,25 @@ export class ErasureService {
     })
     await this.#sealer.forget(groupId)
     await this.#indexing.forget(groupId)
+  }
+
+  /**
+   * Erases a deleted user's own space and runs, and what they were uploading. What they had shared with a group is the group's and
+   * stays. A repeat finds nothing left.
+   */
+  async userDeleted(userId: string): Promise<void> {
+    await this.#uow.system().write(async (repos) => {
+      await eraseSpace(repos, userId)
+      // A worker that holds one of the jobs loses it and writes nothing more.
+      for (const { id } of await repos.runs.lockOfUser(userId)) {
+        await repos.jobs.delete(id)
+        await repos.runs.delete(id)
+      }
+      await repos.blobs.deleteUnused(userId)
+      await repos.idempotency.forget(userId)
+    })
+    await this.#sealer.forget(userId)
+    await this.#indexing.forget(userId)
   }
 
   /** Ends the runs of a former member, who may not write to the group any more. */

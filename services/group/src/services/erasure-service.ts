@@ -1,0 +1,47 @@
+import { group } from '@youworker/contracts/group'
+import type { CallContext } from '@youworker/messaging/requests/context'
+import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
+import type { OwnGroups } from './own-groups.ts'
+
+type Trace = Pick<CallContext, 'correlationId' | 'traceparent'>
+
+/** Takes a deleted user out of all groups. Documents that they shared belong to the group and stay. */
+export class ErasureService {
+  readonly #uow: GroupUnitOfWork
+  readonly #own: OwnGroups
+
+  constructor(uow: GroupUnitOfWork, own: OwnGroups) {
+    this.#uow = uow
+    this.#own = own
+  }
+
+  async eraseUser(userId: string, trace: Trace): Promise<void> {
+    for (const groupId of await this.#own.ids(userId)) {
+      await this.#uow.in([groupId]).write((repos) => leave(repos, groupId, userId, trace))
+    }
+    await this.#uow.in([]).write(async ({ own, idempotency }) => {
+      await own.forgetNameVersion(userId)
+      await idempotency.forget(userId)
+    })
+  }
+}
+
+/** A group is never without an admin: the longest-standing member becomes one, and a group without members is deleted. */
+async function leave(repos: GroupRepositories, groupId: string, userId: string, trace: Trace): Promise<void> {
+  await repos.groups.lock(groupId)
+  const membership = await repos.members.get(groupId, userId)
+  if (!membership) return
+  const isOnlyAdmin = membership.role === 'admin' && (await repos.members.isOnlyAdmin(groupId, userId))
+  const heir = isOnlyAdmin ? await repos.members.longestStanding(groupId, userId) : undefined
+  if (isOnlyAdmin && !heir) {
+    await repos.groups.remove(groupId)
+    await repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, trace)
+    return
+  }
+  if (heir) {
+    await repos.members.setRole(groupId, heir.user_id, 'admin')
+    await repos.outbox.add(group.memberRoleChanged, { group_id: groupId, user_id: heir.user_id, role: 'admin' }, trace)
+  }
+  await repos.members.remove(groupId, userId)
+  await repos.outbox.add(group.memberRemoved, { group_id: groupId, user_id: userId }, trace)
+}
