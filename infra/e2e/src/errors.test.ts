@@ -79,6 +79,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
     }
   },
   DEADLINE_EXCEEDED: listWhileTheTableIsLocked,
+  INSUFFICIENT_STORAGE: createGroupOnAFullDisk,
 }
 
 test.each(Object.entries(PROVOKE))('%s', async (code, provoke) => {
@@ -87,7 +88,7 @@ test.each(Object.entries(PROVOKE))('%s', async (code, provoke) => {
   expect(status).toBe(ERROR_STATUS[code as ErrorCode])
   expect(body.error.correlation_id).toBe(headers.get('x-correlation-id'))
   expect(body.error.message).toMatch(/\S+ \S+/)
-  if ([429, 503, 504].includes(status)) expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
+  if ([429, 503, 504, 507].includes(status)) expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
   // No internals leak: no path, stack, SQL or table.
   expect(JSON.stringify(body)).not.toMatch(/\/src\/|node_modules| at \w+ \(|select |chat_agent\./i)
 })
@@ -140,6 +141,18 @@ async function searchUntilTheBreakerOpens(): Promise<Answer> {
   // Hybrid search falls back to lexical search without the model.
   expect((await bob.post('/v1/search', { query: 'break down', mode: 'hybrid' })).status).toBe(200)
   return answer
+}
+
+/** Postgres refuses the row with the SQLSTATE of a full disk. */
+async function createGroupOnAFullDisk(): Promise<Answer> {
+  await asAdmin(`create function "group".no_room() returns trigger language plpgsql as
+    $$ begin raise exception 'could not extend file "base/1/2": No space left on device' using errcode = 'disk_full'; end $$;
+    create trigger no_room before insert on "group".groups execute function "group".no_room()`)
+  try {
+    return await ada.post('/v1/groups', { name: 'No room' })
+  } finally {
+    await asAdmin('drop trigger no_room on "group".groups; drop function "group".no_room()')
+  }
 }
 
 async function listWhileTheTableIsLocked(): Promise<Answer> {

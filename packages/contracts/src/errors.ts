@@ -34,6 +34,7 @@ export const ERROR_STATUS = {
   CIRCUIT_OPEN: 503,
   SERVICE_UNAVAILABLE: 503,
   DEADLINE_EXCEEDED: 504,
+  INSUFFICIENT_STORAGE: 507,
 } as const
 
 export type ErrorCode = keyof typeof ERROR_STATUS
@@ -51,6 +52,7 @@ export const ALWAYS_ALLOWED: readonly ErrorCode[] = [
   'CIRCUIT_OPEN',
   'SERVICE_UNAVAILABLE',
   'DEADLINE_EXCEEDED',
+  'INSUFFICIENT_STORAGE',
 ]
 
 export const ErrorDetail = z.object({ field: z.string(), message: z.string() })

@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { open, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
+import { childrenOf } from './children.ts'
 
 const run = promisify(execFile)
 
@@ -70,7 +71,10 @@ async function stopInSteps(
 ): Promise<void> {
   for (const signal of signals) {
     if (child.exitCode !== null || child.signalCode !== null) return
+    // A frozen child of a killed Postgres would live on and hold the shared memory that the next one needs.
+    const children = signal === 'SIGKILL' ? await childrenOf(child.pid ?? Number.NaN).catch(() => []) : []
     child.kill(signal)
+    for (const pid of children) killIfAlive(pid)
     const { promise: late, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, stepMs)
     await Promise.race([exited, late]).finally(() => clearTimeout(timer))
@@ -97,6 +101,14 @@ export async function succeeds(command: readonly string[]): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended.
+  }
 }
 
 export function isAlive(pid: number): boolean {

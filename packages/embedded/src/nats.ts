@@ -93,6 +93,8 @@ max_payload: 1MB
 jetstream {
   store_dir: ${JSON.stringify(dir)}
   max_memory_store: 256MB
+  # By default three quarters of what is free now, which a start on a nearly full disk would keep for good.
+  max_file_store: 1TB
 ${sync}}
 authorization {
   users = ${JSON.stringify(entries, undefined, 2)}

@@ -15,6 +15,7 @@ import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
+import { FreeSpace } from '@youworker/runtime/health/free-space'
 import { every } from '@youworker/runtime/timing/every'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
@@ -41,6 +42,8 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   const database = stack.use(openDatabase<IngestionTables>({ url, schema: service, poolSize, slowQueryMs, logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service, logger }), closeNats)
   const index = stack.use(createEmbeddedIndex(config.INDEX__DIR, { logger }))
+  const { INDEX__DIR: folder, DISK__WARN_BELOW_MB: warnBelowMb, DISK__REFUSE_BELOW_MB: refuseBelowMb } = config
+  const space = stack.use(new FreeSpace({ folder, warnBelowMb, refuseBelowMb, logger }))
 
   const uow = createIngestionUnitOfWork(database)
   const groups = createClient(nats, group)
@@ -50,6 +53,7 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
     access,
     checkSpace: spaceCheck(groups),
     index,
+    space,
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
     embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),
@@ -64,6 +68,7 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
     nats: natsCheck(nats),
     search_index: () => index.check(),
     keys: () => verifier.check(),
+    disk: () => space.check(),
   }
   stack.use(subscribeEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
   stack.use(subscribeEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))

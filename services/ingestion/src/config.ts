@@ -19,6 +19,12 @@ export const Env = z.object({
     .string()
     .min(1)
     .describe('Folder of the embedded search index: one file per space, derived from Postgres, safe to delete'),
+  DISK__WARN_BELOW_MB: integer(0, 1_000_000_000)
+    .default(1_024)
+    .meta({ description: 'Free space of the disk of INDEX__DIR below which health shows a warning', unit: 'MB' }),
+  DISK__REFUSE_BELOW_MB: integer(0, 1_000_000_000)
+    .default(200)
+    .meta({ description: 'Free space below which uploads are refused and ingestions wait; 0 never refuses', unit: 'MB' }),
   INGEST__MAX_FILE_MB: integer(1, 1_024).default(100).meta({ description: 'Largest file that is taken', unit: 'MB' }),
   INGEST__CHUNK_TOKENS: integer(50, 1_000)
     .default(400)

@@ -12,6 +12,7 @@ import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
 import { createSealer } from '@youworker/database/sealing/sealer'
 import { startWorker } from '@youworker/database/jobs/worker'
+import { FreeSpace } from '@youworker/runtime/health/free-space'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
@@ -53,6 +54,7 @@ interface Surroundings {
   /** Every text that was sent to the model. */
   readonly embedded: string[]
   groupsAway: Error | undefined
+  freeMb: number
 }
 
 /** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
@@ -72,6 +74,7 @@ export async function startFixture({ worker = true }: { worker?: boolean } = {})
     admins: new Set(),
     embedded: [],
     groupsAway: undefined,
+    freeMb: 10_000,
   }
   const processes = stack.use(new AsyncDisposableStack())
   const newProcess = (works: boolean, wrap?: Wrap) => startProcess(surroundings, processes, works, wrap)
@@ -81,6 +84,7 @@ export async function startFixture({ worker = true }: { worker?: boolean } = {})
     ...services,
     ...surroundings,
     newProcess,
+    setFreeMb: (mb: number) => void (surroundings.freeMb = mb),
     setGroupsAway: (error: Error | undefined) => void (surroundings.groupsAway = error),
     upload: (user: TestUser, bytes: Uint8Array | string, options?: { name?: string; space_id?: string }) =>
       uploadTo(services, user, bytes, options),
@@ -106,6 +110,8 @@ function startProcess(
   const database = stack.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
   const uow = createIngestionUnitOfWork(database)
   const index = stack.use(createEmbeddedIndex(indexDir, { logger }))
+  const read = async () => surroundings.freeMb * 1024 * 1024
+  const space = stack.use(new FreeSpace({ folder: indexDir, warnBelowMb: 1_000, refuseBelowMb: 200, logger, read }))
   const access = new SpaceAccess(async ({ caller }) => {
     if (surroundings.groupsAway) throw surroundings.groupsAway
     return [...groups].filter(([, members]) => members.has(caller.user_id)).map(([id]) => id)
@@ -129,6 +135,7 @@ function startProcess(
     access,
     checkSpace,
     index,
+    space,
     logger,
     sealer: createSealer(database, parseKeyRing(KEY_RING)),
     embedder: wrap(counting),

@@ -20,7 +20,7 @@ const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[]
   ['Secrets and protection', ['SECURITY']],
   ['Models', ['LLM', 'OFFLINE_MODEL']],
   ['Agent and tools', ['AGENT', 'TOOLS', 'MCP']],
-  ['Documents', ['INGEST']],
+  ['Documents', ['INGEST', 'DISK']],
 ]
 
 const HEAD = `# Every setting, generated from the config schemas by \`npm run contracts:accept\`: what it means [unit] (who reads it), and its default.

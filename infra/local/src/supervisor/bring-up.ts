@@ -11,6 +11,9 @@ import type { GivenSettings } from '../settings/settings.ts'
 import type { RunCommand } from '../start-arguments.ts'
 import { StartError } from '../start-error.ts'
 import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
+import { DiskWatch } from '../watch/disk-watch.ts'
+import type { WatchedServer } from '../watch/server-watch.ts'
+import { watchSystem } from '../watch/watch-system.ts'
 import { waitUntilReady } from './wait-until-ready.ts'
 
 /** Services stop first, then servers. The sum must stay below 5 s, the longest that Ctrl+C may take. */
@@ -37,12 +40,14 @@ interface BringUpOptions {
 export async function bringUp({ command, data, given, print, signal }: BringUpOptions): Promise<RunningSystem> {
   const plan = await makePlan(command, data, given, print)
   const processes: SupervisedProcess[] = []
+  const disk = new DiskWatch({ dir: data.dir, print })
+  let watch: Disposable | undefined
   let isUp = false
   let stopping: Promise<void> | undefined
   const endpoints = () => describe(plan, processes)
   const onPid = () => isUp && void writeEndpoints(data.endpoints, endpoints()).catch(() => {})
   const start = async (spec: ProcessSpec) => {
-    const supervised = new SupervisedProcess(spec, { print, onPid })
+    const supervised = new SupervisedProcess(isServerName(spec.name) ? disk.guard(spec) : spec, { print, onPid })
     processes.push(supervised)
     await rotateLog(data.log(spec.name))
     await supervised.start().catch((cause: unknown) => {
@@ -51,7 +56,10 @@ export async function bringUp({ command, data, given, print, signal }: BringUpOp
     signal.throwIfAborted()
     return supervised
   }
-  const stop = () => (stopping ??= stopAll(processes))
+  const stop = () => {
+    watch?.[Symbol.dispose]()
+    return (stopping ??= stopAll(processes))
+  }
   const system: RunningSystem = { endpoints, processes, stop, restart: (name) => restart(processes, name) }
   try {
     const model = given.ollamaUrl === undefined ? start(modelSpec(plan)) : undefined
@@ -65,6 +73,7 @@ export async function bringUp({ command, data, given, print, signal }: BringUpOp
     processes.sort((a, b) => rank(a) - rank(b))
     isUp = true
     await writeEndpoints(data.endpoints, endpoints())
+    watch = watchSystem({ servers: watchedServers(plan, processes), disk, logs: data.logs, print, onRoom: onPid })
     return system
   } catch (error) {
     await stop()
@@ -157,7 +166,22 @@ function rank({ spec: { name } }: SupervisedProcess): number {
   return at === -1 ? 3 : at
 }
 
-const isServer = ({ spec }: SupervisedProcess): boolean => spec.name === 'postgres' || spec.name === 'nats'
+const isServerName = (name: string): boolean => name === 'postgres' || name === 'nats'
+const isServer = ({ spec }: SupervisedProcess): boolean => isServerName(spec.name)
+
+const ASK_MS = 3_000
+
+function watchedServers({ addresses, secrets, ports }: Plan, processes: readonly SupervisedProcess[]): WatchedServer[] {
+  const asks: Readonly<Record<string, () => Promise<void>>> = {
+    postgres: async () => (await import('@youworker/database/connection/ask-server')).askPostgres(addresses.adminUrl, ASK_MS),
+    nats: async () =>
+      (await import('@youworker/messaging/connection/ask-server')).askNats(natsAdminUrl(secrets, ports.nats), ASK_MS),
+  }
+  return processes.flatMap((process) => {
+    const ask = asks[process.spec.name]
+    return ask ? [{ process, ask }] : []
+  })
+}
 
 /** Stops the services before Postgres and NATS, which they still need while they stop. */
 async function stopAll(processes: readonly SupervisedProcess[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { AppError } from '@youworker/contracts/errors'
+import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import pg from 'pg'
 
 /** An error of Postgres without any value of a statement, so that it is safe to log. */
@@ -31,8 +31,8 @@ const UNUSABLE = new Set(['0A000', '26000'])
 export const makesUnusable = (error: unknown): boolean => UNUSABLE.has(faultOf(error)?.sqlstate ?? '')
 
 /**
- * Converts an error of pg: `SERVICE_UNAVAILABLE` when Postgres is down or busy, `DEADLINE_EXCEEDED` when a statement took too
- * long, else `DATABASE_ERROR`.
+ * Converts an error of pg: `SERVICE_UNAVAILABLE` when Postgres is down or busy, `INSUFFICIENT_STORAGE` when its disk is full,
+ * `DEADLINE_EXCEEDED` when a statement took too long, else `DATABASE_ERROR`.
  */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
@@ -47,7 +47,8 @@ export function toAppError(error: unknown): AppError {
   }
   const cause = new DatabaseFault(error)
   const [code, message] = codeAndMessage(cause.sqlstate)
-  return new AppError(code, message, code === 'SERVICE_UNAVAILABLE' ? { retryAfter: 2, cause } : { cause })
+  const retryAfter = RETRY_AFTER_S[code]
+  return new AppError(code, message, retryAfter === undefined ? { cause } : { retryAfter, cause })
 }
 
 /** The request's time is over before Postgres has answered. */
@@ -64,7 +65,12 @@ export function outcomeUnknown(cause: AppError): AppError {
   return new AppError(cause.code, message, { retryAfter: 2, cause })
 }
 
-function codeAndMessage(sqlstate: string): ['SERVICE_UNAVAILABLE' | 'DEADLINE_EXCEEDED' | 'DATABASE_ERROR', string] {
+const RETRY_AFTER_S: Readonly<Partial<Record<ErrorCode, number>>> = { SERVICE_UNAVAILABLE: 2, INSUFFICIENT_STORAGE: 60 }
+
+function codeAndMessage(sqlstate: string): [ErrorCode, string] {
+  if (sqlstate === '53100') {
+    return ['INSUFFICIENT_STORAGE', 'The disk of Postgres is full, so nothing can be stored; ask whoever runs it to make room']
+  }
   if (sqlstate === '57014') return ['DEADLINE_EXCEEDED', 'The database took too long to answer; try again or ask for less']
   if (['40001', '40P01', '55P03'].includes(sqlstate)) {
     return ['SERVICE_UNAVAILABLE', 'Another change to the same rows was in the way; try again']

@@ -41,6 +41,8 @@ export interface Worker extends AsyncDisposable {
 
 const POLL_MS = 1_000
 const RETRY = { baseMs: 2_000, maxMs: 60_000 }
+/** Pause of a job for which the disk has no room. */
+const NO_ROOM_MS = 5_000
 const SAMPLE_MS = 10_000
 
 /** Runs the jobs of one kind. Disposing it releases running jobs and waits until they have stopped. */
@@ -142,9 +144,12 @@ class JobWorker implements Worker {
     }
     logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')
     const message = error instanceof Error ? error.message : String(error)
-    const extraAttempt = error instanceof RetryJob
+    // Every job would fail until there is room: it waits, and the try does not count.
+    const isNoRoom = error instanceof AppError && error.code === 'INSUFFICIENT_STORAGE'
+    const extraAttempt = isNoRoom || error instanceof RetryJob
     if (!extraAttempt && (job.attempt >= job.max_attempts || isFinal(error))) return this.#giveUp(job, message)
-    const delayMs = backoffMs(error instanceof RetryJob ? error.tries : job.attempt, RETRY)
+    const backoff = () => backoffMs(error instanceof RetryJob ? error.tries : job.attempt, RETRY)
+    const delayMs = isNoRoom ? NO_ROOM_MS : backoff()
     await release(database.system, job, { delayMs, error: cleanText(message, { max: 1_000 }), extraAttempt })
   }
 

@@ -49,6 +49,7 @@ const DEPENDENCY_CODES: ReadonlySet<ErrorCode> = new Set([
   'CIRCUIT_OPEN',
   'DEADLINE_EXCEEDED',
   'EXTERNAL_SERVICE_ERROR',
+  'INSUFFICIENT_STORAGE',
 ])
 const DEAD_LETTER_AGAIN_MS = 5_000
 /** With less free capacity than this, the next pull waits up to FREE_WAIT_MS for a running event to end. */

@@ -11,18 +11,21 @@ export function reportHealth(checks: Readonly<Record<string, HealthCheck>>, time
 
 async function reportOne(name: string, check: HealthCheck, timeoutMs: number): Promise<ComponentHealth> {
   const started = performance.now()
-  const failure = await failureOf(check, timeoutMs)
+  const { status, message } = await outcomeOf(check, timeoutMs)
   const latency_ms = Math.round((performance.now() - started) * 10) / 10
-  if (failure !== undefined) return { name, status: 'down', latency_ms, message: failure }
+  if (message !== undefined) return { name, status, latency_ms, message }
   return { name, status: latency_ms > DEGRADED_MS ? 'degraded' : 'ok', latency_ms }
 }
 
-async function failureOf(check: HealthCheck, timeoutMs: number): Promise<string | undefined> {
+type Outcome = Pick<ComponentHealth, 'status' | 'message'>
+
+async function outcomeOf(check: HealthCheck, timeoutMs: number): Promise<Outcome> {
   const outcome = Promise.resolve()
     .then(check)
     .then(
-      () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      (restriction): Outcome => (restriction ? { status: 'degraded', message: restriction } : { status: 'ok' }),
+      (error: unknown): Outcome => ({ status: 'down', message: error instanceof Error ? error.message : String(error) }),
     )
-  return (await settledWithin(timeoutMs, outcome)) ? outcome : `no answer in ${timeoutMs / 1_000} s`
+  if (await settledWithin(timeoutMs, outcome)) return outcome
+  return { status: 'down', message: `no answer in ${timeoutMs / 1_000} s` }
 }

@@ -38,6 +38,7 @@ function codesOf(route: RouteDescription): ErrorCode[] {
   if (route.csrf !== 'none') codes.push('CSRF_VALIDATION_FAILED')
   if (route.limit !== 'none') codes.push('RATE_LIMIT_EXCEEDED')
   if (route.body !== undefined) codes.push('PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE')
+  if (route.method !== 'GET') codes.push('INSUFFICIENT_STORAGE')
   return [...new Set([...codes, 'VALIDATION_ERROR' as const])]
 }
 

@@ -34,7 +34,7 @@ export function send(context: RequestContext, status: number, body: unknown, mor
   outgoing.writeHead(status, headers).end(payload)
 }
 
-const RETRY_LATER = new Set([429, 503, 504])
+const RETRY_LATER = new Set([429, 503, 504, 507])
 
 /** `WWW-Authenticate` or `Retry-After`, for the statuses that have them. */
 function errorHeaders({ code, retryAfter }: AppError): OutgoingHttpHeaders {

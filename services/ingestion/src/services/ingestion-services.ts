@@ -1,4 +1,5 @@
 import type { Sealer } from '@youworker/database/sealing/sealer'
+import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { Logger } from '@youworker/runtime/logger'
 import type { ChunkSize } from '../chunking/chunk-document.ts'
 import type { IngestionUnitOfWork } from '../unit-of-work.ts'
@@ -23,6 +24,7 @@ interface ServicePorts {
   readonly sealer: Sealer
   readonly embedder: Embedder
   readonly index: SearchIndex
+  readonly space: FreeSpace
   readonly logger: Logger
   /** Workers look at once for new and for cancelled runs, instead of at their next poll. */
   readonly wake: () => void
@@ -32,18 +34,18 @@ interface ServicePorts {
 
 /** All services over their ports: for the process and for tests. */
 export function createServices(ports: ServicePorts) {
-  const { uow, access, checkSpace, sealer, embedder, index, logger, wake, maxFileMb, chunks } = ports
+  const { uow, access, checkSpace, sealer, embedder, index, space, logger, wake, maxFileMb, chunks } = ports
   const store = new BlobStore(uow, sealer)
   const embeddings = new EmbeddingService(uow, embedder)
   const indexing = new IndexService({ uow, index, embeddings, logger })
   const ingester = new FileIngester({ uow, store, embeddings, chunks })
   return {
-    uploads: new UploadService({ uow, access, store, maxFileMb }),
-    starter: new RunStarter({ uow, access, store, wake }),
-    runs: new RunService({ uow, wake }),
+    uploads: new UploadService({ uow, access, store, space, maxFileMb }),
+    starter: new RunStarter({ uow, access, store, space, wake }),
+    runs: new RunService({ uow, space, wake }),
     documents: new DocumentService({ uow, access, checkSpace, indexing }),
     searches: new SearchService({ uow, access, index, indexing, embedder, logger }),
-    processor: new RunProcessor({ uow, ingester, indexing, checkSpace, logger }),
+    processor: new RunProcessor({ uow, ingester, indexing, checkSpace, space, logger }),
     erasure: new ErasureService({ uow, sealer, indexing, logger }),
   }
 }

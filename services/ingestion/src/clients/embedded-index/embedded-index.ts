@@ -80,7 +80,7 @@ class IndexThread {
   #settle(reply: IndexReply): void {
     const waiting = this.#waiting.get(reply.id)
     this.#waiting.delete(reply.id)
-    if ('error' in reply) waiting?.reject(unavailable(reply.error))
+    if ('error' in reply) waiting?.reject(reply.isFull ? full() : unavailable(reply.error))
     else waiting?.resolve(reply.result)
   }
 
@@ -90,6 +90,11 @@ class IndexThread {
     this.#waiting.clear()
   }
 }
+
+const full = () =>
+  new AppError('INSUFFICIENT_STORAGE', 'The disk of the search index is full; ask whoever runs this system to make room', {
+    retryAfter: 60,
+  })
 
 const unavailable = (why: string) =>
   new AppError('SERVICE_UNAVAILABLE', `The search index cannot be used right now (${why}); try again in a few seconds`, {

@@ -19,6 +19,9 @@ const MAX_NEAREST = 4_096
 const FLOAT_BYTES = 4
 /** SQLITE_CORRUPT and SQLITE_NOTADB (sqlite.org/rescode.html). */
 const BROKEN = new Set([11, 26])
+/** SQLITE_FULL, and SQLITE_IOERR_SHMSIZE: no room for the file that processes share. */
+const FULL = 13
+const NO_SHARED_FILE = 4_874
 
 const TABLES = `
   create table meta (id integer primary key check (id = 1), epoch text not null, model text not null, seq integer not null, dimensions integer);
@@ -66,7 +69,13 @@ export class IndexFile {
   }
 
   static isBroken(error: unknown): boolean {
-    return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' && BROKEN.has(error.errcode & 0xff)
+    return BROKEN.has(errcodeOf(error) & 0xff)
+  }
+
+  /** The disk is full. The transaction was undone, and the file is as it was. */
+  static isFull(error: unknown): boolean {
+    const code = errcodeOf(error)
+    return (code & 0xff) === FULL || code === NO_SHARED_FILE
   }
 
   /** False when the file was deleted or replaced by another process. */
@@ -211,6 +220,9 @@ export class IndexFile {
     }
   }
 }
+
+const errcodeOf = (error: unknown): number =>
+  error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode : 0
 
 const inodeOf = (path: string): Promise<bigint | undefined> =>
   stat(path, { bigint: true }).then(

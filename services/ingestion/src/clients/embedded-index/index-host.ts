@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '@youworker/contracts/errors'
@@ -36,11 +36,22 @@ export class IndexHost {
         { retryAfter: 60 },
       )
     }
+    // Needs no room, so that search goes on when the disk is full.
+    if (owner === machine) await utimes(this.#mark, new Date(), new Date())
+    else await this.#write(machine)
+    this.#claimedAt = performance.now()
+  }
+
+  async #write(machine: string): Promise<void> {
     await mkdir(this.#dir, { recursive: true })
     const draft = `${this.#mark}.${randomUUID()}`
-    await writeFile(draft, machine)
-    await rename(draft, this.#mark)
-    this.#claimedAt = performance.now()
+    try {
+      await writeFile(draft, machine)
+      await rename(draft, this.#mark)
+    } catch (error) {
+      await rm(draft, { force: true })
+      throw error
+    }
   }
 
   async #age(): Promise<number> {

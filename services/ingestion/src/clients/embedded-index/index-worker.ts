@@ -14,7 +14,10 @@ export type IndexCall =
 
 export type IndexResult = IndexState | Candidates | boolean | undefined
 export type IndexRequest = { readonly id: number; readonly space_id: string; readonly call: IndexCall }
-export type IndexReply = { readonly id: number } & ({ readonly result: IndexResult } | { readonly error: string })
+export type IndexReply = { readonly id: number } & (
+  | { readonly result: IndexResult }
+  | { readonly error: string; readonly isFull: boolean }
+)
 
 const MAX_OPEN = 64
 const NOTHING: Candidates = { dense: [], lexical: [] }
@@ -57,7 +60,7 @@ async function answer({ id, space_id, call }: IndexRequest): Promise<IndexReply>
   try {
     return { id, result: await perform(space_id, call).catch((error: unknown) => afterBreak(error, space_id, call)) }
   } catch (error) {
-    return { id, error: error instanceof Error ? error.message : String(error) }
+    return { id, error: error instanceof Error ? error.message : String(error), isFull: IndexFile.isFull(error) }
   }
 }
 

@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
+import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import { newId } from '@youworker/runtime/id'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from './blob-store.ts'
@@ -15,6 +16,7 @@ interface UploadDependencies {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly store: BlobStore
+  readonly space: FreeSpace
   readonly maxFileMb: number
 }
 
@@ -23,12 +25,14 @@ export class UploadService {
   readonly #uow: IngestionUnitOfWork
   readonly #access: SpaceAccess
   readonly #store: BlobStore
+  readonly #space: FreeSpace
   readonly #maxFileMb: number
 
-  constructor({ uow, access, store, maxFileMb }: UploadDependencies) {
+  constructor({ uow, access, store, space, maxFileMb }: UploadDependencies) {
     this.#uow = uow
     this.#access = access
     this.#store = store
+    this.#space = space
     this.#maxFileMb = maxFileMb
   }
 
@@ -37,6 +41,7 @@ export class UploadService {
     const space_id = input.space_id ?? user_id
     if (space_id !== user_id) await this.#access.require(context, space_id)
     if ((input.size ?? 0) > this.#maxBytes) throw this.#tooLarge()
+    await this.#space.require()
     const id = newId()
     const name = cleanText(input.name, { controls: 'mark' })
     await this.#uow.in([space_id]).write(async ({ blobs }) => {
@@ -56,6 +61,7 @@ export class UploadService {
       throw new AppError('VALIDATION_ERROR', `A part holds 1 to ${LIMITS.part} bytes`)
     }
     if (index * LIMITS.part + bytes.length > this.#maxBytes) throw this.#tooLarge()
+    await this.#space.require()
     const blob = await this.#ownBlob(blob_id, context)
     const sealed = await this.#store.seal(blob, index, bytes)
     await this.#uow.in([blob.space_id]).write(async ({ blobs }) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import type { Role } from '@youworker/contracts/group'
@@ -6,6 +7,7 @@ import { recordAudit } from '@youworker/database/events/record-audit'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { CancelRequested } from '@youworker/database/jobs/jobs'
 import { newTraceparent } from '@youworker/runtime/correlation'
+import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { Logger } from '@youworker/runtime/logger'
 import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
@@ -27,6 +29,7 @@ interface ProcessorDependencies {
   readonly ingester: FileIngester
   readonly indexing: IndexService
   readonly checkSpace: CheckSpace
+  readonly space: FreeSpace
   readonly logger: Logger
 }
 
@@ -40,6 +43,7 @@ interface Attempt {
 
 /** Shortest time between two progress reports of one stage, in ms. */
 const REPORT_EVERY = 500
+const LOOK_FOR_ROOM_MS = 1_000
 
 /** Ingests the files of a run one after the other and skips those that an earlier attempt has finished. */
 export class RunProcessor {
@@ -47,13 +51,15 @@ export class RunProcessor {
   readonly #ingester: FileIngester
   readonly #indexing: IndexService
   readonly #checkSpace: CheckSpace
+  readonly #space: FreeSpace
   readonly #logger: Logger
 
-  constructor({ uow, ingester, indexing, checkSpace, logger }: ProcessorDependencies) {
+  constructor({ uow, ingester, indexing, checkSpace, space, logger }: ProcessorDependencies) {
     this.#uow = uow
     this.#ingester = ingester
     this.#indexing = indexing
     this.#checkSpace = checkSpace
+    this.#space = space
     this.#logger = logger
   }
 
@@ -105,7 +111,10 @@ export class RunProcessor {
     for (const file of files) {
       if (isDone(file)) continue
       signal.throwIfAborted()
-      if (file.status !== 'success') await this.#ingest(attempt, file, { done, total: files.length })
+      if (file.status !== 'success') {
+        await this.#untilRoom(attempt, file)
+        await this.#ingest(attempt, file, { done, total: files.length })
+      }
       try {
         await this.#indexing.bringUpToDate([run.target_space_id], { signal })
       } catch (error) {
@@ -121,6 +130,16 @@ export class RunProcessor {
       })
     }
     if (behind.length > 0) throw behind[0]
+  }
+
+  /** While the disk is nearly full a run waits, and its next file says so. */
+  async #untilRoom({ run, signal, write }: Attempt, file: RunFileRow): Promise<void> {
+    const why = await this.#space.shortage()
+    if (why === undefined) return
+    const show = (error: string | null) => write(({ runs }) => runs.updateFile(run.id, file.index, { error }))
+    await show(why)
+    while ((await this.#space.shortage()) !== undefined) await sleep(LOOK_FOR_ROOM_MS, undefined, { signal })
+    await show(null)
   }
 
   /** The role in the group, which the user may have left since the run was started. */

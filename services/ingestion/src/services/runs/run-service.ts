@@ -2,6 +2,7 @@ import { type Page, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { ingestion, type IngestionRun } from '@youworker/contracts/ingestion'
 import { recordAudit } from '@youworker/database/events/record-audit'
+import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { requestCancel } from './run-finisher.ts'
@@ -10,6 +11,7 @@ import { runDetail, runSummary, taskView } from './run-view.ts'
 
 interface RunServiceDependencies {
   readonly uow: IngestionUnitOfWork
+  readonly space: FreeSpace
   readonly wake: () => void
 }
 
@@ -18,10 +20,12 @@ const STILL_RUNNING = 'This run still works; cancel it or wait for its end'
 /** A user's runs, as runs and as tasks. Only the user who started a run finds it. */
 export class RunService {
   readonly #uow: IngestionUnitOfWork
+  readonly #space: FreeSpace
   readonly #wake: () => void
 
-  constructor({ uow, wake }: RunServiceDependencies) {
+  constructor({ uow, space, wake }: RunServiceDependencies) {
     this.#uow = uow
+    this.#space = space
     this.#wake = wake
   }
 
@@ -50,6 +54,7 @@ export class RunService {
   }
 
   async retry({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
+    await this.#space.require()
     const run = await this.#uow.in([caller.user_id]).write(async (repos) => {
       const before = await lockEnded(repos, run_id, caller.user_id)
       if ((await repos.runs.reopenFailed(before.id)) === 0) {

@@ -1,6 +1,7 @@
 import { AppError, type ErrorDetail } from '@youworker/contracts/errors'
 import { ingestion } from '@youworker/contracts/ingestion'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
+import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import { newId } from '@youworker/runtime/id'
 import { HEAD_BYTES, detectFileType } from '../../parsing/detect-file-type.ts'
 import type { NewRunFile } from '../../repositories/run-repository.ts'
@@ -25,6 +26,7 @@ interface StarterDependencies {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly store: BlobStore
+  readonly space: FreeSpace
   /** Workers take the run at once, instead of at their next poll. */
   readonly wake: () => void
 }
@@ -51,12 +53,14 @@ export class RunStarter {
   readonly #uow: IngestionUnitOfWork
   readonly #access: SpaceAccess
   readonly #store: BlobStore
+  readonly #space: FreeSpace
   readonly #wake: () => void
 
-  constructor({ uow, access, store, wake }: StarterDependencies) {
+  constructor({ uow, access, store, space, wake }: StarterDependencies) {
     this.#uow = uow
     this.#access = access
     this.#store = store
+    this.#space = space
     this.#wake = wake
   }
 
@@ -64,6 +68,7 @@ export class RunStarter {
     const { user_id } = context.caller
     const { group_id } = input
     const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
+    await this.#space.require()
     const scope = this.#uow.in(spaces.ids)
     // Keys are fetched before the transaction, which must not wait for a second connection while it holds one.
     const uploads = await scope.read(({ blobs }) => blobs.getAll(input.files.map(({ blob_id }) => blob_id)))
