@@ -77,7 +77,6 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     checks,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
-    opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
     maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
     opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
     proxies,

@@ -9,7 +9,7 @@ import { startRelay } from '@youworker/database/events/relay'
 import { createSealer } from '@youworker/database/sealing/sealer'
 import { startWorker } from '@youworker/database/jobs/worker'
 import { createClient } from '@youworker/messaging/requests/client'
-import { closeNats, connectNats, natsCheck, onReconnect } from '@youworker/messaging/connection/connect'
+import { closeNats, connectNats, natsCheck, type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
 import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
@@ -34,6 +34,16 @@ const service = 'ingestion'
 const SWEEP_MS = 300_000
 /** A file may have 100 MB and is held in memory whole, so no more runs work at a time. */
 const RUNS_AT_A_TIME = 2
+
+/** Drops what is remembered of a membership as soon as it changes, and everything when changes may have been missed. */
+function keepAccessCurrent(nats: NatsConnection, access: SpaceAccess): Disposable {
+  const stack = new DisposableStack()
+  stack.use(subscribeEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
+  stack.use(subscribeEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
+  stack.use(subscribeEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
+  stack.use(onReconnect(nats, () => access.dropAll()))
+  return stack
+}
 
 /** Composition root: the whole service, wired top to bottom. */
 export async function startIngestion(config: Config, { logger }: ServiceContext): Promise<Service> {
@@ -70,14 +80,10 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
     keys: () => verifier.check(),
     disk: () => space.check(),
   }
-  stack.use(subscribeEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
-  stack.use(subscribeEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
-  stack.use(subscribeEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
-  stack.use(onReconnect(nats, () => access.dropAll()))
+  stack.use(keepAccessCurrent(nats, access))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
   const deadLetter = storeDeadLetter(uow)
-  const erasing = onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))
-  const handlers = [...groupConsumers(erasure), erasing]
+  const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
   stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter }))
   const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }
