@@ -8,6 +8,7 @@ import type { Service, ServiceContext } from '@youworker/runtime/process/service
 import { AuditReporter } from './audit-reporter.ts'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
+import type { UploadLimits } from './files/receive-upload.ts'
 import { createApi } from './http/api.ts'
 import { Dispatcher } from './http/dispatcher.ts'
 import { closeServer, createHttpServer, listen } from './http/http-server.ts'
@@ -77,9 +78,14 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     checks,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
+<<<<<<< HEAD
     maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
     opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
+=======
+    opsPeers: { peers: new AddressList(config.SECURITY__OPS_PEERS), proxies: proxies.list },
+>>>>>>> walls
     proxies,
+    uploadLimits: uploadLimits(config),
     runStreams: new RunStreams({ sourceOf, streams, logger }),
     secureCookies: isProduction,
     streams,
@@ -99,3 +105,8 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const running = stack.move()
   return { checks, port, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+
+const uploadLimits = (config: Config): UploadLimits => ({
+  maxBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
+  leastRate: { bytesPerSecond: config.API__MIN_UPLOAD_RATE },
+})
