@@ -141,7 +141,7 @@ class JobWorker implements Worker {
       return uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'cancelled' }))
     }
     logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')
-    const message = error instanceof Error ? error.message : String(error)
+    const message = reasonOf(error)
     if (job.attempt >= job.max_attempts || isFinal(error)) return this.#giveUp(job, message)
     const delayMs = backoffMs(job.attempt, RETRY)
     await release(database.system, job, { delayMs, error: cleanText(message, { max: 1_000 }), extraAttempt: false })
@@ -152,6 +152,10 @@ class JobWorker implements Worker {
     await this.#options.giveUp(job, reason)
   }
 }
+
+/** For users: the message of any other error may tell of addresses, rows or paths, and is in the log. */
+const reasonOf = (error: unknown): string =>
+  error instanceof AppError ? error.message : 'something went wrong inside; whoever runs this system finds it in the log'
 
 /** An error that a retry cannot fix: any 4xx except a rate limit. */
 const isFinal = (error: unknown): boolean =>

@@ -1,5 +1,6 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
 import type { HealthCheck } from '../process/service.ts'
+import { innerMessage } from '../text/inner-text.ts'
 import { settledWithin } from '../timing/settled-within.ts'
 
 const DEGRADED_MS = 500
@@ -20,9 +21,6 @@ async function reportOne(name: string, check: HealthCheck, timeoutMs: number): P
 async function failureOf(check: HealthCheck, timeoutMs: number): Promise<string | undefined> {
   const outcome = Promise.resolve()
     .then(check)
-    .then(
-      () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    )
+    .then(() => undefined, innerMessage)
   return (await settledWithin(timeoutMs, outcome)) ? outcome : `no answer in ${timeoutMs / 1_000} s`
 }

@@ -33,7 +33,7 @@ export class OllamaModel implements ModelPort {
 
   constructor(options: OllamaOptions) {
     this.#options = options
-    this.#breaker = createBreaker({ target: `Ollama at ${options.url}`, isFailure: isModelDown })
+    this.#breaker = createBreaker({ target: 'The model', isFailure: isModelDown })
   }
 
   async describe(wanted: string | null): Promise<ModelInfo> {
@@ -76,7 +76,8 @@ export class OllamaModel implements ModelPort {
     const { models } = await this.#ask(AbortSignal.timeout(DESCRIBE_MS), (client) => client.list())
     const first = models.find(({ name }) => !/embed/i.test(name)) ?? models[0]
     if (first) return first.name
-    throw new ModelError('unknown_model', `Ollama at ${url} has no model yet; get one with: ollama pull llama3.2`)
+    const cause = new Error(`Ollama at ${url} lists no model`)
+    throw new ModelError('unknown_model', 'There is no model yet; get one with: ollama pull llama3.2', cause)
   }
 
   async #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
@@ -103,7 +104,8 @@ class CallWatch {
 
   constructor({ signal, onWaiting }: ModelRequest, { stallMs, url }: OllamaOptions) {
     this.signal = AbortSignal.any([signal, this.#stall.signal])
-    const stop = (what: string) => () => this.#stall.abort(new ModelError('failed', `The model at ${url} ${what}.`))
+    const stop = (what: string) => () =>
+      this.#stall.abort(new ModelError('failed', `The model ${what}.`, new Error(`Ollama at ${url} ${what}`)))
     this.#silence = setTimeout(stop(`said nothing for ${stallMs / 1_000} s`), stallMs)
     this.#whole = setTimeout(stop(`did not come to an end in ${CALL_MS / 60_000} minutes`), CALL_MS)
     this.#waiting = setInterval(onWaiting, WAITING_MS)
@@ -138,16 +140,19 @@ const isStream = (init: RequestInit | undefined): boolean => typeof init?.body =
 
 const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
 
+const REFUSALS = {
+  unknown_model: 'This model is not there; choose another one, or get it with "ollama pull".',
+  refused: 'The model refused this request; choose another model, or ask in another way.',
+  busy: 'The model is busy; try again in a moment.',
+  failed: 'The model failed; try again, or choose another one.',
+} as const
+
 /** Read here because the library prints to the console when such an answer is no JSON. */
 async function refusal(response: Response, url: string): Promise<ModelError> {
   const text = await response.text().catch(() => '')
   const detail = cutText(errorIn(text) ?? text, 300)
   const failure = modelFailure(response.status)
-  const message =
-    failure === 'unknown_model'
-      ? `Ollama at ${url} does not have this model; get it with "ollama pull", or choose another one: ${detail}`
-      : `Ollama at ${url} answered ${response.status}: ${detail}`
-  return new ModelError(failure, message)
+  return new ModelError(failure, REFUSALS[failure], new Error(`Ollama at ${url} answered ${response.status}: ${detail}`))
 }
 
 /** The text of Ollama's `{"error": "..."}`. */
@@ -161,10 +166,13 @@ function errorIn(text: string): string | undefined {
   }
 }
 
+/** Where it happened, for logs and root. */
+const behind = (where: string, cause: unknown): Error => new Error(where, { cause })
+
 const explain = (error: unknown, url: string): AppError =>
   error instanceof AppError
     ? error
-    : new ModelError('failed', `Ollama at ${url} cannot be reached, or its answer broke off.`, error)
+    : new ModelError('failed', 'The model cannot be reached, or its answer broke off.', behind(`Ollama at ${url}`, error))
 
 function windowOf(info: unknown): number {
   const fields = info instanceof Map ? [...info.entries()] : Object.entries(info ?? {})

@@ -92,6 +92,7 @@ class IndexThread {
 }
 
 const unavailable = (why: string) =>
-  new AppError('SERVICE_UNAVAILABLE', `The search index cannot be used right now (${why}); try again in a few seconds`, {
+  new AppError('SERVICE_UNAVAILABLE', 'The search index cannot be used right now; try again in a few seconds', {
     retryAfter: 5,
+    cause: new Error(why),
   })
