@@ -78,19 +78,14 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     checks,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
-<<<<<<< HEAD
-    maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
     opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
-=======
-    opsPeers: { peers: new AddressList(config.SECURITY__OPS_PEERS), proxies: proxies.list },
->>>>>>> walls
     proxies,
     uploadLimits: uploadLimits(config),
     runStreams: new RunStreams({ sourceOf, streams, logger }),
     secureCookies: isProduction,
     streams,
   })
-  const api = createApi({ routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
+  const api = createApi({ ...guards, routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
   const sockets = new SocketServer({ ...clients, ...guards, sourceOf, streams, logger }, settings)
   const server = createHttpServer({ api, sockets, settings })
   const port = await listen(server, config.API__HOST, config.API__PORT)

@@ -37,13 +37,8 @@ interface RouteDeps extends Clients {
   readonly devices: KnownDevices
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
-<<<<<<< HEAD
-  readonly maxFileBytes: number
-  readonly opsPeers: AddressList
-=======
   readonly uploadLimits: UploadLimits
-  readonly opsPeers: OpsPeers
->>>>>>> walls
+  readonly opsPeers: AddressList
   readonly proxies: TrustedProxies
   readonly runStreams: RunStreams
   readonly secureCookies: boolean
