@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Answer, load } from './load.ts'
+import { Client } from './client.ts'
 import { startSystem } from './running-system.ts'
+import { isFailure, newLedger, type Outcome, work } from './work.ts'
 
 interface FreezeOptions {
   readonly target: 'nats' | 'postgres'
@@ -9,21 +10,21 @@ interface FreezeOptions {
 }
 
 const WORKERS = 8
+const TASKS = ['groups', 'session', 'search', 'upload']
 /** The system has this long to recover; the requests of the time after it are counted. */
 const RECOVERY_MS = 10_000
 const COUNTED_MS = 8_000
 /** Every request ends within 10 s; the rest is for a busy machine. */
 const LONGEST_MS = 12_000
 
-const isFailure = ({ outcome }: Answer): boolean => typeof outcome === 'string' || outcome >= 400
-
 /** Prints one line for each freeze. False when a request failed after the recovery, or one took too long at any time. */
 export async function freeze(stack: AsyncDisposableStack, { target, seconds, times }: FreezeOptions): Promise<boolean> {
   const system = await startSystem(stack, ['--replicas', 'group=2,ingestion=2'])
   stack.defer(() => system.signal(target, 'SIGCONT').catch(() => {}))
-  const answers: Answer[] = []
+  const answers: Outcome[] = []
   const stop = new AbortController()
-  const workers = Promise.all(Array.from({ length: WORKERS }, () => load(system.api, system.key, stop.signal, answers)))
+  const load = { tasks: TASKS, stop: stop.signal, ledger: newLedger(), outcomes: answers }
+  const workers = Promise.all(Array.from({ length: WORKERS }, () => work(new Client(system.api, system.key), load)))
   let failed = 0
   let counted = 0
   for (const length of seconds) {
@@ -31,7 +32,8 @@ export async function freeze(stack: AsyncDisposableStack, { target, seconds, tim
       const from = answers.length
       await system.signal(target, 'SIGSTOP')
       await sleep(length * 1_000)
-      await system.signal(target, 'SIGCONT')
+      // The supervisor has started another one after 15 s of silence.
+      await system.signal(target, 'SIGCONT').catch(() => {})
       await sleep(RECOVERY_MS)
       const recovered = performance.now()
       await sleep(COUNTED_MS)

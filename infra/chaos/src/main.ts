@@ -1,34 +1,72 @@
-// `npm run chaos -- freeze nats|postgres [--seconds 12,30,60] [--times 5]`: faults on a system of its own, counted.
+// `npm run chaos -- COMMAND`: faults on a system of its own, bounded and counted.
 import { parseArgs } from 'node:util'
+import { fillDisk } from './fill-disk.ts'
 import { freeze } from './freeze.ts'
+import { kill } from './kill.ts'
+import { inNamespace, namespaceDir } from './mount-namespace.ts'
 
-const USAGE = `Usage: npm run chaos -- freeze (nats | postgres) [--seconds 12,30,60] [--times 5]
+const USAGE = `Usage: npm run chaos -- COMMAND
 
-Stops a server for so long, so often, while requests go on, and lets it continue. Ends with 1 when a
-request fails 10 s after a thaw, or when one took longer than 12 s at any time.`
+  freeze nats | postgres [--seconds 12,30,60] [--times 5]
+             stops a server for so long, so often, while requests go on, and lets it continue. Ends with 1 when a
+             request fails 10 s after a thaw, or when one took longer than 12 s at any time
+  fill-disk [--size 400] [--seconds 25] [--times 1]
+             gives the system a disk of so many MB (Linux only), fills it for so long while requests go on, and makes
+             room. Ends with 1 when a request fails 30 s later, or when acknowledged work is lost, double or stuck
+  kill [--kills 20] [--seed 1]
+             kills services, NATS and Postgres with SIGKILL at random moments during chats and ingestions. Ends with 1
+             when acknowledged work is lost, double or stuck
+
+Each ends with 2 when it could not be tried.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string', default: '12,30,60' }, times: { type: 'string', default: '5' } },
+  options: {
+    seconds: { type: 'string' },
+    times: { type: 'string' },
+    size: { type: 'string', default: '400' },
+    kills: { type: 'string', default: '20' },
+    seed: { type: 'string', default: '1' },
+  },
 })
-const [name, target] = positionals
-const seconds = values.seconds.split(',').map(Number)
-const times = Number(values.times)
-const isBounded = [...seconds, times].every((value) => value > 0 && value <= 300)
+
 const stack = new AsyncDisposableStack()
-const end = (code: number) => void stack.disposeAsync().finally(() => process.exit(code))
+let code: number | undefined
+const end = (with_: number) => {
+  code ??= with_
+  void stack.disposeAsync().finally(() => process.exit(code))
+}
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(130))
 process.once('disconnect', () => end(130))
 
-if (name !== 'freeze' || (target !== 'nats' && target !== 'postgres') || !isBounded) {
-  console.error(USAGE)
-  end(2)
-} else {
-  freeze(stack, { target, seconds, times }).then(
-    (passed) => end(passed ? 0 : 1),
-    (error: unknown) => {
-      console.error(error)
-      end(1)
-    },
-  )
+class WrongUsage extends Error {}
+
+function number(text: string, most: number): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > most) throw new WrongUsage(`${text} is not a number from 1 to ${most}`)
+  return value
 }
+
+const [name, target] = positionals
+
+/** The exit code. */
+async function run(): Promise<number> {
+  const times = (usual: string) => number(values.times ?? usual, 100)
+  const passed = (isPassed: boolean) => (isPassed ? 0 : 1)
+  if (name === 'freeze' && (target === 'nats' || target === 'postgres')) {
+    const seconds = (values.seconds ?? '12,30,60').split(',').map((text) => number(text, 300))
+    return passed(await freeze(stack, { target, seconds, times: times('5') }))
+  }
+  if (name === 'fill-disk') {
+    const options = { sizeMb: number(values.size, 4_000), seconds: number(values.seconds ?? '25', 300), times: times('1') }
+    return namespaceDir === undefined ? inNamespace(stack) : passed(await fillDisk(stack, namespaceDir, options))
+  }
+  if (name === 'kill')
+    return passed(await kill(stack, { kills: number(values.kills, 1_000), seed: number(values.seed, 2 ** 31) }))
+  throw new WrongUsage('')
+}
+
+run().then(end, (error: unknown) => {
+  console.error(error instanceof WrongUsage ? `${error.message}\n${USAGE}`.trim() : error)
+  end(error instanceof WrongUsage ? 2 : 1)
+})
