@@ -20,6 +20,7 @@ const COMMANDS = {
   'check:laws': [{ script: 'infra/checks/src/check-laws.ts' }],
   bench: [{ script: 'infra/bench/src/main.ts' }],
   chaos: [{ script: 'infra/chaos/src/main.ts' }],
+  'scale:check': [{ script: 'infra/chaos/src/main.ts', args: ['scale'] }],
   youworker: [{ script: 'infra/cli/src/main.ts' }],
   'contracts:accept': [
     {

@@ -1,9 +1,11 @@
-// `npm run chaos -- COMMAND`: faults on a system of its own, bounded and counted.
+// `npm run chaos -- COMMAND` and `npm run scale:check`: faults and changes on a system of its own, bounded and counted.
 import { parseArgs } from 'node:util'
+import { SERVICES } from '@youworker/contracts/topology/topology'
 import { fillDisk } from './fill-disk.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
 import { inNamespace, namespaceDir } from './mount-namespace.ts'
+import { isService, scale } from './scale.ts'
 
 const USAGE = `Usage: npm run chaos -- COMMAND
 
@@ -16,6 +18,10 @@ const USAGE = `Usage: npm run chaos -- COMMAND
   kill [--kills 20] [--seed 1]
              kills services, NATS and Postgres with SIGKILL at random moments during chats and ingestions. Ends with 1
              when acknowledged work is lost, double or stuck
+  scale [--services a,b] [--users 24] [--seed 1]
+             (also npm run scale:check) restarts each service and scales it from 1 to 3 replicas and back while users work.
+             Ends with 1 when a request failed, an answer was degraded or a replica's share of the work was more than
+             20 % off
 
 Each ends with 2 when it could not be tried.`
 
@@ -26,6 +32,8 @@ const { values, positionals } = parseArgs({
     times: { type: 'string' },
     size: { type: 'string', default: '400' },
     kills: { type: 'string', default: '20' },
+    services: { type: 'string', default: SERVICES.join(',') },
+    users: { type: 'string', default: '24' },
     seed: { type: 'string', default: '1' },
   },
 })
@@ -63,6 +71,11 @@ async function run(): Promise<number> {
   }
   if (name === 'kill')
     return passed(await kill(stack, { kills: number(values.kills, 1_000), seed: number(values.seed, 2 ** 31) }))
+  if (name === 'scale') {
+    const services = values.services.split(',')
+    if (!services.every(isService)) throw new WrongUsage(`--services: any of ${SERVICES.join(', ')}`)
+    return passed(await scale(stack, { services, users: number(values.users, 300), seed: number(values.seed, 2 ** 31) }))
+  }
   throw new WrongUsage('')
 }
 

@@ -8,11 +8,15 @@ import type { Endpoints } from '@youworker/local/data-dir/endpoints'
 
 const START = join(import.meta.dirname, '../../local/src/start.ts')
 const CLI = join(import.meta.dirname, '../../cli/src/main.ts')
+const run = promisify(execFile)
 const READY = /YouWorker is up/
 
 export interface RunningSystem {
   readonly api: string
   readonly key: string
+  endpoints(): Promise<Endpoints>
+  /** Runs `npm start -- …` for it and returns what it printed. Throws when it fails. */
+  command(...args: string[]): Promise<string>
   /** Sends a signal to a process of the system and to its children. */
   signal(name: string, signal: NodeJS.Signals): Promise<void>
   /** Kills one process with SIGKILL, without its children. False when it does not run at the moment. */
@@ -39,7 +43,7 @@ export async function startSystem(
 ): Promise<RunningSystem> {
   const dataDir = join(dir ?? (await temporaryDir(stack)), 'data')
   const child = spawn(process.execPath, [START, '--data', dataDir, '--no-demo', ...args], {
-    env: { ...process.env, OFFLINE_MODEL__TOKENS_PER_SECOND: '0', ...env },
+    env: { ...process.env, OFFLINE_MODEL__TOKENS_PER_SECOND: '0', SECURITY__RATE_LIMITS: 'off', ...env },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
@@ -64,10 +68,13 @@ export async function startSystem(
     await writeFile(join(kept, 'supervisor.log'), output)
     return kept
   }
-  return { api, key, keepLogs, ...controls(endpoints) }
+  const command = async (...words: string[]) => (await run(process.execPath, [START, ...words, '--data', dataDir])).stdout
+  return { api, key, endpoints, command, keepLogs, ...controls(endpoints) }
 }
 
-function controls(endpoints: () => Promise<Endpoints>): Omit<RunningSystem, 'api' | 'key' | 'keepLogs'> {
+function controls(
+  endpoints: () => Promise<Endpoints>,
+): Omit<RunningSystem, 'api' | 'key' | 'endpoints' | 'command' | 'keepLogs'> {
   const pidOf = async (name: string) => (await endpoints()).processes.find((process) => process.name === name)?.pid
   return {
     async signal(name, signal) {
@@ -87,7 +94,7 @@ function controls(endpoints: () => Promise<Endpoints>): Omit<RunningSystem, 'api
     async deadLetters() {
       const { postgres, nats } = await endpoints()
       const env = { ...process.env, DATABASE__ADMIN_URL: postgres, NATS__ADMIN_URL: nats }
-      const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'events', 'dead-letters', 'list'], { env })
+      const { stdout } = await run(process.execPath, [CLI, 'events', 'dead-letters', 'list'], { env })
       return stdout.includes('There are no dead letters') ? 0 : Number(/^(\d+) dead letters/m.exec(stdout)?.[1] ?? Number.NaN)
     },
   }

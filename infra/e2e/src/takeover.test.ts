@@ -5,7 +5,7 @@ import { TERMINAL } from '@youworker/contracts/common'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { disturbedChat, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
-import { Person, readEvents, textOf } from './support/person.ts'
+import { type Person, readEvents, textOf } from './support/person.ts'
 
 const QUESTION = 'In how many days does the Moon orbit the Earth?'
 let dir: string
@@ -51,24 +51,25 @@ test('kill -9 of the chat-agent in mid-answer: the same stream ends with the who
   expect(answers.map(({ content }: { content: string }) => content)).toEqual([undisturbed])
 }, 120_000)
 
-test('kill -9 of the gateway in mid-answer: the reader continues at the other gateway and gets exactly the whole text', async () => {
-  const other = new Person((await system.process('gateway.2')).url ?? '', '', root.key)
+test('kill -9 of the gateway in mid-answer: the reader continues and gets exactly the whole text', async () => {
   let runId = ''
   const before = await disturbedChat(root, QUESTION, {
     afterTokens: 3,
     disturb: async (id) => {
       runId = id
-      await system.kill('gateway.1')
+      await system.kill(await system.gatewayOfTheStream())
     },
   })
   expect(before.some(({ event }) => event === 'done')).toBe(false)
   const lastId = before.at(-1)?.id
-  const response = await other.fetch(`/v1/runs/${runId}/events`, { headers: { 'last-event-id': String(lastId) } })
+  const resume = () => root.fetch(`/v1/runs/${runId}/events`, { headers: { 'last-event-id': String(lastId) } })
+  // An idle connection to the killed gateway may be tried first.
+  const response = await resume().catch(resume)
   expect(response.status).toBe(200)
   const after = await Array.fromAsync(readEvents(response))
   const all = [...before, ...after]
   expect(all.filter(({ event }) => event === 'done')).toHaveLength(1)
-  const replay = await other.fetch(`/v1/runs/${runId}/events`)
+  const replay = await root.fetch(`/v1/runs/${runId}/events`)
   expect(all).toEqual(await Array.fromAsync(readEvents(replay)))
   expect([textOf(all), all.at(-1)?.data.content]).toEqual([undisturbed, undisturbed])
   await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'the killed gateway at its old address' })

@@ -34,13 +34,21 @@ test('--replicas takes SERVICE=COUNT pairs and refuses anything else', () => {
   expect(() => run('--single-process', '--replicas', 'auth=2')).toThrow(/exclude/)
 })
 
-test('status, logs, restart and stop are commands, with a data folder and a name', () => {
+test('status, logs, restart, scale and stop are commands, with a data folder and what they act on', () => {
   expect(parseStartArguments(['status'], '/')).toEqual({ kind: 'status', dataDir: DEFAULT_DATA_DIR, name: undefined })
   expect(parseStartArguments(['restart', 'chat-agent.2', '--data', 'd'], '/x')).toEqual({
     kind: 'restart',
     dataDir: '/x/d',
     name: 'chat-agent.2',
   })
+  expect(parseStartArguments(['scale', 'gateway=3', 'auth=2,group=1'], '/')).toEqual({
+    kind: 'scale',
+    dataDir: DEFAULT_DATA_DIR,
+    counts: { gateway: 3, auth: 2, group: 1 },
+  })
+  for (const wrong of [[], ['group=0'], ['group=17'], ['grup=2']]) {
+    expect(() => parseStartArguments(['scale', ...wrong], '/')).toThrow(/scale/)
+  }
   expect(() => parseStartArguments(['restart'], '/')).toThrow(/Which one/)
   // A file named like a command can still be given by a path.
   expect(run('./status').paths).toEqual(['/home/me/status'])

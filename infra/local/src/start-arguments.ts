@@ -16,11 +16,18 @@ export interface RunCommand {
   readonly singleProcess: boolean
   readonly replicas: Readonly<Record<ServiceName, number>>
 }
-export interface ControlCommand {
+interface NamedCommand {
   readonly kind: 'status' | 'logs' | 'restart' | 'stop'
   readonly dataDir: string
   readonly name: string | undefined
 }
+interface ScaleCommand {
+  readonly kind: 'scale'
+  readonly dataDir: string
+  readonly counts: Readonly<Partial<Record<ServiceName, number>>>
+}
+/** For a system that runs. */
+export type ControlCommand = NamedCommand | ScaleCommand
 export type StartCommand = RunCommand | ControlCommand | { readonly kind: 'help' }
 
 export const HELP = `npm start -- [FILE or FOLDER …] [options]
@@ -36,10 +43,11 @@ export const HELP = `npm start -- [FILE or FOLDER …] [options]
   --single-process      all services in one process
   --replicas a=2,b=2    more than one of a service: ${SERVICES.join(', ')}
 
-npm start -- status | logs [NAME] | restart NAME | stop  [--data DIR]
+npm start -- status | logs [NAME] | restart NAME | scale a=3,b=1 | stop  [--data DIR]
 
-  look at, restart and stop what runs. NAME as in status; without a number it means all of that service.
-  A file with one of these four names is given as ./status.
+  look at, restart, scale and stop what runs. NAME as in status; without a number it means all of that service.
+  restart and scale work while the system serves: a new process is ready before the old one finishes its work and ends.
+  A file with one of these five names is given as ./status.
 
 Settings come from the environment or a file .env in the project: DATABASE__ADMIN_URL, NATS__URL and LLM__OLLAMA_BASE_URL
 name your own Postgres, NATS and Ollama instead of the built-in ones; LLM__CHAT_MODEL and LLM__EMBED_MODEL the models.`
@@ -61,7 +69,7 @@ export function parseStartArguments(args: readonly string[], cwd: string): Start
   if (values.help) return { kind: 'help' }
   const dataDir = values.data === undefined ? DEFAULT_DATA_DIR : resolve(cwd, values.data)
   const [first, ...rest] = positionals
-  if (first === 'status' || first === 'logs' || first === 'restart' || first === 'stop') return control(first, rest, dataDir)
+  if (isControl(first)) return control(first, rest, dataDir)
   const singleProcess = values['single-process'] ?? false
   if (singleProcess && values.replicas !== undefined)
     throw new StartError('--single-process and --replicas exclude each other: leave one out.')
@@ -76,9 +84,12 @@ export function parseStartArguments(args: readonly string[], cwd: string): Start
     demo: !(values['no-demo'] ?? false),
     reset: values.reset ?? false,
     singleProcess,
-    replicas: parseReplicas(values.replicas),
+    replicas: { ...recordOf(SERVICES, () => 1), ...parseReplicas('--replicas', values.replicas?.split(',') ?? []) },
   }
 }
+
+const CONTROL = ['status', 'logs', 'restart', 'scale', 'stop'] as const
+const isControl = (word: string | undefined): word is ControlCommand['kind'] => CONTROL.some((kind) => kind === word)
 
 function parse(args: readonly string[]) {
   try {
@@ -91,6 +102,17 @@ function parse(args: readonly string[]) {
 }
 
 function control(kind: ControlCommand['kind'], rest: readonly string[], dataDir: string): ControlCommand {
+  if (kind === 'scale') {
+    if (rest.length === 0) throw new StartError('What to how many? E.g. npm start -- scale chat-agent=3')
+    return {
+      kind,
+      dataDir,
+      counts: parseReplicas(
+        'scale',
+        rest.flatMap((entry) => entry.split(',')),
+      ),
+    }
+  }
   const [name, ...more] = rest
   if (more.length > 0) throw new StartError(`${kind} takes one name at most.`)
   if (kind === 'restart' && name === undefined)
@@ -98,13 +120,13 @@ function control(kind: ControlCommand['kind'], rest: readonly string[], dataDir:
   return { kind, dataDir, name }
 }
 
-function parseReplicas(list: string | undefined): Record<ServiceName, number> {
-  const replicas = recordOf(SERVICES, () => 1)
-  for (const entry of list?.split(',') ?? []) {
+function parseReplicas(what: string, entries: readonly string[]): Partial<Record<ServiceName, number>> {
+  const replicas: Partial<Record<ServiceName, number>> = {}
+  for (const entry of entries) {
     const [, name = '', digits = ''] = /^\s*([a-z-]+)=(\d{1,2})\s*$/.exec(entry) ?? []
     const count = Number(digits)
     if (!isService(name) || count < 1 || count > 16) {
-      throw new StartError(`--replicas: "${entry}" is not SERVICE=COUNT (1 to 16). Services: ${SERVICES.join(', ')}.`)
+      throw new StartError(`${what}: "${entry}" is not SERVICE=COUNT (1 to 16). Services: ${SERVICES.join(', ')}.`)
     }
     replicas[name] = count
   }

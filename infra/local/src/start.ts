@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
     print(HELP)
     return 0
   }
-  return command.kind === 'run' ? run(command) : runControlCommand(command, print)
+  return command.kind === 'run' ? run(command) : runControlCommand(command, print, stop.signal)
 }
 
 async function run(command: RunCommand): Promise<number> {

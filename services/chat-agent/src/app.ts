@@ -50,6 +50,7 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
       concurrency: config.AGENT__CONCURRENCY,
       logger,
       onWake: (fn) => onWake(nats, SERVICE, RUN_KIND, fn),
+      wakeOthers: () => wake(nats, SERVICE, RUN_KIND),
       run: (job, { signal }) => services.runner.run(job, signal),
       giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
@@ -64,7 +65,7 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger, onDenied }))
   const running = stack.move()
-  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { checks, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 const wakerOf = (nats: NatsConnection): Waker => ({

@@ -1,17 +1,19 @@
+import type { Server } from 'node:http'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
+import { HttpListener } from '@youworker/runtime/http/http-listener'
 import type { Logger } from '@youworker/runtime/logger'
-import type { Service, ServiceContext } from '@youworker/runtime/process/service'
+import type { HealthCheck, Service, ServiceContext } from '@youworker/runtime/process/service'
 import { AuditReporter } from './audit-reporter.ts'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
 import type { UploadLimits } from './files/receive-upload.ts'
 import { createApi } from './http/api.ts'
 import { Dispatcher } from './http/dispatcher.ts'
-import { closeServer, createHttpServer, listen } from './http/http-server.ts'
+import { createHttpServer } from './http/http-server.ts'
 import { Authenticator } from './http/guards/authenticate.ts'
 import { AddressList } from './http/guards/client-address.ts'
 import { Csrf } from './http/guards/csrf.ts'
@@ -54,7 +56,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'gateway', logger }), closeNats)
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const clients = createClients(nats)
-  const checks = { nats: natsCheck(nats), keys: () => verifier.check() }
+  const checks: Record<string, HealthCheck> = { nats: natsCheck(nats), keys: () => verifier.check() }
   stack.use(await serveHealth(nats, 'gateway', checks, { logger }))
 
   const isProduction = config.APP_ENV === 'production'
@@ -88,17 +90,36 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const api = createApi({ ...guards, routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
   const sockets = new SocketServer({ ...clients, ...guards, sourceOf, streams, logger }, settings)
   const server = createHttpServer({ api, sockets, settings })
-  const port = await listen(server, config.API__HOST, config.API__PORT)
+  const listener = await openDoor(stack, { server, sockets, streams }, config)
+  const { address: host, port } = listener.address
+  logger.info({ host, port }, 'the API listens')
+
+  const running = stack.move()
+  const drain = async () => {
+    // A load balancer sends its requests elsewhere.
+    checks['process'] = () => Promise.reject(new Error('another gateway takes over'))
+    streams.move()
+    await listener.drain()
+  }
+  return { checks, port, drain, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+interface Door {
+  readonly server: Server
+  readonly sockets: SocketServer
+  readonly streams: OpenStreams
+}
+
+async function openDoor(stack: AsyncDisposableStack, { server, sockets, streams }: Door, config: Config): Promise<HttpListener> {
+  const { API__HOST: host, API__PORT: port, CONNECTIONS__FROM: from } = config
+  const listener = await HttpListener.open(server, { host, port, from, name: 'gateway' })
   stack.defer(async () => {
-    const closed = closeServer(server, Math.max(500, config.SHUTDOWN__GRACE_MS - 1_000))
+    const closed = listener.close(Math.max(500, config.SHUTDOWN__GRACE_MS / 2 - 500))
     streams.stop()
     await sockets.close()
     await closed
   })
-  logger.info({ host: config.API__HOST, port }, 'the API listens')
-
-  const running = stack.move()
-  return { checks, port, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return listener
 }
 
 const uploadLimits = (config: Config): UploadLimits => ({

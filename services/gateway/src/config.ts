@@ -1,4 +1,4 @@
-import { commaList, flag, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
+import { commaList, flag, integer, listenEnv, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { isAddressRange } from './http/guards/client-address.ts'
 
@@ -22,6 +22,7 @@ export const Env = z
   .object({
     ...processEnv,
     ...natsEnv,
+    ...listenEnv,
     API__HOST: z.string().default('127.0.0.1').describe('Address that the API listens on'),
     API__PORT: integer(0, 65_535).default(8_001).describe('Port of the API; 0 takes a free one'),
     API__DEADLINE_MS: integer(1_000, 600_000).default(10_000).meta({

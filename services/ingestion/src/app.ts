@@ -86,13 +86,14 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
   stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter }))
   const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
-  const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }
-  stack.use(startWorker({ database, uow, logger, ...job }))
+  const wakeRuns = () => wake(nats, service, RUN_KIND)
+  const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, wakeOthers: wakeRuns, ...runJob(processor) }
+  const worker = stack.use(startWorker({ database, uow, logger, ...job }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
   stack.use(await serveHealth(nats, service, checks, { logger }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, ingestion, ingestionHandlers(services), { service, verifier, logger, onDenied }))
   const running = stack.move()
-  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { checks, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -56,7 +56,7 @@ beforeAll(async () => {
   const knowledge = new KnowledgeService({ search: (query, scope) => documents.as(scope).search(query) })
   const servers = [datetimeServer(now), semanticServer(knowledge)]
   const app = createToolRoutes({ servers, hosts: ownHosts('127.0.0.1', 'http://tools.internal:8100'), verifier, logger })
-  url = stack.use(await listen(app, '127.0.0.1', 0)).url
+  url = stack.use(await listen(app, { host: '127.0.0.1', port: 0, from: 'port' })).url
 }, 60_000)
 
 afterAll(() => stack.disposeAsync())

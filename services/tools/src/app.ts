@@ -30,11 +30,11 @@ export async function startTools(config: Config, { logger }: ServiceContext): Pr
 
   const checks = { nats: natsCheck(nats), keys: () => verifier.check() }
   stack.use(await serveHealth(nats, 'tools', checks, { logger }))
-  const { url } = stack.use(
-    await listen(createToolRoutes({ servers, hosts, verifier, logger }), config.TOOLS__HOST, config.TOOLS__PORT),
-  )
+  const at = { host: config.TOOLS__HOST, port: config.TOOLS__PORT, from: config.CONNECTIONS__FROM }
+  const listening = stack.use(await listen(createToolRoutes({ servers, hosts, verifier, logger }), at))
+  const { url } = listening
   logger.info({ url, servers: servers.map(({ name }) => name) }, 'the tool servers listen')
 
   const resources = stack.move()
-  return { url, checks, [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { url, checks, drain: () => listening.drain(), [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }

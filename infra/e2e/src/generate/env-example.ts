@@ -16,7 +16,7 @@ interface Setting {
 const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[] = [
   ['Every process', ['APP_ENV', 'LOG_LEVEL', 'HEALTH', 'SHUTDOWN']],
   ['Servers', ['DATABASE', 'NATS', 'INDEX']],
-  ['API', ['API', 'FRONTEND_ORIGIN']],
+  ['API', ['API', 'FRONTEND_ORIGIN', 'CONNECTIONS']],
   ['Secrets and protection', ['SECURITY']],
   ['Models', ['LLM', 'OFFLINE_MODEL']],
   ['Agent and tools', ['AGENT', 'TOOLS', 'MCP']],

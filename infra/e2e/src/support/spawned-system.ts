@@ -126,13 +126,22 @@ export class SpawnedSystem {
   }
 
   /** Name of the chat-agent that runs a job at this moment, according to its metrics. */
-  async ownerOfTheRun(): Promise<string> {
+  ownerOfTheRun(): Promise<string> {
+    return this.#busy('chat-agent', /^jobs_running\{[^}]*kind="run"[^}]*\} [1-9]/m)
+  }
+
+  /** Name of the gateway that sends an event stream at this moment. */
+  gatewayOfTheStream(): Promise<string> {
+    return this.#busy('gateway', /^sse_streams [1-9]/m)
+  }
+
+  async #busy(service: string, sign: RegExp): Promise<string> {
     const { processes } = await this.endpoints()
-    for (const { name, health_url } of processes.filter((candidate) => candidate.name.startsWith('chat-agent.'))) {
+    for (const { name, health_url } of processes.filter((candidate) => candidate.name.startsWith(`${service}.`))) {
       const metrics = await (await fetch(new URL('/metrics', health_url))).text()
-      if (/^jobs_running\{[^}]*kind="run"[^}]*\} [1-9]/m.test(metrics)) return name
+      if (sign.test(metrics)) return name
     }
-    throw new Error('no chat-agent runs a job')
+    throw new Error(`no ${service} is busy`)
   }
 
   async sql<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {

@@ -1,4 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline/promises'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Holder, readHolder } from '../data-dir/lock.ts'
@@ -6,19 +8,35 @@ import { type DataDir, dataDir } from '../data-dir/data-dir.ts'
 import type { Print } from '../print.ts'
 import type { ControlCommand } from '../start-arguments.ts'
 import { StartError } from '../start-error.ts'
+import type { ChangeLine, ProcessStatus } from './control-server.ts'
 
 const STOP_MS = 10_000
 const LOG_LINES = 100
+const WELL: ReadonlySet<string> = new Set<ProcessStatus['state']>(['ready', 'up', 'leaving'])
 const Status = z.object({
   starting: z.boolean(),
   processes: z.array(
-    z.object({ name: z.string(), pid: z.number().nullable(), state: z.string(), up_seconds: z.number(), restarts: z.number() }),
+    z.object({
+      name: z.string(),
+      pid: z.number().nullable(),
+      state: z.string(),
+      up_seconds: z.number(),
+      restarts: z.number(),
+      other_pids: z.array(z.number()),
+    }),
   ),
 })
-const Restarted = z.object({ starting: z.boolean(), restarted: z.array(z.string()) })
+const Line = z.union([
+  z.object({ step: z.string() }),
+  z.object({ done: z.array(z.string()) }),
+  z.object({ error: z.string() }),
+]) satisfies z.ZodType<ChangeLine>
 
-/** Runs `status`, `logs`, `restart` or `stop` for the system that uses a data folder. Returns the exit code. */
-export async function runControlCommand(command: ControlCommand, print: Print): Promise<number> {
+/**
+ * Runs `status`, `logs`, `restart`, `scale` or `stop` for the system that uses a data folder. Returns the exit code. An aborted
+ * `signal` ends a restart or scale after the step under way.
+ */
+export async function runControlCommand(command: ControlCommand, print: Print, signal: AbortSignal): Promise<number> {
   const data = dataDir(command.dataDir)
   if (command.kind === 'logs') return showLogs(data, command.name, print)
   const holder = await readHolder(data.lock)
@@ -27,28 +45,45 @@ export async function runControlCommand(command: ControlCommand, print: Print): 
     return command.kind === 'stop' ? 0 : 1
   }
   if (command.kind === 'status') return showStatus(holder, print)
-  if (command.kind === 'restart') return restart(holder, command.name ?? '', print)
+  if (command.kind === 'restart') {
+    const done = await change(holder, '/restart', command.name ?? '', print, signal)
+    print(`Restarted: ${done.join(', ')}`)
+    return 0
+  }
+  if (command.kind === 'scale') {
+    await change(holder, '/scale', JSON.stringify(command.counts), print, signal)
+    return 0
+  }
   return stop(holder, data, print)
 }
 
 async function showStatus(holder: Holder, print: Print): Promise<number> {
   const { starting, processes } = Status.parse(await ask(holder, 'GET', '/status'))
   if (starting) print('YouWorker is starting.')
-  for (const { name, pid, state, up_seconds, restarts } of processes) {
+  for (const { name, pid, state, up_seconds, restarts, other_pids } of processes) {
+    const beside = other_pids.length === 0 ? '' : `; beside it while it is replaced: process ${other_pids.join(', ')}`
     const again = restarts === 0 ? '' : `, started again ${restarts} time${restarts === 1 ? '' : 's'}`
-    print(`${name.padEnd(16)} ${state.padEnd(10)} ${pid === null ? '' : `process ${pid}, up ${up_seconds} s`}${again}`)
+    print(`${name.padEnd(16)} ${state.padEnd(10)} ${pid === null ? '' : `process ${pid}, up ${up_seconds} s`}${again}${beside}`)
   }
-  return processes.every(({ state }) => state === 'ready' || state === 'up') ? 0 : 1
+  return processes.every(({ state }) => WELL.has(state)) ? 0 : 1
 }
 
-async function restart(holder: Holder, name: string, print: Print): Promise<number> {
-  const { starting, restarted } = Restarted.parse(await ask(holder, 'POST', '/restart', name))
-  if (restarted.length === 0)
-    throw new StartError(
-      starting ? 'YouWorker is still starting.' : `Nothing here is called ${name}; npm start -- status shows the names.`,
-    )
-  print(`Restarted: ${restarted.join(', ')}`)
-  return 0
+/** Prints the steps of a change as they are made, and returns what it changed. */
+async function change({ control }: Holder, path: string, body: string, print: Print, signal: AbortSignal): Promise<string[]> {
+  const headers = { authorization: `Bearer ${control.token}` }
+  try {
+    const response = await fetch(`http://127.0.0.1:${control.port}${path}`, { method: 'POST', body, headers, signal })
+    for await (const text of createInterface({ input: Readable.fromWeb(response.body ?? new ReadableStream()) })) {
+      const line = Line.parse(JSON.parse(text))
+      if ('error' in line) throw new StartError(line.error)
+      if ('done' in line) return line.done
+      print(line.step)
+    }
+  } catch (cause) {
+    signal.throwIfAborted()
+    if (cause instanceof StartError) throw cause
+  }
+  throw new StartError('YouWorker was stopped meanwhile, or did not answer. See npm start -- status.')
 }
 
 async function stop(holder: Holder, data: DataDir, print: Print): Promise<number> {

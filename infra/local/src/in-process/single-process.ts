@@ -16,6 +16,9 @@ await runProcess({
     const checks = Object.entries(services).flatMap(([name, service]) =>
       Object.entries(service.checks).map(([check, run]) => [`${name}.${check}`, run] as const),
     )
-    return { checks: Object.fromEntries(checks), [Symbol.asyncDispose]: () => stopServices(services) }
+    const drain = async () => {
+      await Promise.all(Object.values(services).map(async (service) => service.drain?.()))
+    }
+    return { checks: Object.fromEntries(checks), drain, [Symbol.asyncDispose]: () => stopServices(services) }
   },
 })

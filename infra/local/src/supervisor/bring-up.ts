@@ -1,14 +1,26 @@
 import { mkdir, rename, stat } from 'node:fs/promises'
+import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { createLogger } from '@youworker/runtime/logger'
 import { choosePorts } from './ports.ts'
+import { NodeChild } from './node-process.ts'
 import { secretValue } from '../settings/environment.ts'
 import { type Endpoints, writeEndpoints } from '../data-dir/endpoints.ts'
 import type { DataDir } from '../data-dir/data-dir.ts'
-import { modelSpec, natsAdminUrl, natsSpec, type Plan, postgresSpec, serviceSpecs, singleProcessSpec } from './process-specs.ts'
+import {
+  modelSpec,
+  natsAdminUrl,
+  natsSpec,
+  type Plan,
+  postgresSpec,
+  serviceSpec,
+  singleProcessSpec,
+  urlOf,
+} from './process-specs.ts'
 import { type Print, seconds } from '../print.ts'
 import { readSecrets } from '../data-dir/secrets.ts'
 import type { GivenSettings } from '../settings/settings.ts'
 import type { RunCommand } from '../start-arguments.ts'
+import { Replicas } from './replicas.ts'
 import { StartError } from '../start-error.ts'
 import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 import { DiskWatch } from '../watch/disk-watch.ts'
@@ -23,8 +35,7 @@ const LARGEST_LOG = 10 * 1024 * 1024
 export interface RunningSystem {
   readonly endpoints: () => Endpoints
   readonly processes: readonly SupervisedProcess[]
-  /** Restarts one process (`group.2`) or all replicas (`group`). Returns the names of the restarted, none when the name is unknown. */
-  restart(name: string): Promise<string[]>
+  readonly replicas: Replicas
   stop(): Promise<void>
 }
 
@@ -38,14 +49,17 @@ interface BringUpOptions {
 
 /** Starts all processes in order and waits until each is ready. When one fails, stops those already started. */
 export async function bringUp({ command, data, given, print, signal }: BringUpOptions): Promise<RunningSystem> {
-  const plan = await makePlan(command, data, given, print)
   const processes: SupervisedProcess[] = []
+  const plan = await makePlan(processes, data, given, print)
   const disk = new DiskWatch({ dir: data.dir, print })
   let watch: Disposable | undefined
   let isUp = false
   let stopping: Promise<void> | undefined
   const endpoints = () => describe(plan, processes)
-  const onPid = () => isUp && void writeEndpoints(data.endpoints, endpoints()).catch(() => {})
+  const onPid = () => {
+    processes.sort((a, b) => rank(a) - rank(b))
+    if (isUp) void writeEndpoints(data.endpoints, endpoints()).catch(() => {})
+  }
   const start = async (spec: ProcessSpec) => {
     const supervised = new SupervisedProcess(isServerName(spec.name) ? disk.guard(spec) : spec, { print, onPid })
     processes.push(supervised)
@@ -56,21 +70,24 @@ export async function bringUp({ command, data, given, print, signal }: BringUpOp
     signal.throwIfAborted()
     return supervised
   }
+  const specOf = command.singleProcess ? undefined : serviceSpec.bind(undefined, plan)
+  const replicas = new Replicas({ processes, data, start, specOf, onChange: onPid })
   const stop = () => {
     watch?.[Symbol.dispose]()
-    return (stopping ??= stopAll(processes))
+    return (stopping ??= stopAll(processes, replicas, plan))
   }
-  const system: RunningSystem = { endpoints, processes, stop, restart: (name) => restart(processes, name) }
+  const system: RunningSystem = { endpoints, processes, replicas, stop }
   try {
     const model = given.ollamaUrl === undefined ? start(modelSpec(plan)) : undefined
     await allOrFirstError([startDatabase(plan, start), startNatsServer(plan, start), ...(model ? [model] : [])])
     const began = performance.now()
-    const specs = command.singleProcess ? [singleProcessSpec(plan)] : serviceSpecs(plan)
+    const specs = specOf
+      ? SERVICES.flatMap((service) => upTo(command.replicas[service], specOf, service))
+      : [singleProcessSpec(plan)]
     print(`Services: starting ${command.singleProcess ? 'all in one process' : `${specs.length} processes`} …`)
     await allOrFirstError(specs.map(start))
     await allOrFirstError(processes.map((supervised) => waitUntilReady(supervised, data, signal)))
     print(`Services: all ready (${seconds(performance.now() - began)})`)
-    processes.sort((a, b) => rank(a) - rank(b))
     isUp = true
     await writeEndpoints(data.endpoints, endpoints())
     watch = watchSystem({ servers: watchedServers(plan, processes), disk, logs: data.logs, print, onRoom: onPid })
@@ -81,14 +98,17 @@ export async function bringUp({ command, data, given, print, signal }: BringUpOp
   }
 }
 
-async function makePlan(command: RunCommand, data: DataDir, given: GivenSettings, print: Print): Promise<Plan> {
+async function makePlan(
+  processes: readonly SupervisedProcess[],
+  data: DataDir,
+  given: GivenSettings,
+  print: Print,
+): Promise<Plan> {
   await mkdir(data.logs, { recursive: true, mode: 0o700 })
   await mkdir(data.index, { recursive: true, mode: 0o700 })
-  const [secrets, ports, { roleUrl }] = await Promise.all([
-    readSecrets(data.secrets),
-    choosePorts(command.replicas, given.env, print),
-    import('@youworker/database/schema/migrate'),
-  ])
+  const [secrets, { roleUrl }] = await Promise.all([readSecrets(data.secrets), import('@youworker/database/schema/migrate')])
+  const users = () => processes.flatMap(({ running }) => (running instanceof NodeChild ? [running] : []))
+  const ports = await choosePorts(given.env, users, print)
   const adminUrl =
     given.adminUrl ??
     `postgresql://postgres:${encodeURIComponent(secrets.postgres_password)}@127.0.0.1:${ports.postgres}/postgres`
@@ -103,7 +123,7 @@ async function makePlan(command: RunCommand, data: DataDir, given: GivenSettings
       adminUrl,
       natsUrlOf: (service) => given.natsUrl ?? `nats://${service}:${secrets.nats_passwords[service]}@127.0.0.1:${ports.nats}`,
       modelUrl: given.ollamaUrl ?? `http://127.0.0.1:${ports.model.own}`,
-      toolsUrl: '',
+      toolsUrl: urlOf(ports.tools),
       indexDir: data.index,
     },
   }
@@ -147,23 +167,23 @@ async function startNatsServer(plan: Plan, start: Start): Promise<void> {
 
 function describe({ addresses, given, ports, secrets }: Plan, processes: readonly SupervisedProcess[]): Endpoints {
   return {
-    api: `http://127.0.0.1:${ports.services.gateway[0]?.own}`,
+    api: urlOf(ports.gateway),
     nats: given.natsUrl ?? natsAdminUrl(secrets, ports.nats),
     postgres: addresses.adminUrl,
     root_api_key: secretValue('SECURITY__ROOT_API_KEY', given, secrets),
-    processes: processes.map(({ spec, pid }) => ({
+    processes: processes.map(({ spec, pid, healthUrl }) => ({
       name: spec.name,
       pid: pid ?? null,
-      ...(spec.healthUrl === undefined ? {} : { health_url: spec.healthUrl }),
+      ...(healthUrl === undefined ? {} : { health_url: healthUrl }),
       ...(spec.url === undefined ? {} : { url: spec.url }),
     })),
   }
 }
 
-/** Sort key of the printed order: servers before the services that need them. */
+/** Sort key of the printed order: servers before the services that need them, replicas by number. */
 function rank({ spec: { name } }: SupervisedProcess): number {
-  const at = ['postgres', 'nats', 'offline-model'].indexOf(name)
-  return at === -1 ? 3 : at
+  const [service = '', n = '0'] = name.split('.')
+  return ['postgres', 'nats', 'offline-model', ...SERVICES].indexOf(service) * 100 + Number(n)
 }
 
 const isServerName = (name: string): boolean => name === 'postgres' || name === 'nats'
@@ -184,16 +204,15 @@ function watchedServers({ addresses, secrets, ports }: Plan, processes: readonly
 }
 
 /** Stops the services before Postgres and NATS, which they still need while they stop. */
-async function stopAll(processes: readonly SupervisedProcess[]): Promise<void> {
-  await Promise.all(processes.filter((one) => !isServer(one)).map((one) => one.stop(GRACE_MS.services)))
+async function stopAll(processes: readonly SupervisedProcess[], { leaving }: Replicas, { ports }: Plan): Promise<void> {
+  await Promise.all([ports.gateway[Symbol.asyncDispose](), ports.tools[Symbol.asyncDispose]()])
+  const services = [...processes.filter((one) => !isServer(one)), ...leaving]
+  await Promise.all(services.map((one) => one.stop(GRACE_MS.services)))
   await Promise.all(processes.filter(isServer).map((one) => one.stop(GRACE_MS.servers)))
 }
 
-async function restart(processes: readonly SupervisedProcess[], name: string): Promise<string[]> {
-  const named = processes.filter(({ spec }) => spec.name === name || spec.name.replace(/\.\d+$/, '') === name)
-  await Promise.all(named.map((one) => one.restart(isServer(one) ? 2_000 : GRACE_MS.services)))
-  return named.map(({ spec }) => spec.name)
-}
+const upTo = (count: number, specOf: (service: ServiceName, n: number) => ProcessSpec, service: ServiceName): ProcessSpec[] =>
+  Array.from({ length: count }, (_, index) => specOf(service, index + 1))
 
 /** Waits for all even when one fails, so that nothing is still starting when the rest is stopped. */
 async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<void> {

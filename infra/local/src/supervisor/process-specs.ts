@@ -3,6 +3,7 @@ import { permissionsOf } from '@youworker/contracts/topology/permissions'
 import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { type EmbeddedNats, findNatsServer, startNats } from '@youworker/embedded/nats'
+import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
 import { ensureEventStream } from '@youworker/messaging/events/ensure-event-stream'
 import { createLogger } from '@youworker/runtime/logger'
@@ -16,6 +17,12 @@ import type { Print } from '../print.ts'
 import type { Secrets } from '../data-dir/secrets.ts'
 import type { GivenSettings } from '../settings/settings.ts'
 import type { ProcessSpec, Running } from './supervised-process.ts'
+
+/**
+ * How long a replaced process may finish what runs. A gateway waits for idle connections until their clients let go of them, which
+ * they do after its keep-alive time of 65 s; other services hand back what has not ended.
+ */
+const DRAIN_MS = { gateway: 70_000, others: 10_000 } as const
 
 export interface Plan {
   readonly data: DataDir
@@ -85,7 +92,6 @@ export function modelSpec({ data, ports, given }: Plan): ProcessSpec {
   const { own, health } = ports.model
   return {
     name: 'offline-model',
-    healthUrl: readyUrl(health),
     url: `http://127.0.0.1:${own}`,
     launch: () =>
       startNodeProcess({
@@ -98,41 +104,41 @@ export function modelSpec({ data, ports, given }: Plan): ProcessSpec {
         },
         logFile: data.log('offline-model'),
         cwd: ROOT,
+        healthUrl: readyUrl(health),
       }),
   }
 }
 
-export function serviceSpecs(plan: Plan): ProcessSpec[] {
-  return SERVICES.flatMap((service) =>
-    plan.ports.services[service].map((ports, index): ProcessSpec => {
-      const name = `${service}.${index + 1}`
-      return {
-        name,
-        healthUrl: readyUrl(ports.health),
-        url: ports.own === undefined ? undefined : `http://127.0.0.1:${ports.own}`,
-        launch: () =>
-          startNodeProcess({
-            script: join(ROOT, `services/${service}/src/main.ts`),
-            env: environmentOf(plan, service, index),
-            logFile: plan.data.log(name),
-            cwd: ROOT,
-          }),
-      }
-    }),
-  )
+/** One replica of a service: `group.2`. */
+export function serviceSpec(plan: Plan, service: ServiceName, n: number): ProcessSpec {
+  const name = `${service}.${n}`
+  return {
+    name,
+    url: service === 'gateway' || service === 'tools' ? urlOf(plan.ports[service]) : undefined,
+    drainMs: service === 'gateway' ? DRAIN_MS.gateway : DRAIN_MS.others,
+    launch: async () => {
+      const health = await freePort()
+      return startNodeProcess({
+        script: join(ROOT, `services/${service}/src/main.ts`),
+        env: environmentOf(plan, service, health),
+        logFile: plan.data.log(name),
+        cwd: ROOT,
+        healthUrl: readyUrl(health),
+      })
+    },
+  }
 }
 
 /** All services in one Node process. */
 export function singleProcessSpec(plan: Plan): ProcessSpec {
   const name = 'youworker.1'
-  const [gateway] = plan.ports.services.gateway
-  const health = gateway?.health ?? 0
   return {
     name,
-    healthUrl: readyUrl(health),
-    url: `http://127.0.0.1:${gateway?.own}`,
-    launch: () =>
-      startNodeProcess({
+    url: urlOf(plan.ports.gateway),
+    drainMs: DRAIN_MS.gateway,
+    launch: async () => {
+      const health = await freePort()
+      return startNodeProcess({
         script: join(ROOT, 'infra/local/src/in-process/single-process.ts'),
         env: {
           ...withoutSecrets(plan.given.env),
@@ -142,18 +148,20 @@ export function singleProcessSpec(plan: Plan): ProcessSpec {
         },
         logFile: plan.data.log(name),
         cwd: ROOT,
-      }),
+        healthUrl: readyUrl(health),
+      })
+    },
   }
 }
 
-function environmentOf(plan: Plan, service: ServiceName, index: number): NodeJS.ProcessEnv {
+function environmentOf(plan: Plan, service: ServiceName, health: number): NodeJS.ProcessEnv {
   const { given, secrets, databaseUrl, ports } = plan
-  const replica = ports.services[service][index]
-  const tools = ports.services.tools[index % ports.services.tools.length]
-  const addresses = { ...plan.addresses, toolsUrl: `http://127.0.0.1:${tools?.own}` }
-  return serviceEnvironment(service, addresses, replica ?? { health: 0 }, { given, secrets, databaseUrl })
+  const own = service === 'gateway' || service === 'tools' ? ports[service].port : undefined
+  const environment = serviceEnvironment(service, plan.addresses, { health, own }, { given, secrets, databaseUrl })
+  return own === undefined ? environment : { ...environment, CONNECTIONS__FROM: 'supervisor' }
 }
 
+export const urlOf = ({ port }: { readonly port: number }): string => `http://127.0.0.1:${port}`
 const readyUrl = (port: number): string => `http://127.0.0.1:${port}/health/ready`
 
 /** Adapts an embedded server. Its `stop` escalates its signal after each `graceMs`. */

@@ -14,18 +14,21 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
 const STAYS = `process.on('SIGTERM', () => process.exit(0)); process.on('disconnect', () => process.exit(0)); setInterval(() => {}, 1000)`
-const STUBBORN = `process.on('SIGTERM', () => {}); process.send('deaf'); setInterval(() => {}, 1000)`
+const STUBBORN = `process.on('SIGINT', () => {}); process.send('deaf'); setInterval(() => {}, 1000)`
 
 async function supervise(name: string, code: string) {
   const script = join(dir, `${name}.mjs`)
   await writeFile(script, code)
   const lines: string[] = []
   const launch = () => startNodeProcess({ script, env: process.env, logFile: join(dir, `${name}.log`), cwd: dir })
-  const supervised = new SupervisedProcess({ name, launch }, { print: (line) => void lines.push(line) })
+  const supervised = new SupervisedProcess({ name, launch, drainMs: 10_000 }, { print: (line) => void lines.push(line) })
   onTestFinished(() => supervised.stop(200))
   await supervised.start()
   return { supervised, lines }
 }
+
+/** Ends 300 ms after it was asked to finish. */
+const REPLACEABLE = `process.on('message', () => setTimeout(() => process.exit(0), 300)); process.on('disconnect', () => process.exit(0)); setInterval(() => {}, 1000)`
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -58,7 +61,7 @@ test('a killed process is restarted, a stopped one is not', async () => {
   expect(lines).toHaveLength(1)
 })
 
-test('restart has no delay and kills a process that ignores SIGTERM after the grace period', async () => {
+test('restart has no delay and kills a process that ignores SIGINT after the grace period', async () => {
   const { supervised, lines } = await supervise('stubborn', STUBBORN)
   const first = supervised.pid ?? 0
   await supervised.restart(300)
@@ -85,6 +88,64 @@ test('during the wait before a start, restart starts at once and stop cancels th
   await waitFor(() => broken.lines.length >= 2, { what: 'the wait before a start' })
   await broken.supervised.stop(1_000)
   expect(broken.supervised.pid).toBeUndefined()
+})
+
+test('a replacement takes over when it is ready, the one before finishes its work, and the new one is supervised', async () => {
+  const { supervised, lines } = await supervise('replaced', REPLACEABLE)
+  const first = supervised.pid ?? 0
+  const ready = Promise.withResolvers<void>()
+  const replaced = supervised.replace(() => ready.promise)
+  await waitFor(() => supervised.otherPids.length === 1, { what: 'the new process' })
+  expect(supervised.pid).toBe(first)
+  const [second = 0] = supervised.otherPids
+  ready.resolve()
+  const before = await replaced
+  expect([before?.pid, supervised.pid, supervised.otherPids]).toEqual([first, second, []])
+  const drained = before && supervised.drain(before)
+  expect([isAlive(first), supervised.otherPids]).toEqual([true, [first]])
+  await drained
+  expect([isAlive(first), isAlive(second), supervised.otherPids]).toEqual([false, true, []])
+  expect(lines).toEqual([])
+  process.kill(second, 'SIGKILL')
+  await waitFor(() => supervised.pid !== undefined && supervised.pid !== second, { what: 'a new start' })
+  expect(lines).toEqual(['replaced was ended by SIGKILL; starting it again in 0.5 s'])
+})
+
+test('the old process stays when its replacement is not ready, and is replaced also when it died meanwhile', async () => {
+  const { supervised } = await supervise('kept', REPLACEABLE)
+  const first = supervised.pid ?? 0
+  let failed = 0
+  const outcome = supervised.replace(({ pid }) => {
+    failed = pid
+    return Promise.reject(new Error('never ready'))
+  })
+  await expect(outcome).rejects.toThrow('never ready')
+  expect([supervised.pid, isAlive(first), isAlive(failed)]).toEqual([first, true, false])
+
+  const ready = Promise.withResolvers<void>()
+  const replaced = supervised.replace(() => ready.promise)
+  await waitFor(() => supervised.otherPids.length === 1, { what: 'the new process' })
+  const [second = 0] = supervised.otherPids
+  process.kill(first, 'SIGKILL')
+  await waitFor(() => supervised.pid === undefined, { what: 'the death of the old process' })
+  ready.resolve()
+  await replaced
+  // The wait for the next start of the old one is over, and nothing more was started.
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  expect([supervised.pid, supervised.otherPids]).toEqual([second, []])
+})
+
+test('stop ends a replacement that is not ready yet, and what finishes its work', async () => {
+  const { supervised } = await supervise('stopped', REPLACEABLE)
+  const before = await supervised.replace(() => Promise.resolve())
+  const first = before?.pid ?? 0
+  void (before && supervised.drain(before))
+  const replaced = supervised.replace(({ exited }) => exited.then(() => Promise.reject(new Error('it ended'))))
+  await waitFor(() => supervised.otherPids.length === 2, { what: 'both' })
+  const pids = [...supervised.otherPids, supervised.pid ?? 0]
+  expect(pids).toContain(first)
+  await Promise.all([expect(replaced).rejects.toThrow('it ended'), supervised.stop(2_000)])
+  expect(pids.filter(isAlive)).toEqual([])
 })
 
 test('children end when their supervisor is killed with -9', async () => {

@@ -10,16 +10,20 @@ export interface Exit {
 export interface Running {
   readonly pid: number
   readonly exited: Promise<Exit>
+  /** A URL that returns 200 when the process is ready. Without it there is no readiness check. */
+  readonly healthUrl?: string | undefined
   /** Asks it to end and kills it after `graceMs`. Resolves when it has ended. */
   stop(graceMs: number): Promise<void>
+  /** Lets it finish what runs, then ends it. Resolves when it has ended. */
+  drain?(limitMs: number): Promise<void>
 }
 
 export interface ProcessSpec {
   readonly name: string
-  /** A URL that returns 200 when the process is ready. Without it there is no readiness check. */
-  readonly healthUrl?: string | undefined
   /** The URL at which other processes reach it; listed in endpoints.json. */
   readonly url?: string | undefined
+  /** A second one may run beside it, and the first then has so long to finish what runs. */
+  readonly drainMs?: number | undefined
   launch(): Promise<Running>
 }
 
@@ -39,8 +43,11 @@ export class SupervisedProcess {
   readonly spec: ProcessSpec
   readonly #options: SupervisedOptions
   readonly #stop = new AbortController()
+  /** Processes beside the running one: one that is to replace it, and those that finish their work. */
+  readonly #others = new Set<Running>()
   /** Ends the wait before the next start. */
   #hurry = new AbortController()
+  #replaced = Promise.withResolvers<void>()
   #loop: Promise<void> | undefined
   #running: Running | undefined
   #restartAsked = false
@@ -55,8 +62,21 @@ export class SupervisedProcess {
     this.#options = options
   }
 
+  get running(): Running | undefined {
+    return this.#running
+  }
+
   get pid(): number | undefined {
     return this.#running?.pid
+  }
+
+  get healthUrl(): string | undefined {
+    return this.#running?.healthUrl
+  }
+
+  /** Processes of this name that a newer one has replaced and that finish their work, or that are about to replace it. */
+  get otherPids(): number[] {
+    return [...this.#others].map(({ pid }) => pid)
   }
 
   get upMs(): number {
@@ -65,8 +85,8 @@ export class SupervisedProcess {
 
   /** Resolves when the process has been launched. Rejects when this first launch fails; later failures are retried. */
   async start(): Promise<void> {
-    const first = await this.#launch()
-    this.#loop = this.#keepUp(first)
+    await this.#launch()
+    this.#loop = this.#keepUp()
   }
 
   /** Ends the process. The supervision loop starts it again without a delay. */
@@ -76,27 +96,74 @@ export class SupervisedProcess {
     await this.#running?.stop(graceMs)
   }
 
-  async stop(graceMs: number): Promise<void> {
+  /**
+   * Starts another process beside the running one and puts it in its place when `untilReady` resolves; when that rejects, the
+   * running one stays and the new one is stopped. Returns the replaced one, which nobody has told to end yet.
+   */
+  async replace(untilReady: (fresh: Running) => Promise<void>): Promise<Running | undefined> {
+    const fresh = await this.spec.launch()
+    this.#others.add(fresh)
+    try {
+      this.#stop.signal.throwIfAborted()
+      await untilReady(fresh)
+      this.#stop.signal.throwIfAborted()
+    } catch (error) {
+      await fresh.stop(LONGEST_DELAY_MS)
+      throw error
+    } finally {
+      this.#others.delete(fresh)
+    }
+    const before = this.#running
+    this.#adopt(fresh)
+    return before
+  }
+
+  /** Lets a process that was replaced finish what runs. Resolves when it has ended. */
+  async drain(running: Running): Promise<void> {
+    const limitMs = this.spec.drainMs ?? 0
+    this.#others.add(running)
+    await (running.drain ? running.drain(limitMs) : running.stop(limitMs))
+    this.#others.delete(running)
+  }
+
+  /** As `stop`, but the process may finish what runs. */
+  async retire(): Promise<void> {
     this.#stop.abort()
-    await this.#running?.stop(graceMs)
+    if (this.#running) await this.drain(this.#running)
     await this.#loop
   }
 
-  async #launch(): Promise<Running> {
-    const running = await this.spec.launch()
+  async stop(graceMs: number): Promise<void> {
+    this.#stop.abort()
+    const all = new Set([...this.#others, ...(this.#running ? [this.#running] : [])])
+    await Promise.all([...all].map((running) => running.stop(graceMs)))
+    await this.#loop
+  }
+
+  async #launch(): Promise<void> {
+    const launched = await this.spec.launch()
+    // A replacement became ready meanwhile.
+    if (this.#running) return launched.stop(LONGEST_DELAY_MS)
+    this.#adopt(launched)
+  }
+
+  #adopt(running: Running): void {
     this.#running = running
     this.#upSince = Date.now()
     this.starts++
+    this.#hurry.abort()
+    this.#replaced.resolve()
+    this.#replaced = Promise.withResolvers()
     this.#options.onPid?.()
-    return running
   }
 
-  async #keepUp(first: Running): Promise<void> {
-    let running: Running | undefined = first
+  async #keepUp(): Promise<void> {
     let delay = FIRST_DELAY_MS
     while (!this.#stop.signal.aborted) {
-      const why: string = running ? await this.#untilDeath(running) : 'could not be started'
+      const running = this.#running
+      const why = running ? await this.#untilDeath(running) : 'could not be started'
       if (this.#stop.signal.aborted) return
+      if (why === undefined) continue
       if (running && Date.now() - this.#upSince >= SETTLED_MS) {
         delay = FIRST_DELAY_MS
         this.deaths = 1
@@ -110,17 +177,19 @@ export class SupervisedProcess {
       }
       this.#restartAsked = false
       if (this.#stop.signal.aborted) return
-      running = await this.#launch().catch((error: unknown) => {
+      if (this.#running) continue
+      await this.#launch().catch((error: unknown) => {
         this.#options.print(`${this.spec.name}: ${error instanceof Error ? error.message : String(error)}`)
-        return undefined
       })
       // A `stop` during the launch had no process to end yet.
-      if (this.#stop.signal.aborted) await running?.stop(LONGEST_DELAY_MS)
+      if (this.#stop.signal.aborted) await this.running?.stop(LONGEST_DELAY_MS)
     }
   }
 
-  async #untilDeath(running: Running): Promise<string> {
-    const exit = await running.exited
+  /** Resolves to why it ended, or to nothing when another process has replaced it. */
+  async #untilDeath(running: Running): Promise<string | undefined> {
+    const exit = await Promise.race([running.exited, this.#replaced.promise])
+    if (!exit || this.#running !== running) return undefined
     this.#running = undefined
     this.lastExit = exit
     this.deaths++

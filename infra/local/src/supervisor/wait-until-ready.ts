@@ -3,14 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { DataDir } from '../data-dir/data-dir.ts'
 import { StartError } from '../start-error.ts'
-import type { SupervisedProcess } from './supervised-process.ts'
+import type { Running, SupervisedProcess } from './supervised-process.ts'
 
 const LONGEST_MS = 90_000
+/** While the system serves, on a machine that is not busy with a whole start. */
+const REPLACEMENT_MS = 60_000
 /** Exit code of a process with invalid settings. Starting it again would not help. */
 const WRONG_SETTINGS = 2
 const TRIES = 3
 
-export async function isReady(url: string, timeoutMs = 1_000): Promise<boolean> {
+export async function isReady(url: string | undefined, timeoutMs = 1_000): Promise<boolean> {
+  if (url === undefined) return false
   return fetch(url, { signal: AbortSignal.timeout(timeoutMs) }).then(
     async (response) => {
       await response.body?.cancel()
@@ -22,25 +25,58 @@ export async function isReady(url: string, timeoutMs = 1_000): Promise<boolean> 
 
 /** Throws {@link StartError} with the last lines of the log when the process does not become ready. */
 export async function waitUntilReady(process: SupervisedProcess, data: DataDir, signal: AbortSignal): Promise<void> {
-  const { name, healthUrl } = process.spec
-  if (healthUrl === undefined) return
-  const until = Date.now() + LONGEST_MS
-  while (!(await isReady(healthUrl))) {
+  const { name } = process.spec
+  const hasEnded = () => process.lastExit?.code === WRONG_SETTINGS || process.deaths >= TRIES
+  if (process.running && process.healthUrl === undefined) return
+  await poll({ name, healthUrl: () => process.healthUrl, hasEnded, longestMs: LONGEST_MS }, data, signal)
+}
+
+/** The same for a process that is not supervised yet: one exit is enough. */
+export async function waitUntilFirstReady(name: string, running: Running, data: DataDir, signal: AbortSignal): Promise<void> {
+  if (running.healthUrl === undefined) return
+  let ended = false
+  void running.exited.then(() => (ended = true))
+  await poll({ name, healthUrl: () => running.healthUrl, hasEnded: () => ended, longestMs: REPLACEMENT_MS }, data, signal)
+}
+
+interface Polled {
+  readonly name: string
+  healthUrl(): string | undefined
+  hasEnded(): boolean
+  readonly longestMs: number
+}
+
+async function poll({ name, healthUrl, hasEnded, longestMs }: Polled, data: DataDir, signal: AbortSignal): Promise<void> {
+  const until = Date.now() + longestMs
+  while (!(await isReady(healthUrl()))) {
     signal.throwIfAborted()
-    const isHopeless = process.lastExit?.code === WRONG_SETTINGS || process.deaths >= TRIES
+    const isHopeless = hasEnded()
     if (isHopeless || Date.now() > until) {
-      const state = isHopeless ? 'does not start' : `was not ready after ${LONGEST_MS / 1000} s: ${await reasons(healthUrl)}`
+      const state = isHopeless ? 'does not start' : `was not ready after ${longestMs / 1000} s: ${await reasons(healthUrl())}`
       throw new StartError(`${name} ${state}. The end of ${data.log(name)}:\n${await tail(data.log(name))}`)
     }
     await sleep(50, undefined, { signal })
   }
 }
 
-async function reasons(url: string): Promise<string> {
+async function reasons(url: string | undefined): Promise<string> {
+  if (url === undefined) return 'it does not run'
   return fetch(url, { signal: AbortSignal.timeout(3_000) }).then(
-    (response) => response.text(),
+    async (response) => readableHealth(await response.text()),
     () => 'no answer',
   )
+}
+
+const Health = z.object({ components: z.array(z.object({ name: z.string(), message: z.string().optional() })) })
+
+/** What is wrong, by component. */
+function readableHealth(text: string): string {
+  try {
+    const { components } = Health.parse(JSON.parse(text))
+    return components.flatMap(({ name, message }) => (message === undefined ? [] : [`${name}: ${message}`])).join('; ')
+  } catch {
+    return text
+  }
 }
 
 async function tail(file: string): Promise<string> {

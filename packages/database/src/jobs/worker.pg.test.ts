@@ -27,7 +27,7 @@ const finish = (uow: View['uow'], job: JobRow, status: 'success' | 'failed' | 'c
   })
 
 /** A worker on the connections of `view`, which stands for one process. */
-const startAt = ({ database, uow }: View, run: Run, concurrency = 4): Worker =>
+const startAt = ({ database, uow }: View, run: Run, concurrency = 4, wakeOthers = () => {}): Worker =>
   startWorker({
     database,
     uow,
@@ -35,6 +35,7 @@ const startAt = ({ database, uow }: View, run: Run, concurrency = 4): Worker =>
     concurrency,
     logger: silentLogger(),
     run,
+    wakeOthers,
     giveUp: (job, reason) => finish(uow, job, 'failed', reason),
   })
 
@@ -358,6 +359,32 @@ test('a stopping worker releases its job, and another one runs it', async () => 
   await using _next = startAt(other, (job) => finish(other.uow, job, 'success'))
   await ended(id, 'success')
   expect((await get(id)).attempt).toBe(2)
+})
+
+test('a draining worker ends what it has and takes no more; what it hands back at last is announced', async () => {
+  const first = await add()
+  const gates = new Map([[first, Promise.withResolvers<void>()]])
+  let announced = 0
+  const run: Run = async (job, { signal }) => {
+    await Promise.race([gates.get(job.id)?.promise ?? untilAborted(signal), untilAborted(signal)])
+    await finish(fixture.uow, job, 'success')
+  }
+  const draining = startAt(fixture, run, 4, () => (announced += 1))
+  await ended(first, 'running')
+  const drained = draining.drain()
+  const later = await add()
+  draining.nudge()
+  gates.get(first)?.resolve()
+  await drained
+  await ended(first, 'success')
+  expect((await get(later)).status).toBe('pending')
+  await draining[Symbol.asyncDispose]()
+  expect(announced).toBe(0)
+
+  const stopping = startAt(fixture, run, 4, () => (announced += 1))
+  await ended(later, 'running')
+  await stopping[Symbol.asyncDispose]()
+  expect([announced, (await get(later)).status]).toEqual([1, 'pending'])
 })
 
 test('lists are newest first and have the total', async () => {

@@ -25,6 +25,8 @@ interface WorkerOptions {
   readonly logger: Logger
   /** Subscribes to wake-ups from other processes. */
   readonly onWake?: ((fn: () => void) => Disposable) | undefined
+  /** Wakes the workers of other processes when this one has handed a job back. */
+  readonly wakeOthers?: (() => void) | undefined
   /**
    * Does the work and ends the job itself with `jobs.finish` in its last transaction. When it throws, the job is retried after
    * a pause; after the last attempt or a 4xx error `giveUp` is called instead. A {@link RetryJob} is always retried.
@@ -35,6 +37,8 @@ interface WorkerOptions {
 }
 
 export interface Worker extends AsyncDisposable {
+  /** Takes no more jobs and resolves when the running ones have ended. */
+  drain(): Promise<void>
   /** Checks now for waiting jobs and for cancelled running ones. */
   nudge(): void
 }
@@ -45,7 +49,7 @@ const RETRY = { baseMs: 2_000, maxMs: 60_000 }
 const NO_ROOM_MS = 5_000
 const SAMPLE_MS = 10_000
 
-/** Runs the jobs of one kind. Disposing it releases running jobs and waits until they have stopped. */
+/** Runs the jobs of one kind. Disposing it hands running jobs back, for other processes to go on at once, and waits until they have stopped. */
 export function startWorker(options: WorkerOptions): Worker {
   return new JobWorker(options)
 }
@@ -53,7 +57,7 @@ export function startWorker(options: WorkerOptions): Worker {
 class JobWorker implements Worker {
   readonly #options: WorkerOptions
   readonly #running = new Map<Promise<void>, AbortController>()
-  readonly #wake: Disposable | undefined
+  #wake: Disposable | undefined
   readonly #loop: Loop
   readonly #sampling: NodeJS.Timeout
 
@@ -71,13 +75,23 @@ class JobWorker implements Worker {
     this.#options.database.leases.nudge()
   }
 
+  async drain(): Promise<void> {
+    await this.#stopClaiming()
+    await Promise.all(this.#running.keys())
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sampling)
-    this.#wake?.[Symbol.dispose]()
-    await this.#loop.stop()
+    await this.#stopClaiming()
     for (const abort of this.#running.values()) abort.abort(new Stopping('the process is stopping'))
     await Promise.all(this.#running.keys())
     metrics.workersAlive.labels(this.#options.kind).dec()
+  }
+
+  async #stopClaiming(): Promise<void> {
+    this.#wake?.[Symbol.dispose]()
+    this.#wake = undefined
+    await this.#loop.stop()
   }
 
   async #poll(): Promise<number> {
@@ -101,6 +115,7 @@ class JobWorker implements Worker {
     const lease = database.leases.hold(job.id, job.attempt, claimedAt)
     // The last owner died after the job was cancelled: this attempt only writes the final state.
     if (job.cancel_requested_at !== null) lease.abort.abort(new CancelRequested(`job ${job.id} was cancelled`))
+    metrics.jobsTaken.labels(kind).inc()
     metrics.jobsRunning.labels(kind).inc()
     const done = this.#work(job, lease.abort.signal).finally(() => {
       lease[Symbol.dispose]()
@@ -138,7 +153,10 @@ class JobWorker implements Worker {
     const { database, uow, logger, kind } = this.#options
     const reason: unknown = signal.reason
     if (error instanceof LeaseLost || reason instanceof LeaseLost) return
-    if (reason instanceof Stopping) return release(database.system, job, { delayMs: 0, error: null, extraAttempt: true })
+    if (reason instanceof Stopping) {
+      await release(database.system, job, { delayMs: 0, error: null, extraAttempt: true })
+      return this.#options.wakeOthers?.()
+    }
     if (error instanceof CancelRequested || reason instanceof CancelRequested) {
       return uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'cancelled' }))
     }

@@ -28,6 +28,7 @@ export const metrics = {
   breakerState: gauge('breaker_state', '0 closed, 1 half open, 2 open', 'target'),
   jobsWaiting: gauge('jobs_waiting', 'Jobs that wait', 'kind'),
   jobsRunning: gauge('jobs_running', 'Jobs running in this process', 'kind'),
+  jobsTaken: counter('jobs_taken_total', 'Jobs that this process has taken', 'kind'),
   jobsFailed: counter('jobs_failed', 'Jobs that failed for good', 'kind'),
   jobOldest: gauge('job_oldest_seconds', 'Age of the oldest waiting job', 'kind'),
   workersAlive: gauge('workers_alive', 'Workers in this process', 'kind'),

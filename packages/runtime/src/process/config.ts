@@ -33,6 +33,14 @@ export const processEnv = {
     .meta({ description: 'How long a stopping process waits for running work', unit: 'ms' }),
 }
 
+/** Of services that listen on a port of their own. */
+export const listenEnv = {
+  CONNECTIONS__FROM: z
+    .enum(['port', 'supervisor'])
+    .default('port')
+    .describe('`port`: the process listens itself; `supervisor`: npm start keeps the port and hands connections over'),
+}
+
 /** Also accepts `postgresql+asyncpg://`, as in the published `.env` of the Python system. */
 export const postgresUrl = z
   .string()

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 
 const script = `
@@ -9,7 +10,12 @@ import { runProcess } from '${import.meta.resolve('./run-process.ts')}'
 const start = async (config, { logger }) => {
   logger.info({ token: 'never-logged', nested: { api_key: 'never-logged' } }, 'starting')
   if (config.MODE === 'broken') setTimeout(() => { throw new Error('boom') }, 50)
-  return { checks: { thing: async () => { if (config.MODE === 'sick') throw new Error('start the thing') } }, async [Symbol.asyncDispose]() { logger.info('stopped') } }
+  const drain = async () => {
+    logger.info('draining')
+    if (config.MODE === 'busy') await new Promise((resolve) => setTimeout(resolve, 60_000))
+    logger.info('drained')
+  }
+  return { drain, checks: { thing: async () => { if (config.MODE === 'sick') throw new Error('start the thing') } }, async [Symbol.asyncDispose]() { logger.info('stopped') } }
 }
 await runProcess({ name: 'sample', env: process.env, schema: z.object({ ...processEnv, MODE: z.string() }), start })
 `
@@ -74,3 +80,39 @@ test('exit codes distinguish invalid settings and a crash', async () => {
   const broken = launch({ MODE: 'broken' })
   expect(await exitOf(broken.child)).toBe(1)
 })
+
+test('asked to drain it finishes its work first, is not ready meanwhile, and SIGINT ends the wait', async () => {
+  const idle = launch({ MODE: 'well' })
+  await healthUrl(idle)
+  idle.child.send({ type: 'drain', limit_ms: 60_000 })
+  expect(await exitOf(idle.child)).toBe(0)
+  expect(idle.output()).toMatch(/draining[\s\S]*drained[\s\S]*stopped/)
+
+  const busy = launch({ MODE: 'busy' })
+  const url = await healthUrl(busy)
+  busy.child.send({ type: 'drain', limit_ms: 60_000 })
+  await until(() => busy.output().includes('draining'))
+  expect((await fetch(`${url}/health/ready`)).status).toBe(503)
+  expect(busy.output()).not.toContain('stopped')
+  busy.child.kill('SIGINT')
+  expect(await exitOf(busy.child)).toBe(0)
+  expect(busy.output()).toMatch(/draining[\s\S]*stopped/)
+  expect(busy.output()).not.toContain('drained')
+})
+
+test('drains for as long as it may, and no longer', async () => {
+  const asked = launch({ MODE: 'busy' })
+  await healthUrl(asked)
+  asked.child.send({ type: 'drain', limit_ms: 300 })
+  const signalled = launch({ MODE: 'busy', SHUTDOWN__GRACE_MS: '600' })
+  await healthUrl(signalled)
+  signalled.child.kill('SIGTERM')
+  for (const sample of [asked, signalled]) {
+    expect(await exitOf(sample.child)).toBe(0)
+    expect(sample.output()).toMatch(/draining[\s\S]*stopped/)
+  }
+})
+
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await sleep(20)
+}

@@ -5,6 +5,7 @@ import { startHealthServer } from '../health/health-server.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { settledWithin } from '../timing/settled-within.ts'
+import { readToProcess } from './supervisor-channel.ts'
 
 interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
   readonly name: string
@@ -16,10 +17,22 @@ interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
 /** Exit codes: 0 stopped on request, 1 failed to start or crashed, 2 invalid settings. */
 const EXIT = { ok: 0, failed: 1, settings: 2 } as const
 
+/** Keeps a load balancer from sending more. */
+const STOPPING: Service['checks'] = { process: () => Promise.reject(new Error('the process is stopping')) }
+
+/** The end that a process was asked for. */
+interface End {
+  /** Time for work that runs to end by itself, in ms. */
+  readonly drainMs: number
+  /** Time for all of it, draining included, in ms. */
+  readonly limitMs: number
+  readonly broken: boolean
+}
+
 /**
- * Runs a service's process: reads settings, opens the health port, starts the service, runs until a signal or until the
- * supervisor ends (its IPC channel closes), then stops within SHUTDOWN__GRACE_MS. Sets the exit code and resolves after the
- * stop.
+ * Runs a service's process: reads settings, opens the health port, starts the service and runs until it is asked to end. SIGTERM
+ * gives running work half of SHUTDOWN__GRACE_MS to end by itself, a supervisor that has started a replacement as long as it says;
+ * SIGINT and the end of the supervisor (the IPC channel closes) give none. Sets the exit code and resolves after the stop.
  */
 export async function runProcess<S extends z.ZodObject<typeof processEnv>>(options: ProcessOptions<S>): Promise<void> {
   const { name, env, schema } = options
@@ -34,9 +47,7 @@ export async function runProcess<S extends z.ZodObject<typeof processEnv>>(optio
     return
   }
   const logger = createLogger({ name, level: config.LOG_LEVEL })
-  const stop = stopSignal(logger)
-  stop.addEventListener('abort', () => setTimeout(() => process.exit(EXIT.failed), config.SHUTDOWN__GRACE_MS + 1_000).unref())
-  const code = await run(options, config, logger, stop)
+  const code = await run(options, config, logger)
   setTimeout(() => process.exit(code), 500).unref()
   process.exitCode = code
   if (process.connected) process.disconnect?.()
@@ -46,18 +57,26 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
   { name, start }: ProcessOptions<S>,
   config: Readonly<z.output<S>>,
   logger: Logger,
-  stop: AbortSignal,
 ): Promise<number> {
+  const { ended, hurried } = watchForEnd(config.SHUTDOWN__GRACE_MS, logger)
   let checks: Service['checks'] | undefined
+  let isDraining = false
   try {
-    await using health = await startHealthServer({ host: config.HEALTH__HOST, port: config.HEALTH__PORT, checks: () => checks })
+    await using health = await startHealthServer({
+      host: config.HEALTH__HOST,
+      port: config.HEALTH__PORT,
+      checks: () => (isDraining ? STOPPING : checks),
+    })
     const service = await start(config, { logger })
     checks = service.checks
     logger.info({ health: health.url }, `${name} is up`)
-    const broken = await aborted(stop)
+    const { drainMs, limitMs, broken } = await ended
+    const until = performance.now() + limitMs
+    isDraining = true
+    if (service.drain && drainMs > 0) await settledWithin(drainMs, Promise.race([service.drain(), hurried]))
     const stopping = service[Symbol.asyncDispose]()
-    if (await settledWithin(config.SHUTDOWN__GRACE_MS, stopping)) await stopping
-    else logger.warn(`work was still running after ${config.SHUTDOWN__GRACE_MS} ms; stopping anyway`)
+    if (await settledWithin(until - performance.now(), stopping)) await stopping
+    else logger.warn(`work was still running after ${limitMs} ms; stopping anyway`)
     return broken ? EXIT.failed : EXIT.ok
   } catch (error) {
     logger.fatal({ err: error }, `${name} failed`)
@@ -65,21 +84,29 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
   }
 }
 
-/** Aborts on SIGTERM, SIGINT and when the supervisor ends; on an uncaught error with that error as its reason. */
-function stopSignal(logger: Logger): AbortSignal {
-  const stop = new AbortController()
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort(signal))
-  if (process.channel) process.once('disconnect', () => stop.abort('the supervisor is gone'))
+/** `ended` resolves at the first request to end, `hurried` at one that ends also the draining. */
+function watchForEnd(graceMs: number, logger: Logger): { ended: Promise<End>; hurried: Promise<void> } {
+  const ended = Promise.withResolvers<End>()
+  const hurried = Promise.withResolvers<void>()
+  const end = ({ broken = false }: { broken?: boolean } = {}) => {
+    ended.resolve({ drainMs: 0, limitMs: graceMs, broken })
+    hurried.resolve()
+  }
+  process.on('SIGTERM', () => ended.resolve({ drainMs: graceMs / 2, limitMs: graceMs, broken: false }))
+  process.on('SIGINT', () => end())
+  if (process.channel) process.once('disconnect', () => end())
+  process.on('message', (message) => {
+    const asked = readToProcess(message)
+    if (asked?.type !== 'drain') return
+    ended.resolve({ drainMs: asked.limit_ms, limitMs: asked.limit_ms + graceMs, broken: false })
+  })
   const onUncaught = (error: unknown) => {
     logger.fatal({ err: error }, 'uncaught error; stopping')
-    stop.abort(error instanceof Error ? error : new Error(String(error)))
+    end({ broken: true })
   }
   process.on('uncaughtException', onUncaught)
   process.on('unhandledRejection', onUncaught)
-  return stop.signal
-}
-
-async function aborted(signal: AbortSignal): Promise<boolean> {
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
-  return signal.reason instanceof Error
+  // Also when the start has not come to its end, or the stop does not.
+  void ended.promise.then(({ limitMs }) => setTimeout(() => process.exit(EXIT.failed), limitMs + 1_000).unref())
+  return { ended: ended.promise, hurried: hurried.promise }
 }

@@ -10,6 +10,11 @@ export type HealthCheck = () => Promise<string | undefined | void>
 export interface Service extends AsyncDisposable {
   /** Checks by name of the dependency; the service is ready while all pass. */
   readonly checks: Readonly<Record<string, HealthCheck>>
+  /**
+   * Called when another process takes over: begins no new long work and resolves when what runs has ended. Requests are still
+   * served. Disposal follows, also when time is up.
+   */
+  drain?(): Promise<void>
 }
 
 export interface ServiceContext {

@@ -6,7 +6,6 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
@@ -19,6 +18,8 @@ import type { SocketServer } from '../web-socket/socket-server.ts'
 const HEADERS_MS = 15_000
 /** Longest time one request may take to arrive; bodies have tighter limits of their own. */
 const REQUEST_MS = 3_600_000
+/** Clients learn it from the header `Keep-Alive` and let go of an idle connection before. */
+const KEEP_ALIVE_MS = 65_000
 const MAX_HEADER_BYTES = 32 * 1024
 
 interface Parts {
@@ -93,7 +94,7 @@ export function createHttpServer({ api, sockets, settings }: Parts): Server {
       headersTimeout: HEADERS_MS,
       requestTimeout: REQUEST_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
-      keepAliveTimeout: 65_000,
+      keepAliveTimeout: KEEP_ALIVE_MS,
       // No answer depends on the host's name.
       requireHostHeader: false,
       // Other upgrades (`curl --http2` offers h2c) are ignored: they are served as plain requests.
@@ -112,26 +113,4 @@ export function createHttpServer({ api, sockets, settings }: Parts): Server {
     else refuse(socket, fromParser(error))
   })
   return server
-}
-
-export async function listen(server: Server, host: string, port: number): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', reject)
-  server.listen(port, host, resolve)
-  await promise
-  server.off('error', reject)
-  return (server.address() as AddressInfo).port
-}
-
-const SWEEP_MS = 50
-
-/** Takes no new connections and resolves when all requests are answered; after `graceMs` the remaining connections are cut. */
-export async function closeServer(server: Server, graceMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  // A connection becomes idle only after its last answer.
-  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
-  const cut = setTimeout(() => server.closeAllConnections(), graceMs)
-  await closed
-  clearInterval(sweep)
-  clearTimeout(cut)
 }

@@ -38,7 +38,7 @@ export class RunStreams {
         await stream.drained()
       },
       // The frame has no id: it is no entry of the log.
-      onOutage: () => stream.send(eventFrame('status', { stage: 'reconnecting' })),
+      onOutage: () => stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true }),
     }
     try {
       await new RunReader(sourceOf(runId, context), writer, { after, signal: stream.signal, begun }).run()
@@ -62,7 +62,7 @@ export class RunStreams {
     const { sourceOf, streams } = this.#deps
     const stop = new AbortController()
     context.outgoing.once('close', () => stop.abort())
-    using _entry = streams.add(context.caller, (why) => stop.abort(why))
+    using _entry = streams.add(context.caller, (why) => (why === 'moving' ? undefined : stop.abort(why)))
     let done: Done | undefined
     const writer = {
       write: ({ body }: RunEntry) => {

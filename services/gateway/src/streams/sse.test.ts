@@ -62,6 +62,19 @@ test('frames, then the end', async () => {
   )
 })
 
+test('when another gateway takes over, a stream ends once it can be resumed, and its connection with it', async () => {
+  const { stream, answer } = await connect()
+  streams.move()
+  expect(stream.signal.aborted).toBe(false)
+  stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true })
+  expect(stream.signal.aborted).toBe(false)
+  stream.send(eventFrame('run', { run_id: 'r' }, 1_000_001))
+  stream.send(eventFrame('token', { text: 'not sent any more' }, 1_000_002))
+  expect(stream.signal.aborted).toBe(true)
+  expect(answer.headers.connection).toBe('close')
+  expect(await textOf(answer)).toMatch(/\nid: 1000001\nevent: run\ndata: [^\n]*\n\nretry: \d{3,4}\n\n$/)
+})
+
 test('a client that does not read is disconnected before it fills the memory', async () => {
   const { stream, answer } = await connect()
   answer.pause()

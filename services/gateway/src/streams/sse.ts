@@ -13,7 +13,11 @@ const HEADERS = {
   'cache-control': 'no-cache, no-transform',
   // nginx would buffer the stream.
   'x-accel-buffering': 'no',
+  // The end of the stream is that of the connection: the next one is on a gateway that stays.
+  connection: 'close',
 } as const
+/** How long browsers wait before they resume a stream. When all streams end at once, not all clients may come back at once. */
+const RETRY_MS = { usual: 1_000, least: 100, spread: 900 } as const
 
 /** U+2028 and U+2029 end a line for some readers of lines, though for neither SSE nor JSON. */
 export const toLine = (data: unknown): string =>
@@ -24,6 +28,8 @@ export function eventFrame(event: string, data: unknown, id?: number): string {
   return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${toLine(data)}\n\n`
 }
 
+const retryFrame = (ms: number): string => `retry: ${Math.round(ms)}\n\n`
+
 /** Server-sent events as the answer to one request. */
 export class SseStream implements Disposable {
   readonly #context: RequestContext
@@ -31,10 +37,15 @@ export class SseStream implements Disposable {
   readonly #entry: Disposable
   #comments: NodeJS.Timeout | undefined
   #hasBegun = false
+  #isResumable = false
+  #isMoving = false
 
   constructor(context: RequestContext, streams: OpenStreams) {
     this.#context = context
-    this.#entry = streams.add(context.caller, () => this[Symbol.dispose]())
+    this.#entry = streams.add(context.caller, (why) => {
+      if (why === 'moving') this.#move()
+      else this[Symbol.dispose]()
+    })
     context.outgoing.once('close', () => this[Symbol.dispose]())
   }
 
@@ -55,16 +66,31 @@ export class SseStream implements Disposable {
     metrics.sseStreams.inc()
     const { outgoing } = this.#context
     outgoing.writeHead(200, this.#context.headers(HEADERS))
-    outgoing.write('retry: 1000\n\n')
-    this.#comments = setInterval(() => this.send(': \n\n'), COMMENT_MS)
+    outgoing.write(retryFrame(RETRY_MS.usual))
+    this.#comments = setInterval(() => this.#write(': \n\n'), COMMENT_MS)
   }
 
-  send(frame: string): void {
+  /** `passing`: says nothing from which a client could resume. */
+  send(frame: string, { passing = false } = {}): void {
+    this.#write(frame)
+    if (!passing) this.#isResumable = true
+    if (this.#isMoving) this.#move()
+  }
+
+  #write(frame: string): void {
     const { outgoing } = this.#context
     if (this.#closed.signal.aborted) return
     this.begin()
     outgoing.write(frame)
     if (outgoing.writableLength > MAX_BUFFERED) outgoing.destroy()
+  }
+
+  /** Ends the stream as soon as the client has what it needs to resume it. */
+  #move(): void {
+    this.#isMoving = true
+    if (!this.#isResumable) return
+    this.#write(retryFrame(RETRY_MS.least + Math.random() * RETRY_MS.spread))
+    this[Symbol.dispose]()
   }
 
   /** Resolves when the client has read nearly everything. */

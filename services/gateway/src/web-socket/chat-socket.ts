@@ -21,8 +21,8 @@ const LOW_WATER = 64 * 1024
 /** Runs one socket may read at once. */
 const MAX_READERS = 8
 
-/** RFC 6455 section 7.4.1. */
-const CLOSE = { goingAway: 1001, policy: 1008, tryAgain: 1013 } as const
+/** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. */
+const CLOSE = { policy: 1008, serviceRestart: 1012, tryAgain: 1013 } as const
 
 export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly authenticator: Authenticator
@@ -40,6 +40,9 @@ export class ChatSocket {
   readonly #deps: ChatSocketDeps
   readonly #closed = new AbortController()
   readonly #reading = new Set<string>()
+  /** Answers that were asked for and whose run the client does not know yet. */
+  readonly #starting = new Set<object>()
+  #isMoving = false
   #isAlive = true
 
   constructor(socket: WebSocket, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
@@ -52,8 +55,10 @@ export class ChatSocket {
   serve(): void {
     const socket = this.#socket
     const entry = this.#deps.streams.add(this.#context.caller, (why) => {
-      if (why === 'revoked') socket.close(CLOSE.policy, 'signed out')
-      else socket.close(CLOSE.goingAway, 'restarting')
+      if (why === 'revoked') return socket.close(CLOSE.policy, 'signed out')
+      this.#isMoving = true
+      if (why === 'stopping') this.#starting.clear()
+      this.#closeToMove()
     })
     const pings = setInterval(() => this.#ping(), PING_MS)
     metrics.wsConnections.inc()
@@ -72,6 +77,11 @@ export class ChatSocket {
     })
   }
 
+  /** Closes the socket when another gateway takes over, as soon as the client can resume all that it asked for. */
+  #closeToMove(): void {
+    if (this.#isMoving && this.#starting.size === 0) this.#socket.close(CLOSE.serviceRestart, 'service restart')
+  }
+
   #ping(): void {
     if (!this.#isAlive) return this.#socket.terminate()
     this.#isAlive = false
@@ -80,6 +90,8 @@ export class ChatSocket {
 
   async #receive(data: Buffer, isBinary: boolean): Promise<void> {
     this.#isAlive = true
+    // What comes after the closing frame gets no answer, so the client sends it again on its next socket.
+    if (this.#socket.readyState !== this.#socket.OPEN) return
     try {
       this.#limit('default')
       if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames mean nothing here')
@@ -107,9 +119,18 @@ export class ChatSocket {
   async #startRun(text_input: string): Promise<void> {
     this.#limit('chat')
     this.#requireReader()
-    const client = await this.#client()
-    const { run_id } = await client.startRun({ text_input, session_id: this.#sessionId })
-    await this.#read(run_id, { after: 0, begun: true })
+    const starting = {}
+    const started = () => {
+      if (this.#starting.delete(starting)) this.#closeToMove()
+    }
+    this.#starting.add(starting)
+    try {
+      const client = await this.#client()
+      const { run_id } = await client.startRun({ text_input, session_id: this.#sessionId })
+      await this.#read(run_id, { after: 0, begun: true, onEntry: started })
+    } finally {
+      started()
+    }
   }
 
   async #stop(): Promise<void> {
@@ -117,12 +138,15 @@ export class ChatSocket {
     await Promise.all([...this.#reading].map((run_id) => client.stopRun({ run_id })))
   }
 
-  async #read(run_id: string, { after, begun }: { after: number; begun: boolean }): Promise<void> {
+  async #read(run_id: string, { after, begun, onEntry }: { after: number; begun: boolean; onEntry?: () => void }): Promise<void> {
     if (this.#reading.has(run_id)) return
     this.#requireReader()
     this.#reading.add(run_id)
     const writer = {
-      write: (entry: RunEntry) => this.#send(entryFrame(run_id, entry)),
+      write: (entry: RunEntry) => {
+        this.#send(entryFrame(run_id, entry))
+        onEntry?.()
+      },
       drained: () => this.#drained(),
       onOutage: () => this.#send(statusFrame(run_id, 'reconnecting')),
     }

@@ -1,6 +1,7 @@
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { metrics } from '@youworker/runtime/health/metrics'
 import type { Logger } from '@youworker/runtime/logger'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
@@ -23,6 +24,7 @@ const MAX_IN_FLIGHT = 128
 /** Serves `/<server>/mcp` for each built-in server: MCP over HTTP, POST only, with a token of the system. */
 export function createToolRoutes({ servers, hosts, verifier, logger }: Options): Hono<Env> {
   const app = new Hono<Env>()
+  app.use(measure(new Set(servers.map(({ name }) => `/${name}/mcp`))))
   app.use(async (c, next) => {
     const given = c.req.header('x-correlation-id')
     c.set('correlationId', given !== undefined && isCorrelationId(given) ? given : newCorrelationId())
@@ -55,6 +57,16 @@ export function createToolRoutes({ servers, hosts, verifier, logger }: Options):
     return failure(c, known)
   })
   return app
+}
+
+function measure(known: ReadonlySet<string>) {
+  return async (c: Context<Env>, next: () => Promise<void>) => {
+    const started = performance.now()
+    await next()
+    const route = known.has(c.req.path) ? c.req.path : 'unknown'
+    const labels = { route, method: known.has(c.req.path) ? c.req.method : 'OTHER', status: String(c.res.status) }
+    metrics.httpRequestDuration.observe(labels, (performance.now() - started) / 1_000)
+  }
 }
 
 function tooLarge(): never {
