@@ -121,6 +121,16 @@ test('HTTP 400 and 500 of the model give an error without text', async () => {
   }
 })
 
+test('what the model server said about a failure is in the log and, for root, in the run; users do not read it', async () => {
+  const said = /the script says 400/
+  const failures = ({ steps }: { steps: { said?: string }[] }) => steps.map((step) => step.said)
+  const { run } = await ask('refused always')
+  expect(failures(run)).toEqual([undefined])
+  expect(system.logs()).toMatch(new RegExp(`"run":"${run.id}".*"said":"the script says 400"`))
+  const { runId } = await system.root.chat('Please: refused always')
+  expect(failures((await system.root.get(`/v1/runs/${runId}`)).body)).toEqual([expect.stringMatching(said)])
+})
+
 test('the overview counts each token once', async () => {
   expect(used).toBeGreaterThan(0)
   await waitFor(async () => (await ada.get('/v1/analytics/overview')).body.tokens?.total === used, { what: `${used} tokens` })
