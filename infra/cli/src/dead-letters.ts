@@ -4,6 +4,7 @@ import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { openDatabase } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { createLogger } from '@youworker/runtime/logger'
+import { forTerminal } from '@youworker/runtime/text/text'
 
 interface Urls {
   readonly adminUrl: string
@@ -20,7 +21,8 @@ export async function listDeadLetters({ adminUrl }: Pick<Urls, 'adminUrl'>): Pro
     await using letters = openLetters(adminUrl, SCHEMAS[service])
     for (const { id, created_at, envelope, reason } of await letters.list()) {
       total += 1
-      console.log(`${service}  ${id}  ${created_at}  ${readEnvelope(envelope)?.type ?? 'no event'}\n    ${reason}`)
+      const what = readEnvelope(envelope)?.type ?? 'no event'
+      console.log(forTerminal(`${service}  ${id}  ${created_at}  ${what}\n    ${reason}`))
     }
   }
   console.log(

@@ -63,7 +63,10 @@ async function ask(fault: Fault) {
 
   const run = (await ada.get(`/v1/runs/${runId}`)).body
   expect(['success', 'failed']).toContain(run.status)
-  const { messages } = (await ada.get(`/v1/sessions/${sessionId}`)).body
+  const session = (await ada.get(`/v1/sessions/${sessionId}`)).body
+  const { messages } = session
+  // Neither the model's address nor its own words.
+  expect(JSON.stringify({ events, run, session })).not.toMatch(/127\.0\.0\.1|http:|Ollama at|the script says/)
   const answers = messages.filter(({ role }: { role: string }) => role === 'assistant')
   expect(answers.map(({ content }: { content: string }) => content)).toEqual(done.content === '' ? [] : [done.content])
   // A replay ends in the same way.
@@ -114,11 +117,17 @@ test('HTTP 400 and 500 of the model give an error without text', async () => {
   for (const fault of ['refused always', 'broken always'] as const) {
     const { done, run } = await ask(fault)
     expect([done.metadata.status, run.status, done.content]).toEqual(['error', 'failed', ''])
-    expect(done.metadata.error).toMatch(/answered (400|500)|does not answer/)
+    expect(done.metadata.error).toMatch(/The model (refused|failed|does not answer)/)
   }
 })
 
 test('the overview counts each token once', async () => {
   expect(used).toBeGreaterThan(0)
   await waitFor(async () => (await ada.get('/v1/analytics/overview')).body.tokens?.total === used, { what: `${used} tokens` })
+})
+
+test('the log has the address of the model and its own words', () => {
+  expect(system.logs()).toContain(`Ollama at ${system.running.modelUrl}`)
+  expect(system.logs()).toMatch(/answered 500/)
+  expect(system.logs()).toMatch(/the script says 500/)
 })

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises'
+import { forTerminal } from '@youworker/runtime/text/text'
 import { bringUp, type RunningSystem } from './supervisor/bring-up.ts'
 import { runControlCommand } from './control/control-commands.ts'
 import { startControlServer } from './control/control-server.ts'
@@ -8,7 +9,7 @@ import { EXIT, ownDocs, runDemo } from './demo/run-demo.ts'
 import { takeLock } from './data-dir/lock.ts'
 import { type DataDir, dataDir, prepareDataDir, resetDataDir } from './data-dir/data-dir.ts'
 import { callerDir } from './paths.ts'
-import { print, seconds } from './print.ts'
+import { print, seconds, write } from './print.ts'
 import { loadDotEnv, readGivenSettings } from './settings/settings.ts'
 import { HELP, parseStartArguments, type RunCommand } from './start-arguments.ts'
 import { StartError } from './start-error.ts'
@@ -25,7 +26,8 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
   if (stop.signal.aborted) return INTERRUPTED
   const isExpected = error instanceof StartError
-  process.stderr.write(`\n${isExpected ? error.message : error instanceof Error ? error.stack : String(error)}\n`)
+  const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error)
+  process.stderr.write(forTerminal(`\n${text}\n`))
   return EXIT.startFailed
 })
 process.exit()
@@ -77,7 +79,6 @@ async function demo(command: RunCommand, system: RunningSystem, collected: Colle
   if (collected.files.length === 0) return EXIT.cited
   const { api, root_api_key } = system.endpoints()
   const gateway = new GatewayClient(api, root_api_key, stop.signal)
-  const write = (text: string) => void process.stdout.write(text)
   try {
     return await runDemo({
       gateway,

@@ -12,10 +12,17 @@ export const Page = z.object({
 })
 export type Page = z.infer<typeof Page>
 
+/**
+ * Without the characters that turn the direction of text, and so could make a name read as another one (Unicode TR36, section 3):
+ * people paste them without seeing them. The same ones as in `cleanText`.
+ */
+export const withoutBidi = (name: string): string => name.replace(/[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, '')
+
 /** One line of text from a user: trimmed, without control characters. */
 export const Line = (max: number) =>
   z
     .string()
+    .overwrite((text) => withoutBidi(text).replace(/[\u2028\u2029]/g, ' '))
     .trim()
     .min(1)
     .max(max)

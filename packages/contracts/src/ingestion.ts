@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
-import { Id, Line, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
+import { Id, Line, Nothing, Page, Status, Task, TaskList, Time, withoutBidi } from './common.ts'
 import { event, request } from './define.ts'
 import { LIMITS, WAIT } from './limits.ts'
 
@@ -10,7 +10,7 @@ export type Stage = z.infer<typeof Stage>
 const Count = z.number().int().min(0)
 const Tag = Line(64)
 export const Tags = z.array(Tag).max(50)
-const FileName = z.string().min(1).max(1024)
+const FileName = z.string().overwrite(withoutBidi).min(1).max(1024)
 
 export const RunFile = z.object({
   path: z.string(),

@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import { LogOutput } from './log-output.ts'
+import { safeLogLine } from './text/inner-text.ts'
 
 export type Logger = Pick<import('pino').Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'level' | 'isLevelEnabled'> & {
   child(bindings: Record<string, unknown>): Logger
@@ -36,7 +37,14 @@ let output: LogOutput | undefined
 
 /** JSON lines on standard output, which may be full or closed: that ends no process. */
 export function createLogger({ name, level = 'info', write }: LoggerOptions): Logger {
-  const options = { name, level, redact, base: { name }, timestamp: pino.stdTimeFunctions.isoTime }
+  const options = {
+    name,
+    level,
+    redact,
+    base: { name },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    hooks: { streamWrite: safeLogLine },
+  }
   if (write) return pino(options, { write })
   const tellDropped = (dropped: number) =>
     logger.warn({ dropped }, 'log lines were dropped: standard output could not be written')

@@ -39,7 +39,7 @@ export function createServices(config: Config, { database, live, waker, grants, 
     stallMs: config.LLM__STALL_MS,
   })
   const tools = {
-    port: createMcpPort(),
+    port: createMcpPort(logger),
     discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
     servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
     allowed: config.MCP__ALLOWED_TOOLS,

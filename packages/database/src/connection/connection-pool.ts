@@ -60,7 +60,7 @@ export function createPool(options: PoolOptions): ConnectionPool {
   const breaker = createBreaker({ target: `Postgres (${schema})`, isFailure: (error) => !hooks.isBusy(error) && !isLate(error) })
   const sampling = sampleMetrics(pool, options)
   return {
-    acquire: () => breaker.run(() => connect(pool, hooks, new URL(url).host)),
+    acquire: () => breaker.run(() => connect(pool, hooks)),
     async [Symbol.asyncDispose]() {
       clearInterval(sampling)
       if (!pool.ending) await pool.end()
@@ -68,7 +68,7 @@ export function createPool(options: PoolOptions): ConnectionPool {
   }
 }
 
-async function connect(pool: pg.Pool, hooks: Hooks, host: string): Promise<PgConnection> {
+async function connect(pool: pg.Pool, hooks: Hooks): Promise<PgConnection> {
   const left = timeLeft()
   if (left <= 0) throw tooLate()
   const connecting = pool.connect()
@@ -86,7 +86,7 @@ async function connect(pool: pg.Pool, hooks: Hooks, host: string): Promise<PgCon
     if (cause instanceof pg.DatabaseError) throw toAppError(cause)
     const message = hooks.isBusy(cause)
       ? 'All connections to Postgres are busy; try again in a moment'
-      : `Postgres at ${host} did not answer; check that it runs and try again`
+      : 'Postgres did not answer; try again in a moment'
     throw new AppError('SERVICE_UNAVAILABLE', message, { retryAfter: 2, cause })
   }
 }

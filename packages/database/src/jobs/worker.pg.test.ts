@@ -287,7 +287,7 @@ test('a failing job is retried, then failed with the reason; it can be redriven'
   const attempts: number[] = []
   await using worker = startAt(fixture, async (job, { attempt }) => {
     attempts.push(attempt)
-    if (fail) throw new Error(`the ${attempt}. try failed`)
+    if (fail) throw new AppError('SERVICE_UNAVAILABLE', `the ${attempt}. try failed`)
     await finish(fixture.uow, job, 'success')
   })
   const skipPause = () =>
@@ -302,6 +302,15 @@ test('a failing job is retried, then failed with the reason; it can be redriven'
   await ended(id, 'success')
   expect(attempts).toEqual([1, 2, 3, 4])
   expect(await get(id)).toMatchObject({ error: null })
+})
+
+test('what users read of an unexpected error tells nothing of addresses or rows', async () => {
+  await using _worker = startAt(fixture, async () => {
+    throw new Error('connect ECONNREFUSED 10.0.0.7:5432', { cause: new Error('row 7 of ada') })
+  })
+  const id = await add({ max_attempts: 1 })
+  await ended(id, 'failed')
+  expect((await get(id)).error).toBe('something went wrong inside; whoever runs this system finds it in the log')
 })
 
 test('a 4xx error fails the job at once; a run that ends without a result counts as a failure', async () => {

@@ -143,7 +143,7 @@ class JobWorker implements Worker {
       return uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'cancelled' }))
     }
     logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')
-    const message = error instanceof Error ? error.message : String(error)
+    const message = reasonOf(error)
     // Every job would fail until there is room: it waits, and the try does not count.
     const isNoRoom = error instanceof AppError && error.code === 'INSUFFICIENT_STORAGE'
     const extraAttempt = isNoRoom || error instanceof RetryJob
@@ -158,6 +158,12 @@ class JobWorker implements Worker {
     await this.#options.giveUp(job, reason)
   }
 }
+
+/** For users: the message of any other error may tell of addresses, rows or paths, and is in the log. */
+const reasonOf = (error: unknown): string =>
+  error instanceof AppError || error instanceof RetryJob
+    ? error.message
+    : 'something went wrong inside; whoever runs this system finds it in the log'
 
 /** An error that a retry cannot fix: any 4xx except a rate limit. */
 const isFinal = (error: unknown): boolean =>

@@ -1,5 +1,6 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
 import type { HealthCheck } from '../process/service.ts'
+import { innerMessage } from '../text/inner-text.ts'
 import { settledWithin } from '../timing/settled-within.ts'
 
 const DEGRADED_MS = 500
@@ -24,7 +25,7 @@ async function outcomeOf(check: HealthCheck, timeoutMs: number): Promise<Outcome
     .then(check)
     .then(
       (restriction): Outcome => (restriction ? { status: 'degraded', message: restriction } : { status: 'ok' }),
-      (error: unknown): Outcome => ({ status: 'down', message: error instanceof Error ? error.message : String(error) }),
+      (error: unknown): Outcome => ({ status: 'down', message: innerMessage(error) }),
     )
   if (await settledWithin(timeoutMs, outcome)) return outcome
   return { status: 'down', message: `no answer in ${timeoutMs / 1_000} s` }

@@ -11,7 +11,7 @@ interface CleanOptions {
   readonly max?: number
   /** Ends a text that was cut. */
   readonly mark?: string
-  /** `join`: every run of white space becomes one blank, and none is left at either end. */
+  /** `join`, for names: every run of white space becomes one blank, none is left at either end, and nothing turns the direction of text. */
   readonly lines?: 'keep' | 'join'
   /** `mark`: a control character becomes U+FFFD, for text that must show what came. */
   readonly controls?: 'remove' | 'mark'
@@ -19,6 +19,8 @@ interface CleanOptions {
 
 const CONTROLS = /(?![\t\n\r])\p{Cc}/gu
 const WHITE_SPACE = /\s+/g
+/** Written a second time here, because the confined parser of files can read nothing but this folder. */
+const BIDI = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g
 
 /**
  * Text from outside (a model, a file, a file's name, an error of another server) as Postgres, JSON and terminals take it: without
@@ -27,7 +29,11 @@ const WHITE_SPACE = /\s+/g
 export function cleanText(text: string, options: CleanOptions = {}): string {
   const { max = Number.POSITIVE_INFINITY, mark = '', lines = 'keep', controls = 'remove' } = options
   const seen = text.replace(CONTROLS, controls === 'mark' ? '\uFFFD' : lines === 'join' ? ' ' : '')
-  const plain = lines === 'join' ? seen.replace(WHITE_SPACE, ' ').trim() : seen
+  const plain = lines === 'join' ? seen.replace(BIDI, '').replace(WHITE_SPACE, ' ').trim() : seen
   // The cut comes first: afterwards U+FFFD would stand where a pair was cut in half.
   return cutText(plain, max, mark).toWellFormed()
 }
+
+/** Text of a model, a file or another user as a terminal shows it: its escape sequences and turns of direction do nothing. */
+export const forTerminal = (text: string): string =>
+  cleanText(text.replaceAll('\r\n', '\n')).replaceAll('\r', '').replace(BIDI, '')

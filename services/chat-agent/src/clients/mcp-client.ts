@@ -2,8 +2,9 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
 import { isUnreached } from '@youworker/runtime/connection-error'
+import type { Logger } from '@youworker/runtime/logger'
 import { createBreaker, type Breaker } from '@youworker/runtime/timing/breaker'
-import { cleanText, cutText } from '@youworker/runtime/text/text'
+import { cleanText } from '@youworker/runtime/text/text'
 import { z } from 'zod'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
 import {
@@ -29,27 +30,36 @@ const SDK_TIMEOUT_MS = 900_000
 const TextPart = z.object({ type: z.literal('text'), text: z.string() })
 
 /** MCP servers over streamable HTTP (MCP specification 2025-06-18, Transports). The SDK is loaded at first use. */
-export function createMcpPort(): ToolPort {
+export function createMcpPort(logger: Logger): ToolPort {
   const breakers = new Map<string, Breaker>()
   const breakerOf = (server: string): Breaker => {
     const breaker = breakers.get(server) ?? createBreaker({ target: `The tool server ${server}` })
     breakers.set(server, breaker)
     return breaker
   }
-  return { connect: (server, token) => new McpConnection(server, token, breakerOf(server.name)) }
+  return { connect: (server, token) => new McpConnection({ server, token, breaker: breakerOf(server.name), logger }) }
+}
+
+interface ConnectionParts {
+  readonly server: McpServer
+  readonly token: (() => Promise<string>) | undefined
+  readonly breaker: Breaker
+  readonly logger: Logger
 }
 
 class McpConnection implements ToolConnection {
   readonly #server: McpServer
   readonly #token: (() => Promise<string>) | undefined
   readonly #breaker: Breaker
+  readonly #logger: Logger
   #client: Promise<Client> | undefined
   #bearer: string | undefined
 
-  constructor(server: McpServer, token: (() => Promise<string>) | undefined, breaker: Breaker) {
+  constructor({ server, token, breaker, logger }: ConnectionParts) {
     this.#server = server
     this.#token = token
     this.#breaker = breaker
+    this.#logger = logger
   }
 
   listTools(signal: AbortSignal): Promise<ToolDescription[]> {
@@ -72,7 +82,7 @@ class McpConnection implements ToolConnection {
       const parts = Array.isArray(answer.content) ? answer.content : []
       const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
       return {
-        text: cutText(texts.join('\n'), MAX_TEXT),
+        text: cleanText(texts.join('\n'), { max: MAX_TEXT }),
         is_error: answer.isError === true,
         is_away: this.#server.own && answer.isError === true && answer._meta?.[TOOL_AWAY] === true,
         structured: answer.structuredContent,
@@ -159,10 +169,12 @@ class McpConnection implements ToolConnection {
   }
 
   async #toToolError(failure: ToolFailure, error: unknown): Promise<ToolError> {
-    const { name } = this.#server
+    const { name, url } = this.#server
     const { McpError } = await import('@modelcontextprotocol/sdk/types.js')
-    if (error instanceof McpError) return new ToolError(failure, `The tool server ${name}: ${error.message}`, error)
-    return new ToolError(failure, `The tool server ${name} cannot be reached now; its tools are missing.`, error)
+    // Where it is, and what it said, is for the log.
+    this.#logger.warn({ err: error, server: name, url }, 'a request to a tool server failed')
+    const problem = error instanceof McpError ? 'refused the call.' : 'cannot be reached now; its tools are missing.'
+    return new ToolError(failure, `The tool server ${name} ${problem}`, error)
   }
 
   /** The next request connects again: a server that was restarted does not know the old session. */

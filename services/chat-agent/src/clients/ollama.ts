@@ -3,7 +3,6 @@ import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { newId } from '@youworker/runtime/id'
 import { isUnreached } from '@youworker/runtime/connection-error'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
-import { cutText } from '@youworker/runtime/text/text'
 import { LRUCache } from 'lru-cache'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
@@ -34,7 +33,7 @@ export class OllamaModel implements ModelPort {
 
   constructor(options: OllamaOptions) {
     this.#options = options
-    this.#breaker = createBreaker({ target: `Ollama at ${options.url}`, isFailure: isModelDown })
+    this.#breaker = createBreaker({ target: 'The model', isFailure: isModelDown })
   }
 
   async describe(wanted: string | null, signal: AbortSignal): Promise<ModelInfo> {
@@ -78,7 +77,8 @@ export class OllamaModel implements ModelPort {
     const { models } = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.list())
     const first = models.find(({ name }) => !/embed/i.test(name)) ?? models[0]
     if (first) return first.name
-    throw new ModelError('unknown_model', `Ollama at ${url} has no model yet; get one with: ollama pull llama3.2`)
+    const cause = new Error(`Ollama at ${url} lists no model`)
+    throw new ModelError('unknown_model', 'There is no model yet; get one with: ollama pull llama3.2', cause)
   }
 
   async #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
@@ -113,7 +113,7 @@ class CallWatch {
     this.signal = AbortSignal.any([signal, this.#stall.signal])
     const stop = (what: string) => () => {
       const failure = this.#hasAnswered ? 'failed' : 'away'
-      this.#stall.abort(new ModelError(failure, `The model at ${url} ${what}.`))
+      this.#stall.abort(new ModelError(failure, `The model ${what}.`, new Error(`Ollama at ${url} ${what}`)))
     }
     this.#silence = setTimeout(stop(`said nothing for ${stallMs / 1_000} s`), stallMs)
     this.#whole = setTimeout(stop(`did not come to an end in ${CALL_MS / 60_000} minutes`), CALL_MS)
@@ -154,16 +154,20 @@ const isStream = (init: RequestInit | undefined): boolean => typeof init?.body =
 
 const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
 
+const REFUSALS = {
+  unknown_model: 'This model is not there; choose another one, or get it with "ollama pull".',
+  refused: 'The model refused this request; choose another model, or ask in another way.',
+  busy: 'The model is busy; try again in a moment.',
+  away: 'The model does not answer now; try again in a moment.',
+  failed: 'The model failed; try again, or choose another one.',
+} as const
+
 /** Read here because the library prints to the console when such an answer is no JSON. */
 async function refusal(response: Response, url: string): Promise<ModelError> {
   const text = await response.text().catch(() => '')
-  const detail = cutText(errorIn(text) ?? text, 300)
   const failure = modelFailure(response.status)
-  const message =
-    failure === 'unknown_model'
-      ? `Ollama at ${url} does not have this model; get it with "ollama pull", or choose another one: ${detail}`
-      : `Ollama at ${url} answered ${response.status}: ${detail}`
-  return new ModelError(failure, message, undefined, errorIn(text) ?? text)
+  const cause = new Error(`Ollama at ${url} answered ${response.status}`)
+  return new ModelError(failure, REFUSALS[failure], cause, errorIn(text) ?? text)
 }
 
 /** The text of Ollama's `{"error": "..."}`. */
@@ -179,10 +183,13 @@ function errorIn(text: string): string | undefined {
 
 const within = (ms: number, signal: AbortSignal): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ms)])
 
-const failedMessage = (url: string) => `Ollama at ${url} cannot be reached, or its answer broke off.`
-const unreached = (error: unknown, url: string): AppError => new ModelError('away', failedMessage(url), error)
+/** Where it happened, for logs and root. */
+const behind = (url: string, cause: unknown): Error => new Error(`Ollama at ${url}`, { cause })
+
+const FAILED = 'The model cannot be reached, or its answer broke off.'
+const unreached = (error: unknown, url: string): AppError => new ModelError('away', FAILED, behind(url, error))
 const brokenOff = (error: unknown, url: string): AppError =>
-  error instanceof AppError ? error : new ModelError('failed', failedMessage(url), error)
+  error instanceof AppError ? error : new ModelError('failed', FAILED, behind(url, error))
 
 function windowOf(info: unknown): number {
   const fields = info instanceof Map ? [...info.entries()] : Object.entries(info ?? {})

@@ -7,6 +7,7 @@ import { RequestContext } from '../http/request-context.ts'
 import { KnownDevices } from '../http/guards/known-device.ts'
 import { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import { securityHeaders } from '../http/security-headers.ts'
+import { entryFrame } from '../web-socket/chat-frames.ts'
 import { OpenStreams } from './open-streams.ts'
 import { eventFrame, SseStream } from './sse.ts'
 
@@ -107,4 +108,14 @@ test('signing out ends the streams of that session, and no others', async () => 
   streams.revoke({ ...revocation, sid: 's' })
   expect(stream.signal.aborted).toBe(true)
   expect(await textOf(answer)).toBe('retry: 1000\n\n')
+})
+
+test('no line separator of Unicode is sent as it is, over SSE or WebSocket', () => {
+  const text = 'a\u2028b\u2029c\nd'
+  const frame = eventFrame('token', { text }, 7)
+  expect(frame.split(/[\n\u2028\u2029]/)).toHaveLength(5)
+  expect(JSON.parse(frame.split('\n')[2]?.slice('data: '.length) ?? '')).toEqual({ text })
+  const socket = entryFrame('r', { n: 7, body: { event: 'token', data: { text } } })
+  expect(socket).not.toMatch(/[\u2028\u2029]/)
+  expect(JSON.parse(socket)).toMatchObject({ type: 'token', text })
 })

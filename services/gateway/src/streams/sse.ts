@@ -15,9 +15,13 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 } as const
 
+/** U+2028 and U+2029 end a line for some readers of lines, though for neither SSE nor JSON. */
+export const toLine = (data: unknown): string =>
+  JSON.stringify(data).replace(/[\u2028\u2029]/g, (unit) => (unit === '\u2028' ? '\\u2028' : '\\u2029'))
+
 /** WHATWG HTML section 9.2.6; JSON has no line breaks. */
 export function eventFrame(event: string, data: unknown, id?: number): string {
-  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+  return `${id === undefined ? '' : `id: ${id}\n`}event: ${event}\ndata: ${toLine(data)}\n\n`
 }
 
 /** Server-sent events as the answer to one request. */

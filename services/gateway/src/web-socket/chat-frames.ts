@@ -4,6 +4,7 @@ import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
 import { z } from 'zod'
 import { parseJson } from '../http/parse-json.ts'
+import { toLine } from '../streams/sse.ts'
 
 /** The frames a client may send over the chat socket. */
 export const ClientFrame = z.discriminatedUnion('type', [
@@ -26,14 +27,14 @@ const now = () => new Date().toISOString()
 /** An entry with its data; the `run_id` of a `tool` entry is the tool run's, as in SSE. The entry `run` becomes a status. */
 export function entryFrame(run_id: string, { n: seq, body }: RunEntry): string {
   const head = { seq, run_id, timestamp: now() }
-  if (body.event === 'run') return JSON.stringify({ type: 'status', ...head, stage: 'started', session_id: body.data.session_id })
-  return JSON.stringify({ type: body.event, ...head, ...body.data })
+  if (body.event === 'run') return toLine({ type: 'status', ...head, stage: 'started', session_id: body.data.session_id })
+  return toLine({ type: body.event, ...head, ...body.data })
 }
 
 export const statusFrame = (run_id: string, stage: string): string =>
-  JSON.stringify({ type: 'status', seq: null, run_id, timestamp: now(), stage })
+  toLine({ type: 'status', seq: null, run_id, timestamp: now(), stage })
 
-export const pongFrame = (): string => JSON.stringify({ type: 'pong', seq: null, run_id: null, timestamp: now() })
+export const pongFrame = (): string => toLine({ type: 'pong', seq: null, run_id: null, timestamp: now() })
 
 export const errorFrame = (error: AppError, correlationId: string, run_id: string | null = null): string =>
-  JSON.stringify({ type: 'error', seq: null, run_id, timestamp: now(), ...errorBody(error, correlationId) })
+  toLine({ type: 'error', seq: null, run_id, timestamp: now(), ...errorBody(error, correlationId) })

@@ -11,7 +11,7 @@ interface OllamaOptions {
 
 /** Embeddings through Ollama's API, or anything that speaks it. */
 export function createOllamaEmbedder({ url, model }: OllamaOptions): Embedder {
-  const breaker = createBreaker({ target: `the embedding model at ${url}`, isFailure: isModelDown })
+  const breaker = createBreaker({ target: 'The embedding model', isFailure: isModelDown })
   return {
     model,
     async embed(texts, { signal, timeoutMs }) {
@@ -57,8 +57,8 @@ function explain(error: unknown, url: string, model: string, timedOutMs: number 
   }
   const silence = timedOutMs === undefined ? 'cannot be reached' : `did not answer in ${timedOutMs / 1_000} s`
   const problem = status === undefined ? silence : `failed (HTTP ${status})`
-  const message = `The embedding model at ${url} ${problem}; documents can be searched by words until it does`
-  return new ModelError(failure, message, error)
+  const message = `The embedding model ${problem}; documents can be searched by words until it does`
+  return new ModelError(failure, message, new Error(`Ollama at ${url}`, { cause: error }))
 }
 
 /** The library's errors carry the HTTP status. */

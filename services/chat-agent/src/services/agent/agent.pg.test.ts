@@ -335,8 +335,8 @@ test('a model that always fails ends the run as an error, and the partial text i
 
 test.each([
   ['an unknown model', { model: 'no-such-model' }, 'ollama pull', 1],
-  ['a refused request', { text_input: 'refuse me' }, 'answered 400', 1],
-  ['a busy model', { text_input: 'too busy' }, 'answered 429', 3],
+  ['a refused request', { text_input: 'refuse me' }, 'refused this request', 1],
+  ['a busy model', { text_input: 'too busy' }, 'is busy', 3],
 ])('%s ends the run with its reason; only a busy model is asked again', async (_name, input, reason, attempt) => {
   await using replica = withModel()
   const rules = [

@@ -97,6 +97,7 @@ const full = () =>
   })
 
 const unavailable = (why: string) =>
-  new AppError('SERVICE_UNAVAILABLE', `The search index cannot be used right now (${why}); try again in a few seconds`, {
+  new AppError('SERVICE_UNAVAILABLE', 'The search index cannot be used right now; try again in a few seconds', {
     retryAfter: 5,
+    cause: new Error(why),
   })

@@ -32,8 +32,8 @@ export class IndexHost {
     if (owner !== undefined && owner !== machine && (await this.#age()) < CLAIM_LASTS_MS) {
       throw new AppError(
         'SERVICE_UNAVAILABLE',
-        `Another machine uses the search index in ${this.#dir}. The embedded index is for one machine: give each its own INDEX__DIR, or use Qdrant`,
-        { retryAfter: 60 },
+        'Another machine uses the search index. The embedded index is for one machine: give each its own INDEX__DIR, or use Qdrant',
+        { retryAfter: 60, cause: new Error(`the index in ${this.#dir}`) },
       )
     }
     // Needs no room, so that search goes on when the disk is full.
