@@ -84,7 +84,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     secureCookies: isProduction,
     streams,
   })
-  const api = createApi({ routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
+  const api = createApi({ ...guards, routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
   const sockets = new SocketServer({ ...clients, ...guards, sourceOf, streams, logger }, settings)
   const server = createHttpServer({ api, sockets, settings })
   const port = await listen(server, config.API__HOST, config.API__PORT)

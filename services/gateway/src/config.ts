@@ -47,7 +47,7 @@ export const Env = z
       .default('on')
       .describe('Limits of requests: on, generous (a hundred times as many) or off (not in production)'),
     SECURITY__WHITELISTED_IPS: AddressRanges.default([]).describe(
-      'When set, only these addresses are served: addresses or CIDR ranges, separated by commas',
+      'When set, only these addresses are served, on every path but /health/live and /health/ready: addresses or CIDR ranges, separated by commas',
     ),
     INGEST__MAX_FILE_MB: integer(1, 1_024).default(100).meta({ description: 'Largest file that is taken', unit: 'MB' }),
   })

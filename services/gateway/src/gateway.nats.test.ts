@@ -394,12 +394,59 @@ test('a proxy that is not trusted shows in the log once and in health', async ()
   expect(warnings()).toHaveLength(1)
 })
 
-test('an allow-list refuses all other addresses, except for health checks', async () => {
-  await using closed = await start({ SECURITY__WHITELISTED_IPS: '10.0.0.0/8', SECURITY__TRUSTED_PROXIES: '127.0.0.1' })
-  const base = `http://127.0.0.1:${closed.port}`
-  expect((await call('/openapi.json', {}, base)).status).toBe(403)
-  expect((await call('/openapi.json', { headers: { 'x-forwarded-for': '10.1.2.3' } }, base)).status).toBe(200)
-  expect((await call('/health/live', {}, base)).status).toBe(200)
+describe('an allow-list', () => {
+  let closed: Awaited<ReturnType<typeof start>>
+  let base = ''
+  beforeAll(async () => {
+    closed = await start({ SECURITY__WHITELISTED_IPS: '10.0.0.0/8', SECURITY__TRUSTED_PROXIES: '127.0.0.1' })
+    base = `http://127.0.0.1:${closed.port}`
+  })
+  afterAll(() => closed[Symbol.asyncDispose]())
+  const LISTED = { 'x-forwarded-for': '10.1.2.3' }
+  const FOR_LOAD_BALANCERS = ['/health/live', '/health/ready']
+
+  test('refuses other addresses on every route, under each of its paths, and serves its own', async () => {
+    const paths = ROUTES.flatMap(({ method, path, aliases }) => [path, ...aliases].map((each) => [method, each, path] as const))
+    expect(paths.length).toBeGreaterThan(50)
+    for (const [method, path, canonical] of paths) {
+      const url = path.replaceAll(/\{\w+\}/g, ID)
+      const spellings = [url, `${url}/`, ...(url.startsWith('/v1/') ? [`/api${url}`] : [])]
+      if (FOR_LOAD_BALANCERS.includes(canonical)) {
+        for (const each of spellings) expect([each, (await fetch(base + each)).status]).not.toEqual([each, 403])
+        continue
+      }
+      for (const each of spellings) {
+        const { status, error } = await call(each, { method }, base)
+        expect([method, each, status, error?.code]).toEqual([method, each, 403, 'NOT_AUTHORIZED'])
+      }
+      const { error } = await call(url, { method, headers: LISTED }, base)
+      expect([method, path, error?.code]).not.toEqual([method, path, 'NOT_AUTHORIZED'])
+    }
+  })
+
+  test.each([
+    ['an unknown path', '/v1/nothing', 'GET', {}],
+    ['an unknown method', '/v1/groups', 'PROPFIND', {}],
+    ['OPTIONS', '/v1/groups', 'OPTIONS', {}],
+    ['OPTIONS of what load balancers ask', '/health/live', 'OPTIONS', {}],
+    ['a preflight', '/v1/chat', 'OPTIONS', { origin: ORIGIN, 'access-control-request-method': 'POST' }],
+    ['another method there', '/health/live', 'POST', {}],
+    ['HEAD', '/openapi.json', 'HEAD', {}],
+    ['a path that climbs', '/health/live/../../openapi.json', 'GET', {}],
+    ['an encoded path', '/health/live%2f..%2f..%2fopenapi.json', 'GET', {}],
+  ])('refuses %s', async (_, path, method, headers) => {
+    expect((await call(path, { method, headers }, base)).status).toBe(403)
+  })
+
+  test('refuses an upgrade before it says anything else', async () => {
+    for (const path of ['/v1/ws/chat/x', '/v1/ws/other']) {
+      const socket = new WebSocket(`ws://127.0.0.1:${closed.port}${path}`)
+      const status = await new Promise((resolve) => {
+        socket.on('error', () => undefined).on('unexpected-response', (_request, answer) => resolve(answer.statusCode))
+      })
+      expect([path, status]).toEqual([path, 403])
+    }
+  })
 })
 
 describe('the time of a request', () => {

@@ -8,6 +8,7 @@ import { canonicalPath } from './canonical-path.ts'
 import type { Method, Route } from './define-route.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { RequestContext } from './request-context.ts'
+import { type AddressList, requireListed } from './guards/client-address.ts'
 import { preflightHeaders } from './guards/cors.ts'
 import { toAppError } from './to-app-error.ts'
 import { discardRest, hasBody } from './read-body.ts'
@@ -20,16 +21,25 @@ const UNKNOWN_ROUTE = 'unknown'
 type Env = { Bindings: RequestContext }
 export type Api = Hono<Env>
 
+/** For load balancers, whose addresses are nobody's: whether the process runs and can serve, and nothing else. */
+const OPEN_PATHS: ReadonlySet<string> = new Set(['/health/live', '/health/ready'])
+
 interface Deps {
+  /** Addresses that are served; empty for all. */
+  readonly allowList: AddressList
   readonly routes: readonly Route[]
   readonly dispatcher: Dispatcher
   readonly logger: Logger
 }
 
 /** Serves every route under its path and aliases, and answers all other requests with 404, 405 or `Allow`. */
-export function createApi({ routes, dispatcher, logger }: Deps): Api {
+export function createApi({ allowList, routes, dispatcher, logger }: Deps): Api {
   const api: Api = new Hono<Env>({ getPath: (_, options) => canonicalPath(options?.env?.incoming.url) })
   const routeOf = new Map<unknown, Route>()
+  const admit = (context: RequestContext, route?: Route) => {
+    prepare(context, logger, route)
+    if (route === undefined || !OPEN_PATHS.has(route.path)) requireListed(context.address, allowList)
+  }
   const unmatched = ({ env, req }: Context<Env>): AppError => {
     const methods = methodsOf(api, routeOf, req.path)
     if (methods.length === 0) return routeNotFound()
@@ -39,7 +49,7 @@ export function createApi({ routes, dispatcher, logger }: Deps): Api {
   // Hono takes the first match, and `/v1/groups/me` must win over `/v1/groups/{group_id}`.
   for (const route of routes.toSorted((a, b) => parametersOf(a) - parametersOf(b))) {
     const handler: Handler<Env> = (c) => {
-      prepare(c.env, logger, route)
+      admit(c.env, route)
       if (c.env.incoming.method === 'HEAD' && !hasHead(route)) throw unmatched(c)
       return dispatcher.serve(c.env, route, c.req)
     }
@@ -48,7 +58,7 @@ export function createApi({ routes, dispatcher, logger }: Deps): Api {
     api.on(route.method, paths, handler)
   }
   api.options('*', ({ env, req }) => {
-    prepare(env, logger)
+    admit(env)
     const isPreflight = env.origin !== undefined && env.incoming.headers['access-control-request-method'] !== undefined
     const methods = isPreflight ? [] : methodsOf(api, routeOf, req.path)
     if (!isPreflight && methods.length === 0 && req.path !== '/*') throw routeNotFound()
@@ -56,7 +66,7 @@ export function createApi({ routes, dispatcher, logger }: Deps): Api {
     return RESPONSE_ALREADY_SENT
   })
   api.notFound((c) => {
-    prepare(c.env, logger)
+    admit(c.env)
     throw unmatched(c)
   })
   api.onError((error, c) => {

@@ -9,7 +9,7 @@ import type { Route } from './define-route.ts'
 import type { RequestContext } from './request-context.ts'
 import { type Authenticator, notAuthenticated, readCredential } from './guards/authenticate.ts'
 import { proxyUsername, requireSameUser } from './guards/authentik.ts'
-import { type AddressList, requireListed } from './guards/client-address.ts'
+import type { AddressList } from './guards/client-address.ts'
 import type { Csrf } from './guards/csrf.ts'
 import type { RateLimiter } from './guards/rate-limit.ts'
 import { parseJson, requireJsonType, requirePlainText } from './parse-json.ts'
@@ -17,8 +17,6 @@ import { hasBody, readBody } from './read-body.ts'
 import { Reply, SENT, send } from './reply.ts'
 
 interface Guards extends Pick<Clients, 'auth'> {
-  /** Addresses that are served; empty for all. */
-  readonly allowList: AddressList
   readonly audit: Pick<AuditReporter, 'refusedCredential'>
   readonly authenticator: Authenticator
   readonly csrf: Csrf
@@ -26,7 +24,7 @@ interface Guards extends Pick<Clients, 'auth'> {
   readonly limiter: RateLimiter
 }
 
-/** Serves a matched request: allow-list, credential, scope, CSRF, limit, input, handler, in this order for every route. */
+/** Serves a matched request of a listed address: credential, scope, CSRF, limit, input, handler, in this order for every route. */
 export class Dispatcher {
   readonly #guards: Guards
 
@@ -44,7 +42,6 @@ export class Dispatcher {
   }
 
   async #answer(context: RequestContext, route: Route, request: HonoRequest): Promise<unknown> {
-    if (route.tag !== 'health') requireListed(context.address, this.#guards.allowList)
     if (route.auth !== 'none') await this.#authenticate(context, route)
     const { identity, incoming } = context
     if (identity) requireScope(identity.caller.scopes, route.scopes)

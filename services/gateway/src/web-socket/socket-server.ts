@@ -79,12 +79,12 @@ export class SocketServer {
   async #admit(context: RequestContext): Promise<string> {
     const { incoming } = context
     const { audit, limiter, authenticator, allowList, chatAgent } = this.#deps
+    requireListed(context.address, allowList)
     const match = PATH.exec(canonicalPath(incoming.url))
     if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
     if (!isSocketOriginAllowed(incoming.headers, this.#settings.origins)) {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
     }
-    requireListed(context.address, allowList)
     const credential = credentialOf(incoming)
     if (!credential) throw notAuthenticated()
     const admit = () => {
