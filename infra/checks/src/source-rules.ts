@@ -26,7 +26,7 @@ export const SOURCE_RULES: readonly SourceRule[] = [
     name: 'no-blocking-calls-after-start-up',
     forbidden: /\b\w+Sync\(/,
     allowed:
-      /^(packages\/(test-kit|embedded)\/|packages\/runtime\/src\/(process\/config|log-output)\.ts$|packages\/database\/src\/sealing\/key-ring\.ts$)/,
+      /^(packages\/(test-kit|embedded)\/|packages\/runtime\/src\/(process\/read-setting|log-output)\.ts$|packages\/database\/src\/sealing\/key-ring\.ts$)/,
   },
   {
     name: 'only-main-and-run-process-exit',

@@ -1,10 +1,13 @@
 // `npm run youworker -- COMMAND`: what operators do by hand.
-import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { createLogger } from '@youworker/runtime/logger'
+import { readRequired } from '@youworker/runtime/process/config'
+import { readSetting } from '@youworker/runtime/process/read-setting'
 import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
-import { generateEnv } from './keys.ts'
+import { generateSecrets, renderEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
+import { writeSecretFiles } from './secret-files.ts'
 import { verifyAudit } from './verify-audit.ts'
 
 const USAGE = `Usage: npm run youworker -- COMMAND
@@ -12,7 +15,9 @@ const USAGE = `Usage: npm run youworker -- COMMAND
   migrate         make the roles and schemas in DATABASE__ADMIN_URL and the stream of events in
                   NATS__ADMIN_URL, or bring them up to date;
                   the services' passwords come from POSTGRES_PASSWORD_<SERVICE>
-  keys generate   print a complete production .env with fresh secrets
+  keys generate [DIR]
+                  print a complete production .env with fresh secrets; or write each secret
+                  that DIR lacks into a file there, for docker-compose.yml (secrets)
   events dead-letters list, events dead-letters redrive ID… | all
                   show the events that a service could not handle; publish them again
   audit verify [--checkpoints FILE]
@@ -20,28 +25,16 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   DATABASE__ADMIN_URL and SECURITY__AUDIT_KEY. Compares it with the checkpoints of FILE (lines of
                   the log of auth) and, with NATS__ADMIN_URL, with those in the stream of events
   nats conf       print the nats-server configuration with a user for each service
+
+Each setting may also come from a file: NAME_FILE=/path.
 `
-
-/** Each may also come from a file, which `NAME_FILE` names. */
-function readSetting(name: string): string {
-  const file = process.env[`${name}_FILE`]
-  return process.env[name] || (file ? readFileSync(file, 'utf8').trim() : '')
-}
-
-function requireSettings(names: readonly string[]): Record<string, string> {
-  const settings = names.map((name): [string, string] => [name, readSetting(name)])
-  const missing = settings.filter(([, value]) => value === '').map(([name]) => name)
-  if (missing.length > 0) throw new Error(`Settings that are missing: ${missing.join(', ')}`)
-  return Object.fromEntries(settings)
-}
 
 async function migrate(): Promise<void> {
   const owners = Object.keys(SCHEMAS) as SchemaOwner[]
-  const settings = requireSettings([
-    'DATABASE__ADMIN_URL',
-    'NATS__ADMIN_URL',
-    ...owners.map((owner) => passwordVariable('POSTGRES_PASSWORD', owner)),
-  ])
+  const settings = readRequired(
+    ['DATABASE__ADMIN_URL', 'NATS__ADMIN_URL', ...owners.map((owner) => passwordVariable('POSTGRES_PASSWORD', owner))],
+    process.env,
+  )
   const passwords = Object.fromEntries(
     owners.map((owner) => [owner, settings[passwordVariable('POSTGRES_PASSWORD', owner)] ?? '']),
   )
@@ -59,7 +52,7 @@ async function migrate(): Promise<void> {
 }
 
 function adminUrls() {
-  const settings = requireSettings(['DATABASE__ADMIN_URL', 'NATS__ADMIN_URL'])
+  const settings = readRequired(['DATABASE__ADMIN_URL', 'NATS__ADMIN_URL'], process.env)
   return { adminUrl: settings['DATABASE__ADMIN_URL'] ?? '', natsUrl: settings['NATS__ADMIN_URL'] ?? '' }
 }
 
@@ -72,14 +65,22 @@ async function audit(rest: readonly string[]): Promise<void> {
   const [flag, file] = rest
   if (rest.length > 0 && (flag !== '--checkpoints' || file === undefined || rest.length > 2))
     throw new Error('audit verify takes only --checkpoints FILE')
-  const settings = requireSettings(['DATABASE__ADMIN_URL', 'SECURITY__AUDIT_KEY'])
+  const settings = readRequired(['DATABASE__ADMIN_URL', 'SECURITY__AUDIT_KEY'], process.env)
   const isIntact = await verifyAudit({
     databaseUrl: settings['DATABASE__ADMIN_URL'] ?? '',
     keys: settings['SECURITY__AUDIT_KEY'] ?? '',
-    natsUrl: readSetting('NATS__ADMIN_URL') || undefined,
+    natsUrl: readSetting('NATS__ADMIN_URL', process.env),
     file,
   })
   if (!isIntact) process.exitCode = 1
+}
+
+async function writeFiles(dir: string): Promise<void> {
+  // The folder in which the user typed the command: `npm run` changes it.
+  const made = await writeSecretFiles(resolve(process.env['INIT_CWD'] ?? '', dir))
+  console.log(
+    made.length === 0 ? `${dir} has every secret already; nothing was changed.` : `Written into ${dir}: ${made.join(', ')}`,
+  )
 }
 
 const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Promise<void>>> = {
@@ -87,7 +88,7 @@ const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Prom
   'audit verify': audit,
   'events dead-letters list': () => listDeadLetters(adminUrls()),
   'events dead-letters redrive': redrive,
-  'keys generate': () => void process.stdout.write(generateEnv()),
+  'keys generate': ([dir]) => (dir === undefined ? void process.stdout.write(renderEnv(generateSecrets())) : writeFiles(dir)),
   'nats conf': () => void process.stdout.write(renderNatsConf()),
 }
 

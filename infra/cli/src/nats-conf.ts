@@ -10,7 +10,8 @@ export const passwordVariable = (prefix: string, service: string): string =>
 export function renderNatsConf(): string {
   return `# Generated from the contracts by \`npm run contracts:accept\`: do not edit.
 port: 4222
-http_port: 8222
+# Shows every subject and connection to whoever asks: for the health check of its own machine only.
+http: "127.0.0.1:8222"
 max_payload: 1MB
 
 jetstream {

@@ -1,45 +1,34 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { BlockList } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { promisify, parseEnv } from 'node:util'
 import { permissionsOf } from '@youworker/contracts/topology/permissions'
-import { SERVICES } from '@youworker/contracts/topology/topology'
+import { SCHEMAS, SERVICES } from '@youworker/contracts/topology/topology'
+import { findNatsServer } from '@youworker/embedded/nats'
 import { readEnv } from '@youworker/runtime/process/config'
-import { expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { z } from 'zod'
+import { type ComposeService, environmentOf, readCompose } from './support/compose.ts'
 import { ROOT } from './support/root.ts'
 
 const run = promisify(execFile)
 
-interface ComposeService {
-  readonly image?: string
-  readonly build?: { readonly args: { readonly SERVICE: string } }
-  readonly environment?: Readonly<Record<string, string>>
-  readonly healthcheck?: unknown
-  readonly depends_on?: Readonly<Record<string, unknown>>
-}
-
-const compose = parse(await readFile(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
-  services: Record<string, ComposeService>
-}
+const compose = await readCompose('docker-compose.yml')
+const services = Object.entries(compose.services)
 const dockerfile = await readFile(join(ROOT, 'infra/docker/Dockerfile'), 'utf8')
 const youworker = (...args: string[]) => run(process.execPath, [join(ROOT, 'infra/cli/src/main.ts'), ...args])
-const generated = parseEnv((await youworker('keys', 'generate')).stdout)
 
-/** Substitutes variables as compose does: `${NAME:?}` is required, `${NAME:-default}` is optional. */
-function substitute(value: string): string {
-  return value.replaceAll(/\$\{(\w+)(?::([-?])([^}]*))?\}/g, (_, name: string, kind?: string, rest = '') => {
-    const set = generated[name]
-    if (set) return set
-    if (kind === '-') return rest
-    throw new Error(`${name} is required and \`keys generate\` does not print it`)
-  })
-}
+let secretsDir: string
+beforeAll(async () => {
+  secretsDir = join(await mkdtemp(join(tmpdir(), 'youworker-compose-')), 'secrets')
+  await youworker('keys', 'generate', secretsDir)
+})
+afterAll(() => rm(secretsDir, { recursive: true, force: true }))
 
-const environmentOf = ({ environment = {} }: ComposeService) =>
-  Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, substitute(String(value))]))
+const networksOf = ({ networks = [] }: ComposeService): string[] =>
+  Array.isArray(networks) ? networks : Object.keys(networks as object)
 
 test('every service starts in production with the environment that compose gives it', async () => {
   for (const name of [...SERVICES, 'offline-model']) {
@@ -48,33 +37,167 @@ test('every service starts in production with the environment that compose gives
     expect(service.build?.args.SERVICE).toBe(name)
     const folder = name === 'offline-model' ? 'infra' : 'services'
     const { Env } = (await import(join(ROOT, folder, name, 'src/config.ts'))) as { Env: z.ZodObject }
-    const config = readEnv(Env, { APP_ENV: 'production', HEALTH__PORT: '8080', ...environmentOf(service) })
+    const config = readEnv(Env, { APP_ENV: 'production', HEALTH__PORT: '8080', ...environmentOf(service, secretsDir) })
     for (const setting of Object.keys(service.environment ?? {}))
-      expect(Object.keys(Env.shape), `${name} reads ${setting}`).toContain(setting)
+      expect(Object.keys(Env.shape), `${name} reads ${setting}`).toContain(setting.replace(/_FILE$/, ''))
     expect(config['APP_ENV']).toBe('production')
   }
 })
 
-test('every image version is pinned, every container has a health check, and every depends_on names a service', () => {
-  for (const [name, service] of Object.entries(compose.services)) {
-    if (service.image) expect(service.image).toMatch(/^[\w./-]+:\d+\.\d+/)
+test('every container is hardened: nothing writable but volumes and /tmp, no capability, bounded memory, processes and logs', () => {
+  expect(services.length).toBeGreaterThan(10)
+  for (const [name, service] of services) {
+    expect(service, name).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+      mem_limit: expect.stringMatching(/^\d+[mg]$/),
+      pids_limit: expect.any(Number),
+      tmpfs: expect.arrayContaining([expect.stringMatching(/^\/tmp:size=\d+m,.*noexec,nosuid,nodev/)]),
+      logging: { driver: 'json-file', options: { 'max-size': expect.any(String), 'max-file': expect.any(String) } },
+    })
+    expect(service['cap_add'], name).toEqual(name === 'proxy' ? ['NET_BIND_SERVICE'] : undefined)
+    for (const attribute of ['privileged', 'network_mode', 'pid', 'ipc', 'userns_mode', 'devices', 'env_file', 'extra_hosts'])
+      expect(service[attribute], `${name}: ${attribute}`).toBeUndefined()
+    for (const volume of service.volumes ?? []) {
+      // Named volumes, and single files of this folder that the container cannot change.
+      expect(volume, name).toMatch(/^[a-z-]+:\/[a-z/]+$|^\.\/infra\/[\w./-]+:\/[\w./-]+:ro$/)
+    }
+  }
+})
+
+test('every image is pinned by version and digest, has a health check, and every depends_on names a service', () => {
+  const pinned = /^[\w./-]+:\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$/
+  for (const [name, service] of services) {
+    if (service.image) expect(service.image).toMatch(pinned)
     expect(service.image ?? service.build, name).toBeDefined()
     if (service.image) expect(service.healthcheck, name).toBeDefined()
     for (const dependency of Object.keys(service.depends_on ?? {})) expect(Object.keys(compose.services)).toContain(dependency)
   }
-  expect(dockerfile.match(/^FROM .*$/gm)?.every((line) => /:\d+\.\d+\.\d+/.test(line))).toBe(true)
+  const bases = Array.from(dockerfile.matchAll(/^FROM (\S+)/gm), ([, image = '']) => image)
+  expect(bases.length).toBeGreaterThan(0)
+  for (const base of bases) expect(base).toMatch(pinned)
   expect(dockerfile).toMatch(/^USER node$/m)
   expect(dockerfile).toMatch(/^HEALTHCHECK /m)
   expect(dockerfile).not.toMatch(/^(ENV|ARG) .*(PASSWORD|SECRET|KEY)/m)
+})
+
+test('networks: only the proxy is reachable from outside, only who needs it reaches Postgres, NATS or the outside', () => {
+  const members = (network: string) =>
+    services.filter(([, service]) => networksOf(service).includes(network)).map(([name]) => name)
+  const publishing = services.filter(([, { ports }]) => ports !== undefined).map(([name]) => name)
+  expect(publishing).toEqual(['proxy'])
+  const open = Object.entries(compose.networks).filter(([, { internal }]) => internal !== true)
+  expect(open.map(([name]) => name)).toEqual(['public', 'models'])
+  expect(members('public')).toEqual(['proxy'])
+  expect(members('edge')).toEqual(['proxy', 'gateway'])
+  expect(members('models').sort()).toEqual(['chat-agent', 'ingestion', 'offline-model'])
+  expect(members('data').sort()).toEqual([...Object.keys(SCHEMAS), 'migrate', 'postgres'].sort())
+  expect(members('core').sort()).toEqual([...SERVICES, 'migrate', 'nats'].sort())
+  for (const [name, service] of services) expect(networksOf(service).length, `${name} is in no network`).toBeGreaterThan(0)
+})
+
+test('the gateway believes X-Forwarded-For of the proxy’s address and no other', () => {
+  const { networks } = compose.services['proxy'] ?? {}
+  const address = Array.isArray(networks)
+    ? undefined
+    : (networks as Record<string, { ipv4_address?: string }>)['edge']?.ipv4_address
+  expect(compose.services['gateway']?.environment?.['SECURITY__TRUSTED_PROXIES']).toBe(address)
+  const [network = '', bits] = compose.networks['edge']?.ipam?.config[0]?.subnet.split('/') ?? []
+  const subnet = new BlockList()
+  subnet.addSubnet(network, Number(bits))
+  expect(subnet.check(address ?? '')).toBe(true)
+})
+
+test('secrets come as files that `keys generate` writes, each only to who reads it, and none stands in an environment', async () => {
+  const own = await readCompose('infra/docker/own-certificate.yml')
+  const files = { ...compose.secrets, ...own.secrets }
+  const written = await readdir(secretsDir)
+  for (const [name, { file }] of Object.entries(compose.secrets)) {
+    expect(file).toBe(`./secrets/${name}`)
+    expect(written).toContain(name)
+  }
+  for (const [name, service] of [...services, ...Object.entries(own.services)]) {
+    for (const secret of service.secrets ?? []) expect(Object.keys(files), name).toContain(secret)
+    const environment = Object.entries(service.environment ?? {})
+    for (const [setting, value] of environment) {
+      if (!setting.endsWith('_FILE')) {
+        expect(written, `${name} has the secret ${setting} in its environment`).not.toContain(setting)
+        expect(String(value), `${name}: ${setting}`).not.toMatch(/PASSWORD|SECRET|:[^/]*@/)
+      } else expect(service.secrets, `${name}: ${setting}`).toContain(basename(String(value)))
+    }
+    const read = JSON.stringify([environment, service.entrypoint, name === 'proxy' ? own : undefined])
+    for (const secret of service.secrets ?? []) expect(read, `${name} does not read ${secret}`).toContain(secret)
+  }
+  // Nobody but the owner enters the folder; in a container another user reads the file.
+  expect((await stat(secretsDir)).mode & 0o777).toBe(0o700)
+  for (const file of written) expect((await stat(join(secretsDir, file))).mode & 0o777, file).toBe(0o644)
+  const { NATS__URL, DATABASE__URL } = {
+    NATS__URL: await readFile(join(secretsDir, 'NATS__URL.chat-agent'), 'utf8'),
+    DATABASE__URL: await readFile(join(secretsDir, 'DATABASE__URL.chat-agent'), 'utf8'),
+  }
+  const password = async (name: string) => (await readFile(join(secretsDir, name), 'utf8')).trim()
+  expect(NATS__URL).toBe(`nats://chat-agent:${await password('NATS_PASSWORD_CHAT_AGENT')}@nats:4222\n`)
+  expect(DATABASE__URL).toBe(
+    `postgresql://chat_agent:${await password('POSTGRES_PASSWORD_CHAT_AGENT')}@postgres:5432/youworker\n`,
+  )
+})
+
+test('`keys generate DIR` adds what is missing, keeps what is there and follows a changed password', async () => {
+  const content = async () =>
+    Object.fromEntries(
+      await Promise.all(
+        (await readdir(secretsDir)).map(async (name) => [name, await readFile(join(secretsDir, name), 'utf8')] as const),
+      ),
+    )
+  const before = await content()
+  await rm(join(secretsDir, 'POSTGRES_PASSWORD_AUTH'))
+  expect((await youworker('keys', 'generate', secretsDir)).stdout).toMatch(/: POSTGRES_PASSWORD_AUTH\n$/)
+  const after = await content()
+  const changed = Object.keys(after).filter((name) => after[name] !== before[name])
+  expect(changed.sort()).toEqual(['DATABASE__URL.auth', 'POSTGRES_PASSWORD_AUTH'])
+  expect(after['DATABASE__URL.auth']).toContain(after['POSTGRES_PASSWORD_AUTH']?.trim())
+  expect((await youworker('keys', 'generate', secretsDir)).stdout).toMatch(/nothing was changed/)
+})
+
+test('nats-server takes nats.conf with the generated passwords, and shows its monitoring to its own machine only', async () => {
+  const { entrypoint } = compose.services['nats'] ?? {}
+  const command = entrypoint?.at(-1) ?? ''
+  const { path } = await findNatsServer()
+  const local = command
+    .replace('/run/secrets/', `${secretsDir}/`)
+    .replace('exec nats-server', `exec '${path}' -t`)
+    .replace('/etc/nats/nats.conf', join(ROOT, 'infra/nats/nats.conf'))
+  // `sync_interval` is of a newer server than the one that tests run with.
+  const conf = (await readFile(join(ROOT, 'infra/nats/nats.conf'), 'utf8')).replace(/^ *sync_interval.*$/m, '')
+  const { stderr } = await run('/bin/sh', ['-c', local.replace(/-c \S+$/, '-c /dev/stdin <<"EOF"\n' + conf + '\nEOF')])
+  expect(stderr).toMatch(/is valid/)
+  expect(conf).toMatch(/^http: "127\.0\.0\.1:8222"$/m)
+  expect(conf).not.toMatch(/^(http_port|https_port|https|monitor_port)\b/m)
+})
+
+const caddy = await run('caddy', ['version']).catch(() => undefined)
+test.runIf(caddy)('the Caddyfile is valid with an automatic and with an own certificate (needs caddy on PATH)', async () => {
+  for (const [certificate, files] of [
+    ['automatic', undefined],
+    ['own', [{ certificate: '/run/secrets/certificate.pem', key: '/run/secrets/certificate-key.pem', tags: ['cert0'] }]],
+  ] as const) {
+    const env = { PATH: process.env['PATH'] ?? '', SITE_ADDRESS: 'chat.example.org', SITE_CERTIFICATE: certificate }
+    const { stdout } = await run('caddy', ['adapt', '--config', join(ROOT, 'infra/docker/Caddyfile')], { env })
+    const { admin, apps } = JSON.parse(stdout) as { admin: unknown; apps: { tls?: { certificates: { load_files: unknown } } } }
+    expect(admin).toEqual({ disabled: true })
+    expect(apps.tls?.certificates.load_files).toEqual(files)
+  }
 })
 
 test('the committed nats.conf is the one generated from the contracts', async () => {
   const file = join(ROOT, 'infra/nats/nats.conf')
   await expect((await youworker('nats', 'conf')).stdout).toMatchFileSnapshot(file)
   const committed = await readFile(file, 'utf8')
+  const passwords = parseEnv(await readFile(join(secretsDir, 'nats.env'), 'utf8'))
   for (const service of SERVICES) {
     for (const subject of permissionsOf(service).publish.allow) expect(committed).toContain(`"${subject}"`)
-    expect(compose.services['nats']?.environment).toHaveProperty(`NATS_PASSWORD_${service.replace('-', '_').toUpperCase()}`)
+    expect(passwords).toHaveProperty(`NATS_PASSWORD_${service.replace('-', '_').toUpperCase()}`)
   }
 })
 
@@ -116,4 +239,4 @@ test('the commands of the Dockerfile install and start every service in a copy o
   } finally {
     await rm(copy, { recursive: true, force: true })
   }
-}, 180_000)
+}, 400_000)

@@ -77,8 +77,9 @@ const OFFLINE_MODELS: Readonly<Partial<Record<ServiceName, NodeJS.ProcessEnv>>> 
 
 /** Drops secrets, npm's own variables, and empty ones: these count as unset and must not override a chosen value. */
 export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const isSecret = (name: string) => name.replace(/_FILE$/, '') in SECRET_OWNERS
   return Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => value !== '' && !isSecret(name) && !/^(npm_|NODE_CHANNEL_)/.test(name)),
+    Object.entries(env).filter(
+      ([name, value]) => value !== '' && !(name in SECRET_OWNERS) && !/^(npm_|NODE_CHANNEL_)/.test(name),
+    ),
   )
 }

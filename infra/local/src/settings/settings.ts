@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readSetting, UnreadableSetting } from '@youworker/runtime/process/read-setting'
 import { ROOT } from '../paths.ts'
 import type { Print } from '../print.ts'
 import { StartError } from '../start-error.ts'
@@ -9,8 +9,8 @@ export interface GivenSettings {
   readonly adminUrl: string | undefined
   readonly natsUrl: string | undefined
   readonly ollamaUrl: string | undefined
-  /** The value of the variable NAME, or the content of the file that NAME_FILE names. */
   get(name: string): string | undefined
+  /** What files named by NAME_FILE contain stands here as NAME. */
   readonly env: NodeJS.ProcessEnv
 }
 
@@ -24,8 +24,9 @@ export function loadDotEnv(print: Print): void {
   }
 }
 
-export function readGivenSettings(env: NodeJS.ProcessEnv): GivenSettings {
-  const get = (name: string): string | undefined => env[name] || fromFile(name, env[`${name}_FILE`])
+export function readGivenSettings(given: NodeJS.ProcessEnv): GivenSettings {
+  const env = withoutFiles(given)
+  const get = (name: string): string | undefined => env[name] || undefined
   if (get('LLM__QDRANT_URL')) {
     throw new StartError(
       'LLM__QDRANT_URL is set: Qdrant comes later, this version searches in its built-in index. Unset it, then start again.',
@@ -44,12 +45,24 @@ export function readGivenSettings(env: NodeJS.ProcessEnv): GivenSettings {
   }
 }
 
-function fromFile(name: string, file: string | undefined): string | undefined {
-  if (!file) return undefined
+/** Values instead of files, so that a value which the start chooses itself never stands beside the user's file. */
+function withoutFiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const values = { ...env }
+  for (const name of Object.keys(env)) {
+    const setting = /^(\w+__\w+|APP_ENV|LOG_LEVEL|FRONTEND_ORIGIN)_FILE$/.exec(name)?.[1]
+    if (setting === undefined) continue
+    values[setting] = fromFile(setting, env)
+    delete values[name]
+  }
+  return values
+}
+
+function fromFile(name: string, env: NodeJS.ProcessEnv): string | undefined {
   try {
-    return readFileSync(file, 'utf8').trim() || undefined
+    return readSetting(name, env)
   } catch (cause) {
-    throw new StartError(`${name}_FILE: ${file} cannot be read`, { cause })
+    if (cause instanceof UnreadableSetting) throw new StartError(cause.message, { cause })
+    throw cause
   }
 }
 

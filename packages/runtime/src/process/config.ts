@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { GRACE_MS } from '../timing/settled-within.ts'
+import { readSetting, UnreadableSetting } from './read-setting.ts'
 
 /** Its message names every missing or invalid setting. */
 export class ConfigError extends Error {
@@ -70,30 +70,31 @@ export const commaList = z.string().transform((list) =>
 )
 
 /**
- * Reads the settings named by the schema's keys. An empty value counts as unset; `NAME_FILE` is the path of a file that
- * contains the value of `NAME`. Throws {@link ConfigError}.
+ * Reads the settings named by the schema's keys, each from `NAME` or from the file that `NAME_FILE` names. Throws
+ * {@link ConfigError}.
  */
 export function readEnv<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): Readonly<z.output<S>> {
-  const problems: string[] = []
-  const values = Object.fromEntries(Object.keys(schema.shape).map((name) => [name, readValue(name, env, problems)]))
+  const unreadable = new Map<string, string>()
+  const values = Object.fromEntries(Object.keys(schema.shape).map((name) => [name, readValue(name, env, unreadable)]))
   const parsed = schema.safeParse(values)
-  if (!parsed.success) {
-    problems.push(...parsed.error.issues.map((issue) => describe(issue, values)))
-  }
+  const issues = parsed.error?.issues.filter(({ path }) => !unreadable.has(String(path[0]))) ?? []
+  const problems = [...unreadable.values(), ...issues.map((issue) => describe(issue, values))]
   if (problems.length > 0 || !parsed.success) {
     throw new ConfigError(`Settings that are missing or wrong:\n${problems.map((line) => `  ${line}`).join('\n')}`)
   }
   return Object.freeze(parsed.data)
 }
 
-function readValue(name: string, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
-  if (env[name]) return env[name]
-  const file = env[`${name}_FILE`]
-  if (!file) return undefined
+/** Reads settings that have no schema, as {@link readEnv} does; all of them must be set. */
+export const readRequired = (names: readonly string[], env: NodeJS.ProcessEnv): Readonly<Record<string, string>> =>
+  readEnv(z.object(Object.fromEntries(names.map((name) => [name, z.string()]))), env)
+
+function readValue(name: string, env: NodeJS.ProcessEnv, unreadable: Map<string, string>): string | undefined {
   try {
-    return readFileSync(file, 'utf8').trim() || undefined
+    return readSetting(name, env)
   } catch (error) {
-    problems.push(`${name}_FILE: ${error instanceof Error ? error.message : String(error)}`)
+    if (!(error instanceof UnreadableSetting)) throw error
+    unreadable.set(name, error.message)
     return undefined
   }
 }
