@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { ERROR_STATUS, type ErrorCode } from '@youworker/contracts/errors'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
@@ -57,6 +58,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   DOCUMENT_NOT_FOUND: () => ada.get(`/v1/documents/${UNKNOWN}`),
   TASK_NOT_FOUND: () => ada.get(`/v1/tasks/${UNKNOWN}`),
   METHOD_NOT_ALLOWED: () => ada.call('DELETE', '/v1/search'),
+  REQUEST_TIMEOUT: dripUpload,
   CONFLICT: () => system.root.post('/v1/admin/users', { username: 'ADA' }),
   IDEMPOTENCY_MISMATCH: async () => {
     await ada.post('/v1/groups', { name: 'First' }, { 'idempotency-key': 'one' })
@@ -96,6 +98,25 @@ async function createGroupWithoutCsrf(): Promise<Answer> {
   const browser = new Browser(system.api)
   await browser.call('POST', '/v1/auth/auto-login', { api_key: ada.key })
   return browser.call('POST', '/v1/groups', { name: 'Forged' })
+}
+
+/** One byte a second: too slow after 30 s. */
+async function dripUpload(): Promise<Answer> {
+  const before = (await ada.get('/v1/ingestion-runs')).body.total
+  let sent = '--x\r\ncontent-disposition: form-data; name="files"; filename="slow.md"\r\n\r\n# Slow\r\n'
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      controller.enqueue(Buffer.from(sent))
+      sent = '.'
+      await sleep(1_000)
+    },
+  })
+  const headers = { 'content-type': 'multipart/form-data; boundary=x' }
+  const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, headers, duplex: 'half' }
+  const response = await ada.fetch('/v1/ingest/upload', init)
+  const answer = { status: response.status, headers: response.headers, body: await response.json() }
+  expect((await ada.get('/v1/ingestion-runs')).body.total).toBe(before)
+  return answer
 }
 
 async function exceedRateLimit(): Promise<Answer> {

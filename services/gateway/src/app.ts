@@ -8,6 +8,7 @@ import type { Service, ServiceContext } from '@youworker/runtime/process/service
 import { AuditReporter } from './audit-reporter.ts'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
+import type { UploadLimits } from './files/receive-upload.ts'
 import { createApi } from './http/api.ts'
 import { Dispatcher } from './http/dispatcher.ts'
 import { closeServer, createHttpServer, listen } from './http/http-server.ts'
@@ -78,8 +79,8 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
     opsPeers: { peers: new AddressList(config.SECURITY__OPS_PEERS), proxies: proxies.list },
-    maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
     proxies,
+    uploadLimits: uploadLimits(config),
     runStreams: new RunStreams({ sourceOf, streams, logger }),
     secureCookies: isProduction,
     streams,
@@ -99,3 +100,8 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const running = stack.move()
   return { checks, port, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+
+const uploadLimits = (config: Config): UploadLimits => ({
+  maxBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
+  leastRate: { bytesPerSecond: config.API__MIN_UPLOAD_RATE },
+})

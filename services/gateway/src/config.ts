@@ -28,6 +28,10 @@ export const Env = z
       description: 'How long a request may take in all; streams may last once they have begun',
       unit: 'ms',
     }),
+    API__MIN_UPLOAD_RATE: integer(1, 1_048_576).default(1_024).meta({
+      description: 'An upload that comes more slowly, on average over 30 s, is ended with 408',
+      unit: 'bytes/s',
+    }),
     SECURITY__CSRF_SECRET: z
       .string()
       .min(16, 'must have at least 16 characters')

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, request } from 'node:http'
+import { createServer, type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { AppError } from '@youworker/contracts/errors'
+import { text as readText } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { discardRest } from '../http/read-body.ts'
+import type { LeastRate } from './arrival-rate.ts'
 import { cleanName, type ReceivedUpload, receiveUpload } from './receive-upload.ts'
 import { readFields } from '../routes/upload-routes.ts'
 
@@ -18,6 +21,7 @@ class MemoryStore {
   writing = 0
   mostWriting = 0
   failure: AppError | undefined
+  delayMs = 0
 
   async create(name: string) {
     const id = `blob-${this.blobs.size}`
@@ -27,7 +31,7 @@ class MemoryStore {
 
   async write(blobId: string, index: number, bytes: Uint8Array) {
     this.mostWriting = Math.max(this.mostWriting, ++this.writing)
-    await new Promise((resolve) => setImmediate(resolve))
+    await sleep(this.delayMs)
     this.writing--
     if (this.failure) throw this.failure
     const { parts } = this.blobs.get(blobId) ?? { parts: [] }
@@ -43,12 +47,13 @@ class MemoryStore {
 }
 
 let store = new MemoryStore()
+let leastRate: LeastRate = { bytesPerSecond: 1_024 }
 const server = createServer((incoming, outgoing) => {
   outgoing.once('finish', () => discardRest(incoming))
-  receiveUpload(incoming, store, MAX).then(
+  receiveUpload(incoming, store, { maxBytes: MAX, leastRate }).then(
     (upload) => outgoing.end(JSON.stringify(upload)),
     (error: unknown) => {
-      outgoing.statusCode = error instanceof AppError && error.code === 'PAYLOAD_TOO_LARGE' ? 413 : 400
+      outgoing.statusCode = error instanceof AppError ? ERROR_STATUS[error.code] : 500
       outgoing.end(error instanceof AppError ? error.code : String(error))
     },
   )
@@ -156,6 +161,51 @@ test('a client that disconnects in the middle ends the upload', async () => {
     .poll(() => new Promise((resolve) => server.getConnections((_, count) => resolve(count))), { timeout: 30_000 })
     .toBe(0)
   expect(store.blobs.get('blob-0')?.sha256).toBeUndefined()
+})
+
+/** Sends a form with one file whose content comes in the given pieces, `everyMs` apart, and returns the answer. */
+async function drip(pieces: number, bytes: number, everyMs: number): Promise<{ status: number | undefined; text: string }> {
+  store = new MemoryStore()
+  const client = request(url, { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=x' } })
+  client.on('error', () => undefined)
+  const answered = once(client, 'response') as Promise<[IncomingMessage]>
+  client.write('--x\r\ncontent-disposition: form-data; name="files"; filename="a.txt"\r\n\r\n')
+  let isAnswered = false
+  void answered.then(() => (isAnswered = true))
+  for (let sent = 0; sent < pieces && !isAnswered; sent += 1) {
+    client.write(Buffer.alloc(bytes, 'x'))
+    await Promise.race([sleep(everyMs), answered])
+  }
+  client.end('\r\n--x--\r\n')
+  const [response] = await answered
+  return { status: response.statusCode, text: await readText(response) }
+}
+
+test('a client that drips bytes is cut with 408 and nothing is stored', async () => {
+  leastRate = { bytesPerSecond: 1_024, graceMs: 500 }
+  expect(await drip(600, 1, 50)).toEqual({ status: 408, text: 'REQUEST_TIMEOUT' })
+  expect(store.blobs.get('blob-0')?.sha256).toBeUndefined()
+})
+
+test('so is one that sends a little faster than nothing, and one that stops', async () => {
+  leastRate = { bytesPerSecond: 10_000, graceMs: 500 }
+  expect((await drip(600, 200, 50)).status).toBe(408)
+  expect((await drip(1, 20_000, 10_000)).status).toBe(408)
+})
+
+test('a slow client passes: for longer than the grace at the least rate, and with a pause after it was faster', async () => {
+  leastRate = { bytesPerSecond: 1_000, graceMs: 2_000 }
+  expect((await drip(40, 1_000, 100)).status).toBe(200)
+  expect((await drip(2, 10_000, 1_500)).status).toBe(200)
+})
+
+test('a fast client does not pay for a store that is slow', async () => {
+  leastRate = { bytesPerSecond: 256 * 1_024, graceMs: 1_500 }
+  const form = new FormData()
+  form.append('files', new Blob([Buffer.alloc(2 * MB)]), 'a.bin')
+  const sent = post(form)
+  store.delayMs = 2_500
+  expect((await sent).status).toBe(200)
 })
 
 test.each([

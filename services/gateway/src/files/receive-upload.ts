@@ -5,13 +5,12 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { cleanText } from '@youworker/runtime/text/text'
 import busboy from 'busboy'
 import pLimit from 'p-limit'
+import { type LeastRate, watchArrival } from './arrival-rate.ts'
 import { type FormFields, type PartStore, type WriteOptions, writeParts, WriteQueue } from './part-writer.ts'
 
 const MAX_NAME = 1_024
 const MAX_FIELDS = 128
 const MAX_FIELD_BYTES = 16 * 1024
-/** Longest pause between two chunks of an upload; the whole may take longer. */
-const IDLE_MS = 60_000
 /** Files of one request that are stored at the same time. */
 const FILES_AT_ONCE = 4
 const FILE_FIELDS = new Set(['files', 'files[]', 'file'])
@@ -25,6 +24,12 @@ export interface ReceivedFile {
 export interface ReceivedUpload {
   readonly files: readonly ReceivedFile[]
   readonly fields: FormFields
+}
+
+export interface UploadLimits {
+  /** Of one file. */
+  readonly maxBytes: number
+  readonly leastRate: LeastRate
 }
 
 /** A file name, perhaps with a relative path; `..` and leading slashes are removed. */
@@ -41,7 +46,11 @@ const badForm = (cause: unknown) =>
   new AppError('VALIDATION_ERROR', 'The body is not valid multipart/form-data: send each file as a part named `files`', { cause })
 
 /** Writes the files of a multipart body in parts while it is read; whatever its size, only a few parts are in memory. */
-export async function receiveUpload(incoming: IncomingMessage, store: PartStore, maxBytes: number): Promise<ReceivedUpload> {
+export async function receiveUpload(
+  incoming: IncomingMessage,
+  store: PartStore,
+  { maxBytes, leastRate }: UploadLimits,
+): Promise<ReceivedUpload> {
   const parser = createParser(incoming)
   const options = { store, queue: new WriteQueue(), maxBytes }
   const limit = pLimit({ concurrency: FILES_AT_ONCE, rejectOnClear: true })
@@ -70,13 +79,13 @@ export async function receiveUpload(incoming: IncomingMessage, store: PartStore,
   parser.on('error', (error) => reject(badForm(error)))
   parser.on('close', resolve)
 
-  const stopWatching = watchSocket(incoming, reject)
+  const stopWatching = [watchConnection(incoming, reject), watchArrival(incoming, leastRate, reject)]
   incoming.pipe(parser)
   try {
     await parsed
     return { files: await Promise.all(files), fields }
   } finally {
-    stopWatching()
+    for (const stop of stopWatching) stop()
     limit.clearQueue()
     incoming.unpipe(parser)
     parser.destroy()
@@ -108,17 +117,11 @@ function createParser({ headers }: IncomingMessage): busboy.Busboy {
   }
 }
 
-/** Ends the upload when the client disconnects or sends nothing for `IDLE_MS`. */
-function watchSocket(incoming: IncomingMessage, reject: (error: AppError) => void): () => void {
-  const stalled = () => reject(new AppError('VALIDATION_ERROR', `The upload stood still for ${IDLE_MS / 1_000} s; send it again`))
-  const timer = setTimeout(stalled, IDLE_MS)
-  const onData = () => void timer.refresh()
+/** Ends the upload when the client disconnects. */
+function watchConnection(incoming: IncomingMessage, reject: (error: AppError) => void): () => void {
   const onClose = () => {
     if (!incoming.complete) reject(badForm(new Error('the client closed the connection')))
   }
-  incoming.on('data', onData).on('close', onClose)
-  return () => {
-    clearTimeout(timer)
-    incoming.off('data', onData).off('close', onClose)
-  }
+  incoming.on('close', onClose)
+  return () => incoming.off('close', onClose)
 }

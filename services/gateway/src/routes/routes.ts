@@ -5,6 +5,7 @@ import type { Route, UnboundRoute } from '../http/define-route.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { AddressList } from '../http/guards/client-address.ts'
 import type { Csrf } from '../http/guards/csrf.ts'
+import type { UploadLimits } from '../files/receive-upload.ts'
 import type { KnownDevices } from '../http/guards/known-device.ts'
 import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
@@ -36,7 +37,7 @@ interface RouteDeps extends Clients {
   readonly devices: KnownDevices
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
-  readonly maxFileBytes: number
+  readonly uploadLimits: UploadLimits
   readonly opsPeers: OpsPeers
   readonly proxies: TrustedProxies
   readonly runStreams: RunStreams

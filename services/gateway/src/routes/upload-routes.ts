@@ -7,7 +7,7 @@ import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
 import type { FormFields, PartStore } from '../files/part-writer.ts'
-import { receiveUpload } from '../files/receive-upload.ts'
+import { receiveUpload, type UploadLimits } from '../files/receive-upload.ts'
 import { accepted, type Wait, waitOf } from '../http/prefer.ts'
 import type { Reply } from '../http/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -39,7 +39,7 @@ const UploadAnswer = z
 interface Deps extends Pick<Clients, 'ingestion'> {
   readonly authenticator: Authenticator
   readonly ingestionWatcher: IngestionWatcher
-  readonly maxFileBytes: number
+  readonly uploadLimits: UploadLimits
   readonly streams: OpenStreams
 }
 type Query = Readonly<{ wait?: string | undefined }>
@@ -91,7 +91,7 @@ async function upload({ context, query }: UploadCall, deps: Deps): Promise<z.inp
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the files as multipart/form-data, each in a part named `files`')
   }
   const client = async () => deps.ingestion.as(await context.renewedScope(deps.authenticator))
-  const received = await receiveUpload(incoming, partStore(client, query), deps.maxFileBytes)
+  const received = await receiveUpload(incoming, partStore(client, query), deps.uploadLimits)
   const { wait, ...form } = readFields(received.fields, query)
   if (received.files.length === 0) {
     throw new AppError('VALIDATION_ERROR', 'No file came: send at least one part named `files`', {
