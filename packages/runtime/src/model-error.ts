@@ -9,7 +9,7 @@ const RETRY_AFTER = 5
  * - `away`: nobody answers yet: no connection, a proxy that reaches nobody, a model that is loading.
  * - `failed`: the server answers with an error of its own, or badly, or breaks off.
  */
-export type ModelFailure = 'unknown_model' | 'refused' | 'busy' | 'away' | 'failed'
+type ModelFailure = 'unknown_model' | 'refused' | 'busy' | 'away' | 'failed'
 
 const AWAY: readonly number[] = [502, 503, 504]
 

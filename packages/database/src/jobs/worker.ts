@@ -179,7 +179,9 @@ class JobWorker implements Worker {
 
 /** For users: the message of any other error may tell of addresses, rows or paths, and is in the log. */
 const reasonOf = (error: unknown): string =>
-  error instanceof AppError ? error.message : 'something went wrong inside; whoever runs this system finds it in the log'
+  error instanceof AppError || error instanceof RetryJob
+    ? error.message
+    : 'something went wrong inside; whoever runs this system finds it in the log'
 
 /** An error that a retry cannot fix: any 4xx except a rate limit. */
 const isFinal = (error: unknown): boolean =>

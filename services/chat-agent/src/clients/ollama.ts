@@ -2,8 +2,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { newId } from '@youworker/runtime/id'
 import { isUnreached } from '@youworker/runtime/connection-error'
-import { isModelDown, ModelError, type ModelFailure, modelFailure } from '@youworker/runtime/model-error'
-import { cutText } from '@youworker/runtime/text/text'
+import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
 import { LRUCache } from 'lru-cache'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
@@ -155,20 +154,19 @@ const isStream = (init: RequestInit | undefined): boolean => typeof init?.body =
 
 const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
 
-const REFUSALS: Readonly<Record<ModelFailure, string>> = {
+const REFUSALS = {
   unknown_model: 'This model is not there; choose another one, or get it with "ollama pull".',
   refused: 'The model refused this request; choose another model, or ask in another way.',
-  away: 'The model cannot be reached now; try again in a moment.',
   busy: 'The model is busy; try again in a moment.',
+  away: 'The model does not answer now; try again in a moment.',
   failed: 'The model failed; try again, or choose another one.',
-}
+} as const
 
 /** Read here because the library prints to the console when such an answer is no JSON. */
 async function refusal(response: Response, url: string): Promise<ModelError> {
   const text = await response.text().catch(() => '')
-  const detail = cutText(errorIn(text) ?? text, 300)
   const failure = modelFailure(response.status)
-  const cause = new Error(`Ollama at ${url} answered ${response.status}: ${detail}`)
+  const cause = new Error(`Ollama at ${url} answered ${response.status}`)
   return new ModelError(failure, REFUSALS[failure], cause, errorIn(text) ?? text)
 }
 
