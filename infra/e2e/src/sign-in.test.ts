@@ -143,6 +143,30 @@ test('a name that strangers attack from many addresses is open on a known device
   }
 })
 
+test.each([
+  ['signed out everywhere', 'zoe', (id: string) => system.root.post(`/v1/admin/users/${id}/sign-out`)],
+  [
+    'suspended and resumed',
+    'zora',
+    async (id: string) => {
+      await system.root.call('PATCH', `/v1/admin/users/${id}`, { suspended: true })
+      return system.root.call('PATCH', `/v1/admin/users/${id}`, { suspended: false })
+    },
+  ],
+])('a user who was %s has no known device or address any more', async (_, username, end) => {
+  const right = { username, password: 'a long password' }
+  const { id } = (await system.root.post('/v1/admin/users', right)).body
+  const laptop = new Browser(system.api)
+  const login = async (browser: Browser, password: string, address: string) =>
+    (await browser.call('POST', '/v1/auth/login', { ...right, password }, { 'x-forwarded-for': address })).status
+  expect(await login(laptop, right.password, '192.0.2.20')).toBe(200)
+  for (let n = 0; n < 20; n += 1) expect(await login(new Browser(system.api), 'wrong', `2001:db8:2:${n}::1`)).toBe(401)
+  await holdBlocks()
+  expect(await login(laptop, right.password, '192.0.2.20')).toBe(200)
+  expect((await end(id)).status).toBeLessThan(300)
+  expect(await login(laptop, right.password, '192.0.2.20')).toBe(429)
+})
+
 test('wrong passwords from one address slow down that address alone', async () => {
   const right = { username: 'wendy', password: 'a long password' }
   await system.root.post('/v1/admin/users', right)

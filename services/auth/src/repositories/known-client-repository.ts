@@ -46,6 +46,11 @@ export class KnownClientRepository {
     for (const kind of KINDS) for (const returned of [true, false]) await this.#removeBeyondMost(userId, kind, returned)
   }
 
+  /** Whoever has one of the user's devices is a stranger from now on. */
+  async removeOfUser(userId: string): Promise<void> {
+    await this.#db.deleteFrom('known_clients').where('user_id', '=', userId).execute()
+  }
+
   async removeExpired(): Promise<void> {
     await this.#db.deleteFrom('known_clients').where(isOver).execute()
   }

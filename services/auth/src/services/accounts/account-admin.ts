@@ -67,12 +67,13 @@ export class AccountAdmin {
     })
   }
 
-  /** Ends the user's sessions; API keys stay, but what they stream or run at the moment ends too. */
+  /** Ends the user's sessions and known devices; API keys stay, but what they stream or run at the moment ends too. */
   async signOut(userId: string, context: UserContext): Promise<void> {
     const act = actOn('user.sign-out', userId)
     await this.#asRoot(act, context, async (repos) => {
       if (!(await repos.users.lock(userId))) throw notFound()
       await repos.sessions.removeOfUser(userId)
+      await repos.knownClients.removeOfUser(userId)
       await revokeUser(repos, userId, context)
     })
   }
@@ -137,6 +138,7 @@ async function change(
     row = await repos.users.setSuspended(user.id, suspended)
     if (suspended) {
       await repos.sessions.removeOfUser(user.id)
+      await repos.knownClients.removeOfUser(user.id)
       await revokeUser(repos, user.id, context)
     }
     await record(suspended ? 'user.suspend' : 'user.resume')
