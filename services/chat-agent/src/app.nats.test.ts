@@ -3,6 +3,7 @@ import { chatAgent } from '@youworker/contracts/chat-agent'
 import { healthContract } from '@youworker/contracts/health'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats } from '@youworker/messaging/connection/connect'
+import { ensureEventStream } from '@youworker/messaging/events/ensure-event-stream'
 import { roleUrl } from '@youworker/database/schema/migrate'
 import { readEnv } from '@youworker/runtime/process/config'
 import { silentLogger } from '@youworker/runtime/logger'
@@ -20,6 +21,7 @@ test('the service starts without auth, reports its health, refuses strangers, an
   const { url } = stack.use(await testNats())
   const model = stack.use(await startOfflineModel())
   const logger = silentLogger()
+  await ensureEventStream({ url, logger })
   const config = readEnv(Env, {
     DATABASE__URL: roleUrl(adminUrl, 'chat-agent', testPassword),
     NATS__URL: url,
