@@ -1,9 +1,12 @@
 import { ingestion } from '@youworker/contracts/ingestion'
+import { GATEWAY_NEEDS } from '@youworker/contracts/topology/topology'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
+import { HeardReadiness } from '@youworker/messaging/live/readiness'
 import { subscribeEvent } from '@youworker/messaging/events/events'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import type { Logger } from '@youworker/runtime/logger'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
@@ -45,8 +48,9 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'gateway', logger }), closeNats)
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const clients = createClients(nats)
-  const checks = { nats: natsCheck(nats), keys: () => verifier.check() }
-  stack.use(await serveHealth(nats, 'gateway', checks, { logger }))
+  const neighbours = stack.use(new HeardReadiness(nats, GATEWAY_NEEDS))
+  const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }, neighbours))
+  stack.use(await serveHealth(nats, 'gateway', readiness, { logger }))
 
   const isProduction = config.APP_ENV === 'production'
   const settings = requestSettings(config, logger)
@@ -71,7 +75,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     ...clients,
     ...guards,
     askHealth: createAskHealth(nats),
-    checks,
+    readiness,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
     maxFileBytes: config.INGEST__MAX_FILE_MB * 1024 * 1024,
@@ -93,5 +97,5 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   logger.info({ host: config.API__HOST, port }, 'the API listens')
 
   const running = stack.move()
-  return { checks, port, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, port, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

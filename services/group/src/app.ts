@@ -8,6 +8,7 @@ import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connecti
 import { createEventPublisher } from '@youworker/messaging/events/events'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { authDirectory } from './clients/auth-directory.ts'
 import type { Config } from './config.ts'
@@ -31,10 +32,12 @@ export async function startGroup(config: Config, { logger }: ServiceContext): Pr
   const members = new MemberService(uow, users, own)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
+  const readiness = stack.use(
+    new Readiness({ postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }),
+  )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'group', logger }))
-  stack.use(await serveHealth(nats, 'group', checks, { logger }))
+  stack.use(await serveHealth(nats, 'group', readiness, { logger }))
   stack.use(await serve(nats, group, groupHandlers(groups, members), { service: 'group', verifier, logger }))
   const running = stack.move()
-  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -14,6 +14,7 @@ import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { groupSpaces, spaceCheck } from './clients/group-spaces.ts'
@@ -57,12 +58,14 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   })
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const checks = {
-    postgres: () => database.check(),
-    nats: natsCheck(nats),
-    search_index: () => index.check(),
-    keys: () => verifier.check(),
-  }
+  const readiness = stack.use(
+    new Readiness({
+      postgres: () => database.check(),
+      nats: natsCheck(nats),
+      search_index: () => index.check(),
+      keys: () => verifier.check(),
+    }),
+  )
   stack.use(subscribeEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
   stack.use(subscribeEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
   stack.use(subscribeEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
@@ -74,8 +77,8 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, ...runJob(processor) }
   stack.use(startWorker({ database, uow, logger, ...job }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
-  stack.use(await serveHealth(nats, service, checks, { logger }))
+  stack.use(await serveHealth(nats, service, readiness, { logger }))
   stack.use(await serve(nats, ingestion, ingestionHandlers(services), { service, verifier, logger }))
   const running = stack.move()
-  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

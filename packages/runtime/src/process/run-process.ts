@@ -48,11 +48,15 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
   logger: Logger,
   stop: AbortSignal,
 ): Promise<number> {
-  let checks: Service['checks'] | undefined
+  let readiness: Service['readiness'] | undefined
   try {
-    await using health = await startHealthServer({ host: config.HEALTH__HOST, port: config.HEALTH__PORT, checks: () => checks })
+    await using health = await startHealthServer({
+      host: config.HEALTH__HOST,
+      port: config.HEALTH__PORT,
+      readiness: () => readiness,
+    })
     const service = await start(config, { logger })
-    checks = service.checks
+    readiness = service.readiness
     logger.info({ health: health.url }, `${name} is up`)
     const broken = await aborted(stop)
     const stopping = service[Symbol.asyncDispose]()

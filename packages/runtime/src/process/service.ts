@@ -1,3 +1,4 @@
+import type { Readiness } from '../health/readiness.ts'
 import type { Logger } from '../logger.ts'
 
 /** Resolves when the dependency works; rejects with an error that says what is wrong and what to do. */
@@ -5,8 +6,7 @@ export type HealthCheck = () => Promise<void>
 
 /** A running service. Disposing it stops taking work, waits for running work and closes its resources. */
 export interface Service extends AsyncDisposable {
-  /** Checks by name of the dependency; the service is ready while all pass. */
-  readonly checks: Readonly<Record<string, HealthCheck>>
+  readonly readiness: Readiness
 }
 
 export interface ServiceContext {

@@ -1,17 +1,14 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
 import { AppError } from '@youworker/contracts/errors'
 import { SERVICES } from '@youworker/contracts/topology/topology'
-import { reportHealth } from '@youworker/runtime/health/health-report'
 import { renderMetrics } from '@youworker/runtime/health/metrics'
-import type { HealthCheck } from '@youworker/runtime/process/service'
+import type { Readiness } from '@youworker/runtime/health/readiness'
 import { z } from 'zod'
 import type { AskHealth } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import { isLoopback } from '../http/guards/client-address.ts'
 import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import { Reply } from '../http/reply.ts'
-
-const CHECK_MS = 2_000
 
 const State = z.enum(['ok', 'degraded', 'down'])
 type State = z.infer<typeof State>
@@ -25,6 +22,12 @@ const Health = z
     hints: z.array(z.string()).optional(),
   })
   .meta({ id: 'Health' })
+/** For everybody: no addresses, no reasons. */
+const Ready = z.object({
+  status: z.enum(['ok', 'down']),
+  timestamp: z.iso.datetime(),
+  components: z.record(z.string(), z.object({ status: State })),
+})
 type Components = z.input<typeof Health>['components']
 
 const now = () => new Date().toISOString()
@@ -37,15 +40,8 @@ function overall(states: readonly State[]): State {
 
 const byName = (components: readonly ComponentHealth[]) => Object.fromEntries(components.map(({ name, ...rest }) => [name, rest]))
 
-interface OwnChecks {
-  readonly checks: Readonly<Record<string, HealthCheck>>
-}
-
-/** The gateway can serve nobody while one of its own checks fails. */
-async function ownHealth({ checks }: OwnChecks) {
-  const components = await reportHealth(checks, CHECK_MS)
-  const isReady = components.every(({ status }) => status !== 'down')
-  return { isReady, components: byName(components) }
+interface Own {
+  readonly readiness: Readiness
 }
 
 async function serviceHealth(service: (typeof SERVICES)[number], askHealth: AskHealth): Promise<Components[string]> {
@@ -75,13 +71,9 @@ export const healthRoutes = [
     aliases: ['/v1/health'],
     summary: 'How the gateway and what it cannot do without are',
     answer: Health,
-    async handle(_, deps: OwnChecks) {
-      const { isReady, components } = await ownHealth(deps)
-      return {
-        status: isReady ? overall(Object.values(components).map(({ status }) => status)) : 'down',
-        timestamp: now(),
-        components,
-      }
+    async handle(_, { readiness: { isReady, components } }: Own) {
+      const status = isReady ? overall(components.map((component) => component.status)) : 'down'
+      return { status, timestamp: now(), components: byName(components) }
     },
   }),
   defineRoute({
@@ -112,11 +104,11 @@ export const healthRoutes = [
     ...common,
     path: '/health/ready',
     aliases: ['/v1/health/ready'],
-    summary: '503 until requests can be served',
-    answer: Health,
-    async handle(_, deps: OwnChecks) {
-      const { isReady, components } = await ownHealth(deps)
-      const body = { status: isReady ? 'ok' : 'down', timestamp: now(), components }
+    summary: '503 while requests cannot be served',
+    answer: Ready,
+    async handle(_, { readiness: { isReady, components } }: Own) {
+      const states = components.map(({ name, status }) => [name, { status }] as const)
+      const body = { status: isReady ? 'ok' : 'down', timestamp: now(), components: Object.fromEntries(states) }
       return new Reply(isReady ? 200 : 503, body, isReady ? {} : { 'retry-after': '1' })
     },
   }),

@@ -1,4 +1,4 @@
-import type { HealthCheck } from '@youworker/runtime/process/service'
+import type { Readiness } from '@youworker/runtime/health/readiness'
 import type { AskHealth, Clients } from '../clients.ts'
 import type { Route, UnboundRoute } from '../http/define-route.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
@@ -29,7 +29,7 @@ import { uploadRoutes } from './upload-routes.ts'
 interface RouteDeps extends Clients {
   readonly askHealth: AskHealth
   readonly authenticator: Authenticator
-  readonly checks: Readonly<Record<string, HealthCheck>>
+  readonly readiness: Readiness
   readonly csrf: Csrf
   readonly devices: KnownDevices
   readonly identityProxies: AddressList
