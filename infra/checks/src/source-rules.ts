@@ -14,7 +14,7 @@ export const SOURCE_RULES: readonly SourceRule[] = [
   {
     name: 'subjects-are-named-only-in-contracts',
     // `runs.` followed by a name is a column in SQL (`runs.id`); in a subject a value or a wildcard follows.
-    forbidden: /(['"`])((rpc|events|wake)\.|runs\.[$*>])/,
+    forbidden: /(['"`])((rpc|events|wake|ready)\.|runs\.[$*>])/,
     allowed: /^packages\/contracts\//,
   },
   {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
 import { createOfflineModel } from './routes.ts'
@@ -22,10 +23,12 @@ export async function startOfflineModel(config: Config, { logger }: ServiceConte
   const { address, family, port } = server.address() as AddressInfo
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
   logger.info({ url }, 'the offline model listens')
+  const readiness = new Readiness({})
   return {
     url,
-    checks: {},
+    readiness,
     async [Symbol.asyncDispose]() {
+      await readiness[Symbol.asyncDispose]()
       const closed = once(server, 'close')
       server.close()
       server.closeAllConnections()

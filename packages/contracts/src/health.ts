@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Nothing } from './common.ts'
+import { Id, Nothing } from './common.ts'
 import { request } from './define.ts'
 
 export const ComponentHealth = z.object({
@@ -10,6 +10,10 @@ export const ComponentHealth = z.object({
   message: z.string().optional(),
 })
 export type ComponentHealth = z.infer<typeof ComponentHealth>
+
+/** What each replica of a service tells about itself about once a second. */
+export const Announcement = z.object({ replica: Id, ready: z.boolean() })
+export type Announcement = z.infer<typeof Announcement>
 
 /** Reports the health of a service and its dependencies. Every service serves this contract. */
 export const healthContract = <S extends string>(service: S) =>

@@ -13,9 +13,10 @@ import { createServer } from 'node:http'
 import { z } from 'zod'
 import { processEnv } from '${import.meta.resolve('./process/config.ts')}'
 import { runProcess } from '${import.meta.resolve('./process/run-process.ts')}'
+import { Readiness } from '${import.meta.resolve('./health/readiness.ts')}'
 const start = async (config, { logger }) => {
   setInterval(() => { for (let n = 0; n < 200; n += 1) logger.info({ n }, 'x'.repeat(1000)) }, 10)
-  return { checks: {}, async [Symbol.asyncDispose]() {} }
+  return { readiness: new Readiness({}), async [Symbol.asyncDispose]() {} }
 }
 process.send({ port: Number(process.env.HEALTH__PORT) })
 await runProcess({ name: 'talkative', env: process.env, schema: z.object(processEnv), start })

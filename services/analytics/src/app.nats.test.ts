@@ -25,7 +25,7 @@ test('events of other services become figures; an invalid event goes to the dead
 
   const config = readEnv(Env, { DATABASE__URL: analytics.url, NATS__URL: server.url })
   const service = stack.use(await startAnalytics(config, { logger }))
-  const { keys, ...others } = service.checks
+  const { keys, ...others } = service.readiness.checks
   for (const check of Object.values(others)) await check()
   // No auth runs here, so its keys cannot be read.
   await expect(keys?.()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })

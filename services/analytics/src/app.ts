@@ -9,6 +9,7 @@ import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { every } from '@youworker/runtime/timing/every'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
 import { analyticsConsumers } from './consumers/analytics-consumers.ts'
@@ -31,15 +32,17 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
   const figures = new FigureService(uow)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
+  const readiness = stack.use(
+    new Readiness({ postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }),
+  )
   // Elsewhere the relay sweeps; this service publishes nothing and has no relay.
   stack.use(every(SWEEP_MS, () => sweep(database), { what: 'the sweep of old rows', logger }))
   const deadLetter = storeDeadLetter(uow)
   const erasing = onUserDeleted(nats, 'analytics', (userId) => facts.eraseUser(userId))
   const handlers = [...analyticsConsumers(facts), erasing]
   stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers, deadLetter }))
-  stack.use(await serveHealth(nats, 'analytics', checks, { logger }))
+  stack.use(await serveHealth(nats, 'analytics', readiness, { logger }))
   stack.use(await serve(nats, analytics, analyticsHandlers(figures), { service: 'analytics', verifier, logger }))
   const running = stack.move()
-  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -10,6 +10,7 @@ import { consumeEvents, createEventPublisher } from '@youworker/messaging/events
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { every } from '@youworker/runtime/timing/every'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
 import { authConsumers } from './consumers/auth-consumers.ts'
@@ -61,11 +62,13 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   const services = { accounts, admin, apiKeys, audit, credentials, erasure, grants, revocations, signer, signIn }
   const handlers = authHandlers(services)
 
-  const checks = {
-    postgres: () => database.check(),
-    nats: natsCheck(nats),
-    root_account: () => rootAccount.check(),
-  }
+  const readiness = stack.use(
+    new Readiness({
+      postgres: () => database.check(),
+      nats: natsCheck(nats),
+      root_account: () => rootAccount.check(),
+    }),
+  )
   const source = {
     listKeys: async () => ({ keys: signer.keys.map((key) => ({ ...key })) }),
     listRevocations: async () => ({ revocations: await revocations.list() }),
@@ -79,8 +82,8 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))
   stack.use(every(ERASURE_MS, () => erasure.announceDue(), { what: 'announcing deleted users', logger }))
   stack.use(every(EXPIRY_MS, () => apiKeys.endExpired(), { what: 'ending expired API keys', logger }))
-  stack.use(await serveHealth(nats, 'auth', checks, { logger }))
+  stack.use(await serveHealth(nats, 'auth', readiness, { logger }))
   stack.use(await serve(nats, auth, handlers, { service: 'auth', verifier, logger }))
   const running = stack.move()
-  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -15,6 +15,7 @@ import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
@@ -37,7 +38,9 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
   stack.use(services.writer)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
+  const readiness = stack.use(
+    new Readiness({ postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }),
+  )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: SERVICE, logger }))
   const consumer = { service: SERVICE, logger, deadLetter: storeDeadLetter(services.uow) }
   const erasing = onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))
@@ -60,12 +63,12 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
   stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
-  stack.use(await serveHealth(nats, SERVICE, { ...checks, model: () => services.model.check() }, { logger }))
+  stack.use(await serveHealth(nats, SERVICE, readiness, { logger, more: { model: () => services.model.check() } }))
   const denied = stack.use(new SampledAudit({ uow: services.uow, event: chatAgent.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger, onDenied }))
   const running = stack.move()
-  return { checks, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 const wakerOf = (nats: NatsConnection): Waker => ({

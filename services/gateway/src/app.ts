@@ -1,12 +1,15 @@
 import type { Server } from 'node:http'
 import { ingestion } from '@youworker/contracts/ingestion'
+import { GATEWAY_NEEDS } from '@youworker/contracts/topology/topology'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
+import { HeardReadiness } from '@youworker/messaging/live/readiness'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { HttpListener } from '@youworker/runtime/http/http-listener'
 import type { Logger } from '@youworker/runtime/logger'
-import type { HealthCheck, Service, ServiceContext } from '@youworker/runtime/process/service'
+import { Readiness } from '@youworker/runtime/health/readiness'
+import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { AuditReporter } from './audit-reporter.ts'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
@@ -56,10 +59,10 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'gateway', logger }), closeNats)
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const clients = createClients(nats)
-  const checks: Record<string, HealthCheck> = { nats: natsCheck(nats), keys: () => verifier.check() }
-  stack.use(await serveHealth(nats, 'gateway', checks, { logger }))
+  const heard = stack.use(new HeardReadiness(nats, GATEWAY_NEEDS))
+  const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }, heard))
+  stack.use(await serveHealth(nats, 'gateway', readiness, { logger }))
 
-  const isProduction = config.APP_ENV === 'production'
   const settings = requestSettings(config, logger)
   const { proxies, devices } = settings
 
@@ -77,14 +80,14 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     ...clients,
     ...guards,
     askHealth: createAskHealth(nats),
-    checks,
+    readiness,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
     opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
     proxies,
     uploadLimits: uploadLimits(config),
     runStreams: new RunStreams({ sourceOf, streams, logger }),
-    secureCookies: isProduction,
+    secureCookies: config.APP_ENV === 'production',
     streams,
   })
   const api = createApi({ ...guards, routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
@@ -96,12 +99,10 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
 
   const running = stack.move()
   const drain = async () => {
-    // A load balancer sends its requests elsewhere.
-    checks['process'] = () => Promise.reject(new Error('another gateway takes over'))
     streams.move()
     await listener.drain()
   }
-  return { checks, port, drain, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, port, drain, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 interface Door {

@@ -10,7 +10,7 @@ import { readEnv } from '@youworker/runtime/process/config'
 import { createLogger, silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
 import { waitFor } from '@youworker/test-kit/wait-for'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { startGateway } from './app.ts'
 import { Env } from './config.ts'
@@ -186,9 +186,15 @@ describe('a service that is down', () => {
   test('health reports it', async () => {
     expect(await call('/health/live')).toMatchObject({ status: 200 })
     expect(await call('/api/v1/health/live')).toMatchObject({ status: 200 })
-    const ready = await fetch(`${api}/health/ready`)
+    const components = { nats: { status: 'ok' }, keys: { status: 'down' }, auth: { status: 'down' } }
+    await vi.waitFor(
+      async () => {
+        const ready = await fetch(`${api}/health/ready`)
+        expect([ready.status, await ready.json()]).toMatchObject([503, { components }])
+      },
+      { timeout: 20_000 },
+    )
     // Nothing but the state is for everybody.
-    expect([ready.status, await ready.json()]).toEqual([503, { status: 'down', timestamp: expect.any(String) }])
     expect(JSON.parse((await call('/health')).text)).toEqual({ status: 'down', timestamp: expect.any(String) })
     const detailed = JSON.parse((await call('/health/detailed')).text)
     expect(detailed).toMatchObject({

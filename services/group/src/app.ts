@@ -11,6 +11,7 @@ import { consumeEvents, createEventPublisher } from '@youworker/messaging/events
 import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { authDirectory } from './clients/auth-directory.ts'
 import type { Config } from './config.ts'
@@ -35,15 +36,17 @@ export async function startGroup(config: Config, { logger }: ServiceContext): Pr
   const members = new MemberService(uow, users, own)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const checks = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
+  const readiness = stack.use(
+    new Readiness({ postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }),
+  )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'group', logger }))
   const erasure = new ErasureService(uow, own)
   const erasing = onUserDeleted(nats, 'group', (userId, trace) => erasure.eraseUser(userId, trace))
   stack.use(await consumeEvents(nats, { service: 'group', logger, handlers: [erasing], deadLetter: storeDeadLetter(uow) }))
-  stack.use(await serveHealth(nats, 'group', checks, { logger }))
+  stack.use(await serveHealth(nats, 'group', readiness, { logger }))
   const denied = stack.use(new SampledAudit({ uow, event: group.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, group, groupHandlers(groups, members), { service: 'group', verifier, logger, onDenied }))
   const running = stack.move()
-  return { checks, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

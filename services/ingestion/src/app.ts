@@ -17,6 +17,7 @@ import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { FreeSpace } from '@youworker/runtime/health/free-space'
 import { every } from '@youworker/runtime/timing/every'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { groupSpaces, spaceCheck } from './clients/group-spaces.ts'
@@ -73,13 +74,15 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   })
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const checks = {
-    postgres: () => database.check(),
-    nats: natsCheck(nats),
-    search_index: () => index.check(),
-    keys: () => verifier.check(),
-    disk: () => space.check(),
-  }
+  const readiness = stack.use(
+    new Readiness({
+      postgres: () => database.check(),
+      nats: natsCheck(nats),
+      search_index: () => index.check(),
+      keys: () => verifier.check(),
+      disk: () => space.check(),
+    }),
+  )
   stack.use(keepAccessCurrent(nats, access))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
   const deadLetter = storeDeadLetter(uow)
@@ -90,10 +93,10 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, wakeOthers: wakeRuns, ...runJob(processor) }
   const worker = stack.use(startWorker({ database, uow, logger, ...job }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
-  stack.use(await serveHealth(nats, service, checks, { logger }))
+  stack.use(await serveHealth(nats, service, readiness, { logger }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, ingestion, ingestionHandlers(services), { service, verifier, logger, onDenied }))
   const running = stack.move()
-  return { checks, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -227,6 +227,6 @@ test('the service answers 503 while tokens cannot be verified', async () => {
     headers: { authorization: `Bearer ${sign()}` },
   })
   expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1'])
-  await tools.checks['nats']?.()
+  await tools.readiness.checks['nats']?.()
   await tools[Symbol.asyncDispose]()
 })

@@ -3,6 +3,7 @@ import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
 import { listen } from './listen.ts'
@@ -28,13 +29,13 @@ export async function startTools(config: Config, { logger }: ServiceContext): Pr
   const servers = Object.values(byName)
   const hosts = ownHosts(config.TOOLS__HOST, config.TOOLS__URL)
 
-  const checks = { nats: natsCheck(nats), keys: () => verifier.check() }
-  stack.use(await serveHealth(nats, 'tools', checks, { logger }))
+  const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }))
+  stack.use(await serveHealth(nats, 'tools', readiness, { logger }))
   const at = { host: config.TOOLS__HOST, port: config.TOOLS__PORT, from: config.CONNECTIONS__FROM }
   const listening = stack.use(await listen(createToolRoutes({ servers, hosts, verifier, logger }), at))
   const { url } = listening
   logger.info({ url, servers: servers.map(({ name }) => name) }, 'the tool servers listen')
 
   const resources = stack.move()
-  return { url, checks, drain: () => listening.drain(), [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  return { url, readiness, drain: () => listening.drain(), [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }

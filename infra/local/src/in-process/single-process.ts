@@ -1,4 +1,5 @@
 import { processEnv } from '@youworker/runtime/process/config'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import { runProcess } from '@youworker/runtime/process/run-process'
 import type { Service } from '@youworker/runtime/process/service'
 import { z } from 'zod'
@@ -14,11 +15,19 @@ await runProcess({
   async start({ SYSTEM__ENVIRONMENTS }, { logger }): Promise<Service> {
     const services = await startServices(JSON.parse(SYSTEM__ENVIRONMENTS) as Environments, logger)
     const checks = Object.entries(services).flatMap(([name, service]) =>
-      Object.entries(service.checks).map(([check, run]) => [`${name}.${check}`, run] as const),
+      Object.entries(service.readiness.checks).map(([check, run]) => [`${name}.${check}`, run] as const),
     )
     const drain = async () => {
       await Promise.all(Object.values(services).map(async (service) => service.drain?.()))
     }
-    return { checks: Object.fromEntries(checks), drain, [Symbol.asyncDispose]: () => stopServices(services) }
+    const readiness = new Readiness(Object.fromEntries(checks))
+    return {
+      readiness,
+      drain,
+      async [Symbol.asyncDispose]() {
+        await readiness[Symbol.asyncDispose]()
+        await stopServices(services)
+      },
+    }
   },
 })

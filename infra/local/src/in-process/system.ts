@@ -195,11 +195,9 @@ async function startRestartableServices(
   return services
 }
 
-async function untilReady(name: ServiceName, { checks }: Service): Promise<void> {
-  for (const until = Date.now() + READY_MS; ; await sleep(50)) {
-    const outcomes = await Promise.allSettled(Object.values(checks).map((check) => check()))
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    if (!failed) return
-    if (Date.now() > until) throw new Error(`${name} was not ready after ${READY_MS / 1000} s`, { cause: failed.reason })
+async function untilReady(name: ServiceName, { readiness }: Service): Promise<void> {
+  for (const until = Date.now() + READY_MS; !readiness.isReady; await sleep(50)) {
+    if (Date.now() < until) continue
+    throw new Error(`${name} was not ready after ${READY_MS / 1000} s: ${JSON.stringify(readiness.components)}`)
   }
 }

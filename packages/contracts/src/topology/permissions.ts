@@ -1,6 +1,6 @@
 import { eventsOf } from '../define.ts'
-import { EVENT_STREAM, ownerOf, replySubject } from './subjects.ts'
-import { CONTRACTS, NEIGHBOURS, SERVICES, type ServiceName } from './topology.ts'
+import { EVENT_STREAM, ownerOf, readySubject, replySubject } from './subjects.ts'
+import { CONTRACTS, GATEWAY_NEEDS, NEIGHBOURS, SERVICES, type ServiceName } from './topology.ts'
 
 export interface NatsPermissions {
   readonly publish: { readonly allow: readonly string[] }
@@ -24,6 +24,7 @@ export function permissionsOf(service: ServiceName): NatsPermissions {
     ...calls.map(({ subject }) => subject),
     ...[service, ...callersOf(service)].map((caller) => replySubject(caller, service, '>')),
     `wake.${service}.>`,
+    readySubject(service),
     ...(service === 'chat-agent' ? ['runs.*'] : []),
     ...(publishesEvents ? [`events.${service}.>`, `$JS.API.STREAM.INFO.${stream}`] : []),
     ...(consumes.length > 0 ? consumerSubjects(stream, service) : []),
@@ -33,7 +34,7 @@ export function permissionsOf(service: ServiceName): NatsPermissions {
     '$SRV.>',
     replySubject(service, '>'),
     `wake.${service}.>`,
-    ...(service === 'gateway' ? ['runs.*'] : []),
+    ...(service === 'gateway' ? ['runs.*', ...GATEWAY_NEEDS.map(readySubject)] : []),
     ...subscribes.map(({ subject }) => subject),
   ]
   return { publish: { allow: [...new Set(publish)].sort() }, subscribe: { allow: [...new Set(subscribe)].sort() } }

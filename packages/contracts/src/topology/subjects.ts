@@ -1,6 +1,7 @@
-/** Builders for the subjects that are not in a contract: live entries of runs and wake-ups of workers. */
+/** Builders for the subjects that are not in a contract: live entries of runs, wake-ups of workers, readiness of replicas. */
 export const liveSubject = (runId: string): string => `runs.${runId}`
 export const wakeSubject = (service: string, kind: string): string => `wake.${service}.${kind}`
+export const readySubject = (service: string): string => `ready.${service}`
 
 /** Of the administrator's NATS user: makes the stream and its durables. */
 export const NATS_ADMIN = 'admin'

@@ -4,7 +4,7 @@ import { ALWAYS_ALLOWED, ERROR_STATUS, type ErrorCode } from '../errors.ts'
 import { healthContract } from '../health.ts'
 import { LIMITS, WAIT } from '../limits.ts'
 import { callersOf, permissionsOf } from './permissions.ts'
-import { liveSubject, ownerOf, wakeSubject } from './subjects.ts'
+import { liveSubject, ownerOf, readySubject, wakeSubject } from './subjects.ts'
 import { CONTRACTS, NEIGHBOURS, SCHEMAS, SERVICES, type ServiceName } from './topology.ts'
 
 const owned = (service: ServiceName) => [CONTRACTS[service] ?? {}, healthContract(service)]
@@ -105,7 +105,7 @@ test.each(SERVICES)('%s has all permissions that it needs', (service) => {
     '$SRV.PING',
     `_INBOX.${service}.x.1`,
     wakeSubject(service, 'run'),
-    ...(service === 'gateway' ? [liveSubject('id')] : []),
+    ...(service === 'gateway' ? [liveSubject('id'), readySubject('auth'), readySubject('chat-agent')] : []),
   ]
   expect(mustPublish.filter((subject) => !allows(publish.allow, subject))).toEqual([])
   expect(mustSubscribe.filter((subject) => !allows(subscribe.allow, subject))).toEqual([])
@@ -140,6 +140,7 @@ test.each(SERVICES)('%s has no other permissions', (service) => {
     expect([...inNamesOfOthers, `_INBOX.${other}.x`].filter((subject) => allows(publish.allow, subject))).toEqual([])
     const control = [
       wakeSubject(other, 'run'),
+      readySubject(other),
       `$JS.ACK.EVENTS.${other}.1.1.1.1.0`,
       `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${other}`,
       `$JS.API.CONSUMER.DELETE.EVENTS.${other}`,

@@ -31,6 +31,9 @@ export const CONTRACTS: Readonly<Partial<Record<ServiceName, Contract>>> = {
   analytics,
 }
 
+/** Without these the gateway can serve nobody. */
+export const GATEWAY_NEEDS = ['auth', 'chat-agent'] as const satisfies readonly ServiceName[]
+
 interface Neighbours {
   readonly calls: readonly Request[]
   /** Events with effects in the database, consumed once per service through its durable JetStream consumer. */

@@ -17,6 +17,8 @@ const ANSWER_MS = 8_500
 const LOCK_MS = 5_000
 const IDLE_IN_TRANSACTION_MS = 15_000
 const METRICS_MS = 5_000
+/** So soon after an answer to another request Postgres still counts as there. */
+const RECENT_MS = 1_000
 /** Postgres looks this often whether a client is still there: a statement that nobody waits for any more ends by then. */
 const CLIENT_CHECK_MS = 1_000
 
@@ -34,6 +36,10 @@ export interface ConnectionPool extends AsyncDisposable {
    * failures and `DEADLINE_EXCEEDED` when the time of the request is over before.
    */
   acquire(): Promise<PgConnection>
+  /** For health checks: passes an open breaker, and closes it when Postgres answers. */
+  probe(): Promise<PgConnection>
+  /** True when all connections are busy although Postgres answers. */
+  isBusy(error: unknown): boolean
 }
 
 export function createPool(options: PoolOptions): ConnectionPool {
@@ -61,6 +67,8 @@ export function createPool(options: PoolOptions): ConnectionPool {
   const sampling = sampleMetrics(pool, options)
   return {
     acquire: () => breaker.run(() => connect(pool, hooks)),
+    probe: () => breaker.probe(() => connect(pool, hooks)),
+    isBusy: (error) => (isLate(error) || hooks.isBusy(error)) && hooks.sinceAnswerMs() < RECENT_MS,
     async [Symbol.asyncDispose]() {
       clearInterval(sampling)
       if (!pool.ending) await pool.end()
@@ -96,6 +104,7 @@ const isLate = (error: unknown): boolean => error instanceof AppError && error.c
 interface Hooks extends ConnectionHooks {
   /** True when no connection was free although Postgres answers: that must not open the breaker. */
   isBusy(error: unknown): boolean
+  sinceAnswerMs(): number
 }
 
 function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
@@ -113,6 +122,7 @@ function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
       if (ms >= slowQueryMs) logger.warn({ sql: sql.slice(0, 2_000), ms: Math.round(ms) }, 'slow query')
     },
     isBusy: (error) => !isRefusal(error) && Date.now() - answeredAt < CONNECT_MS,
+    sinceAnswerMs: () => Date.now() - answeredAt,
   }
 }
 

@@ -22,7 +22,7 @@ export interface SystemDatabase {
 export interface Database<Tables> extends SystemDatabase, AsyncDisposable {
   /** Queries outside of any transaction, which see no row of a tenant table. Services use the unit of work instead. */
   readonly kysely: Kysely<Tables>
-  /** Passes when Postgres answers, the role is bound by row-level security and every migration known here ran. */
+  /** Passes when Postgres answers (or is just answering others), the role is bound by row-level security and every migration known here ran. */
   check(): Promise<void>
   transact<T>(spaces: string, mode: Mode, work: (scope: TransactionScope<Tables>) => Promise<T>): Promise<T>
 }
@@ -44,6 +44,7 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
     dialect,
     executor: kysely.getExecutor(),
   })
+  const probing = new Kysely<SystemTables>({ dialect: createDialect({ acquire: () => pool.probe() }) })
   const leases = new LeaseKeeper(system, options.logger)
   const listeners = new Set<() => void>()
   const onCommitted = () => listeners.forEach((listener) => listener())
@@ -53,7 +54,12 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
     kysely,
     system,
     leases,
-    check: async () => checkDatabase(system, schema, options.migrations ?? (await migrationsOf(schema))),
+    async check() {
+      const migrations = options.migrations ?? (await migrationsOf(schema))
+      await checkDatabase(probing, schema, migrations).catch((error: unknown) => {
+        if (!pool.isBusy(error)) throw error
+      })
+    },
     onOutbox(listener) {
       listeners.add(listener)
       return { [Symbol.dispose]: () => void listeners.delete(listener) }

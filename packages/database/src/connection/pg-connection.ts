@@ -3,6 +3,9 @@ import { timeLeft } from '@youworker/runtime/timing/deadline'
 import pg from 'pg'
 import { makesUnusable, toAppError, tooLate } from './database-error.ts'
 
+/** A timer may fire this much early. */
+const TIMER_SLACK_MS = 5
+
 type Callback = (error: Error | null | undefined, result: pg.QueryResult) => void
 
 /** A query with the name of its prepared statement. As an instance of pg.Query it saves pg the copy from a config object. */
@@ -94,7 +97,7 @@ export class PgConnection implements DatabaseConnection {
       this.#hooks.answered()
       return result
     } catch (error) {
-      const isLate = isHurried && !(error instanceof pg.DatabaseError) && performance.now() >= endsAt
+      const isLate = isHurried && !(error instanceof pg.DatabaseError) && performance.now() >= endsAt - TIMER_SLACK_MS
       const failure = isLate ? tooLate(error) : toAppError(error)
       if (makesUnusable(failure)) this.#unusable = true
       throw failure

@@ -6,7 +6,7 @@ import { silentLogger } from '@youworker/runtime/logger'
 import { before } from '@youworker/runtime/timing/deadline'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Database, openDatabase } from './open.ts'
 import { bindNotes, type Fixture, noteDatabase, type Notes, type NoteTables } from '../test-fixture.ts'
 import { createUnitOfWork } from '../unit-of-work.ts'
@@ -92,6 +92,7 @@ beforeAll(async () => {
   })
   uow = createUnitOfWork(database, bindNotes)
 })
+afterEach(() => proxy.thaw())
 afterAll(async () => {
   await database[Symbol.asyncDispose]()
   await proxy[Symbol.asyncDispose]()
@@ -201,6 +202,17 @@ test('when Postgres freezes within a change, nothing is changed; at its commit, 
   await waitFor(works, { what: 'the connection to resume' })
 })
 
+test('when Postgres is back, the first health check that sees it opens the way for all', async () => {
+  await waitFor(works, { what: 'the connection' })
+  proxy.freeze()
+  const several = () => Promise.all(Array.from({ length: 6 }, () => outcome(writeNote())))
+  await waitFor(async () => (await several()).includes('CIRCUIT_OPEN'), { what: 'an open breaker', timeoutMs: 60_000 })
+  expect(await inMs(1_000, () => outcome(database.check()))).toBe('DEADLINE_EXCEEDED')
+  proxy.thaw()
+  await inMs(5_000, () => database.check())
+  expect(await outcome(writeNote())).toBe('ok')
+})
+
 test('nothing is begun after the deadline, and a change that outlasts it is not saved', async () => {
   await waitFor(works, { what: 'the connection' })
   const notes = await countNotes()
@@ -229,6 +241,8 @@ test('when all connections are busy the error says so, and the breaker stays clo
     }),
   )
   const errors = await Promise.all(Array.from({ length: 8 }, () => writeNote().catch((error: unknown) => error)))
+  // Its health is no worse for that.
+  await inMs(500, () => database.check())
   for (const error of errors)
     expect(error).toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('busy') })
   busy = false

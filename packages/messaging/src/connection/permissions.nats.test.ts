@@ -8,6 +8,7 @@ import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { permissionsOf } from '@youworker/contracts/topology/permissions'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { newId } from '@youworker/runtime/id'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import { silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
 import { waitFor } from '@youworker/test-kit/wait-for'
@@ -61,7 +62,8 @@ test('with generated permissions a service serves, and only permitted callers ge
   const options = { service: 'analytics', verifier: undefined, logger }
   const analyticsNats = await as('analytics')
   stack.use(await serve(analyticsNats, days, { getOverview: async () => overview }, options))
-  stack.use(await serveHealth(analyticsNats, 'analytics', { nats: natsCheck(analyticsNats) }, { logger }))
+  const readiness = stack.use(new Readiness({ nats: natsCheck(analyticsNats) }))
+  stack.use(await serveHealth(analyticsNats, 'analytics', readiness, { logger }))
   expect(await createClient(await as('gateway'), days).getOverview({})).toEqual(overview)
   const refused = createClient(await as('tools'), days)
   await expect(refused.getOverview({})).rejects.toThrow(unavailable(/does not let tools send to/))

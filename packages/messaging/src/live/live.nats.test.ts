@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunEntry } from '@youworker/contracts/run-log'
 import { healthContract } from '@youworker/contracts/health'
-import { liveSubject } from '@youworker/contracts/topology/subjects'
+import { liveSubject, readySubject } from '@youworker/contracts/topology/subjects'
 import { newId } from '@youworker/runtime/id'
+import { Readiness } from '@youworker/runtime/health/readiness'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testNats } from '@youworker/test-kit/nats'
 import { waitFor } from '@youworker/test-kit/wait-for'
@@ -10,6 +12,7 @@ import { createClient } from '../requests/client.ts'
 import { closeNats, connectNats, onReconnect } from '../connection/connect.ts'
 import { subscribeLive, publishLive } from './live.ts'
 import { serveHealth } from '../requests/server.ts'
+import { announceReadiness, HeardReadiness } from './readiness.ts'
 import { onWake, wake } from './wake.ts'
 
 const logger = silentLogger()
@@ -79,10 +82,54 @@ test('health names the failed dependency and what to do', async () => {
   const down = async () => {
     throw new Error('start Postgres')
   }
-  stack.use(await serveHealth(nats, 'group', { nats: async () => {}, postgres: down }, { logger }))
+  const readiness = stack.use(new Readiness({ nats: async () => {}, postgres: down }))
+  stack.use(await serveHealth(nats, 'group', readiness, { logger }))
   const { components } = await createClient(nats, healthContract('group')).checkHealth({})
   expect(components).toEqual([
     { name: 'nats', status: 'ok', latency_ms: expect.any(Number) },
     { name: 'postgres', status: 'down', latency_ms: expect.any(Number), message: 'start Postgres' },
   ])
+})
+
+test('a service is ready while any of its replicas says so; one that falls silent or is not ready takes nothing away', async () => {
+  await using server = await testNats()
+  await using stack = new AsyncDisposableStack()
+  const replica = async () => {
+    const nats = stack.adopt(await connectNats({ url: server.url, service: 'auth', logger }), closeNats)
+    const state = { works: true }
+    const readiness = stack.use(new Readiness({ all: () => (state.works ? Promise.resolve() : Promise.reject(new Error('no'))) }))
+    const announcement = announceReadiness(nats, 'auth', readiness)
+    return { state, nats, announcement }
+  }
+  const gateway = stack.adopt(await connectNats({ url: server.url, service: 'gateway', logger }), closeNats)
+  const heard = stack.use(new HeardReadiness(gateway, ['auth']))
+  const status = () => heard.components().map((component) => component.status)
+  expect(status()).toEqual(['down'])
+  const [first, second] = [await replica(), await replica()]
+  await waitFor(() => status()[0] === 'ok', { what: 'a replica that is ready' })
+
+  // What the kernel does to a frozen process, as far as others can see.
+  first.nats.isUp = false
+  const until = Date.now() + 5_000
+  while (Date.now() < until) {
+    expect(status()).toEqual(['ok'])
+    await sleep(100)
+  }
+  second.state.works = false
+  await waitFor(() => status()[0] === 'down', { what: 'a service without a replica that is ready' })
+  second.state.works = true
+  await waitFor(() => status()[0] === 'ok', { what: 'its return' })
+  first.announcement[Symbol.dispose]()
+  // A lost connection counts at once, and what was heard before it not any more.
+  await server.stop()
+  await waitFor(() => !gateway.isUp, { what: 'the loss' })
+  expect(status()).toEqual(['down'])
+  await server.start()
+  await waitFor(() => status()[0] === 'ok', { what: 'the replica after the reconnect' })
+  second.announcement[Symbol.dispose]()
+  await waitFor(() => status()[0] === 'down', { what: 'the goodbye of the last replica' })
+  gateway.core.publish(readySubject('auth'), '{"replica":"everything","ready":true}')
+  gateway.core.publish(readySubject('auth'), 'no JSON')
+  await gateway.core.flush()
+  expect(status()).toEqual(['down'])
 })

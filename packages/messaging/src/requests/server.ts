@@ -3,6 +3,7 @@ import { requestsOf } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { healthContract } from '@youworker/contracts/health'
 import { reportHealth } from '@youworker/runtime/health/health-report'
+import type { Readiness } from '@youworker/runtime/health/readiness'
 import type { Logger } from '@youworker/runtime/logger'
 import type { HealthCheck } from '@youworker/runtime/process/service'
 import { GRACE_MS, settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -12,6 +13,7 @@ import type { CallContext, Caller, UserContext } from './context.ts'
 import { describeError } from '../connection/describe-error.ts'
 import type { Denial } from './denial.ts'
 import { Endpoint } from './endpoint.ts'
+import { announceReadiness } from '../live/readiness.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
 
 export type { CallContext, Caller, UserContext }
@@ -73,15 +75,22 @@ export async function serve<C extends Contract>(
   return { [Symbol.asyncDispose]: () => stop(nats, service, load) }
 }
 
-/** Serves the health request of a service; its checks run in parallel. */
-export function serveHealth(
+/**
+ * Serves the health request of a service, whose checks then run anew and in parallel, and announces whether it is ready. `more`: checks
+ * of what the service can do without.
+ */
+export async function serveHealth(
   nats: NatsConnection,
   service: string,
-  checks: Readonly<Record<string, HealthCheck>>,
-  { logger }: { logger: Logger },
+  readiness: Readiness,
+  { logger, more = {} }: { logger: Logger; more?: Readonly<Record<string, HealthCheck>> },
 ): Promise<AsyncDisposable> {
+  const checks = { ...readiness.checks, ...more }
   const checkHealth = async () => ({ components: await reportHealth(checks, HEALTH_CHECK_MS) })
-  return serve(nats, healthContract(service), { checkHealth }, { service, verifier: undefined, logger, maxInFlight: 16 })
+  await using stack = new AsyncDisposableStack()
+  stack.use(await serve(nats, healthContract(service), { checkHealth }, { service, logger, maxInFlight: 16 }))
+  stack.use(announceReadiness(nats, service, readiness))
+  return stack.move()
 }
 
 /** NATS reports a refused subscription before the reply to the flush; the library then stops the whole service. */

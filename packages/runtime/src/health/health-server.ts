@@ -1,16 +1,13 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { reportHealth } from './health-report.ts'
 import { renderMetrics } from './metrics.ts'
-import type { HealthCheck } from '../process/service.ts'
-
-const CHECK_MS = 2_000
+import type { Readiness } from './readiness.ts'
 
 interface HealthServerOptions {
   readonly host: string
   readonly port: number
   /** `undefined` until the service has started. */
-  readonly checks: () => Readonly<Record<string, HealthCheck>> | undefined
+  readonly readiness: () => Readiness | undefined
 }
 
 export interface HealthServer extends AsyncDisposable {
@@ -18,11 +15,11 @@ export interface HealthServer extends AsyncDisposable {
 }
 
 /** Serves /health/live, /health/ready and /metrics of one process. */
-export async function startHealthServer({ host, port, checks }: HealthServerOptions): Promise<HealthServer> {
+export async function startHealthServer({ host, port, readiness }: HealthServerOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?', 1)[0]
     const answer = path === undefined ? undefined : ROUTES[path]
-    void (answer ? answer(response, checks) : send(response, 404, { status: 'not found' }))
+    void (answer ? answer(response, readiness()) : send(response, 404, { status: 'not found' }))
   })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
@@ -38,16 +35,14 @@ export async function startHealthServer({ host, port, checks }: HealthServerOpti
   }
 }
 
-type Answer = (response: ServerResponse, checks: HealthServerOptions['checks']) => Promise<void>
+type Answer = (response: ServerResponse, readiness: Readiness | undefined) => Promise<void>
 
 const ROUTES: Readonly<Record<string, Answer>> = {
   '/health/live': async (response) => send(response, 200, { status: 'ok' }),
-  '/health/ready': async (response, checks) => {
-    const known = checks()
-    if (known === undefined) return send(response, 503, { status: 'starting' })
-    const components = await reportHealth(known, CHECK_MS)
-    const ready = components.every(({ status }) => status !== 'down')
-    send(response, ready ? 200 : 503, { status: ready ? 'ok' : 'down', components })
+  '/health/ready': async (response, readiness) => {
+    if (!readiness) return send(response, 503, { status: 'starting' })
+    const { isReady, components } = readiness
+    send(response, isReady ? 200 : 503, { status: isReady ? 'ok' : 'down', components })
   },
   '/metrics': async (response) => {
     const { contentType, body } = await renderMetrics()

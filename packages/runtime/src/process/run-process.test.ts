@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
+
+const SOON = { timeout: 20_000, interval: 20 }
 
 const script = `
 import { z } from 'zod'
 import { processEnv } from '${import.meta.resolve('./config.ts')}'
 import { runProcess } from '${import.meta.resolve('./run-process.ts')}'
+import { Readiness } from '${import.meta.resolve('../health/readiness.ts')}'
 const start = async (config, { logger }) => {
   logger.info({ token: 'never-logged', nested: { api_key: 'never-logged' } }, 'starting')
   if (config.MODE === 'broken') setTimeout(() => { throw new Error('boom') }, 50)
@@ -15,7 +18,8 @@ const start = async (config, { logger }) => {
     if (config.MODE === 'busy') await new Promise((resolve) => setTimeout(resolve, 60_000))
     logger.info('drained')
   }
-  return { drain, checks: { thing: async () => { if (config.MODE === 'sick') throw new Error('start the thing') } }, async [Symbol.asyncDispose]() { logger.info('stopped') } }
+  const readiness = new Readiness({ thing: async () => { if (config.MODE === 'sick') throw new Error('start the thing') } })
+  return { readiness, drain, async [Symbol.asyncDispose]() { await readiness[Symbol.asyncDispose](); logger.info('stopped') } }
 }
 await runProcess({ name: 'sample', env: process.env, schema: z.object({ ...processEnv, MODE: z.string() }), start })
 `
@@ -48,7 +52,7 @@ test('serves health and metrics, keeps secrets out of the log and stops on SIGTE
   const sample = launch({ MODE: 'well' })
   const url = await healthUrl(sample)
   expect((await fetch(`${url}/health/live`)).status).toBe(200)
-  expect((await fetch(`${url}/health/ready`)).status).toBe(200)
+  await vi.waitFor(async () => expect((await fetch(`${url}/health/ready`)).status).toBe(200), SOON)
   expect(await (await fetch(`${url}/metrics`)).text()).toContain('process_cpu_seconds_total')
   expect((await fetch(`${url}/other`)).status).toBe(404)
   sample.child.kill('SIGTERM')
@@ -59,9 +63,12 @@ test('serves health and metrics, keeps secrets out of the log and stops on SIGTE
 
 test('is not ready while a dependency is down, and says what to do', async () => {
   const sample = launch({ MODE: 'sick' })
-  const response = await fetch(`${await healthUrl(sample)}/health/ready`)
-  expect(response.status).toBe(503)
-  expect(await response.json()).toMatchObject({ status: 'down', components: [{ name: 'thing', message: 'start the thing' }] })
+  const url = await healthUrl(sample)
+  const down = { status: 'down', components: [{ name: 'thing', message: 'start the thing' }] }
+  await vi.waitFor(async () => {
+    const response = await fetch(`${url}/health/ready`)
+    expect([response.status, await response.json()]).toMatchObject([503, down])
+  }, SOON)
   sample.child.kill('SIGTERM')
   await exitOf(sample.child)
 })

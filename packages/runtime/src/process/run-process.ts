@@ -17,9 +17,6 @@ interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
 /** Exit codes: 0 stopped on request, 1 failed to start or crashed, 2 invalid settings. */
 const EXIT = { ok: 0, failed: 1, settings: 2 } as const
 
-/** Keeps a load balancer from sending more. */
-const STOPPING: Service['checks'] = { process: () => Promise.reject(new Error('the process is stopping')) }
-
 /** The end that a process was asked for. */
 interface End {
   /** Time for work that runs to end by itself, in ms. */
@@ -59,20 +56,20 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
   logger: Logger,
 ): Promise<number> {
   const { ended, hurried } = watchForEnd(config.SHUTDOWN__GRACE_MS, logger)
-  let checks: Service['checks'] | undefined
-  let isDraining = false
+  let readiness: Service['readiness'] | undefined
   try {
     await using health = await startHealthServer({
       host: config.HEALTH__HOST,
       port: config.HEALTH__PORT,
-      checks: () => (isDraining ? STOPPING : checks),
+      readiness: () => readiness,
     })
     const service = await start(config, { logger })
-    checks = service.checks
+    readiness = service.readiness
     logger.info({ health: health.url }, `${name} is up`)
     const { drainMs, limitMs, broken } = await ended
     const until = performance.now() + limitMs
-    isDraining = true
+    // Keeps load balancers and other services from sending more.
+    readiness.stop()
     if (service.drain && drainMs > 0) await settledWithin(drainMs, Promise.race([service.drain(), hurried]))
     const stopping = service[Symbol.asyncDispose]()
     if (await settledWithin(until - performance.now(), stopping)) await stopping

@@ -1,3 +1,4 @@
+import type { Readiness } from '../health/readiness.ts'
 import type { Logger } from '../logger.ts'
 
 /**
@@ -8,8 +9,7 @@ export type HealthCheck = () => Promise<string | undefined | void>
 
 /** A running service. Disposing it stops taking work, waits for running work and closes its resources. */
 export interface Service extends AsyncDisposable {
-  /** Checks by name of the dependency; the service is ready while all pass. */
-  readonly checks: Readonly<Record<string, HealthCheck>>
+  readonly readiness: Readiness
   /**
    * Called when another process takes over: begins no new long work and resolves when what runs has ended. Requests are still
    * served. Disposal follows, also when time is up.

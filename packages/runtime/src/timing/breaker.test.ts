@@ -61,6 +61,17 @@ test('after a failed probe the next one may run', async () => {
   await expect(breaker.run(there)).resolves.toBe('there')
 })
 
+test('a health check passes an open breaker: when it succeeds the target is back at once, when it fails nothing is counted', async () => {
+  const breaker = createBreaker({ target: 'test-7', now: () => 0 })
+  for (let i = 0; i < 10; i += 1) await expect(breaker.probe(away)).rejects.toThrow('away')
+  await failTimes(breaker, 5)
+  await expect(breaker.run(there)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' })
+  await expect(breaker.probe(away)).rejects.toThrow('away')
+  await expect(breaker.run(there)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' })
+  await expect(breaker.probe(there)).resolves.toBe('there')
+  await expect(breaker.run(there)).resolves.toBe('there')
+})
+
 test('failures far apart and errors that are not failures of the target do not open it', async () => {
   let now = 0
   const apart = createBreaker({ target: 'test-3', now: () => now })

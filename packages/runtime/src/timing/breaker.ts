@@ -8,6 +8,8 @@ const PROBE_AFTER_MS = 5_000
 export interface Breaker {
   /** Runs `fn`, or throws `CIRCUIT_OPEN` at once while the target is known to be down. */
   run<T>(fn: () => Promise<T>): Promise<T>
+  /** Runs `fn` in any case, for health checks: when it succeeds the target is back at once, when it fails nothing is counted. */
+  probe<T>(fn: () => Promise<T>): Promise<T>
 }
 
 interface BreakerOptions {
@@ -49,6 +51,11 @@ export function createBreaker({ target, isFailure = () => true, now = Date.now }
   }
 
   return {
+    async probe(fn) {
+      const result = await fn()
+      close()
+      return result
+    },
     async run(fn) {
       const isProbe = admit()
       if (isProbe) probing = true

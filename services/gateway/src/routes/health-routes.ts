@@ -2,9 +2,8 @@ import type { ComponentHealth } from '@youworker/contracts/health'
 import { AppError } from '@youworker/contracts/errors'
 import type { Scope } from '@youworker/contracts/scopes'
 import { SERVICES } from '@youworker/contracts/topology/topology'
-import { reportHealth } from '@youworker/runtime/health/health-report'
 import { renderMetrics } from '@youworker/runtime/health/metrics'
-import type { HealthCheck } from '@youworker/runtime/process/service'
+import type { Readiness } from '@youworker/runtime/health/readiness'
 import { z } from 'zod'
 import type { AskHealth } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -13,8 +12,6 @@ import { type AddressList, isPeer } from '../http/guards/client-address.ts'
 import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import { Reply } from '../http/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
-
-const CHECK_MS = 2_000
 
 const State = z.enum(['ok', 'degraded', 'down'])
 type State = z.infer<typeof State>
@@ -29,6 +26,12 @@ const DetailedHealth = z
     hints: z.array(z.string()).optional(),
   })
   .meta({ id: 'DetailedHealth' })
+/** For everybody: no addresses, no reasons. */
+const Ready = z.object({
+  status: z.enum(['ok', 'down']),
+  timestamp: z.iso.datetime(),
+  components: z.record(z.string(), z.object({ status: State })),
+})
 type Components = z.input<typeof DetailedHealth>['components']
 
 const now = () => new Date().toISOString()
@@ -41,14 +44,8 @@ function overall(states: readonly State[]): State {
 
 const byName = (components: readonly ComponentHealth[]) => Object.fromEntries(components.map(({ name, ...rest }) => [name, rest]))
 
-interface OwnChecks {
-  readonly checks: Readonly<Record<string, HealthCheck>>
-}
-
-/** The gateway can serve nobody while one of its own checks fails. */
-async function ownHealth({ checks }: OwnChecks): Promise<State> {
-  const states = (await reportHealth(checks, CHECK_MS)).map(({ status }) => status)
-  return states.includes('down') ? 'down' : overall(states)
+interface Own {
+  readonly readiness: Readiness
 }
 
 interface OpsDeps {
@@ -96,8 +93,9 @@ export const healthRoutes = [
     aliases: ['/v1/health'],
     summary: 'Whether the gateway and what it cannot do without are ok, degraded or down',
     answer: Health,
-    async handle(_, deps: OwnChecks) {
-      return { status: await ownHealth(deps), timestamp: now() }
+    handle(_, { readiness: { isReady, components } }: Own) {
+      const status = isReady ? overall(components.map((component) => component.status)) : 'down'
+      return Promise.resolve({ status, timestamp: now() })
     },
   }),
   defineRoute({
@@ -130,11 +128,11 @@ export const healthRoutes = [
     ...common,
     path: '/health/ready',
     aliases: ['/v1/health/ready'],
-    summary: '503 until requests can be served',
-    answer: Health,
-    async handle(_, deps: OwnChecks) {
-      const isReady = (await ownHealth(deps)) !== 'down'
-      const body = { status: isReady ? 'ok' : 'down', timestamp: now() }
+    summary: '503 while requests cannot be served',
+    answer: Ready,
+    async handle(_, { readiness: { isReady, components } }: Own) {
+      const states = components.map(({ name, status }) => [name, { status }] as const)
+      const body = { status: isReady ? 'ok' : 'down', timestamp: now(), components: Object.fromEntries(states) }
       return new Reply(isReady ? 200 : 503, body, isReady ? {} : { 'retry-after': '1' })
     },
   }),

@@ -1,4 +1,4 @@
-import type { HealthCheck } from '@youworker/runtime/process/service'
+import type { Readiness } from '@youworker/runtime/health/readiness'
 import type { AuditReporter } from '../audit-reporter.ts'
 import type { AskHealth, Clients } from '../clients.ts'
 import type { Route, UnboundRoute } from '../http/define-route.ts'
@@ -32,7 +32,7 @@ interface RouteDeps extends Clients {
   readonly askHealth: AskHealth
   readonly audit: AuditReporter
   readonly authenticator: Authenticator
-  readonly checks: Readonly<Record<string, HealthCheck>>
+  readonly readiness: Readiness
   readonly csrf: Csrf
   readonly devices: KnownDevices
   readonly identityProxies: AddressList
