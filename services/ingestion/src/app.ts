@@ -74,15 +74,9 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   })
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
-  const readiness = stack.use(
-    new Readiness({
-      postgres: () => database.check(),
-      nats: natsCheck(nats),
-      search_index: () => index.check(),
-      keys: () => verifier.check(),
-      disk: () => space.check(),
-    }),
-  )
+  const dependencies = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
+  const own = { search_index: () => index.check(), disk: () => space.check() }
+  const readiness = stack.use(new Readiness({ ...dependencies, ...own }))
   stack.use(keepAccessCurrent(nats, access))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
   const deadLetter = storeDeadLetter(uow)
