@@ -9,33 +9,12 @@ import { SCHEMAS, SERVICES } from '@youworker/contracts/topology/topology'
 import { findNatsServer } from '@youworker/embedded/nats'
 import { readEnv } from '@youworker/runtime/process/config'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parse } from 'yaml'
 import type { z } from 'zod'
+import { type ComposeService, environmentOf, readCompose } from './support/compose.ts'
 import { ROOT } from './support/root.ts'
 
 const run = promisify(execFile)
 
-interface ComposeService {
-  readonly image?: string
-  readonly build?: { readonly args: { readonly SERVICE: string } }
-  readonly environment?: Readonly<Record<string, string>>
-  readonly secrets?: readonly string[]
-  readonly networks?: readonly string[] | Readonly<Record<string, { readonly ipv4_address?: string }>>
-  readonly volumes?: readonly string[]
-  readonly ports?: readonly string[]
-  readonly entrypoint?: readonly string[]
-  readonly healthcheck?: unknown
-  readonly depends_on?: Readonly<Record<string, unknown>>
-  readonly [attribute: string]: unknown
-}
-
-interface Compose {
-  readonly services: Readonly<Record<string, ComposeService>>
-  readonly networks: Readonly<Record<string, { readonly internal?: boolean; readonly ipam?: { config: { subnet: string }[] } }>>
-  readonly secrets: Readonly<Record<string, { readonly file: string }>>
-}
-
-const readCompose = async (file: string) => parse(await readFile(join(ROOT, file), 'utf8'), { merge: true }) as Compose
 const compose = await readCompose('docker-compose.yml')
 const services = Object.entries(compose.services)
 const dockerfile = await readFile(join(ROOT, 'infra/docker/Dockerfile'), 'utf8')
@@ -48,16 +27,6 @@ beforeAll(async () => {
 })
 afterAll(() => rm(secretsDir, { recursive: true, force: true }))
 
-/** `${NAME:-default}` without the variable, as compose reads it, and the generated secrets in place of the mounted ones. */
-const environmentOf = ({ environment = {} }: ComposeService) =>
-  Object.fromEntries(
-    Object.entries(environment).map(([name, value]) => [
-      name,
-      String(value)
-        .replaceAll(/\$\{\w+:-([^}]*)\}/g, '$1')
-        .replace(/^\/run\/secrets\//, `${secretsDir}/`),
-    ]),
-  )
 const networksOf = ({ networks = [] }: ComposeService): string[] =>
   Array.isArray(networks) ? networks : Object.keys(networks as object)
 
@@ -68,7 +37,7 @@ test('every service starts in production with the environment that compose gives
     expect(service.build?.args.SERVICE).toBe(name)
     const folder = name === 'offline-model' ? 'infra' : 'services'
     const { Env } = (await import(join(ROOT, folder, name, 'src/config.ts'))) as { Env: z.ZodObject }
-    const config = readEnv(Env, { APP_ENV: 'production', HEALTH__PORT: '8080', ...environmentOf(service) })
+    const config = readEnv(Env, { APP_ENV: 'production', HEALTH__PORT: '8080', ...environmentOf(service, secretsDir) })
     for (const setting of Object.keys(service.environment ?? {}))
       expect(Object.keys(Env.shape), `${name} reads ${setting}`).toContain(setting.replace(/_FILE$/, ''))
     expect(config['APP_ENV']).toBe('production')
@@ -270,4 +239,4 @@ test('the commands of the Dockerfile install and start every service in a copy o
   } finally {
     await rm(copy, { recursive: true, force: true })
   }
-}, 180_000)
+}, 400_000)

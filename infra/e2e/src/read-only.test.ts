@@ -9,10 +9,12 @@ import { freePort } from '@youworker/embedded/port'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { environmentOf, readCompose } from './support/compose.ts'
 import { ROOT } from './support/root.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
 const run = promisify(execFile)
+const compose = await readCompose('docker-compose.yml')
 
 /**
  * Runs a command as docker-compose.yml runs a container: nothing can be written but one folder in memory, and it has no capability
@@ -52,27 +54,24 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true })
 })
 
-/** The settings that docker-compose.yml gives it, as files where they are secrets, with the servers of the test system. */
-async function environmentOf(service: ServiceName): Promise<Record<string, string>> {
-  const secret = (name: string) => ({ [`${name}_FILE`]: join(keys, name) })
-  const url = async (name: string, value: string) => {
-    await writeFile(join(keys, name), `${value}\n`)
-    return join(keys, name)
+/** What docker-compose.yml gives it, with the servers of the test system and any free port. */
+async function environmentOfTest(service: ServiceName): Promise<Record<string, string>> {
+  const definition = compose.services[service]
+  if (!definition) throw new Error(`docker-compose.yml has no ${service}`)
+  const { running } = system
+  await writeFile(join(keys, `NATS__URL.${service}`), running.natsUrlOf(service))
+  if (service in SCHEMAS) await writeFile(join(keys, `DATABASE__URL.${service}`), running.databaseUrlOf(service as SchemaOwner))
+  const here: Record<string, string> = {
+    ...Object.fromEntries(['API__HOST', 'TOOLS__HOST'].map((name) => [name, '127.0.0.1'])),
+    ...Object.fromEntries(['API__PORT', 'TOOLS__PORT'].map((name) => [name, '0'])),
+    LLM__OLLAMA_BASE_URL: running.modelUrl,
+    LLM__EMBED_MODEL: 'youworker-offline',
+    INDEX__DIR: join(dir, 'index/files'),
   }
+  const given = environmentOf(definition, keys)
   return {
     APP_ENV: 'production',
-    NATS__URL_FILE: await url(`NATS__URL.${service}`, system.running.natsUrlOf(service)),
-    ...(service in SCHEMAS && {
-      DATABASE__URL_FILE: await url(`DATABASE__URL.${service}`, system.running.databaseUrlOf(service as SchemaOwner)),
-    }),
-    ...(service === 'gateway' && { ...secret('SECURITY__CSRF_SECRET'), API__PORT: '0' }),
-    ...(service === 'auth' && { ...secret('SECURITY__ROOT_API_KEY'), ...secret('SECURITY__JWT_PRIVATE_KEY') }),
-    ...(['chat-agent', 'ingestion'].includes(service) && {
-      ...secret('SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET'),
-      LLM__OLLAMA_BASE_URL: system.running.modelUrl,
-    }),
-    ...(service === 'ingestion' && { LLM__EMBED_MODEL: 'youworker-offline', INDEX__DIR: join(dir, 'index/files') }),
-    ...(service === 'tools' && { TOOLS__PORT: '0' }),
+    ...Object.fromEntries(Object.entries(given).map(([name, value]) => [name, here[name] ?? value])),
   }
 }
 
@@ -80,7 +79,7 @@ async function startConfined(service: ServiceName) {
   const port = await freePort()
   const [file = '', ...args] = confined(join(dir, 'index'))
   args.push(process.execPath, join(ROOT, 'services', service, 'src/main.ts'))
-  const env = { PATH: process.env['PATH'] ?? '', HEALTH__PORT: String(port), ...(await environmentOf(service)) }
+  const env = { PATH: process.env['PATH'] ?? '', HEALTH__PORT: String(port), ...(await environmentOfTest(service)) }
   const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
