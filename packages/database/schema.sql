@@ -1229,6 +1229,7 @@ create table "ingestion"."run_files" ( -- owner: ingestion_owner
   percent real not null default 0,
   error text,
   read_tries integer not null default 0,
+  reader_deaths integer not null default 0,
   constraint run_files_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id) ON DELETE SET NULL,
   constraint run_files_run_id_fkey FOREIGN KEY (run_id) REFERENCES ingestion.runs(id) ON DELETE CASCADE,
   constraint run_files_pkey PRIMARY KEY (run_id, index)

@@ -21,7 +21,7 @@ const LONGEST_RESULT = 1_000
 const SEARCH_TOOL = /knowledge_search$/
 const CLOCK_TOOL = /(?:current_?(?:date_?)?time|current_?date|date_?time|get_time)$/i
 const ASKS_FOR_NOW = [
-  /\bwhat(?:'s|’s|s| is)? (?:the )?(?:current |exact )?(?:time|date)(?: and (?:time|date))?(?: is it)?(?: (?:now|today|right now)| in [\p{Lu}][\p{L} ]{1,40})?[\s?!.]*$/iu,
+  /\bwhat(?:'s|’s|s| is)? (?:the )?(?:current |exact )?(?:time|date)(?: and (?:time|date))?(?: is it)?(?: (?:now|today|right now)| in \p{L}{1,40}(?: \p{L}{1,40}){0,3})?$/iu,
   /\bwhat (?:day|date|time|month|year) is (?:it|today)\b/i,
   /\b(?:current|today's|today’s) (?:date|time)\b/i,
 ]
@@ -50,8 +50,9 @@ export const questionOf = (messages: readonly Message[]): string =>
 function answerTo(conversation: readonly Message[], tools: readonly string[]): Reply {
   const question = questionOf(conversation)
   if (conversation.at(-1)?.role === 'tool') return say(fromTools(question, resultsOf(conversation)))
+  const plain = question.replaceAll(/[?!.]/g, ' ').trim()
   const clock = tools.find((name) => CLOCK_TOOL.test(name))
-  if (clock !== undefined && ASKS_FOR_NOW.some((pattern) => pattern.test(question))) return call(clock, {})
+  if (clock !== undefined && ASKS_FOR_NOW.some((pattern) => pattern.test(plain))) return call(clock, {})
   const search = tools.find((name) => SEARCH_TOOL.test(name))
   if (search !== undefined && question.trim() !== '')
     return call(search, { query: cleanText(question.trim(), { max: LONGEST_QUERY }) })

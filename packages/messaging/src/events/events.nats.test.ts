@@ -273,7 +273,7 @@ test('a durable of an earlier release, without a filter, is replaced; what it ha
   await waitFor(() => handled.length === 2, { what: 'the events that were not acknowledged' })
   expect(handled).toEqual([events[2]?.id, events[3]?.id])
   const { config, created } = await consumerInfo(h)
-  expect(config.filter_subject ?? config.filter_subjects?.join()).toMatch(/^events[.]group[.]v1[.]/)
+  expect(config.filter_subject ?? config.filter_subjects?.join()).toMatch(/^events[.](auth|group|[*])[.]v1[.]/)
   await h.ensure()
   expect((await consumerInfo(h)).created, 'made once').toBe(created)
 })

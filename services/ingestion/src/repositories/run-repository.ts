@@ -22,7 +22,7 @@ export interface RunTotals {
 }
 
 type NewRun = Omit<RunRow, 'created_at' | 'started_at'>
-export type NewRunFile = Omit<RunFileRow, 'chunks' | 'document_id' | 'run_id' | 'space_id' | 'read_tries'>
+export type NewRunFile = Omit<RunFileRow, 'chunks' | 'document_id' | 'run_id' | 'space_id' | 'read_tries' | 'reader_deaths'>
 type FilePatch = Partial<Pick<RunFileRow, 'status' | 'stage' | 'percent' | 'error' | 'chunks' | 'document_id' | 'blob_id'>>
 
 const NOT_ENDED: readonly Status[] = ['pending', 'running']
@@ -110,24 +110,25 @@ export class RunRepository {
     await this.#db.updateTable('run_files').set(patch).where('run_id', '=', runId).where('index', '=', index).execute()
   }
 
-  /** Counts one more try to read a file and returns which it is; `undefined`, and not counted, after `max` of them. */
-  async beginReading(runId: string, index: number, max: number): Promise<number | undefined> {
+  /** Counts one more try to read a file and returns which it is; `undefined`, and not counted, after so many of either kind. */
+  async beginReading(runId: string, index: number, most: { tries: number; deaths: number }): Promise<number | undefined> {
     const row = await this.#db
       .updateTable('run_files')
       .set({ read_tries: sql<number>`read_tries + 1` })
       .where('run_id', '=', runId)
       .where('index', '=', index)
-      .where('read_tries', '<', max)
+      .where('read_tries', '<', most.tries)
+      .where('reader_deaths', '<', most.deaths)
       .returning('read_tries')
       .executeTakeFirst()
     return row?.read_tries
   }
 
-  /** The try ended in order and counts no more. */
-  async endReading(runId: string, index: number): Promise<void> {
+  /** The try has ended and counts no more, but for the death of the process that read the file. */
+  async endReading(runId: string, index: number, { readerDied }: { readerDied: boolean }): Promise<void> {
     await this.#db
       .updateTable('run_files')
-      .set({ read_tries: sql<number>`read_tries - 1` })
+      .set({ read_tries: sql<number>`read_tries - 1`, reader_deaths: sql<number>`reader_deaths + ${readerDied ? 1 : 0}` })
       .where('run_id', '=', runId)
       .where('index', '=', index)
       .where('read_tries', '>', 0)
@@ -148,7 +149,7 @@ export class RunRepository {
   async reopenFailed(runId: string): Promise<number> {
     const { numUpdatedRows } = await this.#db
       .updateTable('run_files')
-      .set({ status: 'pending', stage: 'waiting', percent: 0, error: null, read_tries: 0 })
+      .set({ status: 'pending', stage: 'waiting', percent: 0, error: null, read_tries: 0, reader_deaths: 0 })
       .where('run_id', '=', runId)
       .where('status', 'in', ['failed', 'cancelled'])
       .where('blob_id', 'is not', null)

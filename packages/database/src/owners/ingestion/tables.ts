@@ -34,7 +34,7 @@ export interface IngestionTables extends SystemTables {
     created_at: Generated<string>
     started_at: string | null
   }
-  /** `read_tries`: how often its reading was begun and has no known good end. */
+  /** `read_tries`: how often its reading was begun and has no known end; `reader_deaths`: how often it killed the process that read it. */
   run_files: {
     run_id: string
     index: number
@@ -51,6 +51,7 @@ export interface IngestionTables extends SystemTables {
     percent: Generated<number>
     error: string | null
     read_tries: Generated<number>
+    reader_deaths: Generated<number>
   }
   /** One per path and space. `generation` counts its versions; only chunks of the current one are ever shown. */
   documents: {

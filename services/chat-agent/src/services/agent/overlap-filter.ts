@@ -5,8 +5,7 @@ const LEAST_WORDS = { whole: 2, end: 4 }
 const BLANK = /^\s/
 const MARK = /\[\d{1,6}\]/g
 const OPEN_MARK = /\[\d{0,6}$/
-/** Blanks and marks, the last one perhaps unfinished, in the last units of a text. */
-const TAIL = /(?:\s|\[\d{1,6}\])*(?:\[\d{0,6})?$/
+const LAST_MARK = /\[\d{1,6}\]$/
 const LONGEST_TAIL = 64
 
 /**
@@ -42,7 +41,7 @@ export class OverlapFilter {
   /** `before`: the text to continue; it may be empty. */
   constructor(before: string) {
     this.#beginsBlank = BLANK.test(before)
-    this.#tail = TAIL.exec(before.slice(-LONGEST_TAIL))?.[0] ?? ''
+    this.#tail = tailOf(before.slice(-LONGEST_TAIL))
     this.#before = before
       .slice(0, before.length - this.#tail.length)
       .replace(MARK, '')
@@ -137,5 +136,16 @@ export class OverlapFilter {
     )
     const isAnew = length === this.#before.length && BLANK.test(raw) === this.#beginsBlank
     return words >= (isAnew ? LEAST_WORDS.whole : LEAST_WORDS.end) && (this.#borders[length - 1] ?? 0) * 3 < length
+  }
+}
+
+/** Blanks and marks, the last one perhaps unfinished, that a text ends with. */
+function tailOf(text: string): string {
+  let end = OPEN_MARK.exec(text)?.index ?? text.length
+  for (;;) {
+    const rest = text.slice(0, end).trimEnd()
+    const next = LAST_MARK.exec(rest)?.index ?? rest.length
+    if (next === end) return text.slice(end)
+    end = next
   }
 }

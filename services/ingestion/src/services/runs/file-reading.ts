@@ -11,13 +11,17 @@ interface Reading {
   readonly write: FencedWrite
 }
 
-/** A first death may have been bad luck (a busy machine, little memory); a second one is the file's. */
-const MAX_TRIES = 2
+/**
+ * A first death of the child may have been bad luck (a busy machine, little memory); a second one is the file's. The service itself
+ * dies for many other reasons, and with the file only by a fault of ours; one less than a job has attempts, so that the other files
+ * of the run still have one.
+ */
+const MOST = { deaths: 2, tries: 4 } as const
 
 /**
- * Reads files, each at most twice until its user tries it again. A try is counted in the database before it begins, and not
- * counted any more when it ends in order: with a text, with a reason, or because this process was told to stop. So only what
- * kills its child, or the service with it, stays counted, whichever process tries next.
+ * Reads files until they have killed the process that reads them twice, or the service four times; then their user has to try again.
+ * A try is counted in the database before it begins, and not counted any more when it ends in order: with a text, with a reason, or
+ * because this process was told to stop. So only deaths stay counted, whichever process tries next.
  */
 export class FileReading {
   readonly #uow: IngestionUnitOfWork
@@ -31,27 +35,26 @@ export class FileReading {
   /** `read` is all that is done with the bytes in this process. Throws `VALIDATION_ERROR` after the last try. */
   async of<T>({ run, file, signal, write }: Reading, read: () => Promise<T>): Promise<T> {
     let died: ParserDied | undefined
-    for (let here = 1; ; here += 1) {
-      const tries = await write(({ runs }) => runs.beginReading(run.id, file.index, MAX_TRIES))
+    for (;;) {
+      const tries = await write(({ runs }) => runs.beginReading(run.id, file.index, MOST))
       if (tries === undefined) throw givenUp(died)
       try {
         // An earlier process ended while it read this file: nobody else's file is read beside it, or it would be counted as well.
-        const text = await (tries > here ? this.#readAlone(read, signal) : this.#readBesides(read, signal))
+        const text = await (tries > 1 ? this.#readAlone(read, signal) : this.#readBesides(read, signal))
         await this.#ended(run, file)
         return text
       } catch (error) {
-        if (!(error instanceof ParserDied)) {
-          await this.#ended(run, file)
-          throw error
-        }
+        const readerDied = error instanceof ParserDied
+        await this.#ended(run, file, readerDied)
+        if (!readerDied) throw error
         died = error
       }
     }
   }
 
   /** Not fenced: each try takes back what it counted itself, also when another process owns the run by now. */
-  async #ended(run: Reading['run'], file: Reading['file']): Promise<void> {
-    await this.#uow.in([run.user_id]).write(({ runs }) => runs.endReading(run.id, file.index))
+  async #ended(run: Reading['run'], file: Reading['file'], readerDied = false): Promise<void> {
+    await this.#uow.in([run.user_id]).write(({ runs }) => runs.endReading(run.id, file.index, { readerDied }))
   }
 
   async #readBesides<T>(read: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -73,8 +76,11 @@ export class FileReading {
 
 const settled = (readings: readonly unknown[]) => Promise.allSettled(readings)
 
+/** `died`: as seen by this process; without it the file was given up before this process began. */
 const givenUp = (died: ParserDied | undefined) =>
   new AppError(
     'VALIDATION_ERROR',
-    `it was given up after ${MAX_TRIES} tries: ${died?.message ?? 'the service ended while it read this file'}; split it or export it anew`,
+    died === undefined
+      ? 'it was given up because what reads it ended each time; split it or export it anew'
+      : `it was given up after ${MOST.deaths} tries: ${died.message}; split it or export it anew`,
   )
