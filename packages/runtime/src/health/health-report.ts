@@ -1,9 +1,14 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
-import type { HealthCheck } from '../process/service.ts'
 import { innerMessage } from '../text/inner-text.ts'
 import { settledWithin } from '../timing/settled-within.ts'
 
 const DEGRADED_MS = 500
+
+/**
+ * Resolves when the dependency works, with what restricts it if something does (the service counts as degraded); rejects with an
+ * error that says what is wrong and what to do.
+ */
+export type HealthCheck = () => Promise<string | undefined | void>
 
 /** Runs all checks in parallel, each for at most `timeoutMs`. */
 export function reportHealth(checks: Readonly<Record<string, HealthCheck>>, timeoutMs: number): Promise<ComponentHealth[]> {

@@ -1,8 +1,7 @@
 import type { ComponentHealth } from '@youworker/contracts/health'
-import type { HealthCheck } from '../process/service.ts'
 import { before } from '../timing/deadline.ts'
 import { createLoop, type Loop } from '../timing/loop.ts'
-import { reportHealth } from './health-report.ts'
+import { type HealthCheck, reportHealth } from './health-report.ts'
 
 /** Pause between the starts of two rounds. */
 const EVERY_MS = 750
