@@ -14,7 +14,9 @@ const REPLICAS = 3
 const TOLERANCE = 0.2
 /** With less work a share says nothing: NATS chooses replicas at random. */
 const ENOUGH = { requests: 900, jobs: 600 } as const
+const TOO_FEW = 60
 const LONGEST_MS = 180_000
+const QUIZ = { question: 'In how many days does the Moon orbit the Earth?', expected: 'twenty-seven' } as const
 const MOON = '# Moon\n\nThe Moon orbits the Earth in about twenty-seven days and always shows it the same face.\n'
 
 /**
@@ -23,13 +25,13 @@ const MOON = '# Moon\n\nThe Moon orbits the Earth in about twenty-seven days and
  */
 export async function scale(stack: AsyncDisposableStack, { services, users, seed }: ScaleOptions): Promise<boolean> {
   const system = await startSystem(stack, [])
-  await upload(system)
   let tally = newTally()
   let focus: ServiceName = 'gateway'
   const stop = new AbortController()
-  const question = 'In how many days does the Moon orbit the Earth?'
-  const common = { ...system, question, expected: 'twenty-seven', stop: stop.signal, tally: () => tally, focus: () => focus }
-  const work = Promise.all(Array.from({ length: users }, (_, n) => new User({ ...common, random: randomOf(seed + n) }).run()))
+  const common = { api: system.api, ...QUIZ, stop: stop.signal, tally: () => tally, focus: () => focus }
+  // Each with a space of its own: ingestion reads the files of one space one run after the other.
+  const keys = await Promise.all(Array.from({ length: users }, (_, n) => newAccount(system, `user-${n}`)))
+  const work = Promise.all(keys.map((key, n) => new User({ ...common, key, random: randomOf(seed + n) }).run()))
   stack.defer(() => stop.abort())
   let wrong = 0
   const total = newTally()
@@ -48,19 +50,17 @@ export async function scale(stack: AsyncDisposableStack, { services, users, seed
   }
   for (const service of services) {
     focus = service
-    const silent = async (...args: string[]) => {
-      await system.command(...args)
-      return ''
-    }
-    await step(`${service}: restart of 1`, () => silent('restart', service))
-    await step(`${service}: 1 -> ${REPLICAS}`, () => silent('scale', `${service}=${REPLICAS}`))
-    await step(`${service}: with ${REPLICAS}`, async () => {
+    const shares = async () => {
       const { text, isEven } = await sharesOf(system, service)
       if (!isEven) wrong += 1
       return `; ${text}`
-    })
-    await step(`${service}: restart of ${REPLICAS}`, () => silent('restart', service))
-    await step(`${service}: ${REPLICAS} -> 1`, () => silent('scale', `${service}=1`))
+    }
+    const command = (...args: string[]) => system.command(...args).then(() => '')
+    await step(`${service}: restart of 1`, () => command('restart', service))
+    await step(`${service}: 1 -> ${REPLICAS}`, () => command('scale', `${service}=${REPLICAS}`))
+    await step(`${service}: with ${REPLICAS}`, shares)
+    await step(`${service}: restart of ${REPLICAS}`, () => command('restart', service))
+    await step(`${service}: ${REPLICAS} -> 1`, () => command('scale', `${service}=1`))
   }
   stop.abort()
   await work
@@ -85,6 +85,7 @@ async function sharesOf(system: RunningSystem, service: ServiceName): Promise<{ 
 }
 
 function describe(what: string, done: readonly number[]): { text: string; isEven: boolean } {
+  if (sum(done) < TOO_FEW) return { text: `${what} ${done.join(' + ')}, too few to tell`, isEven: false }
   const equal = sum(done) / done.length
   const worst = Math.max(...done.map((count) => Math.abs(count - equal) / equal))
   return { text: `${what} ${done.join(' + ')}, at most ${Math.round(worst * 100)} % off`, isEven: worst <= TOLERANCE }
@@ -113,12 +114,23 @@ const valuesOf = (text: string, metric: string): number[] =>
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
 
-async function upload({ api, key }: RunningSystem): Promise<void> {
+/** Makes a user whose documents answer the question. Returns the key. */
+async function newAccount({ api, key: root }: RunningSystem, username: string): Promise<string> {
+  const made = await post(`${api}/v1/admin/users`, root, JSON.stringify({ username }))
+  const { api_key: key } = JSON.parse(made) as { api_key: string }
   const body = new FormData()
   body.append('wait', 'true')
   body.append('files', new Blob([MOON]), 'moon.md')
-  const response = await fetch(`${api}/v1/ingest/upload`, { method: 'POST', headers: { 'x-api-key': key }, body })
-  if (!response.ok) throw new Error(`the document could not be uploaded: ${response.status} ${await response.text()}`)
+  await post(`${api}/v1/ingest/upload`, key, body)
+  return key
+}
+
+async function post(url: string, key: string, body: string | FormData): Promise<string> {
+  const headers = { 'x-api-key': key, ...(typeof body === 'string' ? { 'content-type': 'application/json' } : {}) }
+  const response = await fetch(url, { method: 'POST', headers, body })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${text}`)
+  return text
 }
 
 function add(total: Tally, { requests, failed, chats, degraded, resumed }: Tally): void {

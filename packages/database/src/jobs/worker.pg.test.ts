@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
@@ -372,11 +373,13 @@ test('a draining worker ends what it has and takes no more; what it hands back a
   const draining = startAt(fixture, run, 4, () => (announced += 1))
   await ended(first, 'running')
   const drained = draining.drain()
-  const later = await add()
-  draining.nudge()
   gates.get(first)?.resolve()
   await drained
-  await ended(first, 'success')
+  expect((await get(first)).status).toBe('success')
+  const later = await add()
+  draining.nudge()
+  // Long enough for a worker that still takes jobs.
+  await sleep(500)
   expect((await get(later)).status).toBe('pending')
   await draining[Symbol.asyncDispose]()
   expect(announced).toBe(0)

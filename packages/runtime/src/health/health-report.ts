@@ -10,6 +10,12 @@ export type HealthCheck = () => Promise<string | undefined | void>
 
 const DEGRADED_MS = 500
 
+/**
+ * Resolves when the dependency works, with what restricts it if something does (the service counts as degraded); rejects with an
+ * error that says what is wrong and what to do.
+ */
+export type HealthCheck = () => Promise<string | undefined | void>
+
 /** Runs all checks in parallel, each for at most `timeoutMs`. */
 export function reportHealth(checks: Readonly<Record<string, HealthCheck>>, timeoutMs: number): Promise<ComponentHealth[]> {
   return Promise.all(Object.entries(checks).map(([name, check]) => reportOne(name, check, timeoutMs)))
