@@ -2,12 +2,6 @@ import type { ComponentHealth } from '@youworker/contracts/health'
 import { innerMessage } from '../text/inner-text.ts'
 import { settledWithin } from '../timing/settled-within.ts'
 
-/**
- * Resolves when the dependency works, with what restricts it if something does (the service counts as degraded); rejects with an
- * error that says what is wrong and what to do.
- */
-export type HealthCheck = () => Promise<string | undefined | void>
-
 const DEGRADED_MS = 500
 
 /**
