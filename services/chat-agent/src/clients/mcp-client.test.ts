@@ -2,8 +2,10 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { createLogger } from '@youworker/runtime/logger'
+import { createLogger, silentLogger } from '@youworker/runtime/logger'
+import { startMcpServer, testTools } from '@youworker/test-kit/mcp-server'
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { createMcpPort } from './mcp-client.ts'
 
 const INNER = 'cannot reach postgres://admin:pw@10.0.0.7/crm'
@@ -45,3 +47,26 @@ test.each(['json-rpc', 'http'] as const)('what a tool server answers with an err
   expect(lines.join('')).toContain(server.url)
   expect(lines.join('')).not.toContain('admin:pw')
 })
+
+test('a foreign tool with a huge or endlessly nested schema is not offered; what the others say of themselves is cleaned', async () => {
+  let deep: z.ZodType = z.string()
+  for (let level = 0; level < 300; level += 1) deep = z.object({ in: deep })
+  const run = async () => 'done'
+  const tools = [
+    ...testTools,
+    { name: 'huge', input: z.object({ text: z.string().describe('x'.repeat(600)), ...manyFields(200) }), run },
+    { name: 'deep', input: z.object({ deep }), run },
+    { name: 'loud', description: 'says\u001b[31m red', input: z.object({ text: z.string().describe('a\u001bb') }), run },
+  ]
+  await using server = await startMcpServer({ tools })
+  await using connection = createMcpPort(silentLogger()).connect({ name: 'crm', url: server.url, own: false }, undefined)
+  const offered = await connection.listTools(AbortSignal.timeout(10_000))
+  expect(offered.map(({ name }) => name)).toEqual(['echo', 'fail', 'loud'])
+  expect(offered.at(-1)).toMatchObject({
+    description: 'says[31m red',
+    parameters: { properties: { text: { description: 'ab' } } },
+  })
+})
+
+const manyFields = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`field_${n}`, z.string().describe('what this field is for')]))

@@ -7,6 +7,7 @@ import { createBreaker, type Breaker } from '@youworker/runtime/timing/breaker'
 import { cleanText } from '@youworker/runtime/text/text'
 import { z } from 'zod'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
+import { cleanSchema } from '../services/tools/tool-schema.ts'
 import {
   type ToolConnection,
   type ToolDescription,
@@ -65,13 +66,16 @@ class McpConnection implements ToolConnection {
   listTools(signal: AbortSignal): Promise<ToolDescription[]> {
     return this.#request(signal, async (client) => {
       const { tools } = await client.listTools(undefined, { signal })
-      const usable = tools.filter(({ name }) => TOOL_NAME.test(name)).slice(0, MAX_TOOLS)
-      return usable.map(({ name, description, inputSchema, annotations }) => ({
-        name,
-        description: cleanText(description ?? '', { max: MAX_DESCRIPTION }),
-        parameters: inputSchema,
-        idempotent: annotations?.idempotentHint === true || annotations?.readOnlyHint === true,
-      }))
+      const usable = tools.flatMap(({ name, description, inputSchema, annotations }): ToolDescription[] => {
+        const parameters = cleanSchema(inputSchema)
+        if (!TOOL_NAME.test(name) || parameters === undefined) return []
+        const idempotent = annotations?.idempotentHint === true || annotations?.readOnlyHint === true
+        return [{ name, description: cleanText(description ?? '', { max: MAX_DESCRIPTION }), parameters, idempotent }]
+      })
+      const left = tools.length - Math.min(usable.length, MAX_TOOLS)
+      if (left > 0)
+        this.#logger.warn({ server: this.#server.name, left }, 'tools with bad names or too large schemas are not offered')
+      return usable.slice(0, MAX_TOOLS)
     })
   }
 
