@@ -6,12 +6,16 @@ import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
 import { inNamespace, namespaceDir } from './mount-namespace.ts'
 import { isService, scale } from './scale.ts'
+import { waitingEvents } from './waiting-events.ts'
 
 const USAGE = `Usage: npm run chaos -- COMMAND
 
   freeze nats | postgres [--seconds 12,30,60] [--times 5]
              stops a server for so long, so often, while requests go on, and lets it continue. Ends with 1 when a
              request fails 10 s after a thaw, or when one took longer than 12 s at any time
+  waiting-events [--events 160] [--seconds 25] [--times 1]
+             lets so many events wait, freezes Postgres for so long while they are handled, and counts. Ends with 1 when
+             analytics or audit differ from what was acknowledged, or an event was given up
   fill-disk [--size 400] [--seconds 25] [--times 1]
              gives the system a disk of so many MB (Linux only), fills it for so long while requests go on, and makes
              room. Ends with 1 when a request fails 30 s later, or when acknowledged work is lost, double or stuck
@@ -30,6 +34,7 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: 'string' },
     times: { type: 'string' },
+    events: { type: 'string', default: '160' },
     size: { type: 'string', default: '400' },
     kills: { type: 'string', default: '20' },
     services: { type: 'string', default: SERVICES.join(',') },
@@ -64,6 +69,10 @@ async function run(): Promise<number> {
   if (name === 'freeze' && (target === 'nats' || target === 'postgres')) {
     const seconds = (values.seconds ?? '12,30,60').split(',').map((text) => number(text, 300))
     return passed(await freeze(stack, { target, seconds, times: times('5') }))
+  }
+  if (name === 'waiting-events') {
+    const options = { events: number(values.events, 2_000), seconds: number(values.seconds ?? '25', 300), times: times('1') }
+    return passed(await waitingEvents(stack, options))
   }
   if (name === 'fill-disk') {
     const options = { sizeMb: number(values.size, 4_000), seconds: number(values.seconds ?? '25', 300), times: times('1') }

@@ -2,6 +2,7 @@ import { Kysely } from 'kysely'
 import { checkDatabase } from './check-database.ts'
 import { createPool, type PoolOptions } from './connection-pool.ts'
 import { createDialect } from './dialect.ts'
+import { sampleDeadLetters } from '../events/dead-letters.ts'
 import { LeaseKeeper } from '../jobs/lease-keeper.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 import { type Mode, type SystemScope, transact, type TransactionScope } from './transaction.ts'
@@ -32,6 +33,8 @@ interface OpenOptions extends PoolOptions {
   readonly migrations?: readonly string[]
 }
 
+const SAMPLE_MS = 10_000
+
 /** Connects with the first statement, which fails when Postgres is down. Reconnects by itself. */
 export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
   const { schema } = options
@@ -46,6 +49,8 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
   })
   const probing = new Kysely<SystemTables>({ dialect: createDialect({ acquire: () => pool.probe() }) })
   const leases = new LeaseKeeper(system, options.logger)
+  // While Postgres is away the last number stays.
+  const sampling = setInterval(() => void sampleDeadLetters(system, schema).catch(() => {}), SAMPLE_MS).unref()
   const listeners = new Set<() => void>()
   const onCommitted = () => listeners.forEach((listener) => listener())
   const source = { connections: pool, dialect, kysely, onCommitted }
@@ -66,6 +71,7 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
     },
     transact: (spaces, mode, work) => transact(source, spaces, mode, work),
     async [Symbol.asyncDispose]() {
+      clearInterval(sampling)
       await leases[Symbol.asyncDispose]()
       await kysely.destroy()
       await pool[Symbol.asyncDispose]()

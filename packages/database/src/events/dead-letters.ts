@@ -1,6 +1,16 @@
 import { cleanText } from '@youworker/runtime/text/text'
-import type { Selectable, Transaction } from 'kysely'
+import { metrics } from '@youworker/runtime/health/metrics'
+import type { Kysely, Selectable, Transaction } from 'kysely'
 import type { SystemTables } from '../schema/system-tables.ts'
+
+/** Samples how many events the service has given up. */
+export async function sampleDeadLetters(db: Kysely<SystemTables>, schema: string): Promise<void> {
+  const { count } = await db
+    .selectFrom('dead_letters')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  metrics.deadLetters.labels(schema).set(Number(count))
+}
 
 type DeadLetterRow = Selectable<SystemTables['dead_letters']>
 

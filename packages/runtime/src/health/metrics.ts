@@ -33,6 +33,7 @@ export const metrics = {
   jobOldest: gauge('job_oldest_seconds', 'Age of the oldest waiting job', 'kind'),
   workersAlive: gauge('workers_alive', 'Workers in this process', 'kind'),
   outboxLag: gauge('outbox_lag_seconds', 'Age of the oldest unpublished event', 'service'),
+  deadLetters: gauge('dead_letters', 'Events that were given up and wait for somebody, by service', 'service'),
   modelTokens: counter('model_tokens_total', 'Tokens by model', 'model', 'direction'),
   modelTtft: histogram('model_ttft_seconds', 'Time to the first token', 'model'),
   toolRuns: counter('tool_runs_total', 'Tool calls', 'tool', 'status'),
