@@ -68,7 +68,7 @@ export function createPool(options: PoolOptions): ConnectionPool {
   return {
     acquire: () => breaker.run(() => connect(pool, hooks)),
     probe: () => breaker.probe(() => connect(pool, hooks)),
-    isBusy: (error) => (isLate(error) || hooks.isBusy(error)) && hooks.sinceAnswerMs() < RECENT_MS,
+    isBusy: (error) => (isLate(error) || error instanceof PoolBusy) && hooks.sinceAnswerMs() < RECENT_MS,
     async [Symbol.asyncDispose]() {
       clearInterval(sampling)
       if (!pool.ending) await pool.end()
@@ -92,10 +92,15 @@ async function connect(pool: pg.Pool, hooks: Hooks): Promise<PgConnection> {
   } catch (cause) {
     if (isLate(cause)) throw cause
     if (cause instanceof pg.DatabaseError) throw toAppError(cause)
-    const message = hooks.isBusy(cause)
-      ? 'All connections to Postgres are busy; try again in a moment'
-      : 'Postgres did not answer; try again in a moment'
-    throw new AppError('SERVICE_UNAVAILABLE', message, { retryAfter: 2, cause })
+    if (hooks.isBusy(cause)) throw new PoolBusy(cause)
+    throw new AppError('SERVICE_UNAVAILABLE', 'Postgres did not answer; try again in a moment', { retryAfter: 2, cause })
+  }
+}
+
+/** No connection was free although Postgres answers. */
+class PoolBusy extends AppError {
+  constructor(cause: unknown) {
+    super('SERVICE_UNAVAILABLE', 'All connections to Postgres are busy; try again in a moment', { retryAfter: 2, cause })
   }
 }
 
