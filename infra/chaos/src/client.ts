@@ -21,16 +21,23 @@ interface StreamEvent {
 export class Client {
   readonly #api: string
   readonly #key: string
+  /** How long the slowest request took until its answer began. May be set back to 0. */
+  longestMs = 0
 
   constructor(api: string, key: string) {
     this.#api = api
     this.#key = key
   }
 
-  fetch(path: string, init: RequestInit = {}, timeoutMs = GIVE_UP_MS): Promise<Response> {
+  async fetch(path: string, init: RequestInit = {}, timeoutMs = GIVE_UP_MS): Promise<Response> {
     const headers = new Headers(init.headers)
     headers.set('x-api-key', this.#key)
-    return fetch(`${this.#api}${path}`, { ...init, headers, signal: AbortSignal.timeout(timeoutMs) })
+    const began = performance.now()
+    try {
+      return await fetch(`${this.#api}${path}`, { ...init, headers, signal: AbortSignal.timeout(timeoutMs) })
+    } finally {
+      this.longestMs = Math.max(this.longestMs, performance.now() - began)
+    }
   }
 
   async call(method: string, path: string, body?: unknown): Promise<Reply> {
