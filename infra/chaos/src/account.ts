@@ -119,7 +119,7 @@ async function differencesOfAnalytics(client: Client): Promise<string[]> {
   return differences
 }
 
-/** The ended run, `stuck`, or undefined when there is no such run. */
+/** The ended run (of chat or ingestion, as the caller knows), `stuck`, or undefined when there is no such run. */
 // oxlint-disable-next-line typescript/no-explicit-any
 async function untilEnded(client: Client, path: string): Promise<any> {
   for (const until = Date.now() + STUCK_MS; ;) {

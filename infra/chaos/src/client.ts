@@ -13,6 +13,7 @@ export interface Reply {
 interface StreamEvent {
   readonly id: string
   readonly event: string
+  // Of the shape that `event` names, read only by who knows it.
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly data: any
 }
@@ -54,7 +55,7 @@ export class Client {
     return { status: response.status, body: await response.json() }
   }
 
-  /** The items of all pages of a list. */
+  /** The items of all pages of a list, whose shape the caller knows. */
   // oxlint-disable-next-line typescript/no-explicit-any
   async list(path: string, field: string): Promise<any[]> {
     const items = []

@@ -1,4 +1,4 @@
-import { EventEnvelope } from '@youworker/contracts/event-envelope'
+import { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { NEIGHBOURS, SCHEMAS } from '@youworker/contracts/topology/topology'
 import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { openDatabase } from '@youworker/database/connection/open'

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Contract, eventsOf, requestsOf } from './define.ts'
-import { EventEnvelope } from './event-envelope.ts'
+import { EventEnvelope } from './topology/event-envelope.ts'
 import { healthContract } from './health.ts'
 import { CONTRACTS, SERVICES } from './topology/topology.ts'
 

@@ -1,6 +1,6 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { Event } from '@youworker/contracts/define'
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { ingestion } from '@youworker/contracts/ingestion'
 import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'

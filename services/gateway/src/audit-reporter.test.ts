@@ -1,4 +1,4 @@
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { silentLogger } from '@youworker/runtime/logger'
 import { expect, test } from 'vitest'
 import { AuditReporter } from './audit-reporter.ts'

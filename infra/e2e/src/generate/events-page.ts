@@ -1,5 +1,5 @@
 import { type Event, eventsOf } from '@youworker/contracts/define'
-import { EventEnvelope } from '@youworker/contracts/event-envelope'
+import { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { CONTRACTS, NEIGHBOURS, SERVICES } from '@youworker/contracts/topology/topology'
 import { exampleOf } from '@youworker/contracts/topology/asyncapi'
 import { z } from 'zod'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { eventsOf } from '../define.ts'
-import { EventEnvelope } from '../event-envelope.ts'
+import { EventEnvelope } from './event-envelope.ts'
 import { buildAsyncApi } from './asyncapi.ts'
 import { CONTRACTS, SERVICES } from './topology.ts'
 

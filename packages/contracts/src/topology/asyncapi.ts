@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Event, eventsOf } from '../define.ts'
-import { EventEnvelope } from '../event-envelope.ts'
+import { EventEnvelope } from './event-envelope.ts'
 import { EVENT_STREAM } from './subjects.ts'
 import { CONTRACTS, SERVICES } from './topology.ts'
 

@@ -1,4 +1,4 @@
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { group } from '@youworker/contracts/group'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'

@@ -1,4 +1,4 @@
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Event } from '@youworker/contracts/define'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
-import { EventEnvelope } from '@youworker/contracts/event-envelope'
+import { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import type { Logger } from '@youworker/runtime/logger'
 import { backoffMs, retry } from '@youworker/runtime/timing/retry'

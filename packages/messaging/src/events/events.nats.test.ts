@@ -1,4 +1,4 @@
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { group } from '@youworker/contracts/group'

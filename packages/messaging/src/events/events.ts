@@ -1,5 +1,5 @@
 import type { Event } from '@youworker/contracts/define'
-import { EventEnvelope } from '@youworker/contracts/event-envelope'
+import { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import type { Logger } from '@youworker/runtime/logger'
 import { newId } from '@youworker/runtime/id'
 import { z } from 'zod'

@@ -1,5 +1,5 @@
 import type { Event } from '@youworker/contracts/define'
-import { EventEnvelope } from '@youworker/contracts/event-envelope'
+import { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { EVENT_STREAM } from '@youworker/contracts/topology/subjects'
 import type { z } from 'zod'
 import type { NatsConnection } from '../connection/nats-connection.ts'

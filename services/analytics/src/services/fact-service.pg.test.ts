@@ -1,5 +1,5 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import type { EventHandler } from '@youworker/messaging/events/events'
 import { newId } from '@youworker/runtime/id'
 import { expect, test } from 'vitest'

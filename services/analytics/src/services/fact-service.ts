@@ -1,5 +1,5 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
-import type { EventEnvelope } from '@youworker/contracts/event-envelope'
+import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import type { ingestion } from '@youworker/contracts/ingestion'
 import type { z } from 'zod'
 import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work.ts'

@@ -1,7 +1,7 @@
 import { serialize } from 'hono/utils/cookie'
-import { SESSION_COOKIE } from './guards/authenticate.ts'
-import { CSRF_COOKIE } from './guards/csrf.ts'
-import { DEVICE_COOKIE } from './guards/known-device.ts'
+import { SESSION_COOKIE } from './authenticate.ts'
+import { CSRF_COOKIE } from './csrf.ts'
+import { DEVICE_COOKIE } from './known-device.ts'
 
 /** Longest life of a session, in seconds; auth ends an idle session earlier. */
 export const SESSION_S = 30 * 24 * 3600

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Id, Time } from './common.ts'
+import { Id, Time } from '../common.ts'
 
 /** CloudEvents 1.0, structured JSON. `type` is the subject; `correlationid` and `traceparent` are extensions. */
 export const EventEnvelope = z.object({
