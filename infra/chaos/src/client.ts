@@ -10,14 +10,6 @@ export interface Reply {
   readonly body: any
 }
 
-interface StreamEvent {
-  readonly id: string
-  readonly event: string
-  // Of the shape that `event` names, read only by who knows it.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly data: any
-}
-
 /** HTTP as a client of the system does it, with the root key. */
 export class Client {
   readonly #api: string
@@ -74,22 +66,6 @@ export class Client {
       if (reply && reply.status < 429) return reply
       if (tries === 40) return reply ?? { status: 0, body: undefined }
       await sleep(500)
-    }
-  }
-}
-
-/** Server-sent events (WHATWG HTML, 9.2.6), of the subset that the gateway sends. */
-export async function* readEvents(response: Response): AsyncGenerator<StreamEvent> {
-  let pending = ''
-  const decoder = new TextDecoder()
-  for await (const chunk of response.body ?? []) {
-    pending += decoder.decode(chunk, { stream: true })
-    const blocks = pending.split('\n\n')
-    pending = blocks.pop() ?? ''
-    for (const block of blocks) {
-      const field = (name: string) => new RegExp(`^${name}: ?(.*)$`, 'm').exec(block)?.[1]
-      const [id, event, data] = [field('id'), field('event'), field('data')]
-      if (event !== undefined && data !== undefined) yield { id: id ?? '', event, data: JSON.parse(data) }
     }
   }
 }

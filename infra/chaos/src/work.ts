@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Client, readEvents } from './client.ts'
+import { readEvents } from '@youworker/local/demo/server-events'
+import type { Client } from './client.ts'
 
 /** What the system has acknowledged, and therefore owes. */
 export interface Ledger {
@@ -127,8 +128,11 @@ class AnswerReader {
   /** Returns why the stream broke. */
   async read(response: Response): Promise<unknown> {
     try {
-      for await (const { id, event, data } of readEvents(response)) {
-        this.lastId = id || this.lastId
+      for await (const { id, event, data: received } of readEvents(response)) {
+        if (id !== undefined) this.lastId = String(id)
+        // Of the shape that `event` names.
+        // oxlint-disable-next-line typescript/no-explicit-any
+        const data = received as any
         if (event === 'run') this.run = { run_id: data.run_id, session_id: data.session_id }
         else if (event === 'token') this.text += data.text
         else if (event === 'rewind') this.text = this.text.slice(0, data.offset)
