@@ -86,6 +86,19 @@ test('a document is listed, downloaded byte for byte, and erased from search at 
   expect((await ada.get(`/v1/documents/${id}`)).body).toMatchObject(failure('DOCUMENT_NOT_FOUND'))
 })
 
+test('tags are found in any case, and are one tag in every case', async () => {
+  await ada.upload([{ name: 'fold.md', content: '# Fold\n\nThe heron waits at the weir.\n' }], {
+    wait: 'true',
+    tags: '["Ärger","ÄRGER"]',
+  })
+  for (const tag of ['Ärger', 'ärger', 'A\u0308RGER']) {
+    const { body } = await ada.get(`/v1/documents?tag=${encodeURIComponent(tag)}`)
+    expect(body.documents.map(({ path, tags }: Record<string, unknown>) => [path, tags])).toEqual([['fold.md', ['ärger']]])
+    expect((await ada.post('/v1/search', { query: 'heron', tags: [tag] })).body.results[0]).toMatchObject({ title: 'Fold' })
+  }
+  expect((await ada.get('/v1/ingestion-runs?limit=1')).body.runs[0].tags).toEqual(['ärger'])
+})
+
 test('a download that the client has cached gets 304', async () => {
   await ada.upload([{ name: 'cached.md', content: '# Cached\n\nOnce is enough.\n' }])
   const path = `/v1/documents/${(await ada.get('/v1/documents?q=Cached')).body.documents[0].id}/content`
