@@ -1,6 +1,5 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
-import { requireScope } from '@youworker/contracts/scopes'
 import { adviceFor } from '@youworker/messaging/requests/advice'
 import type { HonoRequest } from 'hono'
 import type { AuditReporter } from '../audit-reporter.ts'
@@ -12,12 +11,13 @@ import { proxyUsername, requireSameUser } from './guards/authentik.ts'
 import type { AddressList } from './guards/client-address.ts'
 import type { Csrf } from './guards/csrf.ts'
 import type { RateLimiter } from './guards/rate-limit.ts'
+import { requireOpen, type ScopeAudit } from './guards/scope.ts'
 import { parseJson, requireJsonType, requirePlainText } from './parse-json.ts'
 import { hasBody, readBody } from './read-body.ts'
 import { Reply, SENT, send } from './reply.ts'
 
 interface Guards extends Pick<Clients, 'auth'> {
-  readonly audit: Pick<AuditReporter, 'refusedCredential'>
+  readonly audit: Pick<AuditReporter, 'refusedCredential'> & ScopeAudit
   readonly authenticator: Authenticator
   readonly csrf: Csrf
   readonly identityProxies: AddressList
@@ -44,7 +44,7 @@ export class Dispatcher {
   async #answer(context: RequestContext, route: Route, request: HonoRequest): Promise<unknown> {
     if (route.auth !== 'none') await this.#authenticate(context, route)
     const { identity, incoming } = context
-    if (identity) requireScope(identity.caller.scopes, route.scopes)
+    if (identity) requireOpen(`${route.method} ${route.path}`, route.scopes, context, this.#guards.audit)
     if (route.csrf !== 'none' && identity?.credential.kind === 'session') {
       this.#guards.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
     }

@@ -4,7 +4,6 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
-import { requireScope } from '@youworker/contracts/scopes'
 import { WebSocketServer } from 'ws'
 import type { AuditReporter } from '../audit-reporter.ts'
 import { canonicalPath } from '../http/canonical-path.ts'
@@ -13,6 +12,7 @@ import { RequestContext, type RequestSettings } from '../http/request-context.ts
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
 import { type AddressList, requireListed } from '../http/guards/client-address.ts'
 import { isSocketOriginAllowed } from '../http/guards/cors.ts'
+import { requireOpen, type ScopeAudit } from '../http/guards/scope.ts'
 import { toAppError } from '../http/to-app-error.ts'
 import { sendError } from '../http/reply.ts'
 
@@ -35,7 +35,7 @@ function credentialOf({ headers }: IncomingMessage): Credential | undefined {
 }
 
 interface Deps extends ChatSocketDeps {
-  readonly audit: Pick<AuditReporter, 'refusedCredential'>
+  readonly audit: Pick<AuditReporter, 'refusedCredential'> & ScopeAudit
   readonly allowList: AddressList
 }
 
@@ -103,7 +103,7 @@ export class SocketServer {
       }
       throw error
     })
-    requireScope(context.caller.scopes, ['chat'])
+    requireOpen(`WS ${SOCKET_PATHS[0]}`, ['chat'], context, audit)
     context.rate = limiter.take('default', context.caller.user_id)
     if (context.rate && context.rate.remaining < 0) throw limiter.refusal('default')
     const { id } = await chatAgent.as(context.scope).getSession({ session_id: sessionRef(ref) })
