@@ -99,6 +99,41 @@ test('tags are found in any case, and are one tag in every case', async () => {
   expect((await ada.get('/v1/ingestion-runs?limit=1')).body.runs[0].tags).toEqual(['ärger'])
 })
 
+test('lists and documents that the client has get 304 until they change; what is large comes compressed', async () => {
+  const name = 'The letters of a lighthouse keeper to his sister in the valley.md'
+  const { body } = await ada.upload([{ name, content: '# Letters\n\nThe lamp burned all night.\n' }])
+  const document = `/v1/documents/${body.files[0].document_id}`
+  const ask = (path: string, headers: Record<string, string> = {}) => ada.fetch(path, { headers })
+  for (const path of ['/v1/documents', document, '/v1/groups', '/v1/sessions']) {
+    const first = await ask(path)
+    expect([first.status, first.headers.get('cache-control')]).toEqual([200, 'private, no-cache'])
+    const etag = first.headers.get('etag') ?? ''
+    const again = await ask(path, { 'if-none-match': etag })
+    expect([path, again.status, again.headers.get('etag'), await again.text()]).toEqual([path, 304, etag, ''])
+  }
+  const before = await ask('/v1/documents', { 'accept-encoding': 'gzip' })
+  expect(before.headers.get('content-encoding')).toBe('gzip')
+  const plain = await ask('/v1/documents', { 'accept-encoding': 'identity' })
+  expect([plain.headers.get('content-encoding'), plain.headers.get('etag')]).toEqual([null, before.headers.get('etag')])
+  expect(await plain.text()).toBe(await before.text())
+  expect((await ada.call('DELETE', document)).status).toBe(204)
+  expect((await ask('/v1/documents', { 'if-none-match': before.headers.get('etag') ?? '' })).status).toBe(200)
+  // What streams is sent as it comes, and keys are neither compressed nor kept.
+  const stream = await ada.fetch('/v1/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'accept-encoding': 'gzip' },
+    body: JSON.stringify({ text_input: 'What burned?' }),
+  })
+  expect(stream.headers.get('content-encoding')).toBeNull()
+  await stream.body?.cancel()
+  const key = await ada.post('/v1/account/api-keys', { name: 'A key' })
+  expect([key.headers.get('cache-control'), key.headers.get('etag'), key.headers.get('vary')]).toEqual([
+    'no-store',
+    null,
+    'Origin',
+  ])
+})
+
 test('a download that the client has cached gets 304', async () => {
   await ada.upload([{ name: 'cached.md', content: '# Cached\n\nOnce is enough.\n' }])
   const path = `/v1/documents/${(await ada.get('/v1/documents?q=Cached')).body.documents[0].id}/content`

@@ -49,6 +49,15 @@ test('every route that writes needs CSRF, with these exceptions', () => {
   expect(lenient.sort()).toEqual(['/v1/auth/logout', '/v1/simple-chat', '/v1/unified-chat'])
 })
 
+test('every answer with a key or token counts as a secret', () => {
+  const secrets = ['api_key', 'csrf_token', 'access_token']
+  const holding = ROUTES.filter(
+    ({ answer }) => answer instanceof z.ZodObject && Object.keys(answer.shape).some((field) => secrets.includes(field)),
+  )
+  expect(holding).toHaveLength(6)
+  expect(ROUTES.filter(({ holdsSecret }) => holdsSecret)).toEqual(holding)
+})
+
 test('each scope of an API key opens these routes and no others', () => {
   const opened = (scope: Scope) =>
     ROUTES.filter(({ auth, scopes }) => auth !== 'none' && scopes.includes(scope)).map(({ method, path }) => `${method} ${path}`)
