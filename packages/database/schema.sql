@@ -265,6 +265,8 @@ create table "auth"."audit_entries" ( -- owner: auth_owner
   recorded_at timestamp with time zone,
   claimed_at timestamp with time zone,
   key_version integer,
+  address text,
+  user_agent text,
   constraint audit_entries_key_version_check CHECK ((key_version > 0)),
   constraint audit_entries_outcome_check CHECK ((outcome = ANY (ARRAY['allowed'::text, 'denied'::text]))),
   constraint audit_entries_pkey PRIMARY KEY (seq)

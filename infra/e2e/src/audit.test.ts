@@ -219,6 +219,34 @@ test('access to foreign ids is recorded once per caller, object and minute, what
   expect((await list(`?actor_id=${ada.id}&target_id=${runId}&outcome=denied`)).entries).toEqual([])
 })
 
+test('an entry tells from which address and client the act was asked for; text that came with it is bounded and plain', async () => {
+  const client = { 'user-agent': `Ünsure/1 \u0009 <b> ${'x'.repeat(400)}`, 'x-forwarded-for': '203.0.113.9' }
+  const group_id = (await ada.post('/v1/groups', { name: 'From somewhere' }, client)).body.id
+  const [created] = await untilListed(`?target_id=${group_id}`, 1)
+  // Nobody trusts this proxy.
+  expect(created).toMatchObject({ address: '127.0.0.1', user_agent: expect.stringMatching(/^\?nsure\/1 <b> x+$/) })
+  expect(created.user_agent).toHaveLength(256)
+  const eva = await system.newPerson('eva')
+  await eva.call('GET', `/v1/groups/${group_id}`, undefined, { 'user-agent': 'eva/1' })
+  for (const entry of await untilListed(`?actor_id=${eva.id}&outcome=denied`, 1))
+    expect(entry).toMatchObject({ address: '127.0.0.1', user_agent: 'eva/1' })
+  // What the system does by itself comes from nowhere.
+  expect((await untilListed('?action=audit.begin', 1))[0]).toMatchObject({ address: null, user_agent: null })
+  expect((await root.get('/v1/admin/audit/verify')).body).toMatchObject({ status: 'intact' })
+})
+
+test('a limited key at a route that it does not open is recorded, once per route and minute', async () => {
+  const made = await ada.post('/v1/account/api-keys', { name: 'reader', scopes: ['documents:read'] })
+  const headers = { 'x-api-key': made.body.api_key, 'user-agent': 'reader/1' }
+  for (const path of ['/v1/admin/users', '/v1/admin/users', '/v1/admin/audit', '/v1/tasks'])
+    expect((await ada.call('GET', path, undefined, headers)).status).toBe(403)
+  const refused = await untilListed(`?actor_id=${ada.id}&target_type=route`, 3)
+  expect(acts(refused).toSorted()).toEqual(
+    ['GET /v1/admin/audit', 'GET /v1/admin/users', 'GET /v1/tasks'].map((route) => `api_key.use ${route}`),
+  )
+  for (const entry of refused) expect(entry).toMatchObject({ source: 'gateway', outcome: 'denied', user_agent: 'reader/1' })
+})
+
 test('refused credentials are recorded on every way in: one per address, kind and minute', async () => {
   const wrong = `yw_${'x'.repeat(43)}`
   const attempts: Record<string, string>[] = [
@@ -233,7 +261,10 @@ test('refused credentials are recorded on every way in: one per address, kind an
   expect((await fetch(`${system.api}/v1/groups`)).status).toBe(401)
   const refused = await untilListed('?source=gateway&target_type=address', 3)
   expect(refused.map(({ action }: { action: string }) => action).toSorted()).toEqual(['api_key.use', 'jwt.use', 'session.use'])
-  for (const entry of refused) expect(entry).toMatchObject({ actor_id: null, outcome: 'denied', target_id: '127.0.0.1' })
+  for (const entry of refused) {
+    expect(entry).toMatchObject({ actor_id: null, outcome: 'denied', target_id: '127.0.0.1', address: '127.0.0.1' })
+    expect(entry.user_agent).toEqual(expect.any(String))
+  }
 })
 
 test('route and command agree: intact, until the owner of the database edits or cuts the trail', async () => {

@@ -24,6 +24,7 @@ test('without a stream the answer is one JSON body', async () => {
     session_id: expect.any(String),
     content: expect.stringContaining('ten countries'),
     citations: [{ index: 1, title: 'Rivers' }],
+    logs: [],
     metadata: { status: 'success', tool_calls: 1, tokens_in: expect.any(Number), model: expect.any(String) },
   })
   expect(body.tool_events.map(({ status }: { status: string }) => status)).toEqual(['start', 'end'])
@@ -45,7 +46,26 @@ test('simple-chat and unified-chat answer in the shapes of published clients', a
     audio_b64: null,
     session_id: simple.body.session_id,
   })
-  expect((await ada.post('/v1/unified-chat', { audio_b64: 'AAAA', sample_rate: 16_000 })).status).toBe(415)
+})
+
+test('audio and images are refused with the setting that they will need; an answer that should be spoken says why it is not', async () => {
+  const audio = { audio_b64: 'AAAA', sample_rate: 16_000 }
+  const images = { text_input: QUESTION, images_b64: ['AAAA'] }
+  const cases = [
+    ['/v1/unified-chat', audio, 'audio_b64', 'AUDIO__BASE_URL'],
+    ['/v1/unified-chat', images, 'images_b64', 'LLM__VISION_MODEL'],
+    ['/v1/voice-turn', audio, 'audio_b64', 'AUDIO__BASE_URL'],
+  ] as const
+  for (const [path, body, param, setting] of cases) {
+    const answer = await ada.post(path, body)
+    expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([503, 'SERVICE_UNAVAILABLE', param])
+    expect(answer.body.error.message).toContain(setting)
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  }
+  const note = { level: 'warning', msg: expect.stringContaining('AUDIO__BASE_URL') }
+  const { events, done } = await ada.chat(QUESTION, { expect_audio: true })
+  expect(events.filter(({ event }) => event === 'log').map(({ data }) => data)).toEqual([note])
+  expect(done.logs).toEqual([note])
 })
 
 test('a session is stored, found by either id, renamed and erased', async () => {
@@ -66,6 +86,13 @@ test('a session is stored, found by either id, renamed and erased', async () => 
     tool_name: expect.any(String),
     args: expect.any(Object),
   })
+  const runsOf = async (id: string) => (await ada.get(`/v1/tool-runs?session_id=${id}`)).body
+  const calls = detail.body.tool_events.filter(({ status }: { status: string }) => status === 'start')
+  const ids = (runs: { id: string }[]) => runs.map(({ id }) => id).toSorted()
+  const mine = await runsOf(sessionId)
+  expect([mine.total, ids(mine.runs)]).toEqual([calls.length, calls.map(({ run_id }: { run_id: string }) => run_id).toSorted()])
+  expect((await ada.get('/v1/tool-runs')).body.total).toBeGreaterThan(mine.total)
+  expect(await runsOf('unknown')).toMatchObject(failure('SESSION_NOT_FOUND'))
   expect((await ada.call('DELETE', `/v1/sessions/${sessionId}`)).status).toBe(204)
   expect((await ada.get(`/v1/sessions/${sessionId}`)).body).toMatchObject(failure('SESSION_NOT_FOUND'))
 })

@@ -1,5 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { ROUTES } from '@youworker/gateway/routes'
+import { SOCKET_PATHS } from '@youworker/gateway/socket-server'
 import { expect, test } from 'vitest'
 import { ROOT } from './support/root.ts'
 
@@ -57,4 +59,24 @@ test('every filter of npm test finds a test, and every npm script exists', () =>
   expect(filters.filter(({ text }) => text !== 'NAME' && !TEST_FILES.some((file) => file.includes(text)))).toEqual([])
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
   expect(mentions(/npm run (?:--silent )?([\w:]*\w)/g).filter(({ text }) => !(text in scripts))).toEqual([])
+})
+
+test('every published route is served or listed as not here yet, and none is both', () => {
+  const read = (page: string) => readFileSync(join(ROOT, 'docs', page), 'utf8')
+  const named = (route: string) => route.replaceAll(/\{\w+\}/g, '{}')
+  const published = read('published-routes.txt')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map(named)
+  const table = read('features.md').split('## Not here yet')[1]?.split('\n## ')[0] ?? ''
+  const missing = Array.from(table.matchAll(/`([A-Z]+(?:, [A-Z]+)*) (\/[^`]+)`/g), ([, methods = '', path = '']) =>
+    methods.split(', ').map((method) => named(`${method} ${path}`)),
+  ).flat()
+  const served = [
+    ...ROUTES.flatMap(({ method, path, aliases }) => [path, ...aliases].map((one) => named(`${method} ${one}`))),
+    ...SOCKET_PATHS.map((path) => named(`WS ${path}`)),
+  ]
+  expect(published.length).toBeGreaterThan(150)
+  expect(new Set(published).size).toBe(published.length)
+  expect(missing.toSorted()).toEqual(published.filter((route) => !served.includes(route)).toSorted())
 })

@@ -86,6 +86,54 @@ test('a document is listed, downloaded byte for byte, and erased from search at 
   expect((await ada.get(`/v1/documents/${id}`)).body).toMatchObject(failure('DOCUMENT_NOT_FOUND'))
 })
 
+test('tags are found in any case, and are one tag in every case', async () => {
+  await ada.upload([{ name: 'fold.md', content: '# Fold\n\nThe heron waits at the weir.\n' }], {
+    wait: 'true',
+    tags: '["Ärger","ÄRGER"]',
+  })
+  for (const tag of ['Ärger', 'ärger', 'A\u0308RGER']) {
+    const { body } = await ada.get(`/v1/documents?tag=${encodeURIComponent(tag)}`)
+    expect(body.documents.map(({ path, tags }: Record<string, unknown>) => [path, tags])).toEqual([['fold.md', ['ärger']]])
+    expect((await ada.post('/v1/search', { query: 'heron', tags: [tag] })).body.results[0]).toMatchObject({ title: 'Fold' })
+  }
+  expect((await ada.get('/v1/ingestion-runs?limit=1')).body.runs[0].tags).toEqual(['ärger'])
+})
+
+test('lists and documents that the client has get 304 until they change; what is large comes compressed', async () => {
+  const name = 'The letters of a lighthouse keeper to his sister in the valley.md'
+  const { body } = await ada.upload([{ name, content: '# Letters\n\nThe lamp burned all night.\n' }])
+  const document = `/v1/documents/${body.files[0].document_id}`
+  const ask = (path: string, headers: Record<string, string> = {}) => ada.fetch(path, { headers })
+  for (const path of ['/v1/documents', document, '/v1/groups', '/v1/sessions']) {
+    const first = await ask(path)
+    expect([first.status, first.headers.get('cache-control')]).toEqual([200, 'private, no-cache'])
+    const etag = first.headers.get('etag') ?? ''
+    const again = await ask(path, { 'if-none-match': etag })
+    expect([path, again.status, again.headers.get('etag'), await again.text()]).toEqual([path, 304, etag, ''])
+  }
+  const before = await ask('/v1/documents', { 'accept-encoding': 'gzip' })
+  expect(before.headers.get('content-encoding')).toBe('gzip')
+  const plain = await ask('/v1/documents', { 'accept-encoding': 'identity' })
+  expect([plain.headers.get('content-encoding'), plain.headers.get('etag')]).toEqual([null, before.headers.get('etag')])
+  expect(await plain.text()).toBe(await before.text())
+  expect((await ada.call('DELETE', document)).status).toBe(204)
+  expect((await ask('/v1/documents', { 'if-none-match': before.headers.get('etag') ?? '' })).status).toBe(200)
+  // What streams is sent as it comes, and keys are neither compressed nor kept.
+  const stream = await ada.fetch('/v1/chat', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'accept-encoding': 'gzip' },
+    body: JSON.stringify({ text_input: 'What burned?' }),
+  })
+  expect(stream.headers.get('content-encoding')).toBeNull()
+  await stream.body?.cancel()
+  const key = await ada.post('/v1/account/api-keys', { name: 'A key' })
+  expect([key.headers.get('cache-control'), key.headers.get('etag'), key.headers.get('vary')]).toEqual([
+    'no-store',
+    null,
+    'Origin',
+  ])
+})
+
 test('a download that the client has cached gets 304', async () => {
   await ada.upload([{ name: 'cached.md', content: '# Cached\n\nOnce is enough.\n' }])
   const path = `/v1/documents/${(await ada.get('/v1/documents?q=Cached')).body.documents[0].id}/content`

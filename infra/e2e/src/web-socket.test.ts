@@ -71,6 +71,13 @@ test('invalid frames get an error frame, and the socket stays usable', async () 
   chat.send({ type: 'text' })
   chat.send({ type: 'dance' })
   await expect.poll(() => chat.frames.filter(({ type }) => type === 'error').length, { timeout: 30_000 }).toBe(3)
+  chat.send({ type: 'audio', audio_data: 'AAAA', sample_rate: 16_000 })
+  await expect
+    .poll(() => chat.frames.at(-1)?.['error'], { timeout: 30_000 })
+    .toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+      message: expect.stringContaining('AUDIO__BASE_URL'),
+    })
   chat.send({ type: 'ping' })
   await chat.until('pong')
   chat.socket.close()

@@ -18,11 +18,14 @@ export type Page = z.infer<typeof Page>
  */
 export const withoutBidi = (name: string): string => name.replace(/[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, '')
 
-/** One line of text from a user: trimmed, without control characters. */
-export const Line = (max: number) =>
+/** One spelling for texts that differ only in case or in how accents are composed. */
+export const foldCase = (text: string): string => text.normalize('NFC').toLowerCase()
+
+/** One line of text from a user: trimmed, without control characters, and spelled as `spell` does. */
+export const Line = (max: number, spell = (text: string) => text) =>
   z
     .string()
-    .overwrite((text) => withoutBidi(text).replace(/[\u2028\u2029]/g, ' '))
+    .overwrite((text) => spell(withoutBidi(text).replace(/[\u2028\u2029]/g, ' ')))
     .trim()
     .min(1)
     .max(max)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
-import { Id, Line, Nothing, Page, Status, Task, TaskList, Time, withoutBidi } from './common.ts'
+import { foldCase, Id, Line, Nothing, Page, Status, Task, TaskList, Time, withoutBidi } from './common.ts'
 import { event, request } from './define.ts'
 import { LIMITS, WAIT } from './limits.ts'
 
@@ -8,8 +8,9 @@ export const Stage = z.enum(['waiting', 'parsing', 'chunking', 'embedding', 'ind
 export type Stage = z.infer<typeof Stage>
 
 const Count = z.number().int().min(0)
-const Tag = Line(64)
-export const Tags = z.array(Tag).max(50)
+const MAX_TAG = 64
+/** Case-folded. */
+export const Tags = z.array(Line(MAX_TAG, foldCase)).max(50)
 const FileName = z.string().overwrite(withoutBidi).min(1).max(1024)
 
 export const RunFile = z.object({
@@ -178,7 +179,7 @@ export const ingestion = {
   listDocuments: request('rpc.ingestion.v1.document.list', {
     input: Page.extend({
       collection: z.string().max(128).optional(),
-      tag: z.string().max(64).optional(),
+      tag: z.string().max(MAX_TAG).overwrite(foldCase).optional(),
       group_id: Id.optional(),
       mime: z.string().max(255).optional(),
       q: z.string().max(200).optional(),

@@ -1,4 +1,4 @@
-import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
+import type { AuditedAct } from '@youworker/contracts/audit/audit-entry'
 import { gateway } from '@youworker/contracts/audit/gateway'
 import type { EventPublisher } from '@youworker/messaging/events/events'
 import { newId } from '@youworker/runtime/id'
@@ -22,6 +22,7 @@ export class AuditReporter {
   readonly #logger: Logger
   readonly #credentials: Sampler
   readonly #tasks: Sampler
+  readonly #scopes: Sampler
   /** Says once a minute that there were more addresses than are recorded. */
   readonly #rest: Sampler
 
@@ -30,6 +31,7 @@ export class AuditReporter {
     this.#logger = logger
     this.#credentials = new Sampler({ ...SAMPLES, now })
     this.#tasks = new Sampler({ ...SAMPLES, now })
+    this.#scopes = new Sampler({ ...SAMPLES, now })
     this.#rest = new Sampler({ windowMs: SAMPLES.windowMs, perGroup: 1, total: 1, now })
   }
 
@@ -41,6 +43,13 @@ export class AuditReporter {
     else if (this.#credentials.isFull && this.#rest.take('', '')) this.#publish({ ...entry, target_id: null }, context)
   }
 
+  /** A limited key at a route that it does not open: one entry per caller, route and minute. */
+  refusedScope(route: string, context: RequestContext): void {
+    const actor_id = context.caller.user_id
+    if (!this.#scopes.take(actor_id, route)) return
+    this.#publish({ actor_id, action: 'api_key.use', outcome: 'denied', target_type: 'route', target_id: route }, context)
+  }
+
   /** A task that is not the caller's: neither of the services that have tasks can tell whether the other one has it. */
   unknownTask(action: string, taskId: string, context: RequestContext): void {
     const actor_id = context.caller.user_id
@@ -48,7 +57,7 @@ export class AuditReporter {
     this.#publish({ actor_id, action, outcome: 'denied', target_type: 'task', target_id: taskId }, context)
   }
 
-  #publish(entry: Omit<AuditEntry, 'correlation_id'>, { correlationId }: RequestContext): void {
+  #publish(act: AuditedAct, { client, correlationId }: RequestContext): void {
     const event = {
       specversion: '1.0',
       id: newId(),
@@ -57,10 +66,10 @@ export class AuditReporter {
       time: new Date().toISOString(),
       datacontenttype: 'application/json',
       correlationid: correlationId,
-      data: { ...entry, correlation_id: correlationId },
+      data: { ...act, ...client, correlation_id: correlationId },
     } as const
     this.#publisher
       .publish([event])
-      .catch((error: unknown) => this.#logger.warn({ err: error, action: entry.action }, 'an audit entry could not be sent'))
+      .catch((error: unknown) => this.#logger.warn({ err: error, action: act.action }, 'an audit entry could not be sent'))
   }
 }

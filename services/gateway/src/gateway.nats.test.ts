@@ -252,16 +252,44 @@ describe('browsers', () => {
     ])
   })
 
-  test('the documentation loads nothing from another host', async () => {
-    const page = await call('/docs')
+  test.each(['/docs', '/redoc'])('%s loads nothing from another host, and its files may be kept for ever', async (path) => {
+    const page = await call(path)
     expect(page.text).not.toMatch(/https?:|<script>|style=/)
     expect(page.headers.get('content-security-policy')).not.toMatch(/unsafe|https?:|\*/)
-    for (const [, asset = ''] of page.text.matchAll(/(?:src|href)="([^"]+)"/g)) {
+    const assets = Array.from(page.text.matchAll(/(?:src|href)="([^"]+)"/g), ([, asset = '']) => asset)
+    expect(assets.length).toBeGreaterThan(1)
+    for (const asset of assets) {
       const answer = await fetch(api + asset)
-      expect([asset, answer.status]).toEqual([asset, 200])
+      expect([asset, answer.status, answer.headers.get('cache-control')]).toEqual([
+        asset,
+        200,
+        expect.stringContaining('immutable'),
+      ])
       expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(50)
+      // As a gateway of another version is asked for it while both run.
+      const other = await fetch(api + asset.replace(/[0-9a-f]{16}/, '0'.repeat(16)))
+      expect([other.status, other.headers.get('cache-control')]).toEqual([200, 'no-cache'])
     }
     expect(JSON.parse((await call('/openapi.json')).text)).toMatchObject({ openapi: '3.1.0' })
+  })
+
+  test('what does not change is compressed for those who take that, and not sent to those who have it', async () => {
+    const ask = (headers: Record<string, string>) => call('/openapi.json', { headers })
+    const plain = await ask({ 'accept-encoding': 'identity' })
+    expect(plain.headers.get('content-encoding')).toBeNull()
+    for (const coding of ['gzip', 'br, GZIP;q=0.5', '*']) {
+      const small = await ask({ 'accept-encoding': coding })
+      expect([small.headers.get('content-encoding'), small.headers.get('vary')]).toEqual(['gzip', 'Origin, Accept-Encoding'])
+      expect(Number(small.headers.get('content-length'))).toBeLessThan(plain.text.length / 4)
+      expect(small.text).toBe(plain.text)
+    }
+    for (const coding of ['gzip;q=0', 'br', '*, gzip;q=0', ';;,,=', '']) {
+      expect([coding, (await ask({ 'accept-encoding': coding })).headers.get('content-encoding')]).toEqual([coding, null])
+    }
+    const etag = plain.headers.get('etag') ?? ''
+    for (const known of [etag, etag.replace('W/', ''), `"other", ${etag}`, '*'])
+      expect([known, (await ask({ 'if-none-match': known })).status]).toEqual([known, 304])
+    expect((await ask({ 'if-none-match': '"other"' })).status).toBe(200)
   })
 })
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Id, Time } from '../common.ts'
 import { event, request } from '../define.ts'
 import { LIMITS } from '../limits.ts'
-import { AuditEntry } from './audit-entry.ts'
+import { AuditEntry, RequestClient } from './audit-entry.ts'
 
 const Seq = z.number().int().min(1)
 /** SHA-256 or HMAC-SHA256 in hexadecimal. */
@@ -13,6 +13,8 @@ const Hash = z
 
 /** An entry as it stands in the trail. */
 export const AuditRecord = AuditEntry.extend({
+  address: RequestClient.shape.address.nullable(),
+  user_agent: RequestClient.shape.user_agent,
   seq: Seq,
   /** Id of the event that brought it. */
   id: Id,

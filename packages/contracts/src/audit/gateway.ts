@@ -5,7 +5,7 @@ import { AuditEntry } from './audit-entry.ts'
 export const gateway = {
   auditRecorded: event(
     'events.gateway.v1.audit.recorded',
-    'A credential was refused, or a task of somebody else was asked for: one event per minute and address, or caller and task.',
+    'A credential or the scope of a key was refused, or a task of somebody else was asked for: one event per minute and address, or caller and route or task.',
     AuditEntry,
   ),
 } as const

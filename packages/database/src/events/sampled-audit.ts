@@ -1,11 +1,10 @@
-import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
+import type { AuditedAct, AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import type { Event } from '@youworker/contracts/define'
 import type { Logger } from '@youworker/runtime/logger'
 import { Sampler } from '@youworker/runtime/timing/sampler'
 import type { SystemRepositories, UnitOfWork } from '../unit-of-work.ts'
 import { recordAudit } from './record-audit.ts'
 
-type Entry = Omit<AuditEntry, 'correlation_id'>
 type Origin = Parameters<typeof recordAudit>[3]
 
 interface SampledAuditOptions {
@@ -26,7 +25,7 @@ const SAMPLES = { windowMs: 60_000, perGroup: 30, total: 1_000 } as const
 export class SampledAudit implements AsyncDisposable {
   readonly #options: SampledAuditOptions
   readonly #sampler: Sampler
-  #waiting: [Entry, Origin][] = []
+  #waiting: [AuditedAct, Origin][] = []
   #writing: Promise<void> | undefined
 
   constructor(options: SampledAuditOptions) {
@@ -34,10 +33,10 @@ export class SampledAudit implements AsyncDisposable {
     this.#sampler = new Sampler({ ...SAMPLES, ...(options.now === undefined ? {} : { now: options.now }) })
   }
 
-  record(entry: Entry, origin: Origin): void {
-    const { actor_id, outcome, target_type, target_id } = entry
+  record(act: AuditedAct, origin: Origin): void {
+    const { actor_id, outcome, target_type, target_id } = act
     if (!this.#sampler.take(actor_id ?? '', JSON.stringify([outcome, target_type, target_id]))) return
-    this.#waiting.push([entry, origin])
+    this.#waiting.push([act, origin])
     this.#writing ??= this.#writeAll()
   }
 
@@ -52,7 +51,7 @@ export class SampledAudit implements AsyncDisposable {
       await uow
         .in([])
         .write(async ({ outbox }) => {
-          for (const [entry, origin] of entries) await recordAudit(outbox, event, entry, origin)
+          for (const [act, origin] of entries) await recordAudit(outbox, event, act, origin)
         })
         .catch((error: unknown) => logger.warn({ err: error, entries: entries.length }, 'audit entries could not be recorded'))
     }

@@ -1,3 +1,4 @@
+import type { RequestClient } from '@youworker/contracts/audit/audit-entry'
 import type { CallInput, CallOutput, Contract, Request, RequestNames } from '@youworker/contracts/define'
 import { requestsOf } from '@youworker/contracts/define'
 import { ALWAYS_ALLOWED, AppError, type ErrorCode } from '@youworker/contracts/errors'
@@ -17,6 +18,7 @@ export interface CallScope {
   readonly caller?: { readonly token: string } | undefined
   readonly correlationId?: string | undefined
   readonly traceparent?: string | undefined
+  readonly client?: RequestClient | undefined
   /** Epoch ms; the contract's own limit applies as well. */
   readonly deadline?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -85,6 +87,7 @@ async function call(
   let lines = `${HEADER.deadline}: ${Math.floor(deadline)}\r\n${args}`
   lines += line(HEADER.correlationId, scope.correlationId ?? newCorrelationId())
   lines += line(HEADER.traceparent, scope.traceparent ?? newTraceparent())
+  if (scope.client) lines += clientLines(scope.client)
   if (scope.caller && request.auth === 'user') lines += line(HEADER.token, scope.caller.token)
   if (idempotencyKey !== undefined) lines += line(HEADER.idempotencyKey, idempotencyKey)
   const { signal } = scope
@@ -100,6 +103,9 @@ async function call(
   const reply = await retry(attempt, { ...RETRY, signal, isRetryable })
   return decodeReply(route, reply)
 }
+
+const clientLines = ({ address, user_agent }: RequestClient): string =>
+  line(HEADER.clientAddress, address) + (user_agent === null ? '' : line(HEADER.userAgent, user_agent))
 
 function encodeInput(request: Request, input: unknown): { data: Uint8Array; args: string } {
   const { bytes, json } = request.body === 'bytes' ? splitBytes(input) : { bytes: undefined, json: input }

@@ -1,3 +1,4 @@
+import type { RequestClient } from '@youworker/contracts/audit/audit-entry'
 import type { Audience } from '@youworker/contracts/define'
 
 /** The user of a request, from the verified token. */
@@ -14,12 +15,17 @@ export interface Caller {
 export interface CallContext {
   readonly correlationId: string
   readonly traceparent: string
+  /** `undefined` for calls that no request to the gateway has caused. */
+  readonly client: RequestClient | undefined
   /** Epoch ms. Statements and requests to other services end by then, too. */
   readonly deadline: number
   /** Aborts at the deadline with `DEADLINE_EXCEEDED` as its reason; that reply has then been sent. */
   readonly signal: AbortSignal
   readonly idempotencyKey: string | undefined
 }
+
+/** What events and audit entries tell of the request that caused them. */
+export type Trace = Pick<CallContext, 'correlationId' | 'traceparent'> & Partial<Pick<CallContext, 'client'>>
 
 export interface UserContext extends CallContext {
   readonly caller: Caller

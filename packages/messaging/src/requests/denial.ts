@@ -1,10 +1,10 @@
-import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
+import type { AuditedAct } from '@youworker/contracts/audit/audit-entry'
 import type { Request } from '@youworker/contracts/define'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import type { Caller } from './context.ts'
 
 /** An attempt to reach something by an id that is not the caller's, in the terms of the audit trail. */
-export type Denial = Omit<AuditEntry, 'correlation_id'>
+export type Denial = AuditedAct
 
 /** What a code says is not there, and the fields that name it. Tasks are missing: for each, one of two services says no. */
 const TARGETS: Readonly<Partial<Record<ErrorCode, { readonly type: string; readonly fields: readonly string[] }>>> = {

@@ -1,3 +1,4 @@
+import { RequestClient } from '@youworker/contracts/audit/audit-entry'
 import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import type { MsgHdrs } from 'nats'
 import type { CallContext, Caller, UserContext } from './context.ts'
@@ -17,6 +18,7 @@ export class IncomingCall {
   traceparent = ''
   /** Epoch ms at which a reply must be sent. */
   replyBy = 0
+  client: RequestClient | undefined
   token: string | undefined
   idempotencyKey: string | undefined
   args: string | undefined
@@ -42,11 +44,12 @@ export class IncomingCall {
 
   /** A plain object, so that a handler may spread it into a narrower scope. */
   context(): CallContext {
-    const { correlationId, traceparent, deadline, idempotencyKey } = this
+    const { correlationId, traceparent, client, deadline, idempotencyKey } = this
     const signal = () => this.signal
     return {
       correlationId,
       traceparent,
+      client,
       deadline,
       idempotencyKey,
       get signal() {
@@ -62,6 +65,8 @@ export class IncomingCall {
 
 export function readCall(headers: MsgHdrs | undefined, deadlineMs: number): IncomingCall {
   const call = new IncomingCall()
+  let address: string | undefined
+  let user_agent: string | null = null
   let left = 0
   let sendersDeadline = 0
   // One pass, because every `get` of the library iterates over all headers.
@@ -69,6 +74,8 @@ export function readCall(headers: MsgHdrs | undefined, deadlineMs: number): Inco
     if (name === HEADER.token) call.token = value
     else if (name === HEADER.traceparent) call.traceparent = value
     else if (name === HEADER.correlationId) call.correlationId = value
+    else if (name === HEADER.clientAddress) address = value
+    else if (name === HEADER.userAgent) user_agent = value
     else if (name === HEADER.timeLeft) left = Number(value)
     else if (name === HEADER.deadline) sendersDeadline = Number(value)
     else if (name === HEADER.idempotencyKey) call.idempotencyKey = value
@@ -76,6 +83,7 @@ export function readCall(headers: MsgHdrs | undefined, deadlineMs: number): Inco
   }
   if (!isCorrelationId(call.correlationId)) call.correlationId = newCorrelationId()
   if (call.traceparent === '') call.traceparent = newTraceparent()
+  if (address !== undefined) call.client = RequestClient.safeParse({ address, user_agent }).data
   call.replyBy = (callersDeadline(left, sendersDeadline) ?? Date.now() + deadlineMs) - REPLY_MS
   return call
 }

@@ -15,6 +15,7 @@ export const testCaller = (user_id: string, change: Partial<Caller> = {}): Calle
 export const testCallContext = (change: Partial<CallContext> = {}): CallContext => ({
   correlationId: newId(),
   traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
+  client: undefined,
   deadline: Date.now() + 60_000,
   signal: new AbortController().signal,
   idempotencyKey: undefined,

@@ -8,6 +8,9 @@ export const HEADER = {
   token: 'Access-Token',
   traceparent: 'traceparent',
   correlationId: 'Correlation-Id',
+  /** From where the request came to the gateway, and what the client calls itself. */
+  clientAddress: 'Client-Address',
+  userAgent: 'User-Agent',
   /** Ms that the receiver has to answer, counted from the receipt. */
   timeLeft: 'Time-Left',
   /** Epoch ms by the sender's clock: for requests that waited on their way, as before a frozen process. */

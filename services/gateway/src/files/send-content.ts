@@ -6,7 +6,9 @@ import type { Clients } from '../clients.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import { matchesEtag } from '../http/etag.ts'
 import { Reply, SENT } from '../http/reply.ts'
+import { REVALIDATED } from '../http/send-answer.ts'
 
 interface Content {
   readonly blob_id: string
@@ -31,22 +33,13 @@ function attachment(name: string): string {
   return `attachment; filename="${plain}"; filename*=UTF-8''${exact}`
 }
 
-/**
- * RFC 9110 section 13.1.2: `If-None-Match` is `*` or a list of entity tags, compared weakly, so without
- * the `W/` before them. Tags may contain commas: the list cannot be split there.
- */
-function matchesEtag(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false
-  return header.trim() === '*' || header.match(/"[^"]*"/g)?.includes(etag) === true
-}
-
 /** An upload may be hostile: it is never shown in our origin, its type is never guessed, and it runs nothing. */
 const contentHeaders = ({ name, mime, sha256 }: Content) => ({
   'content-type': /^[\w.+-]+\/[\w.+-]+$/.test(mime) ? mime : 'application/octet-stream',
   'content-disposition': attachment(name.split('/').at(-1) || 'document'),
   'content-security-policy': "default-src 'none'; sandbox",
   'accept-ranges': 'bytes',
-  'cache-control': 'private, no-cache',
+  'cache-control': REVALIDATED,
   etag: `"${sha256}"`,
 })
 

@@ -40,6 +40,8 @@ export interface RouteDescription {
   readonly status: 200 | 201 | 202 | 204
   /** The body of 202, on routes that may answer so: what was begun goes on. */
   readonly accepted: z.ZodType | undefined
+  /** The answer shows a key or token: it is not compressed and nothing keeps it. */
+  readonly holdsSecret: boolean
   /** Beside or instead of JSON. */
   readonly media: Media | undefined
   readonly errors: readonly ErrorCode[]
@@ -67,6 +69,7 @@ type WithDefaults =
   | 'answer'
   | 'status'
   | 'accepted'
+  | 'holdsSecret'
   | 'media'
   | 'errors'
   | 'bodyLimit'
@@ -74,7 +77,7 @@ type WithDefaults =
 interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, D>
   extends
     Omit<RouteDescription, WithDefaults>,
-    Partial<Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'accepted' | 'errors' | 'bodyLimit'>> {
+    Partial<Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'accepted' | 'holdsSecret' | 'errors' | 'bodyLimit'>> {
   readonly params?: P
   readonly query?: Q
   readonly body?: B | 'multipart'
@@ -102,6 +105,7 @@ export function defineRoute<
     errors: [],
     status: 200,
     accepted: undefined,
+    holdsSecret: false,
     bodyLimit: BODY_BYTES,
     ...rest,
     params: params ?? Empty,

@@ -1,10 +1,10 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
-import { requireScope } from '@youworker/contracts/scopes'
 import { adviceFor } from '@youworker/messaging/requests/advice'
 import type { HonoRequest } from 'hono'
 import type { AuditReporter } from '../audit-reporter.ts'
 import type { Clients } from '../clients.ts'
+import { Compressor } from './compressor.ts'
 import type { Route } from './define-route.ts'
 import type { RequestContext } from './request-context.ts'
 import { type Authenticator, notAuthenticated, readCredential } from './guards/authenticate.ts'
@@ -12,12 +12,14 @@ import { proxyUsername, requireSameUser } from './guards/authentik.ts'
 import type { AddressList } from './guards/client-address.ts'
 import type { Csrf } from './guards/csrf.ts'
 import type { RateLimiter } from './guards/rate-limit.ts'
+import { requireOpen, type ScopeAudit } from './guards/scope.ts'
 import { parseJson, requireJsonType, requirePlainText } from './parse-json.ts'
 import { hasBody, readBody } from './read-body.ts'
-import { Reply, SENT, send } from './reply.ts'
+import { Reply, SENT } from './reply.ts'
+import { sendAnswer } from './send-answer.ts'
 
 interface Guards extends Pick<Clients, 'auth'> {
-  readonly audit: Pick<AuditReporter, 'refusedCredential'>
+  readonly audit: Pick<AuditReporter, 'refusedCredential'> & ScopeAudit
   readonly authenticator: Authenticator
   readonly csrf: Csrf
   readonly identityProxies: AddressList
@@ -27,6 +29,7 @@ interface Guards extends Pick<Clients, 'auth'> {
 /** Serves a matched request of a listed address: credential, scope, CSRF, limit, input, handler, in this order for every route. */
 export class Dispatcher {
   readonly #guards: Guards
+  readonly #compressor = new Compressor()
 
   constructor(guards: Guards) {
     this.#guards = guards
@@ -36,15 +39,15 @@ export class Dispatcher {
     const key = context.incoming.headers['idempotency-key']
     const advice = adviceFor({ repeatable: route.csrf === 'none' }, typeof key === 'string' ? key : undefined)
     const answer = await context.deadline.within(() => this.#answer(context, route, request), advice)
-    if (!(answer instanceof Reply)) send(context, route.status, answer)
-    else if (answer !== SENT) send(context, answer.status, answer.body, answer.headers)
+    const reply = answer instanceof Reply ? answer : new Reply(route.status, answer)
+    if (reply !== SENT) await sendAnswer(context, route, reply, this.#compressor)
     return RESPONSE_ALREADY_SENT
   }
 
   async #answer(context: RequestContext, route: Route, request: HonoRequest): Promise<unknown> {
     if (route.auth !== 'none') await this.#authenticate(context, route)
     const { identity, incoming } = context
-    if (identity) requireScope(identity.caller.scopes, route.scopes)
+    if (identity) requireOpen(`${route.method} ${route.path}`, route.scopes, context, this.#guards.audit)
     if (route.csrf !== 'none' && identity?.credential.kind === 'session') {
       this.#guards.csrf.require(incoming.headers, identity.caller.sid, route.csrf)
     }

@@ -49,13 +49,22 @@ test('every route that writes needs CSRF, with these exceptions', () => {
   expect(lenient.sort()).toEqual(['/v1/auth/logout', '/v1/simple-chat', '/v1/unified-chat'])
 })
 
+test('every answer with a key or token counts as a secret', () => {
+  const secrets = ['api_key', 'csrf_token', 'access_token']
+  const holding = ROUTES.filter(
+    ({ answer }) => answer instanceof z.ZodObject && Object.keys(answer.shape).some((field) => secrets.includes(field)),
+  )
+  expect(holding).toHaveLength(6)
+  expect(ROUTES.filter(({ holdsSecret }) => holdsSecret)).toEqual(holding)
+})
+
 test('each scope of an API key opens these routes and no others', () => {
   const opened = (scope: Scope) =>
     ROUTES.filter(({ auth, scopes }) => auth !== 'none' && scopes.includes(scope)).map(({ method, path }) => `${method} ${path}`)
   const always = ['POST /v1/auth/logout', 'GET /v1/auth/csrf-token']
   expect(opened('ops').sort()).toEqual([...always, 'GET /health/detailed', 'GET /metrics'].sort())
   const me = 'GET /v1/auth/me'
-  const chat = ['chat', 'unified-chat', 'simple-chat'].map((name) => `POST /v1/${name}`)
+  const chat = ['chat', 'unified-chat', 'simple-chat', 'voice-turn'].map((name) => `POST /v1/${name}`)
   const runs = ['GET /v1/runs/{run_id}', 'GET /v1/runs/{run_id}/events', 'POST /v1/runs/{run_id}/stop', 'GET /v1/tool-runs']
   const sessions = ['GET', 'POST', 'GET /{session_id}', 'PATCH /{session_id}', 'DELETE /{session_id}'].map((line) => {
     const [method, rest = ''] = line.split(' ')

@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { RequestClient } from '@youworker/contracts/audit/audit-entry'
 import type { CallOptions, CallScope } from '@youworker/messaging/requests/client'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { cleanText } from '@youworker/runtime/text/text'
 import { type Authenticator, type Identity, notAuthenticated } from './guards/authenticate.ts'
 import { addressForLimits } from './guards/client-address.ts'
 import { RequestDeadline } from './request-deadline.ts'
@@ -27,6 +29,13 @@ function correlationIdOf(headers: IncomingHttpHeaders): string {
   return typeof given === 'string' && isCorrelationId(given) ? given : newCorrelationId()
 }
 
+const MAX_USER_AGENT = 256
+
+function userAgentOf({ 'user-agent': name = '' }: IncomingHttpHeaders): string | null {
+  const clean = cleanText(name, { lines: 'join', max: MAX_USER_AGENT }).replace(/[^\x20-\x7e]/g, '?')
+  return clean.trim() || null
+}
+
 /** One request with its answer and its caller. */
 export class RequestContext {
   readonly incoming: IncomingMessage
@@ -39,6 +48,7 @@ export class RequestContext {
   readonly #settings: RequestSettings
   #address: string | undefined
   #limitKey: string | undefined
+  #client: RequestClient | undefined
   #scope: CallScope | undefined
 
   constructor(incoming: IncomingMessage, outgoing: ServerResponse, settings: RequestSettings) {
@@ -63,6 +73,12 @@ export class RequestContext {
     return this.#limitKey
   }
 
+  /** For the audit trail. */
+  get client(): RequestClient {
+    this.#client ??= { address: this.address, user_agent: userAgentOf(this.incoming.headers) }
+    return this.#client
+  }
+
   /** Throws `NOT_AUTHENTICATED` when the request is anonymous, which it never is on a route with `auth: 'required'`. */
   get caller() {
     if (!this.identity) throw notAuthenticated()
@@ -76,11 +92,12 @@ export class RequestContext {
 
   scopeOf(identity: Identity | undefined): CallScope {
     const { traceparent } = this.incoming.headers
-    const { correlationId, deadline } = this
+    const { correlationId, client, deadline } = this
     return {
       caller: identity?.caller,
       correlationId,
       traceparent: newTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
+      client,
       get deadline() {
         return deadline.at
       },

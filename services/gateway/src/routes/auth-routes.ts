@@ -137,6 +137,7 @@ export const authRoutes = [
     ...common,
     method: 'POST',
     path: '/v1/auth/auto-login',
+    holdsSecret: true,
     summary: 'Sign in with an API key in a header or in the body, or with username and password',
     auth: 'none',
     limit: 'auth',
@@ -148,6 +149,7 @@ export const authRoutes = [
     ...common,
     method: 'POST',
     path: '/v1/auth/login',
+    holdsSecret: true,
     summary: 'Sign in; with `token: true` the answer also has a bearer token',
     auth: 'none',
     limit: 'auth',
@@ -171,7 +173,8 @@ export const authRoutes = [
         authenticator.forget(context.identity.caller)
       }
       const cookies = [sessionCookie('', 0, deps), csrfCookie('', 0, deps)]
-      return new Reply(200, { message: 'Signed out' }, { 'set-cookie': cookies })
+      // What the browser kept of the user's answers goes, too.
+      return new Reply(200, { message: 'Signed out' }, { 'set-cookie': cookies, 'clear-site-data': '"cache"' })
     },
   }),
   defineRoute({
@@ -196,6 +199,7 @@ export const authRoutes = [
     ...common,
     method: 'GET',
     path: '/v1/auth/csrf-token',
+    holdsSecret: true,
     summary: 'A CSRF token for the session, also set as a cookie',
     auth: 'optional',
     scopes: Scope.options,

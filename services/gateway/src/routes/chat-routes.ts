@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import { accepted, waitOf } from '../http/prefer.ts'
+import { notServed } from '../http/text-only.ts'
 import { Reply } from '../http/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Csrf } from '../http/guards/csrf.ts'
@@ -51,6 +52,9 @@ const SimpleBody = z
     max_iterations: z.number().int().min(1).max(50).nullish(),
   })
   .meta({ id: 'SimpleBody' })
+
+const VoiceBody = z.object({ audio_b64: z.string().min(1), sample_rate: z.number().int() }).meta({ id: 'VoiceBody' })
+const VoiceAnswer = z.object({ transcript: z.string(), assistant_text: z.string() }).meta({ id: 'VoiceAnswer' })
 
 const ChatAnswer = Done.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
 type ChatAnswer = z.output<typeof ChatAnswer>
@@ -167,15 +171,23 @@ export const chatRoutes = [
     handle: ({ body: { message, ...rest }, context }, deps: Deps) =>
       answerWhole({ ...rest, text_input: message, expect_audio: false }, context, deps, simple),
   }),
+  defineRoute({
+    ...chat,
+    path: '/v1/voice-turn',
+    summary: 'Ask in speech; 503 until audio is served',
+    csrf: 'required',
+    accepted: undefined,
+    bodyLimit: UNIFIED_BYTES,
+    body: VoiceBody,
+    answer: VoiceAnswer,
+    handle: () => Promise.reject(notServed('audio', 'audio_b64')),
+  }),
 ]
 
 function requireTextOnly(given: {
   audio_b64?: string | null | undefined
   images_b64?: readonly string[] | null | undefined
 }): void {
-  const field = given.audio_b64 ? 'audio_b64' : given.images_b64?.length ? 'images_b64' : undefined
-  if (field === undefined) return
-  throw new AppError('UNSUPPORTED_MEDIA_TYPE', `This installation answers text only: send text_input instead of ${field}`, {
-    details: [{ field, message: 'is not supported' }],
-  })
+  if (given.audio_b64) throw notServed('audio', 'audio_b64')
+  if (given.images_b64?.length) throw notServed('images', 'images_b64')
 }

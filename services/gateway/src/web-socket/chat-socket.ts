@@ -8,6 +8,7 @@ import { type ClientFrame, entryFrame, errorFrame, pongFrame, readFrame, statusF
 import type { RequestContext } from '../http/request-context.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RateLimiter } from '../http/guards/rate-limit.ts'
+import { notServed } from '../http/text-only.ts'
 import { toAppError } from '../http/to-app-error.ts'
 import { RunReader } from '../streams/run-reader.ts'
 import type { EntrySourceOf } from '../streams/entry-source.ts'
@@ -106,7 +107,7 @@ export class ChatSocket {
       case 'ping':
         return this.#send(pongFrame())
       case 'audio':
-        throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'This installation answers text only: send a frame of type text')
+        throw notServed('audio', 'audio_data')
       case 'text':
         return this.#startRun(frame.content)
       case 'stop':

@@ -4,7 +4,6 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionRef } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
-import { requireScope } from '@youworker/contracts/scopes'
 import { WebSocketServer } from 'ws'
 import type { AuditReporter } from '../audit-reporter.ts'
 import { canonicalPath } from '../http/canonical-path.ts'
@@ -13,10 +12,17 @@ import { RequestContext, type RequestSettings } from '../http/request-context.ts
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
 import { type AddressList, requireListed } from '../http/guards/client-address.ts'
 import { isSocketOriginAllowed } from '../http/guards/cors.ts'
+import { requireOpen, type ScopeAudit } from '../http/guards/scope.ts'
 import { toAppError } from '../http/to-app-error.ts'
 import { sendError } from '../http/reply.ts'
 
-const PATH = /^\/(?:v1\/ws\/)?chat\/([^/]+)$/
+export const SOCKET_PATHS = ['/v1/ws/chat/{session_id}', '/chat/{session_id}'] as const
+const PATTERNS = SOCKET_PATHS.map((path) => new RegExp(`^${path.replace('{session_id}', '([^/]+)')}$`))
+
+/** The session's reference as the client wrote it; `undefined` when no WebSocket is served at this path. */
+const sessionInPath = (path: string): string | undefined =>
+  PATTERNS.map((pattern) => pattern.exec(path)?.[1]).find((ref) => ref !== undefined)
+
 const MAX_FRAME = 256 * 1024
 const BEARER = 'bearer'
 const CLOSING_MS = 500
@@ -29,7 +35,7 @@ function credentialOf({ headers }: IncomingMessage): Credential | undefined {
 }
 
 interface Deps extends ChatSocketDeps {
-  readonly audit: Pick<AuditReporter, 'refusedCredential'>
+  readonly audit: Pick<AuditReporter, 'refusedCredential'> & ScopeAudit
   readonly allowList: AddressList
 }
 
@@ -80,8 +86,8 @@ export class SocketServer {
     const { incoming } = context
     const { audit, limiter, authenticator, allowList, chatAgent } = this.#deps
     requireListed(context.address, allowList)
-    const match = PATH.exec(canonicalPath(incoming.url))
-    if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
+    const ref = sessionInPath(canonicalPath(incoming.url))
+    if (ref === undefined) throw new AppError('ROUTE_NOT_FOUND', `WebSockets are served at ${SOCKET_PATHS[0]}`)
     if (!isSocketOriginAllowed(incoming.headers, this.#settings.origins)) {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
     }
@@ -97,10 +103,10 @@ export class SocketServer {
       }
       throw error
     })
-    requireScope(context.caller.scopes, ['chat'])
+    requireOpen(`WS ${SOCKET_PATHS[0]}`, ['chat'], context, audit)
     context.rate = limiter.take('default', context.caller.user_id)
     if (context.rate && context.rate.remaining < 0) throw limiter.refusal('default')
-    const { id } = await chatAgent.as(context.scope).getSession({ session_id: sessionRef(match[1]) })
+    const { id } = await chatAgent.as(context.scope).getSession({ session_id: sessionRef(ref) })
     return id
   }
 
@@ -117,9 +123,9 @@ export class SocketServer {
   }
 }
 
-function sessionRef(raw: string | undefined): string {
+function sessionRef(raw: string): string {
   try {
-    return SessionRef.parse(decodeURIComponent(raw ?? ''))
+    return SessionRef.parse(decodeURIComponent(raw))
   } catch (cause) {
     throw new AppError('VALIDATION_ERROR', 'The path is not valid: session_id', {
       cause,

@@ -1,9 +1,7 @@
 import { group } from '@youworker/contracts/group'
-import type { CallContext } from '@youworker/messaging/requests/context'
+import type { Trace } from '@youworker/messaging/requests/context'
 import type { GroupRepositories, GroupUnitOfWork } from '../unit-of-work.ts'
 import type { OwnGroups } from './own-groups.ts'
-
-type Trace = Pick<CallContext, 'correlationId' | 'traceparent'>
 
 /** Takes a deleted user out of all groups. Documents that they shared belong to the group and stay. */
 export class ErasureService {

@@ -34,6 +34,7 @@ export function plainHash(row: Omit<AuditRow, 'hash'>): Buffer {
   return hash('sha256', JSON.stringify([...position, ...contentOf(row)]), 'buffer')
 }
 
+/** Entries of versions before had no client: without one an entry is chained as it was then. */
 const contentOf = (row: Omit<AuditRow, 'hash'>) => [
   row.source,
   row.actor_id,
@@ -42,6 +43,7 @@ const contentOf = (row: Omit<AuditRow, 'hash'>) => [
   row.target_type,
   row.target_id,
   row.correlation_id,
+  ...(row.address === null && row.user_agent === null ? [] : [row.address, row.user_agent]),
 ]
 
 const mac = (ring: KeyRing, version: number, fields: readonly (string | number | null)[]): Buffer =>

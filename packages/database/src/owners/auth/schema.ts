@@ -4,6 +4,7 @@ import * as keys from './migrations/0002-keys.ts'
 import * as audit from './migrations/0003-audit.ts'
 import * as knownClients from './migrations/0004-known-clients.ts'
 import * as erasure from './migrations/0005-erasure.ts'
+import * as auditClient from './migrations/0006-audit-client.ts'
 
 export const authSchema = defineSchema({
   owner: 'auth',
@@ -13,5 +14,6 @@ export const authSchema = defineSchema({
     '0003-audit': audit,
     '0004-known-clients': knownClients,
     '0005-erasure': erasure,
+    '0006-audit-client': auditClient,
   },
 })

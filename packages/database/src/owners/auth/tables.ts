@@ -106,6 +106,9 @@ export interface AuthTables extends SystemTables {
     target_type: string
     target_id: string | null
     correlation_id: string
+    /** From where the act was asked for; `null` when nobody asked, and for entries from before, like `user_agent`. */
+    address: string | null
+    user_agent: string | null
     /** `null` for entries from before the chain, like `key_version`. */
     recorded_at: string | null
     /** What the event named as its time, if that was too far from `recorded_at` to be believed. */

@@ -1,8 +1,9 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
 import * as readTries from './migrations/0002-read-tries.ts'
+import * as foldedTags from './migrations/0003-folded-tags.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
-  migrations: { '0001-init': init, '0002-read-tries': readTries },
+  migrations: { '0001-init': init, '0002-read-tries': readTries, '0003-folded-tags': foldedTags },
 })

@@ -1,9 +1,10 @@
 import { auth, ERASING } from '@youworker/contracts/auth'
 import type { HandlerInput } from '@youworker/contracts/define'
 import type { UserRow } from '@youworker/database/owners/auth/tables'
+import type { Trace } from '@youworker/messaging/requests/context'
 import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import { revokeUser, type Trace } from '../tokens/revocation-service.ts'
+import { revokeUser } from '../tokens/revocation-service.ts'
 
 const ROUNDS = 2
 /** Longer than any request that had begun with a token of the user may take. In seconds. */

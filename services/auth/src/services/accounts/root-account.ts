@@ -1,13 +1,12 @@
 import { auth } from '@youworker/contracts/auth'
 import { recordAudit } from '@youworker/database/events/record-audit'
+import type { Trace } from '@youworker/messaging/requests/context'
 import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import { ROOT } from './user.ts'
 import { endKey } from '../tokens/revocation-service.ts'
 import { sha256 } from '@youworker/runtime/secret'
-
-type Trace = Readonly<{ correlationId: string; traceparent: string }>
 
 /** Creates the account `root` at the first start, and updates its key from the setting at every start. */
 export class RootAccount {

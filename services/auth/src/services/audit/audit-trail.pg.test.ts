@@ -28,6 +28,8 @@ const entry = (n: number) =>
     target_type: 'group',
     target_id: newId(),
     correlation_id: `c-${n}`,
+    // Entries with odd numbers are of acts that nobody asked for.
+    ...(n % 2 === 0 ? { address: '192.0.2.7', user_agent: 'curl/8' } : {}),
   }) as const
 const newWriter = (ring = auditRing(1), now = Date.now) => new AuditWriter(fixture.uow, { ring, logger: silentLogger(), now })
 
@@ -155,6 +157,12 @@ test.each<[string, () => Promise<unknown>, number]>([
   ['an invented claim', set(7, { claimed_at: '2020-01-01T00:00:00Z' }), 7],
   ['another key number', set(7, { key_version: 2 }), 7],
   ['a moved border between two fields', set(7, { action: sql<string>`action || 'g'`, target_type: 'roup' }), 7],
+  ['another address', set(8, { address: '192.0.2.8' }), 8],
+  ['no address', set(8, { address: null }), 8],
+  ['another client', set(8, { user_agent: 'curl/9' }), 8],
+  ['neither address nor client', set(8, { address: null, user_agent: null }), 8],
+  ['an invented address', set(7, { address: '192.0.2.8' }), 7],
+  ['an invented client', set(7, { user_agent: 'curl/8' }), 7],
   ['a removed entry', () => remove(7), 7],
   ['a removed beginning', () => remove(1, 5), 1],
   ['a removed end', () => remove(16, ENTRIES), 16],
@@ -335,7 +343,8 @@ test('entries from before the chain stay; the chain begins behind them and keeps
     for (let seq = 1; seq <= 5; seq += 1) {
       const { time: _, ...event } = origin()
       const times = { occurred_at: `2025-01-01T00:00:00.12${seq}000Z`, recorded_at: null, claimed_at: null }
-      const row = { ...entry(seq), ...event, ...times, seq, key_version: null, prev_hash: hash }
+      const client = { address: null, user_agent: null }
+      const row = { ...entry(seq), ...client, ...event, ...times, seq, key_version: null, prev_hash: hash }
       hash = plainHash(row)
       await insert([{ ...row, hash }])
       await setHead({ seq, hash })
@@ -352,6 +361,28 @@ test('entries from before the chain stay; the chain begins behind them and keeps
     await set(3, { hash: plainHash(row) })()
   })
   expect(await broken()).toMatchObject({ seq: 4 })
+})
+
+test('an entry without a client has the hash that versions before clients gave it', async () => {
+  const row = {
+    seq: 2,
+    id: '01890000-0000-7000-8000-000000000001',
+    occurred_at: '2026-01-02T03:04:05.000006Z',
+    recorded_at: '2026-01-02T03:04:05.000007Z',
+    claimed_at: null,
+    source: 'group',
+    actor_id: null,
+    action: 'group.create',
+    outcome: 'allowed',
+    target_type: 'group',
+    target_id: 'g',
+    correlation_id: 'c',
+    address: null,
+    user_agent: null,
+    key_version: 1,
+    prev_hash: Buffer.alloc(32, 9),
+  } as const
+  expect(entryMac(auditRing(1), row).toString('hex')).toBe('8ecadf1a4eaece7cbe4666468e17c314c83930b8d41ea7b9560bd2c2a2c10eb2')
 })
 
 test('a long trail is verified in parts, and each part goes on where the last one ended', async () => {

@@ -128,9 +128,9 @@ export class AuditWriter {
     const first = head.key_version === null ? [beginEntry(head.seq, now)] : []
     const rows: ChainedRow[] = []
     let { seq, hash: prev_hash } = head
-    for (const { time, ...entry } of [...first, ...entries]) {
+    for (const { time, address = null, user_agent = null, ...entry } of [...first, ...entries]) {
       seq += 1
-      const row = { ...entry, ...timesOf(time, now), seq, key_version, prev_hash }
+      const row = { ...entry, address, user_agent, ...timesOf(time, now), seq, key_version, prev_hash }
       const hash = this.#requireKey(() => entryMac(this.#ring, row))
       rows.push({ ...row, hash })
       prev_hash = hash
@@ -157,7 +157,7 @@ export class AuditWriter {
 const isAway = (error: unknown): boolean =>
   error instanceof AppError && ['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'].includes(error.code)
 
-const beginEntry = (entriesBefore: number, now: number) => ({
+const beginEntry = (entriesBefore: number, now: number): AuditEntry & AuditOrigin => ({
   ...BEGIN,
   actor_id: null,
   target_id: String(entriesBefore),

@@ -2,7 +2,7 @@ import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import { auth } from '@youworker/contracts/auth'
 import { AppError } from '@youworker/contracts/errors'
 import { recordAudit } from '@youworker/database/events/record-audit'
-import type { Caller, CallContext } from '@youworker/messaging/requests/context'
+import type { Caller, Trace } from '@youworker/messaging/requests/context'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 
 /** A privileged act, in the terms of the audit trail. */
@@ -12,7 +12,6 @@ export interface Act {
   readonly target_id: string | null
 }
 export type Actor = Pick<Caller, 'user_id' | 'is_root'>
-type Trace = Pick<CallContext, 'correlationId' | 'traceparent'>
 
 /** Records an act in the transaction that does it. `actor` is `null` when the system did it by itself. */
 export const recordAct = (

@@ -3,7 +3,7 @@ import type { Page } from '@youworker/contracts/common'
 import type { HandlerInput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import type { ApiKeyRow } from '@youworker/database/owners/auth/tables'
-import type { CallContext, Caller, UserContext } from '@youworker/messaging/requests/context'
+import type { Caller, Trace, UserContext } from '@youworker/messaging/requests/context'
 import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
@@ -15,7 +15,6 @@ import { endKey } from '../tokens/revocation-service.ts'
 const MAX_KEYS = 50
 
 type NewKey = HandlerInput<typeof auth.createApiKey>
-type Trace = Pick<CallContext, 'correlationId' | 'traceparent'>
 
 const actOn = (action: string, keyId: string | null): Act => ({ action, target_type: 'api_key', target_id: keyId })
 

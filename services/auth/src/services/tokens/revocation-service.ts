@@ -1,7 +1,7 @@
 import { auth, type Revocation } from '@youworker/contracts/auth'
 import { newId } from '@youworker/runtime/id'
 import { type AuthRepositories, type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
-import type { CallContext } from '@youworker/messaging/requests/context'
+import type { Trace } from '@youworker/messaging/requests/context'
 
 /** As many as fit into one reply (LIMITS.wire); services have received older ones as events. */
 const LISTED = 4_000
@@ -9,7 +9,6 @@ const LISTED = 4_000
 const MANY = 50
 
 type Repositories = Pick<AuthRepositories, 'revocations' | 'outbox'>
-export type Trace = Pick<CallContext, 'correlationId' | 'traceparent'>
 
 /** Revokes every token of a session or key in all services, once the transaction commits. */
 export const revoke = (repos: Repositories, sid: string, trace: Trace): Promise<void> => add(repos, { sid, sub: null }, trace)

@@ -15,6 +15,11 @@ import { entryNumber } from './transcript.ts'
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
 
+const NO_AUDIO: RunEntryBody = {
+  event: 'log',
+  data: { level: 'warning', msg: 'This version has no voice yet (AUDIO__BASE_URL): the answer comes as text only.' },
+}
+
 type Started = HandlerOutput<typeof chatAgent.startRun>
 
 interface Draft {
@@ -150,13 +155,14 @@ async function addMessages(
 /** These let a stream show the run's position in the queue before a worker has claimed it. */
 async function addFirstEntries(
   { entries }: ChatAgentRepositories,
-  { run_id, space, context }: Draft,
+  { run_id, input, space, context }: Draft,
   session_id: string,
   position: number,
 ): Promise<RunEntry[]> {
   const bodies: RunEntryBody[] = [
     { event: 'run', data: { run_id, session_id } },
     { event: 'status', data: { stage: 'queued', position } },
+    ...(input.expect_audio ? [NO_AUDIO] : []),
   ]
   const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
   const space_id = context.caller.user_id

@@ -5,7 +5,7 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
-import type { UserContext } from '@youworker/messaging/requests/context'
+import type { Trace, UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
@@ -20,7 +20,6 @@ interface Settings {
 }
 
 const PAGE_ROWS = 200
-type Trace = Pick<UserContext, 'correlationId' | 'traceparent'>
 const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
 export class SessionService {

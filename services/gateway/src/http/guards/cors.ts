@@ -11,11 +11,13 @@ const ALLOW_HEADERS = [
   'x-authentik-username',
   'idempotency-key',
   'last-event-id',
+  'if-none-match',
   'prefer',
 ].join(', ')
 const EXPOSE_HEADERS = [
   'content-disposition',
   'content-range',
+  'etag',
   'location',
   'preference-applied',
   'retry-after',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RateLimiter } from './rate-limit.ts'
+import { RateLimiter, rateHeaders } from './rate-limit.ts'
 
 const MINUTE = 60_000
 const limiterAt = (mode: 'on' | 'generous' | 'off' = 'on') => {
@@ -44,6 +44,15 @@ test('limit, remaining and reset as clients get them, and the refusal', () => {
   expect(limiter.refusal('auth')).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED', retryAfter: 6 })
   clock.now += 6_000
   expect(limiter.isSpent('auth', 'a')).toBe(false)
+})
+
+test('what remains of a burst is never told as more than the limit', () => {
+  const { limiter } = limiterAt()
+  const told = Array.from({ length: 122 }, () => {
+    const state = limiter.take('default', 'a')
+    return state && Number(rateHeaders(state)['x-ratelimit-remaining'])
+  })
+  expect([told[0], told[19], told[20], told[119], told[121]]).toEqual([100, 100, 99, 0, 0])
 })
 
 test('no limits when off, a hundredfold when generous', () => {

@@ -89,8 +89,9 @@ export class RateLimiter {
   }
 }
 
+/** A full bucket holds a burst of more than `limit`; clients expect no more than that to remain. */
 export const rateHeaders = ({ limit, remaining, reset }: RateState): OutgoingHttpHeaders => ({
   'x-ratelimit-limit': String(limit),
-  'x-ratelimit-remaining': String(Math.max(0, remaining)),
+  'x-ratelimit-remaining': String(Math.min(limit, Math.max(0, remaining))),
   'x-ratelimit-reset': String(reset),
 })

@@ -35,6 +35,7 @@ export const accountRoutes = [
     summary:
       'Replace the API key that the caller uses or signed in with, else the one of the account; the new one is shown once, and the old one ends when this answer was sent',
     limit: 'rotation',
+    holdsSecret: true,
     answer: z.object({ api_key: z.string() }),
     errors: contract.rotateApiKey.errors,
     async handle({ context }, deps: Deps & { readonly authenticator: Authenticator }) {
@@ -60,6 +61,7 @@ export const accountRoutes = [
     summary: 'Create an API key, limited by scopes and expiry if given; it is shown once',
     body: NewApiKey,
     status: 201,
+    holdsSecret: true,
     answer: ApiKey.extend({ api_key: z.string() }),
     errors: contract.createApiKey.errors,
     async handle({ body, context }, { auth }: Deps) {

@@ -38,6 +38,7 @@ export const userRoutes = [
     summary: 'Create an account (root); its API key is shown once',
     body: NewAccount,
     status: 201,
+    holdsSecret: true,
     answer: Account.extend({ api_key: z.string() }),
     errors: contract.createUser.errors,
     async handle({ body: { password, ...account }, context }, { auth }: Deps) {
