@@ -87,6 +87,21 @@ test('/openapi.json describes the promised routes, each described route is serve
   expect(served).toEqual(expect.arrayContaining(PROMISED))
 })
 
+test('/ says what this is, with an icon and links that work, and loads nothing from another host', async () => {
+  const page = await stranger.fetch('/')
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+  expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; (?:[a-z-]+ '(?:self|none)'(?:; |$))+$/)
+  const text = await page.text()
+  expect(text).toContain('X-API-Key')
+  expect(text).not.toMatch(/https?:|<script| style=/)
+  const links = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link = '']) => link)
+  expect(links).toEqual(expect.arrayContaining(['/favicon.svg', '/docs', '/openapi.json']))
+  for (const link of [...links, '/favicon.ico']) {
+    const { status, headers } = await stranger.fetch(link)
+    expect([link, status, headers.get('x-content-type-options')]).toEqual([link, 200, 'nosniff'])
+  }
+})
+
 test('/docs loads nothing from another host', async () => {
   const read = async (path: string) => {
     const response = await stranger.fetch(path)

@@ -21,6 +21,7 @@ import { docsRoutes } from './docs-routes.ts'
 import { documentRoutes, searchRoutes } from './document-routes.ts'
 import { groupRoutes } from './group-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { homeRoutes } from './pages/home-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -62,6 +63,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...analyticsRoutes,
   ...taskRoutes,
   ...healthRoutes,
+  ...homeRoutes,
   ...docsRoutes(() => ROUTES),
 ]
 
