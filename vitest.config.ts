@@ -13,5 +13,15 @@ export default defineConfig({
     isolate: false,
     testTimeout: 90_000,
     hookTimeout: 180_000,
+    // `npm run coverage`. Processes that a test starts are not counted.
+    coverage: {
+      provider: 'v8',
+      include: ['services/*/src/{services,repositories}/**/*.ts'],
+      reporter: ['text-summary', 'html'],
+      thresholds: {
+        'services/*/src/services/**/*.ts': { lines: 80, statements: 80, functions: 80 },
+        'services/*/src/repositories/**/*.ts': { lines: 80, statements: 80, functions: 80 },
+      },
+    },
   },
 })

@@ -7,8 +7,8 @@ const BIN = join(ROOT, 'node_modules/.bin')
 
 const CHECKS: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format', join(BIN, 'oxfmt'), '--check', '.'],
-  ['lint', join(BIN, 'oxlint'), '--type-aware', '--deny-warnings'],
-  ['types', join(BIN, 'node'), join(ROOT, 'node_modules/typescript-native/bin/tsc'), '-p', ROOT],
+  ['lint', process.execPath, '--run', 'check:lint'],
+  ['types', process.execPath, '--run', 'check:types'],
   ['unused', join(BIN, 'knip'), '--include', 'files,dependencies,unlisted,exports'],
   ['readme', process.execPath, join(import.meta.dirname, 'readme.ts'), '--check'],
   ['rules', process.execPath, join(import.meta.dirname, 'rules.ts')],

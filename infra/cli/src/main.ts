@@ -4,6 +4,7 @@ import { createLogger } from '@youworker/runtime/logger'
 import { readRequired } from '@youworker/runtime/process/config'
 import { readSetting } from '@youworker/runtime/process/read-setting'
 import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
+import { addUser, createKey, listKeys, revokeKey } from './accounts.ts'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import { generateSecrets, renderEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
@@ -18,6 +19,10 @@ const USAGE = `Usage: npm run youworker -- COMMAND
   keys generate [DIR]
                   print a complete production .env with fresh secrets; or write each secret
                   that DIR lacks into a file there, for docker-compose.yml (secrets)
+  users add NAME [--email ADDRESS] [--root]
+                  make an account in the running system and print its API key
+  keys create NAME [--scopes chat,documents,documents:read,ops] [--days N], keys list, keys revoke ID
+                  API keys of root in the running system
   events dead-letters list, events dead-letters redrive ID… | all
                   show the events that a service could not handle; publish them again
   audit verify [--checkpoints FILE]
@@ -26,7 +31,8 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   the log of auth) and, with NATS__ADMIN_URL, with those in the stream of events
   nats conf       print the nats-server configuration with a user for each service
 
-Each setting may also come from a file: NAME_FILE=/path.
+users and keys (but keys generate) call the API of the system that runs with .youworker, with --data DIR, or at
+--api URL with SECURITY__ROOT_API_KEY. Each setting may also come from a file: NAME_FILE=/path.
 `
 
 async function migrate(): Promise<void> {
@@ -86,6 +92,10 @@ async function writeFiles(dir: string): Promise<void> {
 const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Promise<void>>> = {
   migrate,
   'audit verify': audit,
+  'users add': addUser,
+  'keys create': createKey,
+  'keys list': listKeys,
+  'keys revoke': revokeKey,
   'events dead-letters list': () => listDeadLetters(adminUrls()),
   'events dead-letters redrive': redrive,
   'keys generate': ([dir]) => (dir === undefined ? void process.stdout.write(renderEnv(generateSecrets())) : writeFiles(dir)),

@@ -38,3 +38,18 @@ test('each route that /openapi.json describes is served, and each reference reso
   }
   expect(described.length).toBeGreaterThan(60)
 })
+
+test('/ says what this is, with an icon and links that work, and loads nothing from another host', async () => {
+  const page = await stranger.fetch('/')
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
+  expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; (?:[a-z-]+ '(?:self|none)'(?:; |$))+$/)
+  const text = await page.text()
+  expect(text).toContain('X-API-Key')
+  expect(text).not.toMatch(/https?:|<script| style=/)
+  const links = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link = '']) => link)
+  expect(links).toEqual(expect.arrayContaining([expect.stringMatching('/docs/favicon'), '/docs', '/redoc', '/openapi.json']))
+  for (const link of [...links, '/favicon.ico']) {
+    const { status, headers } = await stranger.fetch(link)
+    expect([link, status, headers.get('x-content-type-options')]).toEqual([link, 200, 'nosniff'])
+  }
+})

@@ -9,7 +9,10 @@ beforeAll(async () => {
   system = await startTestSystem({ tokensPerSecond: 40 })
   ada = await system.newPerson('ada')
   await ada.upload([
-    { name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries and ends in the Black Sea.\n' },
+    {
+      name: 'river.md',
+      content: `# Rivers\n\nThe Danube flows through ten countries${', on and on'.repeat(20)}, and ends in the Black Sea.\n`,
+    },
   ])
 }, 120_000)
 afterAll(() => system[Symbol.asyncDispose]())
@@ -28,6 +31,14 @@ test('without a stream the answer is one JSON body', async () => {
     metadata: { status: 'success', tool_calls: 1, tokens_in: expect.any(Number), model: expect.any(String) },
   })
   expect(body.tool_events.map(({ status }: { status: string }) => status)).toEqual(['start', 'end'])
+})
+
+test('what the offline model wants known stands once in the log of the run, and not in the answer', async () => {
+  const { events, done } = await ada.chat(QUESTION)
+  const advice = { level: 'info', msg: expect.stringContaining('install Ollama') }
+  expect(events.filter(({ event }) => event === 'log').map(({ data }) => data)).toEqual([advice])
+  expect(done.logs).toEqual([advice])
+  expect(done.content).not.toMatch(/ollama|offline/i)
 })
 
 test('simple-chat and unified-chat answer in the shapes of published clients', async () => {

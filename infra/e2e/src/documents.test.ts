@@ -210,6 +210,31 @@ test('a second upload with the same path replaces the document', async () => {
   expect(JSON.stringify(results)).not.toContain('lasagne')
 })
 
+test('examples are found only while the caller has no other document, or by the name of their collection', async () => {
+  const newcomer = await system.newPerson('newcomer')
+  const example = { name: 'YouWorker/tour.md', content: '# Tour\n\nThe lighthouse keeper plays the tuba.' }
+  await newcomer.upload([example], { wait: 'true', collection: 'youworker-examples' })
+  const titles = async (more: object = {}) =>
+    (await newcomer.post('/v1/search', { query: 'Which instrument does the lighthouse keeper play?', ...more })).body.results.map(
+      ({ title }: { title: string }) => title,
+    )
+  expect(await titles()).toEqual(['Tour'])
+  expect((await newcomer.chat('Which instrument does the lighthouse keeper play?')).done.citations).toMatchObject([
+    { title: 'Tour' },
+  ])
+  const { body } = await newcomer.upload([{ name: 'own.md', content: '# Own\n\nCheese keeps in the cellar.' }])
+  expect(await titles()).toEqual(['Own'])
+  expect((await newcomer.chat('Which instrument does the lighthouse keeper play?')).done.citations).toEqual([])
+  expect(await titles({ collection: 'youworker-examples' })).toEqual(['Tour'])
+  await newcomer.call('DELETE', `/v1/documents/${body.files[0].document_id}`)
+  expect(await titles()).toEqual(['Tour'])
+
+  const { body: team } = await ada.post('/v1/groups', { name: 'Without tubas' })
+  await ada.post(`/v1/groups/${team.id}/members`, { username: 'newcomer' })
+  await ada.upload([{ name: 'shared.md', content: '# Shared\n\nTea is at four.' }], { wait: 'true', group_id: team.id })
+  await expect.poll(titles, { timeout: 20_000 }).toEqual(['Shared'])
+})
+
 test('valid files of an upload are ingested and invalid ones reported; an upload without a valid one stores nothing', async () => {
   const mixed = await ada.upload([
     { name: 'good.md', content: '# Good\n\nfine' },

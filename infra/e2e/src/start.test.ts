@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ROOT } from './support/root.ts'
 import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 
 /** An ordinary user's uid. It needs no account. */
@@ -45,6 +46,34 @@ async function expectNothingLeft(system: SpawnedSystem, pids: readonly number[])
   }).catch(async (cause: unknown) => {
     throw new Error(`still running:\n${(await system.started.processes()).join('\n')}`, { cause })
   })
+}
+
+/** Makes and ends accounts and keys as an operator does, and signs in with what was printed. */
+async function expectOwnAccounts(system: SpawnedSystem) {
+  const youworker = async (...args: string[]) => {
+    const script = join(ROOT, 'infra/cli/src/main.ts')
+    return promisify(execFile)(process.execPath, [script, ...args, '--data', system.dataDir]).then(
+      ({ stdout }) => stdout,
+      (error: { stderr: string }) => error.stderr,
+    )
+  }
+  const printed = await youworker('users', 'add', 'ada')
+  const [, header = '', url = ''] = /^ {2}curl -H "(.+)" (\S+)$/m.exec(printed) ?? []
+  const [name = '', key = ''] = header.split(': ')
+  expect(await (await fetch(url, { headers: { [name]: key } })).json()).toMatchObject({ username: 'ada', is_root: false })
+  expect(await youworker('users', 'add', 'ada')).toMatch(/taken/)
+
+  const made = await youworker('keys', 'create', 'for reading', '--scopes', 'documents:read', '--days', '3')
+  const [limited = '', id = ''] = [/^yw_\S+$/m.exec(made)?.[0], /keys revoke (\S+)/.exec(made)?.[1]]
+  const read = async () => (await system.root.call('GET', '/v1/documents', undefined, { 'x-api-key': limited })).status
+  expect(await read()).toBe(200)
+  expect(await youworker('keys', 'list')).toMatch(new RegExp(`^${id}  for reading  documents:read  20`, 'm'))
+  expect(await youworker('keys', 'revoke', id)).toContain('has ended')
+  await waitFor(async () => (await read()) === 401, { what: 'the refusal of the revoked key' })
+  const actions = (await system.root.get('/v1/admin/audit?limit=100')).body.entries.map(
+    ({ action }: { action: string }) => action,
+  )
+  expect(actions).toEqual(expect.arrayContaining(['user.create', 'api_key.create', 'api_key.revoke']))
 }
 
 const pidsOf = async (system: SpawnedSystem) => (await system.endpoints()).processes.map(({ pid }) => pid ?? 0)
@@ -117,6 +146,15 @@ test('two systems at once: own ports and data; status, logs, restart, stop and C
   await one.root.upload([{ name: 'one.md', content: '# One\n\nOnly in the first system.' }])
   expect((await one.root.get('/v1/documents')).body.total).toBe(1)
   expect((await many.root.get('/v1/documents')).body.total).toBe(0)
+
+  const added = await runStart(['add', 'whales.html', 'notes', '--data', many.dataDir], { cwd: files })
+  expect([added.code, added.output]).toEqual([0, expect.stringMatching(/reading 2 files as root[^]*2 documents ready/)])
+  const answered = await control(many, 'ask', 'How much krill does a blue whale', 'eat?')
+  expect([answered.code, answered.output]).toEqual([
+    0,
+    expect.stringMatching(/four tonnes[^]*\nSources:\n\[1\] Whales\n\(.*install Ollama/),
+  ])
+  await expectOwnAccounts(many)
   // The root key of one system is invalid in the other.
   expect((await many.root.call('GET', '/v1/auth/me', undefined, { 'x-api-key': one.root.key ?? '' })).status).toBe(401)
 

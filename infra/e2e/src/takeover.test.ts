@@ -20,7 +20,7 @@ beforeAll(async () => {
     env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20' },
   })
   root = system.root
-  const content = '# Moon\n\nThe Moon orbits the Earth in about twenty-seven days and always shows it the same face.\n'
+  const content = `# Moon\n\nThe Moon orbits the Earth in about twenty-seven days, ${'and it shows the same face, '.repeat(12)}always.\n`
   expect((await root.upload([{ name: 'moon.md', content }])).body.success).toBe(true)
   undisturbed = (await root.chat(QUESTION)).done.content
   expect(undisturbed).toContain('twenty-seven')

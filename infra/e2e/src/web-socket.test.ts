@@ -10,7 +10,12 @@ let ada: Person
 beforeAll(async () => {
   system = await startTestSystem({ tokensPerSecond: 40 })
   ada = await system.newPerson('ada')
-  await ada.upload([{ name: 'sky.md', content: '# Sky\n\nThe sky is blue because short waves of light scatter more.\n' }])
+  await ada.upload([
+    {
+      name: 'sky.md',
+      content: `# Sky\n\nThe sky is blue because short waves of light scatter more${', and more'.repeat(30)}.\n`,
+    },
+  ])
 }, 120_000)
 afterAll(() => system[Symbol.asyncDispose]())
 

@@ -54,6 +54,21 @@ test('status, logs, restart, scale and stop are commands, with a data folder and
   expect(run('./status').paths).toEqual(['/home/me/status'])
 })
 
+test('ask takes a question in any number of words, and add takes paths of the caller', () => {
+  expect(parseStartArguments(['ask', 'How', 'many days?', '--data', 'd'], '/x')).toEqual({
+    kind: 'ask',
+    dataDir: '/x/d',
+    question: 'How many days?',
+  })
+  expect(parseStartArguments(['add', 'a.md', '/b'], '/x')).toEqual({
+    kind: 'add',
+    dataDir: DEFAULT_DATA_DIR,
+    paths: ['/x/a.md', '/b'],
+  })
+  expect(() => parseStartArguments(['ask'], '/')).toThrow(/ask needs a question/)
+  expect(() => parseStartArguments(['add'], '/')).toThrow(/What to add/)
+})
+
 test('an unknown option is refused with the help text', () => {
   expect(() => run('--onec')).toThrow(/--onec[^]*--once/)
   expect(() => run('--ask', ' ')).toThrow(/needs a question/)

@@ -14,6 +14,7 @@ export interface RunCommand {
   readonly demo: boolean
   readonly reset: boolean
   readonly singleProcess: boolean
+  readonly watch: boolean
   readonly replicas: Readonly<Record<ServiceName, number>>
 }
 interface NamedCommand {
@@ -26,9 +27,13 @@ interface ScaleCommand {
   readonly dataDir: string
   readonly counts: Readonly<Partial<Record<ServiceName, number>>>
 }
-/** For a system that runs. */
+/** For the supervisor of a system that runs. */
 export type ControlCommand = NamedCommand | ScaleCommand
-export type StartCommand = RunCommand | ControlCommand | { readonly kind: 'help' }
+/** For the API of a system that runs. */
+export type ClientCommand =
+  | { readonly kind: 'ask'; readonly dataDir: string; readonly question: string }
+  | { readonly kind: 'add'; readonly dataDir: string; readonly paths: readonly string[] }
+export type StartCommand = RunCommand | ControlCommand | ClientCommand | { readonly kind: 'help' }
 
 export const HELP = `npm start -- [FILE or FOLDER …] [options]
 
@@ -41,13 +46,18 @@ export const HELP = `npm start -- [FILE or FOLDER …] [options]
   --data DIR            where everything is kept (default: .youworker in the project)
   --reset               erase that folder first
   --single-process      all services in one process
+  --watch               restart services whose source changes
   --replicas a=2,b=2    more than one of a service: ${SERVICES.join(', ')}
+
+npm start -- ask "QUESTION" | add FILE or FOLDER …  [--data DIR]
+
+  asks the system that runs, or gives it more documents.
 
 npm start -- status | logs [NAME] | restart NAME | scale a=3,b=1 | stop  [--data DIR]
 
   look at, restart, scale and stop what runs. NAME as in status; without a number it means all of that service.
   restart and scale work while the system serves: a new process is ready before the old one finishes its work and ends.
-  A file with one of these five names is given as ./status.
+  A file with the name of a command is given as ./status.
 
 Settings come from the environment or a file .env in the project: DATABASE__ADMIN_URL, NATS__URL and LLM__OLLAMA_BASE_URL
 name your own Postgres, NATS and Ollama instead of the built-in ones; LLM__CHAT_MODEL and LLM__EMBED_MODEL the models.`
@@ -59,6 +69,7 @@ const OPTIONS = {
   data: { type: 'string' },
   reset: { type: 'boolean' },
   'single-process': { type: 'boolean' },
+  watch: { type: 'boolean' },
   replicas: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
@@ -70,20 +81,21 @@ export function parseStartArguments(args: readonly string[], cwd: string): Start
   const dataDir = values.data === undefined ? DEFAULT_DATA_DIR : resolve(cwd, values.data)
   const [first, ...rest] = positionals
   if (isControl(first)) return control(first, rest, dataDir)
+  if (first === 'ask') return { kind: first, dataDir, question: question('ask', rest.join(' ')) }
+  if (first === 'add') return { kind: first, dataDir, paths: given(rest).map((path) => resolve(cwd, path)) }
   const singleProcess = values['single-process'] ?? false
   if (singleProcess && values.replicas !== undefined)
     throw new StartError('--single-process and --replicas exclude each other: leave one out.')
-  if (values.ask !== undefined && values.ask.trim() === '')
-    throw new StartError('--ask needs a question, e.g. --ask "How many days of leave do I have?"')
   return {
     kind: 'run',
     dataDir,
     paths: positionals.map((path) => resolve(cwd, path)),
-    question: values.ask,
+    question: values.ask === undefined ? undefined : question('--ask', values.ask),
     once: values.once ?? false,
     demo: !(values['no-demo'] ?? false),
     reset: values.reset ?? false,
     singleProcess,
+    watch: values.watch ?? false,
     replicas: { ...recordOf(SERVICES, () => 1), ...parseReplicas('--replicas', values.replicas?.split(',') ?? []) },
   }
 }
@@ -99,6 +111,16 @@ function parse(args: readonly string[]) {
     const [what] = String(cause instanceof Error ? cause.message : cause).split('. ')
     throw new StartError(`${what}.\n\n${HELP}`, { cause })
   }
+}
+
+function question(what: string, text: string): string {
+  if (text.trim() === '') throw new StartError(`${what} needs a question, e.g. ${what} "How many days of leave do I have?"`)
+  return text
+}
+
+function given(paths: readonly string[]): readonly string[] {
+  if (paths.length === 0) throw new StartError('What to add? E.g. npm start -- add handbook.pdf notes/')
+  return paths
 }
 
 function control(kind: ControlCommand['kind'], rest: readonly string[], dataDir: string): ControlCommand {

@@ -3,14 +3,16 @@ import { forTerminal } from '@youworker/runtime/text/text'
 import { bringUp, type RunningSystem } from './supervisor/bring-up.ts'
 import { runControlCommand } from './control/control-commands.ts'
 import { startControlServer } from './control/control-server.ts'
+import { runClientCommand } from './demo/client-commands.ts'
 import { collectFiles, type CollectedFiles } from './demo/collect-files.ts'
 import { GatewayClient } from './demo/gateway-client.ts'
-import { EXIT, ownDocs, runDemo } from './demo/run-demo.ts'
+import { EXIT, runDemo } from './demo/run-demo.ts'
 import { takeLock } from './data-dir/lock.ts'
-import { type DataDir, dataDir, prepareDataDir, resetDataDir } from './data-dir/data-dir.ts'
-import { callerDir } from './paths.ts'
-import { print, seconds, write } from './print.ts'
+import { dataDir, prepareDataDir, resetDataDir } from './data-dir/data-dir.ts'
+import { callerDir, DEFAULT_DATA_DIR, shellWord } from './paths.ts'
+import { output, print, seconds } from './print.ts'
 import { loadDotEnv, readGivenSettings } from './settings/settings.ts'
+import { watchSources } from './watch/watch-sources.ts'
 import { HELP, parseStartArguments, type RunCommand } from './start-arguments.ts'
 import { StartError } from './start-error.ts'
 
@@ -38,16 +40,16 @@ async function main(args: readonly string[]): Promise<number> {
     print(HELP)
     return 0
   }
-  return command.kind === 'run' ? run(command) : runControlCommand(command, print, stop.signal)
+  if (command.kind === 'run') return run(command)
+  if (command.kind === 'ask' || command.kind === 'add') return runClientCommand(command, output, stop.signal)
+  return runControlCommand(command, print, stop.signal)
 }
 
 async function run(command: RunCommand): Promise<number> {
   const began = performance.now()
-  const areOwn = command.paths.length === 0
-  const wanted = areOwn && (command.demo || command.question !== undefined) ? ownDocs() : command.paths
-  const collected = await collectFiles(wanted, callerDir(), { mayBeEmpty: areOwn })
+  const given = command.paths.length === 0 ? undefined : await collectFiles(command.paths, callerDir())
   loadDotEnv(print)
-  const given = readGivenSettings(process.env)
+  const settings = readGivenSettings(process.env)
   const data = dataDir(command.dataDir)
   await prepareDataDir(data)
   let system: RunningSystem | undefined
@@ -60,11 +62,12 @@ async function run(command: RunCommand): Promise<number> {
   await rm(data.endpoints, { force: true })
   print(`YouWorker: data in ${data.dir}`)
   try {
-    system = await bringUp({ command, data, given, print, signal: stop.signal })
+    system = await bringUp({ command, data, given: settings, print, signal: stop.signal })
     print(`YouWorker is up (${seconds(performance.now() - began)})`)
-    const code = await demo(command, system, collected, areOwn)
+    const code = await demo(command, system, given)
     if (command.once) return code
-    printAddresses(system, data)
+    using _watch = command.watch ? watchSources(system, print, stop.signal) : undefined
+    printAddresses(system, command)
     await stopped()
     print('Stopping …')
     return 0
@@ -75,39 +78,53 @@ async function run(command: RunCommand): Promise<number> {
 }
 
 /** Returns the exit code. A demo that fails is printed and does not stop the system. */
-async function demo(command: RunCommand, system: RunningSystem, collected: CollectedFiles, areOwn: boolean): Promise<number> {
-  if (collected.files.length === 0) return EXIT.cited
+async function demo(command: RunCommand, system: RunningSystem, given: CollectedFiles | undefined): Promise<number> {
   const { api, root_api_key } = system.endpoints()
   const gateway = new GatewayClient(api, root_api_key, stop.signal)
   try {
     return await runDemo({
       gateway,
-      collected,
-      areOwn,
+      given,
       question: command.question,
       ask: command.demo || command.question !== undefined,
-      print,
-      write,
+      askCommand: command.once ? 'npm start -- FILE --ask "…"' : startCommand(command, 'ask "…"'),
+      output,
     })
   } catch (error) {
     if (stop.signal.aborted) throw error
     print(`\nThe question could not be answered: ${error instanceof Error ? error.message : String(error)}`)
-    print(`npm start -- logs shows what the services say.`)
+    print(`${startCommand(command, 'logs')} shows what the services say.`)
     return EXIT.notCited
   }
 }
 
-function printAddresses(system: RunningSystem, data: DataDir): void {
+function printAddresses(system: RunningSystem, command: RunCommand): void {
   const { api } = system.endpoints()
+  const { endpoints } = dataDir(command.dataDir)
+  const key = `$(node -p ${shellWord(`require(${JSON.stringify(endpoints)}).root_api_key`)})`
   print(`
 API      ${api}/v1
 Docs     ${api}/docs
 Health   ${api}/health
 Sign in  send the header X-API-Key with the root key, which is root_api_key in
-         ${data.endpoints}
-         e.g.  curl -H "X-API-Key: $(node -p 'require("${data.endpoints}").root_api_key')" ${api}/v1/auth/me
+         ${endpoints}
+         e.g.  curl -H "X-API-Key: ${key}" ${api}/v1/auth/me
 
-Ctrl+C stops it; npm start -- status shows its parts.`)
+In another terminal, in this folder:
+         ${startCommand(command, 'ask "What is this about?"')}
+         ${startCommand(command, 'add FILE or FOLDER')}
+         npm run youworker -- users add ada${dataOption(command.dataDir)}
+
+Ctrl+C stops it; ${startCommand(command, 'status')} shows its parts.`)
+}
+
+/** A command for the system that runs, to be pasted. */
+function startCommand({ dataDir: dir }: RunCommand, words: string): string {
+  return `npm start -- ${words}${dataOption(dir)}`
+}
+
+function dataOption(dir: string): string {
+  return dir === DEFAULT_DATA_DIR ? '' : ` --data ${shellWord(dir)}`
 }
 
 function stopped(): Promise<void> {

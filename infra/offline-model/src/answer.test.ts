@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { answer, FOOTER, NOT_FOUND } from './answer.ts'
+import { answer, NOT_FOUND } from './answer.ts'
 import { ChatRequest } from './wire.ts'
 
 const tool = (name: string) => ({ type: 'function', function: { name, description: '', parameters: {} } })
@@ -47,21 +47,21 @@ test('without tools the model introduces itself', () => {
 })
 
 test('a search result is quoted with its number, followed by the footer', () => {
-  expect(ask([QUESTION, CALL, FOUND], ['knowledge_search']).text).toBe(`You have 25 days of leave. [7]${FOOTER}`)
+  expect(ask([QUESTION, CALL, FOUND], ['knowledge_search']).text).toBe(`You have 25 days of leave. [7]`)
 })
 
 test('a search without a fitting passage gives the not-found answer', () => {
-  expect(ask([QUESTION, CALL, { ...FOUND, content: 'Nothing was found.' }]).text).toBe(NOT_FOUND + FOOTER)
+  expect(ask([QUESTION, CALL, { ...FOUND, content: 'Nothing was found.' }]).text).toBe(NOT_FOUND)
 })
 
 test('the error of a failed search is the answer, not the not-found text', () => {
   const { text } = ask([QUESTION, CALL, { ...FOUND, content: 'Error: the search does not answer' }])
-  expect(text).toBe(`Error: the search does not answer${FOOTER}`)
+  expect(text).toBe('Error: the search does not answer')
 })
 
 test('the result of another tool is the answer', () => {
   const clock = { role: 'tool', tool_name: 'current_datetime', content: 'Friday 21 November 2025, 08:00:00 in Europe/Rome' }
-  expect(ask([{ role: 'user', content: 'What time is it?' }, CALL, clock]).text).toBe(clock.content + FOOTER)
+  expect(ask([{ role: 'user', content: 'What time is it?' }, CALL, clock]).text).toBe(clock.content)
 })
 
 test('results before the last question are ignored', () => {
@@ -88,7 +88,9 @@ test('an answer cut at any character is continued without repetition', () => {
 })
 
 test('a begun answer without one of its citation numbers is continued where it stopped', () => {
-  const full = ask([QUESTION, CALL, FOUND]).text
+  const twice = { ...FOUND, content: `${FOUND.content}\n\n[8] rules.md\nYou have 5 more days of leave in May.` }
+  const full = ask([QUESTION, CALL, twice]).text
+  expect(full).toBe('You have 25 days of leave. [7] You have 5 more days of leave in May. [8]')
   const begun = full.slice(0, 60).replace(' [7]', '')
-  expect(ask([QUESTION, CALL, FOUND, { role: 'assistant', content: begun }]).text).toBe(full.slice(60))
+  expect(ask([QUESTION, CALL, twice, { role: 'assistant', content: begun }]).text).toBe(full.slice(60))
 })

@@ -9,9 +9,7 @@ export interface Reply {
   readonly toolCalls: readonly ToolCall[]
 }
 
-export const FOOTER =
-  '\n\n(Quoted by the offline model. For a real one install Ollama and set LLM__OLLAMA_BASE_URL and LLM__CHAT_MODEL.)'
-export const NOT_FOUND = 'The answer was not found in the documents.'
+export const NOT_FOUND = `The answer was not found in the documents. I am ${MODEL}, a stand-in for a language model: I can only quote sentences, and none shares enough words with the question.`
 const INTRODUCTION = `I am ${MODEL}, a stand-in for a language model: I find and quote sentences of your documents, and cannot say anything of my own.`
 
 /** Longest query that a search accepts (`SearchQuery` of the ingestion contract). */
@@ -59,7 +57,7 @@ function answerTo(conversation: readonly Message[], tools: readonly string[]): R
   return say(INTRODUCTION)
 }
 
-const say = (text: string): Reply => ({ text: `${text}${FOOTER}`, toolCalls: [] })
+const say = (text: string): Reply => ({ text, toolCalls: [] })
 const call = (name: string, args: Record<string, unknown>): Reply => ({
   text: '',
   toolCalls: [{ function: { name, arguments: args } }],

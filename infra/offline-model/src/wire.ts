@@ -64,6 +64,10 @@ export const TAGS = {
   models: [{ name: MODEL, model: MODEL, modified_at: MODIFIED_AT, size: 0, digest: '0'.repeat(64), details: DETAILS }],
 } as const
 
+/** Ollama lets a model carry fields of its own; chat-agent writes this one into the log of each run. */
+const NOTICE =
+  'The offline model only quotes sentences that it finds. For a real one install Ollama (https://ollama.com) and set LLM__OLLAMA_BASE_URL and LLM__CHAT_MODEL.'
+
 const CAPABILITIES = ['completion', 'tools', 'embedding'] as const
 
 /** In Ollama a name without a tag means `:latest`. */
@@ -80,6 +84,7 @@ export const showModel = (embeddingLength: number) => ({
     'general.parameter_count': 0,
     [`${MODEL}.context_length`]: 131_072,
     [`${MODEL}.embedding_length`]: embeddingLength,
+    'youworker.notice': NOTICE,
   },
   capabilities: CAPABILITIES,
   modified_at: MODIFIED_AT,

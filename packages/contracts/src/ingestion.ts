@@ -70,6 +70,9 @@ export const Document = z
   .meta({ id: 'Document' })
 export type Document = z.infer<typeof Document>
 
+/** The collection of examples, such as the project's own docs: a search finds them only if it names it, or while the caller has no other document. */
+export const EXAMPLES = 'youworker-examples'
+
 export const SearchMode = z.enum(['hybrid', 'dense', 'lexical'])
 export const SearchQuery = z
   .object({

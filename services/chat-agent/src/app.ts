@@ -39,7 +39,12 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const readiness = stack.use(
-    new Readiness({ postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }),
+    new Readiness({
+      postgres: () => database.check(),
+      nats: natsCheck(nats),
+      keys: () => verifier.check(),
+      tools: services.checkTools,
+    }),
   )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: SERVICE, logger }))
   const consumer = { service: SERVICE, logger, deadLetter: storeDeadLetter(services.uow) }

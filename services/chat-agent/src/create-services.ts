@@ -16,6 +16,7 @@ import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
 import { ToolCaller } from './services/agent/tool-caller.ts'
+import { toolsCheck } from './services/tools/tools-check.ts'
 import { ToolDiscovery } from './services/tools/tool-discovery.ts'
 import { ToolRunService } from './services/tools/tool-run-service.ts'
 import { createChatAgentUnitOfWork } from './unit-of-work.ts'
@@ -58,6 +59,7 @@ export function createServices(config: Config, { database, live, waker, grants, 
     runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
     sessions: new SessionService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
+    checkTools: toolsCheck(tools),
     runner: new AgentRunner({
       uow,
       sealer,

@@ -29,7 +29,9 @@ export async function startTools(config: Config, { logger }: ServiceContext): Pr
   const servers = Object.values(byName)
   const hosts = ownHosts(config.TOOLS__HOST, config.TOOLS__URL)
 
-  const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }))
+  // Loaded before the first call, whose caller does not wait for long.
+  const mcp = async () => void (await import('./routes/answer-mcp-request.ts'))
+  const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check(), mcp }))
   stack.use(await serveHealth(nats, 'tools', readiness, { logger }))
   const at = { host: config.TOOLS__HOST, port: config.TOOLS__PORT, from: config.CONNECTIONS__FROM }
   const listening = stack.use(await listen(createToolRoutes({ servers, hosts, verifier, logger }), at))

@@ -1,17 +1,16 @@
 import type { Done } from '@youworker/contracts/run-log'
 import { z } from 'zod'
-import type { Print } from '../print.ts'
+import type { Output, Print } from '../print.ts'
 import { GatewayClient } from './gateway-client.ts'
 
 const Token = z.object({ text: z.string() })
 const Rewind = z.object({ offset: z.number().int() })
 
-/** Asks a question. Prints the answer as it streams, then its sources. */
+/** Asks a question. Prints the answer as it streams, then its sources and what its log says. */
 export async function askQuestion(
   gateway: GatewayClient,
   question: string,
-  print: Print,
-  write: (text: string) => void,
+  { print, write }: Pick<Output, 'print' | 'write'>,
 ): Promise<Done> {
   print('')
   print(`> ${question}`)
@@ -30,17 +29,17 @@ export async function askQuestion(
     } else if (event.event === 'done') {
       const done = GatewayClient.readDone(event)
       write('\n')
-      printSources(done, print)
+      printEnd(done, print)
       return done
     }
   }
   throw new Error('the answer ended before it was complete')
 }
 
-function printSources({ citations, metadata }: Done, print: Print): void {
+function printEnd({ citations, logs, metadata }: Done, print: Print): void {
   print('')
   if (metadata.status !== 'success') print(`The run ended as ${metadata.status}: ${metadata.error ?? 'no reason was given'}`)
-  if (citations.length === 0) return
-  print('Sources:')
+  if (citations.length > 0) print('Sources:')
   for (const { index, title, page } of citations) print(`[${index}] ${title}${page === undefined ? '' : `, page ${page}`}`)
+  for (const note of new Set(logs.map(({ msg }) => msg))) print(`(${note})`)
 }

@@ -18,7 +18,7 @@ export interface CollectedFiles {
 }
 
 /** Takes each given file whatever its type, and of each folder the files of a supported type. Throws {@link StartError} for a missing path. */
-export async function collectFiles(paths: readonly string[], cwd: string, { mayBeEmpty = false } = {}): Promise<CollectedFiles> {
+export async function collectFiles(paths: readonly string[], cwd: string): Promise<CollectedFiles> {
   const found = new Set<string>()
   let skipped = 0
   for (const path of paths) {
@@ -34,7 +34,7 @@ export async function collectFiles(paths: readonly string[], cwd: string, { mayB
       if (mimeOfExtension(extname(file))) found.add(file)
       else skipped++
     }
-    if (found.size === before && !mayBeEmpty)
+    if (found.size === before)
       throw new StartError(`${shown(path, cwd)} holds no file that can be read (${FILE_EXTENSIONS.join(' ')}).`)
   }
   return { files: named([...found], cwd), skipped }

@@ -49,10 +49,17 @@ export class GatewayClient {
     return z.object({ username: z.string() }).parse(await this.#json('/v1/auth/me')).username
   }
 
+  /** How many documents the caller may read, in one collection or in all. */
+  async countDocuments(collection?: string): Promise<number> {
+    const filter = new URLSearchParams({ limit: '1', ...(collection === undefined ? {} : { collection }) })
+    return z.object({ total: z.number() }).parse(await this.#json(`/v1/documents?${filter.toString()}`)).total
+  }
+
   /** Starts an ingestion run; returns its id. */
-  async upload(files: readonly GivenFile[]): Promise<string> {
+  async upload(files: readonly GivenFile[], collection?: string): Promise<string> {
     const form = new FormData()
     form.append('wait', 'false')
+    if (collection !== undefined) form.append('collection', collection)
     for (const { path, name } of files) form.append('files', await openAsBlob(path), name)
     return Accepted.parse(await this.#json('/v1/ingest/upload', { method: 'POST', body: form })).run_id
   }

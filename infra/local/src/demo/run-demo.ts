@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
-import { basename, extname, join } from 'node:path'
+import { basename, extname, join, relative } from 'node:path'
+import { EXAMPLES } from '@youworker/contracts/ingestion'
+import type { Done } from '@youworker/contracts/run-log'
 import { ROOT } from '../paths.ts'
-import type { Print } from '../print.ts'
+import { counted, type Output } from '../print.ts'
 import { askQuestion } from './ask-question.ts'
-import type { CollectedFiles, GivenFile } from './collect-files.ts'
+import { type CollectedFiles, collectFiles, type GivenFile } from './collect-files.ts'
 import type { GatewayClient } from './gateway-client.ts'
 import { uploadFiles } from './upload-files.ts'
 
@@ -14,43 +16,62 @@ export const EXIT = { cited: 0, startFailed: 1, fileFailed: 2, notCited: 3 } as 
 const OWN_DOCS = ['README.md', 'docs'].map((name) => join(ROOT, name))
 const OWN_QUESTION = 'Are message text and original files sealed?'
 
-export const ownDocs = (): string[] => OWN_DOCS.filter((path) => existsSync(path))
-
 export interface DemoOptions {
   readonly gateway: GatewayClient
-  readonly collected: CollectedFiles
-  /** Whether the files are the project's own, because the user gave none. */
-  readonly areOwn: boolean
+  /** `undefined`: the user gave none. */
+  readonly given: CollectedFiles | undefined
   readonly question: string | undefined
   readonly ask: boolean
-  readonly print: Print
-  readonly write: (text: string) => void
+  /** The command that asks a question, to be pasted. */
+  readonly askCommand: string
+  readonly output: Output
 }
 
-/** Signs in, uploads the files and asks a question over HTTP. Returns the exit code and prints why it is not 0. */
-export async function runDemo({ gateway, collected, areOwn, question, ask, print, write }: DemoOptions): Promise<number> {
-  const { files, skipped } = collected
-  print(
-    `Documents: reading ${areOwn ? "the project's own README and docs" : `${files.length} ${files.length === 1 ? 'file' : 'files'}`} as ${await gateway.whoAmI()} …`,
+/** Uploads files and asks a question over HTTP. Returns the exit code and prints why it is not 0. */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const { gateway, given, question, ask, output } = options
+  if (given) return demoOf(options, given)
+  if (!ask) return EXIT.cited
+  const theirs = (await gateway.countDocuments()) - (await gateway.countDocuments(EXAMPLES))
+  if (theirs === 0) return demoOf({ ...options, question: question ?? OWN_QUESTION }, await ownDocs(), EXAMPLES)
+  output.print(`Documents: ${counted(theirs, 'document')} from before`)
+  if (question !== undefined) return judge(options, await askQuestion(gateway, question, output))
+  output.print(`Ask about them: ${options.askCommand}`)
+  return EXIT.cited
+}
+
+/** The project's own docs, under names that no document of the user has. */
+async function ownDocs(): Promise<CollectedFiles> {
+  const { files } = await collectFiles(
+    OWN_DOCS.filter((path) => existsSync(path)),
+    ROOT,
   )
-  if (skipped > 0) print(`Documents: ${skipped} files of kinds that are not read were left out`)
-  const { documentIds, failures } = await uploadFiles(gateway, files, print)
-  if (!ask) return failures.length > 0 ? EXIT.fileFailed : EXIT.cited
-  const { citations, content } = await askQuestion(
-    gateway,
-    question ?? (areOwn ? OWN_QUESTION : await questionAbout(gateway, files, documentIds)),
-    print,
-    write,
-  )
+  return { files: files.map(({ path }) => ({ path, name: `YouWorker/${relative(ROOT, path)}` })), skipped: 0 }
+}
+
+async function demoOf(options: DemoOptions, { files, skipped }: CollectedFiles, collection?: string): Promise<number> {
+  const { gateway, question, ask, output } = options
+  const { print } = output
+  const what = collection === EXAMPLES ? "the project's own README and docs" : counted(files.length, 'file')
+  print(`Documents: reading ${what} as ${await gateway.whoAmI()} …`)
+  if (skipped > 0) print(`Documents: ${counted(skipped, 'file')} of kinds that are not read left out`)
+  const { documentIds, failures } = await uploadFiles(gateway, files, { output, collection })
+  if (collection === EXAMPLES) print('Documents: they stay out of answers as soon as you have documents of your own')
+  if (!ask || files.length === 0) return failures.length > 0 ? EXIT.fileFailed : EXIT.cited
+  const done = await askQuestion(gateway, question ?? (await questionAbout(gateway, files, documentIds)), output)
   if (failures.length > 0) {
-    print(`${failures.length} of ${files.length} files failed: ${failures.join('; ')}`)
+    print(`${failures.length} of ${counted(files.length, 'file')} failed: ${failures.join('; ')}`)
     return EXIT.fileFailed
   }
-  if (citations.some(({ document_id }) => documentIds.has(document_id))) return EXIT.cited
-  print(
-    content.trim() === ''
-      ? 'There was no answer.'
-      : `The answer cites none of the given files. Ask with words that stand in them: npm start -- FILE --ask "…"`,
+  return judge(options, done, documentIds)
+}
+
+/** An answer has to cite one of `wanted`, or any document. */
+function judge({ askCommand, output }: DemoOptions, { citations, content }: Done, wanted?: ReadonlySet<string>): number {
+  if (citations.some(({ document_id }) => wanted?.has(document_id) ?? true)) return EXIT.cited
+  const what = wanted ? 'none of the given files' : 'no document'
+  output.print(
+    content.trim() === '' ? 'There was no answer.' : `The answer cites ${what}. Ask with words that stand in them: ${askCommand}`,
   )
   return EXIT.notCited
 }

@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IngestionRun } from '@youworker/contracts/ingestion'
-import { type Print, seconds } from '../print.ts'
+import { counted, type Output, seconds } from '../print.ts'
 import type { GivenFile } from './collect-files.ts'
 import { ApiError, type GatewayClient } from './gateway-client.ts'
+import { Progress } from './progress.ts'
 
 /** Upper limits of one upload request, well below those of the gateway. */
 const BATCH = { files: 50, bytes: 60 * 1024 * 1024 } as const
@@ -15,42 +16,56 @@ export interface UploadOutcome {
   readonly failures: readonly string[]
 }
 
-export async function uploadFiles(gateway: GatewayClient, files: readonly GivenFile[], print: Print): Promise<UploadOutcome> {
+interface SizedFile extends GivenFile {
+  readonly bytes: number
+}
+
+export async function uploadFiles(
+  gateway: GatewayClient,
+  files: readonly GivenFile[],
+  { output, collection }: { readonly output: Output; readonly collection?: string | undefined },
+): Promise<UploadOutcome> {
   const began = performance.now()
+  const sized = await Promise.all(
+    files.map(async (file): Promise<SizedFile> => ({ ...file, bytes: (await stat(file.path)).size })),
+  )
   const documentIds = new Set<string>()
   const failures: string[] = []
   let chunks = 0
-  let done = 0
-  for (const batch of await inBatches(files)) {
-    const run = await ingest(
-      gateway,
-      batch,
-      (ready) => done + ready < files.length && print(`Documents: ${done + ready} of ${files.length} read …`),
-      failures,
-    )
-    done += batch.length
-    for (const file of run?.files ?? []) {
-      chunks += file.chunks
-      if (file.document_id !== null && file.status === 'success') documentIds.add(file.document_id)
-      else if (file.status !== 'success') failures.push(`${file.path}: ${file.error ?? `ended as ${file.status}`}`)
+  {
+    using progress = new Progress({ files: files.length, bytes: bytesOf(sized) }, output)
+    for (const batch of inBatches(sized)) {
+      const run = await ingest(gateway, batch, { collection, failures, progress })
+      progress.add({ files: batch.length, bytes: bytesOf(batch) })
+      for (const file of run?.files ?? []) {
+        chunks += file.chunks
+        if (file.document_id !== null && file.status === 'success') documentIds.add(file.document_id)
+        else if (file.status !== 'success') failures.push(`${file.path}: ${file.error ?? `ended as ${file.status}`}`)
+      }
     }
   }
-  print(
+  output.print(
     `Documents: ${counted(documentIds.size, 'document')} ready to be asked, ${counted(chunks, 'passage')} (${seconds(performance.now() - began)})`,
   )
-  for (const failure of failures) print(`  failed: ${failure}`)
+  for (const failure of failures) output.print(`  failed: ${failure}`)
   return { documentIds, failures }
+}
+
+interface Ingesting {
+  readonly collection: string | undefined
+  /** Gets a line for each file that was refused. */
+  readonly failures: string[]
+  readonly progress: Progress
 }
 
 async function ingest(
   gateway: GatewayClient,
   batch: readonly GivenFile[],
-  onProgress: (ready: number) => unknown,
-  failures: string[],
+  { collection, failures, progress }: Ingesting,
 ): Promise<IngestionRun | undefined> {
   let runId: string
   try {
-    runId = await gateway.upload(batch)
+    runId = await gateway.upload(batch, collection)
   } catch (error) {
     const names = batch.map(({ name }) => name).join(', ')
     // The gateway closes the connection when a file is too large, sometimes before its answer can be read.
@@ -61,31 +76,35 @@ async function ingest(
     else failures.push(`${names}: ${error.message}`)
     return undefined
   }
-  for (let shown = 0, wait = 50; ; wait = Math.min(wait * 1.5, 1_000)) {
+  for (let wait = 50; ; wait = Math.min(wait * 1.5, 1_000)) {
     const run = await gateway.ingestionRun(runId)
     if (FINISHED.has(run.status)) return run
-    if (run.files_processed > shown) onProgress((shown = run.files_processed))
+    showProgress(run, progress)
     await sleep(wait)
   }
 }
 
-const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`
+function showProgress({ files, files_processed }: IngestionRun, progress: Progress): void {
+  const bytes = files.reduce((total, { size_bytes, percent }) => total + (size_bytes * percent) / 100, 0)
+  progress.show({ files: files_processed, bytes }, files.find(({ status }) => status === 'running')?.path)
+}
 
 /** fetch throws a TypeError with a cause for every network error. */
 const isNetworkError = (error: unknown): boolean => error instanceof TypeError && error.cause !== undefined
 
-async function inBatches(files: readonly GivenFile[]): Promise<GivenFile[][]> {
-  const batches: GivenFile[][] = []
+const bytesOf = (files: readonly SizedFile[]): number => files.reduce((total, { bytes }) => total + bytes, 0)
+
+function inBatches(files: readonly SizedFile[]): SizedFile[][] {
+  const batches: SizedFile[][] = []
   let bytes = Number.POSITIVE_INFINITY
   for (const file of files) {
-    const { size } = await stat(file.path)
     const last = batches.at(-1)
-    if (last === undefined || last.length >= BATCH.files || bytes + size > BATCH.bytes) {
+    if (last === undefined || last.length >= BATCH.files || bytes + file.bytes > BATCH.bytes) {
       batches.push([file])
-      bytes = size
+      bytes = file.bytes
     } else {
       last.push(file)
-      bytes += size
+      bytes += file.bytes
     }
   }
   return batches

@@ -26,7 +26,7 @@ import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 import { DiskWatch } from '../watch/disk-watch.ts'
 import type { WatchedServer } from '../watch/server-watch.ts'
 import { watchSystem } from '../watch/watch-system.ts'
-import { waitUntilReady } from './wait-until-ready.ts'
+import { isReadyWithTools, waitUntilReady } from './wait-until-ready.ts'
 
 /** Services stop first, then servers. The sum must stay below 5 s, the longest that Ctrl+C may take. */
 const GRACE_MS = { services: 3_500, servers: 400 } as const
@@ -86,7 +86,7 @@ export async function bringUp({ command, data, given, print, signal }: BringUpOp
       : [singleProcessSpec(plan)]
     print(`Services: starting ${command.singleProcess ? 'all in one process' : `${specs.length} processes`} …`)
     await allOrFirstError(specs.map(start))
-    await allOrFirstError(processes.map((supervised) => waitUntilReady(supervised, data, signal)))
+    await allOrFirstError(processes.map((supervised) => waitUntilReady(supervised, data, signal, isReadyWithTools)))
     print(`Services: all ready (${seconds(performance.now() - began)})`)
     isUp = true
     await writeEndpoints(data.endpoints, endpoints())

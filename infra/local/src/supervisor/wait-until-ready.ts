@@ -23,12 +23,30 @@ export async function isReady(url: string | undefined, timeoutMs = 1_000): Promi
   )
 }
 
-/** Throws {@link StartError} with the last lines of the log when the process does not become ready. */
-export async function waitUntilReady(process: SupervisedProcess, data: DataDir, signal: AbortSignal): Promise<void> {
+/** Whether the process is ready and reaches the tools that its chats need, if it has any. */
+export async function isReadyWithTools(url: string | undefined): Promise<boolean> {
+  if (url === undefined) return false
+  return fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+    async (response) => {
+      const missing = complaints(await response.text())
+      // A single process has the components of all services, as `chat-agent.tools`.
+      return response.status === 200 && !missing.some(({ name }) => /(?:^|\.)tools$/.test(name))
+    },
+    () => false,
+  )
+}
+
+/** Throws {@link StartError} with the last lines of the log when the process does not become ready, or what `isThere` says. */
+export async function waitUntilReady(
+  process: SupervisedProcess,
+  data: DataDir,
+  signal: AbortSignal,
+  isThere: (healthUrl: string | undefined) => Promise<boolean> = isReady,
+): Promise<void> {
   const { name } = process.spec
   const hasEnded = () => process.lastExit?.code === WRONG_SETTINGS || process.deaths >= TRIES
   if (process.running && process.healthUrl === undefined) return
-  await poll({ name, healthUrl: () => process.healthUrl, hasEnded, longestMs: LONGEST_MS }, data, signal)
+  await poll({ name, healthUrl: () => process.healthUrl, isThere, hasEnded, longestMs: LONGEST_MS }, data, signal)
 }
 
 /** The same for a process that is not supervised yet: one exit is enough. */
@@ -36,19 +54,25 @@ export async function waitUntilFirstReady(name: string, running: Running, data: 
   if (running.healthUrl === undefined) return
   let ended = false
   void running.exited.then(() => (ended = true))
-  await poll({ name, healthUrl: () => running.healthUrl, hasEnded: () => ended, longestMs: REPLACEMENT_MS }, data, signal)
+  const what = { name, healthUrl: () => running.healthUrl, isThere: isReady, hasEnded: () => ended }
+  await poll({ ...what, longestMs: REPLACEMENT_MS }, data, signal)
 }
 
 interface Polled {
   readonly name: string
   healthUrl(): string | undefined
+  isThere(healthUrl: string | undefined): Promise<boolean>
   hasEnded(): boolean
   readonly longestMs: number
 }
 
-async function poll({ name, healthUrl, hasEnded, longestMs }: Polled, data: DataDir, signal: AbortSignal): Promise<void> {
+async function poll(
+  { name, healthUrl, isThere, hasEnded, longestMs }: Polled,
+  data: DataDir,
+  signal: AbortSignal,
+): Promise<void> {
   const until = Date.now() + longestMs
-  while (!(await isReady(healthUrl()))) {
+  while (!(await isThere(healthUrl()))) {
     signal.throwIfAborted()
     const isHopeless = hasEnded()
     if (isHopeless || Date.now() > until) {
@@ -62,7 +86,10 @@ async function poll({ name, healthUrl, hasEnded, longestMs }: Polled, data: Data
 async function reasons(url: string | undefined): Promise<string> {
   if (url === undefined) return 'it does not run'
   return fetch(url, { signal: AbortSignal.timeout(3_000) }).then(
-    async (response) => readableHealth(await response.text()),
+    async (response) =>
+      complaints(await response.text())
+        .map(({ name, message }) => `${name}: ${message}`)
+        .join('; '),
     () => 'no answer',
   )
 }
@@ -70,12 +97,12 @@ async function reasons(url: string | undefined): Promise<string> {
 const Health = z.object({ components: z.array(z.object({ name: z.string(), message: z.string().optional() })) })
 
 /** What is wrong, by component. */
-function readableHealth(text: string): string {
+function complaints(text: string): { name: string; message: string }[] {
   try {
     const { components } = Health.parse(JSON.parse(text))
-    return components.flatMap(({ name, message }) => (message === undefined ? [] : [`${name}: ${message}`])).join('; ')
+    return components.flatMap(({ name, message }) => (message === undefined ? [] : [{ name, message }]))
   } catch {
-    return text
+    return [{ name: 'health', message: text }]
   }
 }
 

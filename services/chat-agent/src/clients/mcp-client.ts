@@ -38,7 +38,22 @@ export function createMcpPort(logger: Logger): ToolPort {
     breakers.set(server, breaker)
     return breaker
   }
-  return { connect: (server, token) => new McpConnection({ server, token, breaker: breakerOf(server.name), logger }) }
+  return { connect: (server, token) => new McpConnection({ server, token, breaker: breakerOf(server.name), logger }), answers }
+}
+
+const loadSdk = () =>
+  Promise.all([import('@modelcontextprotocol/sdk/client/index.js'), import('@modelcontextprotocol/sdk/client/streamableHttp.js')])
+
+async function answers({ url }: McpServer, signal: AbortSignal): Promise<boolean> {
+  await loadSdk()
+  const asked = fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}', signal })
+  return asked.then(
+    async (response) => {
+      await response.body?.cancel()
+      return !AWAY.includes(response.status)
+    },
+    () => false,
+  )
 }
 
 interface ConnectionParts {
@@ -141,10 +156,7 @@ class McpConnection implements ToolConnection {
   }
 
   async #connect(signal: AbortSignal): Promise<Client> {
-    const [sdk, http] = await Promise.all([
-      import('@modelcontextprotocol/sdk/client/index.js'),
-      import('@modelcontextprotocol/sdk/client/streamableHttp.js'),
-    ])
+    const [sdk, http] = await loadSdk()
     const client = new sdk.Client({ name: 'youworker', version: '1.0.0' })
     const transport = new http.StreamableHTTPClientTransport(new URL(this.#server.url), { fetch: this.#fetch })
     // The SDK's own type of `sessionId` does not fit its interface under exactOptionalPropertyTypes.

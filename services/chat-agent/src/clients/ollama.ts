@@ -3,6 +3,7 @@ import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { newId } from '@youworker/runtime/id'
 import { isUnreached } from '@youworker/runtime/connection-error'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
+import { cleanText } from '@youworker/runtime/text/text'
 import { LRUCache } from 'lru-cache'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
@@ -21,6 +22,7 @@ const CHECK_MS = 2_000
 const KNOWN_MS = 60_000
 const KNOWN_MODELS = 1_000
 const WAITING_MS = 10_000
+const MAX_NOTICE = 500
 /** Limit of one call of the model, however steadily it writes. */
 const CALL_MS = 15 * 60_000
 
@@ -43,7 +45,8 @@ export class OllamaModel implements ModelPort {
     const shown = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.show({ model: name }))
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
-    const info = { name, tools: shown.capabilities?.includes('tools') ?? true, context }
+    const tools = shown.capabilities?.includes('tools') ?? true
+    const info = { name, tools, context, notice: noticeOf(shown.model_info) }
     this.#known.set(wanted ?? '', info)
     return info
   }
@@ -191,9 +194,18 @@ const unreached = (error: unknown, url: string): AppError => new ModelError('awa
 const brokenOff = (error: unknown, url: string): AppError =>
   error instanceof AppError ? error : new ModelError('failed', FAILED, behind(url, error))
 
-function windowOf(info: unknown): number {
+function fieldOf(info: unknown, ending: string): unknown {
   const fields = info instanceof Map ? [...info.entries()] : Object.entries(info ?? {})
-  const found = fields.find(([name]) => String(name).endsWith('.context_length'))?.[1]
+  return fields.find(([name]) => String(name).endsWith(ending))?.[1]
+}
+
+function noticeOf(info: unknown): string | undefined {
+  const notice = fieldOf(info, 'youworker.notice')
+  return typeof notice === 'string' ? cleanText(notice, { lines: 'join', max: MAX_NOTICE }) : undefined
+}
+
+function windowOf(info: unknown): number {
+  const found = fieldOf(info, '.context_length')
   return typeof found === 'number' && found > 0 ? found : Infinity
 }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { AppError } from '@youworker/contracts/errors'
+import { HOME, HOME_STYLE, ICON } from './home-page.ts'
 import { onFirstUse, StaticBody } from './static-body.ts'
 
 const SCRIPT = 'text/javascript; charset=utf-8'
@@ -7,16 +8,16 @@ const STYLE = 'text/css; charset=utf-8'
 
 const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null })
 `
-const package_ = (path: string, type: string) =>
-  onFirstUse(async () => StaticBody.of(type, await readFile(new URL(import.meta.resolve(path)))))
+const fileAt = (url: string, type: string) => onFirstUse(async () => StaticBody.of(type, await readFile(new URL(url))))
 
 /** The files of all pages, by name. */
 const FILES: Readonly<Record<string, () => Promise<StaticBody>>> = {
-  'swagger-ui.css': package_('swagger-ui-dist/swagger-ui.css', STYLE),
-  'swagger-ui-bundle.js': package_('swagger-ui-dist/swagger-ui-bundle.js', SCRIPT),
-  'favicon-32x32.png': package_('swagger-ui-dist/favicon-32x32.png', 'image/png'),
+  'favicon.svg': onFirstUse(() => StaticBody.of('image/svg+xml', ICON)),
+  'home.css': onFirstUse(() => StaticBody.of(STYLE, HOME_STYLE)),
+  'swagger-ui.css': fileAt(import.meta.resolve('swagger-ui-dist/swagger-ui.css'), STYLE),
+  'swagger-ui-bundle.js': fileAt(import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js'), SCRIPT),
   'start.js': onFirstUse(() => StaticBody.of(SCRIPT, START)),
-  'redoc.js': package_('redoc/bundles/redoc.standalone.js', SCRIPT),
+  'redoc.js': fileAt(import.meta.resolve('redoc/bundles/redoc.standalone.js'), SCRIPT),
 }
 
 /** The file at `/docs/<name>`, with or without a version in the name, and whether that version is the present one. */
@@ -58,8 +59,8 @@ const HEAD = `<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>YouWorker API</title>
-<link rel="icon" href="{favicon-32x32.png}">
+<title>YouWorker</title>
+<link rel="icon" href="{favicon.svg}" type="image/svg+xml">
 `
 const TAIL = `</body>
 </html>
@@ -81,6 +82,7 @@ const REDOC = `</head>
 const EMPTY_STYLE = " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 export const PAGES: readonly Page[] = [
+  page('/', 'What this is, and where to go on', { content: HOME }),
   page('/docs', 'Swagger UI', { content: SWAGGER }),
   page('/redoc', 'Redoc', { content: REDOC, styles: EMPTY_STYLE }),
 ]

@@ -28,6 +28,13 @@ export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRo
     ),
     defineRoute({
       ...common,
+      path: '/favicon.ico',
+      summary: 'The icon, which browsers also ask for beside answers that name none',
+      media: 'application/octet-stream',
+      handle: async ({ context }) => (await findFile('favicon.svg')).body.reply(context.incoming, REVALIDATED),
+    }),
+    defineRoute({
+      ...common,
       path: '/docs/{asset}',
       summary: 'Files of these pages',
       params: z.object({ asset: z.string().max(64) }),

@@ -1,5 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
-import type { CollectionSum } from '@youworker/contracts/ingestion'
+import { type CollectionSum, EXAMPLES } from '@youworker/contracts/ingestion'
 import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
@@ -151,10 +151,11 @@ export class DocumentRepository {
     return rows.map(({ id }) => id)
   }
 
-  /** Those of the given chunks that are part of a document's current version in the scope's spaces. */
-  hits(chunkIds: readonly string[], labels: LabelFilter): Promise<ChunkHit[]> {
+  /** Those of the given chunks that are part of a document's current version in the spaces, which are the scope's. */
+  hits(spaceIds: readonly string[], chunkIds: readonly string[], labels: LabelFilter): Promise<ChunkHit[]> {
     if (chunkIds.length === 0) return Promise.resolve([])
-    return withLabels(this.#db.selectFrom('documents'), labels)
+    const labelled = withLabels(this.#db.selectFrom('documents'), labels)
+    return (labels.collection === undefined ? labelled.where(isNoExampleAmongOthers(spaceIds)) : labelled)
       .innerJoin('chunks', (join) =>
         join.onRef('chunks.document_id', '=', 'documents.id').onRef('chunks.generation', '=', 'documents.generation'),
       )
@@ -185,6 +186,11 @@ function withLabels<O>(query: DocumentQuery<O>, { tags, collection }: LabelFilte
   if (collection !== undefined) result = result.where('documents.collection', '=', askable(collection))
   return result
 }
+
+const isOther = (table: string) => sql<boolean>`${sql.ref(`${table}.collection`)} is distinct from ${EXAMPLES}`
+const isNoExampleAmongOthers = (spaceIds: readonly string[]) =>
+  sql<boolean>`(${isOther('documents')} or not exists (
+    select from documents as others where others.space_id = any(${spaceIds}::uuid[]) and ${isOther('others')}))`
 
 function filtered<O>(query: DocumentQuery<O>, { tag, collection, group_id, mime, q }: DocumentFilter): DocumentQuery<O> {
   let result = withLabels(query, { tags: tag === undefined ? undefined : [tag], collection })

@@ -114,6 +114,7 @@ export class AgentRunner {
     await this.#mayStart(run.grant_id)
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
     state.modelChosen(info.name)
+    if (info.notice !== undefined && !log.logs.some(({ msg }) => msg === info.notice)) log.note('info', info.notice)
     await using tools = await this.#connectTools(state, info.tools, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)
     state.toolsMissing(tools.away)

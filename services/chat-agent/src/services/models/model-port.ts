@@ -30,6 +30,8 @@ export interface ModelInfo {
   readonly tools: boolean
   /** Most tokens of conversation and answer together. */
   readonly context: number
+  /** What the model server wants everybody to know who gets an answer of this model. */
+  readonly notice?: string | undefined
 }
 
 export interface ModelRequest {

@@ -49,4 +49,6 @@ export interface ToolConnection extends AsyncDisposable {
 export interface ToolPort {
   /** `token` is asked before each request; a server without one gets none. */
   connect(server: McpServer, token: (() => Promise<string>) | undefined): ToolConnection
+  /** Whether the server answers anything at all; a refusal is an answer. What a first connection loads is loaded afterwards. */
+  answers(server: McpServer, signal: AbortSignal): Promise<boolean>
 }

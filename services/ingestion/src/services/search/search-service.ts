@@ -110,7 +110,7 @@ export class SearchService {
     const generations = new Map([...dense, ...lexical].map(({ chunk_id, generation }) => [chunk_id, generation]))
     const rows = await this.#deps.uow
       .in(spaces)
-      .read(({ documents }) => documents.hits([...generations.keys()], { tags, collection }))
+      .read(({ documents }) => documents.hits(spaces, [...generations.keys()], { tags, collection }))
     return new Map(rows.filter((row) => generations.get(row.chunk_id) === row.generation).map((row) => [row.chunk_id, row]))
   }
 }
