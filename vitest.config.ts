@@ -17,7 +17,8 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['services/*/src/{services,repositories}/**/*.ts'],
-      reporter: ['text-summary', 'html'],
+      reporter: ['text-summary', 'html', 'json-summary'],
+      reportOnFailure: true,
       thresholds: {
         'services/*/src/services/**/*.ts': { lines: 80, statements: 80, functions: 80 },
         'services/*/src/repositories/**/*.ts': { lines: 80, statements: 80, functions: 80 },

@@ -32,8 +32,9 @@ export async function createKey(args: readonly string[]): Promise<void> {
   }
   const system = await SystemApi.open(values, process.env)
   const { id, api_key } = Made.parse(await system.call('POST', KEYS, key))
-  print(`This API key of root is shown only now; keys revoke ${id} ends it:`)
+  print('This API key of root is shown only now:')
   printKey(api_key, system)
+  print(`\nIt ends with\n\n  npm run youworker -- keys revoke ${id}${system.option}`)
 }
 
 /** Prints the API keys of root: id, name, scopes and expiry. */

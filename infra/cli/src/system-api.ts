@@ -14,10 +14,13 @@ export const SYSTEM_OPTIONS = { data: { type: 'string' }, api: { type: 'string' 
 /** The HTTP API of a running system, called as root. */
 export class SystemApi {
   readonly url: string
+  /** The option that named the system, to be printed after a command. */
+  readonly option: string
   readonly #key: string
 
-  private constructor(url: string, key: string) {
+  private constructor(url: string, key: string, option: string) {
     this.url = url
+    this.option = option
     this.#key = key
   }
 
@@ -29,7 +32,7 @@ export class SystemApi {
     if (api !== undefined) {
       const key = readSetting('SECURITY__ROOT_API_KEY', env)
       if (key === undefined) throw new Error('--api needs the root key of that system in SECURITY__ROOT_API_KEY')
-      return new SystemApi(api.replace(/\/+$/, ''), key)
+      return new SystemApi(api.replace(/\/+$/, ''), key, ` --api ${api}`)
     }
     // npm changes to the package's folder and keeps the caller's in INIT_CWD.
     const dir = data === undefined ? DEFAULT_DATA_DIR : resolve(env['INIT_CWD'] ?? '', data)
@@ -40,7 +43,7 @@ export class SystemApi {
       })
     })
     const { api: url, root_api_key } = Endpoints.parse(JSON.parse(text))
-    return new SystemApi(url, root_api_key)
+    return new SystemApi(url, root_api_key, data === undefined ? '' : ` --data '${data}'`)
   }
 
   /** Throws the message of an error that the API answers with. */

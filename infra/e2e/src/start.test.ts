@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -220,8 +220,15 @@ test('kill -9 of the supervisor leaves no process; the next start has the data, 
   await system.started.exit
   await expectNothingLeft(system, pids)
   {
-    await using again = await spawnSystem(data, ['--no-demo', '--single-process'], { env: AT_ONCE })
+    await using again = await spawnSystem(data, ['--no-demo', '--single-process', '--watch'], { env: AT_ONCE })
     expect((await again.root.get('/v1/documents')).body.documents).toMatchObject([{ title: 'Kept' }])
+    // A developer saves a file.
+    await waitFor(() => again.started.output().includes('Ctrl+C'), { what: 'the end of the start' })
+    await utimes(join(ROOT, 'services/group/src/app.ts'), new Date(), new Date())
+    await waitFor(() => /^youworker\.1: .* has taken over/m.test(again.started.output()), {
+      what: 'the restart',
+      timeoutMs: 60_000,
+    })
   }
   await using empty = await spawnSystem(data, ['--no-demo', '--single-process', '--reset'], { env: AT_ONCE })
   expect((await empty.root.get('/v1/documents')).body.total).toBe(0)

@@ -87,7 +87,7 @@ async function demo(command: RunCommand, system: RunningSystem, given: Collected
       given,
       question: command.question,
       ask: command.demo || command.question !== undefined,
-      askCommand: command.once ? 'npm start -- FILE --ask "…"' : startCommand(command, 'ask "…"'),
+      askCommand: startCommand(command, command.once ? '--once --ask "…"' : 'ask "…"'),
       output,
     })
   } catch (error) {
@@ -111,7 +111,7 @@ Sign in  send the header X-API-Key with the root key, which is root_api_key in
          e.g.  curl -H "X-API-Key: ${key}" ${api}/v1/auth/me
 
 In another terminal, in this folder:
-         ${startCommand(command, 'ask "What is this about?"')}
+         ${startCommand(command, 'ask "QUESTION"')}
          ${startCommand(command, 'add FILE or FOLDER')}
          npm run youworker -- users add ada${dataOption(command.dataDir)}
 

@@ -7,7 +7,7 @@ import { counted, type Output } from '../print.ts'
 import type { ClientCommand } from '../start-arguments.ts'
 import { StartError } from '../start-error.ts'
 import { askQuestion } from './ask-question.ts'
-import { collectFiles } from './collect-files.ts'
+import { collectFiles, leftOut } from './collect-files.ts'
 import { GatewayClient } from './gateway-client.ts'
 import { EXIT } from './run-demo.ts'
 import { uploadFiles } from './upload-files.ts'
@@ -23,7 +23,7 @@ export async function runClientCommand(command: ClientCommand, output: Output, s
   }
   const { files, skipped } = await collectFiles(command.paths, callerDir())
   output.print(`Documents: reading ${counted(files.length, 'file')} as ${await gateway.whoAmI()} …`)
-  if (skipped > 0) output.print(`Documents: ${counted(skipped, 'file')} of kinds that are not read left out`)
+  if (skipped > 0) output.print(`Documents: ${leftOut(skipped)}`)
   const { failures } = await uploadFiles(gateway, files, { output })
   return failures.length > 0 ? EXIT.fileFailed : 0
 }

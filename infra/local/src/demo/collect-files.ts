@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, isAbsolute, join, relative } from 'node:path'
 import { FILE_EXTENSIONS, mimeOfExtension } from '@youworker/contracts/file-types'
+import { counted } from '../print.ts'
 import { StartError } from '../start-error.ts'
 
 const SKIPPED_FOLDERS = new Set(['node_modules'])
@@ -16,6 +17,10 @@ export interface CollectedFiles {
   /** Count of files in given folders whose type is not supported. */
   readonly skipped: number
 }
+
+/** Says why files of given folders were not taken. */
+export const leftOut = (skipped: number): string =>
+  `${counted(skipped, 'file')} left out: only ${FILE_EXTENSIONS.join(' ')} are read`
 
 /** Takes each given file whatever its type, and of each folder the files of a supported type. Throws {@link StartError} for a missing path. */
 export async function collectFiles(paths: readonly string[], cwd: string): Promise<CollectedFiles> {

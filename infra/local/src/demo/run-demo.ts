@@ -5,7 +5,7 @@ import type { Done } from '@youworker/contracts/run-log'
 import { ROOT } from '../paths.ts'
 import { counted, type Output } from '../print.ts'
 import { askQuestion } from './ask-question.ts'
-import { type CollectedFiles, collectFiles, type GivenFile } from './collect-files.ts'
+import { type CollectedFiles, collectFiles, type GivenFile, leftOut } from './collect-files.ts'
 import type { GatewayClient } from './gateway-client.ts'
 import { uploadFiles } from './upload-files.ts'
 
@@ -54,7 +54,7 @@ async function demoOf(options: DemoOptions, { files, skipped }: CollectedFiles, 
   const { print } = output
   const what = collection === EXAMPLES ? "the project's own README and docs" : counted(files.length, 'file')
   print(`Documents: reading ${what} as ${await gateway.whoAmI()} …`)
-  if (skipped > 0) print(`Documents: ${counted(skipped, 'file')} of kinds that are not read left out`)
+  if (skipped > 0) print(`Documents: ${leftOut(skipped)}`)
   const { documentIds, failures } = await uploadFiles(gateway, files, { output, collection })
   if (collection === EXAMPLES) print('Documents: they stay out of answers as soon as you have documents of your own')
   if (!ask || files.length === 0) return failures.length > 0 ? EXIT.fileFailed : EXIT.cited
