@@ -16,6 +16,7 @@ import { isSocketOriginAllowed } from '../http/guards/cors.ts'
 import { toAppError } from '../http/to-app-error.ts'
 import { sendError } from '../http/reply.ts'
 
+const ROUTE = '/v1/ws/chat/{session_id}'
 const PATH = /^\/(?:v1\/ws\/)?chat\/([^/]+)$/
 const MAX_FRAME = 256 * 1024
 const BEARER = 'bearer'
@@ -61,6 +62,7 @@ export class SocketServer {
       if (socket.destroyed) return
       this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
         socket.off('error', onError)
+        socket.once('close', () => context.served(this.#deps.logger, { route: ROUTE, status: 101 }))
         new ChatSocket(webSocket, context, sessionId, this.#deps).serve()
       })
     } catch (error) {
@@ -81,7 +83,7 @@ export class SocketServer {
     const { audit, limiter, authenticator, allowList, chatAgent } = this.#deps
     requireListed(context.address, allowList)
     const match = PATH.exec(canonicalPath(incoming.url))
-    if (!match) throw new AppError('ROUTE_NOT_FOUND', 'WebSockets are served at /v1/ws/chat/{session_id}')
+    if (!match) throw new AppError('ROUTE_NOT_FOUND', `WebSockets are served at ${ROUTE}`)
     if (!isSocketOriginAllowed(incoming.headers, this.#settings.origins)) {
       throw new AppError('NOT_AUTHORIZED', 'Pages of this origin may not connect; FRONTEND_ORIGIN lists those that may')
     }
@@ -107,8 +109,11 @@ export class SocketServer {
   #refuse(context: RequestContext, socket: Duplex, error: unknown): void {
     const failure = toAppError(error)
     const { outgoing, correlationId: correlation_id } = context
-    if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'an upgrade failed')
-    if (socket.destroyed) return
+    const { logger } = this.#deps
+    context.code = failure.code
+    if (failure.code === 'INTERNAL_ERROR') logger.error({ err: error, correlation_id }, 'an upgrade failed')
+    if (socket.destroyed) return context.served(logger, { route: ROUTE })
+    socket.once('close', () => context.served(logger, { route: ROUTE }))
     outgoing.shouldKeepAlive = false
     // An upgrade has no response of its own: this makes `outgoing` write to the socket.
     outgoing.assignSocket(context.incoming.socket)
