@@ -69,7 +69,10 @@ export function createPool(options: PoolOptions): ConnectionPool {
   pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', (error) => logger.warn({ reason: error.message }, 'a connection to Postgres was lost'))
   const hooks = createHooks(options, new SlowQueries(pool, options))
-  const breaker = createBreaker({ target: `Postgres (${schema})`, isFailure: (error) => !hooks.isBusy(error) && !isLate(error) })
+  const breaker = createBreaker({
+    target: `Postgres (${schema})`,
+    isFailure: (error) => !(error instanceof PoolBusy) && !isLate(error),
+  })
   const use = new PoolUse(pool, options)
   return {
     checkUse: async () => use.describe(),
@@ -101,13 +104,16 @@ async function connect(pool: pg.Pool, hooks: Hooks): Promise<PgConnection> {
     return new PgConnection(await connecting, hooks)
   } catch (cause) {
     if (isLate(cause)) throw cause
+    if (hooks.isBusy(cause) || isFullServer(cause)) throw new PoolBusy(cause)
     if (cause instanceof pg.DatabaseError) throw toAppError(cause)
-    if (hooks.isBusy(cause)) throw new PoolBusy(cause)
     throw new AppError('SERVICE_UNAVAILABLE', 'Postgres did not answer; try again in a moment', { retryAfter: 2, cause })
   }
 }
 
-/** No connection was free although Postgres answers. */
+/** Postgres takes no connection more (53300): those that the pool has go on. */
+const isFullServer = (error: unknown): boolean => error instanceof pg.DatabaseError && error.code === '53300'
+
+/** No connection was free although Postgres answers: that must not open the breaker. */
 class PoolBusy extends AppError {
   constructor(cause: unknown) {
     super('SERVICE_UNAVAILABLE', 'All connections to Postgres are busy; try again in a moment', { retryAfter: 2, cause })
@@ -117,7 +123,7 @@ class PoolBusy extends AppError {
 const isLate = (error: unknown): boolean => error instanceof AppError && error.code === 'DEADLINE_EXCEEDED'
 
 interface Hooks extends ConnectionHooks {
-  /** True when no connection was free although Postgres answers: that must not open the breaker. */
+  /** True when no connection was free although Postgres answers. */
   isBusy(error: unknown): boolean
   sinceAnswerMs(): number
 }

@@ -5,6 +5,7 @@ import { createLogger } from '@youworker/runtime/logger'
 import { testPassword } from '@youworker/test-kit/database'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
+import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { roleUrl } from '../schema/migrate.ts'
 import { type Fixture, noteDatabase, type NoteTables } from '../test-fixture.ts'
@@ -93,3 +94,27 @@ test('overflow serves bursts and is closed afterwards; nearly all in use is a wa
   // One of this pool, and one of the fixture's own that asks.
   await waitFor(async () => (await connections()) === 2, { what: 'the end of the overflow', timeoutMs: 30_000 })
 })
+
+test('a Postgres that takes no more connections costs the overflow, and nothing of what is there', async () => {
+  await using opened = open({ poolSize: 1, maxOverflow: 5, slowQueryMs: 60_000 })
+  const { database } = opened
+  const name = new URL(fixture.adminUrl).pathname.slice(1)
+  const limit = (count: number) => asAdmin(`alter database "${name}" connection limit ${count}`)
+  const release = Promise.withResolvers<void>()
+  const held = database.transact('*', 'read', async () => release.promise)
+  await expect.poll(() => database.checkUse()).toMatchObject({ note: expect.stringMatching(/^1 of 6/) })
+  await limit(0)
+  const more = () => database.transact('*', 'read', async () => 'read')
+  for (let n = 0; n < 7; n += 1)
+    await expect(more()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('busy') })
+  release.resolve()
+  await held
+  expect(await more()).toBe('read')
+  await limit(-1)
+})
+
+async function asAdmin(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: fixture.adminUrl })
+  await client.connect()
+  await client.query(statement).finally(() => client.end())
+}

@@ -83,7 +83,7 @@ export class HeardReadiness implements Neighbours, Disposable {
       })
     })
     // What was heard before says nothing about who is connected again.
-    this.#reconnects = onReconnect(nats, () => this.#heard.forEach((replicas) => replicas.clear()))
+    this.#reconnects = onReconnect(nats, () => this.#doubtAll())
     this.#timer = setInterval(() => this.#forget(), TICK_MS).unref()
   }
 
@@ -124,6 +124,12 @@ export class HeardReadiness implements Neighbours, Disposable {
     const { replica, ready, metrics, ended } = announcement
     if (ended) replicas.delete(replica)
     else if (replicas.size < MAX_REPLICAS || replicas.has(replica)) replicas.set(replica, { ready, metrics, tick: this.#tick })
+  }
+
+  #doubtAll(): void {
+    for (const replicas of this.#heard.values()) {
+      for (const [id, replica] of replicas) replicas.set(id, { ...replica, ready: false })
+    }
   }
 
   #forget(): void {

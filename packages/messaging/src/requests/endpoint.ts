@@ -183,12 +183,15 @@ export class Endpoint {
   }
 
   /** At the reply, which may come before the handler ends. */
-  #told({ span, receivedAt, correlationId, traceparent, userId: user_id, isRoutine }: IncomingCall, code?: ErrorCode): void {
+  #told(call: IncomingCall, code?: ErrorCode): void {
     const { logger, request } = this.#parts
-    const { subject } = request
-    span?.end(code === undefined ? {} : { error: code })
-    const of = { subject, code, user_id, correlationId, traceparent, isRoutine: isRoutine || subject.endsWith('.health.check') }
-    logServed(logger, { ...of, ms: performance.now() - receivedAt })
+    const { subject, body, reply } = request
+    const { correlationId, traceparent, userId: user_id } = call
+    call.span?.end(code === undefined ? {} : { error: code })
+    const isPieceOfFile = body === 'bytes' || reply === 'bytes'
+    const isRoutine = call.isRoutine || isPieceOfFile || subject.endsWith('.health.check')
+    const ms = performance.now() - call.receivedAt
+    logServed(logger, { subject, code, ms, user_id, correlationId, traceparent, isRoutine })
   }
 
   #send(message: ServiceMsg, data: Uint8Array, lines: string): void {
