@@ -32,7 +32,12 @@ test('the service starts without auth, reports its health, refuses strangers, an
   const nats = stack.adopt(await connectNats({ url, service: 'test', logger }), closeNats)
   const health = createClient(nats, healthContract('chat-agent'))
   const { components } = await health.checkHealth({})
-  expect(components.filter(({ status }) => status !== 'down').map(({ name }) => name)).toEqual(['postgres', 'nats', 'model', 'pool'])
+  expect(components.filter(({ status }) => status !== 'down').map(({ name }) => name)).toEqual([
+    'postgres',
+    'nats',
+    'model',
+    'pool',
+  ])
   const client = createClient(nats, chatAgent)
   await expect(client.listSessions({})).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })
   await service[Symbol.asyncDispose]()
