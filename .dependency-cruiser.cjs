@@ -14,6 +14,7 @@ const LIBRARIES = {
     importers: ['^services/tools/src/', '^services/[^/]+/src/clients/mcp-client[.]ts$'],
   },
   jose: { path: 'node_modules/jose/', importers: ['^services/auth/src/', '^packages/messaging/src/'] },
+  opentelemetry: { path: 'node_modules/@opentelemetry/', importers: ['^packages/runtime/src/tracing/'] },
   pino: { path: 'node_modules/pino/', importers: ['^packages/runtime/src/'] },
 }
 

@@ -77,6 +77,7 @@ const IMPORT_VIOLATIONS: ViolationsByRule = {
     'services/group/src/planted-jose.ts',
     `import '../../auth/node_modules/jose/dist/webapi/index.js'`,
   ],
+  'only-listed-folders-import-opentelemetry': ['packages/runtime/src/planted-opentelemetry.ts', `import '@opentelemetry/api'`],
   'only-listed-folders-import-pino': [
     'services/group/src/planted-pino.ts',
     `import '../../../packages/runtime/node_modules/pino/pino.js'`,

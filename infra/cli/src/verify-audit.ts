@@ -100,10 +100,13 @@ async function addFromStream(checkpoints: Checkpoints, url: string): Promise<voi
   }
 }
 
+/** In a log for people. */
+const TEXT_LINE = / checkpoint=(\{[^{}]*\})/
+
 /** Takes every line that is or holds a checkpoint, as `checkpoint` in a log or `data` in an event. */
 async function addFromFile(checkpoints: Checkpoints, file: string): Promise<void> {
   for (const line of (await readFile(file, 'utf8')).split('\n')) {
-    const json = parseJson(line.trim())
+    const json = parseJson(TEXT_LINE.exec(line)?.[1] ?? line.trim())
     for (const candidate of [json, json?.['checkpoint'], json?.['data']]) {
       const checkpoint = AuditCheckpoint.safeParse(candidate)
       if (checkpoint.success) checkpoints.add(checkpoint.data)

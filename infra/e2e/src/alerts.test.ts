@@ -56,6 +56,21 @@ test('every metric and label of the alert rules is one that the system has', asy
   expect(text).toMatch(/^http_request_duration_seconds_count\{[^}]*status="200"/m)
 })
 
+test('prometheus.yml has these rules, and finds the processes where the gateway names them', async () => {
+  const config = parse(await readFile(join(ROOT, 'infra/prometheus/prometheus.yml'), 'utf8'))
+  expect(config.rule_files).toEqual(['alerts.yml'])
+  const [
+    {
+      job_name,
+      http_sd_configs: [discovery],
+    },
+  ] = config.scrape_configs
+  expect(rules.find(({ alert }) => alert === 'ProcessAway')?.expr).toContain(`job="${job_name}"`)
+  const { status, headers, body } = await system.root.get(new URL(discovery.url).pathname)
+  // What Prometheus asks of such a page; these processes have no port of their own.
+  expect([status, headers.get('content-type'), body]).toEqual([200, 'application/json', []])
+})
+
 test('what operations.md calls worth an alarm has a rule', async () => {
   const page = await readFile(join(ROOT, 'docs/operations.md'), 'utf8')
   const list = /Worth an alarm[^:]*:([^.]*)\./.exec(page)?.[1] ?? ''

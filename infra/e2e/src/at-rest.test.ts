@@ -37,7 +37,7 @@ let secrets: Record<string, string>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker at rest '))
   system = await spawnSystem(join(dir, 'data'), ['--no-demo', '--single-process'], {
-    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug' },
+    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug', TRACES__FILE: join(dir, 'data/logs/traces.jsonl') },
   })
   secrets = await storeTexts(system)
   await waitFor(async () => (await system.sql('select from chat_agent.outbox where published_at is null')).length === 0, {
@@ -160,5 +160,6 @@ test('no secret is in a log or in clear in a table', async () => {
   expect(await findInTables(own)).toEqual([])
   expect(await findInFolder(join(system.dataDir, 'nats'), secrets)).toEqual([])
   // The logs are not empty, so the search above was real.
-  expect(await findInFolder(join(system.dataDir, 'logs'), { line: '"msg":"request"' })).toEqual(['youworker.1.log: line'])
+  expect(await findInFolder(join(system.dataDir, 'logs'), { line: ': request route=' })).toEqual(['youworker.1.log: line'])
+  expect(await findInFolder(join(system.dataDir, 'logs'), { span: '"name":"POST /v1/chat"' })).toEqual(['traces.jsonl: span'])
 })

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TERMINAL } from '@youworker/contracts/common'
@@ -17,7 +18,7 @@ let undisturbed: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker takeover '))
   system = await spawnSystem(join(dir, 'the data'), ['--no-demo', '--replicas', 'chat-agent=2,gateway=2'], {
-    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20' },
+    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20', DATABASE__SLOW_QUERY_MS: '0', TRACES__FILE: join(dir, 'traces.jsonl') },
   })
   root = system.root
   const content = `# Moon\n\nThe Moon orbits the Earth in about twenty-seven days, ${'and it shows the same face, '.repeat(12)}always.\n`
@@ -28,6 +29,140 @@ beforeAll(async () => {
 afterAll(async () => {
   await system?.stop()
   await rm(dir, { recursive: true, force: true })
+})
+
+test('one correlation id is in the answer, the log of every service, events, the audit trail, spans and slow queries', async () => {
+  const id = 'six.places-1'
+  const traceId = randomBytes(16).toString('hex')
+  const headers = {
+    'x-correlation-id': id,
+    traceparent: `00-${traceId}-${'1'.repeat(16)}-01`,
+    'content-type': 'application/json',
+  }
+  const body = JSON.stringify({ text_input: QUESTION })
+  const response = await root.fetch('/v1/chat', { method: 'POST', headers, body })
+  const events = await Array.fromAsync(readEvents(response))
+  const sessionId = events[0]?.data.session_id
+  const deleted = await root.call('DELETE', `/v1/sessions/${sessionId}`, undefined, headers)
+  expect([deleted.status, deleted.headers.get('x-correlation-id'), response.headers.get('x-correlation-id')]).toEqual([
+    204,
+    id,
+    id,
+  ])
+
+  const published = async () =>
+    (
+      await system.sql<{ subject: string }>(
+        'select subject from chat_agent.outbox where correlation_id = $1 and published_at is not null',
+        [id],
+      )
+    ).map(({ subject }) => subject.replace('events.chat-agent.v1.', ''))
+  const caused = ['run.started', 'run.finished', 'tool-run.finished', 'message.created', 'session.deleted', 'audit.recorded']
+  await waitFor(async () => (await published()).length >= caused.length, { what: 'the events' })
+  expect(await published()).toEqual(expect.arrayContaining(caused))
+  const audit = async () => (await root.get(`/v1/admin/audit?target_id=${sessionId}`)).body.entries
+  await waitFor(async () => (await audit()).length > 0, { what: 'the audit entry' })
+  expect(await audit()).toEqual([expect.objectContaining({ action: 'session.delete', correlation_id: id })])
+
+  const touched = ['gateway', 'auth', 'chat-agent', 'tools', 'ingestion', 'analytics']
+  const spans = await waitFor(
+    async () => {
+      const found = (await readSpans(join(dir, 'traces.jsonl'))).filter((span) => span.traceId === traceId)
+      return touched.every((service) => found.some((span) => span.service === service)) ? found : undefined
+    },
+    { what: 'spans of every service' },
+  )
+  const names = spans.map(({ name }) => name)
+  expect(names).toEqual(
+    expect.arrayContaining([
+      'POST /v1/chat',
+      'rpc.chat-agent.v1.run.start',
+      'job run',
+      'model chat',
+      'mcp tools/call',
+      'model embed',
+      'INSERT',
+    ]),
+  )
+  expect(spans.filter(({ correlationId }) => correlationId === id).length).toBeGreaterThan(5)
+  expect(JSON.stringify(spans)).not.toMatch(/Moon|twenty-seven/)
+
+  const lines = await logLines()
+  const mine = lines.filter(({ text }) => text.includes(`correlation_id=${id}`))
+  for (const service of new Set(spans.map((span) => span.service)))
+    expect(
+      mine.filter((line) => line.service === service && line.text.includes(`trace_id=${traceId}`)),
+      service,
+    ).not.toEqual([])
+  const requests = mine.filter(({ text }) => / INFO \S+: request /.test(text))
+  const of = (part: string) => requests.filter(({ text }) => text.includes(` ${part} `))
+  for (const part of [
+    'route=/v1/chat',
+    'route=/v1/sessions/{session_id}',
+    'subject=rpc.chat-agent.v1.run.start',
+    'subject=rpc.chat-agent.v1.session.delete',
+  ])
+    expect(of(part), part).toHaveLength(1)
+  expect(mine.filter(({ text }) => text.includes(' WARNING chat-agent: slow query ')).length).toBeGreaterThan(0)
+  expect(lines.map(({ text }) => text).join('\n')).not.toMatch(/Moon orbit/)
+})
+
+interface Span {
+  readonly service: string
+  readonly traceId: string
+  readonly name: string
+  readonly correlationId: string | undefined
+}
+
+/** Of OTLP JSON. */
+async function readSpans(file: string): Promise<Span[]> {
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+  return lines.flatMap((line) =>
+    JSON.parse(line).resourceSpans.flatMap(
+      ({ resource, scopeSpans }: { resource: Attributed; scopeSpans: { spans: SpanJson[] }[] }) =>
+        scopeSpans.flatMap(({ spans }) =>
+          spans.map((span) => {
+            const service = valueOf(resource, 'service.name') ?? ''
+            return { ...span, service, correlationId: valueOf(span, 'youworker.correlation_id') }
+          }),
+        ),
+    ),
+  )
+}
+
+interface Attributed {
+  readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[]
+}
+interface SpanJson extends Attributed {
+  readonly traceId: string
+  readonly name: string
+}
+const valueOf = ({ attributes }: Attributed, name: string) => attributes.find(({ key }) => key === name)?.value.stringValue
+
+async function logLines(): Promise<{ service: string; text: string }[]> {
+  const logs = join(system.dataDir, 'logs')
+  const files = (await readdir(logs)).filter((name) => name.endsWith('.log'))
+  const read = files.map(async (name) => {
+    const service = name.replace(/\.\d+\.log$/, '')
+    return (await readFile(join(logs, name), 'utf8')).split('\n').map((text) => ({ service, text }))
+  })
+  return (await Promise.all(read)).flat()
+}
+
+test('/metrics/targets names the health port of every process, and each answers there', async () => {
+  const { processes } = await system.endpoints()
+  const services = processes.filter(({ name }) => /\.\d+$/.test(name))
+  const wanted = services
+    .map(({ name, health_url }) => `${name.replace(/\.\d+$/, '')} ${new URL(health_url ?? '').host}`)
+    .toSorted()
+  type Target = { targets: string[]; labels: { service: string } }
+  const told = async () => (await root.get('/metrics/targets')).body as Target[]
+  const found = (targets: Target[]) => targets.map(({ targets: [address], labels }) => `${labels.service} ${address}`).toSorted()
+  expect(wanted.length).toBeGreaterThan(7)
+  await waitFor(async () => found(await told()).length === wanted.length, { what: 'all targets' })
+  expect(found(await told())).toEqual(wanted)
+  for (const { targets } of await told())
+    expect(await (await fetch(`http://${targets[0]}/metrics`)).text()).toContain('process_cpu_seconds_total')
 })
 
 test('kill -9 of the chat-agent in mid-answer: the same stream ends with the whole answer', async () => {

@@ -12,7 +12,18 @@ export const ComponentHealth = z.object({
 export type ComponentHealth = z.infer<typeof ComponentHealth>
 
 /** What each replica of a service tells about itself about once a second. */
-export const Announcement = z.object({ replica: Id, ready: z.boolean() })
+export const Announcement = z.object({
+  replica: Id,
+  ready: z.boolean(),
+  /** `host:port` of its /metrics. */
+  metrics: z
+    .string()
+    .max(260)
+    .regex(/^[\w.[\]:-]+:\d{1,5}$/)
+    .optional(),
+  /** It has ended, as it was asked to. */
+  ended: z.boolean().optional(),
+})
 export type Announcement = z.infer<typeof Announcement>
 
 /** Reports the health of a service and its dependencies. Every service serves this contract. */

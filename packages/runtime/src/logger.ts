@@ -1,32 +1,23 @@
 import { pino } from 'pino'
+import { traceIdOf } from './correlation.ts'
+import { currentRequest } from './current-request.ts'
+import { describeError } from './describe-error.ts'
 import { LogOutput } from './log-output.ts'
+import { readableLine } from './readable-line.ts'
 import { safeLogLine } from './text/inner-text.ts'
 
 export type Logger = Pick<import('pino').Logger, 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'level' | 'isLevelEnabled'> & {
   child(bindings: Record<string, unknown>): Logger
 }
 
-/** Fields that are redacted in logs, at the top and two levels down. */
-const SECRETS = [
-  'token',
-  'access_token',
-  'session_secret',
-  'secret',
-  'password',
-  'api_key',
-  'authorization',
-  'cookie',
-  'credential',
-]
-
-const redact = {
-  paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
-  censor: '[redacted]',
-}
+/** The names that LOG_LEVEL takes as well. */
+const LEVELS: Readonly<Record<string, string>> = { warn: 'WARNING', fatal: 'CRITICAL' }
 
 interface LoggerOptions {
   readonly name: string
   readonly level?: string
+  /** `text`: for people who read along. */
+  readonly format?: 'json' | 'text'
   /** Receives each line instead of standard output. */
   readonly write?: (line: string) => void
 }
@@ -35,15 +26,21 @@ const STANDARD_OUTPUT = 1
 /** One for all loggers of the process. */
 let output: LogOutput | undefined
 
-/** JSON lines on standard output, which may be full or closed: that ends no process. */
-export function createLogger({ name, level = 'info', write }: LoggerOptions): Logger {
+/**
+ * Lines on standard output, which may be full or closed: that ends no process. As JSON each has `timestamp`, `level`, `logger` and
+ * `message`, and those of a request its `correlation_id` and `trace_id`.
+ */
+export function createLogger({ name, level = 'info', format = 'json', write }: LoggerOptions): Logger {
+  const streamWrite = format === 'json' ? safeLogLine : (json: string) => readableLine(safeLogLine(json))
   const options = {
-    name,
     level,
-    redact,
-    base: { name },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    hooks: { streamWrite: safeLogLine },
+    base: { logger: name },
+    messageKey: 'message',
+    timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: LEVELS[label] ?? label.toUpperCase() }) },
+    serializers: { err: describeError },
+    mixin: originOfLine,
+    hooks: { streamWrite },
   }
   if (write) return pino(options, { write })
   const tellDropped = (dropped: number) =>
@@ -51,6 +48,15 @@ export function createLogger({ name, level = 'info', write }: LoggerOptions): Lo
   output ??= new LogOutput(STANDARD_OUTPUT, tellDropped)
   const logger: Logger = pino(options, output)
   return logger
+}
+
+/** A new object each time: pino adds the fields of the line to it. */
+function originOfLine(): Record<string, unknown> {
+  const { correlationId, traceparent } = currentRequest()
+  return {
+    ...(correlationId === undefined ? {} : { correlation_id: correlationId }),
+    ...(traceparent === undefined ? {} : { trace_id: traceIdOf(traceparent) }),
+  }
 }
 
 /** Logs nothing: for tests. */

@@ -1,7 +1,7 @@
 import { analytics } from '@youworker/contracts/analytics'
 import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
-import { openDatabase } from '@youworker/database/connection/open'
+import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { sweep } from '@youworker/database/events/sweep'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { consumeEvents } from '@youworker/messaging/events/events'
@@ -21,10 +21,9 @@ import { createAnalyticsUnitOfWork } from './unit-of-work.ts'
 const SWEEP_MS = 600_000
 
 /** Composition root: the whole service, wired top to bottom. */
-export async function startAnalytics(config: Config, { logger }: ServiceContext): Promise<Service> {
+export async function startAnalytics(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
   await using stack = new AsyncDisposableStack()
-  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
-  const database = stack.use(openDatabase<AnalyticsTables>({ url, schema: 'analytics', poolSize, slowQueryMs, logger }))
+  const database = stack.use(openDatabase<AnalyticsTables>({ ...poolSettings(config), schema: 'analytics', logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'analytics', logger }), closeNats)
 
   const uow = createAnalyticsUnitOfWork(database)
@@ -41,7 +40,7 @@ export async function startAnalytics(config: Config, { logger }: ServiceContext)
   const erasing = onUserDeleted(nats, 'analytics', (userId) => facts.eraseUser(userId))
   const handlers = [...analyticsConsumers(facts), erasing]
   stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers, deadLetter }))
-  stack.use(await serveHealth(nats, 'analytics', readiness, { logger }))
+  stack.use(await serveHealth(nats, 'analytics', readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   stack.use(await serve(nats, analytics, analyticsHandlers(figures), { service: 'analytics', verifier, logger }))
   const running = stack.move()
   return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }

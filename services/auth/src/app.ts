@@ -1,7 +1,7 @@
 import { auth } from '@youworker/contracts/auth'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { AuthTables } from '@youworker/database/owners/auth/tables'
-import { openDatabase } from '@youworker/database/connection/open'
+import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
@@ -37,11 +37,10 @@ const EXPIRY_MS = 1_000
 const ERASURE_MS = 5_000
 
 /** Composition root: the whole service, wired top to bottom. */
-export async function startAuth(config: Config, { logger }: ServiceContext): Promise<Service> {
+export async function startAuth(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
   await using stack = new AsyncDisposableStack()
   const signer = await TokenSigner.create(config.SECURITY__JWT_PRIVATE_KEY)
-  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
-  const database = stack.use(openDatabase<AuthTables>({ url, schema: 'auth', poolSize, slowQueryMs, logger }))
+  const database = stack.use(openDatabase<AuthTables>({ ...poolSettings(config), schema: 'auth', logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'auth', logger }), closeNats)
   const uow = createAuthUnitOfWork(database)
 
@@ -82,7 +81,7 @@ export async function startAuth(config: Config, { logger }: ServiceContext): Pro
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))
   stack.use(every(ERASURE_MS, () => erasure.announceDue(), { what: 'announcing deleted users', logger }))
   stack.use(every(EXPIRY_MS, () => apiKeys.endExpired(), { what: 'ending expired API keys', logger }))
-  stack.use(await serveHealth(nats, 'auth', readiness, { logger }))
+  stack.use(await serveHealth(nats, 'auth', readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   stack.use(await serve(nats, auth, handlers, { service: 'auth', verifier, logger }))
   const running = stack.move()
   return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }

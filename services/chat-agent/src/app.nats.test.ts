@@ -37,6 +37,7 @@ test('the service starts without auth, reports its health, refuses strangers, an
     'nats',
     'tools',
     'model',
+    'pool',
   ])
   const client = createClient(nats, chatAgent)
   await expect(client.listSessions({})).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })

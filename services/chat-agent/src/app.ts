@@ -1,7 +1,7 @@
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
-import { openDatabase } from '@youworker/database/connection/open'
+import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
@@ -28,10 +28,9 @@ const CANCEL = 'cancel'
 const ORPHANS_MS = 15_000
 
 /** Composition root of the service. */
-export async function startChatAgent(config: Config, { logger }: ServiceContext): Promise<Service> {
+export async function startChatAgent(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
   await using stack = new AsyncDisposableStack()
-  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
-  const database = stack.use(openDatabase<ChatAgentTables>({ url, schema: 'chat_agent', poolSize, slowQueryMs, logger }))
+  const database = stack.use(openDatabase<ChatAgentTables>({ ...poolSettings(config), schema: 'chat_agent', logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: SERVICE, logger }), closeNats)
   const live = { publish: (runId: string, entry: Parameters<typeof publishLive>[2]) => publishLive(nats, runId, entry) }
   const services = createServices(config, { database, live, waker: wakerOf(nats), grants: grantsOf(nats), logger })
@@ -68,7 +67,8 @@ export async function startChatAgent(config: Config, { logger }: ServiceContext)
   stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
-  stack.use(await serveHealth(nats, SERVICE, readiness, { logger, more: { model: () => services.model.check() } }))
+  const more = { model: () => services.model.check(), pool: database.checkUse }
+  stack.use(await serveHealth(nats, SERVICE, readiness, { logger, metricsAt, more }))
   const denied = stack.use(new SampledAudit({ uow: services.uow, event: chatAgent.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger, onDenied }))

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { ingestion } from '@youworker/contracts/ingestion'
-import { GATEWAY_NEEDS } from '@youworker/contracts/topology/topology'
+import { GATEWAY_NEEDS, SERVICES } from '@youworker/contracts/topology/topology'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
 import { HeardReadiness } from '@youworker/messaging/live/readiness'
@@ -54,14 +54,17 @@ const createGuards = (config: Config, { origins, proxies }: RequestSettings) => 
 })
 
 /** Composition root: the whole gateway, wired top to bottom. */
-export async function startGateway(config: Config, { logger }: ServiceContext): Promise<Service & { readonly port: number }> {
+export async function startGateway(
+  config: Config,
+  { logger, metricsAt }: ServiceContext,
+): Promise<Service & { readonly port: number }> {
   await using stack = new AsyncDisposableStack()
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'gateway', logger }), closeNats)
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const clients = createClients(nats)
-  const heard = stack.use(new HeardReadiness(nats, GATEWAY_NEEDS))
+  const heard = stack.use(new HeardReadiness(nats, SERVICES, GATEWAY_NEEDS))
   const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }, heard))
-  stack.use(await serveHealth(nats, 'gateway', readiness, { logger }))
+  stack.use(await serveHealth(nats, 'gateway', readiness, { logger, metricsAt }))
 
   const settings = requestSettings(config, logger)
   const { proxies, devices } = settings
@@ -81,6 +84,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
     ...guards,
     askHealth: createAskHealth(nats),
     readiness,
+    heard,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
     opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
@@ -92,7 +96,7 @@ export async function startGateway(config: Config, { logger }: ServiceContext): 
   })
   const api = createApi({ ...guards, routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
   const sockets = new SocketServer({ ...clients, ...guards, sourceOf, streams, logger }, settings)
-  const server = createHttpServer({ api, sockets, settings })
+  const server = createHttpServer({ api, sockets, settings, logger })
   const listener = await openDoor(stack, { server, sockets, streams }, config)
   const { address: host, port } = listener.address
   logger.info({ host, port }, 'the API listens')

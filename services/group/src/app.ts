@@ -1,7 +1,7 @@
 import { auth } from '@youworker/contracts/auth'
 import { group } from '@youworker/contracts/group'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
-import { openDatabase } from '@youworker/database/connection/open'
+import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
@@ -23,10 +23,9 @@ import { OwnGroups } from './services/own-groups.ts'
 import { createGroupUnitOfWork } from './unit-of-work.ts'
 
 /** Composition root: the whole service, wired top to bottom. */
-export async function startGroup(config: Config, { logger }: ServiceContext): Promise<Service> {
+export async function startGroup(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
   await using stack = new AsyncDisposableStack()
-  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
-  const database = stack.use(openDatabase<GroupTables>({ url, schema: 'group', poolSize, slowQueryMs, logger }))
+  const database = stack.use(openDatabase<GroupTables>({ ...poolSettings(config), schema: 'group', logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'group', logger }), closeNats)
 
   const uow = createGroupUnitOfWork(database)
@@ -43,7 +42,7 @@ export async function startGroup(config: Config, { logger }: ServiceContext): Pr
   const erasure = new ErasureService(uow, own)
   const erasing = onUserDeleted(nats, 'group', (userId, trace) => erasure.eraseUser(userId, trace))
   stack.use(await consumeEvents(nats, { service: 'group', logger, handlers: [erasing], deadLetter: storeDeadLetter(uow) }))
-  stack.use(await serveHealth(nats, 'group', readiness, { logger }))
+  stack.use(await serveHealth(nats, 'group', readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: group.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, group, groupHandlers(groups, members), { service: 'group', verifier, logger, onDenied }))

@@ -3,7 +3,7 @@ import { ingestion } from '@youworker/contracts/ingestion'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { parseKeyRing } from '@youworker/database/sealing/key-ring'
-import { openDatabase } from '@youworker/database/connection/open'
+import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
 import { createSealer } from '@youworker/database/sealing/sealer'
@@ -47,10 +47,9 @@ function keepAccessCurrent(nats: NatsConnection, access: SpaceAccess): Disposabl
 }
 
 /** Composition root: the whole service, wired top to bottom. */
-export async function startIngestion(config: Config, { logger }: ServiceContext): Promise<Service> {
+export async function startIngestion(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
   await using stack = new AsyncDisposableStack()
-  const { DATABASE__URL: url, DATABASE__POOL_SIZE: poolSize, DATABASE__SLOW_QUERY_MS: slowQueryMs } = config
-  const database = stack.use(openDatabase<IngestionTables>({ url, schema: service, poolSize, slowQueryMs, logger }))
+  const database = stack.use(openDatabase<IngestionTables>({ ...poolSettings(config), schema: service, logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service, logger }), closeNats)
   const index = stack.use(createEmbeddedIndex(config.INDEX__DIR, { logger }))
   const { INDEX__DIR: folder, DISK__WARN_BELOW_MB: warnBelowMb, DISK__REFUSE_BELOW_MB: refuseBelowMb } = config
@@ -87,7 +86,7 @@ export async function startIngestion(config: Config, { logger }: ServiceContext)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, wakeOthers: wakeRuns, ...runJob(processor) }
   const worker = stack.use(startWorker({ database, uow, logger, ...job }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
-  stack.use(await serveHealth(nats, service, readiness, { logger }))
+  stack.use(await serveHealth(nats, service, readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(await serve(nats, ingestion, ingestionHandlers(services), { service, verifier, logger, onDenied }))

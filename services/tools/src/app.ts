@@ -18,7 +18,7 @@ export interface Tools extends Service {
   readonly url: string
 }
 
-export async function startTools(config: Config, { logger }: ServiceContext): Promise<Tools> {
+export async function startTools(config: Config, { logger, metricsAt }: ServiceContext): Promise<Tools> {
   await using stack = new AsyncDisposableStack()
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'tools', logger }), closeNats)
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
@@ -32,7 +32,7 @@ export async function startTools(config: Config, { logger }: ServiceContext): Pr
   // Loaded before the first call, whose caller does not wait for long.
   const mcp = async () => void (await import('./routes/answer-mcp-request.ts'))
   const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check(), mcp }))
-  stack.use(await serveHealth(nats, 'tools', readiness, { logger }))
+  stack.use(await serveHealth(nats, 'tools', readiness, { logger, metricsAt }))
   const at = { host: config.TOOLS__HOST, port: config.TOOLS__PORT, from: config.CONNECTIONS__FROM }
   const listening = stack.use(await listen(createToolRoutes({ servers, hosts, verifier, logger }), at))
   const { url } = listening

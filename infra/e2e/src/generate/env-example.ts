@@ -15,6 +15,7 @@ interface Setting {
 /** Groups of settings by the prefix of the name, in the order of the file. */
 const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[] = [
   ['Every process', ['APP_ENV', 'LOG_LEVEL', 'HEALTH', 'SHUTDOWN']],
+  ['Traces', ['OTEL', 'TRACES']],
   ['Servers', ['DATABASE', 'NATS', 'INDEX']],
   ['API', ['API', 'FRONTEND_ORIGIN', 'CONNECTIONS']],
   ['Secrets and protection', ['SECURITY']],
@@ -40,7 +41,8 @@ export function renderEnvExample(processes: readonly ProcessSettings[]): string 
   return `${[HEAD, ...groups].join('\n\n')}\n`
 }
 
-const prefixOf = (name: string): string => name.split('__', 1)[0] ?? name
+/** OpenTelemetry's own names have no `__`. */
+const prefixOf = (name: string): string => (name.startsWith('OTEL_') ? 'OTEL' : (name.split('__', 1)[0] ?? name))
 
 function collect(processes: readonly ProcessSettings[]): Setting[] {
   const settings = new Map<string, Setting>()

@@ -12,8 +12,8 @@ await runProcess({
   name: 'youworker',
   env: process.env,
   schema: Env,
-  async start({ SYSTEM__ENVIRONMENTS }, { logger }): Promise<Service> {
-    const services = await startServices(JSON.parse(SYSTEM__ENVIRONMENTS) as Environments, logger)
+  async start({ SYSTEM__ENVIRONMENTS }, context): Promise<Service> {
+    const services = await startServices(JSON.parse(SYSTEM__ENVIRONMENTS) as Environments, context)
     const checks = Object.entries(services).flatMap(([name, service]) =>
       Object.entries(service.readiness.checks).map(([check, run]) => [`${name}.${check}`, run] as const),
     )

@@ -174,7 +174,7 @@ async function startRestartableServices(
   environments: Environments,
   logger: Logger,
 ): Promise<System['services']> {
-  const running: Partial<Record<ServiceName, Service>> = await startServices(environments, logger)
+  const running: Partial<Record<ServiceName, Service>> = await startServices(environments, { logger })
   const services = recordOf(SERVICES, (name): Restartable => {
     const stop = async () => {
       const service = running[name]
@@ -182,7 +182,7 @@ async function startRestartableServices(
       await service?.[Symbol.asyncDispose]()
     }
     const start = async () => {
-      running[name] ??= await START[name](environments[name], logger.child({ service: name }))
+      running[name] ??= await START[name](environments[name], { logger: logger.child({ service: name }) })
       await untilReady(name, running[name])
     }
     return { stop, start }

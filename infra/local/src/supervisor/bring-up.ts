@@ -141,16 +141,18 @@ async function startDatabase(plan: Plan, start: Start): Promise<void> {
   const migrating = performance.now()
   const { migrateAll } = await import('@youworker/database/schema/migrate')
   const { role_passwords: passwords } = secrets
-  await migrateAll({ adminUrl: addresses.adminUrl, passwords, logger: createLogger({ name: 'migrate', level: 'warn' }) }).catch(
-    (cause: unknown) => {
-      throw new StartError(
-        `The database could not be migrated: ${cause instanceof Error ? cause.message : String(cause)}${
-          given.adminUrl === undefined ? '' : '\nIs DATABASE__ADMIN_URL right, and may its user make roles and schemas?'
-        }`,
-        { cause },
-      )
-    },
-  )
+  await migrateAll({
+    adminUrl: addresses.adminUrl,
+    passwords,
+    logger: createLogger({ name: 'migrate', level: 'warn', format: 'text' }),
+  }).catch((cause: unknown) => {
+    throw new StartError(
+      `The database could not be migrated: ${cause instanceof Error ? cause.message : String(cause)}${
+        given.adminUrl === undefined ? '' : '\nIs DATABASE__ADMIN_URL right, and may its user make roles and schemas?'
+      }`,
+      { cause },
+    )
+  })
   print(`Postgres: tables are up to date (${seconds(performance.now() - migrating)})`)
 }
 
@@ -159,7 +161,7 @@ async function startNatsServer(plan: Plan, start: Start): Promise<void> {
   if (plan.given.natsUrl !== undefined) {
     plan.print('NATS: yours, from NATS__URL. All services use its one user, so per-service permissions are off.')
     const { ensureEventStream } = await import('@youworker/messaging/events/ensure-event-stream')
-    return ensureEventStream({ url: plan.given.natsUrl, logger: createLogger({ name: 'nats', level: 'warn' }) })
+    return ensureEventStream({ url: plan.given.natsUrl, logger: createLogger({ name: 'nats', level: 'warn', format: 'text' }) })
   }
   await start(natsSpec(plan))
   plan.print(`NATS: up on port ${plan.ports.nats} (${seconds(performance.now() - began)})`)

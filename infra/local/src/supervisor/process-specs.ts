@@ -65,7 +65,7 @@ export function natsSpec({ data, ports, secrets, print }: Plan): ProcessSpec {
 export async function startNatsWithEvents(options: Parameters<typeof startNats>[0], adminUrl: string): Promise<EmbeddedNats> {
   const server = await startNats(options)
   try {
-    await ensureEventStream({ url: adminUrl, logger: createLogger({ name: 'nats', level: 'warn' }) })
+    await ensureEventStream({ url: adminUrl, logger: createLogger({ name: 'nats', level: 'warn', format: 'text' }) })
     return server
   } catch (error) {
     await server.stop()

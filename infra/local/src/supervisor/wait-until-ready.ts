@@ -118,14 +118,16 @@ async function tail(file: string): Promise<string> {
     .join('\n')
 }
 
-const LogLine = z.object({ msg: z.string(), err: z.object({ message: z.string() }).optional() })
+const LogLine = z.object({ message: z.string(), err: z.object({ message: z.string() }).optional() })
 
-/** The message and error of a JSON log line; any other line as it is. */
+const TIME_AND_LEVEL = /^\d{4}-\d\d-\d\dT[\d:.]+Z [A-Z]+ /
+
+/** The message and error of a JSON log line; any other line without its time. */
 function readable(line: string): string {
   try {
-    const { msg, err } = LogLine.parse(JSON.parse(line))
-    return err ? `${msg}: ${err.message}` : msg
+    const { message, err } = LogLine.parse(JSON.parse(line))
+    return err ? `${message}: ${err.message}` : message
   } catch {
-    return line
+    return line.replace(TIME_AND_LEVEL, '')
   }
 }

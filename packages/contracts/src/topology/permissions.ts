@@ -1,6 +1,6 @@
 import { eventsOf } from '../define.ts'
 import { EVENT_STREAM, ownerOf, readySubject, replySubject } from './subjects.ts'
-import { CONTRACTS, GATEWAY_NEEDS, NEIGHBOURS, SERVICES, type ServiceName } from './topology.ts'
+import { CONTRACTS, NEIGHBOURS, SERVICES, type ServiceName } from './topology.ts'
 
 export interface NatsPermissions {
   readonly publish: { readonly allow: readonly string[] }
@@ -34,7 +34,7 @@ export function permissionsOf(service: ServiceName): NatsPermissions {
     '$SRV.>',
     replySubject(service, '>'),
     `wake.${service}.>`,
-    ...(service === 'gateway' ? ['runs.*', ...GATEWAY_NEEDS.map(readySubject)] : []),
+    ...(service === 'gateway' ? ['runs.*', ...SERVICES.map(readySubject)] : []),
     ...subscribes.map(({ subject }) => subject),
   ]
   return { publish: { allow: [...new Set(publish)].sort() }, subscribe: { allow: [...new Set(subscribe)].sort() } }

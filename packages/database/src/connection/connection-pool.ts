@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { createBreaker } from '@youworker/runtime/timing/breaker'
 import type { Logger } from '@youworker/runtime/logger'
+import type { HealthCheck } from '@youworker/runtime/health/health-report'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -8,6 +9,8 @@ import pg from 'pg'
 import { type ConnectionHooks, PgConnection } from './pg-connection.ts'
 import { DatabaseFault, toAppError, tooLate } from './database-error.ts'
 import { typeParsers } from './pg-types.ts'
+import { PoolUse } from './pool-use.ts'
+import { SlowQueries } from './slow-queries.ts'
 import { StatementNames } from './statement-names.ts'
 
 /** Timeouts in ms. ANSWER_MS is the client's, for a Postgres that hangs, and longer than the server's own STATEMENT_MS. */
@@ -16,7 +19,6 @@ const STATEMENT_MS = 7_500
 const ANSWER_MS = 8_500
 const LOCK_MS = 5_000
 const IDLE_IN_TRANSACTION_MS = 15_000
-const METRICS_MS = 5_000
 /** So soon after an answer to another request Postgres still counts as there. */
 const RECENT_MS = 1_000
 /** Postgres looks this often whether a client is still there: a statement that nobody waits for any more ends by then. */
@@ -26,6 +28,8 @@ export interface PoolOptions {
   readonly url: string
   readonly schema: string
   readonly poolSize: number
+  /** Connections beyond `poolSize` under load. */
+  readonly maxOverflow?: number
   readonly slowQueryMs: number
   readonly logger: Logger
 }
@@ -40,14 +44,16 @@ export interface ConnectionPool extends AsyncDisposable {
   probe(): Promise<PgConnection>
   /** True when all connections are busy although Postgres answers. */
   isBusy(error: unknown): boolean
+  /** Says how many connections are in use, and is restricted when nearly all are. */
+  readonly checkUse: HealthCheck
 }
 
 export function createPool(options: PoolOptions): ConnectionPool {
-  const { url, schema, poolSize, logger } = options
+  const { url, schema, poolSize, maxOverflow = 0, logger } = options
   const pool = new pg.Pool({
     connectionString: url,
     application_name: `youworker ${schema}`,
-    max: poolSize,
+    max: poolSize + maxOverflow,
     pipeline: true,
     keepAlive: true,
     types: typeParsers,
@@ -62,15 +68,22 @@ export function createPool(options: PoolOptions): ConnectionPool {
   // A connection that breaks while checked out emits this error too; without a listener it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', (error) => logger.warn({ reason: error.message }, 'a connection to Postgres was lost'))
-  const hooks = createHooks(options)
-  const breaker = createBreaker({ target: `Postgres (${schema})`, isFailure: (error) => !hooks.isBusy(error) && !isLate(error) })
-  const sampling = sampleMetrics(pool, options)
+  const hooks = createHooks(options, new SlowQueries(pool, options))
+  const breaker = createBreaker({
+    target: `Postgres (${schema})`,
+    isFailure: (error) => !(error instanceof PoolBusy) && !isLate(error),
+  })
+  const use = new PoolUse(pool, options)
   return {
-    acquire: () => breaker.run(() => connect(pool, hooks)),
+    checkUse: async () => use.describe(),
+    acquire: () => {
+      use.wanted()
+      return breaker.run(() => connect(pool, hooks))
+    },
     probe: () => breaker.probe(() => connect(pool, hooks)),
     isBusy: (error) => (isLate(error) || error instanceof PoolBusy) && hooks.sinceAnswerMs() < RECENT_MS,
     async [Symbol.asyncDispose]() {
-      clearInterval(sampling)
+      use[Symbol.dispose]()
       if (!pool.ending) await pool.end()
     },
   }
@@ -91,13 +104,16 @@ async function connect(pool: pg.Pool, hooks: Hooks): Promise<PgConnection> {
     return new PgConnection(await connecting, hooks)
   } catch (cause) {
     if (isLate(cause)) throw cause
+    if (hooks.isBusy(cause) || isFullServer(cause)) throw new PoolBusy(cause)
     if (cause instanceof pg.DatabaseError) throw toAppError(cause)
-    if (hooks.isBusy(cause)) throw new PoolBusy(cause)
     throw new AppError('SERVICE_UNAVAILABLE', 'Postgres did not answer; try again in a moment', { retryAfter: 2, cause })
   }
 }
 
-/** No connection was free although Postgres answers. */
+/** Postgres takes no connection more (53300): those that the pool has go on. */
+const isFullServer = (error: unknown): boolean => error instanceof pg.DatabaseError && error.code === '53300'
+
+/** No connection was free although Postgres answers: that must not open the breaker. */
 class PoolBusy extends AppError {
   constructor(cause: unknown) {
     super('SERVICE_UNAVAILABLE', 'All connections to Postgres are busy; try again in a moment', { retryAfter: 2, cause })
@@ -107,12 +123,12 @@ class PoolBusy extends AppError {
 const isLate = (error: unknown): boolean => error instanceof AppError && error.code === 'DEADLINE_EXCEEDED'
 
 interface Hooks extends ConnectionHooks {
-  /** True when no connection was free although Postgres answers: that must not open the breaker. */
+  /** True when no connection was free although Postgres answers. */
   isBusy(error: unknown): boolean
   sinceAnswerMs(): number
 }
 
-function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
+function createHooks({ schema }: PoolOptions, slow: SlowQueries): Hooks {
   const names = new StatementNames()
   const duration = metrics.dbQueryDuration.labels(schema)
   let answeredAt = 0
@@ -124,7 +140,7 @@ function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
     },
     observe: (sql, ms) => {
       duration.observe(ms / 1_000)
-      if (ms >= slowQueryMs) logger.warn({ sql: sql.slice(0, 2_000), ms: Math.round(ms) }, 'slow query')
+      slow.observe(sql, ms)
     },
     isBusy: (error) => !isRefusal(error) && Date.now() - answeredAt < CONNECT_MS,
     sinceAnswerMs: () => Date.now() - answeredAt,
@@ -135,14 +151,4 @@ function createHooks({ schema, slowQueryMs, logger }: PoolOptions): Hooks {
 function isRefusal(error: unknown): boolean {
   const origin = error instanceof AppError ? error.cause : error
   return origin instanceof DatabaseFault || (origin instanceof Error && 'code' in origin)
-}
-
-function sampleMetrics(pool: pg.Pool, { schema, poolSize }: PoolOptions): NodeJS.Timeout {
-  metrics.dbPoolMax.labels(schema).set(poolSize)
-  const sample = () => {
-    metrics.dbPoolActive.labels(schema).set(pool.totalCount - pool.idleCount)
-    metrics.dbPoolIdle.labels(schema).set(pool.idleCount)
-    metrics.dbPoolWaiting.labels(schema).set(pool.waitingCount)
-  }
-  return setInterval(sample, METRICS_MS).unref()
 }

@@ -1,6 +1,8 @@
+import type { databaseEnv } from '@youworker/runtime/process/config'
 import { Kysely } from 'kysely'
+import type { z } from 'zod'
 import { checkDatabase } from './check-database.ts'
-import { createPool, type PoolOptions } from './connection-pool.ts'
+import { type ConnectionPool, createPool, type PoolOptions } from './connection-pool.ts'
 import { createDialect } from './dialect.ts'
 import { sampleDeadLetters } from '../events/dead-letters.ts'
 import { LeaseKeeper } from '../jobs/lease-keeper.ts'
@@ -25,6 +27,7 @@ export interface Database<Tables> extends SystemDatabase, AsyncDisposable {
   readonly kysely: Kysely<Tables>
   /** Passes when Postgres answers (or is just answering others), the role is bound by row-level security and every migration known here ran. */
   check(): Promise<void>
+  readonly checkUse: ConnectionPool['checkUse']
   transact<T>(spaces: string, mode: Mode, work: (scope: TransactionScope<Tables>) => Promise<T>): Promise<T>
 }
 
@@ -34,6 +37,14 @@ interface OpenOptions extends PoolOptions {
 }
 
 const SAMPLE_MS = 10_000
+
+/** From the settings of a service. */
+export const poolSettings = (config: z.output<z.ZodObject<typeof databaseEnv>>) => ({
+  url: config.DATABASE__URL,
+  poolSize: config.DATABASE__POOL_SIZE,
+  maxOverflow: config.DATABASE__MAX_OVERFLOW,
+  slowQueryMs: config.DATABASE__SLOW_QUERY_MS,
+})
 
 /** Connects with the first statement, which fails when Postgres is down. Reconnects by itself. */
 export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
@@ -65,6 +76,7 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
         if (!pool.isBusy(error)) throw error
       })
     },
+    checkUse: pool.checkUse,
     onOutbox(listener) {
       listeners.add(listener)
       return { [Symbol.dispose]: () => void listeners.delete(listener) }

@@ -1,5 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
+import { isTracing, traced } from '@youworker/runtime/tracing/span'
 import pg from 'pg'
 import { makesUnusable, toAppError, tooLate } from './database-error.ts'
 
@@ -43,7 +44,14 @@ export class PgConnection implements DatabaseConnection {
     this.#hooks = hooks
   }
 
-  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+  executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    if (!isTracing()) return this.#execute(sql, parameters)
+    const name = /^\s*\w+/.exec(sql)?.[0].trim().toUpperCase() ?? 'SQL'
+    const attributes = { 'db.system.name': 'postgresql', 'db.query.text': sql }
+    return traced({ kind: 'client', name, attributes }, () => this.#execute(sql, parameters))
+  }
+
+  async #execute<R>(sql: string, parameters: readonly unknown[]): Promise<QueryResult<R>> {
     const started = performance.now()
     try {
       const result = await this.#send(sql, parameters, this.#hooks.nameOf(sql))

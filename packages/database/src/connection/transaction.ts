@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
+import { traced } from '@youworker/runtime/tracing/span'
 import { type ConnectionProvider, type Dialect, type Driver, type Kysely, Transaction } from 'kysely'
 import { faultOf, outcomeUnknown, tooLate } from './database-error.ts'
 import type { PgConnection } from './pg-connection.ts'
@@ -28,6 +29,7 @@ interface TransactionSource<Tables> {
 }
 
 const BEGIN: Readonly<Record<Mode, string>> = { read: 'begin read only', write: 'begin' }
+const SPAN = { read: { kind: 'internal', name: 'read' }, write: { kind: 'internal', name: 'write' } } as const
 const ignore = () => {}
 /** After this long the connection is closed instead: Postgres then rolls back by itself. */
 const ROLLBACK_MS = 1_000
@@ -36,7 +38,16 @@ const ROLLBACK_MS = 1_000
  * Runs `work` in one transaction that sees the rows of `spaces` (ids joined by commas, or `*`). To save round trips the begin
  * is sent together with the setting and, in a read, with the first statement; a read does not wait for its commit.
  */
-export async function transact<Tables, T>(
+export function transact<Tables, T>(
+  source: TransactionSource<Tables>,
+  spaces: string,
+  mode: Mode,
+  work: (scope: TransactionScope<Tables>) => Promise<T>,
+): Promise<T> {
+  return traced(SPAN[mode], () => run(source, spaces, mode, work))
+}
+
+async function run<Tables, T>(
   source: TransactionSource<Tables>,
   spaces: string,
   mode: Mode,

@@ -1,4 +1,5 @@
 import type { Event } from '@youworker/contracts/define'
+import { currentRequest } from '@youworker/runtime/current-request'
 import { newId } from '@youworker/runtime/id'
 import type { Transaction } from 'kysely'
 import type { z } from 'zod'
@@ -21,8 +22,15 @@ export class Outbox {
     this.#onAdd = onAdd
   }
 
-  /** `data` holds ids, counts and hashes, never text. Throws when it does not match the event's schema. */
-  async add<E extends Event>(event: E, data: z.input<E['payload']>, { correlationId, traceparent }: Origin = {}): Promise<void> {
+  /**
+   * `data` holds ids, counts and hashes, never text. Throws when it does not match the event's schema. By default the event belongs to
+   * the request that is being worked on.
+   */
+  async add<E extends Event>(
+    event: E,
+    data: z.input<E['payload']>,
+    { correlationId, traceparent }: Origin = currentRequest(),
+  ): Promise<void> {
     const json = JSON.stringify(event.payload.parse(data))
     // The relay publishes in order: one event that the stream refuses would block all later ones.
     if (json.length > MAX_DATA) throw new RangeError(`${event.subject} is longer than ${MAX_DATA} characters`)

@@ -1,5 +1,6 @@
 import type { AuditedAct, AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import type { Event } from '@youworker/contracts/define'
+import { detached } from '@youworker/runtime/current-request'
 import type { Logger } from '@youworker/runtime/logger'
 import { Sampler } from '@youworker/runtime/timing/sampler'
 import type { SystemRepositories, UnitOfWork } from '../unit-of-work.ts'
@@ -37,7 +38,7 @@ export class SampledAudit implements AsyncDisposable {
     const { actor_id, outcome, target_type, target_id } = act
     if (!this.#sampler.take(actor_id ?? '', JSON.stringify([outcome, target_type, target_id]))) return
     this.#waiting.push([act, origin])
-    this.#writing ??= this.#writeAll()
+    this.#writing ??= detached(() => this.#writeAll())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,7 @@
 import { type Status, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
+import { readCorrelationId, readTraceparent } from '@youworker/runtime/correlation'
+import { type CurrentRequest, currentRequest } from '@youworker/runtime/current-request'
 import { cleanText } from '@youworker/runtime/text/text'
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { SystemTables } from '../schema/system-tables.ts'
@@ -23,6 +25,8 @@ interface NewJob {
 /** With the worker's backoff, enough for a dependency that is down for about half a minute. */
 const MAX_ATTEMPTS = 5
 const MAX_ERROR = 1_000
+/** In the payload: the request that added the job. */
+const ORIGIN = 'origin'
 
 /** Reason of an abort: the job was cancelled. */
 export class CancelRequested extends Error {
@@ -51,6 +55,12 @@ export class RetryJob extends Error {
   }
 }
 
+/** The request that added the job: what a worker does belongs to it. */
+export function originOf({ payload }: Pick<JobRow, 'payload'>): Pick<CurrentRequest, 'correlationId' | 'traceparent'> {
+  const { correlationId, traceparent } = Object(payload[ORIGIN]) as Readonly<Record<string, unknown>>
+  return { correlationId: readCorrelationId(correlationId), traceparent: readTraceparent(traceparent) }
+}
+
 /** Rows of durable jobs. Methods with an `attempt` throw {@link LeaseLost} unless the job still runs under that attempt. */
 export class JobRepository {
   readonly #db: Kysely<SystemTables>
@@ -60,9 +70,11 @@ export class JobRepository {
   }
 
   async add({ payload, queue_key, max_attempts = MAX_ATTEMPTS, progress_total = 0, ...ids }: NewJob): Promise<void> {
+    const { correlationId, traceparent } = currentRequest()
+    const whole = JSON.stringify({ ...payload, [ORIGIN]: { correlationId, traceparent } })
     await this.#db
       .insertInto('jobs')
-      .values({ ...ids, payload: JSON.stringify(payload), queue_key: queue_key ?? null, max_attempts, progress_total })
+      .values({ ...ids, payload: whole, queue_key: queue_key ?? null, max_attempts, progress_total })
       .execute()
   }
 

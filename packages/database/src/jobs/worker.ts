@@ -2,8 +2,10 @@ import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { backoffMs } from '@youworker/runtime/timing/retry'
+import { inRequest } from '@youworker/runtime/current-request'
 import { cleanText } from '@youworker/runtime/text/text'
-import { CancelRequested, type JobRepository, type JobRow, LeaseLost, RetryJob, Stopping } from './jobs.ts'
+import { errorName, startSpan } from '@youworker/runtime/tracing/span'
+import { CancelRequested, type JobRepository, type JobRow, LeaseLost, originOf, RetryJob, Stopping } from './jobs.ts'
 import { sampleJobs } from './job-metrics.ts'
 import { claim, look, release } from './leases.ts'
 import { createLoop, type Loop } from '@youworker/runtime/timing/loop'
@@ -117,7 +119,7 @@ class JobWorker implements Worker {
     if (job.cancel_requested_at !== null) lease.abort.abort(new CancelRequested(`job ${job.id} was cancelled`))
     metrics.jobsTaken.labels(kind).inc()
     metrics.jobsRunning.labels(kind).inc()
-    const done = this.#work(job, lease.abort.signal).finally(() => {
+    const done = this.#workInSpan(job, lease.abort.signal).finally(() => {
       lease[Symbol.dispose]()
       metrics.jobsRunning.labels(kind).dec()
       this.#running.delete(done)
@@ -125,6 +127,21 @@ class JobWorker implements Worker {
       this.#loop.nudge()
     })
     this.#running.set(done, lease.abort)
+  }
+
+  /** As part of the request that added the job, in a span and with a log line of its own. */
+  #workInSpan(job: JobRow, signal: AbortSignal): Promise<void> {
+    const { logger, kind } = this.#options
+    const { id, attempt, user_id } = job
+    const { correlationId, traceparent: parent } = originOf(job)
+    const started = performance.now()
+    const attributes = { 'youworker.job.id': id, 'youworker.job.attempt': attempt, 'youworker.correlation_id': correlationId }
+    const span = startSpan({ kind: 'consumer', name: `job ${kind}`, parent, attributes })
+    return inRequest({ correlationId, traceparent: span.traceparent }, async () => {
+      await this.#work(job, signal)
+      span.end(signal.aborted ? { error: errorName(signal.reason) } : {})
+      logger.info({ job: id, kind, attempt, user_id, ms: Math.round(performance.now() - started) }, 'job')
+    })
   }
 
   async #work(job: JobRow, signal: AbortSignal): Promise<void> {
@@ -160,7 +177,8 @@ class JobWorker implements Worker {
     if (error instanceof CancelRequested || reason instanceof CancelRequested) {
       return uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'cancelled' }))
     }
-    logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')
+    // Who asks to try again has logged why.
+    if (!(error instanceof RetryJob)) logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')
     const message = reasonOf(error)
     // Every job would fail until there is room: it waits, and the try does not count.
     const isNoRoom = error instanceof AppError && error.code === 'INSUFFICIENT_STORAGE'

@@ -9,8 +9,9 @@ import { GRACE_MS, settledWithin } from '@youworker/runtime/timing/settled-withi
 import { LRUCache } from 'lru-cache'
 import type { Consumer, ConsumerMessages, JsMsg } from 'nats'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
-import { describeError } from '../connection/describe-error.ts'
+import { describeError } from '@youworker/runtime/describe-error'
 import { openConsumer } from './event-stream.ts'
+import { handleEvent } from './handle-event.ts'
 import { isLost } from '../connection/transport-error.ts'
 import { decodeJson } from '../requests/wire.ts'
 
@@ -165,7 +166,8 @@ export class EventConsumer implements AsyncDisposable {
     if (message.info.deliveryCount > MAX_DELIVERIES && !this.#faults.has(key))
       return this.#deadLetter(message, `${this.#options.service} ended ${MAX_DELIVERIES} times over it`)
     try {
-      await this.#whenDependenciesAllow(message, () => handler.handle(read.data, read.envelope))
+      const handle = () => this.#whenDependenciesAllow(message, () => handler.handle(read.data, read.envelope))
+      await handleEvent(read.envelope, handle, this.#options.logger)
     } catch (error) {
       if (this.#stop.signal.aborted && isDependencyError(error)) return message.nak()
       const faults = (this.#faults.get(key) ?? 0) + 1

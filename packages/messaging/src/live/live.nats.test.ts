@@ -94,18 +94,19 @@ test('health names the failed dependency and what to do', async () => {
 test('a service is ready while any of its replicas says so; one that falls silent or is not ready takes nothing away', async () => {
   await using server = await testNats()
   await using stack = new AsyncDisposableStack()
-  const replica = async () => {
+  const replica = async (metricsAt: string) => {
     const nats = stack.adopt(await connectNats({ url: server.url, service: 'auth', logger }), closeNats)
     const state = { works: true }
     const readiness = stack.use(new Readiness({ all: () => (state.works ? Promise.resolve() : Promise.reject(new Error('no'))) }))
-    const announcement = announceReadiness(nats, 'auth', readiness)
+    const announcement = announceReadiness(nats, 'auth', { readiness, metricsAt })
     return { state, nats, announcement }
   }
   const gateway = stack.adopt(await connectNats({ url: server.url, service: 'gateway', logger }), closeNats)
-  const heard = stack.use(new HeardReadiness(gateway, ['auth']))
+  const heard = stack.use(new HeardReadiness(gateway, ['auth', 'group'], ['auth']))
   const status = () => heard.components().map((component) => component.status)
   expect(status()).toEqual(['down'])
-  const [first, second] = [await replica(), await replica()]
+  const [first, second] = [await replica('10.0.0.1:8080'), await replica('[::1]:8080')]
+  const addresses = () => heard.targets().map(({ address }) => address)
   await waitFor(() => status()[0] === 'ok', { what: 'a replica that is ready' })
 
   // What the kernel does to a frozen process, as far as others can see.
@@ -115,6 +116,12 @@ test('a service is ready while any of its replicas says so; one that falls silen
     expect(status()).toEqual(['ok'])
     await sleep(100)
   }
+  // Its address stays, so that somebody asks there in vain.
+  await waitFor(() => addresses().length === 2, { what: 'both addresses' })
+  expect(heard.targets()).toEqual([
+    { address: '10.0.0.1:8080', services: ['auth'] },
+    { address: '[::1]:8080', services: ['auth'] },
+  ])
   second.state.works = false
   await waitFor(() => status()[0] === 'down', { what: 'a service without a replica that is ready' })
   second.state.works = true
@@ -130,6 +137,10 @@ test('a service is ready while any of its replicas says so; one that falls silen
   await waitFor(() => status()[0] === 'down', { what: 'the goodbye of the last replica' })
   gateway.core.publish(readySubject('auth'), '{"replica":"everything","ready":true}')
   gateway.core.publish(readySubject('auth'), 'no JSON')
+  const forged = { replica: newId(), ready: true, metrics: 'evil/path:80' }
+  gateway.core.publish(readySubject('auth'), JSON.stringify(forged))
   await gateway.core.flush()
   expect(status()).toEqual(['down'])
+  // The goodbye of the first was said while nobody could hear it.
+  expect(addresses()).not.toContain('evil/path:80')
 })

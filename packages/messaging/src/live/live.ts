@@ -1,7 +1,7 @@
 import type { RunEntry } from '@youworker/contracts/run-log'
 import { liveSubject } from '@youworker/contracts/topology/subjects'
 import type { NatsConnection } from '../connection/connect.ts'
-import { describeError } from '../connection/describe-error.ts'
+import { describeError } from '@youworker/runtime/describe-error'
 import { decodeJson, encodeJson } from '../requests/wire.ts'
 
 /** Publishes an entry to the run's current subscribers. Never throws: lost entries are read from the run's log. */

@@ -4,46 +4,74 @@ import type { ServiceName } from '@youworker/contracts/topology/topology'
 import type { Neighbours, Readiness } from '@youworker/runtime/health/readiness'
 import { newId } from '@youworker/runtime/id'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
-import { describeError } from '../connection/describe-error.ts'
+import { describeError } from '@youworker/runtime/describe-error'
 import { decodeJson, encodeJson } from '../requests/wire.ts'
 
-/** Tells after each round of checks whether this replica is ready, and at its end that it is not. */
-export function announceReadiness(nats: NatsConnection, service: string, readiness: Readiness): Disposable {
+interface Announced {
+  readonly readiness: Readiness
+  /** `host:port` of the process's /metrics. */
+  readonly metricsAt: string | undefined
+}
+
+/** Tells after each round of checks whether this replica is ready, and at its end that it is gone. */
+export function announceReadiness(nats: NatsConnection, service: string, { readiness, metricsAt }: Announced): Disposable {
   const replica = newId()
-  const announce = (ready: boolean) => {
+  const announce = (state: { readonly ready: boolean; readonly ended?: true }) => {
     if (!nats.isUp) return
     try {
-      nats.core.publish(readySubject(service), encodeJson({ replica, ready }))
+      const announcement: Announcement = { replica, metrics: metricsAt, ...state }
+      nats.core.publish(readySubject(service), encodeJson(announcement))
     } catch (error) {
       nats.logger.debug({ error: describeError(error) }, 'the readiness could not be announced')
     }
   }
-  const rounds = readiness.onRound(() => announce(readiness.isReady))
+  const rounds = readiness.onRound(() => announce({ ready: readiness.isReady }))
   return {
     [Symbol.dispose]() {
       rounds[Symbol.dispose]()
-      announce(false)
+      announce({ ready: false, ended: true })
     },
   }
 }
 
 const TICK_MS = 500
-/** A replica that announced nothing for so many ticks is gone. Ticks and not ms, because this process may have been held up itself. */
+/** A replica that announced nothing for so many ticks is not ready. Ticks and not ms, because this process may have been held up itself. */
 const GONE_AFTER_TICKS = 6
+/** For so long the address of one that was killed is still told, so that its absence is noticed. */
+const FORGOTTEN_AFTER_TICKS = 1_200
 const MAX_REPLICAS = 1_000
 
-/** Which services have a replica that is ready, by what all replicas announce: one that is frozen says nothing, and takes nothing away. */
+interface Replica {
+  readonly ready: boolean
+  readonly metrics: string | undefined
+  /** Of its last announcement. */
+  readonly tick: number
+}
+
+/** A process with an address of its own for /metrics, and the services that run in it. */
+export interface MetricsTarget {
+  readonly address: string
+  readonly services: readonly ServiceName[]
+}
+
+/**
+ * Which services have a replica that is ready, and where all replicas are, by what they announce: one that is frozen says nothing, and
+ * takes nothing away.
+ */
 export class HeardReadiness implements Neighbours, Disposable {
-  /** By service, then by replica: the tick of its last announcement that it is ready. */
-  readonly #heard: ReadonlyMap<ServiceName, Map<string, number>>
+  /** By service, then by replica. */
+  readonly #heard: ReadonlyMap<ServiceName, Map<string, Replica>>
+  readonly #needed: readonly ServiceName[]
   readonly #nats: NatsConnection
   readonly #subscriptions: { unsubscribe(): void }[]
   readonly #reconnects: Disposable
   readonly #timer: NodeJS.Timeout
   #tick = 0
 
-  constructor(nats: NatsConnection, services: readonly ServiceName[]) {
+  /** `needed`: the services that count as neighbours. */
+  constructor(nats: NatsConnection, services: readonly ServiceName[], needed: readonly ServiceName[]) {
     this.#nats = nats
+    this.#needed = needed
     this.#heard = new Map(services.map((service) => [service, new Map()]))
     this.#subscriptions = services.map((service) => {
       const subject = readySubject(service)
@@ -55,15 +83,27 @@ export class HeardReadiness implements Neighbours, Disposable {
       })
     })
     // What was heard before says nothing about who is connected again.
-    this.#reconnects = onReconnect(nats, () => this.#heard.forEach((replicas) => replicas.clear()))
-    this.#timer = setInterval(() => this.#forgetGone(), TICK_MS).unref()
+    this.#reconnects = onReconnect(nats, () => this.#doubtAll())
+    this.#timer = setInterval(() => this.#forget(), TICK_MS).unref()
   }
 
   components(): ComponentHealth[] {
-    return [...this.#heard].map(([name, replicas]) => {
-      if (this.#nats.isUp && replicas.size > 0) return { name, status: 'ok', latency_ms: 0 }
+    return this.#needed.map((name) => {
+      if (this.#nats.isUp && this.#isServed(name)) return { name, status: 'ok', latency_ms: 0 }
       return { name, status: 'down', latency_ms: 0, message: 'no replica says that it is ready' }
     })
+  }
+
+  /** Sorted by address. */
+  targets(): MetricsTarget[] {
+    const byAddress = new Map<string, Set<ServiceName>>()
+    for (const [service, replicas] of this.#heard) {
+      for (const { metrics } of replicas.values()) {
+        if (metrics !== undefined) byAddress.set(metrics, (byAddress.get(metrics) ?? new Set()).add(service))
+      }
+    }
+    const targets = [...byAddress].map(([address, services]) => ({ address, services: [...services] }))
+    return targets.sort((a, b) => (a.address < b.address ? -1 : 1))
   }
 
   [Symbol.dispose](): void {
@@ -72,18 +112,30 @@ export class HeardReadiness implements Neighbours, Disposable {
     for (const subscription of this.#subscriptions) subscription.unsubscribe()
   }
 
+  #isServed(service: ServiceName): boolean {
+    const replicas = this.#heard.get(service) ?? new Map<string, Replica>()
+    return [...replicas.values()].some(({ ready, tick }) => ready && this.#tick - tick < GONE_AFTER_TICKS)
+  }
+
   #receive(service: ServiceName, data: Uint8Array): void {
     const replicas = this.#heard.get(service)
     const announcement = parse(data)
     if (!replicas || !announcement) return
-    if (!announcement.ready) replicas.delete(announcement.replica)
-    else if (replicas.size < MAX_REPLICAS || replicas.has(announcement.replica)) replicas.set(announcement.replica, this.#tick)
+    const { replica, ready, metrics, ended } = announcement
+    if (ended) replicas.delete(replica)
+    else if (replicas.size < MAX_REPLICAS || replicas.has(replica)) replicas.set(replica, { ready, metrics, tick: this.#tick })
   }
 
-  #forgetGone(): void {
+  #doubtAll(): void {
+    for (const replicas of this.#heard.values()) {
+      for (const [id, replica] of replicas) replicas.set(id, { ...replica, ready: false })
+    }
+  }
+
+  #forget(): void {
     this.#tick += 1
     for (const replicas of this.#heard.values()) {
-      for (const [replica, tick] of replicas) if (this.#tick - tick >= GONE_AFTER_TICKS) replicas.delete(replica)
+      for (const [id, { tick }] of replicas) if (this.#tick - tick >= FORGOTTEN_AFTER_TICKS) replicas.delete(id)
     }
   }
 }

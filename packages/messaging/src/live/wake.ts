@@ -1,6 +1,6 @@
 import { wakeSubject } from '@youworker/contracts/topology/subjects'
 import type { NatsConnection } from '../connection/connect.ts'
-import { describeError } from '../connection/describe-error.ts'
+import { describeError } from '@youworker/runtime/describe-error'
 
 /** Notifies every replica's worker of a new job. Never throws: workers also poll. */
 export function wake(nats: NatsConnection, service: string, kind: string): void {

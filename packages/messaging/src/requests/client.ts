@@ -5,15 +5,19 @@ import { ALWAYS_ALLOWED, AppError, type ErrorCode } from '@youworker/contracts/e
 import { LIMITS } from '@youworker/contracts/limits'
 import { ownerOf } from '@youworker/contracts/topology/subjects'
 import type { Breaker } from '@youworker/runtime/timing/breaker'
-import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { currentRequest } from '@youworker/runtime/current-request'
 import { retry } from '@youworker/runtime/timing/retry'
+import { errorName, type Span, startSpan } from '@youworker/runtime/tracing/span'
 import type { Msg, MsgHdrs } from 'nats'
 import type { NatsConnection } from '../connection/connect.ts'
 import { isLost, isUnsent } from '../connection/transport-error.ts'
 import { adviceFor } from './advice.ts'
 import { argsLine, decodeError, decodeJson, encodeJson, HEADER, line, splitBytes } from './wire.ts'
 
-/** The caller, trace, deadline and cancellation of a call. A handler's context can be passed as one. */
+/**
+ * The caller, trace, deadline and cancellation of a call. A handler's context can be passed as one. Correlation id and trace are by
+ * default those of the request that is being served.
+ */
 export interface CallScope {
   readonly caller?: { readonly token: string } | undefined
   readonly correlationId?: string | undefined
@@ -47,6 +51,7 @@ const RETRY = { attempts: 4, baseMs: 50, maxMs: 500 } as const
 /** With less time left nothing is sent again: no answer could come in time. */
 const SHORTEST_MS = 200
 const NOBODY: CallScope = {}
+const NATS = { 'messaging.system': 'nats' }
 
 /**
  * Calls reject with the codes of the contract or with those that are always allowed: a timeout is `DEADLINE_EXCEEDED`; no
@@ -73,11 +78,25 @@ export function createClient<C extends Contract>(
   return Object.assign(bind(NOBODY), { as: bind })
 }
 
-async function call(
+async function call(route: Route, scope: CallScope, input: unknown, options: CallOptions = {}): Promise<unknown> {
+  const { subject } = route.request
+  const parent = scope.traceparent ?? currentRequest().traceparent
+  const span = parent === undefined ? undefined : startSpan({ kind: 'client', name: subject, parent, attributes: NATS })
+  try {
+    const output = await send(route, scope, input, { ...options, span })
+    span?.end()
+    return output
+  } catch (error) {
+    span?.end({ error: errorName(error) })
+    throw error
+  }
+}
+
+async function send(
   route: Route,
   scope: CallScope,
   input: unknown,
-  { timeoutMs, idempotencyKey }: CallOptions = {},
+  { timeoutMs, idempotencyKey, span }: CallOptions & { readonly span: Span | undefined },
 ): Promise<unknown> {
   const { nats, request, breaker } = route
   const { subject } = request
@@ -85,8 +104,9 @@ async function call(
   const deadline = scope.deadline === undefined ? own : Math.min(own, scope.deadline)
   const { data, args } = encodeInput(request, input)
   let lines = `${HEADER.deadline}: ${Math.floor(deadline)}\r\n${args}`
-  lines += line(HEADER.correlationId, scope.correlationId ?? newCorrelationId())
-  lines += line(HEADER.traceparent, scope.traceparent ?? newTraceparent())
+  const { correlationId = currentRequest().correlationId } = scope
+  if (correlationId !== undefined) lines += line(HEADER.correlationId, correlationId)
+  if (span) lines += line(HEADER.traceparent, span.traceparent)
   if (scope.client) lines += clientLines(scope.client)
   if (scope.caller && request.auth === 'user') lines += line(HEADER.token, scope.caller.token)
   if (idempotencyKey !== undefined) lines += line(HEADER.idempotencyKey, idempotencyKey)

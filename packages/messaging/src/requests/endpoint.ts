@@ -4,12 +4,15 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { requireScope } from '@youworker/contracts/scopes'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
-import { before } from '@youworker/runtime/timing/deadline'
+import { newTraceparent } from '@youworker/runtime/correlation'
+import { inRequest } from '@youworker/runtime/current-request'
+import { logServed } from '@youworker/runtime/log-served'
+import { startSpan } from '@youworker/runtime/tracing/span'
 import type { ServiceMsg } from 'nats'
 import type { CallContext } from './context.ts'
 import { adviceFor } from './advice.ts'
 import { type Denial, denialOf } from './denial.ts'
-import { describeError } from '../connection/describe-error.ts'
+import { describeError } from '@youworker/runtime/describe-error'
 import { type IncomingCall, readCall } from './incoming-call.ts'
 import type { SendQueue } from '../connection/send-queue.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
@@ -52,27 +55,29 @@ export class Endpoint {
 
   receive(message: ServiceMsg): void {
     const { load, logger, request } = this.#parts
-    if (load.inFlight >= load.maxInFlight) {
-      this.#send(message, encodeError(BUSY), `${HEADER.errorCode}: ${BUSY.code}\r\n`)
-      return
-    }
+    const call = this.#readCall(message)
+    if (!call) return
+    const { subject } = request
+    const { deadline, correlationId, parent } = call
+    const attributes = { 'messaging.system': 'nats', 'youworker.correlation_id': correlationId }
+    // What a process asks for itself is not traced.
+    if (parent !== undefined) call.span = startSpan({ kind: 'server', name: subject, parent, attributes })
+    call.traceparent = call.span?.traceparent ?? newTraceparent('00')
+    if (load.inFlight >= load.maxInFlight) return this.#fail(message, call, BUSY)
     load.inFlight += 1
-    const started = performance.now()
-    this.#serve(message)
+    inRequest({ deadline, correlationId, traceparent: call.traceparent }, () => this.#serve(message, call))
       .catch((error: unknown) =>
-        logger.error({ subject: request.subject, error: describeError(error) }, 'a reply to a request could not be built'),
+        logger.error({ subject, error: describeError(error) }, 'a reply to a request could not be built'),
       )
       .finally(() => {
-        this.#duration.observe((performance.now() - started) / 1_000)
+        this.#duration.observe((performance.now() - call.receivedAt) / 1_000)
         load.inFlight -= 1
         if (load.inFlight === 0) load.idle()
       })
   }
 
   /** Resolves when the handler has ended, which may be long after the deadline and its reply. */
-  async #serve(message: ServiceMsg): Promise<void> {
-    const call = this.#readCall(message)
-    if (!call) return
+  async #serve(message: ServiceMsg, call: IncomingCall): Promise<void> {
     let begun = false
     let expired = false
     const expire = () => {
@@ -87,8 +92,8 @@ export class Endpoint {
     begun = true
     const timer = setTimeout(expire, call.replyBy - Date.now())
     try {
-      const output = await before(call.deadline, () => this.#run(message, call))
-      if (!expired) this.#reply(message, output)
+      const output = await this.#run(message, call)
+      if (!expired) this.#reply(message, call, output)
     } catch (error) {
       if (!expired) this.#fail(message, call, error)
     } finally {
@@ -102,7 +107,7 @@ export class Endpoint {
       return readCall(message.headers, this.#parts.request.deadlineMs)
     } catch (cause) {
       const error = new AppError('VALIDATION_ERROR', 'The headers of the request cannot be read', { cause })
-      this.#send(message, encodeError(error), `${HEADER.errorCode}: ${error.code}\r\n`)
+      this.#fail(message, readCall(undefined, this.#parts.request.deadlineMs), error)
       return undefined
     }
   }
@@ -121,6 +126,7 @@ export class Endpoint {
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: the request carries no access token; sign in first')
     }
     const caller = await verifier.verify(call.token, request.audience)
+    call.userId = caller.user_id
     if (request.scopes) requireScope(caller.scopes, request.scopes)
     const [input, context] = [this.#input(message, call), call.userContext(caller)]
     try {
@@ -146,7 +152,7 @@ export class Endpoint {
     return isBytes ? { ...Object(parsed.data), bytes: data } : parsed.data
   }
 
-  #reply(message: ServiceMsg, output: unknown): void {
+  #reply(message: ServiceMsg, call: IncomingCall, output: unknown): void {
     const { request } = this.#parts
     const isBytes = request.reply === 'bytes'
     const { bytes, json } = isBytes ? splitBytes(output) : { bytes: NO_BYTES, json: output }
@@ -160,17 +166,32 @@ export class Endpoint {
     const size = data.length + lines.length
     if (size > LIMITS.wire) throw new Error(`the reply of ${request.subject} is ${size} bytes; ${LIMITS.wire} fit into one`)
     this.#send(message, data, lines)
+    this.#told(call)
   }
 
-  #fail(message: ServiceMsg, { correlationId }: IncomingCall, error: unknown): void {
+  #fail(message: ServiceMsg, call: IncomingCall, error: unknown): void {
     const { request, logger, service } = this.#parts
     const { subject } = request
+    const { correlationId } = call
     let known = error instanceof AppError && this.#mayCross.has(error.code) ? error : undefined
     if (!known || known.code === 'INTERNAL_ERROR' || known.code === 'DATABASE_ERROR') {
       logger.error({ subject, correlation_id: correlationId, error: describeError(error) }, `${subject} failed`)
       known ??= new AppError('INTERNAL_ERROR', `Something broke in ${service}; look for ${correlationId} in its log`)
     }
     this.#send(message, encodeError(known), `${HEADER.errorCode}: ${known.code}\r\n`)
+    this.#told(call, known.code)
+  }
+
+  /** At the reply, which may come before the handler ends. */
+  #told(call: IncomingCall, code?: ErrorCode): void {
+    const { logger, request } = this.#parts
+    const { subject, body, reply } = request
+    const { correlationId, traceparent, userId: user_id } = call
+    call.span?.end(code === undefined ? {} : { error: code })
+    const isPieceOfFile = body === 'bytes' || reply === 'bytes'
+    const isRoutine = call.isRoutine || isPieceOfFile || subject.endsWith('.health.check')
+    const ms = performance.now() - call.receivedAt
+    logServed(logger, { subject, code, ms, user_id, correlationId, traceparent, isRoutine })
   }
 
   #send(message: ServiceMsg, data: Uint8Array, lines: string): void {

@@ -1,5 +1,6 @@
 import { RequestClient } from '@youworker/contracts/audit/audit-entry'
-import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { newCorrelationId, readCorrelationId, readTraceparent } from '@youworker/runtime/correlation'
+import type { Span } from '@youworker/runtime/tracing/span'
 import type { MsgHdrs } from 'nats'
 import type { CallContext, Caller, UserContext } from './context.ts'
 import { HEADER } from './wire.ts'
@@ -15,6 +16,9 @@ const END_OF_WORK_MS = 100
 /** The headers of one received request, and its abort signal. */
 export class IncomingCall {
   correlationId = ''
+  /** Of the caller's span. */
+  parent: string | undefined
+  /** Of the span in which it is served. */
   traceparent = ''
   /** Epoch ms at which a reply must be sent. */
   replyBy = 0
@@ -22,6 +26,12 @@ export class IncomingCall {
   token: string | undefined
   idempotencyKey: string | undefined
   args: string | undefined
+  /** Known once the token was verified. */
+  userId: string | undefined
+  span: Span | undefined
+  readonly receivedAt = performance.now()
+  /** The caller named no request that it belongs to: a process asks for itself. */
+  isRoutine = false
   #expired: Error | undefined
   #controller: AbortController | undefined
 
@@ -72,7 +82,7 @@ export function readCall(headers: MsgHdrs | undefined, deadlineMs: number): Inco
   // One pass, because every `get` of the library iterates over all headers.
   for (const [name, [value = '']] of headers ?? []) {
     if (name === HEADER.token) call.token = value
-    else if (name === HEADER.traceparent) call.traceparent = value
+    else if (name === HEADER.traceparent) call.parent = readTraceparent(value)
     else if (name === HEADER.correlationId) call.correlationId = value
     else if (name === HEADER.clientAddress) address = value
     else if (name === HEADER.userAgent) user_agent = value
@@ -81,8 +91,8 @@ export function readCall(headers: MsgHdrs | undefined, deadlineMs: number): Inco
     else if (name === HEADER.idempotencyKey) call.idempotencyKey = value
     else if (name === HEADER.args) call.args = value
   }
-  if (!isCorrelationId(call.correlationId)) call.correlationId = newCorrelationId()
-  if (call.traceparent === '') call.traceparent = newTraceparent()
+  call.isRoutine = call.correlationId === ''
+  call.correlationId = readCorrelationId(call.correlationId) ?? newCorrelationId()
   if (address !== undefined) call.client = RequestClient.safeParse({ address, user_agent }).data
   call.replyBy = (callersDeadline(left, sendersDeadline) ?? Date.now() + deadlineMs) - REPLY_MS
   return call

@@ -3,6 +3,7 @@ import { AppError } from '@youworker/contracts/errors'
 import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { LIMITS } from '@youworker/contracts/limits'
+import { inRequest } from '@youworker/runtime/current-request'
 import { createLogger, type Logger, silentLogger } from '@youworker/runtime/logger'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
@@ -140,6 +141,30 @@ test('malformed headers get a reply too, and close the connection of neither sid
   })
   await expect(client.write({ text: 'x' })).rejects.toThrow(code('INTERNAL_ERROR'))
   expect(await client.echo({ text: 'alive' })).toEqual({ text: 'alive', n: 7 })
+})
+
+test('each request is one line at INFO with its code and origin; what processes ask for themselves and pieces of files are at DEBUG', async () => {
+  const lines: Record<string, unknown>[] = []
+  const talking = createLogger({ name: 'group', level: 'debug', write: (line) => void lines.push(JSON.parse(line)) })
+  const failing = { ...working, write: () => Promise.reject(new AppError('GROUP_NAME_EXISTS', 'what a user wrote')) }
+  stack.use(await serve(nats, contract, failing, { service: 'group', verifier: undefined, logger: talking }))
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+  const client = createClient(nats, contract)
+  const asked = client.as({ correlationId: 'c-1', traceparent })
+  await asked.echo({ text: 'what a user wrote' })
+  await expect(asked.write({ text: 'what a user wrote' })).rejects.toThrow(code('GROUP_NAME_EXISTS'))
+  await asked.bytes({ text: 'what a user wrote', bytes: new Uint8Array(9) })
+  await inRequest({ correlationId: 'c-2' }, () => client.echo({ text: 'of the current request' }))
+  await client.echo({ text: 'of none' })
+  const origin = { message: 'request', correlation_id: 'c-1', trace_id: 'a'.repeat(32), ms: expect.any(Number) }
+  expect(lines).toMatchObject([
+    { level: 'INFO', subject: contract.echo.subject, status: 200, ...origin },
+    { level: 'INFO', subject: contract.write.subject, status: 400, code: 'GROUP_NAME_EXISTS', ...origin },
+    { level: 'DEBUG', subject: contract.bytes.subject, ...origin },
+    { level: 'INFO', subject: contract.echo.subject, correlation_id: 'c-2' },
+    { level: 'DEBUG', subject: contract.echo.subject },
+  ])
+  expect(JSON.stringify(lines)).not.toContain('what a user wrote')
 })
 
 test('a declared error reaches the caller whole; any other becomes INTERNAL_ERROR and is logged with its cause but without the payload', async () => {

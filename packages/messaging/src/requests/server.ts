@@ -9,7 +9,7 @@ import { GRACE_MS, settledWithin } from '@youworker/runtime/timing/settled-withi
 import type { Service } from 'nats'
 import type { NatsConnection } from '../connection/connect.ts'
 import type { CallContext, Caller, UserContext } from './context.ts'
-import { describeError } from '../connection/describe-error.ts'
+import { describeError } from '@youworker/runtime/describe-error'
 import type { Denial } from './denial.ts'
 import { Endpoint } from './endpoint.ts'
 import { announceReadiness } from '../live/readiness.ts'
@@ -74,21 +74,26 @@ export async function serve<C extends Contract>(
   return { [Symbol.asyncDispose]: () => stop(nats, service, load) }
 }
 
-/**
- * Serves the health request of a service, whose checks then run anew and in parallel, and announces whether it is ready. `more`: checks
- * of what the service can do without.
- */
+interface HealthOptions {
+  readonly logger: Logger
+  /** `host:port` of the process's /metrics. */
+  readonly metricsAt?: string | undefined
+  /** Checks of what the service can do without. */
+  readonly more?: Readonly<Record<string, HealthCheck>>
+}
+
+/** Serves the health request of a service, whose checks then run anew and in parallel, and announces whether it is ready. */
 export async function serveHealth(
   nats: NatsConnection,
   service: string,
   readiness: Readiness,
-  { logger, more = {} }: { logger: Logger; more?: Readonly<Record<string, HealthCheck>> },
+  { logger, metricsAt, more = {} }: HealthOptions,
 ): Promise<AsyncDisposable> {
   const checks = { ...readiness.checks, ...more }
   const checkHealth = async () => ({ components: await reportHealth(checks, HEALTH_CHECK_MS) })
   await using stack = new AsyncDisposableStack()
   stack.use(await serve(nats, healthContract(service), { checkHealth }, { service, logger, maxInFlight: 16 }))
-  stack.use(announceReadiness(nats, service, readiness))
+  stack.use(announceReadiness(nats, service, { readiness, metricsAt }))
   return stack.move()
 }
 

@@ -4,11 +4,16 @@ import { settledWithin } from '../timing/settled-within.ts'
 
 const DEGRADED_MS = 500
 
+/** What is shown of a dependency that works. */
+export interface Note {
+  readonly note: string
+}
+
 /**
  * Resolves when the dependency works, with what restricts it if something does (the service counts as degraded); rejects with an
  * error that says what is wrong and what to do.
  */
-export type HealthCheck = () => Promise<string | undefined | void>
+export type HealthCheck = () => Promise<string | Note | undefined | void>
 
 /** Runs all checks in parallel, each for at most `timeoutMs`. */
 export function reportHealth(checks: Readonly<Record<string, HealthCheck>>, timeoutMs: number): Promise<ComponentHealth[]> {
@@ -19,8 +24,8 @@ async function reportOne(name: string, check: HealthCheck, timeoutMs: number): P
   const started = performance.now()
   const { status, message } = await outcomeOf(check, timeoutMs)
   const latency_ms = Math.round((performance.now() - started) * 10) / 10
-  if (message !== undefined) return { name, status, latency_ms, message }
-  return { name, status: latency_ms > DEGRADED_MS ? 'degraded' : 'ok', latency_ms }
+  const slow = status === 'ok' && latency_ms > DEGRADED_MS ? 'degraded' : status
+  return { name, status: slow, latency_ms, ...(message === undefined ? {} : { message }) }
 }
 
 type Outcome = Pick<ComponentHealth, 'status' | 'message'>
@@ -29,7 +34,12 @@ async function outcomeOf(check: HealthCheck, timeoutMs: number): Promise<Outcome
   const outcome = Promise.resolve()
     .then(check)
     .then(
-      (restriction): Outcome => (restriction ? { status: 'degraded', message: restriction } : { status: 'ok' }),
+      (found): Outcome =>
+        typeof found === 'object'
+          ? { status: 'ok', message: found.note }
+          : found
+            ? { status: 'degraded', message: found }
+            : { status: 'ok' },
       (error: unknown): Outcome => ({ status: 'down', message: innerMessage(error) }),
     )
   if (await settledWithin(timeoutMs, outcome)) return outcome

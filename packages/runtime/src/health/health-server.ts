@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { renderMetrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -12,7 +13,11 @@ interface HealthServerOptions {
 
 export interface HealthServer extends AsyncDisposable {
   readonly url: string
+  /** `host:port` as other machines see it: one that listens on all addresses is called by the name of its machine or container. */
+  readonly seenAt: string
 }
+
+const ALL_ADDRESSES: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 /** Serves /health/live, /health/ready and /metrics of one process. */
 export async function startHealthServer({ host, port, readiness }: HealthServerOptions): Promise<HealthServer> {
@@ -26,8 +31,10 @@ export async function startHealthServer({ host, port, readiness }: HealthServerO
   server.listen(port, host, resolve)
   await promise
   const address = server.address() as AddressInfo
+  const at = (name: string) => `${name.includes(':') ? `[${name}]` : name}:${address.port}`
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    url: `http://${at(host)}`,
+    seenAt: at(ALL_ADDRESSES.has(host) ? hostname() : host),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((closed) => server.close(closed))

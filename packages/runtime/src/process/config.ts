@@ -24,13 +24,35 @@ export const processEnv = {
   APP_ENV: z
     .enum(['development', 'test', 'production'])
     .default('development')
-    .describe('`production` refuses weak and well-known secrets'),
+    .describe('`production` refuses weak and well-known secrets; `development` logs text for people instead of JSON'),
   LOG_LEVEL: logLevel.default('info').describe('Least level that is logged: trace, debug, info, warn, error, fatal or silent'),
   HEALTH__PORT: integer(0, 65_535).default(0).describe('Port of /health/live, /health/ready and /metrics; 0 takes a free one'),
   HEALTH__HOST: z.string().default('127.0.0.1').describe('Address that the health port listens on'),
   SHUTDOWN__GRACE_MS: integer(0, 60_000)
     .default(GRACE_MS)
     .meta({ description: 'How long a stopping process waits for running work', unit: 'ms' }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be a URL like http://collector:4318' })
+    .optional()
+    .describe('Receiver of traces over OTLP/HTTP; without it none are recorded'),
+  OTEL_EXPORTER_OTLP_HEADERS: z
+    .string()
+    .default('')
+    .refine(
+      (text) => text === '' || text.split(',').every((pair) => /^\s*[\w-]+=/.test(pair)),
+      'takes name=value, separated by commas',
+    )
+    .describe('Headers for the receiver, such as a key: name=value, separated by commas'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('Share of traces that are recorded, 0 to 1; whoever calls with a traceparent has decided already'),
+  TRACES__FILE: z
+    .string()
+    .optional()
+    .describe('Instead of a receiver: a file to which traces are appended as lines of OTLP JSON. It grows without limit'),
 }
 
 /** Of services that listen on a port of their own. */
@@ -51,13 +73,16 @@ export const databaseEnv = {
   DATABASE__URL: postgresUrl.describe(
     'Postgres with the login role of the service: postgresql://group:password@host:5432/youworker',
   ),
-  DATABASE__POOL_SIZE: integer(1, 200).default(10).describe('Most connections of one process to Postgres'),
+  DATABASE__POOL_SIZE: integer(1, 200).default(10).describe('Connections to Postgres that one process keeps'),
+  DATABASE__MAX_OVERFLOW: integer(0, 200)
+    .default(20)
+    .describe('Connections beyond these that one process opens under load, and closes again when they are idle'),
   DATABASE__SLOW_QUERY_MS: z.coerce
     .number()
     .int()
-    .min(1)
+    .min(0)
     .default(1_000)
-    .meta({ description: 'Slower queries are logged, without their parameters', unit: 'ms' }),
+    .meta({ description: 'Slower queries are logged with their plan, without their parameters', unit: 'ms' }),
 }
 
 export const natsEnv = {

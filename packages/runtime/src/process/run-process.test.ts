@@ -38,7 +38,7 @@ function launch(env: Record<string, string>) {
 
 async function healthUrl({ child, output }: { child: ChildProcess; output: () => string }): Promise<string> {
   for (;;) {
-    const url = /"health":"([^"]+)"/.exec(output())?.[1]
+    const url = / health=(\S+)/.exec(output())?.[1]
     if (url) return url
     if (child.exitCode !== null) throw new Error(output())
     await new Promise((resolve) => setTimeout(resolve, 20))

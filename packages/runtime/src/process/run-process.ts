@@ -5,6 +5,7 @@ import { startHealthServer } from '../health/health-server.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import type { Service, ServiceContext } from './service.ts'
 import { settledWithin } from '../timing/settled-within.ts'
+import { startTracing } from '../tracing/start-tracing.ts'
 import { readToProcess } from './supervisor-channel.ts'
 
 interface ProcessOptions<S extends z.ZodObject<typeof processEnv>> {
@@ -43,7 +44,8 @@ export async function runProcess<S extends z.ZodObject<typeof processEnv>>(optio
     if (process.connected) process.disconnect?.()
     return
   }
-  const logger = createLogger({ name, level: config.LOG_LEVEL })
+  const format = config.APP_ENV === 'development' ? 'text' : 'json'
+  const logger = createLogger({ name, level: config.LOG_LEVEL, format })
   const code = await run(options, config, logger)
   setTimeout(() => process.exit(code), 500).unref()
   process.exitCode = code
@@ -58,12 +60,20 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
   const { ended, hurried } = watchForEnd(config.SHUTDOWN__GRACE_MS, logger)
   let readiness: Service['readiness'] | undefined
   try {
+    await using _tracing = await startTracing({
+      service: name,
+      endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
+      headers: config.OTEL_EXPORTER_OTLP_HEADERS,
+      file: config.TRACES__FILE,
+      share: config.OTEL_TRACES_SAMPLER_ARG,
+      logger,
+    })
     await using health = await startHealthServer({
       host: config.HEALTH__HOST,
       port: config.HEALTH__PORT,
       readiness: () => readiness,
     })
-    const service = await start(config, { logger })
+    const service = await start(config, { logger, metricsAt: health.seenAt })
     readiness = service.readiness
     logger.info({ health: health.url }, `${name} is up`)
     const { drainMs, limitMs, broken } = await ended

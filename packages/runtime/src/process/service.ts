@@ -13,4 +13,6 @@ export interface Service extends AsyncDisposable {
 
 export interface ServiceContext {
   readonly logger: Logger
+  /** `host:port` at which Prometheus finds /metrics of the process, as other machines see it. */
+  readonly metricsAt?: string | undefined
 }

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { createMcpPort } from './mcp-client.ts'
 
+const WORDS = 'the diagnosis of Ada Lovelace'
 const INNER = 'cannot reach postgres://admin:pw@10.0.0.7/crm'
 
 /** An MCP server that answers everything but the handshake with an error of its own. */
@@ -15,11 +16,12 @@ async function startBroken(answer: 'json-rpc' | 'http') {
   const respond = async (request: IncomingMessage, response: ServerResponse) => {
     // The client also asks for a stream of the server's own messages.
     if (request.method !== 'POST') return response.writeHead(405).end()
-    const { id, method } = JSON.parse(await text(request)) as { id?: number; method: string }
+    const { id, method, params } = JSON.parse(await text(request)) as { id?: number; method: string; params?: object }
+    const said = `${INNER} with ${JSON.stringify(params)}`
     const result = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'crm', version: '1' } }
     if (id === undefined) return response.writeHead(202).end()
-    if (method !== 'initialize' && answer === 'http') return response.writeHead(500).end(INNER)
-    const outcome = method === 'initialize' ? { result } : { error: { code: -32_603, message: INNER } }
+    if (method !== 'initialize' && answer === 'http') return response.writeHead(500).end(said)
+    const outcome = method === 'initialize' ? { result } : { error: { code: -32_603, message: said } }
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, ...outcome }))
   }
   const server = createServer((request, response) => void respond(request, response))
@@ -33,20 +35,27 @@ async function startBroken(answer: 'json-rpc' | 'http') {
   return { url: `http://127.0.0.1:${port}/mcp`, [Symbol.asyncDispose]: close }
 }
 
-test.each(['json-rpc', 'http'] as const)('what a tool server answers with an error (%s) is for the log only', async (answer) => {
-  await using server = await startBroken(answer)
-  const lines: string[] = []
-  const port = createMcpPort(createLogger({ name: 'test', write: (line) => void lines.push(line) }))
-  await using connection = port.connect({ name: 'crm', url: server.url, own: false }, undefined)
-  const error: unknown = await connection.call('find', {}, AbortSignal.timeout(10_000)).catch((caught: unknown) => caught)
-  expect(error).toMatchObject({
-    code: 'EXTERNAL_SERVICE_ERROR',
-    message: expect.stringMatching(/^The tool server crm [\w ;]+\.$/),
-  })
-  expect(lines.join('')).toContain('postgres://10.0.0.7/crm')
-  expect(lines.join('')).toContain(server.url)
-  expect(lines.join('')).not.toContain('admin:pw')
-})
+test.each(['json-rpc', 'http'] as const)(
+  'what a tool server answers with an error (%s) is for the log only, without the arguments',
+  async (answer) => {
+    await using server = await startBroken(answer)
+    const lines: string[] = []
+    const port = createMcpPort(createLogger({ name: 'test', write: (line) => void lines.push(line) }))
+    await using connection = port.connect({ name: 'crm', url: server.url, own: false }, undefined)
+    const error: unknown = await connection
+      .call('find', { of: { name: WORDS } }, AbortSignal.timeout(10_000))
+      .catch((caught: unknown) => caught)
+    expect(error).toMatchObject({
+      code: 'EXTERNAL_SERVICE_ERROR',
+      message: expect.stringMatching(/^The tool server crm [\w ;]+\.$/),
+    })
+    expect(lines.join('')).toContain('postgres://10.0.0.7/crm')
+    expect(lines.join('')).toContain(server.url)
+    expect(lines.join('')).not.toContain('admin:pw')
+    expect(lines.join('')).toMatch(/"method":"tools\/call","tool":"find","failure":"refused"/)
+    expect(lines.join('')).not.toMatch(/Lovelace|diagnosis/)
+  },
+)
 
 test('a foreign tool with a huge or endlessly nested schema is not offered; what the others say of themselves is cleaned', async () => {
   let deep: z.ZodType = z.string()

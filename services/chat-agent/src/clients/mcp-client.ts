@@ -2,10 +2,16 @@ import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
 import { isUnreached } from '@youworker/runtime/connection-error'
+import { currentRequest } from '@youworker/runtime/current-request'
 import type { Logger } from '@youworker/runtime/logger'
 import { createBreaker, type Breaker } from '@youworker/runtime/timing/breaker'
+import { boundedBody } from '@youworker/runtime/http/bounded-body'
+import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
+import { innerMessage } from '@youworker/runtime/text/inner-text'
 import { cleanText } from '@youworker/runtime/text/text'
+import { traced } from '@youworker/runtime/tracing/span'
 import { z } from 'zod'
+import { ownWords, textsIn } from '../services/models/own-words.ts'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
 import { cleanSchema } from '../services/tools/tool-schema.ts'
 import {
@@ -63,6 +69,13 @@ interface ConnectionParts {
   readonly logger: Logger
 }
 
+interface McpCall {
+  readonly method: 'tools/list' | 'tools/call'
+  readonly tool?: string
+  readonly args?: Record<string, unknown>
+  readonly signal: AbortSignal
+}
+
 class McpConnection implements ToolConnection {
   readonly #server: McpServer
   readonly #token: (() => Promise<string>) | undefined
@@ -79,7 +92,7 @@ class McpConnection implements ToolConnection {
   }
 
   listTools(signal: AbortSignal): Promise<ToolDescription[]> {
-    return this.#request(signal, async (client) => {
+    return this.#request({ method: 'tools/list', signal }, async (client) => {
       const { tools } = await client.listTools(undefined, { signal })
       const usable = tools.flatMap(({ name, description, inputSchema, annotations }): ToolDescription[] => {
         const parameters = cleanSchema(inputSchema)
@@ -95,7 +108,7 @@ class McpConnection implements ToolConnection {
   }
 
   call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
-    return this.#request(signal, async (client) => {
+    return this.#request({ method: 'tools/call', tool: name, args, signal }, async (client) => {
       const options = { signal, timeout: SDK_TIMEOUT_MS }
       const answer = await client.callTool({ name, arguments: args }, undefined, options)
       const parts = Array.isArray(answer.content) ? answer.content : []
@@ -114,7 +127,14 @@ class McpConnection implements ToolConnection {
     await client?.close()
   }
 
-  async #request<T>(signal: AbortSignal, work: (client: Client) => Promise<T>): Promise<T> {
+  #request<T>(call: McpCall, work: (client: Client) => Promise<T>): Promise<T> {
+    const { method, tool } = call
+    const attributes = { 'mcp.method.name': method, 'gen_ai.tool.name': tool, 'youworker.tool_server': this.#server.name }
+    return traced({ kind: 'client', name: `mcp ${method}`, attributes }, () => this.#send(call, work))
+  }
+
+  async #send<T>(call: McpCall, work: (client: Client) => Promise<T>): Promise<T> {
+    const { signal } = call
     signal.throwIfAborted()
     await this.#renewToken()
     let client: Client | undefined
@@ -131,7 +151,7 @@ class McpConnection implements ToolConnection {
       const failure = await this.#failureOf(error, client)
       if (failure !== 'refused') this.#drop()
       signal.throwIfAborted()
-      throw error instanceof ToolError ? error : await this.#toToolError(failure, error)
+      throw error instanceof ToolError ? error : await this.#toToolError(failure, error, call)
     }
   }
 
@@ -167,7 +187,10 @@ class McpConnection implements ToolConnection {
   readonly #fetch = async (url: string | URL, init?: RequestInit): Promise<Response> => {
     const headers = new Headers(init?.headers)
     if (this.#bearer !== undefined) headers.set('authorization', `Bearer ${this.#bearer}`)
-    return bounded(await fetch(url, { ...init, headers }), this.#server.name)
+    const { correlationId } = currentRequest()
+    if (this.#server.own && correlationId !== undefined) headers.set('x-correlation-id', correlationId)
+    const tooLong = () => new ToolError('refused', `The tool server ${this.#server.name} sent more than ${MAX_ANSWER} bytes.`)
+    return boundedBody(await tracedFetch(url, { ...init, headers }), MAX_ANSWER, tooLong)
   }
 
   /** `client` made the request; without one there was no connection. */
@@ -184,11 +207,12 @@ class McpConnection implements ToolConnection {
     return client === undefined || isUnreached(error) ? 'unreached' : 'lost'
   }
 
-  async #toToolError(failure: ToolFailure, error: unknown): Promise<ToolError> {
+  async #toToolError(failure: ToolFailure, error: unknown, { method, tool, args }: McpCall): Promise<ToolError> {
     const { name, url } = this.#server
     const { McpError } = await import('@modelcontextprotocol/sdk/types.js')
-    // Where it is, and what it said, is for the log.
-    this.#logger.warn({ err: error, server: name, url }, 'a request to a tool server failed')
+    // Where it is, and what it said, is for the log; what it repeats of the arguments is not.
+    const said = ownWords(innerMessage(error), textsIn(args))
+    this.#logger.warn({ server: name, url, method, tool, failure, said }, 'a request to a tool server failed')
     const problem = error instanceof McpError ? 'refused the call.' : 'cannot be reached now; its tools are missing.'
     return new ToolError(failure, `The tool server ${name} ${problem}`, error)
   }
@@ -219,18 +243,4 @@ async function settleAnswers<T>(signal: AbortSignal, work: () => Promise<T>): Pr
     if (isStopped || isAnswer(error)) return { error }
     throw error
   }
-}
-
-/** The answer, whose body fails once it is longer than MAX_ANSWER: a server may send without end. */
-function bounded(response: Response, server: string): Response {
-  if (!response.body) return response
-  let left = MAX_ANSWER
-  const limit = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      left -= chunk.byteLength
-      if (left >= 0) controller.enqueue(chunk)
-      else controller.error(new ToolError('refused', `The tool server ${server} sent more than ${MAX_ANSWER} bytes.`))
-    },
-  })
-  return new Response(response.body.pipeThrough(limit), response)
 }

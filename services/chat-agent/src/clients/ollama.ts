@@ -1,6 +1,10 @@
 import { AppError } from '@youworker/contracts/errors'
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { newId } from '@youworker/runtime/id'
+import { currentRequest, inRequest } from '@youworker/runtime/current-request'
+import { boundedBody, firstText } from '@youworker/runtime/http/bounded-body'
+import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
+import { errorName, startSpan } from '@youworker/runtime/tracing/span'
 import { isUnreached } from '@youworker/runtime/connection-error'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
 import { cleanText } from '@youworker/runtime/text/text'
@@ -23,6 +27,9 @@ const KNOWN_MS = 60_000
 const KNOWN_MODELS = 1_000
 const WAITING_MS = 10_000
 const MAX_NOTICE = 500
+/** Bytes of an answer with an error that are read, and of any answer that is not streamed. */
+const MAX_REFUSAL = 16 * 1024
+const MAX_ANSWER = 16 * 1024 * 1024
 /** Limit of one call of the model, however steadily it writes. */
 const CALL_MS = 15 * 60_000
 
@@ -53,8 +60,12 @@ export class OllamaModel implements ModelPort {
 
   async *chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
     const watch = new CallWatch(request, this.#options)
+    const attributes = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': request.model.name }
+    const span = startSpan({ kind: 'client', name: 'model chat', parent: currentRequest().traceparent, attributes })
+    let failure: string | undefined
     try {
-      const stream = await this.#ask(watch.signal, (client) => client.chat({ ...toRequest(request), stream: true }))
+      const ask = () => this.#ask(watch.signal, (client) => client.chat({ ...toRequest(request), stream: true }))
+      const stream = await inRequest({ traceparent: span.traceparent }, ask)
       watch.received()
       for await (const part of stream) {
         watch.received()
@@ -62,9 +73,11 @@ export class OllamaModel implements ModelPort {
         yield toChunk(part)
       }
     } catch (error) {
+      failure = errorName(error)
       request.signal.throwIfAborted()
       throw watch.signal.aborted ? watch.signal.reason : brokenOff(error, this.#options.url)
     } finally {
+      span.end({ error: failure })
       watch.end()
     }
   }
@@ -146,9 +159,14 @@ async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
   const { Ollama } = await import('ollama')
   const bound: typeof fetch = async (input, init) => {
     const signals = init?.signal ? [signal, init.signal] : [signal]
-    const response = await fetch(input, { ...init, signal: AbortSignal.any(signals) })
+    const response = await tracedFetch(input, { ...init, signal: AbortSignal.any(signals) })
     if (!response.ok) throw await refusal(response, host)
-    return isStream(init) && response.body ? new Response(checkedLines(response.body), response) : response
+    if (isStream(init) && response.body) return new Response(checkedLines(response.body), response)
+    return boundedBody(
+      response,
+      MAX_ANSWER,
+      () => new ModelError('failed', REFUSALS.failed, behind(host, 'it answered without end')),
+    )
   }
   return new Ollama({ host, fetch: bound })
 }
@@ -167,7 +185,7 @@ const REFUSALS = {
 
 /** Read here because the library prints to the console when such an answer is no JSON. */
 async function refusal(response: Response, url: string): Promise<ModelError> {
-  const text = await response.text().catch(() => '')
+  const text = await firstText(response, MAX_REFUSAL)
   const failure = modelFailure(response.status)
   const cause = new Error(`Ollama at ${url} answered ${response.status}`)
   return new ModelError(failure, REFUSALS[failure], cause, errorIn(text) ?? text)

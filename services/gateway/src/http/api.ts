@@ -15,7 +15,8 @@ import { discardRest, hasBody } from './read-body.ts'
 import { send, sendError } from './reply.ts'
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
-const UNKNOWN_ROUTE = 'unknown'
+/** In logs and metrics. */
+export const UNKNOWN_ROUTE = 'unknown'
 
 /** Answers are written to `c.env.outgoing`; making a web `Response` for each would cost more. */
 type Env = { Bindings: RequestContext }
@@ -93,33 +94,27 @@ function methodsOf({ router }: Api, routeOf: ReadonlyMap<unknown, Route>, path: 
 const routeNotFound = () =>
   new AppError('ROUTE_NOT_FOUND', 'There is nothing at this path; GET /openapi.json lists what there is')
 
-/** Registers what follows the answer: its metrics and log line, and reading the rest of the body. */
+/** Registers what follows the answer: its metrics, log line and span, and reading the rest of the body. */
 function prepare(context: RequestContext, logger: Logger, route?: Route): void {
   const { incoming, outgoing } = context
-  const started = performance.now()
   if (hasBody(incoming)) outgoing.once('finish', () => discardRest(incoming))
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) context.deadline.cancel()
-    observe(context, logger, route, started)
+    observe(context, route)
+    context.served(logger, { route: route?.path ?? UNKNOWN_ROUTE, isRoutine: route?.tag === 'health' })
   })
 }
 
-function observe(context: RequestContext, logger: Logger, route: Route | undefined, started: number): void {
-  const { outgoing, incoming } = context
-  const ms = performance.now() - started
+function observe({ outgoing, receivedAt }: RequestContext, route: Route | undefined): void {
+  if (route?.media === 'text/event-stream') return
   const labels = { route: route?.path ?? UNKNOWN_ROUTE, method: route?.method ?? 'OTHER', status: String(outgoing.statusCode) }
-  if (route?.media !== 'text/event-stream') metrics.httpRequestDuration.observe(labels, ms / 1_000)
-  if (!logger.isLevelEnabled('debug')) return
-  const { correlationId: correlation_id } = context
-  logger.debug(
-    { ...labels, method: incoming.method, ms: Math.round(ms), correlation_id, user_id: context.identity?.caller.user_id },
-    'request',
-  )
+  metrics.httpRequestDuration.observe(labels, (performance.now() - receivedAt) / 1_000)
 }
 
 function fail(logger: Logger, error: unknown, c: Context<Env>): void {
   const failure = toAppError(error)
   const { correlationId: correlation_id, outgoing } = c.env
+  c.env.code = failure.code
   if (failure.code === 'INTERNAL_ERROR' || failure.code === 'DATABASE_ERROR') {
     logger.error({ err: error, correlation_id, route: routePath(c) }, 'a request failed')
   }

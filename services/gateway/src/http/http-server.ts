@@ -9,8 +9,11 @@ import {
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
-import { newCorrelationId } from '@youworker/runtime/correlation'
-import type { Api } from './api.ts'
+import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { inRequest } from '@youworker/runtime/current-request'
+import { logServed } from '@youworker/runtime/log-served'
+import type { Logger } from '@youworker/runtime/logger'
+import { type Api, UNKNOWN_ROUTE } from './api.ts'
 import { RequestContext, type RequestSettings } from './request-context.ts'
 import { toAppError } from './to-app-error.ts'
 import type { SocketServer } from '../web-socket/socket-server.ts'
@@ -24,14 +27,15 @@ const MAX_HEADER_BYTES = 32 * 1024
 
 interface Parts {
   readonly api: Api
+  readonly logger: Logger
   readonly sockets: SocketServer
   readonly settings: RequestSettings
 }
 
 /** Answers what node refuses before there is a request, with the error body of all routes. */
-function refuse(socket: Duplex, error: AppError): void {
+function refuse(socket: Duplex, error: AppError, logger: Logger): void {
   if (!socket.writable) return void socket.destroy()
-  const correlationId = newCorrelationId()
+  const correlationId = logRefused(logger, error)
   const body = JSON.stringify(errorBody(error, correlationId))
   const status = ERROR_STATUS[error.code]
   const head = [
@@ -55,21 +59,32 @@ function fromParser(error: NodeJS.ErrnoException): AppError {
   return new AppError('VALIDATION_ERROR', 'This is not a valid HTTP request', { cause: error })
 }
 
+/** Returns the correlation id of the line. */
+function logRefused(logger: Logger, { code }: AppError): string {
+  const correlationId = newCorrelationId()
+  const of = { ms: 0, user_id: undefined, traceparent: newTraceparent('00'), isRoutine: false }
+  logServed(logger, { route: UNKNOWN_ROUTE, code, correlationId, ...of })
+  return correlationId
+}
+
 /** Answers what the adaptor cannot make a request of (an invalid `Host`): it never reaches the API. */
-function refuseRequest(cause: unknown): Response {
+function refuseRequest(cause: unknown, logger: Logger): Response {
   const isTheirs = cause instanceof RequestError
   const error = isTheirs ? new AppError('VALIDATION_ERROR', 'The path or the Host is not valid', { cause }) : toAppError(cause)
-  const correlationId = newCorrelationId()
+  const correlationId = logRefused(logger, error)
   const headers = { 'x-correlation-id': correlationId, 'x-content-type-options': 'nosniff' }
   return Response.json(errorBody(error, correlationId), { status: ERROR_STATUS[error.code], headers })
 }
 
 /** Not the adaptor's own server, which answers what it refuses with an empty 400. */
-function createListener(api: Api, settings: RequestSettings): RequestListener {
+function createListener({ api, settings, logger }: Parts): RequestListener {
   const listener = getRequestListener(
     // The adaptor's types also allow HTTP/2, which is not served here.
-    (request, { incoming, outgoing }) =>
-      api.fetch(request, new RequestContext(incoming as IncomingMessage, outgoing as ServerResponse, settings)),
+    (request, { incoming, outgoing }) => {
+      const context = new RequestContext(incoming as IncomingMessage, outgoing as ServerResponse, settings)
+      const { correlationId, span } = context
+      return inRequest({ correlationId, traceparent: span.traceparent }, () => api.fetch(request, context))
+    },
     {
       // Used when there is no `Host` (HTTP/1.0).
       hostname: 'localhost',
@@ -77,7 +92,7 @@ function createListener(api: Api, settings: RequestSettings): RequestListener {
       overrideGlobalObjects: false,
       // `discardRest` does it and waits longer.
       autoCleanupIncoming: false,
-      errorHandler: refuseRequest,
+      errorHandler: (error) => refuseRequest(error, logger),
     },
   )
   return (incoming, outgoing) => {
@@ -87,8 +102,9 @@ function createListener(api: Api, settings: RequestSettings): RequestListener {
   }
 }
 
-export function createHttpServer({ api, sockets, settings }: Parts): Server {
-  const listener = createListener(api, settings)
+export function createHttpServer(parts: Parts): Server {
+  const { sockets, logger } = parts
+  const listener = createListener(parts)
   const server = createServer(
     {
       headersTimeout: HEADERS_MS,
@@ -104,13 +120,13 @@ export function createHttpServer({ api, sockets, settings }: Parts): Server {
   )
   server.on('upgrade', (incoming, socket, head) => void sockets.upgrade(incoming, socket, head))
   server.on('connect', (_, socket) =>
-    refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not served')),
+    refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not served'), logger),
   )
   // An unknown `Expect` is ignored, which RFC 9110 section 10.1.1 allows.
   server.on('checkExpectation', listener)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy()
-    else refuse(socket, fromParser(error))
+    else refuse(socket, fromParser(error), logger)
   })
   return server
 }

@@ -1,10 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { RequestClient } from '@youworker/contracts/audit/audit-entry'
 import type { CallOptions, CallScope } from '@youworker/messaging/requests/client'
-import { AppError } from '@youworker/contracts/errors'
+import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
-import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { newCorrelationId, readCorrelationId, readTraceparent } from '@youworker/runtime/correlation'
+import { logServed } from '@youworker/runtime/log-served'
+import type { Logger } from '@youworker/runtime/logger'
 import { cleanText } from '@youworker/runtime/text/text'
+import { type Span, startSpan } from '@youworker/runtime/tracing/span'
 import { type Authenticator, type Identity, notAuthenticated } from './guards/authenticate.ts'
 import { addressForLimits } from './guards/client-address.ts'
 import { RequestDeadline } from './request-deadline.ts'
@@ -23,10 +26,19 @@ export interface RequestSettings {
   readonly deadlineMs: number
 }
 
-/** The caller's id when it sent a valid one, else a new one. */
-function correlationIdOf(headers: IncomingHttpHeaders): string {
-  const given = headers['x-correlation-id']
-  return typeof given === 'string' && isCorrelationId(given) ? given : newCorrelationId()
+interface ServedAs {
+  readonly route: string
+  readonly status?: number
+  readonly isRoutine?: boolean
+}
+
+/** In logs, as of nginx, for a request that was given up before its answer. */
+const CLIENT_LEFT = 499
+
+/** In the trace of a client that sent a valid traceparent, else in a new one. Its name gets the route once that is known. */
+function spanOf({ method = 'OTHER', headers }: IncomingMessage, correlationId: string): Span {
+  const attributes = { 'http.request.method': method, 'youworker.correlation_id': correlationId }
+  return startSpan({ kind: 'server', name: method, parent: readTraceparent(headers['traceparent']), attributes })
 }
 
 const MAX_USER_AGENT = 256
@@ -41,10 +53,14 @@ export class RequestContext {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
   readonly correlationId: string
+  readonly span: Span
+  readonly receivedAt = performance.now()
   readonly origin: string | undefined
   readonly deadline: RequestDeadline
   identity: Identity | undefined
   rate: RateState | undefined
+  /** Of the error that answers it. */
+  code: ErrorCode | undefined
   readonly #settings: RequestSettings
   #address: string | undefined
   #limitKey: string | undefined
@@ -57,7 +73,8 @@ export class RequestContext {
     this.#settings = settings
     settings.proxies.watch(incoming)
     this.deadline = new RequestDeadline(settings.deadlineMs)
-    this.correlationId = correlationIdOf(incoming.headers)
+    this.correlationId = readCorrelationId(incoming.headers['x-correlation-id']) ?? newCorrelationId()
+    this.span = spanOf(incoming, this.correlationId)
     this.origin = allowedOrigin(incoming.headers, settings.origins)
   }
 
@@ -91,12 +108,11 @@ export class RequestContext {
   }
 
   scopeOf(identity: Identity | undefined): CallScope {
-    const { traceparent } = this.incoming.headers
-    const { correlationId, client, deadline } = this
+    const { correlationId, client, deadline, span } = this
     return {
       caller: identity?.caller,
       correlationId,
-      traceparent: newTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
+      traceparent: span.traceparent,
       client,
       get deadline() {
         return deadline.at
@@ -120,6 +136,22 @@ export class RequestContext {
       'VALIDATION_ERROR',
       `Idempotency-Key takes 1 to ${LIMITS.idempotencyKey} printable ASCII characters without blanks`,
     )
+  }
+
+  get #status(): number {
+    return this.outgoing.headersSent ? this.outgoing.statusCode : CLIENT_LEFT
+  }
+
+  /** Ends the request's span and logs its line, once the answer is sent or the client has left. */
+  served(logger: Logger, { route, isRoutine = false, status = this.#status }: ServedAs): void {
+    const { incoming, code, correlationId, span } = this
+    const { method } = incoming
+    const attributes = { 'http.route': route, 'http.response.status_code': status }
+    span.end({ name: `${method} ${route}`, attributes, error: status >= 500 ? code : undefined })
+    const ms = performance.now() - this.receivedAt
+    const user_id = this.identity?.caller.user_id
+    const { traceparent } = span
+    logServed(logger, { route, method, status, code, ms, user_id, correlationId, traceparent, isRoutine })
   }
 
   /** Headers of every answer; those in `more` win. */

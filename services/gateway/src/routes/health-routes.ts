@@ -2,6 +2,7 @@ import type { ComponentHealth } from '@youworker/contracts/health'
 import { AppError } from '@youworker/contracts/errors'
 import type { Scope } from '@youworker/contracts/scopes'
 import { SERVICES } from '@youworker/contracts/topology/topology'
+import type { HeardReadiness, MetricsTarget } from '@youworker/messaging/live/readiness'
 import { renderMetrics } from '@youworker/runtime/health/metrics'
 import type { Readiness } from '@youworker/runtime/health/readiness'
 import { z } from 'zod'
@@ -32,6 +33,8 @@ const Ready = z.object({
   timestamp: z.iso.datetime(),
   components: z.record(z.string(), z.object({ status: State })),
 })
+/** https://prometheus.io/docs/prometheus/latest/http_sd/ */
+const Target = z.object({ targets: z.array(z.string()), labels: z.object({ service: z.string() }) }).meta({ id: 'MetricsTarget' })
 type Components = z.input<typeof DetailedHealth>['components']
 
 const now = () => new Date().toISOString()
@@ -145,6 +148,17 @@ export const healthRoutes = [
       requireOps(context, deps)
       const { contentType, body } = await renderMetrics()
       return new Reply(200, body, { 'content-type': contentType })
+    },
+  }),
+  defineRoute({
+    ...ops,
+    path: '/metrics/targets',
+    summary: 'Where Prometheus finds the figures of all processes (HTTP service discovery; root, scope ops, listed peers)',
+    answer: z.array(Target),
+    handle({ context }, { heard, ...deps }: OpsDeps & { readonly heard: Pick<HeardReadiness, 'targets'> }) {
+      requireOps(context, deps)
+      const targetOf = ({ address, services }: MetricsTarget) => ({ targets: [address], labels: { service: services.join(',') } })
+      return Promise.resolve(heard.targets().map(targetOf))
     },
   }),
 ]

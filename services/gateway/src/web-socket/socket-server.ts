@@ -67,6 +67,7 @@ export class SocketServer {
       if (socket.destroyed) return
       this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
         socket.off('error', onError)
+        socket.once('close', () => context.served(this.#deps.logger, { route: SOCKET_PATHS[0], status: 101 }))
         new ChatSocket(webSocket, context, sessionId, this.#deps).serve()
       })
     } catch (error) {
@@ -113,8 +114,11 @@ export class SocketServer {
   #refuse(context: RequestContext, socket: Duplex, error: unknown): void {
     const failure = toAppError(error)
     const { outgoing, correlationId: correlation_id } = context
-    if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'an upgrade failed')
-    if (socket.destroyed) return
+    const { logger } = this.#deps
+    context.code = failure.code
+    if (failure.code === 'INTERNAL_ERROR') logger.error({ err: error, correlation_id }, 'an upgrade failed')
+    if (socket.destroyed) return context.served(logger, { route: SOCKET_PATHS[0] })
+    socket.once('close', () => context.served(logger, { route: SOCKET_PATHS[0] }))
     outgoing.shouldKeepAlive = false
     // An upgrade has no response of its own: this makes `outgoing` write to the socket.
     outgoing.assignSocket(context.incoming.socket)

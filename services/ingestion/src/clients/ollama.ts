@@ -1,4 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
+import { boundedBody, firstText } from '@youworker/runtime/http/bounded-body'
+import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
+import { traced } from '@youworker/runtime/tracing/span'
 import { createBreaker } from '@youworker/runtime/timing/breaker'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
@@ -19,7 +22,9 @@ export function createOllamaEmbedder({ url, model }: OllamaOptions): Embedder {
       const stop = signal ? AbortSignal.any([signal, timeout]) : timeout
       return breaker.run(async () => {
         try {
-          return await request(url, model, texts, stop)
+          const attributes = { 'gen_ai.operation.name': 'embeddings', 'gen_ai.request.model': model }
+          const ask = () => request(url, model, texts, stop)
+          return await traced({ kind: 'client', name: 'model embed', attributes }, ask)
         } catch (error) {
           signal?.throwIfAborted()
           throw explain(error, url, model, timeout.aborted ? timeoutMs : undefined)
@@ -29,9 +34,20 @@ export function createOllamaEmbedder({ url, model }: OllamaOptions): Embedder {
   }
 }
 
+/** Bytes of an answer with an error that are read, and of any other one. */
+const MAX_REFUSAL = 16 * 1024
+const MAX_ANSWER = 64 * 1024 * 1024
+
+const boundedFetch: typeof fetch = async (target, init) => {
+  const response = await tracedFetch(target, init)
+  if (response.ok)
+    return boundedBody(response, MAX_ANSWER, () => new ModelError('failed', 'The embedding model answered without end'))
+  return new Response(await firstText(response, MAX_REFUSAL), { status: response.status, statusText: response.statusText })
+}
+
 async function request(url: string, model: string, input: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
   const { Ollama } = await import('ollama')
-  const ollama = new Ollama({ host: url, fetch: (target, init) => fetch(target, { ...init, signal }) })
+  const ollama = new Ollama({ host: url, fetch: (target, init) => boundedFetch(target, { ...init, signal }) })
   const { embeddings, prompt_eval_count } = await ollama.embed({ model, input: [...input], truncate: true })
   metrics.modelTokens.inc({ model, direction: 'in' }, prompt_eval_count ?? 0)
   const length = embeddings[0]?.length ?? 0

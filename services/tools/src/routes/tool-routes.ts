@@ -1,15 +1,18 @@
-import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
+import { AppError, ERROR_STATUS, type ErrorCode, errorBody } from '@youworker/contracts/errors'
 import type { TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
-import { isCorrelationId, newCorrelationId, newTraceparent } from '@youworker/runtime/correlation'
+import { newCorrelationId, readCorrelationId, readTraceparent } from '@youworker/runtime/correlation'
+import { inRequest } from '@youworker/runtime/current-request'
+import { logServed } from '@youworker/runtime/log-served'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { Logger } from '@youworker/runtime/logger'
+import { startSpan } from '@youworker/runtime/tracing/span'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { ToolServer } from '../servers/tool.ts'
 import { isForeign } from './own-hosts.ts'
 
-type Env = { Variables: { correlationId: string } }
+type Env = { Variables: { correlationId: string; traceparent: string; userId?: string; code?: ErrorCode } }
 
 interface Options {
   readonly servers: readonly ToolServer[]
@@ -24,10 +27,8 @@ const MAX_IN_FLIGHT = 128
 /** Serves `/<server>/mcp` for each built-in server: MCP over HTTP, POST only, with a token of the system. */
 export function createToolRoutes({ servers, hosts, verifier, logger }: Options): Hono<Env> {
   const app = new Hono<Env>()
-  app.use(measure(new Set(servers.map(({ name }) => `/${name}/mcp`))))
+  app.use(observe(new Set(servers.map(({ name }) => `/${name}/mcp`)), logger))
   app.use(async (c, next) => {
-    const given = c.req.header('x-correlation-id')
-    c.set('correlationId', given !== undefined && isCorrelationId(given) ? given : newCorrelationId())
     if (isForeign(hosts, c.req.header('host'), c.req.header('origin'))) {
       throw new AppError('NOT_AUTHORIZED', 'This host name or origin is not served here; use the address in TOOLS__URL')
     }
@@ -59,14 +60,26 @@ export function createToolRoutes({ servers, hosts, verifier, logger }: Options):
   return app
 }
 
-function measure(known: ReadonlySet<string>) {
-  return async (c: Context<Env>, next: () => Promise<void>) => {
-    const started = performance.now()
-    await next()
-    const route = known.has(c.req.path) ? c.req.path : 'unknown'
-    const labels = { route, method: known.has(c.req.path) ? c.req.method : 'OTHER', status: String(c.res.status) }
-    metrics.httpRequestDuration.observe(labels, (performance.now() - started) / 1_000)
-  }
+/** Metrics, log line and span of each request. */
+const observe = (known: ReadonlySet<string>, logger: Logger) => async (c: Context<Env>, next: () => Promise<void>) => {
+  const started = performance.now()
+  const { method } = c.req
+  const isKnown = known.has(c.req.path)
+  const route = isKnown ? c.req.path : 'unknown'
+  const correlationId = readCorrelationId(c.req.header('x-correlation-id')) ?? newCorrelationId()
+  const attributes = { 'http.request.method': method, 'http.route': route, 'youworker.correlation_id': correlationId }
+  const parent = readTraceparent(c.req.header('traceparent'))
+  const span = startSpan({ kind: 'server', name: `${method} ${route}`, parent, attributes })
+  const { traceparent } = span
+  c.set('correlationId', correlationId)
+  c.set('traceparent', traceparent)
+  await inRequest({ correlationId, traceparent }, next)
+  const { status } = c.res
+  const code = c.get('code')
+  const ms = performance.now() - started
+  metrics.httpRequestDuration.observe({ route, method: isKnown ? method : 'OTHER', status: String(status) }, ms / 1_000)
+  span.end({ attributes: { 'http.response.status_code': status }, error: status >= 500 ? code : undefined })
+  logServed(logger, { route, method, status, code, ms, user_id: c.get('userId'), correlationId, traceparent, isRoutine: false })
 }
 
 function tooLarge(): never {
@@ -92,7 +105,8 @@ const bearerOf = (c: Context<Env>): string => /^Bearer +(\S+)$/i.exec(c.req.head
 const authenticate = (verifier: Options['verifier']) => async (c: Context<Env>, next: () => Promise<void>) => {
   const token = bearerOf(c)
   if (token === '') throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: send the token of a run as Authorization: Bearer')
-  await verifier.verify(token, ['run', 'api'])
+  const { user_id } = await verifier.verify(token, ['run', 'api'])
+  c.set('userId', user_id)
   await next()
 }
 
@@ -106,7 +120,7 @@ async function serveMcp(c: Context<Env>, server: ToolServer, logger: Logger): Pr
   const context = {
     caller: { token: bearerOf(c) },
     correlationId: c.get('correlationId'),
-    traceparent: newTraceparent(c.req.header('traceparent')),
+    traceparent: c.get('traceparent'),
     signal: c.req.raw.signal,
   }
   const { answerMcpRequest } = await import('./answer-mcp-request.ts')
@@ -115,6 +129,7 @@ async function serveMcp(c: Context<Env>, server: ToolServer, logger: Logger): Pr
 
 function failure(c: Context<Env>, error: AppError): Response {
   const status = ERROR_STATUS[error.code]
+  c.set('code', error.code)
   // Unread bytes of the body would block the next request on this connection.
   if (c.req.method === 'POST') c.header('connection', 'close')
   if (status === 401) c.header('www-authenticate', 'Bearer')

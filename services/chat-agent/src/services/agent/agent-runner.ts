@@ -3,6 +3,7 @@ import { CancelRequested, type JobRow, LeaseLost, RetryJob } from '@youworker/da
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import { isModelAway, ModelError } from '@youworker/runtime/model-error'
+import { innerMessage } from '@youworker/runtime/text/inner-text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
 import { awayNotice } from './notices.ts'
@@ -158,13 +159,17 @@ export class AgentRunner {
     if (isRevoked(error)) return { status: 'stopped', error: REVOKED }
     if (!(error instanceof AppError))
       throw new AppError('INTERNAL_ERROR', 'Something went wrong inside; try again.', { cause: error })
-    const said = error instanceof ModelError ? ownWords(error, state.messages) : undefined
+    // The messages of errors may repeat what the conversation says, too.
+    const wordsOf = (text: string | undefined) =>
+      ownWords(
+        text,
+        state.messages.map(({ content }) => content),
+      )
+    const said = error instanceof ModelError ? wordsOf(error.said) : undefined
     if (error instanceof ModelError) state.modelUnfinished('failed', said)
     const isFinal = this.#isFinal(state, error)
-    logger.warn(
-      { err: error, run: state.run.id, attempt: state.attempt, said },
-      isFinal ? 'a run failed' : 'an attempt of a run failed',
-    )
+    const line = { run: state.run.id, attempt: state.attempt, code: error.code, reason: wordsOf(innerMessage(error)), said }
+    logger.warn(line, isFinal ? 'a run failed' : 'an attempt of a run failed')
     if (isFinal) {
       state.log.note('error', error.message)
       return { status: 'error', error: error.message }
@@ -174,7 +179,7 @@ export class AgentRunner {
     if (!(error instanceof ModelError)) throw error
     // Else the try would not be counted.
     await this.#storeCalls(state)
-    throw new RetryJob(error.message, { cause: error, tries: state.modelCalls.failures(state.iterations + 1) })
+    throw new RetryJob(error.message, { tries: state.modelCalls.failures(state.iterations + 1) })
   }
 
   /** A model that is away was waited for already. */

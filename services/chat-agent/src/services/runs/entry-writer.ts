@@ -1,7 +1,7 @@
 import type { EntryRow } from '@youworker/database/owners/chat-agent/tables'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
-import { detached } from '@youworker/runtime/timing/deadline'
+import { detached } from '@youworker/runtime/current-request'
 import { retry } from '@youworker/runtime/timing/retry'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 

@@ -156,7 +156,7 @@ function toTask(job: JobRow): Task {
     type: 'chat',
     state: status,
     progress: { current: progress_current, total: progress_total },
-    ...(TERMINAL.includes(status) ? { result: { run_id: id, ...job.payload } } : {}),
+    ...(TERMINAL.includes(status) ? { result: { run_id: id, session_id: job.payload['session_id'] } } : {}),
     ...(error === null ? {} : { error }),
     attempts: attempt,
     created_at,

@@ -7,6 +7,7 @@ import { recordAudit } from '@youworker/database/events/record-audit'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { CancelRequested } from '@youworker/database/jobs/jobs'
 import { newTraceparent } from '@youworker/runtime/correlation'
+import { currentRequest } from '@youworker/runtime/current-request'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { Logger } from '@youworker/runtime/logger'
 import type { RunView } from '../../repositories/run-repository.ts'
@@ -162,7 +163,8 @@ export class RunProcessor {
         await runs.updateFile(run.id, file.index, { status: 'failed', error: error.message })
         if (!(error instanceof NotYourDocument)) return
         const denied = changeOf(error.document_id, run.user_id, 'document.replace', 'denied')
-        await recordAudit(outbox, ingestion.auditRecorded, denied, { correlationId: run.id, traceparent: newTraceparent() })
+        const { correlationId = run.id, traceparent = newTraceparent() } = currentRequest()
+        await recordAudit(outbox, ingestion.auditRecorded, denied, { correlationId, traceparent })
       })
     }
   }

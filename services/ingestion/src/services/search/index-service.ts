@@ -1,5 +1,5 @@
 import type { Logger } from '@youworker/runtime/logger'
-import { detached } from '@youworker/runtime/timing/deadline'
+import { detached } from '@youworker/runtime/current-request'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from './embedding-service.ts'
