@@ -7,16 +7,15 @@ const STYLE = 'text/css; charset=utf-8'
 
 const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null })
 `
-const package_ = (path: string, type: string) =>
-  onFirstUse(async () => StaticBody.of(type, await readFile(new URL(import.meta.resolve(path)))))
+const fileAt = (url: string, type: string) => onFirstUse(async () => StaticBody.of(type, await readFile(new URL(url))))
 
 /** The files of all pages, by name. */
 const FILES: Readonly<Record<string, () => Promise<StaticBody>>> = {
-  'swagger-ui.css': package_('swagger-ui-dist/swagger-ui.css', STYLE),
-  'swagger-ui-bundle.js': package_('swagger-ui-dist/swagger-ui-bundle.js', SCRIPT),
-  'favicon-32x32.png': package_('swagger-ui-dist/favicon-32x32.png', 'image/png'),
+  'swagger-ui.css': fileAt(import.meta.resolve('swagger-ui-dist/swagger-ui.css'), STYLE),
+  'swagger-ui-bundle.js': fileAt(import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js'), SCRIPT),
+  'favicon-32x32.png': fileAt(import.meta.resolve('swagger-ui-dist/favicon-32x32.png'), 'image/png'),
   'start.js': onFirstUse(() => StaticBody.of(SCRIPT, START)),
-  'redoc.js': package_('redoc/bundles/redoc.standalone.js', SCRIPT),
+  'redoc.js': fileAt(import.meta.resolve('redoc/bundles/redoc.standalone.js'), SCRIPT),
 }
 
 /** The file at `/docs/<name>`, with or without a version in the name, and whether that version is the present one. */
@@ -35,18 +34,22 @@ async function urlOf(name: string): Promise<string> {
 
 interface Page {
   readonly path: string
+  readonly operation: string
   readonly summary: string
   readonly body: () => Promise<StaticBody>
   readonly policy: string
 }
 
-function page(path: string, summary: string, { content, styles = '' }: { content: string; styles?: string }): Page {
+function page(
+  about: Pick<Page, 'path' | 'operation' | 'summary'>,
+  { content, styles = '' }: { content: string; styles?: string },
+): Page {
   const make = async () => {
     let html = HEAD + content + TAIL
     for (const name of Object.keys(FILES)) if (html.includes(`{${name}}`)) html = html.replaceAll(`{${name}}`, await urlOf(name))
     return StaticBody.of('text/html; charset=utf-8', html)
   }
-  return { path, summary, body: onFirstUse(make), policy: policyOf(styles) }
+  return { ...about, body: onFirstUse(make), policy: policyOf(styles) }
 }
 
 /** Icons and fonts are data URLs in the scripts; everything else comes from this origin. */
@@ -81,6 +84,6 @@ const REDOC = `</head>
 const EMPTY_STYLE = " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 export const PAGES: readonly Page[] = [
-  page('/docs', 'Swagger UI', { content: SWAGGER }),
-  page('/redoc', 'Redoc', { content: REDOC, styles: EMPTY_STYLE }),
+  page({ path: '/docs', operation: 'showDocs', summary: 'Swagger UI' }, { content: SWAGGER }),
+  page({ path: '/redoc', operation: 'showRedoc', summary: 'Redoc' }, { content: REDOC, styles: EMPTY_STYLE }),
 ]

@@ -91,6 +91,7 @@ export const healthRoutes = [
     ...common,
     path: '/health',
     aliases: ['/v1/health'],
+    operation: 'getHealth',
     summary: 'Whether the gateway and what it cannot do without are ok, degraded or down',
     answer: Health,
     handle(_, { readiness: { isReady, components } }: Own) {
@@ -104,6 +105,7 @@ export const healthRoutes = [
     limit: 'default',
     path: '/health/detailed',
     aliases: ['/v1/health/detailed'],
+    operation: 'getDetailedHealth',
     summary: 'Every service and what it depends on, asked in parallel, 2 s each (root, scope ops, listed peers)',
     answer: DetailedHealth,
     async handle({ context }, { askHealth, ...deps }: DetailedDeps) {
@@ -120,6 +122,7 @@ export const healthRoutes = [
     ...common,
     path: '/health/live',
     aliases: ['/v1/health/live'],
+    operation: 'getLiveness',
     summary: 'The process runs',
     answer: Live,
     handle: () => Promise.resolve({ status: 'ok' }),
@@ -128,6 +131,7 @@ export const healthRoutes = [
     ...common,
     path: '/health/ready',
     aliases: ['/v1/health/ready'],
+    operation: 'getReadiness',
     summary: '503 while requests cannot be served',
     answer: Ready,
     async handle(_, { readiness: { isReady, components } }: Own) {
@@ -139,6 +143,7 @@ export const healthRoutes = [
   defineRoute({
     ...ops,
     path: '/metrics',
+    operation: 'getMetrics',
     summary: 'Prometheus figures of this gateway (root, scope ops, listed peers)',
     media: 'text/plain',
     async handle({ context }, deps: OpsDeps) {
