@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { ServerFrame } from '@youworker/gateway/server-frame'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startTestSystem, type TestSystem } from './support/system.ts'
@@ -55,6 +56,8 @@ test('a socket answers pings, streams answers, stops and resumes them', async ()
   expect(done).toMatchObject({ content: text, run_id: expect.any(String), citations: [{ title: 'Sky' }] })
   const seqs = chat.frames.filter(({ run_id }) => run_id === done?.run_id).map(({ seq }) => seq)
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
+
+  for (const frame of chat.frames) expect([frame, ServerFrame.safeParse(frame).error]).toEqual([frame, undefined])
 
   const from = chat.frames.length
   chat.send({ type: 'text', content: 'And why is the sky blue again?' })

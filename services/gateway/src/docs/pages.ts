@@ -36,18 +36,22 @@ async function urlOf(name: string): Promise<string> {
 
 interface Page {
   readonly path: string
+  readonly operation: string
   readonly summary: string
   readonly body: () => Promise<StaticBody>
   readonly policy: string
 }
 
-function page(path: string, summary: string, { content, styles = '' }: { content: string; styles?: string }): Page {
+function page(
+  about: Pick<Page, 'path' | 'operation' | 'summary'>,
+  { content, styles = '' }: { content: string; styles?: string },
+): Page {
   const make = async () => {
     let html = HEAD + content + TAIL
     for (const name of Object.keys(FILES)) if (html.includes(`{${name}}`)) html = html.replaceAll(`{${name}}`, await urlOf(name))
     return StaticBody.of('text/html; charset=utf-8', html)
   }
-  return { path, summary, body: onFirstUse(make), policy: policyOf(styles) }
+  return { ...about, body: onFirstUse(make), policy: policyOf(styles) }
 }
 
 /** Icons and fonts are data URLs in the scripts; everything else comes from this origin. */
@@ -82,7 +86,7 @@ const REDOC = `</head>
 const EMPTY_STYLE = " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 export const PAGES: readonly Page[] = [
-  page('/', 'What this is, and where to go on', { content: HOME }),
-  page('/docs', 'Swagger UI', { content: SWAGGER }),
-  page('/redoc', 'Redoc', { content: REDOC, styles: EMPTY_STYLE }),
+  page({ path: '/', operation: 'showHome', summary: 'What this is, and where to go on' }, { content: HOME }),
+  page({ path: '/docs', operation: 'showDocs', summary: 'Swagger UI' }, { content: SWAGGER }),
+  page({ path: '/redoc', operation: 'showRedoc', summary: 'Redoc' }, { content: REDOC, styles: EMPTY_STYLE }),
 ]

@@ -18,6 +18,9 @@ export interface RouteCall<P, Q, B> {
 /** Content type of an answer that is not JSON. A `text/event-stream` route also has no HEAD. */
 export type Media = 'text/event-stream' | 'application/octet-stream' | 'text/html' | 'text/plain'
 
+/** Names of events and their data. */
+export type StreamEvents = z.ZodDiscriminatedUnion<z.ZodObject<{ event: z.ZodLiteral<string>; data: z.ZodType }>[], 'event'>
+
 /** Everything about a route but its handler: what CSRF, limits, validation, OpenAPI and the access tests read. */
 export interface RouteDescription {
   readonly method: Method
@@ -25,6 +28,8 @@ export interface RouteDescription {
   readonly path: string
   readonly aliases: readonly string[]
   readonly tag: string
+  /** `operationId` in OpenAPI, the name of a function in generated clients. */
+  readonly operation: string
   readonly summary: string
   /** `optional`: a caller without a valid credential is served as anonymous. */
   readonly auth: 'required' | 'optional' | 'none'
@@ -44,6 +49,8 @@ export interface RouteDescription {
   readonly holdsSecret: boolean
   /** Beside or instead of JSON. */
   readonly media: Media | undefined
+  /** What an event stream sends. */
+  readonly events: StreamEvents | undefined
   readonly errors: readonly ErrorCode[]
   readonly limit: LimitClass | 'none'
   /** Bytes of a JSON body. */
@@ -71,13 +78,16 @@ type WithDefaults =
   | 'accepted'
   | 'holdsSecret'
   | 'media'
+  | 'events'
   | 'errors'
   | 'bodyLimit'
 
 interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, D>
   extends
     Omit<RouteDescription, WithDefaults>,
-    Partial<Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'accepted' | 'holdsSecret' | 'errors' | 'bodyLimit'>> {
+    Partial<
+      Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'accepted' | 'holdsSecret' | 'events' | 'errors' | 'bodyLimit'>
+    > {
   readonly params?: P
   readonly query?: Q
   readonly body?: B | 'multipart'
@@ -106,6 +116,7 @@ export function defineRoute<
     status: 200,
     accepted: undefined,
     holdsSecret: false,
+    events: undefined,
     bodyLimit: BODY_BYTES,
     ...rest,
     params: params ?? Empty,

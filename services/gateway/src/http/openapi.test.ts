@@ -22,6 +22,17 @@ test('every route is described, once', () => {
   expect(new Set(ids).size).toBe(ids.length)
 })
 
+test('operations are named by verbs, streams by their events, and no request has a default that a client would have to send', () => {
+  for (const { operation } of ROUTES) expect(operation).toMatch(/^[a-z]+([A-Z][a-z]+)*$/)
+  const streams = ROUTES.filter(({ media }) => media === 'text/event-stream')
+  expect(streams.length).toBeGreaterThan(3)
+  expect(streams.filter(({ events }) => events === undefined)).toEqual([])
+  const text = JSON.stringify(description.paths['/v1/runs/{run_id}/events'])
+  for (const event of ['run', 'status', 'token', 'tool', 'log', 'rewind', 'done']) expect(text).toContain(`"title":"${event}"`)
+  for (const schema of ['ChatBody', 'SearchQuery', 'SocketClientFrame'])
+    expect(JSON.stringify(description.components.schemas[schema])).not.toContain('"default"')
+})
+
 test('every reference resolves, and no zod `$defs` are left', () => {
   const text = JSON.stringify(raw)
   const names = [...text.matchAll(/"\$ref":"([^"]+)"/g)].map(([, ref]) => ref)

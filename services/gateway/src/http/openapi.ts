@@ -1,35 +1,11 @@
 import { ERROR_STATUS, ErrorBody, type ErrorCode } from '@youworker/contracts/errors'
 import { z } from 'zod'
+import { ClientFrame } from '../web-socket/chat-frames.ts'
+import { ServerFrame } from '../web-socket/server-frame.ts'
 import type { RouteDescription } from './define-route.ts'
-
-type Json = Record<string, unknown>
-
-const DRAFT = { target: 'draft-2020-12', unrepresentable: 'any' } as const
-
-/** Schemas with an id become components, once each. */
-class Components {
-  readonly schemas: Json = {}
-
-  of(schema: z.ZodType, io: 'input' | 'output'): Json {
-    const { $schema: _dialect, $defs = {}, ...json } = z.toJSONSchema(schema, { ...DRAFT, io }) as Json & { $defs?: Json }
-    for (const [name, definition] of Object.entries($defs)) this.#add(name, definition)
-    const id = z.globalRegistry.get(schema)?.id
-    if (id === undefined) return this.#referring(json)
-    this.#add(id, json)
-    return { $ref: `#/components/schemas/${id}` }
-  }
-
-  #add(name: string, definition: unknown): void {
-    this.schemas[name] ??= this.#referring(definition)
-  }
-
-  #referring(json: unknown): Json {
-    const text = JSON.stringify(json, (key, value: unknown) =>
-      key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,
-    )
-    return JSON.parse(text.replaceAll('"$ref":"#/$defs/', '"$ref":"#/components/schemas/')) as Json
-  }
-}
+import { Components, type Json } from './openapi-components.ts'
+import { GUIDE } from './openapi-guide.ts'
+import { isTagged } from './send-answer.ts'
 
 /** The route's own error codes and those that its guards add. */
 function codesOf(route: RouteDescription): ErrorCode[] {
@@ -85,11 +61,24 @@ function requestBody({ body }: RouteDescription, components: Components): Json {
   }
 }
 
-function success({ answer, media, status, accepted }: RouteDescription, components: Components): Json {
-  const json = answer ? { 'application/json': { schema: components.of(answer, 'output') } } : {}
-  const content = media ? { ...json, [media]: { schema: { type: 'string' } } } : json
-  const main = { [status]: { description: 'Done', ...(Object.keys(content).length > 0 ? { content } : {}) } }
+function success(route: RouteDescription, components: Components): Json {
+  const { answer, media, status, accepted } = route
+  const content: Json = answer ? { 'application/json': { schema: components.of(answer, 'output') } } : {}
+  if (media === 'text/event-stream') content[media] = eventStream(route, components)
+  else if (media) content[media] = { schema: { type: 'string' } }
+  const main: Json = { [status]: { description: 'Done', ...(Object.keys(content).length > 0 ? { content } : {}) } }
+  if (isTagged(route)) main[304] = { description: 'Not changed since the answer whose ETag is in If-None-Match' }
   return accepted ? { ...main, 202: acceptedResponse(accepted, components) } : main
+}
+
+/** The data of each event, with the event's name as title. */
+function eventStream({ events }: RouteDescription, components: Components): Json {
+  const oneOf = (events?.options ?? []).map(({ shape: { event, data } }) => ({
+    title: event.value,
+    description: `The data of an event \`${event.value}\``,
+    ...components.of(data, 'output'),
+  }))
+  return { schema: { oneOf } }
 }
 
 function acceptedResponse(body: z.ZodType, components: Components): Json {
@@ -102,9 +91,9 @@ function acceptedResponse(body: z.ZodType, components: Components): Json {
 }
 
 function operation(route: RouteDescription, components: Components): Json {
-  const { method, path, tag, summary, auth, scopes } = route
+  const { tag, summary, auth, scopes } = route
   return {
-    operationId: `${method.toLowerCase()}${path.replaceAll(/[^A-Za-z0-9]([A-Za-z0-9])/g, (_, first: string) => first.toUpperCase()).replaceAll(/[^A-Za-z0-9]/g, '')}`,
+    operationId: route.operation,
     tags: [tag],
     summary,
     parameters: parameters(route, components),
@@ -118,6 +107,8 @@ function operation(route: RouteDescription, components: Components): Json {
 /** OpenAPI 3.1 with the JSON Schema 2020-12 that zod generates. */
 export function buildOpenApi(routes: readonly RouteDescription[]): Json {
   const components = new Components()
+  components.named('SocketClientFrame', ClientFrame, 'input')
+  components.named('SocketServerFrame', ServerFrame, 'output')
   const paths: Record<string, Json> = {}
   for (const route of routes) {
     paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation(route, components) }
@@ -127,7 +118,8 @@ export function buildOpenApi(routes: readonly RouteDescription[]): Json {
     info: {
       title: 'YouWorker',
       version: '1',
-      description: 'An AI-agent backend that answers from your own documents, with citations.',
+      description: GUIDE,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
     paths,

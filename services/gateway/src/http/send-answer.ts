@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { COMPRESSIBLE_CONTENT_TYPE_REGEX } from 'hono/utils/compress'
 import { acceptsGzip, type Compressor } from './compressor.ts'
-import type { Route } from './define-route.ts'
+import type { Route, RouteDescription } from './define-route.ts'
 import { matchesEtag, weakEtag } from './etag.ts'
 import { type Reply, send } from './reply.ts'
 import type { RequestContext } from './request-context.ts'
@@ -9,8 +9,9 @@ import type { RequestContext } from './request-context.ts'
 /** Browsers keep it and ask each time whether it is still the same. */
 export const REVALIDATED = 'private, no-cache'
 
-const isTagged = ({ method, auth, answer, media, holdsSecret }: Route, { status }: Reply): boolean =>
-  method === 'GET' && status === 200 && auth === 'required' && answer !== undefined && media === undefined && !holdsSecret
+/** Whether the route's answers have an entity tag. */
+export const isTagged = ({ method, auth, answer, media, status, holdsSecret }: RouteDescription): boolean =>
+  method === 'GET' && auth === 'required' && answer !== undefined && media === undefined && status === 200 && !holdsSecret
 
 /** Sends what a handler returned: what callers read with an entity tag, and large texts compressed, unless they hold a secret. */
 export async function sendAnswer(context: RequestContext, route: Route, reply: Reply, compressor: Compressor): Promise<void> {
@@ -23,7 +24,7 @@ export async function sendAnswer(context: RequestContext, route: Route, reply: R
     headers['content-encoding'] === undefined &&
     COMPRESSIBLE_CONTENT_TYPE_REGEX.test(String(headers['content-type']))
   if (isCompressible) headers['vary'] = 'Origin, Accept-Encoding'
-  if (isTagged(route, reply)) {
+  if (status === 200 && isTagged(route)) {
     const etag = weakEtag(payload)
     Object.assign(headers, { etag, 'cache-control': REVALIDATED })
     if (matchesEtag(context.incoming.headers['if-none-match'], etag)) {

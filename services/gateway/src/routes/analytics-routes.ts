@@ -50,6 +50,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/overview',
+    operation: 'getOverview',
     summary: "The caller's own figures",
     query: Days,
     answer: Overview,
@@ -58,6 +59,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/dashboard',
+    operation: 'getDashboard',
     summary: 'Overview, timelines and tools at one moment',
     query: Timeline,
     answer: Dashboard.extend({ ingestion_stats: IngestionStats }).meta({ id: 'Dashboard' }),
@@ -72,6 +74,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/tokens-timeline',
+    operation: 'getTokensTimeline',
     summary: 'Tokens by hour, day or week',
     query: Timeline,
     answer: TokensTimeline,
@@ -80,6 +83,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/tokens',
+    operation: 'getTokens',
     summary: 'Tokens of a period, by model',
     query: TokenQuery,
     answer: TokenFigures,
@@ -88,6 +92,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/tool-performance',
+    operation: 'getToolPerformance',
     summary: 'Success and latency of each tool',
     query: Days,
     answer: ToolPerformance,
@@ -96,6 +101,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/tool-timeline',
+    operation: 'getToolTimeline',
     summary: 'Tool calls by hour, day or week',
     query: ToolTimelineQuery,
     answer: ToolTimeline,
@@ -104,6 +110,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/ingestion-stats',
+    operation: 'getIngestionStats',
     summary: 'Ingestion runs by hour, day or week, and documents by collection',
     query: Timeline,
     answer: IngestionStats,
@@ -118,6 +125,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/session-activity',
+    operation: 'getSessionActivity',
     summary: 'New conversations by hour, day or week, and by model',
     query: Timeline,
     answer: SessionActivity,
@@ -126,6 +134,7 @@ export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/sessions/{session_id}',
+    operation: 'getSessionFigures',
     summary: 'Tokens and tool calls of one conversation',
     params: z.object({ session_id: Id }),
     answer: SessionFigures,

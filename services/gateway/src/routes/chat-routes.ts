@@ -1,5 +1,5 @@
 import { ChatInput, SessionRef } from '@youworker/contracts/chat-agent'
-import { Citation, Done, ToolEvent } from '@youworker/contracts/run-log'
+import { Citation, Done, RunEntryBody, ToolEvent } from '@youworker/contracts/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
@@ -130,24 +130,28 @@ export const chatRoutes = [
   defineRoute({
     ...chat,
     path: '/v1/chat',
+    operation: 'chat',
     summary: 'Ask; the answer streams as events, or comes whole with `stream: false`',
     csrf: 'required',
     bodyLimit: CHAT_BYTES,
     body: ChatBody,
     answer: ChatAnswer,
     media: 'text/event-stream',
+    events: RunEntryBody,
     handle: ({ body: { stream: streaming, ...body }, context }, deps: Deps) =>
       streaming ? stream(body, context, deps) : answerWhole(body, context, deps),
   }),
   defineRoute({
     ...chat,
     path: '/v1/unified-chat',
+    operation: 'chatUnified',
     summary: 'Ask in text; the answer streams as events, or comes whole with `stream: false`',
     csrf: 'lenient',
     bodyLimit: UNIFIED_BYTES,
     body: UnifiedBody,
     answer: UnifiedAnswer,
     media: 'text/event-stream',
+    events: RunEntryBody,
     async handle({ body, context }, deps: Deps & { readonly csrf: Csrf }) {
       const { stream: streaming, audio_b64, images_b64, sample_rate: _rate, ...question } = body
       requireTextOnly({ audio_b64, images_b64 })
@@ -163,6 +167,7 @@ export const chatRoutes = [
   defineRoute({
     ...chat,
     path: '/v1/simple-chat',
+    operation: 'chatSimply',
     summary: 'Ask and get the whole answer',
     csrf: 'lenient',
     bodyLimit: CHAT_BYTES,
@@ -174,6 +179,7 @@ export const chatRoutes = [
   defineRoute({
     ...chat,
     path: '/v1/voice-turn',
+    operation: 'takeVoiceTurn',
     summary: 'Ask in speech; 503 until audio is served',
     csrf: 'required',
     accepted: undefined,

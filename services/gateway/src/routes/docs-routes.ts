@@ -15,12 +15,13 @@ const common = { method: 'GET', tag: 'docs', auth: 'none', csrf: 'none', limit: 
 /** `routes` is the whole table, these routes included; it is read at the first request. */
 export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRoute<unknown>[] {
   return [
-    descriptionRoute('/openapi.json', 'This API as OpenAPI 3.1', () => buildOpenApi(routes())),
-    descriptionRoute('/asyncapi.json', 'The events on NATS as AsyncAPI 3.0', buildAsyncApi),
-    ...PAGES.map(({ path, summary, body, policy }) =>
+    descriptionRoute('/openapi.json', 'getOpenApi', 'This API as OpenAPI 3.1', () => buildOpenApi(routes())),
+    descriptionRoute('/asyncapi.json', 'getAsyncApi', 'The events on NATS as AsyncAPI 3.0', buildAsyncApi),
+    ...PAGES.map(({ path, operation, summary, body, policy }) =>
       defineRoute({
         ...common,
         path,
+        operation,
         summary,
         media: 'text/html',
         handle: async ({ context }) => (await body()).reply(context.incoming, REVALIDATED, { 'content-security-policy': policy }),
@@ -29,6 +30,7 @@ export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRo
     defineRoute({
       ...common,
       path: '/favicon.ico',
+      operation: 'getIcon',
       summary: 'The icon, which browsers also ask for beside answers that name none',
       media: 'application/octet-stream',
       handle: async ({ context }) => (await findFile('favicon.svg')).body.reply(context.incoming, REVALIDATED),
@@ -36,6 +38,7 @@ export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRo
     defineRoute({
       ...common,
       path: '/docs/{asset}',
+      operation: 'getDocsFile',
       summary: 'Files of these pages',
       params: z.object({ asset: z.string().max(64) }),
       media: 'application/octet-stream',
@@ -47,11 +50,17 @@ export function docsRoutes(routes: () => readonly RouteDescription[]): UnboundRo
   ]
 }
 
-function descriptionRoute(path: string, summary: string, build: () => Record<string, unknown>): UnboundRoute<unknown> {
+function descriptionRoute(
+  path: string,
+  operation: string,
+  summary: string,
+  build: () => Record<string, unknown>,
+): UnboundRoute<unknown> {
   const body = onFirstUse(() => StaticBody.of('application/json', JSON.stringify(build())))
   return defineRoute({
     ...common,
     path,
+    operation,
     summary,
     answer: z.record(z.string(), z.unknown()),
     handle: async ({ context }) => (await body()).reply(context.incoming, REVALIDATED),

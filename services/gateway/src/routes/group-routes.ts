@@ -28,11 +28,12 @@ const members = (group_id: string, context: RequestContext, deps: Deps): Promise
 const read = { tag: 'groups', auth: 'required', csrf: 'none', limit: 'default' } as const
 const write = { tag: 'groups', auth: 'required', csrf: 'required', limit: 'default' } as const
 
-const update = (method: 'PATCH' | 'PUT') =>
+const update = (method: 'PATCH' | 'PUT', operation: string) =>
   defineRoute({
     ...write,
     method,
     path: '/v1/groups/{group_id}',
+    operation,
     summary: 'Change name or description (admin)',
     params: GroupPath,
     body: Changes,
@@ -43,11 +44,12 @@ const update = (method: 'PATCH' | 'PUT') =>
   })
 
 /** POST is for old clients. */
-const setRole = (method: 'PATCH' | 'PUT' | 'POST') =>
+const setRole = (method: 'PATCH' | 'PUT' | 'POST', operation: string) =>
   defineRoute({
     ...write,
     method,
     path: '/v1/groups/{group_id}/members/{user_id}',
+    operation,
     summary: "Change a member's role (admin)",
     params: MemberPath,
     body: NewRole,
@@ -61,6 +63,7 @@ const groupRoutesOfOne = [
     ...read,
     method: 'GET',
     path: '/v1/groups/{group_id}',
+    operation: 'getGroup',
     summary: 'One group with its members',
     params: GroupPath,
     answer: Group.extend({ members: z.array(Member) }),
@@ -70,12 +73,13 @@ const groupRoutesOfOne = [
       return one.members.length >= one.member_count ? one : { ...one, members: await members(params.group_id, context, deps) }
     },
   }),
-  update('PATCH'),
-  update('PUT'),
+  update('PATCH', 'updateGroup'),
+  update('PUT', 'putGroup'),
   defineRoute({
     ...write,
     method: 'DELETE',
     path: '/v1/groups/{group_id}',
+    operation: 'deleteGroup',
     summary: 'Delete the group (admin)',
     params: GroupPath,
     status: 204,
@@ -91,6 +95,7 @@ const memberRoutes = [
     ...read,
     method: 'GET',
     path: '/v1/groups/{group_id}/members',
+    operation: 'listMembers',
     summary: 'The members',
     params: GroupPath,
     answer: z.array(Member),
@@ -101,6 +106,7 @@ const memberRoutes = [
     ...write,
     method: 'POST',
     path: '/v1/groups/{group_id}/members',
+    operation: 'addMember',
     summary: 'Add a member by id or username (admin)',
     params: GroupPath,
     body: NewMember,
@@ -110,13 +116,14 @@ const memberRoutes = [
     handle: ({ params, body, context }, deps: Deps) =>
       client(context, deps).addMember({ ...params, ...body }, context.idempotency),
   }),
-  setRole('PATCH'),
-  setRole('PUT'),
-  setRole('POST'),
+  setRole('PATCH', 'setMemberRole'),
+  setRole('PUT', 'putMemberRole'),
+  setRole('POST', 'postMemberRole'),
   defineRoute({
     ...write,
     method: 'DELETE',
     path: '/v1/groups/{group_id}/members/{user_id}',
+    operation: 'removeMember',
     summary: 'Remove a member (admin), or leave',
     params: MemberPath,
     status: 204,
@@ -132,6 +139,7 @@ export const groupRoutes = [
     ...write,
     method: 'POST',
     path: '/v1/groups',
+    operation: 'createGroup',
     summary: 'Create a group; its creator is its admin',
     body: group.createGroup.input,
     status: 201,
@@ -143,6 +151,7 @@ export const groupRoutes = [
     ...read,
     method: 'GET',
     path: '/v1/groups',
+    operation: 'listGroups',
     summary: "The caller's groups, page by page",
     query: Page,
     answer: group.listGroups.output.extend({ limit: z.number().int(), offset: z.number().int() }),
@@ -154,6 +163,7 @@ export const groupRoutes = [
     ...read,
     method: 'GET',
     path: '/v1/groups/me',
+    operation: 'listMyGroups',
     summary: "All the caller's groups",
     answer: z.array(Group),
     handle: ({ context }, deps: Deps) =>

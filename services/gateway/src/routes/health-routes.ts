@@ -94,6 +94,7 @@ export const healthRoutes = [
     ...common,
     path: '/health',
     aliases: ['/v1/health'],
+    operation: 'getHealth',
     summary: 'Whether the gateway and what it cannot do without are ok, degraded or down',
     answer: Health,
     handle(_, { readiness: { isReady, components } }: Own) {
@@ -107,6 +108,7 @@ export const healthRoutes = [
     limit: 'default',
     path: '/health/detailed',
     aliases: ['/v1/health/detailed'],
+    operation: 'getDetailedHealth',
     summary: 'Every service and what it depends on, asked in parallel, 2 s each (root, scope ops, listed peers)',
     answer: DetailedHealth,
     async handle({ context }, { askHealth, ...deps }: DetailedDeps) {
@@ -123,6 +125,7 @@ export const healthRoutes = [
     ...common,
     path: '/health/live',
     aliases: ['/v1/health/live'],
+    operation: 'getLiveness',
     summary: 'The process runs',
     answer: Live,
     handle: () => Promise.resolve({ status: 'ok' }),
@@ -131,6 +134,7 @@ export const healthRoutes = [
     ...common,
     path: '/health/ready',
     aliases: ['/v1/health/ready'],
+    operation: 'getReadiness',
     summary: '503 while requests cannot be served',
     answer: Ready,
     async handle(_, { readiness: { isReady, components } }: Own) {
@@ -142,6 +146,7 @@ export const healthRoutes = [
   defineRoute({
     ...ops,
     path: '/metrics',
+    operation: 'getMetrics',
     summary: 'Prometheus figures of this gateway (root, scope ops, listed peers)',
     media: 'text/plain',
     async handle({ context }, deps: OpsDeps) {

@@ -1,6 +1,7 @@
 import { Page } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { IngestionRun, ingestion } from '@youworker/contracts/ingestion'
+import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -20,6 +21,11 @@ interface ProgressDeps {
   readonly ingestionWatcher: IngestionWatcher
   readonly streams: OpenStreams
 }
+
+const IngestionEvents = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('progress'), data: IngestionRun }),
+  z.object({ event: z.literal('done'), data: IngestionRun }),
+])
 
 /** Sends `progress` at each change, then `done`; both carry the whole run. */
 async function streamProgress({ params, context }: RunCall, { ingestionWatcher, streams }: ProgressDeps): Promise<Reply> {
@@ -51,6 +57,7 @@ export const ingestionRunRoutes = [
     ...read,
     method: 'GET',
     path: '/v1/ingestion-runs',
+    operation: 'listIngestionRuns',
     summary: "The caller's ingestion runs",
     query: Page,
     answer: ingestion.listRuns.output,
@@ -60,6 +67,7 @@ export const ingestionRunRoutes = [
     ...read,
     method: 'GET',
     path: '/v1/ingestion-runs/{run_id}',
+    operation: 'getIngestionRun',
     summary: 'One run with the state of each file',
     params: RunPath,
     answer: IngestionRun,
@@ -70,9 +78,11 @@ export const ingestionRunRoutes = [
     ...read,
     method: 'GET',
     path: '/v1/ingestion-runs/{run_id}/events',
+    operation: 'streamIngestionRun',
     summary: 'Progress of a run as events',
     params: RunPath,
     media: 'text/event-stream',
+    events: IngestionEvents,
     errors,
     handle: streamProgress,
   }),
@@ -80,6 +90,7 @@ export const ingestionRunRoutes = [
     ...write,
     method: 'DELETE',
     path: '/v1/ingestion-runs/{run_id}',
+    operation: 'deleteIngestionRun',
     summary: 'Forget a finished run; its documents stay',
     params: RunPath,
     status: 204,
@@ -92,6 +103,7 @@ export const ingestionRunRoutes = [
     ...write,
     method: 'POST',
     path: '/v1/ingestion-runs/{run_id}/cancel',
+    operation: 'cancelIngestionRun',
     summary: 'Cancel a run',
     params: RunPath,
     answer: IngestionRun,
@@ -102,6 +114,7 @@ export const ingestionRunRoutes = [
     ...write,
     method: 'POST',
     path: '/v1/ingestion-runs/{run_id}/retry',
+    operation: 'retryIngestionRun',
     summary: 'Run the failed files again',
     params: RunPath,
     answer: IngestionRun,

@@ -1,6 +1,6 @@
 import { ChatRun, chatAgent } from '@youworker/contracts/chat-agent'
 import { TERMINAL } from '@youworker/contracts/common'
-import { Done } from '@youworker/contracts/run-log'
+import { Done, RunEntryBody } from '@youworker/contracts/run-log'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -20,6 +20,7 @@ export const runRoutes = [
     method: 'GET',
     path: '/v1/runs/{run_id}',
     tag: 'runs',
+    operation: 'getRun',
     summary: 'State, steps and usage of a run, and its answer when it has ended',
     auth: 'required',
     scopes: ['chat'],
@@ -39,7 +40,9 @@ export const runRoutes = [
     method: 'GET',
     path: '/v1/runs/{run_id}/events',
     tag: 'runs',
-    summary: "The run's log as events, from `Last-Event-ID` or `after`, else from the beginning; 204 when nothing follows",
+    operation: 'streamRun',
+    summary:
+      "The run's log as events, for EventSource and after a reconnect: from `Last-Event-ID` or `after`, else from the beginning; 204 when nothing follows",
     auth: 'required',
     scopes: ['chat'],
     csrf: 'none',
@@ -47,6 +50,7 @@ export const runRoutes = [
     params: RunPath,
     query: AfterQuery,
     media: 'text/event-stream',
+    events: RunEntryBody,
     errors,
     handle({ params: { run_id }, query, context }, { runStreams }: Streams) {
       // A browser's EventSource sends the header when it reconnects, with the query of its first request.
@@ -58,6 +62,7 @@ export const runRoutes = [
     method: 'POST',
     path: '/v1/runs/{run_id}/stop',
     tag: 'runs',
+    operation: 'stopRun',
     summary: 'Stop the run; what it said so far is kept',
     auth: 'required',
     scopes: ['chat'],

@@ -132,6 +132,7 @@ export const uploadRoutes = [
     method: 'POST',
     path: '/v1/ingest/upload',
     tag: 'ingestion',
+    operation: 'uploadFiles',
     summary: 'Upload files; with `wait=false`, or when the run does not end in time, the answer is 202 `{run_id}`',
     auth: 'required',
     scopes: ['documents'],

@@ -13,6 +13,7 @@ export const auditRoutes = [
   defineRoute({
     ...common,
     path: '/v1/admin/audit',
+    operation: 'listAuditEntries',
     summary: 'The audit trail, newest first (root); `next` of the answer is `before` of the following page',
     query: AuditQuery,
     answer: authContract.listAudit.output,
@@ -21,6 +22,7 @@ export const auditRoutes = [
   defineRoute({
     ...common,
     path: '/v1/admin/audit/verify',
+    operation: 'verifyAudit',
     summary:
       'Verify the audit trail (root), from its beginning or `after` a `position` of an earlier answer, whose entry must be the same',
     query: authContract.verifyAudit.input,

@@ -1,0 +1,30 @@
+/** What the routes alone do not tell, in Markdown. */
+export const GUIDE = `An AI-agent backend that answers from your own documents, with citations.
+
+## Streams
+
+An answer of type \`text/event-stream\` is server-sent events: \`id\` is the number of the entry, \`event\` its name, \`data\` one line of JSON
+whose schema has that name as its title. \`run\` comes first and exactly one \`done\` last; a comment every 15 s keeps proxies awake. After
+\`rewind\` the text goes on from \`offset\`: what came behind it counts no more.
+
+A browser's \`EventSource\` cannot POST: start the answer with \`POST /v1/chat\`, and read \`GET /v1/runs/{run_id}/events\` with it. It reconnects by
+itself, sends \`Last-Event-ID\`, and gets the rest; when nothing follows it gets 204, which ends its reconnecting. Whoever was cut off from
+\`POST /v1/chat\` reads the rest there, too.
+
+## WebSocket
+
+\`/v1/ws/chat/{session_id}\` (also \`/chat/{session_id}\`) takes and sends text frames with JSON. Sign in with the cookie, \`X-API-Key\`, or the
+protocols \`bearer\` and the token; a browser's \`Origin\` must be allowed. The client's frames have the schema \`SocketClientFrame\`:
+
+- \`text\` asks a question; its answer comes as frames with one \`run_id\`
+- \`stop\` ends the answers that this socket reads
+- \`resume\` reads an answer from the entry behind \`after\`: send it after a reconnect (close codes 1012 and 1013)
+- \`ping\` is answered by \`pong\`; the server's own pings, every 30 s, are those of the protocol
+- \`audio\` is not taken yet
+
+The server's frames have the schema \`SocketServerFrame\`: the events of a run with the number of the entry as \`seq\`, \`pong\`, and \`error\` with the
+body of every error. The event \`run\` is a \`status\` with stage \`started\`; in \`tool\` frames \`run_id\` is the tool run's.
+
+## Answers that are the same
+
+Lists and documents have an \`ETag\`: a request with it in \`If-None-Match\` gets 304 as long as nothing has changed.`
