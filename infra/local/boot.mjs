@@ -16,7 +16,7 @@ const vitest = 'node_modules/vitest/vitest.mjs'
 const COMMANDS = {
   start: [{ script: 'infra/local/src/start.ts' }],
   test: [{ script: 'infra/checks/src/test.ts' }],
-  coverage: [{ script: vitest, args: ['run', '--coverage'] }],
+  coverage: [{ script: vitest, args: ['run', '--coverage', 'services/'] }],
   check: [{ script: 'infra/checks/src/check.ts' }],
   'check:laws': [{ script: 'infra/checks/src/check-laws.ts' }],
   bench: [{ script: 'infra/bench/src/main.ts' }],
