@@ -4,6 +4,7 @@ import type { IngestionRun } from '@youworker/contracts/ingestion'
 import { type Print, seconds } from '../print.ts'
 import type { GivenFile } from './collect-files.ts'
 import { ApiError, type GatewayClient } from './gateway-client.ts'
+import { readableFiles } from './readable-files.ts'
 
 /** Upper limits of one upload request, well below those of the gateway. */
 const BATCH = { files: 50, bytes: 60 * 1024 * 1024 } as const
@@ -18,10 +19,11 @@ export interface UploadOutcome {
 export async function uploadFiles(gateway: GatewayClient, files: readonly GivenFile[], print: Print): Promise<UploadOutcome> {
   const began = performance.now()
   const documentIds = new Set<string>()
-  const failures: string[] = []
+  const readable = await readableFiles(files)
+  const failures = [...readable.failures]
   let chunks = 0
   let done = 0
-  for (const batch of await inBatches(files)) {
+  for (const batch of await inBatches(readable.files)) {
     const run = await ingest(
       gateway,
       batch,
