@@ -11,6 +11,8 @@ const REPLACEMENT_MS = 60_000
 /** Exit code of a process with invalid settings. Starting it again would not help. */
 const WRONG_SETTINGS = 2
 const TRIES = 3
+/** A process that dies slowly gets no third try. */
+const DYING_MS = 12_000
 
 export async function isReady(url: string | undefined, timeoutMs = 1_000): Promise<boolean> {
   if (url === undefined) return false
@@ -23,10 +25,43 @@ export async function isReady(url: string | undefined, timeoutMs = 1_000): Promi
   )
 }
 
+/**
+ * Throws the {@link StartError} of the first process that does not become ready, at once: others may be waiting for it, and would
+ * only say so.
+ */
+export async function waitUntilAllReady(
+  processes: readonly SupervisedProcess[],
+  data: DataDir,
+  signal: AbortSignal,
+): Promise<void> {
+  const giveUp = new AbortController()
+  const ended = AbortSignal.any([signal, giveUp.signal])
+  await untilFirstError(
+    processes.map((process) => waitUntilReady(process, data, ended)),
+    () => giveUp.abort(),
+  )
+}
+
+/** Waits for all, so that nothing is still under way when the rest is stopped. Throws what failed first. */
+export async function untilFirstError(work: readonly Promise<unknown>[], onError?: () => void): Promise<void> {
+  const failures: unknown[] = []
+  const onFailure = (error: unknown) => {
+    failures.push(error)
+    onError?.()
+  }
+  await Promise.all(work.map((one) => one.catch(onFailure)))
+  if (failures.length > 0) throw failures[0]
+}
+
 /** Throws {@link StartError} with the last lines of the log when the process does not become ready. */
 export async function waitUntilReady(process: SupervisedProcess, data: DataDir, signal: AbortSignal): Promise<void> {
   const { name } = process.spec
-  const hasEnded = () => process.lastExit?.code === WRONG_SETTINGS || process.deaths >= TRIES
+  let dyingSince = Infinity
+  const hasEnded = () => {
+    if (process.deaths > 0) dyingSince = Math.min(dyingSince, Date.now())
+    const isSlow = process.deaths > 1 && Date.now() - dyingSince > DYING_MS
+    return process.lastExit?.code === WRONG_SETTINGS || process.deaths >= TRIES || isSlow
+  }
   if (process.running && process.healthUrl === undefined) return
   await poll({ name, healthUrl: () => process.healthUrl, hasEnded, longestMs: LONGEST_MS }, data, signal)
 }
