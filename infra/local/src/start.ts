@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { forTerminal } from '@youworker/runtime/text/text'
-import { bringUp, type RunningSystem } from './supervisor/bring-up.ts'
+import type { RunningSystem } from './supervisor/bring-up.ts'
 import { runControlCommand } from './control/control-commands.ts'
 import { startControlServer } from './control/control-server.ts'
 import { collectFiles, type CollectedFiles } from './demo/collect-files.ts'
@@ -10,9 +10,11 @@ import { takeLock } from './data-dir/lock.ts'
 import { type DataDir, dataDir, prepareDataDir, resetDataDir } from './data-dir/data-dir.ts'
 import { callerDir } from './paths.ts'
 import { print, seconds, write } from './print.ts'
-import { loadDotEnv, readGivenSettings } from './settings/settings.ts'
+import { judge } from './settings/judge.ts'
+import { loadSettings } from './settings/load-settings.ts'
 import { HELP, parseStartArguments, type RunCommand } from './start-arguments.ts'
 import { StartError } from './start-error.ts'
+import { refuseSwallowedOptions } from './swallowed-options.ts'
 
 const INTERRUPTED = 130
 
@@ -25,7 +27,8 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
   if (stop.signal.aborted) return INTERRUPTED
-  const isExpected = error instanceof StartError
+  // What the operating system refuses has a message that says all; a stack would hide it.
+  const isExpected = error instanceof StartError || (error instanceof Error && 'syscall' in error)
   const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error)
   process.stderr.write(forTerminal(`\n${text}\n`))
   return EXIT.startFailed
@@ -33,6 +36,7 @@ process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
 process.exit()
 
 async function main(args: readonly string[]): Promise<number> {
+  refuseSwallowedOptions(process.env)
   const command = parseStartArguments(args, callerDir())
   if (command.kind === 'help') {
     print(HELP)
@@ -46,9 +50,9 @@ async function run(command: RunCommand): Promise<number> {
   const areOwn = command.paths.length === 0
   const wanted = areOwn && (command.demo || command.question !== undefined) ? ownDocs() : command.paths
   const collected = await collectFiles(wanted, callerDir(), { mayBeEmpty: areOwn })
-  loadDotEnv(print)
-  const given = readGivenSettings(process.env)
+  const { given, schemas } = await loadSettings(process.env, print)
   const data = dataDir(command.dataDir)
+  await judge({ given, schemas, data, reset: command.reset, needsModel: command.once && collected.files.length > 0, print })
   await prepareDataDir(data)
   let system: RunningSystem | undefined
   await using control = await startControlServer(
@@ -60,6 +64,7 @@ async function run(command: RunCommand): Promise<number> {
   await rm(data.endpoints, { force: true })
   print(`YouWorker: data in ${data.dir}`)
   try {
+    const { bringUp } = await import('./supervisor/bring-up.ts')
     system = await bringUp({ command, data, given, print, signal: stop.signal })
     print(`YouWorker is up (${seconds(performance.now() - began)})`)
     const code = await demo(command, system, collected, areOwn)
