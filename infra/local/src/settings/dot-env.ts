@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { ROOT } from '../paths.ts'
 import { StartError } from '../start-error.ts'
 
 const FILE = join(ROOT, '.env')
+const LARGEST_BYTES = 1_048_576
 const BYTE_ORDER_MARK = '\uFEFF'
 
 /** What the project's file .env contains. */
@@ -18,8 +19,11 @@ export interface DotEnv {
 export function readDotEnv(): DotEnv | undefined {
   let text: string
   try {
+    const { size } = statSync(FILE)
+    if (size > LARGEST_BYTES) throw new StartError(`${FILE} is larger than 1 MiB. It has to be a file with lines NAME=value.`)
     text = readFileSync(FILE, 'utf8')
   } catch (cause) {
+    if (cause instanceof StartError) throw cause
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
     if (code === 'ENOENT') return undefined
     throw new StartError(`${FILE} ${WHY[code] ?? `cannot be read (${code})`}`, { cause })

@@ -33,7 +33,7 @@ export async function judge({ given, schemas, data, reset, needsModel, print }: 
   const hasDatabase = given.adminUrl !== undefined
   const isWrong = (name: string) => faults.some(({ setting }) => setting === name)
   const [model, ...others] = await Promise.all([
-    isWrong('LLM__OLLAMA_BASE_URL') ? [] : modelFaults(given),
+    isWrong('LLM__OLLAMA_BASE_URL') ? [] : modelFaults(given, schemas),
     isWrong('DATABASE__ADMIN_URL') || isWrong('DATABASE__URL') ? [] : postgresFaults(given, data, reset),
     isWrong('NATS__URL') ? [] : natsFaults(given),
     addressFaults(given, isWrong('API__PORT') ? undefined : given.get('API__PORT')),
@@ -47,9 +47,9 @@ export async function judge({ given, schemas, data, reset, needsModel, print }: 
   for (const line of model) print(`Warning: ${line}.\n  The system starts; answers and documents wait for the model.`)
 }
 
-async function modelFaults(given: GivenSettings): Promise<string[]> {
+async function modelFaults(given: GivenSettings, { ingestion }: Schemas): Promise<string[]> {
   if (given.ollamaUrl === undefined) return []
-  const embedModel = given.get('LLM__EMBED_MODEL') ?? 'nomic-embed-text'
+  const embedModel = ingestion.shape.LLM__EMBED_MODEL.parse(given.get('LLM__EMBED_MODEL'))
   const faults = await askOllama({ url: given.ollamaUrl, chatModel: given.get('LLM__CHAT_MODEL'), embedModel })
   return faults.map(withoutUrlSecrets)
 }

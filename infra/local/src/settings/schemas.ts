@@ -1,9 +1,7 @@
 import { postgresUrl, natsUrl } from '@youworker/runtime/process/config'
-import type { SERVICES } from '@youworker/contracts/topology/topology'
 import { z } from 'zod'
 
-export type ProcessName = (typeof SERVICES)[number] | 'offline-model'
-export type Schemas = Readonly<Record<ProcessName, z.ZodObject>>
+export type Schemas = Awaited<ReturnType<typeof loadSchemas>>
 
 /** Settings that only the start reads. With DATABASE__URL alone, its user has to be an administrator. */
 export const START_ENV = z.object({
@@ -14,7 +12,7 @@ export const START_ENV = z.object({
 })
 
 /** The schema of the settings of each process. */
-export async function loadSchemas(): Promise<Schemas> {
+export async function loadSchemas() {
   const [gateway, auth, group, chatAgent, ingestion, analytics, tools, model] = await Promise.all([
     import('@youworker/gateway/config'),
     import('@youworker/auth/config'),

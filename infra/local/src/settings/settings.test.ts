@@ -36,10 +36,11 @@ test('settings come from files too, and a value that the start chooses does not 
 test('a name that is no setting is told with the nearest one that is, in the file and in the environment', () => {
   const known = new Set(['API__PORT', 'DATABASE__URL', 'LLM__OLLAMA_BASE_URL', 'LOG_LEVEL'])
   const told = (inFile: string[], env: Record<string, string> = {}) => unknownNames({ inFile, env, known })
-  expect(told(['API__PROT', 'log_level', 'LLM__OLLAMA_URL', 'FOO_BAR'])).toEqual([
+  expect(told(['API__PROT', 'log_level', 'LLM__OLLAMA_URL', 'ROOT_APIKEY', 'FOO_BAR'])).toEqual([
     'API__PROT in .env is no setting and changes nothing. Did you mean API__PORT?',
     'log_level in .env is no setting and changes nothing. Did you mean LOG_LEVEL?',
     'LLM__OLLAMA_URL in .env is no setting and changes nothing. Did you mean LLM__OLLAMA_BASE_URL?',
+    'ROOT_APIKEY in .env is no setting and changes nothing. Did you mean ROOT_API_KEY?',
     'FOO_BAR in .env is no setting and changes nothing. All settings are in .env.example.',
   ])
   expect(told(['API__PORT', 'DATABASE__URL_FILE', 'POSTGRES_PASSWORD_AUTH', 'SITE_ADDRESS', 'HTTPS_PROXY'])).toEqual([])

@@ -1,4 +1,4 @@
-import { isPublishedName } from '@youworker/runtime/process/published-names'
+import { PUBLISHED_NAMES } from '@youworker/runtime/process/published-names'
 import { nearest } from './nearest.ts'
 
 /** Settings of the published Python system, or named for later versions, that do nothing here. */
@@ -28,13 +28,14 @@ interface Names {
 export function unknownNames({ inFile, env, known }: Names): string[] {
   const file = new Set(inFile)
   const candidates = [...file, ...Object.keys(env).filter((name) => !file.has(name) && looksLikeOurs(name, known))]
-  const isKnown = (name: string) => known.has(name) || isPublishedName(name)
+  const names = new Set([...known, ...PUBLISHED_NAMES])
+  const isKnown = (name: string) => names.has(name)
   const strange = candidates.filter((name) => !isKnown(name) && !isKnown(name.replace(/_FILE$/, '')) && !OF_OTHERS.test(name))
   const idle = strange.filter((name) => WITHOUT_EFFECT.some((pattern) => pattern.test(name)))
   const unknown = strange.filter((name) => !idle.includes(name))
   const told = unknown.slice(0, MOST).map((name) => {
     const where = file.has(name) ? ' in .env' : ''
-    const close = name.length > LONGEST_NAME ? undefined : nearest(name, [...known])
+    const close = name.length > LONGEST_NAME ? undefined : nearest(name, names)
     const shown = name.slice(0, LONGEST_NAME)
     return `${shown}${where} is no setting and changes nothing. ${close === undefined ? 'All settings are in .env.example.' : `Did you mean ${close}?`}`
   })

@@ -159,7 +159,10 @@ async function startNatsServer(plan: Plan, start: Start): Promise<void> {
   if (plan.given.natsUrl !== undefined) {
     plan.print('NATS: yours, from NATS__URL. All services use its one user, so per-service permissions are off.')
     const { ensureEventStream } = await import('@youworker/messaging/events/ensure-event-stream')
-    return ensureEventStream({ url: plan.given.natsUrl, logger: createLogger({ name: 'nats', level: 'warn' }) })
+    const logger = createLogger({ name: 'nats', level: 'warn' })
+    return ensureEventStream({ url: plan.given.natsUrl, logger }).catch((cause: unknown) => {
+      throw new StartError(`NATS__URL: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    })
   }
   await start(natsSpec(plan))
   plan.print(`NATS: up on port ${plan.ports.nats} (${seconds(performance.now() - began)})`)

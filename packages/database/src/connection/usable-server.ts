@@ -2,6 +2,7 @@ import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import pg from 'pg'
 
 const OLDEST = 14
+const CLOSE_MS = 500
 
 export interface UsableServer {
   /** Why this Postgres cannot be used and what to do about it, to be said behind the name of its setting. */
@@ -23,7 +24,7 @@ const QUESTION = `select current_setting('server_version') as version, pg_is_in_
   has_database_privilege(current_database(), 'create') as may_make_schemas,
   exists (select from pg_tables where schemaname = 'auth' and tablename = 'migrations') as is_in_use`
 
-/** Asks a Postgres whether an administrator with this URL can set up the system there. Takes at most three times `timeoutMs`. */
+/** Asks a Postgres whether an administrator with this URL can set up the system there. Takes at most twice `timeoutMs`. */
 export async function askUsable(url: string, timeoutMs: number): Promise<UsableServer> {
   const timeouts = { connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs }
   const client = new pg.Client({ connectionString: url, application_name: 'youworker start', ...timeouts })
@@ -38,7 +39,7 @@ export async function askUsable(url: string, timeoutMs: number): Promise<UsableS
     return { isInUse: false, fault: refusal(error, client) }
   } finally {
     // It waits for the server to close the connection.
-    await settledWithin(timeoutMs, client.end())
+    await settledWithin(CLOSE_MS, client.end())
   }
 }
 

@@ -68,8 +68,8 @@ export function withPublishedNames(given: NodeJS.ProcessEnv, isKnown: (name: str
   return { env, notices }
 }
 
-/** Whether the published system has a setting of this name that has another name here. */
-export const isPublishedName = (name: string): boolean => Object.hasOwn(RENAMED, name) || JWT_SECRETS.includes(name)
+/** Names that stand for a setting which has another name here. */
+export const PUBLISHED_NAMES: readonly string[] = [...Object.keys(RENAMED), ...JWT_SECRETS]
 
 /** Of seconds, with a fraction. What is no number stays, to be refused under the name of the setting. */
 const toMs = (seconds: string): string =>
