@@ -26,7 +26,7 @@ import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 import { DiskWatch } from '../watch/disk-watch.ts'
 import type { WatchedServer } from '../watch/server-watch.ts'
 import { watchSystem } from '../watch/watch-system.ts'
-import { untilFirstError, waitUntilAllReady } from './wait-until-ready.ts'
+import { untilFirstError, waitUntilAllReady } from './all-ready.ts'
 
 /** Services stop first, then servers. The sum must stay below 5 s, the longest that Ctrl+C may take. */
 const GRACE_MS = { services: 3_500, servers: 400 } as const

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { dataDir } from '../data-dir/data-dir.ts'
 import { startNodeProcess } from './node-process.ts'
 import { SupervisedProcess } from './supervised-process.ts'
-import { waitUntilAllReady } from './wait-until-ready.ts'
+import { waitUntilAllReady } from './all-ready.ts'
 
 let dir: string
 beforeAll(async () => {
