@@ -1,6 +1,6 @@
 // Runs every npm script of this project. Plain JavaScript for Node 20, because nothing is installed yet on a fresh checkout: installs
 // the packages (Node 26 among them), then runs the command on Node 26.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -62,29 +62,65 @@ function fingerprint() {
 const isInstalled = (wanted) =>
   existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted && existsSync(join(root, 'node_modules/.bin/vitest'))
 
-function install() {
+async function install() {
   const wanted = fingerprint()
   if (isInstalled(wanted)) return
   const lock = join(cache, 'install.lock')
-  mkdirSync(cache, { recursive: true })
-  while (!takeLock(lock)) {
-    if (isInstalled(wanted)) return
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+  try {
+    mkdirSync(cache, { recursive: true })
+    while (!takeLock(lock)) {
+      if (isInstalled(wanted)) return
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    }
+  } catch (error) {
+    fail(`The packages cannot be installed: ${error.message}. This user must be able to write to ${join(root, 'node_modules')}.`)
   }
   try {
     if (isInstalled(wanted)) return
     console.log('Installing packages (about 15 s the first time) …')
     const args = ['-y', PNPM, 'install', '--frozen-lockfile', '--prefer-offline', '--config.confirmModulesPurge=false']
-    const { status, error } = spawnSync('npx', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
-    if (status !== 0) {
+    const stopWatching = watchRegistry()
+    const problem = await ended(spawn('npx', args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] }))
+    stopWatching()
+    if (problem !== undefined) {
       rmSync(lock, { force: true })
-      fail(
-        `The packages could not be installed${error ? ` (${error.message})` : ''}. The lines above say why. Is the npm registry reachable (npm ping)?`,
-      )
+      fail(`The packages could not be installed (${problem}). The lines above say why. Is the npm registry reachable (npm ping)?`)
     }
     writeFileSync(stamp, wanted)
   } finally {
     rmSync(lock, { force: true })
+  }
+}
+
+/** Resolves to why it failed, or to `undefined`. */
+const ended = (child) =>
+  new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(code === 0 ? undefined : (signal ?? `exit code ${code}`)))
+  })
+
+/** npx and pnpm say nothing for minutes while the registry does not answer. `npm ping` goes the same way, proxies included. */
+function watchRegistry() {
+  const ping = spawn('npm', ['ping', '--fetch-retries=0', '--fetch-timeout=8000'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const timer = setTimeout(() => ping.kill(), 10_000)
+  let said = ''
+  let watching = true
+  ping.stderr.on('data', (data) => (said += data))
+  void ended(ping).then((problem) => {
+    clearTimeout(timer)
+    if (problem === undefined || !watching) return
+    const registry = /PING (\S+)/.exec(said)?.[1] ?? 'of npm'
+    const why = /\b(E[A-Z_]{4,}|\d{3} [A-Z][a-z ]+)/.exec(said.replace(/PING \S+/, ''))?.[1] ?? 'no answer'
+    console.log(
+      `Waiting for the npm registry ${registry}, which does not answer (${why}). Is this machine online? Behind a proxy: npm config set https-proxy http://HOST:PORT; another registry: npm config set registry URL. Ctrl+C ends the wait.`,
+    )
+  })
+  return () => {
+    watching = false
+    ping.kill()
   }
 }
 
@@ -150,7 +186,7 @@ if (Number(process.versions.node.split('.')[0]) < 20) {
 const steps = COMMANDS[name]
 if (steps === undefined) fail(`Unknown command ${name ?? ''}. There are: ${Object.keys(COMMANDS).join(', ')}.`)
 endWithNpm()
-install()
+await install()
 for (const step of steps) {
   const code = await run(step, rest)
   if (code !== 0) process.exit(code)

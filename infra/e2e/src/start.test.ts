@@ -90,15 +90,53 @@ test('seven processes answer from a folder, then a single process from a PDF, wi
   expect(owls.code).toBe(0)
 }, 180_000)
 
-test('the exit code tells a failed file, an answer without citation and a failed start apart', async () => {
-  const failed = await runOnce('b', '--single-process', 'broken.pdf', 'whales.html', '--ask', 'How much krill does a whale eat?')
-  expect([failed.code, failed.output]).toEqual([2, expect.stringMatching(/1 of 2 files failed: broken\.pdf: \S/)])
-  const uncited = await runOnce('b', '--single-process', 'whales.html', '--ask', 'zzz qqq xxx?')
+/** Settings of the published Python system, under its nested names. */
+const PUBLISHED = {
+  SECURITY__ROOT_API_KEY: '6f1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3928170615243b4c5d6e7',
+  SECURITY__JWT_SECRET: '0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9',
+  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: 'mWq3yCZ0pNfT7vJk2sXhR8uLbE5dGaIo4tP1nQwYzUM=',
+  LLM__QDRANT_URL: 'http://localhost:6333',
+  LLM__QDRANT_COLLECTION: 'documents',
+  LLM__CHAT_MODEL: 'gpt-oss:20b',
+  LLM__EMBED_MODEL: 'embeddinggemma:300m',
+  DATABASE__ECHO: 'false',
+  API__HOST: '127.0.0.1',
+  API__LOG_LEVEL: 'INFO',
+  LOG_LEVEL: '',
+}
+
+test('the exit code tells a failed file, an answer without citation and a failed start apart, with published settings', async () => {
+  // Nobody reads the memory of a process from its first byte on, not even root.
+  const wrong = ['broken.pdf', '/proc/self/mem']
+  const failed = await runStart(
+    [
+      '--once',
+      '--data',
+      join(dir, 'b'),
+      '--single-process',
+      ...wrong,
+      'whales.html',
+      '--ask',
+      'How much krill does a whale eat?',
+    ],
+    { env: { ...AT_ONCE, ...PUBLISHED }, cwd: files },
+  )
+  expect([failed.code, failed.output]).toEqual([
+    2,
+    expect.stringMatching(/2 of 3 files failed: mem: cannot be read.*broken\.pdf: \S/),
+  ])
+  expect(failed.output).toMatch(/krill[^]*\nSources:\n\[1\] Whales/)
+  for (const told of [
+    'API__LOG_LEVEL is read as LOG_LEVEL.',
+    'LLM__QDRANT_URL is not used yet',
+    'JWT is RS256 now',
+    'DATABASE__ECHO',
+  ])
+    expect(failed.output).toContain(told)
+  const uncited = await runOnce('b2', '--single-process', 'whales.html', '--ask', 'zzz qqq xxx?')
   expect([uncited.code, uncited.output]).toEqual([3, expect.stringContaining('cites none of the given files')])
   const missing = await runOnce('b', 'no-such-folder', '--ask', 'x?')
   expect([missing.code, missing.output]).toEqual([1, expect.stringContaining('no-such-folder')])
-  const qdrant = await runStart(['--once', '--data', join(dir, 'q')], { env: { LLM__QDRANT_URL: 'http://127.0.0.1:6333' } })
-  expect([qdrant.code, qdrant.output]).toEqual([1, expect.stringMatching(/comes later/)])
 }, 180_000)
 
 test('two systems at once: own ports and data; status, logs, restart, stop and Ctrl+C', async () => {
@@ -243,12 +281,20 @@ test('root starts the system as an ordinary user', async ({ skip }) => {
   const home = join(dir, 'home of nobody')
   await mkdir(home)
   await chown(home, NOBODY, NOBODY)
+  const closed = join(home, 'closed.md')
+  await writeFile(closed, '# Closed', { mode: 0 })
   const data = join(home, 'the data')
   const { code, output } = await runStart(
-    ['--once', '--single-process', '--data', data, 'whales.html', '--ask', 'How much krill does a blue whale eat a day?'],
+    ['--once', '--single-process', '--data', data, 'whales.html', closed, '--ask', 'How much krill does a blue whale eat a day?'],
     { env: { ...AT_ONCE, HOME: home }, cwd: files, as },
   )
   expect(output).toMatch(/four tonnes of krill[\s\S]*\nSources:\n\[1\] Whales\n/)
-  expect(code).toBe(0)
+  expect(output).toContain('1 of 2 files failed: closed.md: may not be read by this user')
+  expect(code).toBe(2)
+  const readOnly = await runStart(['--no-demo', '--data', join(files, 'data')], { env: { HOME: home }, cwd: files, as })
+  expect([readOnly.code, readOnly.output]).toEqual([
+    1,
+    expect.stringMatching(/my files may not be written by this user.*--data DIR/),
+  ])
   expect((await stat(join(data, 'postgres'))).uid).toBe(NOBODY)
 }, 120_000)

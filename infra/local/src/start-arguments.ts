@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { DEFAULT_DATA_DIR } from './paths.ts'
 import { recordOf } from './record-of.ts'
+import { nearest } from './settings/nearest.ts'
 import { StartError } from './start-error.ts'
 
 export interface RunCommand {
@@ -62,7 +63,7 @@ npm start -- status | logs [NAME] | restart NAME | scale a=3,b=1 | stop  [--data
 Settings come from the environment or a file .env in the project: DATABASE__ADMIN_URL, NATS__URL and LLM__OLLAMA_BASE_URL
 name your own Postgres, NATS and Ollama instead of the built-in ones; LLM__CHAT_MODEL and LLM__EMBED_MODEL the models.`
 
-const OPTIONS = {
+export const OPTIONS = {
   ask: { type: 'string' },
   once: { type: 'boolean' },
   'no-demo': { type: 'boolean' },
@@ -109,7 +110,10 @@ function parse(args: readonly string[]) {
   } catch (cause) {
     // The sentences after the first are about the syntax of node:util's parseArgs.
     const [what] = String(cause instanceof Error ? cause.message : cause).split('. ')
-    throw new StartError(`${what}.\n\n${HELP}`, { cause })
+    const wrong = /'--?([\w-]+)/.exec(what ?? '')?.[1] ?? ''
+    const close = wrong in OPTIONS ? undefined : nearest(wrong, Object.keys(OPTIONS))
+    const hint = close === undefined ? '' : ` Did you mean --${close}?`
+    throw new StartError(`${what}.${hint} All options: npm start -- --help`, { cause })
   }
 }
 

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { forTerminal } from '@youworker/runtime/text/text'
-import { bringUp, type RunningSystem } from './supervisor/bring-up.ts'
+import type { RunningSystem } from './supervisor/bring-up.ts'
 import { runControlCommand } from './control/control-commands.ts'
 import { startControlServer } from './control/control-server.ts'
 import { runClientCommand } from './demo/client-commands.ts'
@@ -11,10 +11,12 @@ import { takeLock } from './data-dir/lock.ts'
 import { dataDir, prepareDataDir, resetDataDir } from './data-dir/data-dir.ts'
 import { callerDir, DEFAULT_DATA_DIR, shellWord } from './paths.ts'
 import { output, print, seconds } from './print.ts'
-import { loadDotEnv, readGivenSettings } from './settings/settings.ts'
+import { judge } from './settings/judge.ts'
+import { loadSettings } from './settings/load-settings.ts'
 import { watchSources } from './watch/watch-sources.ts'
 import { HELP, parseStartArguments, type RunCommand } from './start-arguments.ts'
 import { StartError } from './start-error.ts'
+import { refuseSwallowedOptions } from './swallowed-options.ts'
 
 const INTERRUPTED = 130
 
@@ -27,7 +29,8 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
   if (stop.signal.aborted) return INTERRUPTED
-  const isExpected = error instanceof StartError
+  // What the operating system refuses has a message that says all; a stack would hide it.
+  const isExpected = error instanceof StartError || (error instanceof Error && 'syscall' in error)
   const text = isExpected ? error.message : error instanceof Error ? error.stack : String(error)
   process.stderr.write(forTerminal(`\n${text}\n`))
   return EXIT.startFailed
@@ -35,6 +38,7 @@ process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
 process.exit()
 
 async function main(args: readonly string[]): Promise<number> {
+  refuseSwallowedOptions(process.env)
   const command = parseStartArguments(args, callerDir())
   if (command.kind === 'help') {
     print(HELP)
@@ -47,10 +51,10 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(command: RunCommand): Promise<number> {
   const began = performance.now()
-  const given = command.paths.length === 0 ? undefined : await collectFiles(command.paths, callerDir())
-  loadDotEnv(print)
-  const settings = readGivenSettings(process.env)
+  const collected = command.paths.length === 0 ? undefined : await collectFiles(command.paths, callerDir())
+  const { given, schemas } = await loadSettings(process.env, print)
   const data = dataDir(command.dataDir)
+  await judge({ given, schemas, data, reset: command.reset, needsModel: command.once && collected !== undefined, print })
   await prepareDataDir(data)
   let system: RunningSystem | undefined
   await using control = await startControlServer(
@@ -62,9 +66,10 @@ async function run(command: RunCommand): Promise<number> {
   await rm(data.endpoints, { force: true })
   print(`YouWorker: data in ${data.dir}`)
   try {
-    system = await bringUp({ command, data, given: settings, print, signal: stop.signal })
+    const { bringUp } = await import('./supervisor/bring-up.ts')
+    system = await bringUp({ command, data, given, print, signal: stop.signal })
     print(`YouWorker is up (${seconds(performance.now() - began)})`)
-    const code = await demo(command, system, given)
+    const code = await demo(command, system, collected)
     if (command.once) return code
     using _watch = command.watch ? watchSources(system, print, stop.signal) : undefined
     printAddresses(system, command)

@@ -25,6 +25,8 @@ export interface EmbeddedPostgres extends AsyncDisposable {
   stop(stepMs?: number): Promise<void>
 }
 
+export const POSTGRES_MAJOR = 18
+
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
@@ -68,11 +70,18 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   }
 }
 
-async function isInitialised(dataDir: string): Promise<boolean> {
-  return readFile(join(dataDir, 'PG_VERSION'), 'utf8').then(
-    () => true,
-    () => false,
+const isInitialised = async (dataDir: string): Promise<boolean> => (await majorOf(dataDir)) !== undefined
+
+const majorOf = (dataDir: string): Promise<string | undefined> =>
+  readFile(join(dataDir, 'PG_VERSION'), 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
   )
+
+/** The major version of a cluster that this Postgres cannot start. */
+export async function foreignMajor(dataDir: string): Promise<string | undefined> {
+  const major = await majorOf(dataDir)
+  return major === String(POSTGRES_MAJOR) ? undefined : major
 }
 
 /** Creates the cluster in a temporary folder and renames it, so that an interrupted start leaves no partial cluster. */

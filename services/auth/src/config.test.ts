@@ -1,12 +1,14 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { readEnv } from '@youworker/runtime/process/config'
 import { expect, test } from 'vitest'
 import { Env } from './config.ts'
 
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const env = {
   APP_ENV: 'production',
   DATABASE__URL: 'postgresql://auth:x@db/x',
   NATS__URL: 'nats://auth:x@nats',
-  SECURITY__JWT_PRIVATE_KEY: 'pem',
+  SECURITY__JWT_PRIVATE_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
 }
 const AUDIT_KEY = '1:mWq3yCZ0pNfT7vJk2sXhR8uLbE5dGaIo4tP1nQwYzUM'
 const read = (key: string, APP_ENV = 'production', SECURITY__AUDIT_KEY = AUDIT_KEY) =>
@@ -38,4 +40,11 @@ test('every missing setting is named at once', () => {
   expect(() => readEnv(Env, {})).toThrow(
     /DATABASE__URL[^]*NATS__URL[^]*SECURITY__ROOT_API_KEY[^]*SECURITY__JWT_PRIVATE_KEY[^]*SECURITY__AUDIT_KEY/,
   )
+})
+
+test('a key that signs nothing is refused together with what else is wrong, and without its value', () => {
+  for (const key of ['hunter2', '-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----'])
+    expect(() => readEnv(Env, { ...env, SECURITY__JWT_PRIVATE_KEY: key, SECURITY__ROOT_API_KEY: 'x' })).toThrow(
+      /^(?![^]*hunter2)[^]*ROOT_API_KEY: must have[^]*JWT_PRIVATE_KEY: [^]*keys generate/,
+    )
 })

@@ -1,16 +1,17 @@
-import { commaList, databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
+import { keyRingProblem, SEALING } from '@youworker/database/sealing/key-ring'
+import { checkTogether, commaList, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { parseServerUrls } from './services/tools/mcp-servers.ts'
 
-export const Env = z.object({
+const ENV = z.object({
   ...processEnv,
   ...databaseEnv,
   ...natsEnv,
-  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z
-    .string()
-    .min(1)
-    .describe('Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use'),
-  LLM__OLLAMA_BASE_URL: z.url().default('http://127.0.0.1:11434').describe('Address of Ollama'),
+  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z.string().meta({
+    description: 'Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use',
+    secret: true,
+  }),
+  LLM__OLLAMA_BASE_URL: httpUrl.default('http://127.0.0.1:11434').describe('Address of Ollama'),
   LLM__CHAT_MODEL: z.string().min(1).optional().describe('Model of answers; without it the first that Ollama lists'),
   LLM__CONTEXT_TOKENS: integer(2_048, 1_000_000).default(16_384).meta({
     description: 'Most of a conversation that the model is given, its answer included; a smaller window of the model wins',
@@ -33,16 +34,21 @@ export const Env = z.object({
     description: 'How long one run waits, in all, for tools that are away; then it answers without them and says so',
     unit: 'ms',
   }),
-  TOOLS__URL: z.url().optional().describe('Our own tool servers, at TOOLS__URL/<server>/mcp; only these get the token of a run'),
+  TOOLS__URL: httpUrl.optional().describe('Our own tool servers, at TOOLS__URL/<server>/mcp; only these get the token of a run'),
   MCP__SERVER_URLS: z
     .string()
     .default('')
     .transform(parseServerUrls)
-    .describe('Foreign MCP servers: name=url, separated by commas'),
+    .meta({ description: 'Foreign MCP servers: name=url, separated by commas', secret: true }),
   MCP__ALLOWED_TOOLS: commaList
     .transform((list) => new Set(list))
     .default(new Set())
     .describe('Tools of foreign servers that runs may use: server/tool or server/*, separated by commas; none without it'),
+})
+
+export const Env = checkTogether(ENV, ({ SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ring }, refuse) => {
+  const wrong = ring === undefined ? undefined : keyRingProblem(ring, SEALING)
+  if (wrong !== undefined) refuse('SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET', wrong)
 })
 
 export type Config = z.output<typeof Env>

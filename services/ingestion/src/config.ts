@@ -1,15 +1,16 @@
-import { databaseEnv, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
+import { keyRingProblem, SEALING } from '@youworker/database/sealing/key-ring'
+import { checkTogether, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
-export const Env = z.object({
+const ENV = z.object({
   ...processEnv,
   ...databaseEnv,
   ...natsEnv,
-  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z
-    .string()
-    .min(1)
-    .describe('Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use'),
-  LLM__OLLAMA_BASE_URL: z.url().default('http://127.0.0.1:11434').describe('Address of Ollama'),
+  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z.string().meta({
+    description: 'Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use',
+    secret: true,
+  }),
+  LLM__OLLAMA_BASE_URL: httpUrl.default('http://127.0.0.1:11434').describe('Address of Ollama'),
   LLM__EMBED_MODEL: z
     .string()
     .min(1)
@@ -32,6 +33,14 @@ export const Env = z.object({
   INGEST__CHUNK_OVERLAP: integer(0, 500)
     .default(60)
     .meta({ description: 'How much of a passage the next one repeats', unit: 'tokens' }),
+})
+
+export const Env = checkTogether(ENV, ({ SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ring, ...chunks }, refuse) => {
+  const wrong = ring === undefined ? undefined : keyRingProblem(ring, SEALING)
+  if (wrong !== undefined) refuse('SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET', wrong)
+  const { INGEST__CHUNK_TOKENS: tokens, INGEST__CHUNK_OVERLAP: overlap } = chunks
+  if (tokens !== undefined && overlap !== undefined && overlap >= tokens)
+    refuse('INGEST__CHUNK_OVERLAP', `must be less than INGEST__CHUNK_TOKENS, which is ${tokens}`)
 })
 
 export type Config = z.output<typeof Env>

@@ -10,7 +10,7 @@ import { Person, readEvents, type SseEvent } from './person.ts'
 import { ROOT } from './root.ts'
 import { PATIENT_MS } from './system.ts'
 
-const START = join(ROOT, 'infra/local/src/start.ts')
+const RUN = [process.execPath, join(ROOT, 'infra/local/src/start.ts')]
 
 interface StartOptions {
   readonly env?: Record<string, string>
@@ -18,13 +18,15 @@ interface StartOptions {
   readonly cwd?: string
   /** A command prefix that runs the start as another user. */
   readonly as?: readonly string[]
+  /** What is run in place of start.ts. */
+  readonly command?: readonly string[]
 }
 
 export type Started = ReturnType<typeof spawnStart>
 
 /** Runs start.ts as `npm start` does through boot.mjs: with an IPC channel, whose end stops it. */
-export function spawnStart(args: readonly string[], { env = {}, cwd = ROOT, as = [] }: StartOptions = {}) {
-  const [file = '', ...rest] = [...as, process.execPath, START, ...args]
+export function spawnStart(args: readonly string[], { env = {}, cwd = ROOT, as = [], command = RUN }: StartOptions = {}) {
+  const [file = '', ...rest] = [...as, ...command, ...args]
   const mark = `e2e-${crypto.randomUUID()}`
   const child = spawn(file, rest, {
     cwd,

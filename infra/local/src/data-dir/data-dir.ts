@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Print } from '../print.ts'
 import { StartError } from '../start-error.ts'
@@ -44,20 +44,16 @@ const OWN = new Set([
   'logs',
 ])
 
-/**
- * Makes the folder, and takes it away from other users of the machine if it stood open to them. Throws {@link StartError} for a folder that holds other files: a mistyped --data must not spread ours over
- * somebody's home.
- */
+/** Whether a start makes a file or folder of this name in a data folder. */
+export const isOwn = (name: string): boolean => OWN.has(name) || name.startsWith('lock')
+
+/** Makes the folder, and takes it away from other users of the machine if it stood open to them. */
 export async function prepareDataDir({ dir }: DataDir): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new StartError(`The data folder ${dir} cannot be made: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,
     })
   })
-  const names = await readdir(dir)
-  if (names.length > 0 && !names.some((name) => OWN.has(name) || name.startsWith('lock'))) {
-    throw new StartError(`${dir} is not empty and is no data folder of YouWorker. Give an empty or new folder with --data DIR.`)
-  }
   await chmod(dir, 0o700).catch((cause: unknown) => {
     throw new StartError(
       `The data folder ${dir} cannot be closed to other users (chmod 700). Make it yours, or give another one.`,

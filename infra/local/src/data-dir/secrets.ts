@@ -29,17 +29,25 @@ const LATER = { audit_key: random }
 
 /** Reads the data folder's secrets. The first start generates them into a file with mode 600. */
 export async function readSecrets(file: string): Promise<Secrets> {
-  const text = await readFile(file, 'utf8').catch(() => undefined)
-  if (text === undefined) return writeSecrets(file, await makeSecrets())
+  const found = await findSecrets(file)
+  if (!found) return writeSecrets(file, await makeSecrets())
   await chmod(file, 0o600)
+  return found.isComplete ? found.secrets : writeSecrets(file, found.secrets)
+}
+
+/** `undefined` when there is no such file. Throws {@link StartError} when it is damaged. */
+export async function findSecrets(file: string): Promise<{ secrets: Secrets; isComplete: boolean } | undefined> {
+  const text = await readFile(file, 'utf8').catch((cause: Error & { code?: string }) => {
+    if (cause.code === 'ENOENT') return undefined
+    throw new StartError(`${file} cannot be read (${cause.code}): make it a file of this user, with chmod 600`, { cause })
+  })
+  if (text === undefined) return undefined
   const json = parseJson(text)
-  const parsed = Secrets.safeParse(withLater(json))
-  if (parsed.success) {
-    const isComplete = Object.keys(LATER).every((name) => Object.hasOwn(Object(json), name))
-    return isComplete ? parsed.data : writeSecrets(file, parsed.data)
-  }
+  const { data, error } = Secrets.safeParse(withLater(json))
+  if (data) return { secrets: data, isComplete: Object.keys(LATER).every((name) => Object.hasOwn(Object(json), name)) }
+  const names = [...new Set(error.issues.map(({ path }) => path[0]))].join(', ')
   throw new StartError(
-    `${file} is damaged: ${z.prettifyError(parsed.error)}\nPut back a copy of it, or start anew with --reset (this erases the data).`,
+    `${file} is damaged${names === '' ? '' : ` (${names})`}: put back a copy of it, or start anew with --reset, which erases the data`,
   )
 }
 

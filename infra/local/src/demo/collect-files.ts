@@ -27,31 +27,36 @@ export async function collectFiles(paths: readonly string[], cwd: string): Promi
   const found = new Set<string>()
   let skipped = 0
   for (const path of paths) {
-    const info = await stat(path).catch((cause: unknown) => {
-      throw new StartError(`${shown(path, cwd)} does not exist.`, { cause })
+    const info = await stat(path).catch((cause: Error & { code?: string }) => {
+      const why = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read (${cause.code})`
+      throw new StartError(`${shown(path, cwd)} ${why}.`, { cause })
     })
     if (!info.isDirectory()) {
       found.add(path)
       continue
     }
     const before = found.size
-    for await (const file of walk(path)) {
+    const closed = new Set<string>()
+    for await (const file of walk(path, closed)) {
       if (mimeOfExtension(extname(file))) found.add(file)
       else skipped++
     }
+    // As if it were a file: it fails with its name, and the others are read.
+    for (const folder of closed) found.add(folder)
     if (found.size === before)
       throw new StartError(`${shown(path, cwd)} holds no file that can be read (${FILE_EXTENSIONS.join(' ')}).`)
   }
   return { files: named([...found], cwd), skipped }
 }
 
-/** Skips hidden files and folders, node_modules and symbolic links. */
-async function* walk(folder: string): AsyncGenerator<string> {
-  const entries = await readdir(folder, { withFileTypes: true })
+/** Skips hidden files and folders, node_modules and symbolic links. Adds folders that may not be read to `closed`. */
+async function* walk(folder: string, closed: Set<string>): AsyncGenerator<string> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => undefined)
+  if (!entries) return void closed.add(folder)
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (entry.name.startsWith('.') || SKIPPED_FOLDERS.has(entry.name)) continue
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) yield* walk(path)
+    if (entry.isDirectory()) yield* walk(path, closed)
     else if (entry.isFile()) yield path
   }
 }

@@ -5,6 +5,7 @@ import { counted, type Output, seconds } from '../print.ts'
 import type { GivenFile } from './collect-files.ts'
 import { ApiError, type GatewayClient } from './gateway-client.ts'
 import { Progress } from './progress.ts'
+import { readableFiles } from './readable-files.ts'
 
 /** Upper limits of one upload request, well below those of the gateway. */
 const BATCH = { files: 50, bytes: 60 * 1024 * 1024 } as const
@@ -26,14 +27,15 @@ export async function uploadFiles(
   { output, collection }: { readonly output: Output; readonly collection?: string | undefined },
 ): Promise<UploadOutcome> {
   const began = performance.now()
-  const sized = await Promise.all(
-    files.map(async (file): Promise<SizedFile> => ({ ...file, bytes: (await stat(file.path)).size })),
-  )
   const documentIds = new Set<string>()
-  const failures: string[] = []
+  const readable = await readableFiles(files)
+  const sized = await Promise.all(
+    readable.files.map(async (file): Promise<SizedFile> => ({ ...file, bytes: (await stat(file.path)).size })),
+  )
+  const failures = [...readable.failures]
   let chunks = 0
   {
-    using progress = new Progress({ files: files.length, bytes: bytesOf(sized) }, output)
+    using progress = new Progress({ files: sized.length, bytes: bytesOf(sized) }, output)
     for (const batch of inBatches(sized)) {
       const run = await ingest(gateway, batch, { collection, failures, progress })
       progress.add({ files: batch.length, bytes: bytesOf(batch) })

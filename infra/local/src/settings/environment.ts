@@ -14,6 +14,8 @@ const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   SECURITY__CSRF_SECRET: ['gateway'],
 }
 
+export const isSecret = (name: string): boolean => name in SECRET_OWNERS
+
 /** URL of the database with the role of one service. */
 export type DatabaseUrl = (owner: SchemaOwner) => string
 
@@ -78,8 +80,6 @@ const OFFLINE_MODELS: Readonly<Partial<Record<ServiceName, NodeJS.ProcessEnv>>> 
 /** Drops secrets, npm's own variables, and empty ones: these count as unset and must not override a chosen value. */
 export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(env).filter(
-      ([name, value]) => value !== '' && !(name in SECRET_OWNERS) && !/^(npm_|NODE_CHANNEL_)/.test(name),
-    ),
+    Object.entries(env).filter(([name, value]) => value !== '' && !isSecret(name) && !/^(npm_|NODE_CHANNEL_)/.test(name)),
   )
 }

@@ -1,8 +1,5 @@
-import { join } from 'node:path'
+import { withPublishedNames } from '@youworker/runtime/process/published-names'
 import { readSetting, UnreadableSetting } from '@youworker/runtime/process/read-setting'
-import { ROOT } from '../paths.ts'
-import type { Print } from '../print.ts'
-import { StartError } from '../start-error.ts'
 
 /** Settings of the user, from the environment or a file .env. They override the values that the start would choose. */
 export interface GivenSettings {
@@ -12,29 +9,16 @@ export interface GivenSettings {
   get(name: string): string | undefined
   /** What files named by NAME_FILE contain stands here as NAME. */
   readonly env: NodeJS.ProcessEnv
+  /** Sentences about names of the published system. */
+  readonly notices: readonly string[]
+  /** Sentences about settings that cannot be read. */
+  readonly faults: readonly string[]
 }
 
-/** Reads the project's file .env, if there is one. Variables of the environment override it. */
-export function loadDotEnv(print: Print): void {
-  try {
-    process.loadEnvFile(join(ROOT, '.env'))
-    print('Settings are read from .env')
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-  }
-}
-
-export function readGivenSettings(given: NodeJS.ProcessEnv): GivenSettings {
-  const env = withoutFiles(given)
+export function readGivenSettings(given: NodeJS.ProcessEnv, isKnown: (name: string) => boolean = () => true): GivenSettings {
+  const { env: named, notices } = withPublishedNames(given, isKnown)
+  const { env, faults } = withoutFiles(named)
   const get = (name: string): string | undefined => env[name] || undefined
-  if (get('LLM__QDRANT_URL')) {
-    throw new StartError(
-      'LLM__QDRANT_URL is set: Qdrant comes later, this version searches in its built-in index. Unset it, then start again.',
-    )
-  }
-  if (get('SECURITY__JWT_SECRET') && !get('SECURITY__JWT_PRIVATE_KEY')) {
-    process.stderr.write('SECURITY__JWT_SECRET is not used: JWT is RS256 now: run npm run youworker -- keys generate\n')
-  }
   return {
     // The start creates the services' roles, so a single URL must be an administrator's.
     adminUrl: postgresUrl(get('DATABASE__ADMIN_URL') ?? get('DATABASE__URL')),
@@ -42,28 +26,28 @@ export function readGivenSettings(given: NodeJS.ProcessEnv): GivenSettings {
     ollamaUrl: get('LLM__OLLAMA_BASE_URL'),
     get,
     env,
+    notices,
+    faults,
   }
 }
 
 /** Values instead of files, so that a value which the start chooses itself never stands beside the user's file. */
-function withoutFiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function withoutFiles(env: NodeJS.ProcessEnv): { env: NodeJS.ProcessEnv; faults: string[] } {
   const values = { ...env }
+  const faults: string[] = []
   for (const name of Object.keys(env)) {
     const setting = /^(\w+__\w+|APP_ENV|LOG_LEVEL|FRONTEND_ORIGIN)_FILE$/.exec(name)?.[1]
     if (setting === undefined) continue
-    values[setting] = fromFile(setting, env)
     delete values[name]
+    try {
+      values[setting] = readSetting(setting, env)
+    } catch (error) {
+      if (!(error instanceof UnreadableSetting)) throw error
+      faults.push(error.message)
+      delete values[setting]
+    }
   }
-  return values
-}
-
-function fromFile(name: string, env: NodeJS.ProcessEnv): string | undefined {
-  try {
-    return readSetting(name, env)
-  } catch (cause) {
-    if (cause instanceof UnreadableSetting) throw new StartError(cause.message, { cause })
-    throw cause
-  }
+  return { env: values, faults }
 }
 
 const postgresUrl = (url: string | undefined): string | undefined => url?.replace(/^postgres(ql)?(\+\w+)?:/, 'postgresql:')

@@ -26,7 +26,7 @@ import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 import { DiskWatch } from '../watch/disk-watch.ts'
 import type { WatchedServer } from '../watch/server-watch.ts'
 import { watchSystem } from '../watch/watch-system.ts'
-import { isReadyWithTools, waitUntilReady } from './wait-until-ready.ts'
+import { untilFirstError, waitUntilAllReady } from './all-ready.ts'
 
 /** Services stop first, then servers. The sum must stay below 5 s, the longest that Ctrl+C may take. */
 const GRACE_MS = { services: 3_500, servers: 400 } as const
@@ -79,14 +79,14 @@ export async function bringUp({ command, data, given, print, signal }: BringUpOp
   const system: RunningSystem = { endpoints, processes, replicas, stop }
   try {
     const model = given.ollamaUrl === undefined ? start(modelSpec(plan)) : undefined
-    await allOrFirstError([startDatabase(plan, start), startNatsServer(plan, start), ...(model ? [model] : [])])
+    await untilFirstError([startDatabase(plan, start), startNatsServer(plan, start), ...(model ? [model] : [])])
     const began = performance.now()
     const specs = specOf
       ? SERVICES.flatMap((service) => upTo(command.replicas[service], specOf, service))
       : [singleProcessSpec(plan)]
     print(`Services: starting ${command.singleProcess ? 'all in one process' : `${specs.length} processes`} …`)
-    await allOrFirstError(specs.map(start))
-    await allOrFirstError(processes.map((supervised) => waitUntilReady(supervised, data, signal, isReadyWithTools)))
+    await untilFirstError(specs.map(start))
+    await waitUntilAllReady(processes, data, signal)
     print(`Services: all ready (${seconds(performance.now() - began)})`)
     isUp = true
     await writeEndpoints(data.endpoints, endpoints())
@@ -161,7 +161,10 @@ async function startNatsServer(plan: Plan, start: Start): Promise<void> {
   if (plan.given.natsUrl !== undefined) {
     plan.print('NATS: yours, from NATS__URL. All services use its one user, so per-service permissions are off.')
     const { ensureEventStream } = await import('@youworker/messaging/events/ensure-event-stream')
-    return ensureEventStream({ url: plan.given.natsUrl, logger: createLogger({ name: 'nats', level: 'warn', format: 'text' }) })
+    const logger = createLogger({ name: 'nats', level: 'warn', format: 'text' })
+    return ensureEventStream({ url: plan.given.natsUrl, logger }).catch((cause: unknown) => {
+      throw new StartError(`NATS__URL: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    })
   }
   await start(natsSpec(plan))
   plan.print(`NATS: up on port ${plan.ports.nats} (${seconds(performance.now() - began)})`)
@@ -215,12 +218,6 @@ async function stopAll(processes: readonly SupervisedProcess[], { leaving }: Rep
 
 const upTo = (count: number, specOf: (service: ServiceName, n: number) => ProcessSpec, service: ServiceName): ProcessSpec[] =>
   Array.from({ length: count }, (_, index) => specOf(service, index + 1))
-
-/** Waits for all even when one fails, so that nothing is still starting when the rest is stopped. */
-async function allOrFirstError(work: readonly Promise<unknown>[]): Promise<void> {
-  const failed = (await Promise.allSettled(work)).find((outcome) => outcome.status === 'rejected')
-  if (failed) throw failed.reason
-}
 
 async function rotateLog(file: string): Promise<void> {
   const size = await stat(file).then(

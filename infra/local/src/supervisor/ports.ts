@@ -17,7 +17,7 @@ const TRIES = 100
 
 /** Chooses every port before the first child starts, and opens those that replicas share. `users` serve them. */
 export async function choosePorts(env: NodeJS.ProcessEnv, users: () => readonly PortUser[], print: Print): Promise<SystemPorts> {
-  const wanted = portIn(env['API__PORT']) ?? 8001
+  const wanted = Number(env['API__PORT'] || Number.NaN) === 0 ? await freePort() : (portIn(env['API__PORT']) ?? 8001)
   const gateway = await nextFree('gateway', env['API__HOST'] || LOOPBACK, wanted, users)
   if (gateway.port !== wanted) {
     print(`Port ${wanted} is taken; the API is on ${gateway.port} (choose one with API__PORT)`)

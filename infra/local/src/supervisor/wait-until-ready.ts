@@ -11,6 +11,8 @@ const REPLACEMENT_MS = 60_000
 /** Exit code of a process with invalid settings. Starting it again would not help. */
 const WRONG_SETTINGS = 2
 const TRIES = 3
+/** A process that dies slowly gets no third try. */
+const DYING_MS = 12_000
 
 export async function isReady(url: string | undefined, timeoutMs = 1_000): Promise<boolean> {
   if (url === undefined) return false
@@ -44,7 +46,12 @@ export async function waitUntilReady(
   isThere: (healthUrl: string | undefined) => Promise<boolean> = isReady,
 ): Promise<void> {
   const { name } = process.spec
-  const hasEnded = () => process.lastExit?.code === WRONG_SETTINGS || process.deaths >= TRIES
+  let dyingSince = Infinity
+  const hasEnded = () => {
+    if (process.deaths > 0) dyingSince = Math.min(dyingSince, Date.now())
+    const isSlow = process.deaths > 1 && Date.now() - dyingSince > DYING_MS
+    return process.lastExit?.code === WRONG_SETTINGS || process.deaths >= TRIES || isSlow
+  }
   if (process.running && process.healthUrl === undefined) return
   await poll({ name, healthUrl: () => process.healthUrl, isThere, hasEnded, longestMs: LONGEST_MS }, data, signal)
 }

@@ -84,7 +84,8 @@ async function runMigrations(admin: pg.Client, { schema, migrations }: SchemaDef
   const ran = await ranMigrations(admin)
   const newer = ran.filter((name) => !(name in migrations))
   if (newer.length > 0 && Object.keys(migrations).every((name) => ran.includes(name))) {
-    logger.warn({ schema, newer }, 'a newer version has migrated this schema; nothing was changed')
+    const message = `a newer version of YouWorker has migrated the schema ${schema} (${newer.join(', ')}). Nothing was changed; update this version (git pull), or restore the backup from before that update`
+    logger.warn({ schema, newer }, message)
     return
   }
   const client = Object.assign(admin, { release: () => {} })

@@ -13,7 +13,7 @@ interface KeyUse {
   /** What a missing key still does: `lacks key 1, which …`. */
   readonly still: string
 }
-const SEALING: KeyUse = {
+export const SEALING: KeyUse = {
   setting: 'SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET',
   purpose: 'youworker data key wrap',
   still: 'still wraps data',
@@ -57,6 +57,16 @@ export function parseKeyRing(secret: string, use: KeyUse = SEALING): KeyRing {
         )
       return key
     },
+  }
+}
+
+/** What is wrong with a ring, without the name of its setting. */
+export function keyRingProblem(ring: string, use: KeyUse): string | undefined {
+  try {
+    parseKeyRing(ring, use)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(`${use.setting}: `, '') : String(error)
   }
 }
 

@@ -6,6 +6,7 @@ import type { HealthCheck } from '@youworker/runtime/health/health-report'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import { connect, ErrorCode, NatsError } from 'nats'
 import { NatsConnection } from './nats-connection.ts'
+import { readUrl } from './read-url.ts'
 
 export type { NatsConnection }
 
@@ -87,21 +88,3 @@ export const onReconnect = (nats: NatsConnection, listener: () => void): Disposa
 
 const isRefusedLogin = (error: unknown): boolean =>
   error instanceof NatsError && (error.code === ErrorCode.AuthorizationViolation || error.code === ErrorCode.BadAuthentication)
-
-function readUrl(url: string) {
-  const urls = url.split(',').map(parse)
-  const servers = urls.map(({ host }) => host)
-  const { username, password } = urls[0] ?? new URL('nats://localhost')
-  const user = decodeURIComponent(username)
-  const pass = decodeURIComponent(password)
-  const credentials = user === '' ? {} : pass === '' ? { token: user } : { user, pass }
-  return { servers, where: servers.join(', '), credentials }
-}
-
-function parse(text: string): URL {
-  try {
-    return new URL(text.includes('://') ? text.trim() : `nats://${text.trim()}`)
-  } catch {
-    throw new AppError('SERVICE_UNAVAILABLE', 'NATS__URL is not a URL like nats://user:password@host:4222')
-  }
-}

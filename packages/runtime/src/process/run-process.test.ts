@@ -49,8 +49,9 @@ const exitOf = async (child: ChildProcess) =>
   child.exitCode !== null ? child.exitCode : ((await once(child, 'exit')) as [number])[0]
 
 test('serves health and metrics, keeps secrets out of the log and stops on SIGTERM', async () => {
-  const sample = launch({ MODE: 'well' })
+  const sample = launch({ MODE: 'well', API__LOG_LEVEL: 'INFO' })
   const url = await healthUrl(sample)
+  expect(sample.output()).toContain('API__LOG_LEVEL is read as LOG_LEVEL.')
   expect((await fetch(`${url}/health/live`)).status).toBe(200)
   await vi.waitFor(async () => expect((await fetch(`${url}/health/ready`)).status).toBe(200), SOON)
   expect(await (await fetch(`${url}/metrics`)).text()).toContain('process_cpu_seconds_total')

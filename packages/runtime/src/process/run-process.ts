@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { ConfigError, type processEnv, readEnv } from './config.ts'
 import { armFaults } from './fault-point.ts'
+import { withPublishedNames } from './published-names.ts'
 import { startHealthServer } from '../health/health-server.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import type { Service, ServiceContext } from './service.ts'
@@ -33,19 +34,22 @@ interface End {
  * SIGINT and the end of the supervisor (the IPC channel closes) give none. Sets the exit code and resolves after the stop.
  */
 export async function runProcess<S extends z.ZodObject<typeof processEnv>>(options: ProcessOptions<S>): Promise<void> {
-  const { name, env, schema } = options
+  const { name, schema } = options
+  const { env, notices } = withPublishedNames(options.env, (setting) => setting in schema.shape)
   let config: Readonly<z.output<S>>
   try {
     config = readEnv(schema, env)
     armFaults(env['FAULT'], config.APP_ENV)
   } catch (error) {
-    process.stderr.write(`${name} cannot start. ${error instanceof Error ? error.message : String(error)}\n`)
+    const why = [...notices, `${name} cannot start. ${error instanceof Error ? error.message : String(error)}`]
+    process.stderr.write(`${why.join('\n')}\n`)
     process.exitCode = error instanceof ConfigError ? EXIT.settings : EXIT.failed
     if (process.connected) process.disconnect?.()
     return
   }
   const format = config.APP_ENV === 'development' ? 'text' : 'json'
   const logger = createLogger({ name, level: config.LOG_LEVEL, format })
+  for (const notice of notices) logger.warn(notice)
   const code = await run(options, config, logger)
   setTimeout(() => process.exit(code), 500).unref()
   process.exitCode = code

@@ -158,6 +158,7 @@ export const healthRoutes = [
   defineRoute({
     ...ops,
     path: '/metrics/targets',
+    operation: 'listMetricsTargets',
     summary: 'Where Prometheus finds the figures of all processes (HTTP service discovery; root, scope ops, listed peers)',
     answer: z.array(Target),
     handle({ context }, { heard, ...deps }: OpsDeps & { readonly heard: Pick<HeardReadiness, 'targets'> }) {

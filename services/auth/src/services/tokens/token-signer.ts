@@ -1,8 +1,9 @@
-import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, type KeyObject } from 'node:crypto'
 import { newId } from '@youworker/runtime/id'
 import { AppError } from '@youworker/contracts/errors'
 import { type Scope, UNLIMITED } from '@youworker/contracts/scopes'
 import { calculateJwkThumbprint, compactDecrypt, type JWK, SignJWT } from 'jose'
+import { readPrivateKeys } from './private-keys.ts'
 
 /** Lifetime in seconds. Deny-lists and token caches rely on `api` being at most LONGEST_TOKEN_MS. */
 const LIFE = { api: 600, run: 300 } as const
@@ -46,7 +47,7 @@ export class TokenSigner {
     const privateKeys = readPrivateKeys(setting)
     const keys = await Promise.all(privateKeys.map(publicJwk))
     const [signing, first] = [privateKeys[0], keys[0]]
-    if (!signing || !first) throw new Error('SECURITY__JWT_PRIVATE_KEY holds no private key in PEM')
+    if (!signing || !first) throw new Error('there is no private key')
     return new TokenSigner(signing, first.kid, keys, new Map(keys.map(({ kid }, index) => [kid, privateKeys[index] ?? signing])))
   }
 
@@ -97,20 +98,6 @@ export class TokenSigner {
 function rightsOf({ is_root, scopes }: Subject): { root: boolean; scopes: string[] } {
   if (!scopes) return { root: is_root, scopes: [UNLIMITED] }
   return { root: false, scopes: scopes.filter((scope) => scope !== 'ops' || is_root) }
-}
-
-function readPrivateKeys(setting: string): KeyObject[] {
-  const text = setting.includes('-----BEGIN') ? setting : Buffer.from(setting, 'base64').toString('utf8')
-  const blocks = text
-    .replaceAll('\\n', '\n')
-    .match(/-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[^-]+-----END [A-Z ]{0,20}PRIVATE KEY-----/g)
-  return (blocks ?? []).map((pem) => {
-    const key = createPrivateKey(pem)
-    if (key.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048) {
-      throw new Error('SECURITY__JWT_PRIVATE_KEY must be an RSA key of at least 2048 bits')
-    }
-    return key
-  })
 }
 
 async function publicJwk(key: KeyObject): Promise<JWK & { kid: string }> {

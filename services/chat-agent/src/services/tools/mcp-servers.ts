@@ -10,15 +10,19 @@ export interface McpServer {
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i
 
-/** `name=url,name=url` of MCP__SERVER_URLS. */
+/** Tool servers of the published Python system, each a container of its own. They are built in now, or not there yet. */
+const PUBLISHED = /^https?:\/\/mcp[_-](web|semantic|datetime|ingest|units)(:|\/|$)/
+
+/** `name=url,name=url` of MCP__SERVER_URLS. Messages contain no URL, which may hold a token. */
 export function parseServerUrls(list: string, context: z.core.$RefinementCtx): McpServer[] {
-  const entries = list.split(',').flatMap((entry) => (entry.trim() === '' ? [] : [entry.trim()]))
-  return entries.flatMap((entry) => {
+  const entries = list.split(',').map((entry) => entry.trim())
+  return entries.flatMap((entry, index) => {
+    if (entry === '' || PUBLISHED.test(entry)) return []
     const [name = '', ...rest] = entry.split('=')
     const url = rest.join('=')
     const message = problemOf(name, url)
     if (message === undefined) return [{ name, url, own: false }]
-    context.addIssue({ code: 'custom', message: `${entry}: ${message}`, input: list })
+    context.addIssue({ code: 'custom', message: `${NAME.test(name) ? name : `entry ${index + 1}`}: ${message}`, input: list })
     return []
   })
 }
