@@ -116,5 +116,9 @@ test('a Postgres that takes no more connections costs the overflow, and nothing 
 async function asAdmin(statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: fixture.adminUrl })
   await client.connect()
-  await client.query(statement).finally(() => client.end())
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
 }

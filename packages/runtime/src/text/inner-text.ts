@@ -11,13 +11,23 @@ export const withoutUrlSecrets = (text: string): string =>
     .replace(PARAMETER, (whole, mark: string, name: string) => (SECRET_NAME.test(name) ? `${mark}${name}=[redacted]` : whole))
 
 /** Fields of log lines that hold credentials, at any depth. (As `redact` of pino they cost most of the time of a line.) */
-const SECRET_FIELD =
-  /"(token|access_token|session_secret|secret|password|api_key|authorization|cookie|credential)":(?:"(?:[^"\\]|\\.)*"|[\w.+-]+)/g
+const SECRET_FIELDS = new Set([
+  'token',
+  'access_token',
+  'session_secret',
+  'secret',
+  'password',
+  'api_key',
+  'authorization',
+  'cookie',
+  'credential',
+])
+const FIELD = /"([a-z_]+)":(?:"(?:[^"\\]|\\.)*"|[\w.+-]+)/g
 
 /** A line of JSON for logs, which end in terminals. */
 export const safeLogLine = (json: string): string =>
   withoutUrlSecrets(json)
-    .replace(SECRET_FIELD, '"$1":"[redacted]"')
+    .replace(FIELD, (field, name: string) => (SECRET_FIELDS.has(name) ? `"${name}":"[redacted]"` : field))
     .replace(UNPRINTABLE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 const MAX_CAUSES = 3
