@@ -37,7 +37,7 @@ test('a Postgres and a NATS that the user names are used instead of embedded one
     binary: path,
     dir: join(dir, 'own nats'),
     port: await freePort(),
-    users: [{ user: 'all', password: 'of-them' }],
+    accounts: { OWN: { jetstream: 'enabled', users: [{ user: 'all', password: 'of-them' }] } },
   })
   await writeFile(join(dir, 'bees.md'), '# Bees\n\nA bee visits two thousand flowers a day.\n')
   const { code, output } = await start(
