@@ -1,7 +1,7 @@
 // The architecture rules on imports. The name of each rule states what it requires.
 
 const LIBRARIES = {
-  nats: { path: 'node_modules/(nats|@nats-io)/', importers: ['^packages/messaging/src/'] },
+  nats: { path: 'node_modules/(nats|@nats-io)/', importers: ['^packages/messaging/src/', '^infra/examples/src/'] },
   'kysely-and-pg': {
     path: 'node_modules/(kysely|pg)/',
     importers: ['^packages/database/src/', '^services/[^/]+/src/repositories/'],

@@ -31,7 +31,6 @@ const COMMANDS = {
         '--update=all',
         'packages/contracts',
         'packages/database/src/schema/schema-dump',
-        'infra/e2e/src/compose',
         'infra/e2e/src/generated-files',
       ],
       env: { ACCEPT_CONTRACTS: '1', ACCEPT_SCHEMA: '1' },

@@ -46,9 +46,9 @@ export async function natsRequest(stack: AsyncDisposableStack): Promise<number> 
 
 async function startServer(stack: AsyncDisposableStack): Promise<{ url: string; pid: number }> {
   const { path: binary } = await findNatsServer()
-  const users = [{ user: 'bench', password: 'bench' }]
+  const accounts = { BENCH: { users: [{ user: 'bench', password: 'bench' }] } }
   const dir = join(await temporaryDir(stack), 'nats')
-  const server = stack.use(await startNats({ binary, dir, port: await freePort(), users }))
+  const server = stack.use(await startNats({ binary, dir, port: await freePort(), accounts }))
   const url = server.url.replace('//', '//bench:bench@')
   const echo = fork(join(import.meta.dirname, 'nats-echo.ts'), { env: { ...process.env, NATS_URL: url, SUBJECT } })
   endWith(stack, echo)

@@ -63,8 +63,8 @@ async function startBare(stack: AsyncDisposableStack): Promise<void> {
   const dir = await temporaryDir(stack)
   const { path: binary } = await findNatsServer()
   const postgres = stack.use(await startPostgres({ dataDir: join(dir, 'postgres'), port: await freePort(), password: 'bench' }))
-  const users = [{ user: 'bench', password: 'bench' }]
-  const nats = stack.use(await startNats({ binary, dir: join(dir, 'nats'), port: await freePort(), users }))
+  const accounts = { BENCH: { users: [{ user: 'bench', password: 'bench' }] } }
+  const nats = stack.use(await startNats({ binary, dir: join(dir, 'nats'), port: await freePort(), accounts }))
   await Promise.all([postgres.stop(), nats.stop()])
 }
 

@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { cruise, importRules, SOURCE_TREES } from './import-rules.ts'
 import { ROOT } from './root.ts'
 import { runTool } from './run-tool.ts'
-import { findBreaches, SOURCE_RULES } from './source-rules.ts'
+import { findBreaches, FOLDER_RULE, SOURCE_RULES } from './source-rules.ts'
 
 /** Configuration files that the tools read from the root of the tree. */
 const CONFIG = [
@@ -115,6 +115,7 @@ const LINT_VIOLATIONS: ViolationsByRule = {
 }
 
 const UNUSED_FILE = { rule: 'no-unused-file', file: 'services/group/src/planted-unused.ts', code: 'export const unused = 1' }
+const FULL_FOLDER = 'services/group/src/planted-folder'
 const UNUSED_DEPENDENCY = { rule: 'no-unused-dependency', file: 'services/group/package.json', name: 'never-used' }
 
 /** Code that breaks two rules. It is planted in every source folder, because a path pattern may miss one. */
@@ -163,7 +164,11 @@ async function copyTree(): Promise<string> {
 }
 
 async function plant(copy: string, violations: readonly Violation[]): Promise<void> {
-  const files = new Map([...violations.map(({ file, code }) => [file, code] as const), ...Object.entries(IMPORTED_FILES)])
+  const files = new Map([
+    ...violations.map(({ file, code }) => [file, code] as const),
+    ...Object.entries(IMPORTED_FILES),
+    ...Array.from({ length: 15 }, (_, n) => [`${FULL_FOLDER}/planted-${n}.ts`, 'export {}'] as const),
+  ])
   for (const [file, code] of files) {
     await mkdir(dirname(join(copy, file)), { recursive: true })
     await writeFile(join(copy, file), `${code}\n`)
@@ -212,7 +217,11 @@ export async function plantedViolationsFound(): Promise<Map<string, boolean>> {
       return [rule, planted.length > 0 && planted.every(({ file }) => reported.has(`${rule} ${file}`))]
     })
     const { rule, name, file } = UNUSED_DEPENDENCY
-    return new Map([...found, [rule, reported.has(`unused ${name} ${file}`)]])
+    return new Map([
+      ...found,
+      [FOLDER_RULE, reported.has(`${FOLDER_RULE} ${FULL_FOLDER}`)],
+      [rule, reported.has(`unused ${name} ${file}`)],
+    ])
   } finally {
     await rm(copy, { recursive: true, force: true })
   }

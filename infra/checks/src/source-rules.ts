@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { globSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+
+const TEST_FILE = /\.test\.ts$|\/test-[^/]+\.ts$/
 
 interface SourceRule {
   readonly name: string
@@ -42,16 +44,36 @@ export const SOURCE_RULES: readonly SourceRule[] = [
   },
 ]
 
+/** A folder with more is split by concept, so that its listing shows what is there. Folders of one kind of thing each may be long. */
+export const FOLDER_RULE = 'at-most-14-source-files-in-a-folder'
+const MOST_FILES = 14
+const LONG_FOLDERS = /\/(routes|formats|migrations)$/
+
 export interface Breach {
   readonly rule: string
+  /** Or a folder. */
   readonly file: string
+  readonly hint?: string
+}
+
+/** Every folder with too many files below `root`. */
+function findFullFolders(root: string): Breach[] {
+  const files = globSync('{packages,services,infra}/*/**/*.ts', { cwd: root, exclude: ['**/node_modules/**'] })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => !TEST_FILE.test(file))
+  const folders = Map.groupBy(files, dirname)
+  return [...folders].flatMap(([folder, { length }]) =>
+    length > MOST_FILES && !LONG_FOLDERS.test(folder)
+      ? [{ rule: FOLDER_RULE, file: folder, hint: `it has ${length}; put those of one concept into a folder of their own` }]
+      : [],
+  )
 }
 
 /** Every breach below `root`, and how many files were read. */
 export async function findBreaches(root: string): Promise<{ breaches: Breach[]; files: number }> {
   const files = globSync('{packages,services}/*/src/**/*.ts', { cwd: root })
     .map((file) => file.replaceAll('\\', '/'))
-    .filter((file) => !file.includes('node_modules') && !/\.test\.ts$|\/test-[^/]+\.ts$/.test(file))
+    .filter((file) => !file.includes('node_modules') && !TEST_FILE.test(file))
   const breaches = await Promise.all(
     files.map(async (file) => {
       const text = withoutComments(await readFile(join(root, file), 'utf8'))
@@ -61,7 +83,7 @@ export async function findBreaches(root: string): Promise<{ breaches: Breach[]; 
       }))
     }),
   )
-  return { breaches: breaches.flat(), files: files.length }
+  return { breaches: [...breaches.flat(), ...findFullFolders(root)], files: files.length }
 }
 
 const withoutComments = (text: string): string => text.replaceAll(/^\s*(\/\/|\/?\*).*$/gm, '')

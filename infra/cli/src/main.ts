@@ -1,5 +1,6 @@
 // `npm run youworker -- COMMAND`: what operators do by hand.
 import { resolve } from 'node:path'
+import { parseTeams } from '@youworker/embedded/nats-teams'
 import { createLogger } from '@youworker/runtime/logger'
 import { readRequired } from '@youworker/runtime/process/config'
 import { readSetting } from '@youworker/runtime/process/read-setting'
@@ -8,6 +9,7 @@ import { addUser, createKey, listKeys, revokeKey } from './accounts.ts'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import { generateSecrets, renderEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
+import { addNatsUser, listNatsUsers, removeNatsUser, replayNatsUser } from './nats-users/nats-users.ts'
 import { writeSecretFiles } from './secret-files.ts'
 import { verifyAudit } from './verify-audit.ts'
 
@@ -30,6 +32,11 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   DATABASE__ADMIN_URL and SECURITY__AUDIT_KEY. Compares it with the checkpoints of FILE (lines of
                   the log of auth) and, with NATS__ADMIN_URL, with those in the stream of events
   nats conf       print the nats-server configuration with a user for each service
+  nats user add NAME [--events group,ingestion], nats user list, nats user remove NAME
+                  another team that reads events, and nothing else, under the NATS user team-NAME
+  nats user replay NAME --from TIME | SEQUENCE
+                  its durables begin there again. All four work on what npm start runs (--data DIR), or on the
+                  secrets of docker-compose.yml (--secrets DIR)
 
 users and keys (but keys generate) call the API of the system that runs with .youworker, with --data DIR, or at
 --api URL with SECURITY__ROOT_API_KEY. Each setting may also come from a file: NAME_FILE=/path.
@@ -53,7 +60,12 @@ async function migrate(): Promise<void> {
     logger,
   })
   const { ensureEventStream } = await import('@youworker/messaging/events/ensure-event-stream')
-  await ensureEventStream({ url: settings['NATS__ADMIN_URL'] ?? '', logger })
+  const teams = readSetting('NATS__TEAMS', process.env)
+  await ensureEventStream({
+    url: settings['NATS__ADMIN_URL'] ?? '',
+    logger,
+    teams: teams === undefined ? undefined : parseTeams(teams, 'NATS__TEAMS'),
+  })
   logger.info('the stream of events is up to date')
 }
 
@@ -99,6 +111,10 @@ const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Prom
   'events dead-letters list': () => listDeadLetters(adminUrls()),
   'events dead-letters redrive': redrive,
   'keys generate': ([dir]) => (dir === undefined ? void process.stdout.write(renderEnv(generateSecrets())) : writeFiles(dir)),
+  'nats user add': addNatsUser,
+  'nats user list': listNatsUsers,
+  'nats user remove': removeNatsUser,
+  'nats user replay': replayNatsUser,
   'nats conf': () => void process.stdout.write(renderNatsConf()),
 }
 

@@ -1,6 +1,4 @@
-import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
-import { permissionsOf } from '@youworker/contracts/topology/permissions'
-import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
+import { type NatsAccount, natsAccounts, TEAMS_CONF } from '@youworker/contracts/topology/accounts'
 
 /** `NATS_PASSWORD_CHAT_AGENT` for chat-agent. */
 export const passwordVariable = (prefix: string, service: string): string =>
@@ -8,6 +6,7 @@ export const passwordVariable = (prefix: string, service: string): string =>
 
 /** The configuration of a production nats-server (2.12.7 or newer). Passwords are read from the server's environment. */
 export function renderNatsConf(): string {
+  const accounts = Object.entries(natsAccounts((user) => `$${passwordVariable('NATS_PASSWORD', user)}`))
   return `# Generated from the contracts by \`npm run contracts:accept\`: do not edit.
 port: 4222
 # Shows every subject and connection to whoever asks: for the health check of its own machine only.
@@ -19,33 +18,14 @@ jetstream {
   sync_interval: always
 }
 
-authorization {
-  users: [
-    # Makes the stream of events and its durables, with: youworker migrate
-    { user: "${NATS_ADMIN}", password: $${passwordVariable('NATS_PASSWORD', NATS_ADMIN)} }
-${SERVICES.map(renderUser).join('\n')}
-  ]
+accounts {
+${accounts.map(renderAccount).join('\n')}
+  # Teams that read events: npm run youworker -- nats user add
+  include ./${TEAMS_CONF}
 }
 `
 }
 
-function renderUser(service: ServiceName): string {
-  const { publish, subscribe } = permissionsOf(service)
-  const list = (subjects: readonly string[]) => subjects.map((subject) => `            "${subject}"`).join('\n')
-  return `    {
-      user: "${service}"
-      password: $${passwordVariable('NATS_PASSWORD', service)}
-      permissions: {
-        publish: {
-          allow: [
-${list(publish.allow)}
-          ]
-        }
-        subscribe: {
-          allow: [
-${list(subscribe.allow)}
-          ]
-        }
-      }
-    }`
-}
+/** JSON is valid in the file, but a variable stands without quotes. */
+const renderAccount = ([name, account]: [string, NatsAccount]): string =>
+  `  ${name}: ${JSON.stringify(account, undefined, 2)}`.replaceAll(/("password": )"(\$\w+)"/g, '$1$2').replaceAll('\n', '\n  ')

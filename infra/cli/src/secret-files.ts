@@ -2,9 +2,11 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { SCHEMAS, SERVICES } from '@youworker/contracts/topology/topology'
+import { readTeams } from '@youworker/embedded/nats-teams'
 import { withoutLineEnd } from '@youworker/runtime/process/read-setting'
 import { generateSecrets } from './keys.ts'
 import { passwordVariable } from './nats-conf.ts'
+import { TEAM_FILES, writeTeamFiles } from './nats-users/team-files.ts'
 
 /** Where docker-compose.yml runs the servers. */
 const POSTGRES = 'postgres:5432/youworker'
@@ -28,6 +30,7 @@ export async function writeSecretFiles(dir: string): Promise<string[]> {
     made.push(name)
   }
   for (const [name, value] of derivedFiles(secrets)) await writeWhole(join(dir, name), value)
+  await writeTeamFiles(dir, await readTeams(join(dir, TEAM_FILES.list)))
   return made
 }
 

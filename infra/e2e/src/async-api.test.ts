@@ -30,7 +30,7 @@ test('/asyncapi.json is a valid AsyncAPI 3.0 document', async () => {
   for (const path of references) expect(path.reduce((node, key) => node?.[key], document)).toBeTypeOf('object')
 })
 
-test('events as they are sent match the document', async () => {
+test('events of every kind match the document as they are sent', async () => {
   const { channels, components } = await description()
   const schemas = new Map(
     Object.entries<{ address: string }>(channels).map(([id, { address }]) => [
@@ -38,18 +38,19 @@ test('events as they are sent match the document', async () => {
       z.fromJSONSchema(components.messages[id].payload),
     ]),
   )
-  await using admin = await RawNats.connect(system.running.natsAdminUrl)
+  await using watcher = await RawNats.connect(system.running.natsWatcherUrl)
   const seen = new Map<string, unknown[]>()
-  const listening = admin.core.subscribe('events.>', {
+  const listening = watcher.core.subscribe('events.>', {
     callback: (_error, message) => void seen.set(message.subject, [...(seen.get(message.subject) ?? []), message.json()]),
   })
-  await admin.core.flush()
+  await watcher.core.flush()
 
   const ada = await system.newPerson('ada')
   const ben = await system.newPerson('ben')
   const { id: group_id } = (await ada.post('/v1/groups', { name: 'Readers' })).body
   await ada.post(`/v1/groups/${group_id}/members`, { user_id: ben.id })
   await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries.\n' }])
+  await ada.call('PATCH', `/v1/groups/${group_id}/members/${ben.id}`, { role: 'admin' })
   await ada.chat('Through how many countries does the Danube flow?')
   const [{ id: document }] = (await ada.get('/v1/documents')).body.documents
   const [{ id: session }] = (await ada.get('/v1/sessions')).body.sessions
@@ -61,8 +62,14 @@ test('events as they are sent match the document', async () => {
   ])
     expect((await ada.call('DELETE', `/v1/${path}`)).status).toBe(204)
 
-  await waitFor(() => Promise.resolve(seen.size >= 14), { what: 'the events of all these acts' })
+  expect((await ben.get(`/v1/documents/${document}`)).status).toBe(404)
+  expect((await new Person(system.api, '', 'yw_wrong').get('/v1/auth/me')).status).toBe(401)
+  expect((await system.root.call('DELETE', `/v1/admin/users/${ben.id}`)).status).toBeLessThan(300)
+
+  const unseen = () => [...schemas.keys()].filter((subject) => !seen.has(subject))
+  await waitFor(() => unseen().length === 0, { what: 'the events of all these acts' }).catch(() => {})
+  expect(unseen()).toEqual([])
   listening.unsubscribe()
   for (const [subject, events] of seen)
     for (const event of events) expect({ subject, ...schemas.get(subject)?.safeParse(event) }).toMatchObject({ success: true })
-}, 60_000)
+}, 120_000)

@@ -1,11 +1,15 @@
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { SERVICES } from '@youworker/contracts/topology/topology'
 import { buildOpenApi } from '@youworker/gateway/openapi'
 import { ROUTES } from '@youworker/gateway/routes'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { renderComposeSettings } from './generate/compose-settings.ts'
 import { type ProcessSettings, renderEnvExample } from './generate/env-example.ts'
 import { renderEvents } from './generate/events-page.ts'
+import { readComposeFile } from './support/compose.ts'
 import { ROOT } from './support/root.ts'
 
 // `npm run contracts:accept` writes these generated files.
@@ -17,13 +21,30 @@ test('the committed docs/events.md is generated from the contracts', async () =>
   await expect(renderEvents()).toMatchFileSnapshot(join(ROOT, 'docs/events.md'))
 })
 
-test('the committed .env.example is generated from the settings of all processes', async () => {
+/** Of every process that has settings. */
+function readSettings(): Promise<ProcessSettings[]> {
   const folders = [...SERVICES.map((service) => `services/${service}`), 'infra/offline-model']
-  const settings = folders.map(async (folder): Promise<ProcessSettings> => {
+  const read = folders.map(async (folder): Promise<ProcessSettings> => {
     const { Env } = (await import(join(ROOT, folder, 'src/config.ts'))) as { Env: ProcessSettings['schema'] }
     return { process: folder.replace(/^.*\//, ''), schema: Env }
   })
-  await expect(renderEnvExample(await Promise.all(settings))).toMatchFileSnapshot(join(ROOT, '.env.example'))
+  return Promise.all(read)
+}
+
+test('the committed .env.example is generated from the settings of all processes', async () => {
+  await expect(renderEnvExample(await readSettings())).toMatchFileSnapshot(join(ROOT, '.env.example'))
+})
+
+test('docker-compose.yml passes every setting that its services know: those that it does not set are generated', async () => {
+  const { services } = await readComposeFile('docker-compose.yml')
+  const file = 'infra/docker/settings.yml'
+  await expect(renderComposeSettings(await readSettings(), services)).toMatchFileSnapshot(join(ROOT, file))
+  for (const { process } of await readSettings()) expect(services[process]?.extends).toEqual({ file, service: process })
+})
+
+test('the committed nats.conf is generated from the contracts', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [join(ROOT, 'infra/cli/src/main.ts'), 'nats', 'conf'])
+  await expect(stdout).toMatchFileSnapshot(join(ROOT, 'infra/nats/nats.conf'))
 })
 
 test('a setting without a description, without a group or with two defaults is refused', () => {

@@ -2,7 +2,14 @@ import { ingestion } from '@youworker/contracts/ingestion'
 import { requestsOf } from '@youworker/contracts/define'
 import { auth } from '@youworker/contracts/auth'
 import { callersOf } from '@youworker/contracts/topology/permissions'
-import { EVENT_STREAM, liveSubject, ownerOf, replySubject, wakeSubject } from '@youworker/contracts/topology/subjects'
+import {
+  EVENT_STREAM,
+  JETSTREAM_API,
+  liveSubject,
+  ownerOf,
+  replySubject,
+  wakeSubject,
+} from '@youworker/contracts/topology/subjects'
 import { CONTRACTS, NEIGHBOURS, SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { newId } from '@youworker/runtime/id'
 import { waitFor } from '@youworker/test-kit/wait-for'
@@ -81,9 +88,11 @@ test.each(SERVICES)('%s can neither change the stream nor make or widen a durabl
       ...(name === service ? [] : ([[`CONSUMER.MSG.NEXT.${stream}.${name}`, '']] satisfies [string, string][])),
     ]),
   ]
-  for (const [verb, payload] of attempts) expect(await user.isPublishRefused(`$JS.API.${verb}`, payload), verb).toBe(true)
+  for (const api of Object.values(JETSTREAM_API))
+    for (const [verb, payload] of attempts) expect(await user.isPublishRefused(`${api}.${verb}`, payload), verb).toBe(true)
   const consumes = NEIGHBOURS[service].consumes.length > 0
-  expect(await user.isPublishRefused(`$JS.API.CONSUMER.INFO.${stream}.${service}`)).toBe(!consumes)
+  expect(await user.isPublishRefused(`${JETSTREAM_API.imported}.CONSUMER.INFO.${stream}.${service}`)).toBe(!consumes)
+  expect(await user.isPublishRefused(`${JETSTREAM_API.own}.CONSUMER.INFO.${stream}.${service}`)).toBe(true)
 })
 
 test('the durable of a service holds only events that it consumes, or, before nats-server 2.10, one pattern over them', async () => {
@@ -102,15 +111,15 @@ test('the durable of a service holds only events that it consumes, or, before na
 })
 
 test('no key, session secret or password is in any message, whoever could read it', async () => {
-  await using admin = await RawNats.connect(system.running.natsAdminUrl)
+  await using watcher = await RawNats.connect(system.running.natsWatcherUrl)
   const messages: string[] = []
-  admin.core.subscribe('>', {
+  watcher.core.subscribe('>', {
     callback: (_, { subject, data, headers }) => {
       const lines = Array.from(headers ?? [], ([name, values]) => `${name}: ${values.join()}`)
       messages.push([subject, ...lines, Buffer.from(data).toString('latin1')].join('\n'))
     },
   })
-  await admin.core.flush()
+  await watcher.core.flush()
   const password = `a very long password ${newId()}`
   const root = system.root
   const made = (await root.post('/v1/admin/users', { username: 'watched', password })).body
@@ -120,7 +129,7 @@ test('no key, session secret or password is in any message, whoever could read i
   const wrong = `yw_${newId()}`
   expect((await new Person(system.api, '', wrong).get('/v1/auth/me')).status).toBe(401)
   await new Person(system.api, '', made.api_key).chat('Hello')
-  await admin.core.flush()
+  await watcher.core.flush()
   const secrets = {
     root: root.key ?? '',
     made: made.api_key,

@@ -9,6 +9,8 @@ import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ROOT } from './support/root.ts'
+import { RawNats } from './support/raw-nats.ts'
+import { runPrintedExample, youworker } from './support/team.ts'
 import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 
 /** An ordinary user's uid. It needs no account. */
@@ -139,7 +141,7 @@ test('the exit code tells a failed file, an answer without citation and a failed
   expect([missing.code, missing.output]).toEqual([1, expect.stringContaining('no-such-folder')])
 }, 180_000)
 
-test('two systems at once: own ports and data; status, logs, restart, stop and Ctrl+C', async () => {
+test('two systems at once: own ports and data; status, logs, a team that reads events, restart, stop and Ctrl+C', async () => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const port = (taken.address() as { port: number }).port
@@ -220,10 +222,33 @@ test('two systems at once: own ports and data; status, logs, restart, stop and C
   ).toEqual(['group.1', 'group.2'])
   expect((await control(many, 'restart', 'nothing')).code).toBe(1)
 
+  const team = await youworker('nats', 'user', 'add', 'reports', '--events', 'group,ingestion', '--data', one.dataDir)
+  await using example = runPrintedExample(team)
+  await waitFor(() => example.output().includes('events.ingestion.v1.document.ingested'), { what: 'an event from before' })
+
   await one.kill('nats')
   await waitFor(() => one.deaths().includes('nats'), { what: 'the line about the death of NATS' })
   await waitFor(async () => (await one.root.get('/health/ready')).status === 200, { what: 'readiness after the restart of NATS' })
   expect((await one.root.chat('What is only in the first system?')).done.citations).toHaveLength(1)
+
+  await one.root.post('/v1/groups', { name: 'after the death of NATS' })
+  await waitFor(() => example.output().includes('events.group.v1.group.created'), { what: 'an event from after' })
+  expect(example.output()).not.toMatch(/events\.(auth|chat-agent|gateway)\./)
+  expect(await youworker('nats', 'user', 'list', '--data', one.dataDir)).toBe('team-reports  group,ingestion\n')
+  expect(await youworker('nats', 'user', 'remove', 'reports', '--data', one.dataDir)).toContain(
+    'The running server has taken it.',
+  )
+  const [, url = ''] = /NATS_URL=(\S+)/.exec(team) ?? []
+  await waitFor(
+    () =>
+      RawNats.connect(url).then(
+        (nats) => nats.core.close().then(() => false),
+        () => true,
+      ),
+    {
+      what: 'the refusal of the removed team',
+    },
+  )
 
   const pidsOfOne = await pidsOf(one)
   const stop = await control(one, 'stop')
@@ -245,7 +270,8 @@ test('two systems at once: own ports and data; status, logs, restart, stop and C
   expect(performance.now() - asked).toBeLessThan(5_000)
   await expectNothingLeft(many, pidsOfMany)
   for (const system of [one, many]) {
-    expect((await readdir(system.dataDir)).sort()).toEqual(['index', 'logs', 'nats', 'postgres', 'secrets.json'])
+    const teams = system === one ? ['teams.json'] : []
+    expect((await readdir(system.dataDir)).sort()).toEqual(['index', 'logs', 'nats', 'postgres', 'secrets.json', ...teams])
   }
 }, 240_000)
 

@@ -65,7 +65,7 @@ test('a published .env starts the system, with the Postgres and NATS that it nam
     binary: path,
     dir: join(dir, 'own nats'),
     port: await freePort(),
-    users: [{ user: 'all', password: 'of-them' }],
+    accounts: { OWN: { jetstream: 'enabled', users: [{ user: 'all', password: 'of-them' }] } },
   })
   await writeFile(join(dir, 'bees.md'), '# Bees\n\nA bee visits two thousand flowers a day.\n')
   const { code, output } = await start(

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Contract, eventsOf, requestsOf } from './define.ts'
+import { breakingChanges } from './test-breaking-changes.ts'
 import { EventEnvelope } from './topology/event-envelope.ts'
 import { healthContract } from './health.ts'
 import { CONTRACTS, SERVICES } from './topology/topology.ts'
@@ -43,13 +44,51 @@ const wire = (): Record<string, unknown> => ({
   ),
 })
 
+const HOW_TO_CHANGE_AN_EVENT =
+  'Readers, and the events of the last 7 days, have the shape of before. Make what is new an optional field, or send a second event ' +
+  'with the new shape on a subject with v2 beside v1, which goes a release later. contracts:accept does not accept this'
+
+type Wire = Record<string, { payload?: z.core.JSONSchema.JSONSchema }>
+/** Every change that breaks readers of an event that there was before. */
+const brokenEvents = (before: Wire, now: Wire): string[] =>
+  Object.entries(before).flatMap(([subject, { payload }]) => {
+    const fresh = now[subject]?.payload
+    return payload && fresh ? breakingChanges(payload, fresh).map((change) => `${subject}: ${change}`) : []
+  })
+
 test('contracts match the committed snapshot; accept an intended change with npm run contracts:accept', async () => {
   const now = JSON.parse(JSON.stringify(wire()))
+  expect(brokenEvents(JSON.parse(await readFile(FILE, 'utf8')), now), HOW_TO_CHANGE_AN_EVENT).toEqual([])
   if (process.env['ACCEPT_CONTRACTS'] === '1') await writeFile(FILE, `${JSON.stringify(now, null, 1)}\n`)
   const accepted = JSON.parse(await readFile(FILE, 'utf8'))
   expect(Object.keys(now)).toEqual(Object.keys(accepted))
   for (const [subject, description] of Object.entries(now))
     expect({ [subject]: description }).toEqual({ [subject]: accepted[subject] })
+})
+
+test('an event may get a further optional field; every other change of its payload breaks readers', () => {
+  const base = z.object({
+    id: z.uuid(),
+    count: z.number(),
+    note: z.string().optional(),
+    of: z.object({ kind: z.enum(['a', 'b']) }),
+  })
+  const changes = (payload: z.ZodType) => {
+    const [before, now] = [base, payload].map((each): Wire => ({ 'events.x.v1.y.z': { payload: z.toJSONSchema(each) } }))
+    return brokenEvents(before ?? {}, now ?? {})
+  }
+  expect(changes(base)).toEqual([])
+  expect(changes(base.extend({ further: z.number().optional() }))).toEqual([])
+  expect(changes(base.extend({ count: z.number().describe('How many') }))).toEqual([])
+  expect(changes(base.omit({ note: true }))).toEqual(['events.x.v1.y.z: data.note is gone'])
+  expect(changes(base.extend({ further: z.number() }))).toEqual([
+    'events.x.v1.y.z: data.further is required, and was not there before',
+  ])
+  expect(changes(base.partial({ id: true }))).toEqual(['events.x.v1.y.z: data.id may be missing now'])
+  for (const count of [z.number().max(5), z.int(), z.number().nullable(), z.string()])
+    expect(changes(base.extend({ count }))).toEqual(['events.x.v1.y.z: data.count has another type'])
+  for (const kind of [z.enum(['a']), z.enum(['a', 'b', 'c'])])
+    expect(changes(base.extend({ of: z.object({ kind }) }))).toEqual(['events.x.v1.y.z: data.of.kind has another type'])
 })
 
 test('a changed field, default or refinement changes the snapshot', () => {

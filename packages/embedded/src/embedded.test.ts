@@ -82,15 +82,20 @@ test('NATS checks passwords and permissions, and keeps its store', async () => {
     dir: join(dir, 'nats'),
     port: await freePort(),
     logFile: join(dir, 'nats.log'),
-    users: [
-      { user: 'admin', password: 'a$1' },
-      {
-        user: 'group',
-        password: 'b',
-        permissions: { publish: { allow: ['$JS.API.INFO'] }, subscribe: { allow: ['_INBOX.group.>'] } },
+    accounts: {
+      TEST: {
+        jetstream: 'enabled',
+        users: [
+          { user: 'admin', password: 'a$1' },
+          {
+            user: 'group',
+            password: 'b',
+            permissions: { publish: { allow: ['$JS.API.INFO'] }, subscribe: { allow: ['_INBOX.group.>'] } },
+          },
+        ],
       },
-    ],
-  }
+    },
+  } as const
   const as = (user: string, pass: string) =>
     `CONNECT ${JSON.stringify({ user, pass, verbose: false, headers: true, no_responders: true })}\r\n`
   await using first = await startNats(options)
@@ -131,7 +136,7 @@ const { startNats } = await import(${JSON.stringify(join(import.meta.dirname, 'n
 const { freePort } = await import(${JSON.stringify(join(import.meta.dirname, 'port.ts'))})
 const [dir, binary] = JSON.parse(process.argv[2])
 const postgres = await startPostgres({ dataDir: dir + '/owned-postgres', port: await freePort(), password: 'x' })
-const nats = await startNats({ binary, dir: dir + '/owned-nats', port: await freePort(), users: [{ user: 'a', password: 'b' }] })
+const nats = await startNats({ binary, dir: dir + '/owned-nats', port: await freePort(), accounts: { TEST: { users: [{ user: 'a', password: 'b' }] } } })
 await writeFile(${JSON.stringify(pids)}, postgres.pid + ' ' + nats.pid)
 setInterval(() => {}, 1000)
 `,

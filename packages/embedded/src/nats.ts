@@ -2,22 +2,11 @@ import { once } from 'node:events'
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { endOrphan, type Exit, launch, type ServerProcess } from './child-server.ts'
+import { commandLine, endOrphan, type Exit, launch, type ServerProcess } from './child-server.ts'
+import { type NatsAccounts, TEAMS_CONF } from '@youworker/contracts/topology/accounts'
 import { isAtLeast, probeNatsServer } from './nats-binary.ts'
 
 export { findNatsServer } from './nats-binary.ts'
-
-export interface NatsUser {
-  readonly user: string
-  readonly password: string
-  /** Without permissions everything is allowed. */
-  readonly permissions?:
-    | {
-        readonly publish?: { readonly allow: readonly string[] }
-        readonly subscribe?: { readonly allow: readonly string[] }
-      }
-    | undefined
-}
 
 export interface NatsOptions {
   /** Path from {@link findNatsServer}. */
@@ -25,7 +14,9 @@ export interface NatsOptions {
   /** Folder of nats.conf and the JetStream store. */
   readonly dir: string
   readonly port: number
-  readonly users: readonly NatsUser[]
+  readonly accounts: NatsAccounts
+  /** Further accounts, which may change while the server runs: {@link changeTeams}. */
+  readonly teams?: NatsAccounts | undefined
   readonly logFile?: string | undefined
   /** Called when the server ends without `stop()`. */
   readonly onExit?: ((exit: Exit) => void) | undefined
@@ -52,8 +43,8 @@ export async function startNats(options: NatsOptions): Promise<EmbeddedNats> {
   const name = `youworker-${crypto.randomUUID()}`
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await endPrevious(dir)
-  await writeFile(config, natsConfig(options, probed.version, name), { mode: 0o600 })
-  await chmod(config, 0o600)
+  await writePrivate(join(dir, TEAMS_CONF), JSON.stringify(options.teams ?? {}))
+  await writePrivate(config, natsConfig(options, probed.version, name))
   let ready = false
   const server = await launch({
     command: [binary, '-c', config],
@@ -75,13 +66,22 @@ export async function startNats(options: NatsOptions): Promise<EmbeddedNats> {
   }
 }
 
+/** Replaces the accounts of teams of the server that runs on this folder. Returns whether one runs, which then has taken them. */
+export async function changeTeams(dir: string, teams: NatsAccounts): Promise<boolean> {
+  await writePrivate(join(dir, TEAMS_CONF), JSON.stringify(teams))
+  const pid = await readPid(dir)
+  // The file outlives a server that was killed, and its number may belong to another process then.
+  if (pid === undefined || !isOf(dir)(await commandLine(pid))) return false
+  process.kill(pid, 'SIGHUP')
+  return true
+}
+
 /** The configuration file. Names and secrets are quoted, because `$` outside quotes starts a variable. */
 export function natsConfig(
-  { dir, port, users }: Pick<NatsOptions, 'dir' | 'port' | 'users'>,
+  { dir, port, accounts }: Pick<NatsOptions, 'dir' | 'port' | 'accounts'>,
   version: string,
   name: string,
 ): string {
-  const entries = users.map(({ user, password, permissions }) => ({ user, password, ...(permissions ? { permissions } : {}) }))
   // Older servers refuse this setting. They flush to disk every two minutes; the relay publishes lost events again.
   const sync = isAtLeast(version, [2, 10, 0]) ? '  sync_interval: always\n' : ''
   return `# Written at every start.
@@ -96,15 +96,33 @@ jetstream {
   # By default three quarters of what is free now, which a start on a nearly full disk would keep for good.
   max_file_store: 1TB
 ${sync}}
-authorization {
-  users = ${JSON.stringify(entries, undefined, 2)}
+accounts {
+${renderAccounts(accounts)}
+  include ./${TEAMS_CONF}
 }
 `
 }
 
-async function endPrevious(dir: string): Promise<void> {
+const renderAccounts = (accounts: NatsAccounts): string =>
+  Object.entries(accounts)
+    .map(([account, content]) => `  ${JSON.stringify(account)}: ${JSON.stringify(content, undefined, 2)}`)
+    .join('\n')
+
+async function writePrivate(file: string, content: string): Promise<void> {
+  await writeFile(file, content, { mode: 0o600 })
+  await chmod(file, 0o600)
+}
+
+const isOf = (dir: string) => (line: string) => line.includes(join(dir, 'nats.conf'))
+
+async function readPid(dir: string): Promise<number | undefined> {
   const pid = Number(await readFile(join(dir, 'nats.pid'), 'utf8').catch(() => ''))
-  if (pid > 1) await endOrphan(pid, ['SIGTERM'], (line) => line.includes(join(dir, 'nats.conf')))
+  return pid > 1 ? pid : undefined
+}
+
+async function endPrevious(dir: string): Promise<void> {
+  const pid = await readPid(dir)
+  if (pid !== undefined) await endOrphan(pid, ['SIGTERM'], isOf(dir))
 }
 
 async function untilReady(server: ServerProcess, port: number, name: string, logFile: string | undefined): Promise<void> {

@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 
-type Users = Parameters<typeof startNats>[0]['users']
+type Accounts = Parameters<typeof startNats>[0]['accounts']
+/** One user who may do everything, in one account. */
+const ANYBODY: Accounts = { TEST: { jetstream: 'enabled', users: [{ user: 'test', password: 'test' }] } }
 
 export interface TestNats extends AsyncDisposable {
   /** URL with the credentials of the first user. */
   readonly url: string
-  /** URL with the credentials of one of `users`. */
+  /** URL with the credentials of one of the users. */
   urlOf(user: string): string
   stop(): Promise<void>
   /** Stops and continues the process without ending it: connections stay open and nothing is answered. */
@@ -22,16 +24,17 @@ export interface TestNats extends AsyncDisposable {
 }
 
 /** Starts a nats-server for one test, with JetStream. */
-export async function testNats({ users = [{ user: 'test', password: 'test' }] }: { users?: Users } = {}): Promise<TestNats> {
+export async function testNats({ accounts = ANYBODY }: { accounts?: Accounts } = {}): Promise<TestNats> {
   const { path: binary } = await findNatsServer({})
   const home = await mkdtemp(join(tmpdir(), 'youworker-nats-'))
   const dir = join(home, 'nats')
   const port = await freePort()
-  const launch = () => startNats({ binary, dir, port, users })
+  const launch = () => startNats({ binary, dir, port, accounts })
   let server: Awaited<ReturnType<typeof launch>> | undefined = await launch()
 
+  const users = () => Object.values(accounts).flatMap((account) => account.users)
   const urlOf = (name: string) => {
-    const user = users.find((candidate) => candidate.user === name)
+    const user = users().find((candidate) => candidate.user === name)
     if (!user) throw new Error(`no NATS user ${name} in this test`)
     return `nats://${user.user}:${user.password}@127.0.0.1:${port}`
   }
@@ -40,7 +43,7 @@ export async function testNats({ users = [{ user: 'test', password: 'test' }] }:
     server = undefined
   }
   return {
-    url: urlOf(users[0]?.user ?? ''),
+    url: urlOf(users()[0]?.user ?? ''),
     urlOf,
     stop,
     freeze: () => void (server && process.kill(server.pid, 'SIGSTOP')),

@@ -110,7 +110,7 @@ function startProcess(
   const database = stack.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
   const uow = createIngestionUnitOfWork(database)
   const index = stack.use(createEmbeddedIndex(indexDir, { logger }))
-  const read = async () => surroundings.freeMb * 1024 * 1024
+  const read = async () => ({ bytes: surroundings.freeMb * 1024 * 1024 })
   const space = stack.use(new FreeSpace({ folder: indexDir, warnBelowMb: 1_000, refuseBelowMb: 200, logger, read }))
   const access = new SpaceAccess(async ({ caller }) => {
     if (surroundings.groupsAway) throw surroundings.groupsAway

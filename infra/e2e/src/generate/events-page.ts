@@ -13,7 +13,7 @@ Generated from \`packages/contracts\` by \`npm run contracts:accept\`: do not ed
 Every event is one message on the NATS stream \`EVENTS\`, on the subject that is its name, as CloudEvents 1.0 JSON; the fields listed below are
 its \`data\`. It is sent after the change that it reports is committed, at least once: remember the \`id\`s whose effect you have made.
 Events carry ids, counts and flags, never text of users. _Consumed_ means by one replica, whose effect is made once; _read_ means by every
-replica, for its caches and open streams.`
+replica, for its caches and open streams. How another team reads them: [operations](operations.md#other-teams-that-read-events).`
 
 /** Renders docs/events.md with every event of every contract. */
 export function renderEvents(): string {

@@ -11,6 +11,8 @@ export interface DataDir {
   readonly lock: string
   readonly postgres: string
   readonly nats: string
+  /** The teams that read events, with their passwords. */
+  readonly teams: string
   readonly index: string
   readonly logs: string
   log(name: string): string
@@ -25,6 +27,7 @@ export function dataDir(dir: string): DataDir {
     lock: join(dir, 'lock'),
     postgres: join(dir, 'postgres'),
     nats: join(dir, 'nats'),
+    teams: join(dir, 'teams.json'),
     index: join(dir, 'index'),
     logs,
     log: (name) => join(logs, `${name}.log`),
@@ -40,6 +43,8 @@ const OWN = new Set([
   'postgres',
   'postgres.new',
   'nats',
+  'teams.json',
+  'teams.json.new',
   'index',
   'logs',
 ])

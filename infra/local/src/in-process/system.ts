@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type NatsAccounts, SERVICE_ACCOUNT } from '@youworker/contracts/topology/accounts'
 import { SERVICES, type SchemaOwner, type ServiceName } from '@youworker/contracts/topology/topology'
 import { migrateAll, roleUrl } from '@youworker/database/schema/migrate'
 import { type EmbeddedNats, findNatsServer } from '@youworker/embedded/nats'
@@ -11,13 +12,14 @@ import { readEnv } from '@youworker/runtime/process/config'
 import { type Logger, silentLogger } from '@youworker/runtime/logger'
 import type { Service } from '@youworker/runtime/process/service'
 import { type DatabaseUrl, type SystemAddresses, serviceEnvironment } from '../settings/environment.ts'
-import { natsAdminUrl, natsUsers, startNatsWithEvents } from '../supervisor/process-specs.ts'
+import { accountsOf, natsAdminUrl, startNatsWithEvents } from '../supervisor/process-specs.ts'
 import { recordOf } from '../record-of.ts'
 import { makeSecrets, SCHEMA_OWNERS, type Secrets } from '../data-dir/secrets.ts'
 import { type Environments, START, startServices } from './services-in-process.ts'
 import { readGivenSettings } from '../settings/settings.ts'
 
 const READY_MS = 60_000
+const WATCHER = 'watcher'
 
 export interface SystemOptions {
   /** An administrator's URL of an existing database. Without it an embedded Postgres is started. */
@@ -44,6 +46,8 @@ export interface System extends AsyncDisposable {
   readonly rootApiKey: string
   readonly adminUrl: string
   readonly natsAdminUrl: string
+  /** Of a user who hears everything in the account of the services. */
+  readonly natsWatcherUrl: string
   readonly modelUrl: string
   readonly indexDir: string
   natsUrlOf(service: ServiceName): string
@@ -89,6 +93,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     indexDir: addresses.indexDir,
     rootApiKey: environments.auth['SECURITY__ROOT_API_KEY'] ?? '',
     natsAdminUrl: natsAdminUrl(secrets, nats.port),
+    natsWatcherUrl: `nats://${WATCHER}:${secrets.nats_password}@127.0.0.1:${nats.port}`,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
@@ -114,10 +119,10 @@ async function startOwnNats(
     binary: path,
     dir: join(dir, 'nats'),
     port: await freePort(),
-    users: natsUsers(secrets),
+    accounts: withWatcher(accountsOf(secrets), secrets.nats_password),
     logFile: join(dir, 'nats.log'),
   }
-  const launch = () => startNatsWithEvents(options, natsAdminUrl(secrets, options.port))
+  const launch = () => startNatsWithEvents(options, natsAdminUrl(secrets, options.port), [])
   let server: EmbeddedNats | undefined = await launch()
   const stop = async () => {
     await server?.stop()
@@ -135,6 +140,11 @@ async function startOwnNats(
       await rm(options.dir, { recursive: true, force: true })
     },
   }
+}
+
+function withWatcher(accounts: NatsAccounts, password: string): NatsAccounts {
+  const { [SERVICE_ACCOUNT]: services = { users: [] }, ...others } = accounts
+  return { ...others, [SERVICE_ACCOUNT]: { ...services, users: [...services.users, { user: WATCHER, password }] } }
 }
 
 async function startModel(

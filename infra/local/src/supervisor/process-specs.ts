@@ -1,8 +1,10 @@
 import { join } from 'node:path'
-import { permissionsOf } from '@youworker/contracts/topology/permissions'
+import { type NatsAccounts, natsAccounts, teamAccounts } from '@youworker/contracts/topology/accounts'
 import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
+import type { NatsTeam } from '@youworker/contracts/topology/teams'
 import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
 import { type EmbeddedNats, findNatsServer, startNats } from '@youworker/embedded/nats'
+import { readTeams } from '@youworker/embedded/nats-teams'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
 import { ensureEventStream } from '@youworker/messaging/events/ensure-event-stream'
@@ -55,17 +57,22 @@ export function natsSpec({ data, ports, secrets, print }: Plan): ProcessSpec {
     name: 'nats',
     async launch() {
       const { path } = await findNatsServer({ onProgress: print })
-      const options = { dir: data.nats, port: ports.nats, users: natsUsers(secrets), logFile: data.log('nats') }
-      return asRunning(await startNatsWithEvents({ binary: path, ...options }, natsAdminUrl(secrets, ports.nats)))
+      const teams = await readTeams(data.teams)
+      const options = { dir: data.nats, port: ports.nats, accounts: accountsOf(secrets), logFile: data.log('nats') }
+      return asRunning(await startNatsWithEvents({ binary: path, ...options }, natsAdminUrl(secrets, ports.nats), teams))
     },
   }
 }
 
 /** Whenever the server starts, its store may be new: the stream of events is made before any service asks for it. */
-export async function startNatsWithEvents(options: Parameters<typeof startNats>[0], adminUrl: string): Promise<EmbeddedNats> {
-  const server = await startNats(options)
+export async function startNatsWithEvents(
+  options: Parameters<typeof startNats>[0],
+  adminUrl: string,
+  teams: readonly NatsTeam[],
+): Promise<EmbeddedNats> {
+  const server = await startNats({ ...options, teams: teamAccounts(teams) })
   try {
-    await ensureEventStream({ url: adminUrl, logger: createLogger({ name: 'nats', level: 'warn', format: 'text' }) })
+    await ensureEventStream({ url: adminUrl, logger: createLogger({ name: 'nats', level: 'warn', format: 'text' }), teams })
     return server
   } catch (error) {
     await server.stop()
@@ -76,17 +83,9 @@ export async function startNatsWithEvents(options: Parameters<typeof startNats>[
 export const natsAdminUrl = (secrets: Secrets, port: number): string =>
   `nats://${NATS_ADMIN}:${secrets.nats_password}@127.0.0.1:${port}`
 
-/** NATS users: an administrator, and one per service with the permissions that the contracts give it. */
-export function natsUsers(secrets: Secrets): Parameters<typeof startNats>[0]['users'] {
-  return [
-    { user: NATS_ADMIN, password: secrets.nats_password },
-    ...SERVICES.map((service) => ({
-      user: service,
-      password: secrets.nats_passwords[service],
-      permissions: permissionsOf(service),
-    })),
-  ]
-}
+/** The administrator and the services, each with the permissions that the contracts give it. */
+export const accountsOf = (secrets: Secrets): NatsAccounts =>
+  natsAccounts((user) => (user === NATS_ADMIN ? secrets.nats_password : secrets.nats_passwords[user]))
 
 export function modelSpec({ data, ports, given }: Plan): ProcessSpec {
   const { own, health } = ports.model

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Event, eventsOf } from '../define.ts'
 import { EventEnvelope } from './event-envelope.ts'
-import { EVENT_STREAM } from './subjects.ts'
+import { EVENT_STREAM, JETSTREAM_API } from './subjects.ts'
 import { CONTRACTS, SERVICES } from './topology.ts'
 
 type Json = Record<string, unknown>
@@ -17,7 +17,7 @@ export function buildAsyncApi(): Json {
     info: {
       title: 'YouWorker events',
       version: '1',
-      description: `What has happened, as CloudEvents 1.0 in JSON. Every event is sent after its change is committed, at least once: remember the ids whose effect you have made. Events carry ids, counts and flags, never text of users. The stream ${EVENT_STREAM.name} keeps them for 7 days.`,
+      description: `What has happened, as CloudEvents 1.0 in JSON. Every event is sent after its change is committed, at least once: remember the ids whose effect you have made. Events carry ids, counts and flags, never text of users. The stream ${EVENT_STREAM.name} keeps them for 7 days; a reader has a durable on it for each service, and asks JetStream under ${JETSTREAM_API.imported}.`,
     },
     defaultContentType: 'application/json',
     servers: {

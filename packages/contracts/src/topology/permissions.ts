@@ -1,5 +1,5 @@
 import { eventsOf } from '../define.ts'
-import { EVENT_STREAM, ownerOf, readySubject, replySubject } from './subjects.ts'
+import { EVENT_STREAM, JETSTREAM_API, ownerOf, readySubject, replySubject } from './subjects.ts'
 import { CONTRACTS, NEIGHBOURS, SERVICES, type ServiceName } from './topology.ts'
 
 export interface NatsPermissions {
@@ -26,8 +26,8 @@ export function permissionsOf(service: ServiceName): NatsPermissions {
     `wake.${service}.>`,
     readySubject(service),
     ...(service === 'chat-agent' ? ['runs.*'] : []),
-    ...(publishesEvents ? [`events.${service}.>`, `$JS.API.STREAM.INFO.${stream}`] : []),
-    ...(consumes.length > 0 ? consumerSubjects(stream, service) : []),
+    ...(publishesEvents ? [`events.${service}.>`, `${JETSTREAM_API.imported}.STREAM.INFO.${stream}`] : []),
+    ...(consumes.length > 0 ? readerSubjects(service) : []),
   ]
   const subscribe = [
     `rpc.${service}.>`,
@@ -40,8 +40,9 @@ export function permissionsOf(service: ServiceName): NatsPermissions {
   return { publish: { allow: [...new Set(publish)].sort() }, subscribe: { allow: [...new Set(subscribe)].sort() } }
 }
 
-const consumerSubjects = (stream: string, durable: string): string[] => [
-  `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
-  `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
-  `$JS.ACK.${stream}.${durable}.>`,
+/** What the reader of a durable publishes: asks for its state, for events, and acknowledges them. */
+export const readerSubjects = (durable: string): string[] => [
+  `${JETSTREAM_API.imported}.CONSUMER.INFO.${EVENT_STREAM.name}.${durable}`,
+  `${JETSTREAM_API.imported}.CONSUMER.MSG.NEXT.${EVENT_STREAM.name}.${durable}`,
+  `$JS.ACK.${EVENT_STREAM.name}.${durable}.>`,
 ]

@@ -92,8 +92,8 @@ test.each(SERVICES)('%s has all permissions that it needs', (service) => {
     ...[service, ...callersOf(service)].map((caller) => `_INBOX.${caller}.${service}.x.1`),
     ...(consumes.length > 0
       ? [
-          `$JS.API.CONSUMER.INFO.EVENTS.${service}`,
-          `$JS.API.CONSUMER.MSG.NEXT.EVENTS.${service}`,
+          `$JS.EVENTS.API.CONSUMER.INFO.EVENTS.${service}`,
+          `$JS.EVENTS.API.CONSUMER.MSG.NEXT.EVENTS.${service}`,
           `$JS.ACK.EVENTS.${service}.1.1.1.1.0`,
         ]
       : []),

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { natsAccounts } from '@youworker/contracts/topology/accounts'
 import { analytics } from '@youworker/contracts/analytics'
 import { auth } from '@youworker/contracts/auth'
 import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { NATS_ADMIN } from '@youworker/contracts/topology/subjects'
 import { permissionsOf } from '@youworker/contracts/topology/permissions'
-import { SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
+import type { ServiceName } from '@youworker/contracts/topology/topology'
 import { newId } from '@youworker/runtime/id'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import { silentLogger } from '@youworker/runtime/logger'
@@ -26,14 +27,7 @@ const stack = new AsyncDisposableStack()
 const logger = silentLogger()
 
 beforeAll(async () => {
-  server = stack.use(
-    await testNats({
-      users: [
-        { user: NATS_ADMIN, password: 'admin-pw' },
-        ...SERVICES.map((user) => ({ user, password: `${user}-pw`, permissions: permissionsOf(user) })),
-      ],
-    }),
-  )
+  server = stack.use(await testNats({ accounts: natsAccounts((user) => `${user}-pw`) }))
   await ensureEventStream({ url: server.urlOf(NATS_ADMIN), logger })
 })
 afterAll(() => stack.disposeAsync())
@@ -135,7 +129,7 @@ const serverProcess = `
 test('permissions revoked while NATS was down end the process, with the subject in its log', async () => {
   const user = (service: ServiceName) => ({ user: 'group', password: 'pw', permissions: permissionsOf(service) })
   const users = [user('group')]
-  const own = stack.use(await testNats({ users }))
+  const own = stack.use(await testNats({ accounts: { TEST: { users } } }))
   const child = spawn(process.execPath, ['--input-type=module-typescript', '--eval', serverProcess], {
     cwd: import.meta.dirname,
     env: { ...process.env, NATS__URL: own.url },

@@ -1,20 +1,14 @@
 import { EVENT_STREAM, NATS_ADMIN } from '@youworker/contracts/topology/subjects'
-import { NEIGHBOURS, SERVICES, type ServiceName } from '@youworker/contracts/topology/topology'
+import type { NatsTeam } from '@youworker/contracts/topology/teams'
+import { NEIGHBOURS, SERVICES } from '@youworker/contracts/topology/topology'
 import type { Logger } from '@youworker/runtime/logger'
 import { retry } from '@youworker/runtime/timing/retry'
-import {
-  AckPolicy,
-  type ConsumerConfig,
-  type ConsumerInfo,
-  DeliverPolicy,
-  type JetStreamManager,
-  nanos,
-  RetentionPolicy,
-  StorageType,
-} from 'nats'
+import { type JetStreamManager, nanos, RetentionPolicy, StorageType } from 'nats'
 import { closeNats, connectNats, type NatsConnection } from '../connection/connect.ts'
 import { isLost } from '../connection/transport-error.ts'
-import { API_MS, CONSUMER_NOT_FOUND, isApiError, jetStreamError, STREAM_NOT_FOUND } from './event-stream.ts'
+import { ensureDurable } from './durables.ts'
+import { API_MS, isApiError, jetStreamError, STREAM_NOT_FOUND } from './event-stream.ts'
+import { ensureTeamDurables } from './team-durables.ts'
 
 const DAY_MS = 86_400_000
 const STREAM = {
@@ -26,34 +20,40 @@ const STREAM = {
   duplicate_window: nanos(120_000),
   num_replicas: 1,
 }
-const ACK_WAIT_MS = 30_000
 
 interface Options {
   /** Of a user who may make streams: the administrator. */
   readonly url: string
   readonly logger: Logger
+  /** All that there are. Without it durables of teams stay as they are. */
+  readonly teams?: readonly NatsTeam[] | undefined
 }
 
 /**
- * Makes the stream of events and the durable of each service that consumes some, or brings them up to date. Services may do
- * neither: a durable's filter is what keeps other events from a service. Repeats change nothing.
+ * Makes the stream of events and the durables of the services that consume some and of other teams, or brings them up to date.
+ * None of these may do it: a durable's filter is what keeps other events from its reader. Repeats change nothing.
  */
-export async function ensureEventStream({ url, logger }: Options): Promise<void> {
+export async function ensureEventStream({ url, logger, teams }: Options): Promise<void> {
   const nats = await connectNats({ url, service: NATS_ADMIN, logger })
   try {
     // A server that has just started has no JetStream yet.
-    await retry(() => ensureAll(nats), { attempts: 6, baseMs: 250, isRetryable: isLost })
+    await retry(() => ensureAll(nats, teams), { attempts: 6, baseMs: 250, isRetryable: isLost })
   } finally {
     await closeNats(nats)
   }
 }
 
-async function ensureAll(nats: NatsConnection): Promise<void> {
+async function ensureAll(nats: NatsConnection, teams: Options['teams']): Promise<void> {
   try {
     const manager = await nats.core.jetstreamManager({ checkAPI: false, timeout: API_MS })
     await ensureStream(manager)
     const hasFilterLists = isAtLeast210(nats.core.info?.version)
-    for (const service of SERVICES) await ensureConsumer(manager, service, hasFilterLists)
+    for (const service of SERVICES) {
+      const subjects = NEIGHBOURS[service].consumes.map(({ subject }) => subject).sort()
+      if (subjects.length === 0) continue
+      await ensureDurable(manager, service, hasFilterLists ? subjects : [narrowest(subjects)])
+    }
+    if (teams) await ensureTeamDurables(manager, teams)
   } catch (error) {
     throw jetStreamError(nats, error)
   }
@@ -69,38 +69,6 @@ async function ensureStream({ streams }: JetStreamManager): Promise<void> {
     await streams.add(STREAM)
   }
 }
-
-async function ensureConsumer({ consumers }: JetStreamManager, service: ServiceName, hasFilterLists: boolean): Promise<void> {
-  const subjects = NEIGHBOURS[service].consumes.map(({ subject }) => subject).sort()
-  if (subjects.length === 0) return
-  const filters = hasFilterLists ? subjects : [narrowest(subjects)]
-  const present = await consumers.info(STREAM.name, service).catch((error: unknown) => {
-    if (isApiError(error, CONSUMER_NOT_FOUND)) return undefined
-    throw error
-  })
-  if (present && filtersOf(present).join() === filters.join()) return
-  // nats-server 2.9 skips events when a filter is changed in place: a new durable goes on behind the last event that was
-  // acknowledged in order. What comes twice that way is known to the service's inbox table.
-  if (present) await consumers.delete(STREAM.name, service)
-  await consumers.add(STREAM.name, { ...consumerConfig(service, filters), ...startAfter(present) })
-}
-
-const consumerConfig = (service: ServiceName, filters: readonly string[]): Partial<ConsumerConfig> => ({
-  durable_name: service,
-  ack_policy: AckPolicy.Explicit,
-  ack_wait: nanos(ACK_WAIT_MS),
-  // Deliveries are counted in code: past a limit of its own the server would drop an event silently.
-  max_deliver: -1,
-  ...(filters.length === 1 ? { filter_subject: filters.join() } : { filter_subjects: [...filters] }),
-})
-
-const startAfter = (present: ConsumerInfo | undefined): Partial<ConsumerConfig> =>
-  present === undefined
-    ? { deliver_policy: DeliverPolicy.All }
-    : { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: present.ack_floor.stream_seq + 1 }
-
-const filtersOf = ({ config }: ConsumerInfo): string[] =>
-  (config.filter_subjects ?? (config.filter_subject ? [config.filter_subject] : [])).toSorted()
 
 /** The one pattern that covers them all, for servers before 2.10: they know a single filter. */
 function narrowest(subjects: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { EVENT_STREAM } from '@youworker/contracts/topology/subjects'
+import { EVENT_STREAM, JETSTREAM_API } from '@youworker/contracts/topology/subjects'
 import { type Consumer, ErrorCode, NatsError } from 'nats'
 import type { NatsConnection } from '../connection/nats-connection.ts'
 import { TransportError, unavailable } from '../connection/transport-error.ts'
@@ -11,9 +11,11 @@ export const API_MS = 2_000
 export async function readStream(nats: NatsConnection): Promise<{ created: string; last_seq: number }> {
   if (!nats.isUp) throw unavailable('The connection to NATS is lost; try again')
   try {
-    const { streams } = await nats.core.jetstreamManager({ checkAPI: false, timeout: API_MS })
-    const { created, state } = await streams.info(EVENT_STREAM.name)
-    return { created, last_seq: state.last_seq }
+    return await withApi(nats, async (apiPrefix) => {
+      const { streams } = await nats.core.jetstreamManager({ checkAPI: false, timeout: API_MS, apiPrefix })
+      const { created, state } = await streams.info(EVENT_STREAM.name)
+      return { created, last_seq: state.last_seq }
+    })
   } catch (error) {
     throw jetStreamError(nats, error)
   }
@@ -23,9 +25,30 @@ export async function readStream(nats: NatsConnection): Promise<{ created: strin
 export async function openConsumer(nats: NatsConnection, service: string): Promise<Consumer> {
   if (!nats.isUp) throw unavailable('The connection to NATS is lost; try again')
   try {
-    return await nats.core.jetstream({ timeout: API_MS }).consumers.get(EVENT_STREAM.name, service)
+    return await withApi(nats, (apiPrefix) =>
+      nats.core.jetstream({ timeout: API_MS, apiPrefix }).consumers.get(EVENT_STREAM.name, service),
+    )
   } catch (error) {
     throw jetStreamError(nats, error)
+  }
+}
+
+const apiPrefixes = new WeakMap<NatsConnection, string>()
+
+/** With our configuration the stream is in another account than the services; a server of one's own may have only one account. */
+async function withApi<T>(nats: NatsConnection, ask: (apiPrefix: string) => Promise<T>): Promise<T> {
+  const known = apiPrefixes.get(nats)
+  if (known !== undefined) return ask(known)
+  const found = async (prefix: string) => {
+    const answer = await ask(prefix)
+    apiPrefixes.set(nats, prefix)
+    return answer
+  }
+  try {
+    return await found(JETSTREAM_API.imported)
+  } catch (error) {
+    if (!(error instanceof NatsError) || error.code !== ErrorCode.NoResponders) throw error
+    return found(JETSTREAM_API.own)
   }
 }
 

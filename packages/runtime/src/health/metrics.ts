@@ -38,6 +38,7 @@ export const metrics = {
   modelTtft: histogram('model_ttft_seconds', 'Time to the first token', 'model'),
   toolRuns: counter('tool_runs_total', 'Tool calls', 'tool', 'status'),
   diskFree: gauge('disk_free_bytes', 'Free space of the file system of a folder', 'folder'),
+  diskFreeInodes: gauge('disk_free_inodes', 'Files that can still be made in the file system of a folder', 'folder'),
   searchDuration: histogram('search_duration_seconds', 'Searches by mode', 'mode'),
 }
 
