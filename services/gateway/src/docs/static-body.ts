@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { acceptsGzip } from '../http/compressor.ts'
-import { matchesEtag } from '../http/etag.ts'
-import { Reply } from '../http/reply.ts'
+import { acceptsGzip } from '../http/answers/compressor.ts'
+import { matchesEtag } from '../http/answers/etag.ts'
+import { Reply } from '../http/answers/reply.ts'
 
 const compress = promisify(gzip)
 

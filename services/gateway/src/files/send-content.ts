@@ -6,9 +6,9 @@ import type { Clients } from '../clients.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import { matchesEtag } from '../http/etag.ts'
-import { Reply, SENT } from '../http/reply.ts'
-import { REVALIDATED } from '../http/send-answer.ts'
+import { matchesEtag } from '../http/answers/etag.ts'
+import { Reply, SENT } from '../http/answers/reply.ts'
+import { REVALIDATED } from '../http/answers/send-answer.ts'
 
 interface Content {
   readonly blob_id: string

@@ -10,9 +10,9 @@ import type { Dispatcher } from './dispatcher.ts'
 import type { RequestContext } from './request-context.ts'
 import { type AddressList, requireListed } from './guards/client-address.ts'
 import { preflightHeaders } from './guards/cors.ts'
-import { toAppError } from './to-app-error.ts'
+import { toAppError } from './answers/to-app-error.ts'
 import { discardRest, hasBody } from './read-body.ts'
-import { send, sendError } from './reply.ts'
+import { send, sendError } from './answers/reply.ts'
 
 const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 /** In logs and metrics. */

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { RequestContext } from './request-context.ts'
 import type { CsrfRule } from './guards/csrf.ts'
 import type { LimitClass } from './guards/rate-limit.ts'
-import type { Reply } from './reply.ts'
+import type { Reply } from './answers/reply.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

@@ -15,7 +15,7 @@ import { logServed } from '@youworker/runtime/log-served'
 import type { Logger } from '@youworker/runtime/logger'
 import { type Api, UNKNOWN_ROUTE } from './api.ts'
 import { RequestContext, type RequestSettings } from './request-context.ts'
-import { toAppError } from './to-app-error.ts'
+import { toAppError } from './answers/to-app-error.ts'
 import type { SocketServer } from '../web-socket/socket-server.ts'
 
 const HEADERS_MS = 15_000

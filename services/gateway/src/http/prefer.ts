@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { Reply } from './reply.ts'
+import { Reply } from './answers/reply.ts'
 import type { RequestContext } from './request-context.ts'
 
 /** How long a request waits for the result of what it has begun. */

@@ -16,7 +16,7 @@ import { proxyUsername, requireSameUser } from '../http/guards/authentik.ts'
 import type { Csrf } from '../http/guards/csrf.ts'
 import type { KnownDevices } from '../http/guards/known-device.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import { Reply } from '../http/reply.ts'
+import { Reply } from '../http/answers/reply.ts'
 
 /** Stands for the session id in the CSRF token of an anonymous caller. */
 const ANONYMOUS = 'nobody'

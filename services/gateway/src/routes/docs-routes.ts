@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { findFile, PAGES } from '../docs/pages.ts'
 import { onFirstUse, StaticBody } from '../docs/static-body.ts'
 import { defineRoute, type RouteDescription, type UnboundRoute } from '../http/define-route.ts'
-import { buildOpenApi } from '../http/openapi.ts'
+import { buildOpenApi } from '../docs/openapi.ts'
 
 /** Kept and asked for again each time. */
 const REVALIDATED = 'no-cache'

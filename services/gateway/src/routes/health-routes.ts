@@ -11,7 +11,7 @@ import { defineRoute } from '../http/define-route.ts'
 import { notAuthenticated } from '../http/guards/authenticate.ts'
 import { type AddressList, isPeer } from '../http/guards/client-address.ts'
 import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
-import { Reply } from '../http/reply.ts'
+import { Reply } from '../http/answers/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
 
 const State = z.enum(['ok', 'degraded', 'down'])

@@ -13,8 +13,8 @@ import { bearerCredential, type Credential, notAuthenticated, readCredential } f
 import { type AddressList, requireListed } from '../http/guards/client-address.ts'
 import { isSocketOriginAllowed } from '../http/guards/cors.ts'
 import { requireOpen, type ScopeAudit } from '../http/guards/scope.ts'
-import { toAppError } from '../http/to-app-error.ts'
-import { sendError } from '../http/reply.ts'
+import { toAppError } from '../http/answers/to-app-error.ts'
+import { sendError } from '../http/answers/reply.ts'
 
 export const SOCKET_PATHS = ['/v1/ws/chat/{session_id}', '/chat/{session_id}'] as const
 const PATTERNS = SOCKET_PATHS.map((path) => new RegExp(`^${path.replace('{session_id}', '([^/]+)')}$`))

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { type AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
-import type { RequestContext } from './request-context.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** An answer that needs more than the route's own status and a JSON body. */
 export class Reply {

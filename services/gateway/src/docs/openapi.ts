@@ -2,10 +2,10 @@ import { ERROR_STATUS, ErrorBody, type ErrorCode } from '@youworker/contracts/er
 import { z } from 'zod'
 import { ClientFrame } from '../web-socket/chat-frames.ts'
 import { ServerFrame } from '../web-socket/server-frame.ts'
-import type { RouteDescription } from './define-route.ts'
+import type { RouteDescription } from '../http/define-route.ts'
 import { Components, type Json } from './openapi-components.ts'
 import { GUIDE } from './openapi-guide.ts'
-import { isTagged } from './send-answer.ts'
+import { isTagged } from '../http/answers/send-answer.ts'
 
 /** The route's own error codes and those that its guards add. */
 function codesOf(route: RouteDescription): ErrorCode[] {

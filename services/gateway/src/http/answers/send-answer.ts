@@ -1,10 +1,10 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { COMPRESSIBLE_CONTENT_TYPE_REGEX } from 'hono/utils/compress'
 import { acceptsGzip, type Compressor } from './compressor.ts'
-import type { Route, RouteDescription } from './define-route.ts'
+import type { Route, RouteDescription } from '../define-route.ts'
 import { matchesEtag, weakEtag } from './etag.ts'
 import { type Reply, send } from './reply.ts'
-import type { RequestContext } from './request-context.ts'
+import type { RequestContext } from '../request-context.ts'
 
 /** Browsers keep it and ask each time whether it is still the same. */
 export const REVALIDATED = 'private, no-cache'
