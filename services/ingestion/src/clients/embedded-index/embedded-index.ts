@@ -70,7 +70,7 @@ class IndexThread {
     if (this.#worker) return this.#worker
     const worker = new Worker(new URL('./index-worker.ts', import.meta.url), { workerData: this.#dir })
     worker.on('message', (reply: IndexReply) => this.#settle(reply))
-    worker.on('error', (error) => this.#logger.error({ error }, 'the thread of the search index failed'))
+    worker.on('error', (error) => this.#logger.error({ err: error }, 'the thread of the search index failed'))
     worker.on('exit', () => this.#ended(worker))
     worker.unref()
     this.#worker = worker

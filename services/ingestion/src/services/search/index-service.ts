@@ -43,7 +43,7 @@ export class IndexService {
     const work = detached(() => Promise.all(behind.map((spaceId) => this.#catchUp(spaceId))))
     if (waitMs === undefined) return void (await abortable(work, signal))
     const logged = work.catch((error: unknown) =>
-      this.#logger.warn({ error }, 'the search index could not be brought up to date'),
+      this.#logger.warn({ err: error }, 'the search index could not be brought up to date'),
     )
     const { promise: waited, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, waitMs)
