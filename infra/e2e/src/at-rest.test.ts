@@ -37,7 +37,7 @@ let secrets: Record<string, string>
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker at rest '))
   system = await spawnSystem(join(dir, 'data'), ['--no-demo', '--single-process'], {
-    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug', TRACES__FILE: join(dir, 'data/logs/traces.jsonl') },
+    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug', TRACES__PATH: join(dir, 'data/logs/traces.jsonl') },
   })
   secrets = await storeTexts(system)
   await waitFor(async () => (await system.sql('select from chat_agent.outbox where published_at is null')).length === 0, {

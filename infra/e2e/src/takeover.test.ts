@@ -18,7 +18,7 @@ let undisturbed: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker takeover '))
   system = await spawnSystem(join(dir, 'the data'), ['--no-demo', '--replicas', 'chat-agent=2,gateway=2'], {
-    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20', DATABASE__SLOW_QUERY_MS: '0', TRACES__FILE: join(dir, 'traces.jsonl') },
+    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20', DATABASE__SLOW_QUERY_MS: '0', TRACES__PATH: join(dir, 'traces.jsonl') },
   })
   root = system.root
   const content = `# Moon\n\nThe Moon orbits the Earth in about twenty-seven days, ${'and it shows the same face, '.repeat(12)}always.\n`

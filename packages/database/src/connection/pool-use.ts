@@ -33,9 +33,9 @@ export class PoolUse implements Disposable {
     clearInterval(this.#sampling)
   }
 
-  /** To be called whenever a connection is wanted: warns, once a minute, when nearly all are in use. */
+  /** To be called whenever a connection is wanted: warns, once a minute, when nearly all are then in use. */
   wanted(): void {
-    if (this.#active + 1 < this.#pool.options.max * NEARLY_ALL || !this.#told.take('', '')) return
+    if (!this.#isNearlyUsedUp(this.#active + 1) || !this.#told.take('', '')) return
     this.#options.logger.warn(this.#figures(), `nearly all connections to Postgres are in use; ${ADVICE}`)
   }
 
@@ -43,7 +43,13 @@ export class PoolUse implements Disposable {
   describe(): string | Note {
     const { active, max, waiting } = this.#figures()
     const text = `${active} of ${max} connections in use, ${waiting} waits for one`
-    return active >= max * NEARLY_ALL ? `${text}; ${ADVICE}` : { note: text }
+    return this.#isNearlyUsedUp(active) ? `${text}; ${ADVICE}` : { note: text }
+  }
+
+  /** One connection that is used all the time is what a command has, and no shortage. */
+  #isNearlyUsedUp(active: number): boolean {
+    const { max } = this.#pool.options
+    return max > 1 && active >= max * NEARLY_ALL
   }
 
   get #active(): number {

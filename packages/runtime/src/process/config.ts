@@ -75,7 +75,7 @@ export const processEnv = {
     .max(1)
     .default(1)
     .describe('Share of traces that are recorded, 0 to 1; whoever calls with a traceparent has decided already'),
-  TRACES__FILE: z
+  TRACES__PATH: z
     .string()
     .optional()
     .describe('Instead of a receiver: a file to which traces are appended as lines of OTLP JSON. It grows without limit'),

@@ -68,7 +68,7 @@ async function run<S extends z.ZodObject<typeof processEnv>>(
       service: name,
       endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
       headers: config.OTEL_EXPORTER_OTLP_HEADERS,
-      file: config.TRACES__FILE,
+      file: config.TRACES__PATH,
       share: config.OTEL_TRACES_SAMPLER_ARG,
       logger,
     })
