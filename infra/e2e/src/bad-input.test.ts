@@ -45,7 +45,6 @@ test('wrong, missing and malformed credentials are refused', async () => {
 
 test('unknown routes and methods are refused', async () => {
   expectFailure(await ada.get('/v1/nothing'), 'ROUTE_NOT_FOUND')
-  expectFailure(await ada.get('/'), 'ROUTE_NOT_FOUND')
   expectFailure(await ada.call('DELETE', '/v1/search'), 'METHOD_NOT_ALLOWED')
 })
 

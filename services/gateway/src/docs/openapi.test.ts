@@ -73,7 +73,7 @@ test('each scope of an API key opens these routes and no others', () => {
   const opened = (scope: Scope) =>
     ROUTES.filter(({ auth, scopes }) => auth !== 'none' && scopes.includes(scope)).map(({ method, path }) => `${method} ${path}`)
   const always = ['POST /v1/auth/logout', 'GET /v1/auth/csrf-token']
-  expect(opened('ops').sort()).toEqual([...always, 'GET /health/detailed', 'GET /metrics'].sort())
+  expect(opened('ops').sort()).toEqual([...always, 'GET /health/detailed', 'GET /metrics', 'GET /metrics/targets'].sort())
   const me = 'GET /v1/auth/me'
   const chat = ['chat', 'unified-chat', 'simple-chat', 'voice-turn'].map((name) => `POST /v1/${name}`)
   const runs = ['GET /v1/runs/{run_id}', 'GET /v1/runs/{run_id}/events', 'POST /v1/runs/{run_id}/stop', 'GET /v1/tool-runs']
