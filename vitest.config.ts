@@ -2,14 +2,14 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * Whole servers and systems are started, stopped and waited for: limits are generous, and nothing asserts speed.
- * Most of a test's time is waiting, so two files run at once on two cores, where vitest alone would run one. The files that a worker
+ * Most of a test's time is waiting, so three files run at once on two cores, where vitest alone would run one. The files that a worker
  * runs share its modules: importing them anew for each would cost more time than most tests.
  */
 export default defineConfig({
   test: {
     include: ['{packages,services,infra}/*/src/**/*.test.ts'],
     globalSetup: ['packages/test-kit/src/global-setup.ts'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     isolate: false,
     testTimeout: 90_000,
     hookTimeout: 180_000,
