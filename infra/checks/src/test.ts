@@ -1,4 +1,5 @@
-// `npm test [-- FILTER …]`: the tests of every package in one vitest; the last line counts them.
+// `npm test [-- FILTER …]`: the tests of every package in one vitest; the last line counts them. Without a filter those in folders named
+// `long` are left out: whole systems that are restarted, killed and frozen again and again, for a quarter of an hour.
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,7 @@ import { join } from 'node:path'
 import { ROOT } from './root.ts'
 import { readReport } from './test-report.ts'
 
+const LONG = '**/long/**'
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs')
 
 const stop = new AbortController()
@@ -18,11 +20,14 @@ process.exit()
 async function test(args: readonly string[]): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'youworker-test-'))
   const report = join(dir, 'report.json')
-  const code = await runVitest(['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args])
+  const isWhole = args.every((arg) => arg.startsWith('-'))
+  const leftOut = isWhole ? [`--exclude=${LONG}`] : []
+  const code = await runVitest([...leftOut, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args])
   const { passed, failed, failures } = readReport(await readFile(report, 'utf8').catch(() => ''), code)
   await rm(dir, { recursive: true, force: true })
   if (failures.length > 0) console.log(`\nFailed:\n${failures.map((line) => `  ${line}`).join('\n')}`)
   if (passed + failed === 0) console.log('No test was found.')
+  if (isWhole) console.log('Left out: long tests (npm test -- src/long)')
   console.log(`${passed} passed, ${failed} failed`)
   return failed > 0 || passed === 0 ? 1 : 0
 }

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
-import { type Person, readEvents, textOf } from './support/person.ts'
+import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from '../support/spawned-system.ts'
+import { type Person, readEvents, textOf } from '../support/person.ts'
 
 const QUESTION = 'In how many days does the Moon orbit the Earth?'
 const MONTHS = ['January', 'March', 'May', 'June', 'July', 'August', 'autumn', 'winter', 'spring', 'summer']

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import type { Person } from './support/person.ts'
-import { type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
+import type { Person } from '../support/person.ts'
+import { type SpawnedSystem, spawnSystem } from '../support/spawned-system.ts'
 
 /** A request may take 5 s here; the rest is for a busy machine. Without the shared deadline some took 18 s. */
 const LONGEST_MS = 11_000

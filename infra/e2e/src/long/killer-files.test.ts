@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Person } from './support/person.ts'
-import { type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
+import type { Person } from '../support/person.ts'
+import { type SpawnedSystem, spawnSystem } from '../support/spawned-system.ts'
 
 let dir: string
 let system: SpawnedSystem

@@ -1,7 +1,7 @@
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Answer, Person } from './support/person.ts'
-import { startTestSystem, type TestSystem } from './support/system.ts'
+import type { Answer, Person } from '../support/person.ts'
+import { startTestSystem, type TestSystem } from '../support/system.ts'
 
 const DEADLINE_MS = 3_000
 let system: TestSystem

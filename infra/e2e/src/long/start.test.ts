@@ -8,10 +8,10 @@ import { promisify } from 'node:util'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { ROOT } from './support/root.ts'
-import { RawNats } from './support/raw-nats.ts'
-import { runPrintedExample, youworker } from './support/team.ts'
-import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
+import { ROOT } from '../support/root.ts'
+import { RawNats } from '../support/raw-nats.ts'
+import { runPrintedExample, youworker } from '../support/team.ts'
+import { disturbedChat, isRunning, runStart, type SpawnedSystem, spawnSystem } from '../support/spawned-system.ts'
 
 /** An ordinary user's uid. It needs no account. */
 const NOBODY = 65_534
