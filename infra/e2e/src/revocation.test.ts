@@ -8,7 +8,7 @@ import { readEvents } from './support/person.ts'
 let system: TestSystem
 
 beforeAll(async () => {
-  system = await startTestSystem({ tokensPerSecond: 5 })
+  system = await startTestSystem({ tokensPerSecond: 3 })
   await system.root.post('/v1/admin/users', { username: 'olga', password: 'a long password' })
 })
 afterAll(() => system[Symbol.asyncDispose]())

@@ -10,7 +10,7 @@ import { testPassword } from './database.ts'
 export async function setup(): Promise<() => Promise<void>> {
   const dir = await mkdtemp(join(tmpdir(), 'youworker-test-'))
   // No data outlives the run, so nothing needs to be flushed to disk.
-  const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: 400 }
+  const settings = { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', max_connections: 1_000 }
   const options = { dataDir: join(dir, 'postgres'), port: await freePort(), password: testPassword, settings }
   const [postgres] = await Promise.all([startPostgres(options), findNatsServer({})])
   process.env['TEST_POSTGRES_URL'] = postgres.adminUrl

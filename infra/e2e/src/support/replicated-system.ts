@@ -15,7 +15,7 @@ export async function startReplicatedSystem() {
   stack.defer(() => rm(dir, { recursive: true, force: true }))
   const system: SpawnedSystem = stack.use(
     await spawnSystem(join(dir, 'data'), ['--no-demo', '--replicas', 'gateway=2,auth=2'], {
-      env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '4' },
+      env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '2' },
     }),
   )
   const { root } = system
