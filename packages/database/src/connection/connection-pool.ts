@@ -4,8 +4,8 @@ import type { Logger } from '@youworker/runtime/logger'
 import type { HealthCheck } from '@youworker/runtime/health/health-report'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
-import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import pg from 'pg'
+import { ConnectionQueue } from './connection-queue.ts'
 import { type ConnectionHooks, PgConnection } from './pg-connection.ts'
 import { DatabaseFault, toAppError, tooLate } from './database-error.ts'
 import { typeParsers } from './pg-types.ts'
@@ -73,14 +73,15 @@ export function createPool(options: PoolOptions): ConnectionPool {
     target: `Postgres (${schema})`,
     isFailure: (error) => !(error instanceof PoolBusy) && !isLate(error),
   })
-  const use = new PoolUse(pool, options)
+  const queue = new ConnectionQueue(pool, { poolSize, isFull: isFullServer })
+  const use = new PoolUse(pool, queue, options)
   return {
     checkUse: async () => use.describe(),
     acquire: () => {
       use.wanted()
-      return breaker.run(() => connect(pool, hooks))
+      return breaker.run(() => connect(queue, hooks))
     },
-    probe: () => breaker.probe(() => connect(pool, hooks)),
+    probe: () => breaker.probe(() => connect(queue, hooks)),
     isBusy: (error) => (isLate(error) || error instanceof PoolBusy) && hooks.sinceAnswerMs() < RECENT_MS,
     async [Symbol.asyncDispose]() {
       use[Symbol.dispose]()
@@ -89,19 +90,12 @@ export function createPool(options: PoolOptions): ConnectionPool {
   }
 }
 
-async function connect(pool: pg.Pool, hooks: Hooks): Promise<PgConnection> {
+async function connect(queue: ConnectionQueue, hooks: Hooks): Promise<PgConnection> {
   const left = timeLeft()
   if (left <= 0) throw tooLate()
-  const connecting = pool.connect()
+  const noneFree = () => (left < CONNECT_MS ? tooLate() : new Error('no connection was free in time'))
   try {
-    if (left < CONNECT_MS && !(await settledWithin(left, connecting))) {
-      connecting.then(
-        (client) => client.release(),
-        () => {},
-      )
-      throw tooLate()
-    }
-    return new PgConnection(await connecting, hooks)
+    return new PgConnection(await queue.take(Math.min(left, CONNECT_MS), noneFree), hooks)
   } catch (cause) {
     if (isLate(cause)) throw cause
     if (hooks.isBusy(cause) || isFullServer(cause)) throw new PoolBusy(cause)

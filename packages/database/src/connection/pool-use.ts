@@ -3,6 +3,7 @@ import type { Note } from '@youworker/runtime/health/health-report'
 import type { Logger } from '@youworker/runtime/logger'
 import { Sampler } from '@youworker/runtime/timing/sampler'
 import type pg from 'pg'
+import type { ConnectionQueue } from './connection-queue.ts'
 
 const SAMPLE_MS = 5_000
 /** Share of the connections in use from which on somebody should do something. */
@@ -18,12 +19,14 @@ interface Options {
 /** Watches how many connections of a pool are in use. */
 export class PoolUse implements Disposable {
   readonly #pool: pg.Pool
+  readonly #queue: ConnectionQueue
   readonly #options: Options
   readonly #told = new Sampler({ windowMs: 60_000, perGroup: 1, total: 1 })
   readonly #sampling: NodeJS.Timeout
 
-  constructor(pool: pg.Pool, options: Options) {
+  constructor(pool: pg.Pool, queue: ConnectionQueue, options: Options) {
     this.#pool = pool
+    this.#queue = queue
     this.#options = options
     metrics.dbPoolMax.labels(options.schema).set(pool.options.max)
     this.#sampling = setInterval(() => this.#sample(), SAMPLE_MS).unref()
@@ -35,7 +38,7 @@ export class PoolUse implements Disposable {
 
   /** To be called whenever a connection is wanted: warns, once a minute, when nearly all are then in use. */
   wanted(): void {
-    if (!this.#isNearlyUsedUp(this.#active + 1) || !this.#told.take('', '')) return
+    if (!this.#isNearlyUsedUp(this.#queue.active + this.#queue.waiting + 1) || !this.#told.take('', '')) return
     this.#options.logger.warn(this.#figures(), `nearly all connections to Postgres are in use; ${ADVICE}`)
   }
 
@@ -52,13 +55,9 @@ export class PoolUse implements Disposable {
     return max > 1 && active >= max * NEARLY_ALL
   }
 
-  get #active(): number {
-    return this.#pool.totalCount - this.#pool.idleCount
-  }
-
   #figures() {
-    const { idleCount: idle, waitingCount: waiting, options } = this.#pool
-    return { active: this.#active, idle, waiting, max: options.max }
+    const { idleCount: idle, options } = this.#pool
+    return { active: this.#queue.active, idle, waiting: this.#queue.waiting, max: options.max }
   }
 
   #sample(): void {

@@ -43,8 +43,13 @@ class TcpProxy implements AsyncDisposable {
 
   /** Connections stay up and new ones are accepted, but no data passes. */
   freeze(): void {
-    this.#frozen = true
+    this.freezeNew()
     for (const socket of this.#sockets) socket.pause()
+  }
+
+  /** Connections that are there go on; of new ones no data passes. */
+  freezeNew(): void {
+    this.#frozen = true
   }
 
   thaw(): void {
@@ -248,6 +253,29 @@ test('when all connections are busy the error says so, and the breaker stays clo
   busy = false
   await Promise.all(holders)
   await writeNote()
+})
+
+test('who waits for a connection that cannot be opened takes one that is given back meanwhile', async () => {
+  await using slow = new TcpProxy(fixture.url)
+  const url = await slow.connect()
+  const options = {
+    url,
+    schema: 'group',
+    poolSize: 3,
+    slowQueryMs: 60_000,
+    logger: silentLogger(),
+    migrations: ['0001-init'],
+  } as const
+  await using patient = openDatabase<NoteTables>(options)
+  const release = Promise.withResolvers<void>()
+  const held = patient.transact('*', 'read', async () => release.promise)
+  await expect.poll(() => patient.checkUse()).toEqual({ note: '1 of 3 connections in use, 0 waits for one' })
+  slow.freezeNew()
+  const waiting = Array.from({ length: 4 }, () => patient.transact('*', 'read', async () => 'read'))
+  await sleep(300)
+  release.resolve()
+  await held
+  expect(await Promise.all(waiting)).toEqual(waiting.map(() => 'read'))
 })
 
 test('a connection that an administrator terminated is replaced', async () => {

@@ -113,9 +113,8 @@ export const databaseEnv = {
     secret: true,
   }),
   DATABASE__POOL_SIZE: integer(1, 200).default(10).describe('Connections to Postgres that one process keeps'),
-  // Opening connections in a burst costs a busy machine more than waiting for one that is there: none unless asked for.
   DATABASE__MAX_OVERFLOW: integer(0, 200)
-    .default(0)
+    .default(20)
     .describe('Connections beyond these that one process opens under load, and closes again when they are idle'),
   DATABASE__SLOW_QUERY_MS: integer(0, 3_600_000)
     .default(1_000)
