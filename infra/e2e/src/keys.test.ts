@@ -96,6 +96,32 @@ test('a client that is cut off before the answer keeps its old key', async () =>
   expect(await system.statusesOf(body.api_key)).toEqual([200, 200])
 }, 120_000)
 
+test('kill -9 of auth or of the gateway at any moment of a rotation leaves its owner exactly one key', async () => {
+  const kim = await system.newPerson('kim')
+  let key = kim.key
+  let answered = 0
+  for (let trial = 0; trial < 8; trial += 1) {
+    // The first gateway asks either auth: both end.
+    const victims = trial % 2 === 0 ? ['auth.1', 'auth.2'] : ['gateway.1']
+    const rotation = new Person(kim.api, kim.id, key).post(ROTATE).catch(() => undefined)
+    await sleep(trial * 4)
+    await Promise.all(victims.map((name) => system.system.kill(name)))
+    const old = key
+    const response = await rotation
+    if (response?.status === 200) {
+      answered += 1
+      key = response.body.api_key
+    }
+    await waitFor(async () => (await system.statusesOf(key)).join() === '200,200', { what: `a working key after kill ${trial}` })
+    if (key !== old) await system.untilAllAnswer(old, 401)
+  }
+  const { body } = await new Person(kim.api, kim.id, key).post(ROTATE)
+  await system.untilAllAnswer(key, 401)
+  expect(await system.statusesOf(body.api_key)).toEqual([200, 200])
+  expect(await listed(new Person(kim.api, kim.id, body.api_key))).toHaveLength(1)
+  expect(answered, 'rotations that were answered in spite of a kill, of 8').toBeLessThan(8)
+}, 180_000)
+
 test('further keys are listed without the key, and end when they are revoked', async () => {
   const emil = await system.newPerson('emil')
   const key = await newKey(emil, { name: 'reports' })
