@@ -2,21 +2,33 @@ import type { FileMime } from '@youworker/contracts/file-types'
 import { Unreadable } from './unreadable.ts'
 import type { ParsedDocument } from './parsed-document.ts'
 
-type Parse = (bytes: Uint8Array) => Promise<ParsedDocument>
+type Parse = (bytes: Uint8Array) => ParsedDocument | Promise<ParsedDocument>
 
 /** One for each type of file that is accepted. Each loads only what it needs, because each child starts anew. */
-const PARSERS: Readonly<Record<FileMime, Parse>> = {
-  'application/pdf': async (bytes) => (await import('./formats/parse-pdf.ts')).parsePdf(bytes),
-  'text/html': async (bytes) => (await import('./formats/parse-html.ts')).parseHtml(new TextDecoder().decode(bytes)),
-  'text/markdown': async (bytes) => (await import('./formats/parse-markdown.ts')).parseMarkdown(decode(bytes)),
-  'text/plain': async (bytes) => (await import('./formats/parse-text.ts')).parseText(decode(bytes)),
+const PARSERS: Readonly<Record<FileMime, () => Promise<Parse>>> = {
+  'application/pdf': async () => (await import('./formats/parse-pdf.ts')).parsePdf,
+  'text/html': async () => {
+    const { parseHtml } = await import('./formats/parse-html.ts')
+    return (bytes) => parseHtml(new TextDecoder().decode(bytes))
+  },
+  'text/markdown': async () => {
+    const { parseMarkdown } = await import('./formats/parse-markdown.ts')
+    return (bytes) => parseMarkdown(decode(bytes))
+  },
+  'text/plain': async () => {
+    const { parseText } = await import('./formats/parse-text.ts')
+    return (bytes) => parseText(decode(bytes))
+  },
 }
 
-/** The text of a file whose `mime` `detectFileType` returned. Runs in the confined child; throws `Unreadable`. */
-export async function parseFile(mime: FileMime, bytes: Uint8Array): Promise<ParsedDocument> {
-  const document = await PARSERS[mime](bytes)
-  if (document.blocks.length === 0) throw new Unreadable('the file holds no text')
-  return document
+/** Reads a file whose `mime` `detectFileType` returned. Runs in the confined child; the reader throws `Unreadable`. */
+export async function loadParser(mime: FileMime): Promise<Parse> {
+  const parse = await PARSERS[mime]()
+  return async (bytes) => {
+    const document = await parse(bytes)
+    if (document.blocks.length === 0) throw new Unreadable('the file holds no text')
+    return document
+  }
 }
 
 /** Drops the byte order mark. Refuses NUL, which no text file holds and Postgres does not store. */

@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { FileMime } from '@youworker/contracts/file-types'
 import { expect, test } from 'vitest'
 import { CONFINEMENT, parseInChild } from './parse-in-child.ts'
 import { waitFor } from '@youworker/test-kit/wait-for'
@@ -47,4 +48,9 @@ test.runIf(process.platform === 'linux')('the kernel ends the reader first when 
   await waitFor(async () => (await scoreOfReader()) === '1000', { what: 'the score of the reader' })
   stop.abort(new Error('seen'))
   await expect(parsed).rejects.toThrow('seen')
+})
+
+test('a reader that cannot be loaded is no fault of the file', async () => {
+  const reading = parseInChild({ bytes: Buffer.from('# Bees'), mime: 'text/none' as FileMime })
+  await expect(reading).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', cause: expect.stringContaining('TypeError') })
 })

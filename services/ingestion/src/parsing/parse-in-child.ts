@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { realpathSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -22,6 +23,8 @@ export const CONFINEMENT: readonly string[] = [
   '--permission',
   `--allow-fs-read=${import.meta.dirname}/*`,
   `--allow-fs-read=${ROOT}/node_modules/*`,
+  // It may be a link to where the packages are.
+  `--allow-fs-read=${realpathSync(join(ROOT, 'node_modules'))}/*`,
   `--allow-fs-read=${ROOT}/services/ingestion/node_modules/*`,
   `--allow-fs-read=${ROOT}/services/ingestion/package.json`,
   `--allow-fs-read=${ROOT}/packages/runtime/package.json`,
@@ -108,11 +111,13 @@ async function readAll(stream: Readable, maxBytes: number, tooLong: AbortControl
   return Buffer.concat(parts).toString()
 }
 
-const noChild = () => new AppError('SERVICE_UNAVAILABLE', 'no process could be started to read the file', { retryAfter: 5 })
+const noChild = (cause?: unknown) =>
+  new AppError('SERVICE_UNAVAILABLE', 'no process could be started to read the file', { retryAfter: 5, cause })
 
 function readAnswer(output: string): ParsedDocument {
   const answer = parseJson(output)
   if (answer === undefined) throw new ParserDied('the program that reads files failed at it')
+  if ('fault' in answer) throw noChild(answer.fault)
   if ('error' in answer) throw new AppError('VALIDATION_ERROR', answer.error)
   const { text, blocks, ...document } = answer.document
   return { ...document, text, blocks: blocks.map((block) => ({ ...block, text: text.slice(block.start, block.end) })) }

@@ -4,7 +4,7 @@ import type { FileMime } from '@youworker/contracts/file-types'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { expect, test } from 'vitest'
 import { chunkDocument } from '../../chunking/chunk-document.ts'
-import { parseFile } from '../../parsing/parse-file.ts'
+import { loadParser } from '../../parsing/parse-file.ts'
 import { embeddable } from '../search/embedding-service.ts'
 import { pipelineVersion } from './pipeline-version.ts'
 
@@ -24,7 +24,7 @@ const CORPUS: readonly (readonly [mime: FileMime, content: string | Uint8Array])
 async function chunksOfCorpus(): Promise<string> {
   const hash = createHash('sha256')
   for (const [mime, content] of CORPUS) {
-    const document = await parseFile(mime, Uint8Array.from(Buffer.from(content)))
+    const document = await (await loadParser(mime))(Uint8Array.from(Buffer.from(content)))
     const chunks = [...chunkDocument(document, SIZE)].map((chunk) => ({ ...chunk, ...embeddable(chunk) }))
     hash.update(JSON.stringify([document.title, chunks]))
   }
