@@ -5,6 +5,8 @@ import { Socket } from 'node:net'
 const MAX_WAITING = 1024 * 1024
 /** The reader of a pipe is slow for moments, a disk is full for longer. */
 const AGAIN_MS = { slowReader: 10, other: 500 } as const
+/** A process that ends waits so long for the reader of a pipe, so that its last words arrive. */
+const LAST_MS = 1_000
 
 /**
  * Writes log lines without ever throwing or holding up its process: when they cannot be written they wait, and beyond 1 MiB they
@@ -17,14 +19,14 @@ export class LogOutput {
   #waiting: Buffer[] = []
   #bytes = 0
   #dropped = 0
+  #isReaderSlow = false
   #retry: NodeJS.Timeout | undefined
 
   constructor(fd: number, onDropped: (count: number) => void) {
     this.#fd = fd
     this.#onDropped = onDropped
     neverBlock(fd)
-    // What cannot be written at once is lost when the process ends.
-    process.once('exit', () => this.#flush())
+    process.once('exit', () => this.#flushAtExit())
   }
 
   write(line: string): void {
@@ -38,7 +40,14 @@ export class LogOutput {
     if (this.#retry === undefined) this.#flush()
   }
 
+  /** No timer runs any more. */
+  #flushAtExit(): void {
+    const endsAt = performance.now() + LAST_MS
+    for (this.#flush(); this.#isReaderSlow && performance.now() < endsAt; this.#flush()) pause(AGAIN_MS.slowReader)
+  }
+
   #flush(): void {
+    this.#isReaderSlow = false
     try {
       for (let chunk = this.#waiting[0]; chunk !== undefined; chunk = this.#waiting[0]) {
         const count = writeSync(this.#fd, chunk)
@@ -47,12 +56,12 @@ export class LogOutput {
         else this.#waiting[0] = chunk.subarray(count)
       }
     } catch (error) {
-      const isSlowReader = error instanceof Error && 'code' in error && error.code === 'EAGAIN'
+      this.#isReaderSlow = error instanceof Error && 'code' in error && error.code === 'EAGAIN'
       const again = () => {
         this.#retry = undefined
         this.#flush()
       }
-      this.#retry = setTimeout(again, isSlowReader ? AGAIN_MS.slowReader : AGAIN_MS.other).unref()
+      this.#retry = setTimeout(again, this.#isReaderSlow ? AGAIN_MS.slowReader : AGAIN_MS.other).unref()
       return
     }
     const count = this.#dropped
@@ -60,6 +69,9 @@ export class LogOutput {
     if (count > 0) this.#onDropped(count)
   }
 }
+
+/** Stops the whole process. */
+const pause = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 
 const sockets: Socket[] = []
 
