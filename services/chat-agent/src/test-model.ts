@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { z } from 'zod'
@@ -8,7 +8,7 @@ const Asked = z.object({ messages: z.array(z.object({ role: z.string(), content:
 type Asked = z.infer<typeof Asked>
 
 /** Answers a chat request: `text` writes a part of the answer, `end` its last line. A response that is left open hangs. */
-export type Reply = (answer: Answer, asked: Asked) => void | Promise<void>
+export type Reply = (answer: Answer, asked: Asked, headers: Readonly<Record<string, string | undefined>>) => void | Promise<void>
 interface Answer {
   readonly response: ServerResponse
   text(text: string): void
@@ -24,8 +24,10 @@ export async function startModel(...replies: Reply[]) {
   let server: Server | undefined
   let port = 0
   let asked = 0
-  const serve = async (path: string | undefined, body: unknown, response: ServerResponse) => {
-    if (path !== '/api/chat') return void response.end(JSON.stringify({ capabilities: ['completion'], models: [{ name: 'm' }] }))
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = request.method === 'POST' ? await json(request) : undefined
+    if (request.url !== '/api/chat')
+      return void response.end(JSON.stringify({ capabilities: ['completion', 'tools'], models: [{ name: 'm' }] }))
     const reply = replies[Math.min(asked, replies.length - 1)]
     asked += 1
     const line = (value: object) => void response.write(`${JSON.stringify({ model: 'm', ...value })}\n`)
@@ -34,11 +36,11 @@ export async function startModel(...replies: Reply[]) {
       line({ message: { role: 'assistant', content: '' }, done: true, ...counts })
       response.end()
     }
-    await reply?.({ response, line, text, end }, Asked.parse(body))
+    await reply?.({ response, line, text, end }, Asked.parse(body), { traceparent: String(request.headers['traceparent']) })
   }
   const start = async () => {
     server = createServer((request, response) => {
-      void (async () => serve(request.url, request.method === 'POST' ? await json(request) : undefined, response))()
+      void serve(request, response)
     })
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')

@@ -4,12 +4,14 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { type RunEntry, RunEntry as RunEntrySchema } from '@youworker/contracts/run-log'
+import { inRequest } from '@youworker/runtime/current-request'
 import { startMcpServer, type TestTool } from '@youworker/test-kit/mcp-server'
 import { type ModelScript, startOfflineModel, type TestModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { asAdmin, chat, chatDatabase, doneOf, entriesOf, type Replica, textOf } from '../../test-fixture.ts'
+import { startModel } from '../../test-model.ts'
 
 const hit = (chunk_id: string, text: string, page?: number) => ({
   document_id: '0193a000-0000-7000-8000-000000000001',
@@ -198,6 +200,37 @@ test('the next turn sees the conversation, without the numbers of passages', asy
     ['assistant', 'Forty-two.'],
     ['user', 'Why?'],
   ])
+})
+
+test('model and tool servers are asked in the trace of the run', async () => {
+  await using foreign = await startMcpServer()
+  const traces: (string | undefined)[] = []
+  await using asked = await startModel(
+    ({ line, end }, _, { traceparent }) => {
+      traces.push(traceparent)
+      line({
+        message: { role: 'assistant', content: '', tool_calls: [{ function: { name: 'echo', arguments: { text: 'hi' } } }] },
+      })
+      end()
+    },
+    (answer, _, { traceparent }) => {
+      traces.push(traceparent)
+      answer.text('Done.')
+      answer.end()
+    },
+  )
+  await using replica = fixture.replica({
+    LLM__OLLAMA_BASE_URL: asked.url,
+    MCP__SERVER_URLS: `other=${foreign.url}`,
+    MCP__ALLOWED_TOOLS: 'other/*',
+  })
+  const user = randomUUID()
+  const context = testUserContext(user)
+  const { run_id } = await inRequest(context, () => replica.services.startRun.start(chat({ text_input: 'go' }), context))
+  expect((await doneOf(replica, user, run_id)).content).toBe('Done.')
+  const [, trace] = context.traceparent.split('-')
+  const traced = expect.stringMatching(new RegExp(`^00-${trace}-[0-9a-f]{16}-01$`))
+  expect([...traces, foreign.calls[0]?.headers['traceparent']]).toEqual([traced, traced, traced])
 })
 
 test('a foreign server gets no token; a server that is away is named in the log, and its tools are missing', async () => {
