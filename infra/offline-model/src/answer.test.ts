@@ -19,14 +19,17 @@ test('a question is answered by one call of the search tool, whatever the prefix
   expect(toolCalls).toEqual([{ function: { name: 'semantic_knowledge_search', arguments: { query: QUESTION.content } } }])
 })
 
-test.each(['What time is it?', "what's the date today", 'What day is it in Rome?', 'Tell me the current time'])(
-  '"%s" calls the clock',
-  (content) => {
-    expect(ask([{ role: 'user', content }], ['knowledge_search', 'current_datetime']).toolCalls[0]?.function.name).toBe(
-      'current_datetime',
-    )
-  },
-)
+test.each([
+  'What time is it?',
+  "what's the date today",
+  'What day is it in Rome?',
+  'What time is it in New York?',
+  'Tell me the current time',
+])('"%s" calls the clock', (content) => {
+  expect(ask([{ role: 'user', content }], ['knowledge_search', 'current_datetime']).toolCalls[0]?.function.name).toBe(
+    'current_datetime',
+  )
+})
 
 test.each(['What is the date of the contract?', 'How much time off do I get?', 'When is the deadline?'])(
   '"%s" calls the search',
