@@ -21,12 +21,14 @@ const services = Object.entries(compose.services)
 const dockerfile = await readFile(join(ROOT, 'infra/docker/Dockerfile'), 'utf8')
 const youworker = (...args: string[]) => run(process.execPath, [join(ROOT, 'infra/cli/src/main.ts'), ...args])
 
+let dir: string
 let secretsDir: string
 beforeAll(async () => {
-  secretsDir = join(await mkdtemp(join(tmpdir(), 'youworker-compose-')), 'secrets')
+  dir = await mkdtemp(join(tmpdir(), 'youworker-compose-'))
+  secretsDir = join(dir, 'secrets')
   await youworker('keys', 'generate', secretsDir)
 })
-afterAll(() => rm(secretsDir, { recursive: true, force: true }))
+afterAll(() => rm(dir, { recursive: true, force: true }))
 
 const secretsOf = ({ secrets = [] }: ComposeService): string[] =>
   secrets.map((secret) => (typeof secret === 'string' ? secret : secret.source))

@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -6,7 +6,8 @@ import { readGivenSettings } from './settings.ts'
 import { unknownNames } from './unknown-names.ts'
 
 test('settings come from files too, and a value that the start chooses does not stand beside one', async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'youworker-given-'))
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'youworker-given-'))
+  const dir = folder.path
   const file = async (name: string, content: string) => {
     await writeFile(join(dir, name), content)
     return join(dir, name)

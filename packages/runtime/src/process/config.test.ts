@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -57,7 +57,8 @@ test('accepts the spellings of the published `.env`', () => {
 })
 
 test('reads a secret from NAME_FILE and reports a missing file', async () => {
-  const file = join(await mkdtemp(join(tmpdir(), 'youworker-config-')), 'url')
+  await using dir = await mkdtempDisposable(join(tmpdir(), 'youworker-config-'))
+  const file = join(dir.path, 'url')
   await writeFile(file, `${good.DATABASE__URL}\n`)
   expect(readEnv(Env, { NATS__URL: good.NATS__URL, DATABASE__URL_FILE: file }).DATABASE__URL).toBe(good.DATABASE__URL)
   expect(() => readEnv(Env, { NATS__URL: good.NATS__URL, DATABASE__URL_FILE: `${file}.gone` })).toThrow(

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdtemp, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { readEnv, readRequired } from './config.ts'
 import { readSetting } from './read-setting.ts'
@@ -11,6 +11,7 @@ let dir: string
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker-settings-'))
 })
+afterAll(() => rm(dir, { recursive: true }))
 
 async function fromFile(content: string | Uint8Array): Promise<string | undefined> {
   const file = join(dir, crypto.randomUUID())
