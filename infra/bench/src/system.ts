@@ -7,7 +7,7 @@ export interface Endpoints {
   readonly api: string
   readonly postgres: string
   readonly root_api_key: string
-  readonly processes: readonly { readonly name: string; readonly pid: number }[]
+  readonly processes: readonly { readonly name: string; readonly pid: number; readonly url?: string }[]
 }
 
 export interface RunningSystem {
@@ -39,10 +39,15 @@ export function endWith(stack: AsyncDisposableStack, child: ChildProcess): () =>
  * Starts the whole system as `npm start` does, in a data folder of its own, and waits until its output matches `until`. It
  * ends with the stack, or when this process dies.
  */
-export async function startSystem(stack: AsyncDisposableStack, args: readonly string[], until: RegExp): Promise<RunningSystem> {
+export async function startSystem(
+  stack: AsyncDisposableStack,
+  args: readonly string[],
+  until: RegExp,
+  more: Readonly<Record<string, string>> = {},
+): Promise<RunningSystem> {
   const dataDir = join(await temporaryDir(stack), 'data')
   // The load of a bench is far above the rate limits.
-  const env = { ...process.env, SECURITY__RATE_LIMITS: 'off' }
+  const env = { ...process.env, SECURITY__RATE_LIMITS: 'off', ...more }
   const child = spawn(process.execPath, [START, '--data', dataDir, ...args], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   const stop = endWith(stack, child)
   let output = ''
