@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { freePort } from '@youworker/embedded/port'
 import { testDatabase } from '@youworker/test-kit/database'
 import { startOfflineModel } from '@youworker/test-kit/offline-model'
+import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { copyCheckout } from './support/checkout.ts'
 import { spawnStart } from './support/spawned-system.ts'
@@ -72,7 +73,7 @@ async function startOllama() {
   await using stack = new AsyncDisposableStack()
   const model = stack.use(await startOfflineModel())
   const asked = new Set<string>()
-  const server = createServer(async (request, response) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === '/api/tags') {
       response.end(JSON.stringify({ models: [CHAT_MODEL, EMBED_MODEL].map((name) => ({ name, model: name })) }))
       return
@@ -86,7 +87,8 @@ async function startOllama() {
     response.writeHead(answer.status)
     if (answer.body) Readable.fromWeb(answer.body as never).pipe(response)
     else response.end()
-  }).listen(0, '127.0.0.1')
+  }
+  const server = createServer((request, response) => void serve(request, response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   stack.defer(() => void server.close())
   const owned = stack.move()
@@ -124,9 +126,10 @@ test.each([
       started.child.kill('SIGTERM')
       await started.exit
     })
-    const isUp = () => started.output().includes('Ctrl+C stops it')
-    await Promise.race([expect.poll(isUp, { timeout: 120_000, message: 'the start' }).toBe(true), started.exit]).catch(() => {})
-    expect(isUp(), started.output()).toBe(true)
+    const isUp = waitFor(() => started.output().includes('Ctrl+C stops it'), { what: 'the start', timeoutMs: 120_000 })
+    const ended = started.exit.then((code) => Promise.reject(new Error(`the start ended with ${code}:\n${started.output()}`)))
+    ended.catch(() => {})
+    await Promise.race([isUp, ended])
     const output = started.output()
     expect(output).toMatch(/two thousand flowers[^]*\nSources:\n\[1\] Bees/)
     for (const words of [...told, 'LLM__QDRANT_URL is not used yet', 'JWT is RS256 now'])
