@@ -21,6 +21,8 @@ export class LogOutput {
   #dropped = 0
   #isReaderSlow = false
   #retry: NodeJS.Timeout | undefined
+  /** The lines of one turn of the event loop are written together: each write costs more than the line. */
+  #isScheduled = false
 
   constructor(fd: number, onDropped: (count: number) => void) {
     this.#fd = fd
@@ -37,7 +39,12 @@ export class LogOutput {
     }
     this.#waiting.push(bytes)
     this.#bytes += bytes.length
-    if (this.#retry === undefined) this.#flush()
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      if (this.#retry === undefined) this.#flush()
+    })
   }
 
   /** No timer runs any more. */
@@ -49,11 +56,13 @@ export class LogOutput {
   #flush(): void {
     this.#isReaderSlow = false
     try {
-      for (let chunk = this.#waiting[0]; chunk !== undefined; chunk = this.#waiting[0]) {
-        const count = writeSync(this.#fd, chunk)
+      while (this.#waiting.length > 0) {
+        const all = this.#waiting.length === 1 ? this.#waiting[0] : Buffer.concat(this.#waiting)
+        if (all === undefined) return
+        this.#waiting = [all]
+        const count = writeSync(this.#fd, all)
         this.#bytes -= count
-        if (count === chunk.length) this.#waiting.shift()
-        else this.#waiting[0] = chunk.subarray(count)
+        this.#waiting = count === all.length ? [] : [all.subarray(count)]
       }
     } catch (error) {
       this.#isReaderSlow = error instanceof Error && 'code' in error && error.code === 'EAGAIN'
