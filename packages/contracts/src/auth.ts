@@ -253,6 +253,13 @@ export const auth = {
     output: z.object({ grant_id: Id }),
     repeatable: true,
   }),
+  /** Answers when a run may still act for its user; `NOT_AUTHENTICATED` when the user's session or the grant ended. */
+  checkGrant: request('rpc.auth.internal.v1.grant.check', {
+    auth: 'service',
+    input: z.object({ grant_id: Id }),
+    output: z.object({}),
+    repeatable: true,
+  }),
   /** Issues a token with audience `run`, valid for at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant ended. */
   issueGrantToken: request('rpc.auth.internal.v1.grant.token', {
     auth: 'service',

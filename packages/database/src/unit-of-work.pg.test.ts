@@ -153,12 +153,12 @@ test('the outbox wakes its listeners after the commit, and not after a rollback'
   const ids = { group_id: newId(), user_id: newId() }
   await expect(
     uow.system().write(async ({ outbox }) => {
-      await outbox.add(group.groupCreated, ids)
+      outbox.add(group.groupCreated, ids)
       throw new Error('no')
     }),
   ).rejects.toThrow('no')
   expect(woken).toBe(0)
-  await uow.system().write(({ outbox }) => outbox.add(group.groupCreated, ids))
+  await uow.system().write(async ({ outbox }) => outbox.add(group.groupCreated, ids))
   expect(woken).toBe(1)
 })
 

@@ -38,7 +38,7 @@ export function createUnitOfWork<Tables, R extends object>(
   bind: (trx: Transaction<Tables>) => R,
 ): UnitOfWork<R & SystemRepositories> {
   const run = <T>(spaces: string, mode: Mode, work: (repositories: R & SystemRepositories) => Promise<T>): Promise<T> =>
-    database.transact(spaces, mode, ({ trx, system, markOutbox }) => {
+    database.transact(spaces, mode, async ({ trx, system, markOutbox }) => {
       const own: SystemRepositories = {
         outbox: new Outbox(system, markOutbox),
         inbox: new Inbox(system),
@@ -46,7 +46,9 @@ export function createUnitOfWork<Tables, R extends object>(
         jobs: new JobRepository(system),
         idempotency: new Idempotency(system),
       }
-      return work(Object.assign(bind(trx), own))
+      const result = await work(Object.assign(bind(trx), own))
+      await own.outbox.write()
+      return result
     })
   const scope = (spaces: string): Scope<R & SystemRepositories> => ({
     read: (work) => run(spaces, 'read', work),

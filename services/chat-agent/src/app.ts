@@ -85,6 +85,7 @@ function grantsOf(nats: NatsConnection): Grants {
   const client = createClient(nats, auth)
   return {
     create: async (run_id, context) => (await client.as(context).createGrant({ run_id })).grant_id,
+    check: async (grant_id) => void (await client.checkGrant({ grant_id })),
     issueToken: async (grant_id) => (await client.issueGrantToken({ grant_id })).token,
   }
 }

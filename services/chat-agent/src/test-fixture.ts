@@ -24,9 +24,13 @@ class TestGrants {
     return randomUUID()
   }
 
-  readonly issueToken = async (): Promise<string> => {
+  readonly check = async (): Promise<void> => {
     const { AppError } = await import('@youworker/contracts/errors')
     if (this.revoked) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated')
+  }
+
+  readonly issueToken = async (): Promise<string> => {
+    await this.check()
     this.issued += 1
     return `token-${this.issued}`
   }

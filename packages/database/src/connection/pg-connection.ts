@@ -62,13 +62,6 @@ export class PgConnection implements DatabaseConnection {
     }
   }
 
-  /** Sends all statements of this turn of the event loop in one write. */
-  gather(): void {
-    const { stream } = this.#client.connection
-    stream.cork()
-    setImmediate(() => stream.uncork())
-  }
-
   /** Runs statements without parameters, separated by `;`. Resolves to the command tag of the last one. */
   async run(sql: string, limitMs?: number): Promise<string> {
     const result: pg.QueryResult | pg.QueryResult[] = await this.#send(sql, undefined, undefined, limitMs)
@@ -85,6 +78,14 @@ export class PgConnection implements DatabaseConnection {
     this.#client.release(discard || this.#unusable)
   }
 
+  /** Sends all statements of this turn of the event loop in one write. */
+  #gather(): void {
+    const { stream } = this.#client.connection
+    if (stream.writableCorked > 0) return
+    stream.cork()
+    setImmediate(() => stream.uncork())
+  }
+
   async #send(
     sql: string,
     parameters: readonly unknown[] | undefined,
@@ -99,6 +100,7 @@ export class PgConnection implements DatabaseConnection {
     const isHurried = limitMs < this.#hooks.answerMs
     if (isHurried) statement.query_timeout = Math.ceil(limitMs)
     const endsAt = performance.now() + limitMs
+    this.#gather()
     this.#client.query(statement)
     try {
       const result = await promise

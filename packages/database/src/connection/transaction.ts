@@ -56,7 +56,6 @@ async function run<Tables, T>(
   const connection = await source.connections.acquire()
   let publishes = false
   try {
-    if (mode === 'read') connection.gather()
     const begun = connection.run(`${BEGIN[mode]}; set local app.spaces = '${spaces}'`)
     begun.catch(ignore)
     // If the begin failed, the statements sent after it would commit one by one.
@@ -86,7 +85,6 @@ function handles<Tables>({ kysely, dialect }: TransactionSource<Tables>, connect
 
 /** Not awaited. May be sent together with the begin of the next transaction on the connection. */
 function endRead(connection: PgConnection): void {
-  connection.gather()
   connection.run('commit', Infinity).catch(ignore)
 }
 

@@ -14,6 +14,6 @@ export function recordAudit(
   event: Event<typeof AuditEntry>,
   act: AuditedAct,
   { correlationId, traceparent, client }: Origin,
-): Promise<void> {
-  return outbox.add(event, { ...act, ...client, correlation_id: correlationId }, { correlationId, traceparent })
+): void {
+  outbox.add(event, { ...act, ...client, correlation_id: correlationId }, { correlationId, traceparent })
 }

@@ -77,7 +77,7 @@ const options = { service: 'group', logger: silentLogger() }
 const addEvents = (count: number) =>
   fixture.uow.system().write(async ({ outbox }) => {
     const ids = Array.from({ length: count }, newId)
-    for (const group_id of ids) await outbox.add(group.groupCreated, { group_id, user_id: newId() }, { correlationId: 'corr-1' })
+    for (const group_id of ids) outbox.add(group.groupCreated, { group_id, user_id: newId() }, { correlationId: 'corr-1' })
     return ids
   })
 
@@ -104,12 +104,12 @@ test('a rolled back event is never published, and invalid data is refused', asyn
   const stream = new Stream()
   await using _relay = startRelay(fixture.database, stream, options)
   const rolledBack = fixture.uow.system().write(async ({ outbox }) => {
-    await outbox.add(group.groupCreated, { group_id: newId(), user_id: newId() })
+    outbox.add(group.groupCreated, { group_id: newId(), user_id: newId() })
     throw new Error('no')
   })
   await expect(rolledBack).rejects.toThrow('no')
   await expect(
-    fixture.uow.system().write(({ outbox }) => outbox.add(group.groupCreated, { group_id: 'x', user_id: newId() })),
+    fixture.uow.system().write(async ({ outbox }) => outbox.add(group.groupCreated, { group_id: 'x', user_id: newId() })),
   ).rejects.toThrow(/UUID/)
   const ids = await addEvents(1)
   await allMarked()

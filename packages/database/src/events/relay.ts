@@ -1,4 +1,5 @@
 import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
@@ -31,6 +32,8 @@ const POLL_MS = 1_000
 const PAUSE_MS = { more: 0, done: POLL_MS, busy: 25 } as const
 const MAX_PAUSE_MS = 5_000
 const SWEEP_MS = 600_000
+/** Commits that follow one another closely are published together. */
+const REST_MS = 10
 /** Below the pool's idle_in_transaction_session_timeout (15 s), so that the relay ends a slow batch itself. */
 const PUBLISH_MS = 8_000
 
@@ -50,6 +53,7 @@ export function startRelay(
     try {
       const outcome = await relay.turn()
       failures = 0
+      if (outcome === 'done') await sleep(REST_MS)
       if (Date.now() - sweptAt > SWEEP_MS) {
         await sweep(database)
         sweptAt = Date.now()

@@ -52,7 +52,7 @@ export class SampledAudit implements AsyncDisposable {
       await uow
         .in([])
         .write(async ({ outbox }) => {
-          for (const [act, origin] of entries) await recordAudit(outbox, event, act, origin)
+          for (const [act, origin] of entries) recordAudit(outbox, event, act, origin)
         })
         .catch((error: unknown) => logger.warn({ err: error, entries: entries.length }, 'audit entries could not be recorded'))
     }

@@ -1,5 +1,5 @@
 /**
- * Sends the requests and replies of one turn of the event loop in one write. Under load one write per message costs a fifth
+ * Sends the messages of one turn of the event loop in one write. Under load one write per message costs a fifth
  * more CPU per request, here and in nats-server.
  */
 export class SendQueue {

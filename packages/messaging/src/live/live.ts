@@ -8,11 +8,14 @@ import { decodeJson, encodeJson } from '../requests/wire.ts'
 export function publishLive(nats: NatsConnection, runId: string, entry: RunEntry): void {
   // While disconnected the library would buffer the entry until the next connection attempt, then drop it.
   if (!nats.isUp) return
-  try {
-    nats.core.publish(liveSubject(runId), encodeJson(entry))
-  } catch (error) {
-    nats.logger.debug({ run_id: runId, error: describeError(error) }, 'a live entry was not sent')
-  }
+  const data = encodeJson(entry)
+  nats.sends.add(() => {
+    try {
+      nats.core.publish(liveSubject(runId), data)
+    } catch (error) {
+      nats.logger.debug({ run_id: runId, error: describeError(error) }, 'a live entry was not sent')
+    }
+  })
 }
 
 /** Calls `listener` for each live entry of a run, in the order published by the attempt's owner; any entry may be missing. */

@@ -5,11 +5,13 @@ import { describeError } from '@youworker/runtime/describe-error'
 /** Notifies every replica's worker of a new job. Never throws: workers also poll. */
 export function wake(nats: NatsConnection, service: string, kind: string): void {
   if (!nats.isUp) return
-  try {
-    nats.core.publish(wakeSubject(service, kind))
-  } catch (error) {
-    nats.logger.debug({ kind, error: describeError(error) }, 'a worker was not woken')
-  }
+  nats.sends.add(() => {
+    try {
+      nats.core.publish(wakeSubject(service, kind))
+    } catch (error) {
+      nats.logger.debug({ kind, error: describeError(error) }, 'a worker was not woken')
+    }
+  })
 }
 
 export function onWake(nats: NatsConnection, service: string, kind: string, fn: () => void): Disposable {

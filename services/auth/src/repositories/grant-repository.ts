@@ -34,15 +34,17 @@ export class GrantRepository {
     return added.id
   }
 
-  /** Finds a grant that has not expired and whose session or key is still valid. It expires with the key. */
+  /** Finds a grant that has not expired and whose user, and session or key, is still good. It expires with the key. */
   live(id: string): Promise<LiveGrant | undefined> {
     return this.#db
       .selectFrom('grants')
+      .innerJoin('users', 'users.id', 'grants.user_id')
       .leftJoin('sessions', 'sessions.id', 'grants.sid')
       .leftJoin('api_keys', (join) => join.on(sql<boolean>`api_keys.id = coalesce(sessions.api_key_id, grants.sid)`))
       .select(['grants.user_id', 'grants.sid', 'api_keys.scopes'])
       .select(sql<string>`least(grants.expires_at, api_keys.expires_at)`.as('expires_at'))
       .where('grants.id', '=', id)
+      .where('users.suspended_at', 'is', null)
       .where('grants.expires_at', '>', sql<string>`now()`)
       .where('api_keys.revoked_at', 'is', null)
       .where(sql<boolean>`coalesce(api_keys.expires_at > now(), true)`)

@@ -20,21 +20,32 @@ async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint
   yield* checked([rest + decoder.decode()])
 }
 
+/** Yields the good lines together. */
 function* checked(lines: readonly string[]): Generator<Uint8Array> {
+  let good = ''
   for (const line of lines) {
     if (line.trim() === '') continue
-    const value = parseObject(line)
-    if (!value) throw new ModelError('failed', 'The model sent a line that is no JSON.')
-    if (typeof value['error'] === 'string')
-      throw new ModelError('failed', 'The model gave up in the middle of its answer.', undefined, value['error'])
-    yield Buffer.from(`${line}\n`)
+    const fault = faultOf(line)
+    if (fault === undefined) good += `${line}\n`
+    else {
+      if (good !== '') yield Buffer.from(good)
+      throw fault
+    }
   }
+  if (good !== '') yield Buffer.from(good)
+}
+
+function faultOf(line: string): ModelError | undefined {
+  const value = parseObject(line)
+  if (!value) return new ModelError('failed', 'The model sent a line that is no JSON.')
+  if (typeof value['error'] !== 'string') return undefined
+  return new ModelError('failed', 'The model gave up in the middle of its answer.', undefined, value['error'])
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : undefined
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }

@@ -5,7 +5,8 @@ import { type Kysely, sql } from 'kysely'
 type NewSession = Pick<
   SessionRow,
   'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'
->
+> &
+  Partial<Pick<SessionRow, 'turn' | 'message_count'>>
 type SessionPatch = Partial<Pick<SessionRow, 'title' | 'model' | 'enable_tools' | 'tools_pinned'>>
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -57,12 +58,12 @@ export class SessionRepository {
       .executeTakeFirstOrThrow()
   }
 
-  /** Returns the number of the next turn. `title` is set only where there is none. */
-  async beginTurn(
+  /** Returns the session in its next turn. `title` is set only where there is none. */
+  beginTurn(
     id: string,
     { messages, title, enable_tools }: { messages: number; title: Buffer; enable_tools: boolean },
-  ): Promise<number> {
-    const { turn } = await this.#db
+  ): Promise<SessionRow> {
+    return this.#db
       .updateTable('sessions')
       .set((set) => ({
         turn: sql<number>`turn + 1`,
@@ -72,9 +73,8 @@ export class SessionRepository {
         updated_at: now,
       }))
       .where('id', '=', id)
-      .returning('turn')
+      .returningAll()
       .executeTakeFirstOrThrow()
-    return turn
   }
 
   async countMessage(id: string): Promise<void> {

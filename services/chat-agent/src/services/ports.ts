@@ -15,6 +15,8 @@ export interface Waker {
 /** The right of a run to act for its user, stored by auth. */
 export interface Grants {
   create(runId: string, context: UserContext): Promise<string>
+  /** `NOT_AUTHENTICATED` when the user's session or the grant has ended. */
+  check(grantId: string): Promise<void>
   /** A token of at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant has ended. */
   issueToken(grantId: string): Promise<string>
 }

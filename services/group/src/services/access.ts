@@ -35,9 +35,9 @@ export function recordAct(
   act: Act,
   context: UserContext,
   outcome: 'allowed' | 'denied' = 'allowed',
-): Promise<void> {
+): void {
   const entry = { ...act, outcome, actor_id: context.caller.user_id }
-  return recordAudit(outbox, group.auditRecorded, entry, context)
+  recordAudit(outbox, group.auditRecorded, entry, context)
 }
 
 /** Runs a privileged act, and audits it as denied when the caller's role does not allow it. */
@@ -46,7 +46,7 @@ export async function audited<T>(uow: GroupUnitOfWork, act: Act, context: UserCo
     return await work()
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_GROUP_ADMIN') {
-      await uow.in([]).write((repos) => recordAct(repos, act, context, 'denied'))
+      await uow.in([]).write(async (repos) => recordAct(repos, act, context, 'denied'))
     }
     throw error
   }

@@ -33,13 +33,13 @@ async function leave(repos: GroupRepositories, groupId: string, userId: string, 
   const heir = isOnlyAdmin ? await repos.members.longestStanding(groupId, userId) : undefined
   if (isOnlyAdmin && !heir) {
     await repos.groups.remove(groupId)
-    await repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, trace)
+    repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, trace)
     return
   }
   if (heir) {
     await repos.members.setRole(groupId, heir.user_id, 'admin')
-    await repos.outbox.add(group.memberRoleChanged, { group_id: groupId, user_id: heir.user_id, role: 'admin' }, trace)
+    repos.outbox.add(group.memberRoleChanged, { group_id: groupId, user_id: heir.user_id, role: 'admin' }, trace)
   }
   await repos.members.remove(groupId, userId)
-  await repos.outbox.add(group.memberRemoved, { group_id: groupId, user_id: userId }, trace)
+  repos.outbox.add(group.memberRemoved, { group_id: groupId, user_id: userId }, trace)
 }

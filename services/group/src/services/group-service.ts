@@ -43,9 +43,9 @@ export class GroupService {
           await claim(repos)
           await repos.groups.add({ id, name, name_key: nameKey(name), description, created_by: userId })
           await repos.members.add(id, userId, 'admin')
-          await repos.outbox.add(group.groupCreated, { group_id: id, user_id: userId }, context)
-          await repos.outbox.add(group.memberAdded, { group_id: id, user_id: userId, role: 'admin' }, context)
-          await recordAct(repos, actOn('group.create', id), context)
+          repos.outbox.add(group.groupCreated, { group_id: id, user_id: userId }, context)
+          repos.outbox.add(group.memberAdded, { group_id: id, user_id: userId, role: 'admin' }, context)
+          recordAct(repos, actOn('group.create', id), context)
           return { group_id: id }
         }),
       ),
@@ -89,8 +89,8 @@ export class GroupService {
         await repos.groups.lock(groupId)
         await requireAdmin(repos, groupId, userId)
         await repos.groups.remove(groupId)
-        await repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, context)
-        await recordAct(repos, act, context)
+        repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, context)
+        recordAct(repos, act, context)
       }),
     )
   }
@@ -119,7 +119,7 @@ export class GroupService {
       await claim(repos)
       const naming = name === undefined ? {} : { name, name_key: nameKey(name) }
       await repos.groups.update(groupId, { ...naming, ...(description === undefined ? {} : { description }) })
-      await recordAct(repos, actOn('group.update', groupId), context)
+      recordAct(repos, actOn('group.update', groupId), context)
     })
   }
 }

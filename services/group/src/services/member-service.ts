@@ -43,8 +43,8 @@ export class MemberService {
         repos.idempotency.once(call, async () => {
           const added = await repos.members.add(groupId, user.id, role)
           if (!added) throw new AppError('MEMBERSHIP_EXISTS', 'This user is a member already.')
-          await repos.outbox.add(group.memberAdded, { group_id: groupId, user_id: user.id, role }, context)
-          await recordAct(repos, actOn('member.add', groupId, user.id), context)
+          repos.outbox.add(group.memberAdded, { group_id: groupId, user_id: user.id, role }, context)
+          recordAct(repos, actOn('member.add', groupId, user.id), context)
           return added
         }),
       )
@@ -62,8 +62,8 @@ export class MemberService {
         if (present.role === role) return present
         if (role !== 'admin') await requireOtherAdmin(repos, groupId, userId)
         await repos.members.setRole(groupId, userId, role)
-        await repos.outbox.add(group.memberRoleChanged, { group_id: groupId, user_id: userId, role }, context)
-        await recordAct(repos, actOn('member.set-role', groupId, userId), context)
+        repos.outbox.add(group.memberRoleChanged, { group_id: groupId, user_id: userId, role }, context)
+        recordAct(repos, actOn('member.set-role', groupId, userId), context)
         return { ...present, role }
       })
       return { ...membership, username: names.get(userId) ?? DELETED_USER }
@@ -81,8 +81,8 @@ export class MemberService {
         const { role } = await requireMembership(repos, groupId, userId)
         if (role === 'admin') await requireOtherAdmin(repos, groupId, userId)
         await repos.members.remove(groupId, userId)
-        await repos.outbox.add(group.memberRemoved, { group_id: groupId, user_id: userId }, context)
-        await recordAct(repos, act, context)
+        repos.outbox.add(group.memberRemoved, { group_id: groupId, user_id: userId }, context)
+        recordAct(repos, act, context)
       }),
     )
   }

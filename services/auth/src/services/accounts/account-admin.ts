@@ -50,7 +50,7 @@ export class AccountAdmin {
       if (user.username_key === ROOT) throw new Forbidden(`${ROOT_STAYS} cannot be deleted.`)
       if (user.id === context.caller.user_id) throw new Forbidden('You cannot delete yourself; another root has to do it.')
       await deleteAccount(repos, user, context)
-      await recordAct(repos, act, context.caller, context)
+      recordAct(repos, act, context.caller, context)
     })
   }
 
@@ -94,7 +94,7 @@ export class AccountAdmin {
     await requireRoot(this.#uow, act, context.caller, context)
     return this.#uow.in(NO_SPACES).write(async (repos) => {
       const result = await work(repos)
-      await recordAct(repos, act, context.caller, context)
+      recordAct(repos, act, context.caller, context)
       return result
     })
   }
@@ -127,12 +127,12 @@ async function change(
   if (isRenamed || (email !== undefined && email !== user.email)) {
     const name = isRenamed ? { username, username_key: usernameKey(username) ?? username } : {}
     row = await repos.users.update(user.id, { ...name, ...(email === undefined ? {} : { email }) })
-    await record('user.update')
+    record('user.update')
   }
   if (is_root !== undefined && is_root !== user.is_root) {
     row = await repos.users.update(user.id, { is_root })
     if (!is_root) await revokeUser(repos, user.id, context)
-    await record(is_root ? 'user.make-root' : 'user.unmake-root')
+    record(is_root ? 'user.make-root' : 'user.unmake-root')
   }
   if (suspended !== undefined && suspended !== (user.suspended_at !== null)) {
     row = await repos.users.setSuspended(user.id, suspended)
@@ -141,7 +141,7 @@ async function change(
       await repos.knownClients.removeOfUser(user.id)
       await revokeUser(repos, user.id, context)
     }
-    await record(suspended ? 'user.suspend' : 'user.resume')
+    record(suspended ? 'user.suspend' : 'user.resume')
   }
   return row
 }

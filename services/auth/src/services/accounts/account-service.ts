@@ -81,9 +81,9 @@ export class AccountService {
       of_account: true,
       name: ACCOUNT_KEY,
     })
-    await repos.outbox.add(auth.userCreated, { user_id: id, is_root }, context)
-    await recordAct(repos, actOn(id), caller, context)
-    if (is_root) await recordAct(repos, { ...actOn(id), action: 'user.make-root' }, caller, context)
+    repos.outbox.add(auth.userCreated, { user_id: id, is_root }, context)
+    recordAct(repos, actOn(id), caller, context)
+    if (is_root) recordAct(repos, { ...actOn(id), action: 'user.make-root' }, caller, context)
     return user
   }
 }

@@ -25,7 +25,7 @@ export async function deleteAccount(
   await repos.users.remove(id)
   await repos.idempotency.forget(id)
   await revokeUser(repos, id, trace)
-  await repos.outbox.add(auth.userDeleted, { user_id: id, round: 1 }, trace)
+  repos.outbox.add(auth.userDeleted, { user_id: id, round: 1 }, trace)
 }
 
 /**
@@ -63,7 +63,7 @@ export class ErasureService {
         const round = isNext ? user.round + 1 : user.round
         await deletedUsers.waitFor(user_id, { round, waiting_for: isNext ? [...ERASING] : user.waiting_for }, AGAIN_S)
         const trace = { correlationId: newCorrelationId(), traceparent: newTraceparent() }
-        await outbox.add(auth.userDeleted, { user_id, round }, trace)
+        outbox.add(auth.userDeleted, { user_id, round }, trace)
         return true
       })
     }

@@ -39,14 +39,9 @@ export class RootAccount {
     const root = { id: newId(), username: ROOT, username_key: ROOT, is_root: true, password_hash: null }
     const created = await repos.users.add(root)
     if (!created) return
-    await repos.outbox.add(auth.userCreated, { user_id: created.id, is_root: true }, trace)
+    repos.outbox.add(auth.userCreated, { user_id: created.id, is_root: true }, trace)
     const target = { target_type: 'user', target_id: created.id }
-    await recordAudit(
-      repos.outbox,
-      auth.auditRecorded,
-      { actor_id: null, action: 'user.create', outcome: 'allowed', ...target },
-      trace,
-    )
+    recordAudit(repos.outbox, auth.auditRecorded, { actor_id: null, action: 'user.create', outcome: 'allowed', ...target }, trace)
   }
 
   async #ensureKey(repos: AuthRepositories, rootId: string, trace: Trace): Promise<void> {
@@ -57,7 +52,7 @@ export class RootAccount {
     const name = 'SECURITY__ROOT_API_KEY'
     await repos.apiKeys.add({ id, user_id: rootId, name, key_hash: this.#keyHash, from_setting: true })
     const action = present ? 'api_key.replace' : 'api_key.create'
-    await recordAudit(
+    recordAudit(
       repos.outbox,
       auth.auditRecorded,
       { actor_id: null, action, outcome: 'allowed', target_type: 'api_key', target_id: id },

@@ -101,7 +101,7 @@ export class AuditWriter {
       if (!last) return { seq: head.seq, hash: head.hash }
       await audit.append(rows)
       const checkpoint = this.#checkpoint(last)
-      await outbox.add(auth.auditCheckpointed, checkpoint)
+      outbox.add(auth.auditCheckpointed, checkpoint)
       return { seq: last.seq, hash: last.hash, checkpoint }
     })
     this.#end = { seq: end.seq, hash: end.hash }

@@ -20,11 +20,11 @@ export const recordAct = (
   actor: Pick<Actor, 'user_id'> | null,
   trace: Trace,
   outcome: AuditEntry['outcome'] = 'allowed',
-): Promise<void> => recordAudit(outbox, auth.auditRecorded, { ...act, outcome, actor_id: actor?.user_id ?? null }, trace)
+): void => recordAudit(outbox, auth.auditRecorded, { ...act, outcome, actor_id: actor?.user_id ?? null }, trace)
 
 /** Records the attempt, then throws. */
 export async function deny(uow: AuthUnitOfWork, act: Act, actor: Actor, trace: Trace, error: AppError): Promise<never> {
-  await uow.in(NO_SPACES).write((repos) => recordAct(repos, act, actor, trace, 'denied'))
+  await uow.in(NO_SPACES).write(async (repos) => recordAct(repos, act, actor, trace, 'denied'))
   throw error
 }
 

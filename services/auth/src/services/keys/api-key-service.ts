@@ -48,7 +48,7 @@ export class ApiKeyService {
           throw new AppError('CONFLICT', `You have ${MAX_KEYS} API keys, as many as there may be. Revoke one first.`)
         const { name, scopes } = request
         made = await add(repos, caller, api_key_sha256, { name, scopes: scopes ? [...new Set(scopes)] : null, expires_at })
-        await recordAct(repos, actOn('api_key.create', made.id), caller, context)
+        recordAct(repos, actOn('api_key.create', made.id), caller, context)
         return { key_id: made.id }
       })
       if (made) return toApiKey(made)
@@ -63,7 +63,7 @@ export class ApiKeyService {
       if (!key) throw new AppError('API_KEY_NOT_FOUND', 'You have no such API key; GET /v1/account/api-keys lists them')
       requireNotFromSetting(key)
       await endKey(repos, key, context)
-      await recordAct(repos, actOn('api_key.revoke', keyId), caller, context)
+      recordAct(repos, actOn('api_key.revoke', keyId), caller, context)
     })
   }
 
@@ -84,7 +84,7 @@ export class ApiKeyService {
       }
       const key = await add(repos, caller, newHash, { ...keptOf(old), replaces: old?.id ?? null })
       if (session && used) await repos.sessions.setKey(session.id, key.id)
-      await recordAct(repos, actOn('api_key.rotate', key.id), caller, context)
+      recordAct(repos, actOn('api_key.rotate', key.id), caller, context)
       return toApiKey(key)
     })
   }
@@ -97,7 +97,7 @@ export class ApiKeyService {
       await repos.apiKeys.forgetReplaced(old)
       if (!(await repos.apiKeys.live(old, user_id))) return
       await endKey(repos, { id: old, user_id }, trace)
-      await recordAct(repos, actOn('api_key.revoke', old), { user_id }, trace)
+      recordAct(repos, actOn('api_key.revoke', old), { user_id }, trace)
     })
   }
 
@@ -111,7 +111,7 @@ export class ApiKeyService {
         if (!key) return false
         const trace = newTrace()
         await endKey(repos, key, trace)
-        await recordAct(repos, actOn('api_key.expire', key.id), null, trace)
+        recordAct(repos, actOn('api_key.expire', key.id), null, trace)
         return true
       })
     }

@@ -72,7 +72,7 @@ export class SignInService {
     await this.#uow.in(NO_SPACES).write(async (repos) => {
       await refuseWhileBlocked(repos, buckets)
       if ((await repos.failures.add(buckets)) <= AUDITED_KEYS)
-        await recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('api_key', null), context)
+        recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('api_key', null), context)
     })
   }
 
@@ -95,7 +95,7 @@ export class SignInService {
         return createSession(repos, { user, apiKeyId: null, ...signIn }, context)
       }
       await repos.failures.add(buckets)
-      await recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('user', user?.id ?? null), context)
+      recordAudit(repos.outbox, auth.auditRecorded, failedSignIn('user', user?.id ?? null), context)
       return undefined
     })
     if (!session) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: wrong username or password.')
@@ -131,7 +131,7 @@ async function createSession(
     api_key_id: apiKeyId,
   })
   const target = { target_type: 'session', target_id: id }
-  await recordAudit(
+  recordAudit(
     repos.outbox,
     auth.auditRecorded,
     { actor_id: user.id, action: 'session.create', outcome: 'allowed', ...target },
@@ -146,7 +146,7 @@ async function endOldSession(repos: AuthRepositories, sessionSha256: string, con
   if (!ended) return
   await revoke(repos, ended.id, context)
   const target = { target_type: 'session', target_id: ended.id }
-  await recordAudit(
+  recordAudit(
     repos.outbox,
     auth.auditRecorded,
     { actor_id: ended.user_id, action: 'session.end', outcome: 'allowed', ...target },

@@ -39,7 +39,7 @@ export class CredentialService {
       if (!(await repos.sessions.remove(caller.sid, caller.user_id))) return
       await revoke(repos, caller.sid, context)
       const target = { target_type: 'session', target_id: caller.sid }
-      await recordAudit(
+      recordAudit(
         repos.outbox,
         auth.auditRecorded,
         { actor_id: caller.user_id, action: 'session.end', outcome: 'allowed', ...target },

@@ -25,6 +25,11 @@ export class GrantService {
     return this.#uow.in(NO_SPACES).write(({ grants }) => grants.add(grant))
   }
 
+  /** Throws when the grant, its session or key, or the user is no longer good. What ends at the same moment ends the run by its event. */
+  async check(grantId: string): Promise<void> {
+    if (!(await this.#uow.in(NO_SPACES).read(({ grants }) => grants.live(grantId)))) throw ended()
+  }
+
   issueToken(grantId: string): Promise<SignedToken> {
     return this.#uow.in(NO_SPACES).write(async ({ grants, users }) => {
       const found = await grants.live(grantId)

@@ -39,7 +39,7 @@ async function add(
 ): Promise<void> {
   const revocation = { ...of, revoked_at: new Date().toISOString() }
   await revocations.add({ id: newId(), ...revocation })
-  await outbox.add(auth.revocationAdded, revocation, { correlationId, traceparent })
+  outbox.add(auth.revocationAdded, revocation, { correlationId, traceparent })
 }
 
 export class RevocationService {

@@ -84,11 +84,14 @@ export class AgentRunner {
   async #begin(job: JobRow): Promise<RunState> {
     const { uow, sealer, writer, live } = this.#parts
     const { id, space_id, attempt } = job
-    await uow.in([space_id]).write(async ({ jobs, runs }) => {
-      await jobs.fence(id, attempt)
-      if (!(await runs.begin(id, attempt))) throw new LeaseLost(`run ${id} has ended`)
+    const space = await sealer.forSpace(space_id)
+    const loaded = await uow.in([space_id]).write(async (repositories) => {
+      await repositories.jobs.fence(id, attempt)
+      const run = await repositories.runs.begin(id, attempt)
+      if (!run) throw new LeaseLost(`run ${id} has ended`)
+      return loadRun(repositories, space, run)
     })
-    const state = new RunState(await loadRun(uow, sealer, { id, space_id }), attempt, { writer, live })
+    const state = new RunState(loaded, attempt, { writer, live })
     state.countInterrupted(this.#parts.contextTokens)
     return state
   }
@@ -126,7 +129,7 @@ export class AgentRunner {
 
   /** A run whose user was signed out meanwhile must not start. Without auth it starts: only our own tools need a token. */
   async #mayStart(grantId: string): Promise<void> {
-    await this.#parts.grants.issueToken(grantId).catch((error: unknown) => {
+    await this.#parts.grants.check(grantId).catch((error: unknown) => {
       if (isRevoked(error)) throw error
     })
   }

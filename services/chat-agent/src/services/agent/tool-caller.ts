@@ -101,7 +101,7 @@ export class ToolCaller {
       await jobs.fence(run.id, attempt)
       await toolRuns.end(id, { status, result: sealedResult, preview, error: sealedError, is_away, latency_ms })
       const { user_id, session_id } = run
-      await outbox.add(chatAgent.toolRunFinished, { tool_run_id: id, user_id, session_id, tool_name: name, status, latency_ms })
+      outbox.add(chatAgent.toolRunFinished, { tool_run_id: id, user_id, session_id, tool_name: name, status, latency_ms })
     })
   }
 }

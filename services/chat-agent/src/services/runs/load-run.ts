@@ -5,9 +5,8 @@ import type {
   ToolRunRow,
   UnfinishedCallRow,
 } from '@youworker/database/owners/chat-agent/tables'
-import { LeaseLost } from '@youworker/database/jobs/jobs'
-import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
-import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { CitationBook } from '../citations/citation-book.ts'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelMessage } from '../models/model-port.ts'
@@ -32,26 +31,17 @@ interface RunRows {
 /** Everything that is stored of a run, unsealed. An attempt continues from it. */
 export type LoadedRun = ReturnType<typeof unsealRun>
 
-/** Throws LeaseLost when the run was deleted. */
-export async function loadRun(
-  uow: ChatAgentUnitOfWork,
-  sealer: Sealer,
-  { id, space_id }: Pick<RunRow, 'id' | 'space_id'>,
-): Promise<LoadedRun> {
-  const space = await sealer.forSpace(space_id)
-  const rows = await uow.in([space_id]).read(async (repositories): Promise<RunRows> => {
-    const run = await repositories.runs.find(id)
-    if (!run) throw new LeaseLost(`run ${id} was deleted`)
-    return {
-      run,
-      transcript: await readTranscript(repositories, space, id),
-      steps: await repositories.runs.steps(id),
-      unfinishedCalls: await repositories.runs.unfinishedCalls(id),
-      toolRuns: await repositories.toolRuns.ofRun(id),
-      messages: await repositories.messages.latest(run.session_id, run.turn, HISTORY),
-    }
-  })
-  return unsealRun(space, rows)
+/** Reads what is stored of a run, in the transaction that made this attempt its owner. The statements are sent together. */
+export async function loadRun(repositories: ChatAgentRepositories, space: SpaceSealer, run: RunRow): Promise<LoadedRun> {
+  const { runs, toolRuns, messages } = repositories
+  const [transcript, steps, unfinishedCalls, calls, turns] = await Promise.all([
+    readTranscript(repositories, space, run.id),
+    runs.steps(run.id),
+    runs.unfinishedCalls(run.id),
+    toolRuns.ofRun(run.id),
+    messages.latest(run.session_id, run.turn, HISTORY),
+  ])
+  return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: turns })
 }
 
 async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSealer, runId: string): Promise<Transcript> {

@@ -39,7 +39,7 @@ export class RunFinisher {
   /** For the worker that owns the run. */
   finish(state: RunState, outcome: Outcome): Promise<void> {
     return this.#end(state, outcome, async ({ jobs }) => {
-      await jobs.fence(state.run.id, state.attempt)
+      // Fences too: it throws unless the job still runs under this attempt.
       await jobs.finish(state.run.id, state.attempt, { status: STATUS[outcome.status], error: outcome.error })
       return true
     })
@@ -65,20 +65,25 @@ export class RunFinisher {
       if (!session || !(await claim(repositories))) return []
       const data = doneOf(state, content, outcome, { external_id: session.external_id, title: unsealTitle(space, session) })
       const written = log.sealEnd(ending, data)
-      if (state.lastStep) await repositories.runs.addStep(state.lastStep)
-      await repositories.runs.addUnfinishedCalls(state.modelCalls.unstored)
-      await repositories.runs.end(run.id, {
-        status: STATUS[outcome.status],
-        error: outcome.error ?? null,
-        model: state.model || run.model,
-        ...state.modelCalls.usage,
-      })
-      await repositories.entries.add(written.map(({ row }) => row))
-      await repositories.toolRuns.endRunning(run.id, (id) =>
-        space.sealText('The run ended before it had a result.', sealContext.error(id)),
-      )
-      const answerId = await addAnswer(repositories, state, content)
-      await addEvents(repositories, state, { answerId, status: STATUS[outcome.status], duration_ms: data.metadata.duration_ms })
+      const answerId = content === '' ? undefined : newId()
+      const status = STATUS[outcome.status]
+      // Sent together: none needs what another returns.
+      await Promise.all([
+        state.lastStep && repositories.runs.addStep(state.lastStep),
+        repositories.runs.addUnfinishedCalls(state.modelCalls.unstored),
+        repositories.runs.end(run.id, {
+          status,
+          error: outcome.error ?? null,
+          model: state.model || run.model,
+          ...state.modelCalls.usage,
+        }),
+        repositories.entries.add(written.map(({ row }) => row)),
+        repositories.toolRuns.endRunning(run.id, (id) =>
+          space.sealText('The run ended before it had a result.', sealContext.error(id)),
+        ),
+        answerId && addAnswer(repositories, state, { id: answerId, text: content }),
+      ])
+      addEvents(repositories, state, { answerId, status, duration_ms: data.metadata.duration_ms })
       return written
     })
     for (const { entry } of entries) log.publish(entry)
@@ -112,20 +117,16 @@ function doneOf(
   }
 }
 
-/** Returns the id of the message. A run without text adds none. */
 async function addAnswer(
   { messages, sessions }: ChatAgentRepositories,
   { run, space, modelCalls }: RunState,
-  text: string,
-): Promise<string | undefined> {
-  if (text === '') return undefined
-  const id = newId()
+  { id, text }: { readonly id: string; readonly text: string },
+): Promise<void> {
   const content = space.sealText(text, sealContext.message(id))
   const { session_id, space_id, turn } = run
   const { tokens_in, tokens_out } = modelCalls.usage
-  await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
-  await sessions.countMessage(session_id)
-  return id
+  const message = { id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out } as const
+  await Promise.all([messages.add([message]), sessions.countMessage(session_id)])
 }
 
 interface End {
@@ -134,16 +135,12 @@ interface End {
   readonly duration_ms: number
 }
 
-async function addEvents(
-  { outbox }: ChatAgentRepositories,
-  state: RunState,
-  { answerId, status, duration_ms }: End,
-): Promise<void> {
+function addEvents({ outbox }: ChatAgentRepositories, state: RunState, { answerId, status, duration_ms }: End): void {
   const { user_id, session_id, grant_id } = state.run
   const { tokens_in, tokens_out } = state.modelCalls.usage
   const model = state.model || null
   if (answerId !== undefined) {
-    await outbox.add(chatAgent.messageCreated, {
+    outbox.add(chatAgent.messageCreated, {
       message_id: answerId,
       session_id,
       user_id,
@@ -153,7 +150,7 @@ async function addEvents(
       tokens_out,
     })
   }
-  await outbox.add(chatAgent.runFinished, {
+  outbox.add(chatAgent.runFinished, {
     run_id: state.run.id,
     user_id,
     session_id,

@@ -26,6 +26,8 @@ export class RunLog {
   readonly #attempt: number
   readonly #transcript: Transcript
   readonly #outputs: LogOutputs
+  /** Text without an entry yet. */
+  #unwritten = ''
 
   constructor({ run, space, attempt, transcript }: RunLogOptions, outputs: LogOutputs) {
     this.#run = run
@@ -37,7 +39,7 @@ export class RunLog {
 
   /** The answer so far. */
   get text(): string {
-    return this.#transcript.text
+    return this.#transcript.text + this.#unwritten
   }
 
   get toolEvents(): readonly ToolEvent[] {
@@ -55,6 +57,30 @@ export class RunLog {
 
   /** Publishes the entry at once and stores it within milliseconds. Throws when earlier entries could not be stored. */
   emit(body: RunEntryBody): void {
+    this.#emitText()
+    this.#emit(body)
+  }
+
+  /** Continues the answer. What the model sends within one turn of the event loop is one entry. */
+  write(text: string): void {
+    if (this.#unwritten === '')
+      setImmediate(() => {
+        try {
+          this.#emitText()
+        } catch {
+          // An earlier entry is lost: the next call throws as well.
+        }
+      })
+    this.#unwritten += text
+  }
+
+  #emitText(): void {
+    const text = this.#unwritten
+    this.#unwritten = ''
+    if (text !== '') this.#emit({ event: 'token', data: { text } })
+  }
+
+  #emit(body: RunEntryBody): void {
     const { entry, row } = this.#seal(body, this.#transcript.lastIndex(this.#attempt) + 1)
     this.#outputs.writer.append(row)
     this.publish(entry)
@@ -70,6 +96,7 @@ export class RunLog {
    * attempt must be a rewind.
    */
   sealEnd(ending: string, done: Done): { entry: RunEntry; row: EntryRow }[] {
+    this.#emitText()
     const last = this.#transcript.lastIndex(this.#attempt)
     const bodies: RunEntryBody[] = []
     if (this.#attempt > 1 && last === 0) bodies.push({ event: 'rewind', data: { offset: this.text.length } })
@@ -83,11 +110,13 @@ export class RunLog {
   }
 
   /** Resolves when every entry emitted so far is stored. */
-  flush(): Promise<void> {
-    return this.#outputs.writer.flush({ run_id: this.#run.id, attempt: this.#attempt })
+  async flush(): Promise<void> {
+    this.#emitText()
+    await this.#outputs.writer.flush({ run_id: this.#run.id, attempt: this.#attempt })
   }
 
   close(): void {
+    this.#unwritten = ''
     this.#outputs.writer.forget({ run_id: this.#run.id, attempt: this.#attempt })
   }
 

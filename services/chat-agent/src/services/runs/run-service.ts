@@ -4,7 +4,7 @@ import type { Revocation } from '@youworker/contracts/auth'
 import { type Page, type Status, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
-import { type JobRow, LeaseLost } from '@youworker/database/jobs/jobs'
+import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
@@ -67,9 +67,10 @@ export class RunService {
   async entries(userId: string, runId: string, after: number): Promise<{ entries: RunEntry[]; more: boolean; status: Status }> {
     const space = await this.#parts.sealer.forSpace(userId)
     const { run, rows } = await this.#parts.uow.in([userId]).read(async (repositories) => {
-      const found = await repositories.runs.find(runId)
+      // The statements are sent together; the first one is answered first.
+      const [found, page] = await Promise.all([repositories.runs.find(runId), repositories.entries.page(runId, after, PAGE_ROWS)])
       if (!found) throw notFound()
-      return { run: found, rows: await repositories.entries.page(runId, after, PAGE_ROWS) }
+      return { run: found, rows: page }
     })
     const all = rows.map((row) => unsealEntry(space, runId, row))
     const fitting = withinBytes(all, LIMITS.entriesPage)
@@ -132,20 +133,21 @@ export class RunService {
 
   async #endWithoutOwner(id: string, space_id: string): Promise<void> {
     const { uow, sealer, writer, live, finisher, contextTokens } = this.#parts
-    try {
-      const loaded = await loadRun(uow, sealer, { id, space_id })
-      const job = await uow.in([space_id]).read(({ jobs }) => jobs.get(id))
-      const state = new RunState(loaded, loaded.run.attempt, { writer, live })
-      state.countInterrupted(contextTokens)
-      const cancelled = job?.status === 'cancelled'
-      await finisher.finishEnded(
-        state,
-        cancelled ? { status: 'stopped' } : { status: 'error', error: job?.error ?? 'The run failed.' },
-      )
-    } catch (error) {
-      // The session was deleted in between.
-      if (!(error instanceof LeaseLost)) throw error
-    }
+    const space = await sealer.forSpace(space_id)
+    const found = await uow.in([space_id]).read(async (repositories) => {
+      const run = await repositories.runs.find(id)
+      return run && { loaded: await loadRun(repositories, space, run), job: await repositories.jobs.get(id) }
+    })
+    // The session was deleted in between.
+    if (!found) return
+    const { loaded, job } = found
+    const state = new RunState(loaded, loaded.run.attempt, { writer, live })
+    state.countInterrupted(contextTokens)
+    const cancelled = job?.status === 'cancelled'
+    await finisher.finishEnded(
+      state,
+      cancelled ? { status: 'stopped' } : { status: 'error', error: job?.error ?? 'The run failed.' },
+    )
   }
 }
 

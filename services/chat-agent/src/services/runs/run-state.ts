@@ -117,7 +117,7 @@ export class RunState {
       this.modelCalls.firstToken(ttft_ms)
       metrics.modelTtft.labels(this.#model).observe(ttft_ms / 1_000)
     }
-    this.log.emit({ event: 'token', data: { text } })
+    this.log.write(text)
   }
 
   /** Counts the answer of an attempt whose process ended, as far as it was stored. `mostTokens`: the model's window. */

@@ -79,77 +79,76 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, firstEn
   const { run_id, grant_id, input, context } = draft
   const { user_id, sid } = context.caller
   const ref = input.session_id
-  const session = ref ? present(await repositories.sessions.lock(user_id, ref)) : await addSession(repositories, draft)
-  const turn = await addMessages(repositories, draft, { session, isNew: !ref })
-  await repositories.runs.add({
+  const turns: readonly Turn[] = [...(ref ? [] : draft.earlier), { role: 'user', content: draft.text }]
+  const session = ref ? await continueSession(repositories, draft, ref) : await addSession(repositories, draft, turns.length)
+  const run = {
     id: run_id,
     space_id: user_id,
     user_id,
     sid,
     session_id: session.id,
     grant_id,
-    turn,
+    turn: session.turn,
     model: input.model ?? session.model,
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-  })
+  }
   const payload = { session_id: session.id }
-  await repositories.jobs.add({ id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id })
-  const position = await repositories.jobs.position(run_id)
+  const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id }
+  // Sent together: none needs what another returns.
+  const [position] = await Promise.all([
+    // Nothing waits in a new session.
+    ref ? repositories.jobs.add(job).then(() => repositories.jobs.position(run_id)) : repositories.jobs.add(job).then(() => 0),
+    repositories.runs.add(run),
+    addMessages(repositories, draft, session, turns),
+  ])
   firstEntries.push(...(await addFirstEntries(repositories, draft, session.id, position)))
-  await repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
+  repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   return { run_id, session_id: session.id, session_external_id: session.external_id }
 }
 
-async function addSession({ sessions, outbox }: ChatAgentRepositories, { input, context }: Draft): Promise<SessionRow> {
+const sealedTitle = ({ space, text }: Draft, sessionId: string) => space.sealText(titleOf(text), sealContext.title(sessionId))
+
+/** Begins the next turn of a session. */
+async function continueSession({ sessions }: ChatAgentRepositories, draft: Draft, ref: string): Promise<SessionRow> {
+  const { context, input } = draft
+  const { id } = present(await sessions.lock(context.caller.user_id, ref))
+  const title = sealedTitle(draft, id)
+  return sessions.beginTurn(id, { messages: 1, title, enable_tools: input.enable_tools })
+}
+
+/** Adds a session in its first turn. */
+async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Draft, messages: number): Promise<SessionRow> {
+  const { input, context } = draft
   const id = newId()
   const { user_id } = context.caller
   const { enable_tools } = input
   const model = input.model ?? null
-  const row = { id, space_id: user_id, user_id, external_id: id, title: null, model, enable_tools, tools_pinned: false }
-  const session = await sessions.add(row)
+  const title = sealedTitle(draft, id)
+  const row = { id, space_id: user_id, user_id, external_id: id, title, model, enable_tools, tools_pinned: false }
+  const session = await sessions.add({ ...row, turn: 1, message_count: messages })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
-  await outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
+  outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
 }
 
-/** Returns the number of the turn. */
 async function addMessages(
-  { sessions, messages, outbox }: ChatAgentRepositories,
-  { run_id, input, text, earlier, space, context }: Draft,
-  { session, isNew }: { session: SessionRow; isNew: boolean },
-): Promise<number> {
-  const { id: session_id, space_id } = session
+  { messages, outbox }: ChatAgentRepositories,
+  { run_id, input, space, context }: Draft,
+  { id: session_id, space_id, turn, model: usual }: SessionRow,
+  turns: readonly Turn[],
+): Promise<void> {
   const { user_id } = context.caller
-  const question: Turn = { role: 'user', content: text }
-  const turns = isNew ? [...earlier, question] : [question]
-  const title = space.sealText(titleOf(text), sealContext.title(session_id))
-  const turn = await sessions.beginTurn(session_id, { messages: turns.length, title, enable_tools: input.enable_tools })
+  const used = { tokens_in: 0, tokens_out: 0 }
   const rows = turns.map(({ role, content }) => {
     const id = newId()
-    return {
-      id,
-      space_id,
-      session_id,
-      run_id,
-      turn,
-      role,
-      content: space.sealText(content, sealContext.message(id)),
-      tokens_in: 0,
-      tokens_out: 0,
-    }
+    return { id, space_id, session_id, run_id, turn, role, content: space.sealText(content, sealContext.message(id)), ...used }
   })
+  const model = input.model ?? usual
+  for (const { id: message_id, role } of rows)
+    outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
   await messages.add(rows)
-  const model = input.model ?? session.model
-  for (const { id: message_id, role } of rows) {
-    await outbox.add(
-      chatAgent.messageCreated,
-      { message_id, session_id, user_id, role, model, tokens_in: 0, tokens_out: 0 },
-      context,
-    )
-  }
-  return turn
 }
 
 /** These let a stream show the run's position in the queue before a worker has claimed it. */

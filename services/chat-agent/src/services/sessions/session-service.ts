@@ -48,7 +48,7 @@ export class SessionService {
         const row = await sessions.add({ id, space_id: user_id, user_id, external_id, title, model, enable_tools, tools_pinned })
         if (!row)
           throw new AppError('CONFLICT', 'You have a session with this external_id already; use that one or choose another')
-        await outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
+        outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
         return { session_id: id }
       })
       const row = await sessions.find(user_id, made.session_id)
@@ -81,7 +81,7 @@ export class SessionService {
         ...(model === undefined ? {} : { model }),
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
       })
-      await recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
+      recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
       return toSession(space, changed)
     })
   }
@@ -111,11 +111,11 @@ export class SessionService {
         if (TERMINAL.includes(run.status)) continue
         const { id: run_id, session_id, grant_id, tokens_in, tokens_out } = run
         const end = { run_id, user_id: userId, session_id, grant_id, tokens_in, tokens_out, duration_ms: sinceMs(run.created_at) }
-        await outbox.add(chatAgent.runFinished, { ...end, status: 'cancelled' }, context)
+        outbox.add(chatAgent.runFinished, { ...end, status: 'cancelled' }, context)
       }
       await sessions.delete(session.id)
-      await outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: userId }, context)
-      if (audited) await recordAudit(outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
+      outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: userId }, context)
+      if (audited) recordAudit(outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
     })
     this.#waker.cancelled()
   }

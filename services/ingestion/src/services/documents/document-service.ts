@@ -79,7 +79,7 @@ export class DocumentService {
     } catch (error) {
       if (error instanceof NotYourDocument) {
         const denied = changeOf(document_id, user_id, 'document.delete', 'denied')
-        await this.#uow.in([user_id]).write(({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, denied, context))
+        await this.#uow.in([user_id]).write(async ({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, denied, context))
       }
       throw error
     }
@@ -116,9 +116,9 @@ async function erase(
   await repos.embeddings.deleteUnused(space_id, forgotten)
   await repos.blobs.delete([document.blob_id])
   await repos.index.record(space_id, document_id, seq)
-  await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id }, context)
+  repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id }, context)
   const act = changeOf(document_id, user_id, 'document.delete', 'allowed')
-  await recordAudit(repos.outbox, ingestion.auditRecorded, act, context)
+  recordAudit(repos.outbox, ingestion.auditRecorded, act, context)
 }
 
 function toDocument(row: DocumentRow): Document {

@@ -88,7 +88,7 @@ async function cancelRuns(repos: IngestionRepositories, runIds: readonly { id: s
 async function eraseSpace(repos: IngestionRepositories, space_id: string): Promise<void> {
   await repos.index.next(space_id)
   for (const { id: document_id, user_id } of await repos.documents.ofSpace(space_id)) {
-    await repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id })
+    repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id })
   }
   await repos.documents.deleteSpace(space_id)
   await repos.embeddings.deleteSpace(space_id)

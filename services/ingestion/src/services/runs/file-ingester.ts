@@ -210,5 +210,5 @@ async function finishFile(
   const percent = stage === 'done' ? 100 : 95
   const done = { status: 'success', stage, percent, chunks, document_id, blob_id: null, error: null } as const
   await runs.updateFile(run.id, file.index, done)
-  await outbox.add(ingestion.documentIngested, { document_id, user_id: run.user_id, space_id, bytes_size, chunks, replaced })
+  outbox.add(ingestion.documentIngested, { document_id, user_id: run.user_id, space_id, bytes_size, chunks, replaced })
 }

@@ -48,5 +48,5 @@ async function announce(
   const { files = 0, chunks = 0, total_bytes = 0 } = totals ?? {}
   const duration_ms = run.started_at === null ? 0 : Math.max(0, Date.now() - Date.parse(run.started_at))
   const { id: run_id, user_id, target_space_id: space_id } = run
-  await outbox.add(ingestion.runFinished, { run_id, user_id, space_id, status, files, chunks, total_bytes, duration_ms })
+  outbox.add(ingestion.runFinished, { run_id, user_id, space_id, status, files, chunks, total_bytes, duration_ms })
 }

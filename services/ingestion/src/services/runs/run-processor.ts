@@ -164,7 +164,7 @@ export class RunProcessor {
         if (!(error instanceof NotYourDocument)) return
         const denied = changeOf(error.document_id, run.user_id, 'document.replace', 'denied')
         const { correlationId = run.id, traceparent = newTraceparent() } = currentRequest()
-        await recordAudit(outbox, ingestion.auditRecorded, denied, { correlationId, traceparent })
+        recordAudit(outbox, ingestion.auditRecorded, denied, { correlationId, traceparent })
       })
     }
   }

@@ -73,7 +73,7 @@ export class RunService {
       await lockEnded(repos, run_id, user_id)
       await repos.runs.delete(run_id)
       await repos.jobs.delete(run_id)
-      await recordAudit(
+      recordAudit(
         repos.outbox,
         ingestion.auditRecorded,
         {
