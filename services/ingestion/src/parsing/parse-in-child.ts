@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
-import { realpathSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { AppError } from '@youworker/contracts/errors'
@@ -24,7 +23,7 @@ export const CONFINEMENT: readonly string[] = [
   `--allow-fs-read=${import.meta.dirname}/*`,
   `--allow-fs-read=${ROOT}/node_modules/*`,
   // It may be a link to where the packages are.
-  `--allow-fs-read=${realpathSync(join(ROOT, 'node_modules'))}/*`,
+  `--allow-fs-read=${await realpath(join(ROOT, 'node_modules'))}/*`,
   `--allow-fs-read=${ROOT}/services/ingestion/node_modules/*`,
   `--allow-fs-read=${ROOT}/services/ingestion/package.json`,
   `--allow-fs-read=${ROOT}/packages/runtime/package.json`,
