@@ -35,20 +35,15 @@ create table "analytics"."documents" ( -- owner: analytics_owner
   ingested_at timestamp with time zone,
   event_id uuid,
   deleted_at timestamp with time zone,
+  group_id uuid,
   constraint documents_pkey PRIMARY KEY (document_id)
 );
+CREATE INDEX documents_of_group ON analytics.documents USING btree (group_id) WHERE ((group_id IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX documents_of_space ON analytics.documents USING btree (space_id) WHERE (deleted_at IS NULL);
 alter table "analytics"."documents" enable row level security;
 alter table "analytics"."documents" force row level security;
-create policy documents_spaces on "analytics"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy documents_groups on "analytics"."documents" using ((group_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)));
+create policy documents_spaces on "analytics"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "analytics"."idempotency" ( -- owner: analytics_owner
   user_id uuid not null,
@@ -78,20 +73,15 @@ create table "analytics"."ingestion_runs" ( -- owner: analytics_owner
   duration_ms bigint not null,
   finished_at timestamp with time zone not null,
   event_id uuid not null,
+  group_id uuid,
   constraint ingestion_runs_pkey PRIMARY KEY (run_id)
 );
+CREATE INDEX ingestion_runs_of_group ON analytics.ingestion_runs USING btree (group_id, finished_at) WHERE (group_id IS NOT NULL);
 CREATE INDEX ingestion_runs_of_space ON analytics.ingestion_runs USING btree (space_id, finished_at);
 alter table "analytics"."ingestion_runs" enable row level security;
 alter table "analytics"."ingestion_runs" force row level security;
-create policy ingestion_runs_spaces on "analytics"."ingestion_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy ingestion_runs_groups on "analytics"."ingestion_runs" using ((group_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)));
+create policy ingestion_runs_spaces on "analytics"."ingestion_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "analytics"."jobs" ( -- owner: analytics_owner
   id uuid not null,
@@ -138,15 +128,7 @@ CREATE INDEX messages_of_session ON analytics.messages USING btree (session_id);
 CREATE INDEX messages_of_space ON analytics.messages USING btree (space_id, created_at);
 alter table "analytics"."messages" enable row level security;
 alter table "analytics"."messages" force row level security;
-create policy messages_spaces on "analytics"."messages" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy messages_spaces on "analytics"."messages" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "analytics"."migrations" ( -- owner: analytics_owner
   name character varying(255) not null,
@@ -190,15 +172,7 @@ create table "analytics"."sessions" ( -- owner: analytics_owner
 CREATE INDEX sessions_of_space ON analytics.sessions USING btree (space_id, created_at);
 alter table "analytics"."sessions" enable row level security;
 alter table "analytics"."sessions" force row level security;
-create policy sessions_spaces on "analytics"."sessions" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy sessions_spaces on "analytics"."sessions" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "analytics"."tool_runs" ( -- owner: analytics_owner
   tool_run_id uuid not null,
@@ -214,15 +188,7 @@ CREATE INDEX tool_runs_of_session ON analytics.tool_runs USING btree (session_id
 CREATE INDEX tool_runs_of_space ON analytics.tool_runs USING btree (space_id, finished_at);
 alter table "analytics"."tool_runs" enable row level security;
 alter table "analytics"."tool_runs" force row level security;
-create policy tool_runs_spaces on "analytics"."tool_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy tool_runs_spaces on "analytics"."tool_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "auth"."api_keys" ( -- owner: auth_owner
   id uuid not null,

@@ -38,9 +38,10 @@ export const SOURCE_RULES: readonly SourceRule[] = [
   {
     name: 'only-listed-files-access-all-spaces',
     forbidden: /\.system\(\)/,
-    // Files other than consumers and jobs: wiring of dead letters, erasure, a caller's own memberships, runs of an ended sign-in.
+    // Files other than consumers and jobs: wiring of dead letters, erasure, a caller's own memberships, runs of an ended sign-in,
+    // root's sums over everybody.
     allowed:
-      /^(packages\/database\/|services\/[^/]+\/src\/(consumers|jobs)\/|services\/[^/]+\/src\/app\.ts$|services\/ingestion\/src\/services\/documents\/erasure-service\.ts$|services\/group\/src\/services\/own-groups\.ts$|services\/chat-agent\/src\/services\/runs\/run-service\.ts$)/,
+      /^(packages\/database\/|services\/[^/]+\/src\/(consumers|jobs)\/|services\/[^/]+\/src\/app\.ts$|services\/ingestion\/src\/services\/documents\/erasure-service\.ts$|services\/group\/src\/services\/own-groups\.ts$|services\/chat-agent\/src\/services\/runs\/run-service\.ts$|services\/analytics\/src\/services\/figure-access\.ts$)/,
   },
 ]
 

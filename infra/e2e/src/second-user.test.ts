@@ -82,6 +82,7 @@ test('ids of another user in bodies and queries are not found', async () => {
     await eve.post('/v1/search', { query: 'vault code', group_id: paths['group'] }),
     await eve.upload([{ name: 'x.md', content: '# X\n\nx' }], { wait: 'true', group_id: paths['group'] ?? '' }),
     await eve.get(`/v1/documents?group_id=${paths['group']}`),
+    await eve.get(`/v1/analytics/ingestion-stats?group_id=${paths['group']}`),
   ]) {
     expect([keep(answer).status, answer.body.error.code]).toEqual([404, 'GROUP_NOT_FOUND'])
   }
@@ -104,6 +105,7 @@ test('root cannot read the content of users', async () => {
   expect((await system.root.get(`/v1/sessions/${paths['session']}`)).status).toBe(404)
   expect((await system.root.get(`/v1/groups/${paths['group']}`)).status).toBe(404)
   expect((await system.root.post('/v1/search', { query: 'vault code' })).body.results).toEqual([])
+  expect((await system.root.get(`/v1/analytics/dashboard?group_id=${paths['group']}`)).status).toBe(404)
 })
 
 test('no response contained the canary, and the owner’s data is unchanged', async () => {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { AuditEntry } from './audit/audit-entry.ts'
 import { Id, Time } from './common.ts'
-import { request } from './define.ts'
+import { event, request } from './define.ts'
 
 const Count = z.number().int().min(0)
 /** One decimal; 0 when there is nothing to divide by. */
@@ -8,14 +9,26 @@ const Average = z.number().min(0)
 /** Percent with one decimal; 0 when there is nothing to divide by. */
 const Rate = z.number().min(0).max(100)
 
-export const Days = z.object({ days: z.coerce.number().int().min(1).max(365).default(30) })
+/** Whose figures. Without both, the caller's own. */
+export const Whose = z.object({
+  group_id: Id.optional().describe('Of this group, for its admins: what its members did since they joined, and its documents'),
+  scope: z.enum(['own', 'installation']).optional().describe("The caller's own (default), or everybody's, for root"),
+})
+export type Whose = z.infer<typeof Whose>
+const isOfOne = ({ group_id, scope }: Whose): boolean => group_id === undefined || scope === undefined
+const OF_ONE = { path: ['scope'], error: 'give group_id or scope, not both' }
+
+const DaysQuery = Whose.extend({ days: z.coerce.number().int().min(1).max(365).default(30) })
+export const Days = DaysQuery.refine(isOfOne, OF_ONE)
+export type Days = z.infer<typeof Days>
 export const Interval = z.enum(['hour', 'day', 'week'])
 export type Interval = z.infer<typeof Interval>
+const TimelineQuery = DaysQuery.extend({ interval: Interval.default('day') })
 /** The last `days` days in parts of one `interval`. The first part begins with the period, not with the hour, day or week. */
-export const Timeline = Days.extend({ interval: Interval.default('day') })
+export const Timeline = TimelineQuery.refine(isOfOne, OF_ONE)
 export type Timeline = z.infer<typeof Timeline>
 
-export const ToolTimelineQuery = Timeline.extend({ tool_name: z.string().max(128).optional() })
+export const ToolTimelineQuery = TimelineQuery.extend({ tool_name: z.string().max(128).optional() }).refine(isOfOne, OF_ONE)
 export type ToolTimelineQuery = z.infer<typeof ToolTimelineQuery>
 
 /** Begin of the hour, day or week (Monday) in UTC. A timeline has every one of its period, also those in which nothing happened. */
@@ -82,10 +95,10 @@ export const SessionFigures = z
   .meta({ id: 'SessionFigures' })
 export type SessionFigures = z.infer<typeof SessionFigures>
 
-export const TokenQuery = z.object({
+export const TokenQuery = Whose.extend({
   period: z.enum(['hour', 'day', 'week', 'month', 'year']).default('month').describe('The last hour, 1, 7, 30 or 365 days'),
   model: z.string().max(128).optional(),
-})
+}).refine(isOfOne, OF_ONE)
 export type TokenQuery = z.infer<typeof TokenQuery>
 export const TokenFigures = z
   .object({
@@ -105,30 +118,22 @@ export const Dashboard = z.object({
 })
 export type Dashboard = z.infer<typeof Dashboard>
 
-/** The caller's own figures. Those of deleted sessions do not count, except for tool calls. */
+const figures = <I extends z.ZodType, O extends z.ZodType>(subject: string, input: I, output: O) =>
+  request(subject, { input, output, errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN'], repeatable: true })
+
+/** Figures of {@link Whose}. Those of deleted sessions do not count, except for tool calls. */
 export const analytics = {
   /** Document counts are of those that exist now. */
-  getOverview: request('rpc.analytics.v1.overview.get', { input: Days, output: Overview, repeatable: true }),
-  getTokensTimeline: request('rpc.analytics.v1.tokens.timeline', { input: Timeline, output: TokensTimeline, repeatable: true }),
+  getOverview: figures('rpc.analytics.v1.overview.get', Days, Overview),
+  getTokensTimeline: figures('rpc.analytics.v1.tokens.timeline', Timeline, TokensTimeline),
   /** Tokens of all models, or of one. */
-  getTokens: request('rpc.analytics.v1.tokens.get', { input: TokenQuery, output: TokenFigures, repeatable: true }),
+  getTokens: figures('rpc.analytics.v1.tokens.get', TokenQuery, TokenFigures),
   /** The most used tool first. */
-  getToolPerformance: request('rpc.analytics.v1.tool.performance', { input: Days, output: ToolPerformance, repeatable: true }),
-  getToolTimeline: request('rpc.analytics.v1.tool.timeline', {
-    input: ToolTimelineQuery,
-    output: ToolTimeline,
-    repeatable: true,
-  }),
-  getIngestionTimeline: request('rpc.analytics.v1.ingestion.timeline', {
-    input: Timeline,
-    output: IngestionTimeline,
-    repeatable: true,
-  }),
-  getSessionActivity: request('rpc.analytics.v1.session.activity', {
-    input: Timeline,
-    output: SessionActivity,
-    repeatable: true,
-  }),
+  getToolPerformance: figures('rpc.analytics.v1.tool.performance', Days, ToolPerformance),
+  getToolTimeline: figures('rpc.analytics.v1.tool.timeline', ToolTimelineQuery, ToolTimeline),
+  getIngestionTimeline: figures('rpc.analytics.v1.ingestion.timeline', Timeline, IngestionTimeline),
+  getSessionActivity: figures('rpc.analytics.v1.session.activity', Timeline, SessionActivity),
+  /** The caller's own only. */
   getSession: request('rpc.analytics.v1.session.get', {
     input: z.object({ session_id: Id }),
     output: SessionFigures,
@@ -136,5 +141,11 @@ export const analytics = {
     repeatable: true,
   }),
   /** The parts at one moment. */
-  getDashboard: request('rpc.analytics.v1.dashboard.get', { input: Timeline, output: Dashboard, repeatable: true }),
+  getDashboard: figures('rpc.analytics.v1.dashboard.get', Timeline, Dashboard),
+
+  auditRecorded: event(
+    'events.analytics.v1.audit.recorded',
+    'Figures of a group or of the installation were read, or somebody was not allowed to.',
+    AuditEntry,
+  ),
 } as const

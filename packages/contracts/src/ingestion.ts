@@ -112,6 +112,7 @@ export type SearchAnswer = z.infer<typeof SearchAnswer>
 const RunId = z.object({ run_id: Id })
 const DocumentId = z.object({ document_id: Id })
 const BlobId = z.object({ blob_id: Id })
+const TaskId = z.object({ task_id: Id })
 
 export const ingestion = {
   openUpload: request('rpc.ingestion.v1.upload.open', {
@@ -191,10 +192,11 @@ export const ingestion = {
     errors: ['GROUP_NOT_FOUND'],
     repeatable: true,
   }),
-  /** The documents that the caller brought, by collection, the largest first; at most 500 collections. */
+  /** The documents that the caller brought, or those of a group, by collection, the largest first; at most 500 collections. */
   sumCollections: request('rpc.ingestion.v1.collection.sum', {
-    input: Nothing,
+    input: z.object({ group_id: Id.optional() }),
     output: z.object({ collections: z.array(CollectionSum) }),
+    errors: ['GROUP_NOT_FOUND'],
     repeatable: true,
   }),
   getDocument: request('rpc.ingestion.v1.document.get', {
@@ -234,14 +236,9 @@ export const ingestion = {
     repeatable: true,
   }),
   listTasks: request('rpc.ingestion.v1.task.list', { input: Page, output: TaskList, repeatable: true }),
-  getTask: request('rpc.ingestion.v1.task.get', {
-    input: z.object({ task_id: Id }),
-    output: Task,
-    errors: ['TASK_NOT_FOUND'],
-    repeatable: true,
-  }),
+  getTask: request('rpc.ingestion.v1.task.get', { input: TaskId, output: Task, errors: ['TASK_NOT_FOUND'], repeatable: true }),
   cancelTask: request('rpc.ingestion.v1.task.cancel', {
-    input: z.object({ task_id: Id }),
+    input: TaskId,
     output: Task,
     errors: ['TASK_NOT_FOUND'],
     repeatable: true,

@@ -26,7 +26,7 @@ export interface Scope<R> {
 export interface UnitOfWork<R> {
   /** Rows of other spaces are invisible, whatever the `where` says. */
   in(spaces: readonly string[]): Scope<R>
-  /** Sees every space: only for the relay, job claims, consumers and deletion. */
+  /** Sees every space: only for the relay, job claims, consumers, deletion and root's sums over everybody. */
   system(): Scope<R>
 }
 

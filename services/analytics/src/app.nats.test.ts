@@ -10,8 +10,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { expect, test } from 'vitest'
 import { startAnalytics } from './app.ts'
 import { Env } from './config.ts'
-import { FigureService } from './services/figure-service.ts'
-import { envelope, openTestAnalytics, story } from './test-fixture.ts'
+import { as, envelope, openTestAnalytics, story } from './test-fixture.ts'
 
 const logger = silentLogger()
 
@@ -35,7 +34,7 @@ test('events of other services become figures; an invalid event goes to the dead
   const good = envelope(chatAgent.sessionDeleted, { session_id: newId(), user_id: user })
   await publisher.publish([{ ...good, data: { session_id: 'no id' } }, ...events])
   await waitFor(async () => (await analytics.rows()).inbox.length === events.length, { what: 'all events' })
-  expect(await new FigureService(analytics.uow).overview(user, 30)).toMatchObject({
+  expect(await analytics.figures.overview({ days: 30 }, as(user))).toMatchObject({
     messages: { total: 3 },
     documents: { total: 2 },
   })

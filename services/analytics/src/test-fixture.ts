@@ -1,18 +1,56 @@
+import { analytics } from '@youworker/contracts/analytics'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { Event } from '@youworker/contracts/define'
 import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import { ingestion } from '@youworker/contracts/ingestion'
+import { AppError } from '@youworker/contracts/errors'
+import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
+import { testCaller, testUserContext } from '@youworker/messaging/requests/test-context'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import type { z } from 'zod'
+import { FigureAccess, type FindGroup } from './services/figure-access.ts'
+import { FigureService } from './services/figure-service.ts'
 import { createAnalyticsUnitOfWork } from './unit-of-work.ts'
 
 const logger = silentLogger()
 const DAY_MS = 86_400_000
+
+/** The context of a request by this user. */
+export const as = (user_id: string): UserContext => testUserContext(user_id)
+export const asRoot = (): UserContext => {
+  const user_id = newId()
+  return testUserContext(user_id, { caller: testCaller(user_id, { is_root: true }) })
+}
+
+export const daysAgo = (days: number): string => new Date(Date.now() - days * DAY_MS).toISOString()
+
+interface TestMember {
+  readonly user_id: string
+  readonly joined_at: string
+  readonly role: 'admin' | 'member'
+}
+
+/** The groups of a test, in place of the group service. infra/e2e runs both. */
+class Groups {
+  readonly #groups = new Map<string, readonly TestMember[]>()
+
+  set(groupId: string, members: readonly TestMember[]): void {
+    this.#groups.set(groupId, members)
+  }
+
+  readonly find: FindGroup = async (groupId, { caller }) => {
+    const members = this.#groups.get(groupId) ?? []
+    const self = members.find(({ user_id }) => user_id === caller.user_id)
+    if (!self) throw new AppError('GROUP_NOT_FOUND', 'There is no such group')
+    return { role: self.role, members: async () => members }
+  }
+}
 
 /** analytics' tables in their own database. */
 export async function openTestAnalytics() {
@@ -23,10 +61,22 @@ export async function openTestAnalytics() {
   const database = stack.use(
     openDatabase<AnalyticsTables>({ url, schema: 'analytics', poolSize: 8, slowQueryMs: 60_000, logger }),
   )
+  const uow = createAnalyticsUnitOfWork(database)
+  const groups = new Groups()
+  const audit = stack.use(new SampledAudit({ uow, event: analytics.auditRecorded, logger }))
   const opened = stack.move()
   return {
     url,
-    uow: createAnalyticsUnitOfWork(database),
+    uow,
+    groups,
+    figures: new FigureService(new FigureAccess({ uow, findGroup: groups.find, audit })),
+    database,
+    /** What was audited, oldest first. */
+    async audited(): Promise<string[]> {
+      await audit[Symbol.asyncDispose]()
+      const rows = await database.kysely.selectFrom('outbox').select('data').orderBy('position').execute()
+      return rows.map(({ data }) => ['outcome', 'action', 'target_type', 'target_id'].map((name) => String(data[name])).join(' '))
+    },
     /** All rows of the tables that events fill, in a fixed order. */
     rows: () =>
       database.transact('*', 'read', async ({ trx }) => ({
@@ -41,8 +91,8 @@ export async function openTestAnalytics() {
   }
 }
 
-export function envelope<P extends z.ZodType>(event: Event<P>, data: z.input<P>, daysAgo = 0): EventEnvelope {
-  const time = new Date(Date.now() - daysAgo * DAY_MS).toISOString()
+export function envelope<P extends z.ZodType>(event: Event<P>, data: z.input<P>, age = 0): EventEnvelope {
+  const time = daysAgo(age)
   const parsed = event.payload.parse(data) as EventEnvelope['data']
   return {
     specversion: '1.0',
@@ -88,5 +138,69 @@ export function story(user: string, other: string): EventEnvelope[] {
     envelope(ingestion.documentDeleted, { document_id: gone, user_id: other, space_id: newId() }, 1),
     envelope(chatAgent.sessionCreated, { ...session, user_id: other, session_id: newId() }),
     envelope(chatAgent.messageCreated, message(newId(), 7, other)),
+  ]
+}
+
+interface Cast {
+  /** Admin, 10 days ago. */
+  readonly user: string
+  /** Joined between 3 and 4 days ago. */
+  readonly other: string
+  /** Has left. */
+  readonly former: string
+  readonly group: string
+}
+
+export const membersOf = ({ user, other }: Cast): TestMember[] => [
+  { user_id: user, joined_at: daysAgo(10.5), role: 'admin' },
+  { user_id: other, joined_at: daysAgo(3.5), role: 'member' },
+]
+
+/** What the members of a group did before and after they joined, what a former one did, and the group's documents, whoever brought them. */
+export function groupStory({ user, other, former, group }: Cast): EventEnvelope[] {
+  const chat = (user_id: string, age: number) => {
+    const session_id = newId()
+    const message = {
+      message_id: newId(),
+      session_id,
+      user_id,
+      role: 'assistant',
+      model: 'g',
+      tokens_in: age,
+      tokens_out: 100,
+    } as const
+    const toolRun = { tool_run_id: newId(), user_id, session_id, tool_name: 'clock', status: 'success', latency_ms: age } as const
+    return [
+      envelope(chatAgent.sessionCreated, { session_id, user_id, model: 'g', enable_tools: false }, age),
+      envelope(chatAgent.messageCreated, message, age),
+      envelope(chatAgent.toolRunFinished, toolRun, age),
+    ]
+  }
+  const document = (user_id: string, age: number, document_id = newId(), space_id = group) => {
+    const sizes = { bytes_size: 10, chunks: 1, replaced: false }
+    return envelope(ingestion.documentIngested, { document_id, user_id, space_id, ...sizes }, age)
+  }
+  const run = (user_id: string, age: number, space_id = group) => {
+    const sizes = { files: 1, chunks: 1, total_bytes: 10, duration_ms: 5 }
+    return envelope(ingestion.runFinished, { run_id: newId(), user_id, space_id, status: 'success', ...sizes }, age)
+  }
+  const [replaced, gone, elsewhere] = [newId(), newId(), newId()]
+  return [
+    ...[20, 9, 1].flatMap((age) => chat(user, age)),
+    ...[9, 4, 3, 1].flatMap((age) => chat(other, age)),
+    ...[9, 1].flatMap((age) => chat(former, age)),
+    document(former, 6),
+    document(other, 20),
+    document(user, 5, replaced),
+    document(other, 2, replaced),
+    document(user, 2, gone),
+    envelope(ingestion.documentDeleted, { document_id: gone, user_id: former, space_id: group }, 1),
+    document(user, 2, newId(), elsewhere),
+    document(former, 2, newId(), former),
+    run(former, 6),
+    run(other, 1),
+    run(other, 5),
+    run(user, 1, elsewhere),
+    run(other, 1, other),
   ]
 }

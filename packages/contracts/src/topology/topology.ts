@@ -67,6 +67,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       group.auditRecorded,
       chatAgent.auditRecorded,
       ingestion.auditRecorded,
+      analytics.auditRecorded,
       chatAgent.runStarted,
       chatAgent.runFinished,
     ],
@@ -88,7 +89,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     subscribes: [auth.revocationAdded, group.memberAdded, group.memberRemoved, group.groupDeleted],
   },
   analytics: {
-    calls: [...verifier, auth.reportErasure],
+    calls: [...verifier, group.getGroup, group.listMembers, auth.reportErasure],
     consumes: [
       auth.userDeleted,
       chatAgent.sessionCreated,

@@ -1,11 +1,11 @@
 import type { AnalyticsTables, SessionRow } from '@youworker/database/owners/analytics/tables'
 import { sql, type Transaction } from 'kysely'
-import { isSessionKept, since, tokenFigures, type TokenSums, toolFigures, type ToolSums } from './figures.ts'
+import { doneBy, isSessionKept, since, tokenFigures, type TokenSums, toolFigures, type ToolSums, type Whose } from './figures.ts'
 
 /** Tools and models of one list. The least used of more are left out. */
 const MAX_ROWS = 500
 
-/** The figures of one user by tool, by model and by session. */
+/** Figures by tool, by model and by session. */
 export class BreakdownRepository {
   readonly #db: Transaction<AnalyticsTables>
 
@@ -13,27 +13,27 @@ export class BreakdownRepository {
     this.#db = db
   }
 
-  async byTool(userId: string, days: number) {
+  async byTool(whose: Whose, days: number) {
     const { rows } = await sql<ToolSums & { tool_name: string; min_latency_ms: number; max_latency_ms: number }>`
-      select tool_name, ${toolFigures}, min(latency_ms) as min_latency_ms, max(latency_ms) as max_latency_ms from tool_runs
-      where space_id = ${userId} and finished_at >= ${since(days)}
+      select tool_name, ${toolFigures}, min(latency_ms) as min_latency_ms, max(latency_ms) as max_latency_ms
+      from ${doneBy(whose, 'tool_runs', since(days))}
       group by tool_name order by total_runs desc, tool_name limit ${MAX_ROWS}`.execute(this.#db)
     return rows
   }
 
-  async tokensByModel(userId: string, { hours, model }: { readonly hours: number; readonly model?: string | undefined }) {
+  async tokensByModel(whose: Whose, { hours, model }: { readonly hours: number; readonly model?: string | undefined }) {
     const ofModel = model === undefined ? sql`` : sql`and model = ${model}`
     const { rows } = await sql<TokenSums & { model: string | null }>`
-      select model, ${tokenFigures} from messages
-      where space_id = ${userId} and created_at >= now() - make_interval(hours => ${hours}::integer) and ${isSessionKept} ${ofModel}
+      select model, ${tokenFigures} from ${doneBy(whose, 'messages', sql`now() - make_interval(hours => ${hours}::integer)`)}
+      where ${isSessionKept} ${ofModel}
       group by model order by sum(tokens_in + tokens_out) desc, model nulls last limit ${MAX_ROWS}`.execute(this.#db)
     return rows
   }
 
-  async sessionsByModel(userId: string, days: number) {
+  async sessionsByModel(whose: Whose, days: number) {
     const { rows } = await sql<{ model: string | null; session_count: number }>`
-      select model, count(*) as session_count from sessions
-      where space_id = ${userId} and created_at >= ${since(days)} and deleted_at is null
+      select model, count(*) as session_count from ${doneBy(whose, 'sessions', since(days))}
+      where deleted_at is null
       group by model order by session_count desc, model nulls last limit ${MAX_ROWS}`.execute(this.#db)
     return rows
   }

@@ -25,8 +25,14 @@ export class DocumentFactRepository {
       .execute()
   }
 
-  /** Deletes all facts of a user. */
+  /** Deletes all facts of a user. What they brought to a group is the group's and stays, without them. */
   async forget(spaceId: string): Promise<void> {
+    await this.#db
+      .updateTable('documents')
+      .set({ space_id: sql<string>`group_id` })
+      .where('space_id', '=', spaceId)
+      .where('group_id', 'is not', null)
+      .execute()
     for (const table of ['documents', 'ingestion_runs'] as const) {
       await this.#db.deleteFrom(table).where('space_id', '=', spaceId).execute()
     }

@@ -1,7 +1,17 @@
 import type { Interval } from '@youworker/contracts/analytics'
 import type { AnalyticsTables } from '@youworker/database/owners/analytics/tables'
 import { type RawBuilder, sql, type Transaction } from 'kysely'
-import { isSessionKept, since, tokenFigures, type TokenSums, toolFigures, type ToolSums } from './figures.ts'
+import {
+  broughtTo,
+  doneBy,
+  isSessionKept,
+  since,
+  tokenFigures,
+  type TokenSums,
+  toolFigures,
+  type ToolSums,
+  type Whose,
+} from './figures.ts'
 
 interface Period {
   readonly days: number
@@ -25,7 +35,7 @@ interface SessionSums {
   readonly tools_enabled_count: number
 }
 
-/** One row for every hour, day or week of a period, the oldest first, also for those in which one user did nothing. */
+/** One row for every hour, day or week of a period, the oldest first, also for those in which nothing was done. */
 export class TimelineRepository {
   readonly #db: Transaction<AnalyticsTables>
 
@@ -33,22 +43,22 @@ export class TimelineRepository {
     this.#db = db
   }
 
-  tokens(userId: string, period: Period): Promise<(Part & TokenSums)[]> {
-    const facts = sql`select created_at as at, message_id, role, tokens_in, tokens_out from messages
-      where space_id = ${userId} and created_at >= ${since(period.days)} and ${isSessionKept}`
+  tokens(whose: Whose, period: Period): Promise<(Part & TokenSums)[]> {
+    const facts = sql`select created_at as at, message_id, role, tokens_in, tokens_out from ${doneBy(whose, 'messages', since(period.days))}
+      where ${isSessionKept}`
     return this.#timeline(period, facts, tokenFigures)
   }
 
-  tools(userId: string, { tool_name, ...period }: Period & { readonly tool_name?: string | undefined }) {
-    const named = tool_name === undefined ? sql`` : sql`and tool_name = ${tool_name}`
-    const facts = sql`select finished_at as at, tool_run_id, status, latency_ms from tool_runs
-      where space_id = ${userId} and finished_at >= ${since(period.days)} ${named}`
+  tools(whose: Whose, { tool_name, ...period }: Period & { readonly tool_name?: string | undefined }) {
+    const named = tool_name === undefined ? sql`` : sql`where tool_name = ${tool_name}`
+    const facts = sql`select finished_at as at, tool_run_id, status, latency_ms from ${doneBy(whose, 'tool_runs', since(period.days))}
+      ${named}`
     return this.#timeline<ToolSums>(period, facts, toolFigures)
   }
 
-  ingestion(userId: string, period: Period): Promise<(Part & IngestionSums)[]> {
+  ingestion(whose: Whose, period: Period): Promise<(Part & IngestionSums)[]> {
     const facts = sql`select finished_at as at, run_id, status, files, chunks from ingestion_runs
-      where space_id = ${userId} and finished_at >= ${since(period.days)}`
+      where ${broughtTo(whose)} and finished_at >= ${since(period.days)}`
     const figures = sql`count(run_id) as run_count,
       coalesce(sum(files), 0)::bigint as total_files,
       coalesce(sum(chunks), 0)::bigint as total_chunks,
@@ -56,9 +66,9 @@ export class TimelineRepository {
     return this.#timeline(period, facts, figures)
   }
 
-  sessions(userId: string, period: Period): Promise<(Part & SessionSums)[]> {
-    const facts = sql`select created_at as at, session_id, enable_tools from sessions
-      where space_id = ${userId} and created_at >= ${since(period.days)} and deleted_at is null`
+  sessions(whose: Whose, period: Period): Promise<(Part & SessionSums)[]> {
+    const facts = sql`select created_at as at, session_id, enable_tools from ${doneBy(whose, 'sessions', since(period.days))}
+      where deleted_at is null`
     const figures = sql`count(session_id) as session_count,
       count(session_id) filter (where enable_tools) as tools_enabled_count`
     return this.#timeline(period, facts, figures)

@@ -48,17 +48,18 @@ export class FactService {
     )
   }
 
-  runFinished({ user_id, ...run }: DocumentData<'runFinished'>, origin: Origin): Promise<void> {
+  runFinished({ user_id, space_id, ...run }: DocumentData<'runFinished'>, origin: Origin): Promise<void> {
     const { id: event_id, time: finished_at } = origin
-    return this.#once(origin, ({ documents }) => documents.runFinished({ ...run, space_id: user_id, finished_at, event_id }))
+    const values = { ...run, ...placeOf(user_id, space_id), finished_at, event_id }
+    return this.#once(origin, ({ documents }) => documents.runFinished(values))
   }
 
   documentIngested(
-    { user_id, document_id, bytes_size, chunks }: DocumentData<'documentIngested'>,
+    { user_id, space_id, document_id, bytes_size, chunks }: DocumentData<'documentIngested'>,
     origin: Origin,
   ): Promise<void> {
     const { id: event_id, time: ingested_at } = origin
-    const document = { document_id, space_id: user_id, bytes_size, chunks, ingested_at, event_id }
+    const document = { document_id, ...placeOf(user_id, space_id), bytes_size, chunks, ingested_at, event_id }
     return this.#once(origin, ({ documents }) => documents.documentIngested(document))
   }
 
@@ -82,3 +83,6 @@ export class FactService {
     })
   }
 }
+
+/** An event's `space_id` is that of the documents, here it is the user's. */
+const placeOf = (user_id: string, space_id: string) => ({ space_id: user_id, group_id: space_id === user_id ? null : space_id })

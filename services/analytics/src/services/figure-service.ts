@@ -1,5 +1,6 @@
 import type {
   Dashboard,
+  Days,
   IngestionTimeline,
   Overview,
   SessionActivity,
@@ -11,83 +12,91 @@ import type {
   ToolPerformance,
   ToolTimeline,
   ToolTimelineQuery,
+  Whose as WhoseQuery,
 } from '@youworker/contracts/analytics'
 import { AppError } from '@youworker/contracts/errors'
-import type { TokenSums, ToolSums } from '../repositories/figures.ts'
-import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work.ts'
+import type { UserContext } from '@youworker/messaging/requests/context'
+import type { TokenSums, ToolSums, Whose } from '../repositories/figures.ts'
+import type { AnalyticsRepositories } from '../unit-of-work.ts'
 import { average, rate } from './averages.ts'
+import type { FigureAccess } from './figure-access.ts'
 
 const HOURS = { hour: 1, day: 24, week: 168, month: 720, year: 8_760 } as const satisfies Record<TokenQuery['period'], number>
 
-/** The figures of one user. */
 export class FigureService {
-  readonly #uow: AnalyticsUnitOfWork
+  readonly #access: FigureAccess
 
-  constructor(uow: AnalyticsUnitOfWork) {
-    this.#uow = uow
+  constructor(access: FigureAccess) {
+    this.#access = access
   }
 
-  overview(userId: string, days: number): Promise<Overview> {
-    return this.#read(userId, (repositories) => readOverview(repositories, userId, days))
+  overview(query: Days, context: UserContext): Promise<Overview> {
+    return this.#read(query, context, (repositories, whose) => readOverview(repositories, whose, query.days))
   }
 
-  tokensTimeline(userId: string, timeline: Timeline): Promise<TokensTimeline> {
-    return this.#read(userId, (repositories) => readTokensTimeline(repositories, userId, timeline))
+  tokensTimeline(query: Timeline, context: UserContext): Promise<TokensTimeline> {
+    return this.#read(query, context, (repositories, whose) => readTokensTimeline(repositories, whose, query))
   }
 
-  tokens(userId: string, { period, model }: TokenQuery): Promise<TokenFigures> {
-    return this.#read(userId, async ({ breakdown }) => {
-      const rows = await breakdown.tokensByModel(userId, { hours: HOURS[period], model })
+  tokens(query: TokenQuery, context: UserContext): Promise<TokenFigures> {
+    const { period, model } = query
+    return this.#read(query, context, async ({ breakdown }, whose) => {
+      const rows = await breakdown.tokensByModel(whose, { hours: HOURS[period], model })
       const by_model = rows.map((row) => ({ model: row.model, ...toTokens(row) }))
       return { period, ...toTokens(sumTokens(rows)), by_model }
     })
   }
 
-  toolPerformance(userId: string, days: number): Promise<ToolPerformance> {
-    return this.#read(userId, (repositories) => readToolPerformance(repositories, userId, days))
+  toolPerformance(query: Days, context: UserContext): Promise<ToolPerformance> {
+    return this.#read(query, context, (repositories, whose) => readToolPerformance(repositories, whose, query.days))
   }
 
-  toolTimeline(userId: string, query: ToolTimelineQuery): Promise<ToolTimeline> {
-    return this.#read(userId, async ({ timelines }) => {
-      const parts = await timelines.tools(userId, query)
+  toolTimeline(query: ToolTimelineQuery, context: UserContext): Promise<ToolTimeline> {
+    return this.#read(query, context, async ({ timelines }, whose) => {
+      const parts = await timelines.tools(whose, query)
       return { interval: query.interval, data: parts.map((part) => ({ period: part.period, ...toTools(part) })) }
     })
   }
 
-  ingestionTimeline(userId: string, timeline: Timeline): Promise<IngestionTimeline> {
-    return this.#read(userId, (repositories) => readIngestion(repositories, userId, timeline))
+  ingestionTimeline(query: Timeline, context: UserContext): Promise<IngestionTimeline> {
+    return this.#read(query, context, (repositories, whose) => readIngestion(repositories, whose, query))
   }
 
-  sessionActivity(userId: string, timeline: Timeline): Promise<SessionActivity> {
-    return this.#read(userId, (repositories) => readSessions(repositories, userId, timeline))
+  sessionActivity(query: Timeline, context: UserContext): Promise<SessionActivity> {
+    return this.#read(query, context, (repositories, whose) => readSessions(repositories, whose, query))
   }
 
-  session(userId: string, sessionId: string): Promise<SessionFigures> {
-    return this.#read(userId, async ({ breakdown }) => {
-      const row = await breakdown.session(userId, sessionId)
+  session(sessionId: string, { caller }: UserContext): Promise<SessionFigures> {
+    return this.#access.own(caller.user_id).read(async ({ breakdown }) => {
+      const row = await breakdown.session(caller.user_id, sessionId)
       if (!row) throw new AppError('SESSION_NOT_FOUND', 'There is no such session')
       const { session_id, model, created_at } = row
       return { session_id, model, created_at, tokens: toTokens(row), tools: toTools(row) }
     })
   }
 
-  dashboard(userId: string, timeline: Timeline): Promise<Dashboard> {
-    return this.#read(userId, async (repositories) => ({
-      overview: await readOverview(repositories, userId, timeline.days),
-      tokens_timeline: await readTokensTimeline(repositories, userId, timeline),
-      tool_performance: await readToolPerformance(repositories, userId, timeline.days),
-      ingestion_stats: await readIngestion(repositories, userId, timeline),
-      session_activity: await readSessions(repositories, userId, timeline),
+  dashboard(query: Timeline, context: UserContext): Promise<Dashboard> {
+    return this.#read(query, context, async (repositories, whose) => ({
+      overview: await readOverview(repositories, whose, query.days),
+      tokens_timeline: await readTokensTimeline(repositories, whose, query),
+      tool_performance: await readToolPerformance(repositories, whose, query.days),
+      ingestion_stats: await readIngestion(repositories, whose, query),
+      session_activity: await readSessions(repositories, whose, query),
     }))
   }
 
-  #read<T>(userId: string, work: (repositories: AnalyticsRepositories) => Promise<T>): Promise<T> {
-    return this.#uow.in([userId]).read(work)
+  async #read<T>(
+    query: WhoseQuery,
+    context: UserContext,
+    work: (repositories: AnalyticsRepositories, whose: Whose) => Promise<T>,
+  ): Promise<T> {
+    const { whose, scope } = await this.#access.of(query, context)
+    return scope.read((repositories) => work(repositories, whose))
   }
 }
 
-async function readOverview({ overview }: AnalyticsRepositories, userId: string, days: number): Promise<Overview> {
-  const totals = await overview.totals(userId, days)
+async function readOverview({ overview }: AnalyticsRepositories, whose: Whose, days: number): Promise<Overview> {
+  const totals = await overview.totals(whose, days)
   const { sessions, messages, tokens, tool_runs, successful_tool_runs, tool_latency_ms, documents, ingestion_runs } = totals
   return {
     period_days: days,
@@ -106,15 +115,15 @@ async function readOverview({ overview }: AnalyticsRepositories, userId: string,
 
 async function readTokensTimeline(
   { timelines }: AnalyticsRepositories,
-  userId: string,
+  whose: Whose,
   timeline: Timeline,
 ): Promise<TokensTimeline> {
-  const parts = await timelines.tokens(userId, timeline)
+  const parts = await timelines.tokens(whose, timeline)
   return { interval: timeline.interval, data: parts.map((part) => ({ period: part.period, ...toTokens(part) })) }
 }
 
-async function readToolPerformance({ breakdown }: AnalyticsRepositories, userId: string, days: number): Promise<ToolPerformance> {
-  const rows = await breakdown.byTool(userId, days)
+async function readToolPerformance({ breakdown }: AnalyticsRepositories, whose: Whose, days: number): Promise<ToolPerformance> {
+  const rows = await breakdown.byTool(whose, days)
   const data = rows.map((row) => {
     const { tool_name, min_latency_ms, max_latency_ms } = row
     return { tool_name, ...toTools(row), min_latency_ms, max_latency_ms }
@@ -122,20 +131,20 @@ async function readToolPerformance({ breakdown }: AnalyticsRepositories, userId:
   return { data }
 }
 
-async function readIngestion({ timelines }: AnalyticsRepositories, userId: string, period: Timeline): Promise<IngestionTimeline> {
-  const parts = await timelines.ingestion(userId, period)
+async function readIngestion({ timelines }: AnalyticsRepositories, whose: Whose, period: Timeline): Promise<IngestionTimeline> {
+  const parts = await timelines.ingestion(whose, period)
   const timeline = parts.map((part) => ({ ...part, success_rate: rate(part.success_count, part.run_count) }))
   return { interval: period.interval, timeline }
 }
 
 async function readSessions(
   { timelines, breakdown }: AnalyticsRepositories,
-  userId: string,
+  whose: Whose,
   period: Timeline,
 ): Promise<SessionActivity> {
-  const parts = await timelines.sessions(userId, period)
+  const parts = await timelines.sessions(whose, period)
   const timeline = parts.map((part) => ({ ...part, tools_enabled_rate: rate(part.tools_enabled_count, part.session_count) }))
-  return { interval: period.interval, timeline, by_model: await breakdown.sessionsByModel(userId, period.days) }
+  return { interval: period.interval, timeline, by_model: await breakdown.sessionsByModel(whose, period.days) }
 }
 
 const toTokens = ({ tokens_in, tokens_out, message_count }: TokenSums) => ({

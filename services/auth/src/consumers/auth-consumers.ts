@@ -1,3 +1,4 @@
+import { analytics } from '@youworker/contracts/analytics'
 import { gateway } from '@youworker/contracts/audit/gateway'
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
@@ -9,7 +10,7 @@ import type { AuditWriter } from '../services/audit/audit-writer.ts'
 import type { GrantService } from '../services/tokens/grant-service.ts'
 
 export const authConsumers = (audit: AuditWriter, grants: GrantService): readonly EventHandler[] => [
-  ...[gateway, auth, group, chatAgent, ingestion].map(({ auditRecorded }) =>
+  ...[gateway, auth, group, chatAgent, ingestion, analytics].map(({ auditRecorded }) =>
     on(auditRecorded, (entry, { id, time }) => audit.record(entry, { id, time, source: ownerOf(auditRecorded.subject) })),
   ),
   on(chatAgent.runStarted, (run, { id }) => grants.runStarted(id, run)),

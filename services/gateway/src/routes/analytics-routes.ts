@@ -12,6 +12,7 @@ import {
   ToolPerformance,
   ToolTimeline,
   ToolTimelineQuery,
+  type Whose,
 } from '@youworker/contracts/analytics'
 import { Id } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
@@ -24,18 +25,20 @@ import type { RequestContext } from '../http/request-context.ts'
 type Analytics = Pick<Clients, 'analytics'>
 type AnalyticsAndIngestion = Pick<Clients, 'analytics' | 'ingestion'>
 
-/** `by_collection` counts the documents that exist now. */
 const IngestionStats = IngestionTimeline.extend({
-  by_collection: z.array(CollectionSum.extend({ total_mb: z.number() })),
+  by_collection: z
+    .array(CollectionSum.extend({ total_mb: z.number() }))
+    .describe('Of the documents that exist now. Empty for the installation: names of collections are text of their owners'),
   incomplete: z.array(z.string()).optional(),
 }).meta({ id: 'IngestionStats' })
 
 const BYTES_PER_MB = 1024 * 1024
 
-/** Collections have names of the user's making, so only ingestion knows them. While it is away, the rest is answered. */
-async function byCollection(context: RequestContext, { ingestion }: Pick<Clients, 'ingestion'>) {
+/** Only ingestion knows collections. While it is away, the rest is answered. */
+async function byCollection({ group_id, scope }: Whose, context: RequestContext, { ingestion }: Pick<Clients, 'ingestion'>) {
+  if (scope === 'installation') return { by_collection: [] }
   try {
-    const { collections } = await ingestion.as(context.scope).sumCollections({})
+    const { collections } = await ingestion.as(context.scope).sumCollections({ group_id })
     const rounded = (bytes: number) => Math.round((bytes / BYTES_PER_MB) * 100) / 100
     return { by_collection: collections.map((sum) => ({ ...sum, total_mb: rounded(sum.total_bytes) })) }
   } catch (error) {
@@ -44,14 +47,16 @@ async function byCollection(context: RequestContext, { ingestion }: Pick<Clients
   }
 }
 
-const common = { method: 'GET', tag: 'analytics', auth: 'required', csrf: 'none', limit: 'default' } as const
+const own = { method: 'GET', tag: 'analytics', auth: 'required', csrf: 'none', limit: 'default' } as const
+/** Also of a group, for its admins, and of the installation, for root: analytics checks that. */
+const common = { ...own, errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN'] } as const
 
 export const analyticsRoutes = [
   defineRoute({
     ...common,
     path: '/v1/analytics/overview',
     operation: 'getOverview',
-    summary: "The caller's own figures",
+    summary: "Figures in all: the caller's own, a group's or the installation's",
     query: Days,
     answer: Overview,
     handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getOverview(query),
@@ -66,7 +71,7 @@ export const analyticsRoutes = [
     handle: async ({ query, context }, { analytics, ingestion }: AnalyticsAndIngestion) => {
       const [dashboard, collections] = await Promise.all([
         analytics.as(context.scope).getDashboard(query),
-        byCollection(context, { ingestion }),
+        byCollection(query, context, { ingestion }),
       ])
       return { ...dashboard, ingestion_stats: { ...dashboard.ingestion_stats, ...collections } }
     },
@@ -117,7 +122,7 @@ export const analyticsRoutes = [
     handle: async ({ query, context }, { analytics, ingestion }: AnalyticsAndIngestion) => {
       const [timeline, collections] = await Promise.all([
         analytics.as(context.scope).getIngestionTimeline(query),
-        byCollection(context, { ingestion }),
+        byCollection(query, context, { ingestion }),
       ])
       return { ...timeline, ...collections }
     },
@@ -132,7 +137,7 @@ export const analyticsRoutes = [
     handle: ({ query, context }, { analytics }: Analytics) => analytics.as(context.scope).getSessionActivity(query),
   }),
   defineRoute({
-    ...common,
+    ...own,
     path: '/v1/analytics/sessions/{session_id}',
     operation: 'getSessionFigures',
     summary: 'Tokens and tool calls of one conversation',

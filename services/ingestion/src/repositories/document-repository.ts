@@ -114,13 +114,13 @@ export class DocumentRepository {
     await this.#db.deleteFrom('documents').where('space_id', '=', spaceId).execute()
   }
 
-  /** Of what one user brought, the largest first. */
-  sumCollections(userId: string, limit: number): Promise<CollectionSum[]> {
+  /** Of what one user brought, or of one space; the largest first. */
+  sumCollections(whose: { readonly user_id: string } | { readonly space_id: string }, limit: number): Promise<CollectionSum[]> {
     return this.#db
       .selectFrom('documents')
       .select(({ fn }) => ['collection', fn.countAll<number>().as('document_count')])
       .select(sql<number>`sum(bytes_size)::bigint`.as('total_bytes'))
-      .where('user_id', '=', userId)
+      .where((eb) => eb.and(whose))
       .groupBy('collection')
       .orderBy('total_bytes', 'desc')
       .orderBy('collection')

@@ -1,8 +1,13 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
 import * as sessionsOfToolRuns from './migrations/0002-sessions-of-tool-runs.ts'
+import * as groupsOfDocuments from './migrations/0003-groups-of-documents.ts'
 
 export const analyticsSchema = defineSchema({
   owner: 'analytics',
-  migrations: { '0001-init': init, '0002-sessions-of-tool-runs': sessionsOfToolRuns },
+  migrations: {
+    '0001-init': init,
+    '0002-sessions-of-tool-runs': sessionsOfToolRuns,
+    '0003-groups-of-documents': groupsOfDocuments,
+  },
 })

@@ -40,6 +40,8 @@ export interface AnalyticsTables extends SystemTables {
   ingestion_runs: {
     run_id: string
     space_id: string
+    /** The group whose documents it was for; `null` also for rows of versions that did not tell it. */
+    group_id: string | null
     status: Status
     files: number
     chunks: number
@@ -52,7 +54,10 @@ export interface AnalyticsTables extends SystemTables {
   /** Values of the latest ingestion. The id of a deleted document is never used again. */
   documents: {
     document_id: string
+    /** Of the group, once the user who brought it is deleted: the document stays with the group. */
     space_id: string
+    /** `null` for documents of one's own, and until the next ingestion of those that a version brought which did not tell it. */
+    group_id: string | null
     bytes_size: number | null
     chunks: number | null
     ingested_at: string | null

@@ -48,10 +48,11 @@ export class DocumentService {
     return { documents: rows.map(toDocument), total }
   }
 
-  async sumCollections(context: UserContext) {
-    const spaces = await this.#access.of(context)
+  async sumCollections({ group_id }: Pick<DocumentFilter, 'group_id'>, context: UserContext) {
     const { user_id } = context.caller
-    const collections = await this.#uow.in(spaces.ids).read(({ documents }) => documents.sumCollections(user_id, MAX_COLLECTIONS))
+    const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
+    const whose = group_id === undefined ? { user_id } : { space_id: group_id }
+    const collections = await this.#uow.in(spaces.ids).read(({ documents }) => documents.sumCollections(whose, MAX_COLLECTIONS))
     return { collections }
   }
 
