@@ -16,6 +16,16 @@ test('spaces are requested once, and again after a membership event', async () =
   expect((await access.of(context)).ids).toEqual(['u', 'g3'])
 })
 
+test('a group whose event is still on its way is found', async () => {
+  const groups: string[] = []
+  const access = new SpaceAccess(async () => [...groups])
+  await access.of(context)
+  groups.push('g')
+  expect((await access.of(context)).ids).toEqual(['u'])
+  expect((await access.require(context, 'g')).ids).toEqual(['u', 'g'])
+  await expect(access.require(context, 'h')).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' })
+})
+
 test('a reply is not kept when a membership event came before it', async () => {
   const answers = [['g'], []]
   const asked = Promise.withResolvers<void>()

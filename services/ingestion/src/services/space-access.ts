@@ -34,7 +34,11 @@ export class SpaceAccess {
   async of(context: UserContext): Promise<Spaces> {
     const { user_id } = context.caller
     const kept = this.#kept.get(user_id)
-    if (kept) return { ids: kept, complete: true }
+    return kept ? { ids: kept, complete: true } : this.#ask(context)
+  }
+
+  async #ask(context: UserContext): Promise<Spaces> {
+    const { user_id } = context.caller
     const drops = this.#drops
     try {
       const ids = [...new Set([user_id, ...(await this.#list(context))])]
@@ -46,10 +50,23 @@ export class SpaceAccess {
     }
   }
 
+  /**
+   * Looks for something in the caller's spaces, and once more in those of this moment when it is in none that was kept: the event
+   * of a group that was made or joined just now may still be on its way.
+   */
+  async find<T>(context: UserContext, look: (spaces: Spaces) => Promise<T | undefined>) {
+    const isKept = this.#kept.has(context.caller.user_id)
+    const first = await this.of(context)
+    const found = await look(first)
+    if (found !== undefined || !isKept) return { found, spaces: first }
+    const spaces = await this.#ask(context)
+    return { found: await look(spaces), spaces }
+  }
+
   /** Throws `GROUP_NOT_FOUND` for a group that is not the caller's, `SERVICE_UNAVAILABLE` when that cannot be known now. */
   async require(context: UserContext, spaceId: string): Promise<Spaces> {
-    const spaces = await this.of(context)
-    if (spaces.ids.includes(spaceId)) return spaces
+    const { found, spaces } = await this.find(context, async ({ ids }) => ids.includes(spaceId) || undefined)
+    if (found) return spaces
     if (!spaces.complete) throw groupsAway()
     throw new AppError('GROUP_NOT_FOUND', 'There is no such group among yours; GET /v1/groups lists them')
   }

@@ -89,13 +89,15 @@ export class DocumentService {
   }
 
   async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow; spaces: Spaces }> {
-    const spaces = await this.#access.of(context)
-    return this.#uow.in(spaces.ids).read(async ({ documents, blobs }) => {
-      const document = await documents.get(documentId)
-      const blob = document && (await blobs.get(document.blob_id))
-      if (!document || !blob) throw notFound(spaces, noDocument())
-      return { document, blob, spaces }
-    })
+    const { found, spaces } = await this.#access.find(context, ({ ids }) =>
+      this.#uow.in(ids).read(async ({ documents, blobs }) => {
+        const document = await documents.get(documentId)
+        const blob = document && (await blobs.get(document.blob_id))
+        return document && blob && { document, blob }
+      }),
+    )
+    if (!found) throw notFound(spaces, noDocument())
+    return { ...found, spaces }
   }
 }
 
