@@ -63,6 +63,7 @@ test('events of every kind match the document as they are sent', async () => {
     expect((await ada.call('DELETE', `/v1/${path}`)).status).toBe(204)
 
   expect((await ben.get(`/v1/documents/${document}`)).status).toBe(404)
+  expect((await system.root.get('/v1/analytics/overview?scope=installation')).status).toBe(200)
   expect((await new Person(system.api, '', 'yw_wrong').get('/v1/auth/me')).status).toBe(401)
   expect((await system.root.call('DELETE', `/v1/admin/users/${ben.id}`)).status).toBeLessThan(300)
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { freePort } from '@youworker/embedded/port'
-import { testDatabase } from '@youworker/test-kit/database'
+import { startPostgres } from '@youworker/embedded/postgres'
 import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -109,12 +109,14 @@ test.each([
   ['nested', NESTED, ['API__LOG_LEVEL is read as LOG_LEVEL.', 'DATABASE__ECHO']],
 ])(
   'a published .env with %s names starts the system, on its database, models, key and port',
-  async (_, content, told) => {
+  async (name, content, told) => {
     await using stack = new AsyncDisposableStack()
-    const own = stack.use(await testDatabase({ template: 'empty', prepare: async () => {} }))
+    // A server of its own: a start sets the passwords of the roles, which all databases of a server share.
+    const postgres = { dataDir: join(dir, `postgres ${name}`), port: await freePort(), password: 'published' }
+    const { adminUrl } = stack.use(await startPostgres({ ...postgres, settings: { fsync: 'off' } }))
     const ollama = stack.use(await startOllama())
     const port = await freePort()
-    const database = own.adminUrl.replace(/^postgres(ql)?:/, 'postgresql+asyncpg:')
+    const database = adminUrl.replace(/^postgres(ql)?:/, 'postgresql+asyncpg:')
     await writeFile(join(dir, 'clone/.env'), content({ database, ollama: ollama.url, port }))
 
     const started = spawnStart(['--', join(dir, 'bees.md'), '--ask', 'How many flowers does a bee visit a day?'], {
