@@ -20,7 +20,12 @@ await runProcess({
     const drain = async () => {
       await Promise.all(Object.values(services).map(async (service) => service.drain?.()))
     }
-    const readiness = new Readiness(Object.fromEntries(checks))
+    // A service may wait for others: the gateway is not ready before it has heard that auth and chat-agent are.
+    const waiting = () =>
+      Object.entries(services)
+        .filter(([, service]) => !service.readiness.isReady)
+        .map(([name]) => ({ name, status: 'down', latency_ms: 0, message: 'it is not ready' }) as const)
+    const readiness = new Readiness(Object.fromEntries(checks), { components: waiting })
     return {
       readiness,
       drain,
