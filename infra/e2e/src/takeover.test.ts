@@ -11,6 +11,21 @@ import { type Person, readEvents, textOf } from './support/person.ts'
 const QUESTION = 'In how many days does the Moon orbit the Earth?'
 let dir: string
 let system: SpawnedSystem
+/** The text must not repeat itself: where it breaks off after one repetition, a model that goes on looks like one that repeats the end. */
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+]
 let root: Person
 /** The answer of a run without a kill. */
 let undisturbed: string
@@ -21,7 +36,7 @@ beforeAll(async () => {
     env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20', DATABASE__SLOW_QUERY_MS: '0', TRACES__PATH: join(dir, 'traces.jsonl') },
   })
   root = system.root
-  const content = `# Moon\n\nThe Moon orbits the Earth in about twenty-seven days, ${'and it shows the same face, '.repeat(12)}always.\n`
+  const content = `# Moon\n\nThe Moon orbits the Earth in about twenty-seven days, ${MONTHS.map((month) => `and it shows the same face in ${month}, `).join('')}always.\n`
   expect((await root.upload([{ name: 'moon.md', content }])).body.success).toBe(true)
   undisturbed = (await root.chat(QUESTION)).done.content
   expect(undisturbed).toContain('twenty-seven')
