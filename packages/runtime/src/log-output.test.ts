@@ -78,13 +78,20 @@ process.exit(3)`
   expect(await once(child, 'exit')).toEqual([3, null])
 })
 
-test('the last lines before an exit arrive, each once', async () => {
-  const script = `
+/** Logs so many lines at once, and ends. */
+const spawnLogging = (lines: number) =>
+  spawn(
+    process.execPath,
+    code(`
 const { createLogger } = await import('${import.meta.resolve('./logger.ts')}')
 const logger = createLogger({ name: 'last' })
-for (let n = 0; n < 3000; n += 1) logger.info({ n }, 'line')
-process.exit(0)`
-  const child = spawn(process.execPath, code(script), { stdio: ['ignore', 'pipe', 'inherit'] })
+for (let n = 0; n < ${lines}; n += 1) logger.info({ n }, 'line')
+process.exit(0)`),
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+
+test('the last lines before an exit arrive, each once', async () => {
+  const child = spawnLogging(3_000)
   let text = ''
   child.stdout.on('data', (data: Buffer) => (text += data.toString()))
   await once(child, 'close')
@@ -97,12 +104,7 @@ process.exit(0)`
 })
 
 test('a reader that takes nothing does not keep a process from ending', async () => {
-  const script = `
-const { createLogger } = await import('${import.meta.resolve('./logger.ts')}')
-const logger = createLogger({ name: 'last' })
-for (let n = 0; n < 9000; n += 1) logger.info({ n }, 'line')
-process.exit(0)`
-  const child = spawn(process.execPath, code(script), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawnLogging(9_000)
   expect(await once(child, 'exit')).toEqual([0, null])
   child.stdout.destroy()
 })

@@ -1,13 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Contract, eventsOf, requestsOf } from './define.ts'
+import { type Contract, eventsOf, requestsOf } from '../define.ts'
 import { breakingChanges } from './test-breaking-changes.ts'
-import { EventEnvelope } from './topology/event-envelope.ts'
-import { healthContract } from './health.ts'
-import { CONTRACTS, SERVICES } from './topology/topology.ts'
+import { EventEnvelope } from '../topology/event-envelope.ts'
+import { healthContract } from '../health.ts'
+import { CONTRACTS, SERVICES } from '../topology/topology.ts'
 
-const FILE = new URL('../contracts.snapshot.json', import.meta.url)
+const FILE = new URL('../../contracts.snapshot.json', import.meta.url)
 
 type Io = 'input' | 'output'
 /** JSON Schema of a zod schema. Refinements have none, so their messages are added: a new or dropped refinement then shows too. */
