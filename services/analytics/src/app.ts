@@ -6,7 +6,7 @@ import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
 import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
-import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
+import { consumeEvents, createEventPublisher, IN_BATCHES } from '@youworker/messaging/events/events'
 import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { createClient } from '@youworker/messaging/requests/client'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
@@ -39,7 +39,7 @@ export async function startAnalytics(config: Config, { logger, metricsAt }: Serv
   const deadLetter = storeDeadLetter(uow)
   const erasing = onUserDeleted(nats, 'analytics', (userId) => facts.eraseUser(userId))
   const handlers = [...analyticsConsumers(facts), erasing]
-  stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers, deadLetter }))
+  stack.use(await consumeEvents(nats, { service: 'analytics', logger, handlers, deadLetter, concurrency: IN_BATCHES }))
   stack.use(await serveHealth(nats, 'analytics', readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const audit = stack.use(new SampledAudit({ uow, event: analytics.auditRecorded, logger }))
   const access = new FigureAccess({ uow, findGroup: groupMembers(createClient(nats, group)), audit })

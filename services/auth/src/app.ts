@@ -6,7 +6,7 @@ import { AUDIT, parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
-import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
+import { consumeEvents, createEventPublisher, IN_BATCHES } from '@youworker/messaging/events/events'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { every } from '@youworker/runtime/timing/every'
@@ -75,7 +75,8 @@ export async function startAuth(config: Config, { logger, metricsAt }: ServiceCo
   const verifier = stack.use(await createTokenVerifier(nats, { logger, source }))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'auth', logger }))
   const deadLetter = storeDeadLetter(uow)
-  stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: authConsumers(auditWriter, grants), deadLetter }))
+  const consumers = authConsumers(auditWriter, grants)
+  stack.use(await consumeEvents(nats, { service: 'auth', logger, handlers: consumers, deadLetter, concurrency: IN_BATCHES }))
   stack.use(untilDone(() => auditWriter.begin(), { what: 'beginning the audit trail', logger }))
   stack.use(untilDone(() => rootAccount.ensure(), { what: 'making the root account', logger }))
   stack.use(every(SWEEP_MS, () => new Sweeper(uow).sweep(), { what: 'the sweep of ended sessions and grants', logger }))

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 /** Records handled events in the transaction of their effect, so that a redelivered event has no second effect. */
@@ -20,5 +20,17 @@ export class Inbox {
       .returning('event_id')
       .executeTakeFirst()
     return row !== undefined
+  }
+
+  /** Returns those that are delivered for the first time. In the order of ids, so that two replicas do not wait for each other. */
+  async firstOf(eventIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const rows = await this.#db
+      .insertInto('inbox')
+      .columns(['event_id'])
+      .expression(sql`select id from unnest(${[...eventIds]}::uuid[]) as new (id) order by id`)
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('event_id')
+      .execute()
+    return new Set(rows.map(({ event_id }) => event_id))
   }
 }

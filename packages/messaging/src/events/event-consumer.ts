@@ -26,13 +26,19 @@ export interface DeadLetter {
   readonly reason: string
 }
 
-interface ConsumerOptions {
+export interface ConsumerOptions {
+  /** Also the name of the durable, so that replicas share the events. */
   readonly service: string
   readonly logger: Logger
   readonly handlers: readonly EventHandler[]
+  /** Stores an event that cannot be handled. The event is redelivered until this resolves. */
   readonly deadLetter: (letter: DeadLetter) => Promise<void>
+  /** How many events are handled at once, by default 16: `IN_BATCHES` for handlers that write many events in one transaction. */
+  readonly concurrency?: number
 }
 
+/** Two full batches: one is written while the next one gathers. */
+export const IN_BATCHES = 400
 const CONCURRENCY = 16
 const PULL_MS = 10_000
 /** Tries that a handler is given for faults of its own, counted by each process. */
@@ -53,8 +59,8 @@ const DEPENDENCY_CODES: ReadonlySet<ErrorCode> = new Set([
   'INSUFFICIENT_STORAGE',
 ])
 const DEAD_LETTER_AGAIN_MS = 5_000
-/** With less free capacity than this, the next pull waits up to FREE_WAIT_MS for a running event to end. */
-const MIN_FREE = 4
+/** With less free capacity than this part of it, the next pull waits up to FREE_WAIT_MS for a running event to end. */
+const MIN_FREE = 1 / 4
 const FREE_WAIT_MS = 200
 
 /**
@@ -65,6 +71,7 @@ export class EventConsumer implements AsyncDisposable {
   readonly #nats: NatsConnection
   readonly #options: ConsumerOptions
   readonly #handlers: ReadonlyMap<string, EventHandler>
+  readonly #concurrency: number
   /** Keyed by sequence number and timestamp in the stream, so that a redelivery does not run beside the first delivery. */
   readonly #running = new Map<string, Promise<void>>()
   /** Faults of handlers, by the same key. */
@@ -79,6 +86,7 @@ export class EventConsumer implements AsyncDisposable {
   constructor(nats: NatsConnection, options: ConsumerOptions) {
     this.#nats = nats
     this.#options = options
+    this.#concurrency = options.concurrency ?? CONCURRENCY
     this.#handlers = new Map(options.handlers.map((handler) => [handler.event.subject, handler]))
   }
 
@@ -128,7 +136,7 @@ export class EventConsumer implements AsyncDisposable {
 
   async #pull(consumer: Consumer): Promise<void> {
     const messages = await consumer.fetch({
-      max_messages: CONCURRENCY - this.#running.size,
+      max_messages: this.#concurrency - this.#running.size,
       expires: PULL_MS,
       idle_heartbeat: PULL_MS / 4,
     })
@@ -139,9 +147,9 @@ export class EventConsumer implements AsyncDisposable {
   }
 
   async #untilCapacity(): Promise<void> {
-    while (this.#running.size > CONCURRENCY - MIN_FREE && !this.#stop.signal.aborted) {
+    while (this.#running.size > this.#concurrency * (1 - MIN_FREE) && !this.#stop.signal.aborted) {
       const ended = await settledWithin(FREE_WAIT_MS, Promise.race(this.#running.values()))
-      if (!ended && this.#running.size < CONCURRENCY) return
+      if (!ended && this.#running.size < this.#concurrency) return
     }
   }
 

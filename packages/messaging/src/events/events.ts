@@ -5,11 +5,11 @@ import { newId } from '@youworker/runtime/id'
 import { z } from 'zod'
 import { type NatsConnection, onReconnect } from '../connection/connect.ts'
 import { describeError } from '@youworker/runtime/describe-error'
-import { EventConsumer, type DeadLetter, type EventHandler } from './event-consumer.ts'
+import { type ConsumerOptions, type DeadLetter, EventConsumer, type EventHandler, IN_BATCHES } from './event-consumer.ts'
 import { jetStreamError, readStream } from './event-stream.ts'
 import { decodeJson, encodeJson, HEADER, line } from '../requests/wire.ts'
 
-export type { DeadLetter, EventHandler }
+export { type DeadLetter, type EventHandler, IN_BATCHES }
 
 /** The port through which the outbox relay publishes. */
 export interface EventPublisher {
@@ -21,15 +21,6 @@ export interface EventPublisher {
    */
   publish(envelopes: readonly EventEnvelope[]): Promise<readonly number[]>
   onReconnect(listener: () => void): Disposable
-}
-
-interface ConsumeOptions {
-  /** Also the name of the durable, so that replicas share the events. */
-  readonly service: string
-  readonly logger: Logger
-  readonly handlers: readonly EventHandler[]
-  /** Stores an event that cannot be handled. The event is redelivered until this resolves. */
-  readonly deadLetter: (letter: DeadLetter) => Promise<void>
 }
 
 const ACK_MS = 5_000
@@ -76,7 +67,7 @@ export function createEventPublisher(nats: NatsConnection, { logger }: { logger:
  * Passes every event to its handler at least once, in one of the replicas; handlers write an inbox row to make it exactly once.
  * The order is not guaranteed. Rejects when JetStream is not usable.
  */
-export async function consumeEvents(nats: NatsConnection, options: ConsumeOptions): Promise<AsyncDisposable> {
+export async function consumeEvents(nats: NatsConnection, options: ConsumerOptions): Promise<AsyncDisposable> {
   const consumer = new EventConsumer(nats, options)
   await consumer.start()
   return consumer

@@ -1,5 +1,9 @@
 import type { AnalyticsTables, MessageRow, SessionRow, ToolRunRow } from '@youworker/database/owners/analytics/tables'
-import { sql, type Transaction } from 'kysely'
+import { type Selectable, sql, type Transaction } from 'kysely'
+
+const SESSION = ['session_id', 'space_id', 'model', 'enable_tools', 'created_at'] as const
+const MESSAGE = ['message_id', 'space_id', 'session_id', 'role', 'model', 'tokens_in', 'tokens_out', 'created_at'] as const
+const TOOL_RUN = ['tool_run_id', 'space_id', 'session_id', 'tool_name', 'status', 'latency_ms', 'finished_at'] as const
 
 /** Writes are idempotent and may run in any order. */
 export class ChatFactRepository {
@@ -9,12 +13,20 @@ export class ChatFactRepository {
     this.#db = db
   }
 
-  async sessionCreated(session: Omit<SessionRow, 'deleted_at'>): Promise<void> {
-    const { session_id: _id, ...values } = session
+  /** Each session once: Postgres refuses to update a row twice in one statement. */
+  async sessionsCreated(sessions: readonly Omit<SessionRow, 'deleted_at'>[]): Promise<void> {
     await this.#db
       .insertInto('sessions')
-      .values(session)
-      .onConflict((conflict) => conflict.column('session_id').doUpdateSet(values))
+      .columns(SESSION)
+      .expression(this.#db.selectFrom(rowsFrom('sessions', sessions)).select(SESSION))
+      .onConflict((conflict) =>
+        conflict.column('session_id').doUpdateSet(({ ref }) => ({
+          space_id: ref('excluded.space_id'),
+          model: ref('excluded.model'),
+          enable_tools: ref('excluded.enable_tools'),
+          created_at: ref('excluded.created_at'),
+        })),
+      )
       .execute()
   }
 
@@ -36,19 +48,30 @@ export class ChatFactRepository {
     }
   }
 
-  async messageCreated(message: MessageRow): Promise<void> {
+  async messagesCreated(messages: readonly MessageRow[]): Promise<void> {
     await this.#db
       .insertInto('messages')
-      .values(message)
+      .columns(MESSAGE)
+      .expression(this.#db.selectFrom(rowsFrom('messages', messages)).select(MESSAGE))
       .onConflict((conflict) => conflict.doNothing())
       .execute()
   }
 
-  async toolRunFinished(toolRun: ToolRunRow): Promise<void> {
+  async toolRunsFinished(toolRuns: readonly ToolRunRow[]): Promise<void> {
     await this.#db
       .insertInto('tool_runs')
-      .values(toolRun)
+      .columns(TOOL_RUN)
+      .expression(this.#db.selectFrom(rowsFrom('tool_runs', toolRuns)).select(TOOL_RUN))
       .onConflict((conflict) => conflict.doNothing())
       .execute()
   }
 }
+
+/** Rows as one parameter, however many there are. */
+const rowsFrom = <T extends 'sessions' | 'messages' | 'tool_runs'>(
+  table: T,
+  rows: readonly Partial<Selectable<AnalyticsTables[T]>>[],
+) =>
+  sql<Selectable<AnalyticsTables[T]>>`jsonb_populate_recordset(null::${sql.table(table)}, ${JSON.stringify(rows)}::jsonb)`.as(
+    'new',
+  )

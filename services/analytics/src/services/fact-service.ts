@@ -1,7 +1,10 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
 import type { EventEnvelope } from '@youworker/contracts/topology/event-envelope'
 import type { ingestion } from '@youworker/contracts/ingestion'
+import { BatchWriter } from '@youworker/database/events/batch-writer'
+import type { MessageRow, ToolRunRow } from '@youworker/database/owners/analytics/tables'
 import type { z } from 'zod'
+import type { ChatFactRepository } from '../repositories/chat-fact-repository.ts'
 import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work.ts'
 
 /** Sees every space, because an event may change a row of another user, as when a member deletes a group's document. */
@@ -13,24 +16,38 @@ type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' |
 type DocumentData<K extends 'runFinished' | 'documentIngested' | 'documentDeleted'> = z.output<(typeof ingestion)[K]['payload']>
 type Origin = Pick<EventEnvelope, 'id' | 'time'>
 
-/** Stores the facts of events: each event once, in any order. */
+/** What one event adds. */
+type Fact =
+  | { readonly session: Parameters<ChatFactRepository['sessionsCreated']>[0][number] }
+  | { readonly message: MessageRow }
+  | { readonly toolRun: ToolRunRow }
+  | { readonly store: (repositories: AnalyticsRepositories) => Promise<void> }
+
+interface EventFact {
+  readonly event_id: string
+  readonly fact: Fact
+}
+
+/** Stores the facts of events: each event once, in any order, many in one transaction. */
 export class FactService {
   readonly #scope: FactScope
+  readonly #facts = new BatchWriter<EventFact>((facts) => this.#store(facts))
 
   constructor(scope: FactScope) {
     this.#scope = scope
   }
 
   sessionCreated({ user_id: space_id, ...session }: ChatData<'sessionCreated'>, origin: Origin): Promise<void> {
-    return this.#once(origin, ({ chat }) => chat.sessionCreated({ ...session, space_id, created_at: origin.time }))
+    return this.#add(origin, { session: { ...session, space_id, created_at: origin.time } })
   }
 
   sessionDeleted({ user_id: space_id, session_id }: ChatData<'sessionDeleted'>, origin: Origin): Promise<void> {
-    return this.#once(origin, ({ chat }) => chat.sessionDeleted({ session_id, space_id, deleted_at: origin.time }))
+    const session = { session_id, space_id, deleted_at: origin.time }
+    return this.#add(origin, { store: ({ chat }) => chat.sessionDeleted(session) })
   }
 
   messageCreated({ user_id: space_id, ...message }: ChatData<'messageCreated'>, origin: Origin): Promise<void> {
-    return this.#once(origin, ({ chat }) => chat.messageCreated({ ...message, space_id, created_at: origin.time }))
+    return this.#add(origin, { message: { ...message, space_id, created_at: origin.time } })
   }
 
   /** A message has the tokens of its run. Those of a run that ended without one are kept in its place. */
@@ -38,20 +55,20 @@ export class FactService {
     const { run_id: message_id, session_id, user_id: space_id, answer_id, model = null, tokens_in, tokens_out } = run
     if (answer_id !== null || tokens_in + tokens_out === 0) return
     const { time: created_at } = origin
-    const tokens = { message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at } as const
-    await this.#once(origin, ({ chat }) => chat.messageCreated(tokens))
+    await this.#add(origin, {
+      message: { message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at },
+    })
   }
 
   toolRunFinished({ user_id: space_id, ...toolRun }: ChatData<'toolRunFinished'>, origin: Origin): Promise<void> {
-    return this.#once(origin, ({ chat }) =>
-      chat.toolRunFinished({ ...toolRun, session_id: toolRun.session_id ?? null, space_id, finished_at: origin.time }),
-    )
+    const { session_id = null } = toolRun
+    return this.#add(origin, { toolRun: { ...toolRun, session_id, space_id, finished_at: origin.time } })
   }
 
   runFinished({ user_id, space_id, ...run }: DocumentData<'runFinished'>, origin: Origin): Promise<void> {
     const { id: event_id, time: finished_at } = origin
     const values = { ...run, ...placeOf(user_id, space_id), finished_at, event_id }
-    return this.#once(origin, ({ documents }) => documents.runFinished(values))
+    return this.#add(origin, { store: ({ documents }) => documents.runFinished(values) })
   }
 
   documentIngested(
@@ -60,13 +77,12 @@ export class FactService {
   ): Promise<void> {
     const { id: event_id, time: ingested_at } = origin
     const document = { document_id, ...placeOf(user_id, space_id), bytes_size, chunks, ingested_at, event_id }
-    return this.#once(origin, ({ documents }) => documents.documentIngested(document))
+    return this.#add(origin, { store: ({ documents }) => documents.documentIngested(document) })
   }
 
   documentDeleted({ user_id, document_id }: DocumentData<'documentDeleted'>, origin: Origin): Promise<void> {
-    return this.#once(origin, ({ documents }) =>
-      documents.documentDeleted({ document_id, space_id: user_id, deleted_at: origin.time }),
-    )
+    const document = { document_id, space_id: user_id, deleted_at: origin.time }
+    return this.#add(origin, { store: ({ documents }) => documents.documentDeleted(document) })
   }
 
   /** Deletes all facts of a deleted user; a repeat deletes what came in since. */
@@ -77,9 +93,25 @@ export class FactService {
     })
   }
 
-  #once({ id }: Origin, work: (repositories: AnalyticsRepositories) => Promise<void>): Promise<void> {
-    return this.#scope.write(async (repositories) => {
-      if (await repositories.inbox.first(id)) await work(repositories)
+  #add({ id: event_id }: Origin, fact: Fact): Promise<void> {
+    return this.#facts.add({ event_id, fact })
+  }
+
+  async #store(facts: readonly EventFact[]): Promise<void> {
+    await this.#scope.write(async (repositories) => {
+      const first = await repositories.inbox.firstOf(facts.map(({ event_id }) => event_id))
+      const fresh = facts.filter(({ event_id }) => first.has(event_id)).map(({ fact }) => fact)
+      const sessions = fresh.flatMap((fact) => ('session' in fact ? [fact.session] : []))
+      const messages = fresh.flatMap((fact) => ('message' in fact ? [fact.message] : []))
+      const toolRuns = fresh.flatMap((fact) => ('toolRun' in fact ? [fact.toolRun] : []))
+      const others = fresh.flatMap((fact) => ('store' in fact ? [fact.store] : []))
+      // Sent together, over one connection.
+      await Promise.all([
+        sessions.length > 0 && repositories.chat.sessionsCreated(sessions),
+        messages.length > 0 && repositories.chat.messagesCreated(messages),
+        toolRuns.length > 0 && repositories.chat.toolRunsFinished(toolRuns),
+        ...others.map((store) => store(repositories)),
+      ])
     })
   }
 }

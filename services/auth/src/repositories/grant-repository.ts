@@ -55,23 +55,16 @@ export class GrantRepository {
       .executeTakeFirst()
   }
 
-  async markStarted({ grant_id, run_id, user_id }: RunOfGrant): Promise<void> {
+  async markStarted(runs: readonly RunOfGrant[]): Promise<void> {
     await this.#db
       .updateTable('grants')
       .set({ started_at: sql`now()` })
-      .where('id', '=', grant_id)
-      .where('run_id', '=', run_id)
-      .where('user_id', '=', user_id)
+      .where(ofRuns(runs))
       .execute()
   }
 
-  async remove({ grant_id, run_id, user_id }: RunOfGrant): Promise<void> {
-    await this.#db
-      .deleteFrom('grants')
-      .where('id', '=', grant_id)
-      .where('run_id', '=', run_id)
-      .where('user_id', '=', user_id)
-      .execute()
+  async remove(runs: readonly RunOfGrant[]): Promise<void> {
+    await this.#db.deleteFrom('grants').where(ofRuns(runs)).execute()
   }
 
   /** Removes expired grants and those whose run did not start within an hour. */
@@ -82,3 +75,6 @@ export class GrantRepository {
       .execute()
   }
 }
+
+const ofRuns = (runs: readonly RunOfGrant[]) => sql<boolean>`(id, run_id, user_id) in (
+  select * from unnest(${runs.map(({ grant_id }) => grant_id)}::uuid[], ${runs.map(({ run_id }) => run_id)}::uuid[], ${runs.map(({ user_id }) => user_id)}::uuid[]))`

@@ -1,6 +1,7 @@
 import { auth } from '@youworker/contracts/auth'
 import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import { AppError } from '@youworker/contracts/errors'
+import { BatchWriter } from '@youworker/database/events/batch-writer'
 import { type AuditEnd, BEGIN, checkpointMac, entryMac } from '@youworker/database/owners/auth/audit-chain'
 import type { AuditHead } from '@youworker/database/owners/auth/audit-reader'
 import type { AuditRow } from '@youworker/database/owners/auth/tables'
@@ -24,27 +25,20 @@ interface WriterOptions {
   readonly now?: () => number
 }
 
-interface Waiting {
-  readonly entry: AuditEntry & AuditOrigin
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
+type Entry = AuditEntry & AuditOrigin
 type ChainedRow = AuditRow & { readonly key_version: number }
 
-const MAX_BATCH = 200
 /** An event whose time is further from the clock of auth than this is not believed. */
 const MAX_SKEW_MS = 5 * 60_000
 const LOG_MS = 60_000
 
-/** Appends to the trail. What arrives while one transaction runs goes into the next one together. */
+/** Appends to the trail, in batches. */
 export class AuditWriter {
   readonly #uow: AuthUnitOfWork
   readonly #ring: KeyRing
   readonly #logger: Logger
   readonly #now: () => number
-  #waiting: Waiting[] = []
-  #isWriting = false
+  readonly #batches = new BatchWriter<Entry>((entries) => this.#append(entries))
   #end: AuditEnd | undefined
   #loggedAt = 0
 
@@ -67,30 +61,10 @@ export class AuditWriter {
 
   /** Resolves when the entry is committed; a repeated event adds nothing. */
   record(entry: AuditEntry, { id, time, source }: AuditOrigin): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#waiting.push({ entry: { ...entry, id, time, source }, resolve, reject })
-    if (!this.#isWriting) void this.#writeAll()
-    return promise
+    return this.#batches.add({ ...entry, id, time, source })
   }
 
-  async #writeAll(): Promise<void> {
-    this.#isWriting = true
-    while (this.#waiting.length > 0) await this.#write(this.#waiting.splice(0, MAX_BATCH))
-    this.#isWriting = false
-  }
-
-  /** An entry that Postgres does not take must not keep out those that arrived with it. */
-  async #write(batch: readonly Waiting[]): Promise<void> {
-    try {
-      await this.#append(batch.map(({ entry }) => entry))
-      for (const { resolve } of batch) resolve()
-    } catch (error) {
-      if (batch.length === 1 || isAway(error)) for (const { reject } of batch) reject(error)
-      else for (const one of batch) await this.#write([one])
-    }
-  }
-
-  async #append(entries: readonly (AuditEntry & AuditOrigin)[]): Promise<void> {
+  async #append(entries: readonly Entry[]): Promise<void> {
     const end = await this.#uow.in(NO_SPACES).write(async ({ audit, outbox }) => {
       const head = await audit.lockHead()
       this.#compareWith(head)
@@ -122,7 +96,7 @@ export class AuditWriter {
   }
 
   /** The newest key that any replica uses: one that was started with an older ring must not go back to its own newest. */
-  #chain(head: AuditHead, entries: readonly (AuditEntry & AuditOrigin)[]): ChainedRow[] {
+  #chain(head: AuditHead, entries: readonly Entry[]): ChainedRow[] {
     const key_version = Math.max(this.#ring.active, head.key_version ?? 0)
     const now = this.#now()
     const first = head.key_version === null ? [beginEntry(head.seq, now)] : []
@@ -154,10 +128,7 @@ export class AuditWriter {
   }
 }
 
-const isAway = (error: unknown): boolean =>
-  error instanceof AppError && ['SERVICE_UNAVAILABLE', 'CIRCUIT_OPEN', 'DEADLINE_EXCEEDED'].includes(error.code)
-
-const beginEntry = (entriesBefore: number, now: number): AuditEntry & AuditOrigin => ({
+const beginEntry = (entriesBefore: number, now: number): Entry => ({
   ...BEGIN,
   actor_id: null,
   target_id: String(entriesBefore),

@@ -1,4 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
+import { BatchWriter } from '@youworker/database/events/batch-writer'
 import { newId } from '@youworker/runtime/id'
 import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { Caller } from '@youworker/messaging/requests/context'
@@ -11,9 +12,16 @@ export interface GrantedRun {
   readonly user_id: string
 }
 
+interface GrantChange {
+  readonly eventId: string
+  readonly kind: 'started' | 'finished'
+  readonly run: GrantedRun
+}
+
 export class GrantService {
   readonly #uow: AuthUnitOfWork
   readonly #signer: TokenSigner
+  readonly #changes = new BatchWriter<GrantChange>((changes) => this.#apply(changes))
 
   constructor(uow: AuthUnitOfWork, signer: TokenSigner) {
     this.#uow = uow
@@ -42,15 +50,23 @@ export class GrantService {
     })
   }
 
-  async runStarted(eventId: string, run: GrantedRun): Promise<void> {
-    await this.#uow.in(NO_SPACES).write(async ({ inbox, grants }) => {
-      if (await inbox.first(eventId)) await grants.markStarted(run)
-    })
+  /** A repeated event does nothing. */
+  runStarted(eventId: string, run: GrantedRun): Promise<void> {
+    return this.#changes.add({ eventId, kind: 'started', run })
   }
 
-  async runFinished(eventId: string, run: GrantedRun): Promise<void> {
+  runFinished(eventId: string, run: GrantedRun): Promise<void> {
+    return this.#changes.add({ eventId, kind: 'finished', run })
+  }
+
+  async #apply(changes: readonly GrantChange[]): Promise<void> {
     await this.#uow.in(NO_SPACES).write(async ({ inbox, grants }) => {
-      if (await inbox.first(eventId)) await grants.remove(run)
+      const first = await inbox.firstOf(changes.map(({ eventId }) => eventId))
+      const runsThat = (kind: GrantChange['kind']) =>
+        changes.filter((change) => change.kind === kind && first.has(change.eventId)).map(({ run }) => run)
+      const [started, finished] = [runsThat('started'), runsThat('finished')]
+      if (started.length > 0) await grants.markStarted(started)
+      if (finished.length > 0) await grants.remove(finished)
     })
   }
 }
