@@ -81,19 +81,29 @@ export async function createSystemTables(db: Kysely<unknown>): Promise<void> {
 }
 
 /**
- * Enables row-level security on a table by its column `space_id`: every role, also the owner, sees only rows of the spaces in
- * `app.spaces` (all rows when it is `*`). The subselects make Postgres read the setting once per query.
+ * Rows of the spaces in `app.spaces`, or all rows when it is `*`. The subselects make Postgres read the setting once per query, and a set
+ * is hashed, while an array would be searched for each row. No index serves this condition: statements name their spaces themselves.
  */
+const visible = sql`(select coalesce(current_setting('app.spaces', true) = '*', false)) or space_id in (
+  select unnest(string_to_array(nullif(current_setting('app.spaces', true), '*'), ',')::uuid[]))`
+
+/** Enables row-level security on a table by its column `space_id`, for every role, also the owner. */
 export async function tenantTable(db: Kysely<unknown>, table: string): Promise<void> {
-  const visible = sql`
-    (select coalesce(current_setting('app.spaces', true) = '*', false))
-    or space_id = any((select case when current_setting('app.spaces', true) <> '*'
-      then string_to_array(current_setting('app.spaces', true), ',')::uuid[] end)::uuid[])`
   await sql`alter table ${sql.table(table)} enable row level security`.execute(db)
   await sql`alter table ${sql.table(table)} force row level security`.execute(db)
   await sql`create policy ${sql.id(`${table}_spaces`)} on ${sql.table(table)} using (${visible}) with check (${visible})`.execute(
     db,
   )
+}
+
+/** Gives the tenant tables of the current schema that an older version made the policy of {@link tenantTable}. */
+export async function renewPolicies(db: Kysely<unknown>): Promise<void> {
+  const { rows } = await sql<{ tablename: string }>`select tablename from pg_policies
+    where schemaname = current_schema() and policyname = tablename || '_spaces'`.execute(db)
+  for (const { tablename } of rows) {
+    const policy = sql.id(`${tablename}_spaces`)
+    await sql`alter policy ${policy} on ${sql.table(tablename)} using (${visible}) with check (${visible})`.execute(db)
+  }
 }
 
 async function createEventTables(db: Kysely<unknown>): Promise<void> {

@@ -5,6 +5,7 @@ import * as audit from './migrations/0003-audit.ts'
 import * as knownClients from './migrations/0004-known-clients.ts'
 import * as erasure from './migrations/0005-erasure.ts'
 import * as auditClient from './migrations/0006-audit-client.ts'
+import * as setsOfSpaces from './migrations/0007-sets-of-spaces.ts'
 
 export const authSchema = defineSchema({
   owner: 'auth',
@@ -15,5 +16,6 @@ export const authSchema = defineSchema({
     '0004-known-clients': knownClients,
     '0005-erasure': erasure,
     '0006-audit-client': auditClient,
+    '0007-sets-of-spaces': setsOfSpaces,
   },
 })

@@ -1,4 +1,8 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
+import * as setsOfSpaces from './migrations/0002-sets-of-spaces.ts'
 
-export const groupSchema = defineSchema({ owner: 'group', migrations: { '0001-init': init } })
+export const groupSchema = defineSchema({
+  owner: 'group',
+  migrations: { '0001-init': init, '0002-sets-of-spaces': setsOfSpaces },
+})

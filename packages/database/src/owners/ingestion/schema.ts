@@ -2,8 +2,14 @@ import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
 import * as readTries from './migrations/0002-read-tries.ts'
 import * as foldedTags from './migrations/0003-folded-tags.ts'
+import * as setsOfSpaces from './migrations/0004-sets-of-spaces.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
-  migrations: { '0001-init': init, '0002-read-tries': readTries, '0003-folded-tags': foldedTags },
+  migrations: {
+    '0001-init': init,
+    '0002-read-tries': readTries,
+    '0003-folded-tags': foldedTags,
+    '0004-sets-of-spaces': setsOfSpaces,
+  },
 })

@@ -1,0 +1,1 @@
+export { renewPolicies as up } from '../../../schema/system-tables.ts'
