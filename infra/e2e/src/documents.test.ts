@@ -57,6 +57,20 @@ test.each([
   expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['run', 'status', 'tool', 'token', 'done']))
 })
 
+test('a list is read page by page with its cursor, and another text in its place is refused', async () => {
+  const titles: string[] = []
+  let query = 'limit=1'
+  while (query !== '') {
+    const { body } = await ada.get(`/v1/documents?${query}`)
+    expect(body.total).toBe(3)
+    titles.push(...body.documents.map(({ title }: { title: string }) => title))
+    query = body.next_after === undefined ? '' : `limit=1&after=${body.next_after}`
+  }
+  const { body } = await ada.get('/v1/documents')
+  expect(titles).toEqual(body.documents.map(({ title }: { title: string }) => title))
+  expect(await ada.get('/v1/documents?after=bm90aGluZw')).toMatchObject({ status: 400, body: failure('VALIDATION_ERROR') })
+})
+
 test.each(['hybrid', 'dense', 'lexical'])('%s search finds the passage with its title and page', async (mode) => {
   const { status, body } = await ada.post('/v1/search', { query: 'assembly point fire', mode, top_k: 3 })
   expect(status).toBe(200)

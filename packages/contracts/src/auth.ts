@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { auditTrail } from './audit/audit-trail.ts'
-import { Id, Line, Nothing, Page, Time } from './common.ts'
+import { CursorPage, Id, Line, listed, Nothing, Page, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { Scope } from './scopes.ts'
 
@@ -158,8 +158,8 @@ export const auth = {
   /** root only, like the five that follow. Newest first. */
   listUsers: request('rpc.auth.v1.user.list', {
     scopes: [],
-    input: Page,
-    output: z.object({ users: z.array(Account), total: z.number().int() }),
+    input: CursorPage,
+    output: z.object({ users: z.array(Account), ...listed }),
     repeatable: true,
   }),
   getUser: request('rpc.auth.v1.user.get', {

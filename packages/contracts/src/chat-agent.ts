@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
-import { Id, Line, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
+import { CursorPage, Id, Line, listed, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { LIMITS } from './limits.ts'
 import { RunEntry } from './run-log.ts'
@@ -145,8 +145,8 @@ export const chatAgent = {
     errors: ['CONFLICT'],
   }),
   listSessions: request('rpc.chat-agent.v1.session.list', {
-    input: Page,
-    output: z.object({ sessions: z.array(Session), total: Count }),
+    input: CursorPage,
+    output: z.object({ sessions: z.array(Session), ...listed }),
     repeatable: true,
   }),
   getSession: request('rpc.chat-agent.v1.session.get', {
@@ -174,8 +174,8 @@ export const chatAgent = {
     repeatable: true,
   }),
   listToolRuns: request('rpc.chat-agent.v1.tool-run.list', {
-    input: Page.extend({ session_id: SessionRef.optional() }),
-    output: z.object({ runs: z.array(ToolRun), total: Count }),
+    input: CursorPage.extend({ session_id: SessionRef.optional() }),
+    output: z.object({ runs: z.array(ToolRun), ...listed }),
     errors: ['SESSION_NOT_FOUND'],
     repeatable: true,
   }),

@@ -12,6 +12,23 @@ export const Page = z.object({
 })
 export type Page = z.infer<typeof Page>
 
+/** A page that may also begin behind the last row of the page before, which `next_after` names. */
+export const CursorPage = Page.extend({
+  after: z
+    .string()
+    .max(200)
+    .regex(/^[\w-]+$/)
+    .optional(),
+})
+export type CursorPage = z.infer<typeof CursorPage>
+
+/** What a list says beside its rows. */
+export const listed = {
+  total: z.number().int().min(0).meta({ description: 'How many rows match; exact up to 10,000.' }),
+  total_is_estimate: z.literal(true).optional().meta({ description: 'There are at least `total` rows.' }),
+  next_after: z.string().optional().meta({ description: 'For `after` of the next page, when there is one.' }),
+}
+
 /**
  * Without the characters that turn the direction of text, and so could make a name read as another one (Unicode TR36, section 3):
  * people paste them without seeing them. The same ones as in `cleanText`.
@@ -52,4 +69,5 @@ export const Task = z
   .meta({ id: 'Task' })
 export type Task = z.infer<typeof Task>
 
-export const TaskList = z.object({ tasks: z.array(Task), total: z.number().int() })
+const { total, total_is_estimate } = listed
+export const TaskList = z.object({ tasks: z.array(Task), total, total_is_estimate })

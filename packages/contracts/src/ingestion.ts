@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
-import { foldCase, Id, Line, Nothing, Page, Status, Task, TaskList, Time, withoutBidi } from './common.ts'
+import { CursorPage, foldCase, Id, Line, listed, Nothing, Page, Status, Task, TaskList, Time, withoutBidi } from './common.ts'
 import { event, request } from './define.ts'
 import { LIMITS, WAIT } from './limits.ts'
 
@@ -158,8 +158,8 @@ export const ingestion = {
     repeatable: true,
   }),
   listRuns: request('rpc.ingestion.v1.run.list', {
-    input: Page,
-    output: z.object({ runs: z.array(IngestionRunSummary), total: Count }),
+    input: CursorPage,
+    output: z.object({ runs: z.array(IngestionRunSummary), ...listed }),
     repeatable: true,
   }),
   cancelRun: request('rpc.ingestion.v1.run.cancel', {
@@ -181,14 +181,14 @@ export const ingestion = {
     errors: ['RUN_NOT_FOUND', 'CONFLICT'],
   }),
   listDocuments: request('rpc.ingestion.v1.document.list', {
-    input: Page.extend({
+    input: CursorPage.extend({
       collection: z.string().max(128).optional(),
       tag: z.string().max(MAX_TAG).overwrite(foldCase).optional(),
       group_id: Id.optional(),
       mime: z.string().max(255).optional(),
       q: z.string().max(200).optional(),
     }),
-    output: z.object({ documents: z.array(Document), total: Count }),
+    output: z.object({ documents: z.array(Document), ...listed }),
     errors: ['GROUP_NOT_FOUND'],
     repeatable: true,
   }),

@@ -87,7 +87,7 @@ describe('a document', () => {
     )
     await fixture.ingest(user, { 'old.md': HANDBOOK })
     await fixture.ingest(user, { 'old.md': HANDBOOK })
-    const { rows } = await fixture.uow.in([user.id]).read(({ documents }) => documents.list({ limit: 10, offset: 0 }))
+    const { rows } = await fixture.uow.in([user.id]).read(({ documents }) => documents.list([user.id], { limit: 10, offset: 0 }))
     expect(rows.map(({ generation }) => generation)).toEqual([2])
   })
 

@@ -173,7 +173,7 @@ describe('a run', () => {
     expect(fixture.embedded.slice(embedded)).toEqual(['Two\n\nthe slow text'])
     hold.release()
     await expect(abandoned).rejects.toMatchObject({ name: 'LeaseLost' })
-    const documents = await fixture.uow.in([user.id]).read(({ documents }) => documents.list({ limit: 10, offset: 0 }))
+    const documents = await fixture.uow.in([user.id]).read(({ documents }) => documents.list([user.id], { limit: 10, offset: 0 }))
     expect(documents.rows.map(({ path, generation }) => [path, generation]).sort()).toEqual([
       ['one.md', 1],
       ['two.md', 1],

@@ -4,6 +4,7 @@ import { readCorrelationId, readTraceparent } from '@youworker/runtime/correlati
 import { type CurrentRequest, currentRequest } from '@youworker/runtime/current-request'
 import { cleanText } from '@youworker/runtime/text/text'
 import { type Kysely, type Selectable, sql } from 'kysely'
+import { countSome, listed, newestFirst } from '../paging.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 export type JobRow = Selectable<SystemTables['jobs']>
@@ -82,16 +83,15 @@ export class JobRepository {
     return this.#db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
-  /** Newest first; `total` counts all that match. */
+  /** Newest first. */
   async list(page: { user_id: string; kind?: string | undefined; limit: number; offset: number }) {
     let matching = this.#db.selectFrom('jobs').where('user_id', '=', page.user_id)
     if (page.kind !== undefined) matching = matching.where('kind', '=', page.kind)
-    const newestFirst = matching.selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc')
-    const [rows, { total }] = await Promise.all([
-      newestFirst.limit(page.limit).offset(page.offset).execute(),
-      matching.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+    const [rows, counted] = await Promise.all([
+      newestFirst(matching.selectAll(), { time: 'created_at', id: 'id' }, page).execute(),
+      countSome(this.#db, (limit) => matching.select('id').limit(limit)),
     ])
-    return { rows, total }
+    return listed({ rows, page, counted, positionOf: ({ created_at: time, id }) => ({ time, id }) })
   }
 
   /** Locks the row until the transaction ends. A worker must call it first in every transaction that writes. */

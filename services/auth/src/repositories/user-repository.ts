@@ -1,5 +1,5 @@
-import type { Page } from '@youworker/contracts/common'
 import type { AuthTables, UserRow } from '@youworker/database/owners/auth/tables'
+import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { sql, type Transaction } from 'kysely'
 
 interface NewUser {
@@ -61,14 +61,13 @@ export class UserRepository {
     return this.#db.selectFrom('users').selectAll().where('id', '=', id).forShare().executeTakeFirst()
   }
 
-  async list({ limit, offset }: Page): Promise<{ rows: UserRow[]; total: number }> {
-    const newest = this.#db.selectFrom('users').selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc')
-    const rows = await newest.limit(limit).offset(offset).execute()
-    const { total } = await this.#db
-      .selectFrom('users')
-      .select((select) => select.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow()
-    return { rows, total: Number(total) }
+  async list(page: ListPage): Promise<Listed<UserRow>> {
+    const users = this.#db.selectFrom('users')
+    const [rows, counted] = await Promise.all([
+      newestFirst(users.selectAll(), { time: 'created_at', id: 'id' }, page).execute(),
+      countSome(this.#db, (limit) => users.select('id').limit(limit)),
+    ])
+    return listed({ rows, page, counted, positionOf: ({ created_at: time, id }) => ({ time, id }) })
   }
 
   update(id: string, changes: UserChanges): Promise<UserRow> {

@@ -1,5 +1,5 @@
-import type { Page } from '@youworker/contracts/common'
 import type { ChatAgentTables, SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, sql } from 'kysely'
 
 type NewSession = Pick<
@@ -85,11 +85,13 @@ export class SessionRepository {
       .execute()
   }
 
-  async list(userId: string, { limit, offset }: Page): Promise<{ rows: SessionRow[]; total: number }> {
+  async list(userId: string, page: ListPage): Promise<Listed<SessionRow>> {
     const mine = this.#db.selectFrom('sessions').where('user_id', '=', userId)
-    const rows = await mine.selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).offset(offset).execute()
-    const { total } = await mine.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
-    return { rows, total: Number(total) }
+    const [rows, counted] = await Promise.all([
+      newestFirst(mine.selectAll(), { time: 'created_at', id: 'id' }, page).execute(),
+      countSome(this.#db, (limit) => mine.select('id').limit(limit)),
+    ])
+    return listed({ rows, page, counted, positionOf: ({ created_at: time, id }) => ({ time, id }) })
   }
 
   /** The session's messages, runs, entries and tool runs are deleted with it. */

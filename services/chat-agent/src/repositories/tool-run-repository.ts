@@ -1,5 +1,5 @@
-import type { Page } from '@youworker/contracts/common'
 import type { ChatAgentTables, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
+import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, sql } from 'kysely'
 
 export type NewToolRun = Pick<
@@ -81,14 +81,13 @@ export class ToolRunRepository {
       .execute()
   }
 
-  async list(
-    of: { user_id: string; session_id: string | undefined },
-    { limit, offset }: Page,
-  ): Promise<{ rows: ListedToolRun[]; total: number }> {
+  async list(of: { user_id: string; session_id: string | undefined }, page: ListPage): Promise<Listed<ListedToolRun>> {
     let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id)
     if (of.session_id !== undefined) mine = mine.where('session_id', '=', of.session_id)
-    const rows = await mine.select(LISTED).orderBy('start_ts', 'desc').orderBy('id', 'desc').limit(limit).offset(offset).execute()
-    const { total } = await mine.select((count) => count.fn.countAll<number>().as('total')).executeTakeFirstOrThrow()
-    return { rows, total: Number(total) }
+    const [rows, counted] = await Promise.all([
+      newestFirst(mine.select(LISTED), { time: 'start_ts', id: 'id' }, page).execute(),
+      countSome(this.#db, (limit) => mine.select('id').limit(limit)),
+    ])
+    return listed({ rows, page, counted, positionOf: ({ start_ts: time, id }) => ({ time, id }) })
   }
 }

@@ -1,4 +1,4 @@
-import { Page } from '@youworker/contracts/common'
+import { CursorPage } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { IngestionRun, ingestion } from '@youworker/contracts/ingestion'
 import { z } from 'zod'
@@ -59,7 +59,7 @@ export const ingestionRunRoutes = [
     path: '/v1/ingestion-runs',
     operation: 'listIngestionRuns',
     summary: "The caller's ingestion runs",
-    query: Page,
+    query: CursorPage,
     answer: ingestion.listRuns.output,
     handle: ({ query, context }, deps: Deps) => client(context, deps).listRuns(query),
   }),

@@ -1,6 +1,6 @@
 import { chatAgent, Message, Session, SessionRef, SessionSettings, type ToolRun } from '@youworker/contracts/chat-agent'
 import { ToolEvent } from '@youworker/contracts/run-log'
-import { Page } from '@youworker/contracts/common'
+import { CursorPage } from '@youworker/contracts/common'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -60,7 +60,7 @@ export const sessionRoutes = [
     method: 'GET',
     operation: 'listSessions',
     summary: "The caller's sessions",
-    query: Page,
+    query: CursorPage,
     answer: chatAgent.listSessions.output,
     handle: ({ query, context }, deps: Deps) => client(context, deps).listSessions(query),
   }),
@@ -136,7 +136,7 @@ export const sessionRoutes = [
     path: '/v1/tool-runs',
     operation: 'listToolRuns',
     summary: 'Tool calls made for the caller',
-    query: Page.extend({ session_id: SessionRef.optional() }),
+    query: CursorPage.extend({ session_id: SessionRef.optional() }),
     answer: chatAgent.listToolRuns.output,
     errors: chatAgent.listToolRuns.errors,
     handle: ({ query, context }, deps: Deps) => client(context, deps).listToolRuns(query),

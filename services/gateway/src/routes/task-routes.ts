@@ -20,22 +20,18 @@ type Owner = ReturnType<typeof ownersOf>[number]
 
 const isAway = (error: unknown): boolean => error instanceof AppError && ERROR_STATUS[error.code] >= 500
 
-interface Rows {
-  readonly tasks: Task[]
-  readonly total: number
-}
+type Rows = z.output<typeof TaskList>
 
 /** At least the newest `count` tasks of one owner. */
 async function newest({ tasks: client }: Owner, count: number): Promise<Rows> {
   const tasks: Task[] = []
-  let total = 0
+  let page: Rows
   do {
-    const page: z.output<typeof TaskList> = await client.listTasks({ limit: LIMITS.listRows, offset: tasks.length })
+    page = await client.listTasks({ limit: LIMITS.listRows, offset: tasks.length })
     tasks.push(...page.tasks)
-    total = page.total
     if (page.tasks.length === 0) break
-  } while (tasks.length < Math.min(count, total))
-  return { tasks, total }
+  } while (tasks.length < Math.min(count, page.total))
+  return { ...page, tasks }
 }
 
 const byAge = (a: Task, b: Task): number =>
@@ -46,15 +42,18 @@ async function list(owners: readonly Owner[], { limit, offset }: z.output<typeof
   const incomplete: string[] = []
   const all: Task[] = []
   let total = 0
+  let isEstimate = false
   for (const [at, outcome] of asked.entries()) {
     if (outcome.status === 'fulfilled') {
       all.push(...outcome.value.tasks)
       total += outcome.value.total
+      isEstimate ||= outcome.value.total_is_estimate === true
     } else if (isAway(outcome.reason)) incomplete.push(owners[at]?.name ?? '')
     else throw outcome.reason
   }
   const tasks = all.sort(byAge).slice(offset, offset + limit)
-  return { tasks, total, ...(incomplete.length > 0 ? { incomplete } : {}) }
+  const estimated = isEstimate ? { total_is_estimate: true as const } : {}
+  return { tasks, total, ...estimated, ...(incomplete.length > 0 ? { incomplete } : {}) }
 }
 
 interface OwnTask {

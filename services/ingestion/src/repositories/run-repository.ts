@@ -1,5 +1,6 @@
-import { type Page, type Status, TERMINAL } from '@youworker/contracts/common'
+import { type Status, TERMINAL } from '@youworker/contracts/common'
 import type { IngestionTables, RunFileRow, RunRow } from '@youworker/database/owners/ingestion/tables'
+import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, sql } from 'kysely'
 
 /** A run with the state of its job. */
@@ -57,20 +58,13 @@ export class RunRepository {
     return this.#views().where('runs.id', '=', id).where('runs.user_id', '=', userId).forUpdate().executeTakeFirst()
   }
 
-  async list(userId: string, { limit, offset }: Page): Promise<{ rows: RunView[]; total: number }> {
-    const rows = await this.#views()
-      .where('runs.user_id', '=', userId)
-      .orderBy('runs.created_at', 'desc')
-      .orderBy('runs.id', 'desc')
-      .limit(limit)
-      .offset(offset)
-      .execute()
-    const { count } = await this.#db
-      .selectFrom('runs')
-      .select((eb) => eb.fn.countAll<number>().as('count'))
-      .where('user_id', '=', userId)
-      .executeTakeFirstOrThrow()
-    return { rows, total: Number(count) }
+  async list(userId: string, page: ListPage): Promise<Listed<RunView>> {
+    const mine = this.#views().where('runs.user_id', '=', userId)
+    const [rows, counted] = await Promise.all([
+      newestFirst(mine, { time: 'runs.created_at', id: 'runs.id' }, page).execute(),
+      countSome(this.#db, (limit) => this.#db.selectFrom('runs').select('id').where('user_id', '=', userId).limit(limit)),
+    ])
+    return listed({ rows, page, counted, positionOf: ({ created_at: time, id }) => ({ time, id }) })
   }
 
   files(runId: string): Promise<RunFileRow[]> {

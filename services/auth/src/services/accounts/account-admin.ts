@@ -1,5 +1,6 @@
-import { type Account, type AccountChanges, AccountState } from '@youworker/contracts/auth'
-import type { Page } from '@youworker/contracts/common'
+import { type Account, type AccountChanges, AccountState, type auth } from '@youworker/contracts/auth'
+import type { CursorPage } from '@youworker/contracts/common'
+import type { HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { isUniqueViolation } from '@youworker/database/connection/database-error'
 import type { UserRow } from '@youworker/database/owners/auth/tables'
@@ -23,9 +24,9 @@ export class AccountAdmin {
     this.#uow = uow
   }
 
-  async list(page: Page, context: UserContext): Promise<{ users: Account[]; total: number }> {
-    const { rows, total } = await this.#asRoot(actOn('user.list', null), context, ({ users }) => users.list(page))
-    return { users: rows.map(toAccount), total }
+  async list(page: CursorPage, context: UserContext): Promise<HandlerOutput<typeof auth.listUsers>> {
+    const { rows, ...rest } = await this.#asRoot(actOn('user.list', null), context, ({ users }) => users.list(page))
+    return { users: rows.map(toAccount), ...rest }
   }
 
   async get(userId: string, context: UserContext): Promise<AccountState> {

@@ -1,4 +1,5 @@
-import type { ChatRun } from '@youworker/contracts/chat-agent'
+import type { chatAgent, ChatRun } from '@youworker/contracts/chat-agent'
+import type { HandlerOutput } from '@youworker/contracts/define'
 import type { RunEntry } from '@youworker/contracts/run-log'
 import type { Revocation } from '@youworker/contracts/auth'
 import { type Page, type Status, type Task, TERMINAL } from '@youworker/contracts/common'
@@ -97,11 +98,11 @@ export class RunService {
     for (const { id, space_id } of orphans) await this.#endWithoutOwner(id, space_id)
   }
 
-  async listTasks(userId: string, page: Page): Promise<{ tasks: Task[]; total: number }> {
-    const { rows, total } = await this.#parts.uow
+  async listTasks(userId: string, page: Page): Promise<HandlerOutput<typeof chatAgent.listTasks>> {
+    const { rows, ...rest } = await this.#parts.uow
       .in([userId])
       .read(({ jobs }) => jobs.list({ user_id: userId, kind: RUN_KIND, ...page }))
-    return { tasks: rows.map(toTask), total: Number(total) }
+    return { tasks: rows.map(toTask), ...rest }
   }
 
   async getTask(userId: string, taskId: string): Promise<Task> {

@@ -1,5 +1,6 @@
 import { chatAgent, type Message, type Session } from '@youworker/contracts/chat-agent'
-import { type Page, TERMINAL } from '@youworker/contracts/common'
+import { type CursorPage, TERMINAL } from '@youworker/contracts/common'
+import type { HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { recordAudit } from '@youworker/database/events/record-audit'
@@ -57,10 +58,10 @@ export class SessionService {
     })
   }
 
-  async list(userId: string, page: Page): Promise<{ sessions: Session[]; total: number }> {
+  async list(userId: string, page: CursorPage): Promise<HandlerOutput<typeof chatAgent.listSessions>> {
     const space = await this.#sealer.forSpace(userId)
-    const { rows, total } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, page))
-    return { sessions: rows.map((row) => toSession(space, row)), total }
+    const { rows, ...rest } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, page))
+    return { sessions: rows.map((row) => toSession(space, row)), ...rest }
   }
 
   async get(userId: string, ref: string): Promise<Session> {

@@ -1,5 +1,6 @@
-import type { ToolRun } from '@youworker/contracts/chat-agent'
-import type { Page } from '@youworker/contracts/common'
+import type { chatAgent, ToolRun } from '@youworker/contracts/chat-agent'
+import type { CursorPage } from '@youworker/contracts/common'
+import type { HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
@@ -20,10 +21,10 @@ export class ToolRunService {
 
   async list(
     userId: string,
-    { session_id: ref, ...page }: Page & { session_id?: string | undefined },
-  ): Promise<{ runs: ToolRun[]; total: number }> {
+    { session_id: ref, ...page }: CursorPage & { session_id?: string | undefined },
+  ): Promise<HandlerOutput<typeof chatAgent.listToolRuns>> {
     const space = await this.#sealer.forSpace(userId)
-    const { rows, total } = await this.#uow.in([userId]).read(async ({ sessions, toolRuns }) => {
+    const { rows, ...rest } = await this.#uow.in([userId]).read(async ({ sessions, toolRuns }) => {
       const session = ref === undefined ? undefined : await sessions.find(userId, ref)
       if (ref !== undefined && !session) throw new AppError('SESSION_NOT_FOUND', 'There is no such session')
       return toolRuns.list({ user_id: userId, session_id: session?.id }, page)
@@ -39,6 +40,6 @@ export class ToolRunService {
       }
       return { id, tool_name, status, start_ts, end_ts, latency_ms, args: clipArgs(allArgs, SHOWN.args), ...texts }
     })
-    return { runs, total }
+    return { runs, ...rest }
   }
 }

@@ -1,5 +1,5 @@
 import { Account, AccountChanges, AccountState, auth as contract, Password, Username } from '@youworker/contracts/auth'
-import { Page } from '@youworker/contracts/common'
+import { CursorPage } from '@youworker/contracts/common'
 import { encryptForAuth } from '@youworker/messaging/tokens/encrypt-for-auth'
 import { newApiKey, sha256Hex } from '@youworker/runtime/secret'
 import { z } from 'zod'
@@ -28,7 +28,7 @@ export const userRoutes = [
     path: '/v1/admin/users',
     operation: 'listUsers',
     summary: 'All accounts (root)',
-    query: Page,
+    query: CursorPage,
     answer: contract.listUsers.output,
     handle: ({ query, context }, { auth }: Deps) => auth.as(context.scope).listUsers(query),
   }),

@@ -1,4 +1,4 @@
-import type { Page } from '@youworker/contracts/common'
+import type { CursorPage } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import type { Role } from '@youworker/contracts/group'
 import { type Document, ingestion } from '@youworker/contracts/ingestion'
@@ -41,11 +41,11 @@ export class DocumentService {
     this.#indexing = indexing
   }
 
-  async list(filter: DocumentFilter & Page, context: UserContext) {
+  async list(filter: DocumentFilter & CursorPage, context: UserContext) {
     const { group_id } = filter
     const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
-    const { rows, total } = await this.#uow.in(spaces.ids).read(({ documents }) => documents.list(filter))
-    return { documents: rows.map(toDocument), total }
+    const { rows, ...rest } = await this.#uow.in(spaces.ids).read(({ documents }) => documents.list(spaces.ids, filter))
+    return { documents: rows.map(toDocument), ...rest }
   }
 
   async sumCollections({ group_id }: Pick<DocumentFilter, 'group_id'>, context: UserContext) {

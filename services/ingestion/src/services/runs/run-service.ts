@@ -1,4 +1,4 @@
-import { type Page, type Task, TERMINAL } from '@youworker/contracts/common'
+import { type CursorPage, type Page, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { ingestion, type IngestionRun } from '@youworker/contracts/ingestion'
 import { recordAudit } from '@youworker/database/events/record-audit'
@@ -33,11 +33,11 @@ export class RunService {
     return this.#uow.in([caller.user_id]).read((repos) => detail(repos, run_id, caller.user_id))
   }
 
-  list(page: Page, { caller }: UserContext) {
+  list(page: CursorPage, { caller }: UserContext) {
     return this.#uow.in([caller.user_id]).read(async ({ runs }) => {
-      const { rows, total } = await runs.list(caller.user_id, page)
+      const { rows, ...rest } = await runs.list(caller.user_id, page)
       const totals = await runs.totals(rows.map(({ id }) => id))
-      return { runs: rows.map((run) => runSummary(run, totals.get(run.id))), total }
+      return { runs: rows.map((run) => runSummary(run, totals.get(run.id))), ...rest }
     })
   }
 
@@ -91,9 +91,9 @@ export class RunService {
 
   listTasks(page: Page, { caller }: UserContext) {
     return this.#uow.in([caller.user_id]).read(async ({ jobs, runs }) => {
-      const { rows, total } = await jobs.list({ user_id: caller.user_id, kind: RUN_KIND, ...page })
+      const { rows, ...rest } = await jobs.list({ user_id: caller.user_id, kind: RUN_KIND, ...page })
       const totals = await runs.totals(rows.map(({ id }) => id))
-      return { tasks: rows.map((job) => taskView(job, totals.get(job.id))), total }
+      return { tasks: rows.map((job) => taskView(job, totals.get(job.id))), ...rest }
     })
   }
 
