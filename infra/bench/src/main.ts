@@ -1,6 +1,7 @@
 // `npm run bench -- NAME`: ratios against a bare baseline of the same run.
 import { answers } from './answers.ts'
 import { databaseDriver } from './database-driver.ts'
+import { events } from './events.ts'
 import { gatewayOverhead } from './gateway-overhead.ts'
 import { natsRequest } from './nats-request.ts'
 import { start } from './start.ts'
@@ -8,6 +9,7 @@ import { start } from './start.ts'
 const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<number>>> = {
   answers,
   'database-driver': databaseDriver,
+  events,
   'gateway-overhead': gatewayOverhead,
   'nats-request': natsRequest,
   start,

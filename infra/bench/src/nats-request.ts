@@ -1,5 +1,4 @@
 import { fork } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
@@ -12,6 +11,7 @@ import { newCorrelationId, newTraceparent } from '@youworker/runtime/correlation
 import { silentLogger } from '@youworker/runtime/logger'
 import { connect, headers, type MsgHdrs, type NatsConnection } from 'nats'
 import { compare, type Way } from './compare.ts'
+import { cpuSeconds } from './process-cpu.ts'
 import { endWith, firstMessage, temporaryDir } from './system.ts'
 
 const SUBJECT = 'bench.echo'
@@ -20,8 +20,6 @@ const CALLERS = 32
 /** An access token and a group with ten members have about these sizes. */
 const TOKEN = 'x'.repeat(700)
 const DATA = new TextEncoder().encode(JSON.stringify({ text: 'x'.repeat(1_000) }))
-/** As /proc counts CPU time. */
-const TICKS_PER_SECOND = 100
 
 /**
  * The request client of packages/messaging against `nc.request` of nats.js, with the same payload and headers, to an echo in another
@@ -36,7 +34,7 @@ export async function natsRequest(stack: AsyncDisposableStack): Promise<number> 
     await libraryWay(stack, 'nc.request', url, mappedHeaders),
     await libraryWay(stack, 'nc.request, headers as bytes', url, () => linesOf(headerLines())),
   ]
-  const serverCpu = () => cpuSeconds(pid)
+  const serverCpu = async () => (await cpuSeconds([{ name: 'nats', pid }])).get('nats') ?? 0
   await compare(ways, { title: 'request', callers: 1, serverCpu })
   await compare(ways, { title: 'request after the reply before', callers: CALLERS, serverCpu })
   const asGateway = ways.map(({ name, run }): Way => ({ name, run: () => setImmediate().then(run) }))
@@ -94,11 +92,4 @@ async function libraryWay(stack: AsyncDisposableStack, name: string, url: string
   const nats: NatsConnection = await connect({ servers: host, user, pass, noAsyncTraces: true })
   stack.defer(() => nats.close())
   return { name, run: () => nats.request(SUBJECT, DATA, { headers: makeHeaders(), timeout: WAIT_MS }) }
-}
-
-/** User and system time of a process so far; 0 where there is no /proc. */
-async function cpuSeconds(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND
 }

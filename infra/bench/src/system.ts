@@ -11,6 +11,7 @@ export interface Endpoints {
 }
 
 export interface RunningSystem {
+  readonly dataDir: string
   readonly endpoints: Endpoints
   stop(): Promise<void>
 }
@@ -60,7 +61,7 @@ export async function startSystem(
     child.stderr?.on('data', read)
     child.once('exit', () => reject(new Error(`the system did not start:\n${output}`)))
   })
-  return { endpoints: JSON.parse(await readFile(join(dataDir, 'endpoints.json'), 'utf8')) as Endpoints, stop }
+  return { dataDir, endpoints: JSON.parse(await readFile(join(dataDir, 'endpoints.json'), 'utf8')) as Endpoints, stop }
 }
 
 /** Resolves to the first message of a child, which it sends when it is ready. */

@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+import pg from 'pg'
+import { cpuSeconds } from './process-cpu.ts'
+import { median } from './load.ts'
+import { endWith, type Endpoints, firstMessage, startSystem, temporaryDir } from './system.ts'
+
+const EVENTS = 20_000
+const ROUNDS = 3
+const LIMIT_MS = 120_000
+
+type Processes = Endpoints['processes']
+
+interface Run {
+  readonly seconds: number
+  /** Microseconds of CPU for one event, by process. */
+  readonly cpu: ReadonlyMap<string, number>
+}
+
+/**
+ * 20,000 events that are committed at once in the outbox of chat-agent, until analytics has stored them all; against one process that
+ * publishes as many to a JetStream stream, takes them in batches and stores each batch with one insert. The ratio is bare / system in CPU.
+ */
+export async function events(stack: AsyncDisposableStack): Promise<number> {
+  const { endpoints } = await startSystem(stack, ['--no-demo'], /^API +http/m)
+  const { postgres, processes } = endpoints
+  const database = new pg.Client({ connectionString: postgres })
+  await database.connect()
+  stack.defer(() => database.end())
+  const env = { ...process.env, DATABASE_URL: postgres, DIR: await temporaryDir(stack), EVENTS: String(EVENTS) }
+  const bare = fork(join(import.meta.dirname, 'bare-events.ts'), { env })
+  endWith(stack, bare)
+  const nats = (await firstMessage(bare)) as { pid: number }
+  const ours = processes.filter(({ name }) => name !== 'offline-model')
+  const bareProcesses = [
+    { name: 'bare', pid: bare.pid ?? 0 },
+    { name: 'nats', pid: nats.pid },
+    ...ours.filter(({ name }) => name === 'postgres'),
+  ]
+  const runs: Run[] = []
+  const ratios: number[] = []
+  for (let round = 0; round <= ROUNDS; round += 1) {
+    const system = await measured(ours, () => untilStored(database))
+    const base = await measured(bareProcesses, async () => {
+      bare.send('go')
+      await firstMessage(bare)
+    })
+    // The first round warms up.
+    if (round === 0) continue
+    runs.push(system)
+    ratios.push(total(base) / total(system))
+    console.log(`round ${round}: system ${text(system)}; bare ${text(base)}`)
+  }
+  for (const { name } of ours) {
+    console.log(`  ${name}: ${median(runs.map(({ cpu }) => cpu.get(name) ?? 0)).toFixed(0)} us CPU for one event`)
+  }
+  return median(ratios)
+}
+
+const total = ({ cpu }: Run): number => [...cpu.values()].reduce((sum, us) => sum + us, 0)
+const text = (run: Run) => `${(EVENTS / run.seconds).toFixed(0)} events/s, ${total(run).toFixed(0)} us CPU for one event`
+
+async function measured(processes: Processes, work: () => Promise<void>): Promise<Run> {
+  const before = await cpuSeconds(processes)
+  const started = performance.now()
+  await work()
+  const seconds = (performance.now() - started) / 1_000
+  const after = await cpuSeconds(processes)
+  const cpu = new Map([...after].map(([name, used]) => [name, ((used - (before.get(name) ?? 0)) * 1e6) / EVENTS]))
+  return { seconds, cpu }
+}
+
+async function untilStored(database: pg.Client): Promise<void> {
+  const stored = async () => Number((await database.query('select count(*) from analytics.messages')).rows[0].count)
+  const wanted = (await stored()) + EVENTS
+  await database.query(
+    `insert into chat_agent.outbox (id, subject, data)
+      select gen_random_uuid(), 'events.chat-agent.v1.message.created', jsonb_build_object('message_id', gen_random_uuid(),
+        'session_id', gen_random_uuid(), 'user_id', gen_random_uuid(), 'role', 'user', 'model', null, 'tokens_in', 0, 'tokens_out', 0)
+      from generate_series(1, $1::integer)`,
+    [EVENTS],
+  )
+  for (const until = performance.now() + LIMIT_MS; (await stored()) < wanted;) {
+    if (performance.now() > until) throw new Error(`only ${(await stored()) - wanted + EVENTS} of ${EVENTS} events arrived`)
+    await sleep(100)
+  }
+}

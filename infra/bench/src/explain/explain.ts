@@ -1,0 +1,101 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { ApiUser } from '../api-user.ts'
+import { startSystem } from '../system.ts'
+import { fillTables } from './fill-tables.ts'
+import { readPlans, type Scan } from './read-plans.ts'
+
+const ROWS = 100_000
+const GROUPS = 1_000
+/** What one statement may look at in one table: a page of 50 in each group, or each group once. */
+const MOST_ROWS = 5_000
+const OTHERS = Array.from({ length: 1_000 }, () => crypto.randomUUID())
+
+const LOG_PLANS = [
+  `session_preload_libraries = 'auto_explain'`,
+  'auto_explain.log_min_duration = 0',
+  'auto_explain.log_analyze = on',
+  'auto_explain.log_timing = off',
+  'auto_explain.log_format = json',
+]
+
+/**
+ * Runs the requests of one user with a few rows, who is a member of 1,000 groups, beside 100,000 rows of others in every table. Returns
+ * the scans that looked at more rows than that user's own, one per statement.
+ */
+export async function explain(stack: AsyncDisposableStack): Promise<Scan[]> {
+  const { endpoints, dataDir } = await startSystem(stack, ['--no-demo'], /^API +http/m)
+  const admin = new pg.Client({ connectionString: endpoints.postgres })
+  await admin.connect()
+  stack.defer(() => admin.end())
+  const user = await ApiUser.root(endpoints).addUser('reader')
+  await useEverything(user)
+  await joinGroups(admin, user.id)
+  const empty = await fillTables(admin, { rows: ROWS, spaces: OTHERS })
+  if (empty.length > 0) console.log(`without rows: ${empty.join(', ')}`)
+  await logPlans(admin)
+  const log = join(dataDir, 'logs/postgres.log')
+  const before = (await readFile(log, 'utf8')).length
+  await useEverything(user)
+  const scans = readPlans((await readFile(log, 'utf8')).slice(before))
+  const largest = new Map<string, Scan>()
+  for (const scan of scans) {
+    const key = `${scan.table} ${scan.statement}`
+    if (scan.rows > (largest.get(key)?.rows ?? MOST_ROWS)) largest.set(key, scan)
+  }
+  return [...largest.values()]
+}
+
+/** Every kind of request, so that every table has a row of this user and every statement runs. */
+async function useEverything(user: ApiUser): Promise<void> {
+  await user.upload({ 'leave.md': `# Leave ${crypto.randomUUID()}\n\nEvery employee has 27 days of paid leave.\n` })
+  const { metadata } = (await user.post('/v1/chat', { text_input: 'How many days of leave?', stream: false })) as {
+    metadata: { session_id: string }
+  }
+  const session = metadata.session_id
+  await user.post('/v1/chat', { text_input: 'And how many exactly?', stream: false, session_id: session })
+  const { group_id } = (await user.post('/v1/groups', { name: crypto.randomUUID() })) as { group_id: string }
+  await user.post('/v1/search', { query: 'paid leave' }).catch(() => {})
+  const lists = [
+    'sessions',
+    'documents',
+    'documents?tag=a&q=leave',
+    'ingestion-runs',
+    'tasks',
+    'tool-runs',
+    'groups',
+    'groups/me',
+  ]
+  const figures = [
+    'overview',
+    'dashboard',
+    'tokens-timeline',
+    'tool-performance',
+    'tool-timeline',
+    'ingestion-stats',
+    'session-activity',
+  ]
+  const paths = [...lists, ...figures.map((name) => `analytics/${name}`), `sessions/${session}`, `groups/${group_id}/members`]
+  for (const path of paths) await user.get(`/v1/${path}`)
+}
+
+async function joinGroups(admin: pg.Client, userId: string): Promise<void> {
+  await admin.query(
+    `insert into "group".groups (id, name, name_key, created_by) select gen_random_uuid(), 'g' || n, 'g' || n, $1
+      from generate_series(1, $2::integer) as n`,
+    [userId, GROUPS - 1],
+  )
+  await admin.query(
+    `insert into "group".members (group_id, user_id, role) select id, $1, 'member' from "group".groups on conflict do nothing`,
+    [userId],
+  )
+}
+
+/** The services connect again, so that the settings hold for their connections too. */
+async function logPlans(admin: pg.Client): Promise<void> {
+  for (const setting of LOG_PLANS) await admin.query(`alter system set ${setting}`)
+  await admin.query('select pg_reload_conf()')
+  await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity
+    where pid <> pg_backend_pid() and backend_type = 'client backend'`)
+}
