@@ -12,6 +12,9 @@ export interface SlowExpression {
   readonly complexity: string
 }
 
+/** An attack counts by the characters that it reads, never by its time, which on a busy machine says nothing. */
+const BY_COUNT = { timeout: null, seedingTimeout: null, incubationTimeout: null, attackTimeout: null } as const
+
 /**
  * The regular expressions of services, packages and the offline model whose time grows faster than the text they are given. A single
  * one of them over what a user sends stops the process for all others. What takes long to analyse is best written in a simpler form.
@@ -24,7 +27,7 @@ export async function findSlowExpressions(): Promise<{ slow: SlowExpression[]; c
   for (const { where, node } of expressions) {
     const end = node.text.lastIndexOf('/')
     // No limit of time: on a busy machine a good expression would be called slow.
-    const result = await check(node.text.slice(1, end), node.text.slice(end + 1), { timeout: null })
+    const result = await check(node.text.slice(1, end), node.text.slice(end + 1), BY_COUNT)
     if (result.status === 'safe') continue
     results.push({
       where,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:net'
 import { ROUTES } from '@youworker/gateway/routes'
@@ -72,13 +73,21 @@ test('a session by password rotates the key of the account, and no other', async
 
 test('a client that is cut off before the answer keeps its old key', async () => {
   const dora = await system.newPerson('dora')
+  // From now on the gateways know the key without asking auth.
+  await system.untilAllAnswer(dora.key, 200)
   let lost = 0
   for (let trial = 0; trial < 5; trial += 1) {
     const { hostname, port } = new URL(dora.api)
+    const signal = (name: NodeJS.Signals) => Promise.all(['auth.1', 'auth.2'].map((auth) => system.system.kill(auth, name)))
+    // Nobody can answer before the client has gone.
+    await signal('SIGSTOP')
     const socket = connect(Number(port), hostname)
-    socket.write(`POST ${ROTATE} HTTP/1.1\r\nhost: ${hostname}\r\nx-api-key: ${dora.key}\r\ncontent-length: 0\r\n\r\n`, () =>
-      socket.destroy(),
-    )
+    socket.write(`POST ${ROTATE} HTTP/1.1\r\nhost: ${hostname}\r\nx-api-key: ${dora.key}\r\ncontent-length: 0\r\n\r\n`)
+    await sleep(100 * (trial + 1))
+    socket.destroy()
+    await once(socket, 'close')
+    await sleep(100)
+    await signal('SIGCONT')
     lost += 1
     await waitFor(
       async () =>

@@ -20,7 +20,7 @@ const SEARCH_TOOL = /knowledge_search$/
 const CLOCK_TOOL = /(?:current_?(?:date_?)?time|current_?date|date_?time|get_time)$/i
 const ASKS_FOR_NOW = [
   /\bwhat(?:'s|’s|s| is)? (?:the )?(?:current |exact )?(?:time|date)(?: and (?:time|date))?(?: is it)?(?: (?:now|today|right now))?$/i,
-  /\bwhat(?:'s|’s|s| is)? (?:the )?(?:time|date)(?: is it)? in \p{L}{1,40}(?: \p{L}{1,40}){0,3}$/iu,
+  /\bwhat(?:'s|’s|s| is)? (?:the )?(?:time|date)(?: is it)? in [^\d"():;,]{2,40}$/i,
   /\bwhat (?:day|date|time|month|year) is (?:it|today)\b/i,
   /\b(?:current|today's|today’s) (?:date|time)\b/i,
 ]
