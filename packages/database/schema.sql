@@ -9,15 +9,7 @@ create table "analytics"."data_keys" ( -- owner: analytics_owner
 );
 alter table "analytics"."data_keys" enable row level security;
 alter table "analytics"."data_keys" force row level security;
-create policy data_keys_spaces on "analytics"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy data_keys_spaces on "analytics"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "analytics"."dead_letters" ( -- owner: analytics_owner
   id uuid not null default gen_random_uuid(),
@@ -262,15 +254,7 @@ create table "auth"."data_keys" ( -- owner: auth_owner
 );
 alter table "auth"."data_keys" enable row level security;
 alter table "auth"."data_keys" force row level security;
-create policy data_keys_spaces on "auth"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy data_keys_spaces on "auth"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "auth"."dead_letters" ( -- owner: auth_owner
   id uuid not null default gen_random_uuid(),
@@ -457,15 +441,7 @@ create table "chat_agent"."data_keys" ( -- owner: chat_agent_owner
 );
 alter table "chat_agent"."data_keys" enable row level security;
 alter table "chat_agent"."data_keys" force row level security;
-create policy data_keys_spaces on "chat_agent"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy data_keys_spaces on "chat_agent"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."dead_letters" ( -- owner: chat_agent_owner
   id uuid not null default gen_random_uuid(),
@@ -541,15 +517,7 @@ create table "chat_agent"."messages" ( -- owner: chat_agent_owner
 CREATE INDEX messages_of_session ON chat_agent.messages USING btree (session_id, turn, "position");
 alter table "chat_agent"."messages" enable row level security;
 alter table "chat_agent"."messages" force row level security;
-create policy messages_spaces on "chat_agent"."messages" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy messages_spaces on "chat_agent"."messages" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."migrations" ( -- owner: chat_agent_owner
   name character varying(255) not null,
@@ -578,15 +546,7 @@ create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
 );
 alter table "chat_agent"."model_steps" enable row level security;
 alter table "chat_agent"."model_steps" force row level security;
-create policy model_steps_spaces on "chat_agent"."model_steps" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy model_steps_spaces on "chat_agent"."model_steps" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."outbox" ( -- owner: chat_agent_owner
   "position" bigint not null generated always as identity,
@@ -617,15 +577,7 @@ create table "chat_agent"."run_entries" ( -- owner: chat_agent_owner
 );
 alter table "chat_agent"."run_entries" enable row level security;
 alter table "chat_agent"."run_entries" force row level security;
-create policy run_entries_spaces on "chat_agent"."run_entries" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy run_entries_spaces on "chat_agent"."run_entries" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."runs" ( -- owner: chat_agent_owner
   id uuid not null,
@@ -655,15 +607,7 @@ create table "chat_agent"."runs" ( -- owner: chat_agent_owner
 CREATE INDEX runs_open ON chat_agent.runs USING btree (user_id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 alter table "chat_agent"."runs" enable row level security;
 alter table "chat_agent"."runs" force row level security;
-create policy runs_spaces on "chat_agent"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy runs_spaces on "chat_agent"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   id uuid not null,
@@ -684,15 +628,7 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
 CREATE INDEX sessions_of_user ON chat_agent.sessions USING btree (user_id, created_at DESC, id DESC);
 alter table "chat_agent"."sessions" enable row level security;
 alter table "chat_agent"."sessions" force row level security;
-create policy sessions_spaces on "chat_agent"."sessions" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy sessions_spaces on "chat_agent"."sessions" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."tool_runs" ( -- owner: chat_agent_owner
   id uuid not null,
@@ -722,15 +658,7 @@ CREATE INDEX tool_runs_of_session ON chat_agent.tool_runs USING btree (session_i
 CREATE INDEX tool_runs_of_user ON chat_agent.tool_runs USING btree (user_id, start_ts DESC, id DESC);
 alter table "chat_agent"."tool_runs" enable row level security;
 alter table "chat_agent"."tool_runs" force row level security;
-create policy tool_runs_spaces on "chat_agent"."tool_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy tool_runs_spaces on "chat_agent"."tool_runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."unfinished_calls" ( -- owner: chat_agent_owner
   run_id uuid not null,
@@ -751,15 +679,7 @@ create table "chat_agent"."unfinished_calls" ( -- owner: chat_agent_owner
 );
 alter table "chat_agent"."unfinished_calls" enable row level security;
 alter table "chat_agent"."unfinished_calls" force row level security;
-create policy unfinished_calls_spaces on "chat_agent"."unfinished_calls" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy unfinished_calls_spaces on "chat_agent"."unfinished_calls" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "group"."data_keys" ( -- owner: group_owner
   space_id uuid not null,
@@ -770,15 +690,7 @@ create table "group"."data_keys" ( -- owner: group_owner
 );
 alter table "group"."data_keys" enable row level security;
 alter table "group"."data_keys" force row level security;
-create policy data_keys_spaces on "group"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy data_keys_spaces on "group"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "group"."dead_letters" ( -- owner: group_owner
   id uuid not null default gen_random_uuid(),
@@ -801,15 +713,7 @@ create table "group"."groups" ( -- owner: group_owner
 );
 alter table "group"."groups" enable row level security;
 alter table "group"."groups" force row level security;
-create policy groups_spaces on "group"."groups" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy groups_spaces on "group"."groups" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "group"."idempotency" ( -- owner: group_owner
   user_id uuid not null,
@@ -872,15 +776,7 @@ create table "group"."members" ( -- owner: group_owner
 CREATE INDEX members_user ON "group".members USING btree (user_id);
 alter table "group"."members" enable row level security;
 alter table "group"."members" force row level security;
-create policy members_spaces on "group"."members" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy members_spaces on "group"."members" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "group"."migrations" ( -- owner: group_owner
   name character varying(255) not null,
@@ -929,15 +825,7 @@ create table "ingestion"."blob_pieces" ( -- owner: ingestion_owner
 );
 alter table "ingestion"."blob_pieces" enable row level security;
 alter table "ingestion"."blob_pieces" force row level security;
-create policy blob_pieces_spaces on "ingestion"."blob_pieces" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy blob_pieces_spaces on "ingestion"."blob_pieces" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."blobs" ( -- owner: ingestion_owner
   id uuid not null,
@@ -958,15 +846,7 @@ CREATE INDEX blobs_unused ON ingestion.blobs USING btree (user_id, created_at) W
 CREATE INDEX blobs_used_at ON ingestion.blobs USING btree (used_at) WHERE (used_at IS NOT NULL);
 alter table "ingestion"."blobs" enable row level security;
 alter table "ingestion"."blobs" force row level security;
-create policy blobs_spaces on "ingestion"."blobs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy blobs_spaces on "ingestion"."blobs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."chunks" ( -- owner: ingestion_owner
   id uuid not null,
@@ -987,15 +867,7 @@ create table "ingestion"."chunks" ( -- owner: ingestion_owner
 CREATE INDEX chunks_text_hash ON ingestion.chunks USING btree (space_id, text_hash);
 alter table "ingestion"."chunks" enable row level security;
 alter table "ingestion"."chunks" force row level security;
-create policy chunks_spaces on "ingestion"."chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy chunks_spaces on "ingestion"."chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."data_keys" ( -- owner: ingestion_owner
   space_id uuid not null,
@@ -1006,15 +878,7 @@ create table "ingestion"."data_keys" ( -- owner: ingestion_owner
 );
 alter table "ingestion"."data_keys" enable row level security;
 alter table "ingestion"."data_keys" force row level security;
-create policy data_keys_spaces on "ingestion"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy data_keys_spaces on "ingestion"."data_keys" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."dead_letters" ( -- owner: ingestion_owner
   id uuid not null default gen_random_uuid(),
@@ -1054,15 +918,7 @@ CREATE INDEX documents_blob_id ON ingestion.documents USING btree (blob_id);
 CREATE INDEX documents_list ON ingestion.documents USING btree (space_id, created_at, id);
 alter table "ingestion"."documents" enable row level security;
 alter table "ingestion"."documents" force row level security;
-create policy documents_spaces on "ingestion"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy documents_spaces on "ingestion"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."embeddings" ( -- owner: ingestion_owner
   space_id uuid not null,
@@ -1073,15 +929,7 @@ create table "ingestion"."embeddings" ( -- owner: ingestion_owner
 );
 alter table "ingestion"."embeddings" enable row level security;
 alter table "ingestion"."embeddings" force row level security;
-create policy embeddings_spaces on "ingestion"."embeddings" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy embeddings_spaces on "ingestion"."embeddings" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."idempotency" ( -- owner: ingestion_owner
   user_id uuid not null,
@@ -1111,15 +959,7 @@ create table "ingestion"."index_changes" ( -- owner: ingestion_owner
 CREATE INDEX index_changes_seq ON ingestion.index_changes USING btree (space_id, seq);
 alter table "ingestion"."index_changes" enable row level security;
 alter table "ingestion"."index_changes" force row level security;
-create policy index_changes_spaces on "ingestion"."index_changes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy index_changes_spaces on "ingestion"."index_changes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."jobs" ( -- owner: ingestion_owner
   id uuid not null,
@@ -1205,15 +1045,7 @@ create table "ingestion"."run_files" ( -- owner: ingestion_owner
 CREATE INDEX run_files_blob_id ON ingestion.run_files USING btree (blob_id);
 alter table "ingestion"."run_files" enable row level security;
 alter table "ingestion"."run_files" force row level security;
-create policy run_files_spaces on "ingestion"."run_files" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy run_files_spaces on "ingestion"."run_files" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."runs" ( -- owner: ingestion_owner
   id uuid not null,
@@ -1232,15 +1064,7 @@ CREATE INDEX runs_list ON ingestion.runs USING btree (user_id, created_at, id);
 CREATE INDEX runs_target_space_id ON ingestion.runs USING btree (target_space_id);
 alter table "ingestion"."runs" enable row level security;
 alter table "ingestion"."runs" force row level security;
-create policy runs_spaces on "ingestion"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy runs_spaces on "ingestion"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."space_indexes" ( -- owner: ingestion_owner
   space_id uuid not null,
@@ -1251,12 +1075,4 @@ create table "ingestion"."space_indexes" ( -- owner: ingestion_owner
 );
 alter table "ingestion"."space_indexes" enable row level security;
 alter table "ingestion"."space_indexes" force row level security;
-create policy space_indexes_spaces on "ingestion"."space_indexes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[])))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id = ANY (( SELECT
-        CASE
-            WHEN (current_setting('app.spaces'::text, true) <> '*'::text) THEN (string_to_array(current_setting('app.spaces'::text, true), ','::text))::uuid[]
-            ELSE NULL::uuid[]
-        END AS "case")::uuid[]))));
+create policy space_indexes_spaces on "ingestion"."space_indexes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));

@@ -36,7 +36,7 @@ test('root creates, lists, reads and renames accounts', async () => {
   expect(made.body).toEqual({ ...account, api_key: expect.stringMatching(/^yw_/) })
   await system.newPerson('later')
   const { body } = await root.get(`${USERS}?limit=1&offset=1`)
-  expect(body).toEqual({ users: [account], total: 3 })
+  expect(body).toEqual({ users: [account], total: 3, next_after: expect.any(String) })
   expect((await root.get(`${USERS}/${account.id}`)).body).toEqual({ ...account, deleted_at: null, erasure: null })
   expect((await patch(account.id, { username: 'Ada.L', email: null })).body).toEqual({
     ...account,

@@ -114,10 +114,13 @@ export const SessionSettings = z.object({
 })
 
 export const chatAgent = {
-  /** Writes the user's message and the run in one transaction. The answer is written to the run's log. */
+  /**
+   * Writes the user's message and the run in one transaction. The answer is written to the run's log. `run_id`: a new id that the caller
+   * already listens to; `last_entry`: number of the last entry that the start wrote.
+   */
   startRun: request('rpc.chat-agent.v1.run.start', {
-    input: ChatInput,
-    output: RunId.extend({ session_id: Id, session_external_id: z.string() }),
+    input: ChatInput.extend({ run_id: Id.optional() }),
+    output: RunId.extend({ session_id: Id, session_external_id: z.string(), last_entry: Count.optional() }),
     errors: ['SESSION_NOT_FOUND'],
   }),
   getRun: request('rpc.chat-agent.v1.run.get', {

@@ -5,7 +5,7 @@ import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
-import { startWorker } from '@youworker/database/jobs/worker'
+import { startWorker, type Worker } from '@youworker/database/jobs/worker'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck, type NatsConnection } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
@@ -21,6 +21,7 @@ import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
 import type { Grants, Waker } from './services/ports.ts'
+import type { LoadedRun } from './services/runs/load-run.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 
 const SERVICE = 'chat-agent'
@@ -33,7 +34,9 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const database = stack.use(openDatabase<ChatAgentTables>({ ...poolSettings(config), schema: 'chat_agent', logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: SERVICE, logger }), closeNats)
   const live = { publish: (runId: string, entry: Parameters<typeof publishLive>[2]) => publishLive(nats, runId, entry) }
-  const services = createServices(config, { database, live, waker: wakerOf(nats), grants: grantsOf(nats), logger })
+  let worker: Worker<LoadedRun> | undefined
+  const reserve = () => worker?.reserve()
+  const services = createServices(config, { database, live, waker: wakerOf(nats), reserve, grants: grantsOf(nats), logger })
   stack.use(services.writer)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
@@ -49,8 +52,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const consumer = { service: SERVICE, logger, deadLetter: storeDeadLetter(services.uow) }
   const erasing = onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))
   stack.use(await consumeEvents(nats, { ...consumer, handlers: [erasing] }))
-  const worker = stack.use(
-    startWorker({
+  worker = stack.use(
+    startWorker<LoadedRun>({
       database,
       uow: services.uow,
       kind: RUN_KIND,
@@ -58,7 +61,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
       logger,
       onWake: (fn) => onWake(nats, SERVICE, RUN_KIND, fn),
       wakeOthers: () => wake(nats, SERVICE, RUN_KIND),
-      run: (job, { signal }) => services.runner.run(job, signal),
+      run: (job, { signal, prepared }) => services.runner.run(job, signal, prepared),
       giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
   )

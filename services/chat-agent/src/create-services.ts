@@ -1,5 +1,6 @@
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import type { Database } from '@youworker/database/connection/open'
+import type { Slot } from '@youworker/database/jobs/worker'
 import { parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { createSealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
@@ -10,6 +11,7 @@ import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
 import type { Grants, LivePublisher, Waker } from './services/ports.ts'
+import type { LoadedRun } from './services/runs/load-run.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
@@ -25,12 +27,13 @@ interface Dependencies {
   readonly database: Database<ChatAgentTables>
   readonly live: LivePublisher
   readonly waker: Waker
+  readonly reserve: () => Slot<LoadedRun> | undefined
   readonly grants: Grants
   readonly logger: Logger
 }
 
 /** The services of the chat-agent, without their transport. */
-export function createServices(config: Config, { database, live, waker, grants, logger }: Dependencies) {
+export function createServices(config: Config, { database, live, waker, reserve, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const model = new OllamaModel({
@@ -55,7 +58,7 @@ export function createServices(config: Config, { database, live, waker, grants, 
     uow,
     writer,
     model,
-    startRun: new StartRun({ uow, sealer, grants, live, waker }),
+    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve }),
     runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
     sessions: new SessionService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),

@@ -12,6 +12,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { Env } from './config.ts'
 import { createServices } from './create-services.ts'
+import type { LoadedRun } from './services/runs/load-run.ts'
 
 /** Grants of an auth service that the test controls; the tests of the whole system use the real one. */
 class TestGrants {
@@ -71,27 +72,28 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
   const database = own.use(
     openDatabase<ChatAgentTables>({ url: config.DATABASE__URL, schema: 'chat_agent', poolSize: 5, slowQueryMs: 1_000, logger }),
   )
-  let worker: Worker | undefined
+  let worker: Worker<LoadedRun> | undefined
   const nudge = () => worker?.nudge()
   const services = createServices(config, {
     database,
     live: { publish: (runId, entry) => void live.push({ runId, entry }) },
     waker: { newRun: nudge, cancelled: nudge },
+    reserve: () => worker?.reserve(),
     grants,
     logger,
   })
   own.use(services.writer)
   const { runner, uow } = services
   if (hasWorker) {
-    const run: WorkerOptions['run'] = (job, { signal }) => runner.run(job, signal)
+    const run: WorkerOptions['run'] = (job, { signal, prepared }) => runner.run(job, signal, prepared)
     const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
-    worker = own.use(startWorker({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
+    worker = own.use(startWorker<LoadedRun>({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
   }
   const die = async () => database[Symbol.asyncDispose]()
   return { services, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }
 
-type WorkerOptions = Parameters<typeof startWorker>[0]
+type WorkerOptions = Parameters<typeof startWorker<LoadedRun>>[0]
 
 export const chat = (input: object): ChatInput => ChatInput.parse(input)
 

@@ -21,8 +21,13 @@ interface NewJob {
   readonly queue_key?: string | undefined
   readonly max_attempts?: number | undefined
   readonly progress_total?: number | undefined
+  readonly owner?: string | undefined
 }
 
+/** How long a job's lease lasts without a heartbeat, in ms. */
+export const LEASE_MS = 9_000
+/** The end of a lease that begins now. */
+export const newLease = sql<string>`clock_timestamp() + make_interval(secs => ${sql.lit(LEASE_MS / 1_000)})`
 /** With the worker's backoff, enough for a dependency that is down for about half a minute. */
 const MAX_ATTEMPTS = 5
 const MAX_ERROR = 1_000
@@ -70,13 +75,17 @@ export class JobRepository {
     this.#db = db
   }
 
-  async add({ payload, queue_key, max_attempts = MAX_ATTEMPTS, progress_total = 0, ...ids }: NewJob): Promise<void> {
+  /** `owner`: of a slot that a worker of this process has reserved for the job, which is then its first attempt. */
+  add({ payload, queue_key, max_attempts = MAX_ATTEMPTS, progress_total = 0, owner, ...ids }: NewJob): Promise<JobRow> {
     const { correlationId, traceparent } = currentRequest()
     const whole = JSON.stringify({ ...payload, [ORIGIN]: { correlationId, traceparent } })
-    await this.#db
+    const claimed =
+      owner === undefined ? {} : ({ status: 'running', attempt: 1, lease_owner: owner, lease_until: newLease } as const)
+    return this.#db
       .insertInto('jobs')
-      .values({ ...ids, payload: whole, queue_key: queue_key ?? null, max_attempts, progress_total })
-      .execute()
+      .values({ ...ids, ...claimed, payload: whole, queue_key: queue_key ?? null, max_attempts, progress_total })
+      .returningAll()
+      .executeTakeFirstOrThrow()
   }
 
   get(id: string): Promise<JobRow | undefined> {
@@ -170,19 +179,16 @@ export class JobRepository {
     if (row === undefined) throw new AppError('CONFLICT', 'This job has not ended; wait for it or cancel it first')
   }
 
-  /** Number of unfinished jobs with the same queue key that were created before this one. */
-  async position(id: string): Promise<number> {
-    const { ahead } = await this.#db
-      .selectFrom('jobs as mine')
-      .innerJoin('jobs as other', (join) =>
-        join.onRef('other.queue_key', '=', 'mine.queue_key').onRef('other.kind', '=', 'mine.kind'),
-      )
-      .where('mine.id', '=', id)
-      .where('other.status', 'in', ['pending', 'running'])
-      .where(sql<boolean>`(other.created_at, other.id) < (mine.created_at, mine.id)`)
-      .select((count) => count.fn.countAll<number>().as('ahead'))
+  /** How many jobs with the queue key have not ended. */
+  async unfinished(kind: string, queueKey: string): Promise<number> {
+    const { count } = await this.#db
+      .selectFrom('jobs')
+      .where('kind', '=', kind)
+      .where('queue_key', '=', queueKey)
+      .where('status', 'in', ['pending', 'running'])
+      .select(({ fn }) => fn.countAll<number>().as('count'))
       .executeTakeFirstOrThrow()
-    return ahead
+    return count
   }
 
   async delete(id: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { newId } from '@youworker/runtime/id'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Kysely } from 'kysely'
-import { CancelRequested, LeaseLost } from './jobs.ts'
-import { HEARTBEAT_MS, type Held, LEASE_MS, look, type LeaseState, renew } from './leases.ts'
+import { CancelRequested, LEASE_MS, LeaseLost } from './jobs.ts'
+import { HEARTBEAT_MS, type Held, look, type LeaseState, renew } from './leases.ts'
 import { createLoop, type Loop } from '@youworker/runtime/timing/loop'
 import type { SystemTables } from '../schema/system-tables.ts'
 

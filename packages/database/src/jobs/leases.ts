@@ -1,7 +1,7 @@
 import { retry } from '@youworker/runtime/timing/retry'
 import { type Kysely, sql } from 'kysely'
 import { isUniqueViolation } from '../connection/database-error.ts'
-import type { JobRow } from './jobs.ts'
+import { type JobRow, LEASE_MS, newLease } from './jobs.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 /** An attempt of a job that this process runs. */
@@ -16,11 +16,8 @@ export interface LeaseState extends Held {
   readonly renewed: boolean
 }
 
-/** How long a job's lease lasts without a heartbeat, and the pause between heartbeats. Two of them may be lost. In ms. */
-export const LEASE_MS = 9_000
-export const HEARTBEAT_MS = 3_000
-
-const lease = sql<string>`clock_timestamp() + make_interval(secs => ${sql.lit(LEASE_MS / 1_000)})`
+/** Pause between heartbeats, in ms: two of them may be lost. */
+export const HEARTBEAT_MS = LEASE_MS / 3
 
 /**
  * Claims up to `limit` jobs that are due or whose lease ran out, oldest first, each under a new attempt number. Of the
@@ -34,7 +31,7 @@ export function claim(db: Kysely<SystemTables>, kind: string, owner: string, lim
 
 async function claimOnce(db: Kysely<SystemTables>, kind: string, owner: string, limit: number): Promise<JobRow[]> {
   const { rows } = await sql<JobRow>`
-    update jobs set status = 'running', attempt = attempt + 1, lease_owner = ${owner}, lease_until = ${lease}, updated_at = now()
+    update jobs set status = 'running', attempt = attempt + 1, lease_owner = ${owner}, lease_until = ${newLease}, updated_at = now()
     where id = any(array(
       select id from jobs as candidate
       where kind = ${kind} and status in ('pending', 'running')
@@ -57,7 +54,7 @@ export async function renew(db: Kysely<SystemTables>, owner: string, held: reado
   // A locked row is being written by this process; the next renewal includes it.
   const { rows } = await sql<LeaseState>`
     with renewal as (
-      update jobs set lease_until = ${lease}
+      update jobs set lease_until = ${newLease}
       where id = any(array(
         select jobs.id from jobs join ${heldRows(held)} on held.id = jobs.id and held.attempt = jobs.attempt
         where lease_owner = ${owner} and status = 'running'

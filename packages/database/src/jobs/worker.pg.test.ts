@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
+import { inRequest } from '@youworker/runtime/current-request'
 import { silentLogger } from '@youworker/runtime/logger'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
@@ -19,7 +20,7 @@ afterEach(async () => {
 })
 
 type View = Pick<Fixture, 'database' | 'uow'>
-type Run = Parameters<typeof startWorker>[0]['run']
+type Run = Parameters<typeof startWorker<string>>[0]['run']
 
 const finish = (uow: View['uow'], job: JobRow, status: 'success' | 'failed' | 'cancelled', error?: string) =>
   uow.system().write(async ({ jobs }) => {
@@ -28,8 +29,8 @@ const finish = (uow: View['uow'], job: JobRow, status: 'success' | 'failed' | 'c
   })
 
 /** A worker on the connections of `view`, which stands for one process. */
-const startAt = ({ database, uow }: View, run: Run, concurrency = 4, wakeOthers = () => {}): Worker =>
-  startWorker({
+const startAt = ({ database, uow }: View, run: Run, concurrency = 4, wakeOthers = () => {}): Worker<string> =>
+  startWorker<string>({
     database,
     uow,
     kind: 'sample',
@@ -40,7 +41,7 @@ const startAt = ({ database, uow }: View, run: Run, concurrency = 4, wakeOthers 
     giveUp: (job, reason) => finish(uow, job, 'failed', reason),
   })
 
-const add = async (extra: { queue_key?: string; max_attempts?: number } = {}) => {
+const add = async (extra: { queue_key?: string; max_attempts?: number; owner?: string } = {}) => {
   const id = newId()
   await fixture.uow
     .system()
@@ -84,6 +85,105 @@ test('two workers run each job once', async () => {
   expect(job.finished_at).not.toBeNull()
 })
 
+/** The first look for waiting jobs comes before any reservation. */
+const reserved = (worker: Worker<string>) => waitFor(async () => worker.reserve(), { what: 'a slot' })
+
+test('a job that is added under a reserved slot runs here without a claim, with what was prepared for it', async () => {
+  const seen: unknown[] = []
+  await using worker = startAt(fixture, async (job, { attempt, prepared }) => {
+    seen.push([job.id, attempt, prepared])
+    await finish(fixture.uow, job, 'success')
+  })
+  using slot = await reserved(worker)
+  const id = await add({ owner: slot.owner })
+  const job = await get(id)
+  expect(job).toMatchObject({ status: 'running', attempt: 1, lease_owner: slot.owner })
+  await using _other = startAt(fixture.connect(), async () => expect.fail('claimed'))
+  slot.start(job, 'what it needs')
+  await ended(id, 'success')
+  expect(seen).toEqual([[id, 1, 'what it needs']])
+})
+
+test('reserved slots take capacity, come back unused, and are not given while other jobs may be waiting', async () => {
+  const hold = Promise.withResolvers<void>()
+  await using worker = startAt(
+    fixture,
+    async (job) => {
+      await hold.promise
+      await finish(fixture.uow, job, 'success')
+    },
+    2,
+  )
+  const first = await reserved(worker)
+  using _second = await reserved(worker)
+  expect(worker.reserve()).toBeUndefined()
+  first[Symbol.dispose]()
+  worker.reserve()?.[Symbol.dispose]()
+  const waiting = [await add(), await add(), await add()]
+  worker.nudge()
+  await waitFor(async () => (await get(waiting[0] ?? '')).status === 'running', { what: 'a waiting job to be claimed' })
+  // One runs, one slot is reserved: what becomes free is for those that wait.
+  expect(worker.reserve()).toBeUndefined()
+  hold.resolve()
+  for (const id of waiting) await ended(id, 'success')
+})
+
+test('a job whose process dies behind the commit is claimed by another one when its lease has run out', async () => {
+  const runs: number[] = []
+  await using worker = startAt(fixture, async () => expect.fail('run by the dead one'))
+  using slot = await reserved(worker)
+  const id = await add({ owner: slot.owner })
+  await expireLease(id, 1)
+  await using _other = startAt(fixture.connect(), async (job) => {
+    runs.push(job.attempt)
+    await finish(fixture.uow, job, 'success')
+  })
+  await ended(id, 'success')
+  expect(runs).toEqual([2])
+})
+
+test('a job outlives the deadline of the request that added it, and can be cancelled then', async () => {
+  await using worker = startAt(fixture, async (job, { signal }) => {
+    await sleep(300)
+    await fixture.uow.system().write(({ jobs }) => jobs.progress(job.id, job.attempt, { current: 1, total: 2, stage: null }))
+    await untilAborted(signal)
+  })
+  const ids: string[] = []
+  // The first one begins the keeping of leases.
+  for (let n = 0; n < 2; n += 1) {
+    using slot = await reserved(worker)
+    const id = await add({ owner: slot.owner })
+    const job = await get(id)
+    inRequest({ deadline: Date.now() + 100 }, () => slot.start(job, ''))
+    ids.push(id)
+  }
+  for (const id of ids) {
+    await waitFor(async () => (await get(id)).progress_current === 1, { what: 'a write behind the deadline' })
+    await fixture.uow.system().write(({ jobs }) => jobs.requestCancel(id))
+    await ended(id, 'cancelled')
+  }
+})
+
+test('a slot that is used while the process stops hands its job back', async () => {
+  let woken = 0
+  const worker = startAt(
+    fixture,
+    async (_job, { signal }) => signal.throwIfAborted(),
+    4,
+    () => (woken += 1),
+  )
+  const slot = await reserved(worker)
+  const id = await add({ owner: slot.owner })
+  const job = await get(id)
+  const stopped = worker[Symbol.asyncDispose]()
+  expect(worker.reserve()).toBeUndefined()
+  slot.start(job, 'late')
+  slot[Symbol.dispose]()
+  await stopped
+  expect(await get(id)).toMatchObject({ status: 'pending', lease_owner: null, max_attempts: job.max_attempts + 1 })
+  expect(woken).toBe(1)
+})
+
 test('jobs of one queue run one at a time, oldest first, whichever worker takes them', async () => {
   const other = fixture.connect()
   const order: string[] = []
@@ -105,7 +205,7 @@ test('jobs of one queue run one at a time, oldest first, whichever worker takes 
     }
   const ids: string[] = []
   for (let i = 0; i < 12; i += 1) ids.push(await add({ queue_key: 'one' }))
-  expect(await fixture.uow.system().read(({ jobs }) => jobs.position(ids[5] ?? ''))).toBe(5)
+  expect(await fixture.uow.system().read(({ jobs }) => jobs.unfinished('sample', 'one'))).toBe(12)
   await using left = startAt(fixture, run(fixture))
   await using right = startAt(other, run(other))
   const nudging = setInterval(() => [left, right].forEach((worker) => worker.nudge()), 20)

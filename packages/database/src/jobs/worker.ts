@@ -2,7 +2,7 @@ import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { backoffMs } from '@youworker/runtime/timing/retry'
-import { inRequest } from '@youworker/runtime/current-request'
+import { detached, inRequest } from '@youworker/runtime/current-request'
 import { cleanText } from '@youworker/runtime/text/text'
 import { errorName, startSpan } from '@youworker/runtime/tracing/span'
 import { CancelRequested, type JobRepository, type JobRow, LeaseLost, originOf, RetryJob, Stopping } from './jobs.ts'
@@ -11,14 +11,24 @@ import { claim, look, release } from './leases.ts'
 import { createLoop, type Loop } from '@youworker/runtime/timing/loop'
 import type { SystemDatabase } from '../connection/open.ts'
 
-interface JobContext {
+interface JobContext<P> {
   /** The fencing token: pass it to every write. */
   readonly attempt: number
   /** Aborts with {@link CancelRequested}, {@link LeaseLost} or {@link Stopping} as its reason. */
   readonly signal: AbortSignal
+  /** Of a job that was started with {@link Slot.start}. */
+  readonly prepared?: P
 }
 
-interface WorkerOptions {
+/** Capacity for a job that this process adds as its own, so that nobody has to claim it. Disposing it gives back what was not used. */
+export interface Slot<P> extends Disposable {
+  /** Of the lease under which the job is added. */
+  readonly owner: string
+  /** Runs the job once it is committed. `prepared`: what `run` would else have to read first. */
+  start(job: JobRow, prepared: P): void
+}
+
+interface WorkerOptions<P> {
   readonly database: SystemDatabase
   readonly uow: { system(): { write<T>(work: (repositories: { readonly jobs: JobRepository }) => Promise<T>): Promise<T> } }
   readonly kind: string
@@ -33,12 +43,14 @@ interface WorkerOptions {
    * Does the work and ends the job itself with `jobs.finish` in its last transaction. When it throws, the job is retried after
    * a pause; after the last attempt or a 4xx error `giveUp` is called instead. A {@link RetryJob} is always retried.
    */
-  readonly run: (job: JobRow, context: JobContext) => Promise<void>
+  readonly run: (job: JobRow, context: JobContext<P>) => Promise<void>
   /** Writes the final state `failed` with `jobs.finish`; `reason` is shown to users. */
   readonly giveUp: (job: JobRow, reason: string) => Promise<void>
 }
 
-export interface Worker extends AsyncDisposable {
+export interface Worker<P = never> extends AsyncDisposable {
+  /** `undefined` when this process has no capacity, or when jobs may be waiting, which come first. */
+  reserve(): Slot<P> | undefined
   /** Takes no more jobs and resolves when the running ones have ended. */
   drain(): Promise<void>
   /** Checks now for waiting jobs and for cancelled running ones. */
@@ -52,18 +64,22 @@ const NO_ROOM_MS = 5_000
 const SAMPLE_MS = 10_000
 
 /** Runs the jobs of one kind. Disposing it hands running jobs back, for other processes to go on at once, and waits until they have stopped. */
-export function startWorker(options: WorkerOptions): Worker {
+export function startWorker<P = never>(options: WorkerOptions<P>): Worker<P> {
   return new JobWorker(options)
 }
 
-class JobWorker implements Worker {
-  readonly #options: WorkerOptions
+class JobWorker<P> implements Worker<P> {
+  readonly #options: WorkerOptions<P>
+  /** Reserved slots among them. */
   readonly #running = new Map<Promise<void>, AbortController>()
+  #mayOthersWait = true
+  #isDraining = false
+  #isStopping = false
   #wake: Disposable | undefined
   readonly #loop: Loop
   readonly #sampling: NodeJS.Timeout
 
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerOptions<P>) {
     this.#options = options
     const { database, kind } = options
     this.#loop = createLoop(() => this.#poll())
@@ -77,20 +93,42 @@ class JobWorker implements Worker {
     this.#options.database.leases.nudge()
   }
 
+  reserve(): Slot<P> | undefined {
+    if (this.#isDraining || this.#mayOthersWait || this.#running.size >= this.#options.concurrency) return undefined
+    const claimedAt = performance.now()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#running.set(promise, new AbortController())
+    return {
+      owner: this.#options.database.leases.owner,
+      // The job outlives the request that added it, and its deadline.
+      start: (job, prepared) => detached(() => this.#start(job, claimedAt, prepared)),
+      [Symbol.dispose]: () => {
+        this.#running.delete(promise)
+        resolve()
+      },
+    }
+  }
+
   async drain(): Promise<void> {
     await this.#stopClaiming()
-    await Promise.all(this.#running.keys())
+    await this.#ended()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sampling)
+    this.#isStopping = true
     await this.#stopClaiming()
-    for (const abort of this.#running.values()) abort.abort(new Stopping('the process is stopping'))
-    await Promise.all(this.#running.keys())
+    for (const abort of this.#running.values()) abort.abort(stopping())
+    await this.#ended()
     metrics.workersAlive.labels(this.#options.kind).dec()
   }
 
+  async #ended(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.keys())
+  }
+
   async #stopClaiming(): Promise<void> {
+    this.#isDraining = true
     this.#wake?.[Symbol.dispose]()
     this.#wake = undefined
     await this.#loop.stop()
@@ -100,10 +138,12 @@ class JobWorker implements Worker {
     const pause = POLL_MS + Math.random() * POLL_MS
     const { database, kind, concurrency, logger } = this.#options
     const free = concurrency - this.#running.size
+    this.#mayOthersWait ||= free <= 0
     if (free <= 0) return pause
     try {
       const claimedAt = performance.now()
       const jobs = await claim(database.system, kind, database.leases.owner, free)
+      this.#mayOthersWait = jobs.length === free
       for (const job of jobs) this.#start(job, claimedAt)
       return jobs.length === 0 || jobs.length === free ? pause : 0
     } catch (error) {
@@ -112,14 +152,16 @@ class JobWorker implements Worker {
     }
   }
 
-  #start(job: JobRow, claimedAt: number): void {
+  #start(job: JobRow, claimedAt: number, prepared?: P): void {
     const { database, kind } = this.#options
     const lease = database.leases.hold(job.id, job.attempt, claimedAt)
+    if (this.#isStopping) lease.abort.abort(stopping())
     // The last owner died after the job was cancelled: this attempt only writes the final state.
     if (job.cancel_requested_at !== null) lease.abort.abort(new CancelRequested(`job ${job.id} was cancelled`))
     metrics.jobsTaken.labels(kind).inc()
     metrics.jobsRunning.labels(kind).inc()
-    const done = this.#workInSpan(job, lease.abort.signal).finally(() => {
+    const context = { attempt: job.attempt, signal: lease.abort.signal, ...(prepared === undefined ? {} : { prepared }) }
+    const done = this.#workInSpan(job, context).finally(() => {
       lease[Symbol.dispose]()
       metrics.jobsRunning.labels(kind).dec()
       this.#running.delete(done)
@@ -130,7 +172,7 @@ class JobWorker implements Worker {
   }
 
   /** As part of the request that added the job, in a span and with a log line of its own. */
-  #workInSpan(job: JobRow, signal: AbortSignal): Promise<void> {
+  #workInSpan(job: JobRow, context: JobContext<P>): Promise<void> {
     const { logger, kind } = this.#options
     const { id, attempt, user_id } = job
     const { correlationId, traceparent: parent } = originOf(job)
@@ -138,32 +180,33 @@ class JobWorker implements Worker {
     const attributes = { 'youworker.job.id': id, 'youworker.job.attempt': attempt, 'youworker.correlation_id': correlationId }
     const span = startSpan({ kind: 'consumer', name: `job ${kind}`, parent, attributes })
     return inRequest({ correlationId, traceparent: span.traceparent }, async () => {
-      await this.#work(job, signal)
+      const { signal } = context
+      await this.#work(job, context)
       span.end(signal.aborted ? { error: errorName(signal.reason) } : {})
       logger.info({ job: id, kind, attempt, user_id, ms: Math.round(performance.now() - started) }, 'job')
     })
   }
 
-  async #work(job: JobRow, signal: AbortSignal): Promise<void> {
+  async #work(job: JobRow, context: JobContext<P>): Promise<void> {
     const { logger, kind } = this.#options
     try {
-      if (job.attempt > job.max_attempts && !signal.aborted) await this.#giveUp(job, 'it was interrupted too often')
-      else await this.#run(job, signal)
+      if (job.attempt > job.max_attempts && !context.signal.aborted) await this.#giveUp(job, 'it was interrupted too often')
+      else await this.#run(job, context)
     } catch (error) {
       // The lease will run out and another attempt follow.
       logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'the final state of a job could not be written')
     }
   }
 
-  async #run(job: JobRow, signal: AbortSignal): Promise<void> {
+  async #run(job: JobRow, context: JobContext<P>): Promise<void> {
     const { run, database } = this.#options
     try {
-      await run(job, { attempt: job.attempt, signal })
+      await run(job, context)
     } catch (error) {
-      return this.#afterFailure(job, signal, error)
+      return this.#afterFailure(job, context.signal, error)
     }
     const [state] = await look(database.system, [job])
-    if (state?.state === 'mine') await this.#afterFailure(job, signal, new Error('it ended without a result'))
+    if (state?.state === 'mine') await this.#afterFailure(job, context.signal, new Error('it ended without a result'))
   }
 
   async #afterFailure(job: JobRow, signal: AbortSignal, error: unknown): Promise<void> {
@@ -194,6 +237,8 @@ class JobWorker implements Worker {
     await this.#options.giveUp(job, reason)
   }
 }
+
+const stopping = () => new Stopping('the process is stopping')
 
 /** For users: the message of any other error may tell of addresses, rows or paths, and is in the log. */
 const reasonOf = (error: unknown): string =>

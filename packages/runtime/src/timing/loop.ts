@@ -1,3 +1,5 @@
+import { detached } from '../current-request.ts'
+
 /** Repeats `turn` after the pause it returns, or at once when nudged; never twice at the same time. */
 export interface Loop {
   readonly nudge: () => void
@@ -25,7 +27,8 @@ export function createLoop(turn: () => Promise<number>): Loop {
       if (!stopped && !nudged) await pause(ms)
     }
   }
-  const running = run()
+  // Whoever began or nudged it has a deadline of its own.
+  const running = detached(run)
   return {
     nudge: () => {
       nudged = true

@@ -27,8 +27,8 @@ export class RunRepository {
     this.#db = db
   }
 
-  async add(run: NewRun): Promise<void> {
-    await this.#db.insertInto('runs').values(run).execute()
+  add(run: NewRun): Promise<RunRow> {
+    return this.#db.insertInto('runs').values(run).returningAll().executeTakeFirstOrThrow()
   }
 
   find(id: string): Promise<RunRow | undefined> {

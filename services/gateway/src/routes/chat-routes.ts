@@ -83,7 +83,8 @@ const simple = ({ content, session_id, metadata, tool_events, logs: lines }: Cha
 
 type Deps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
-const startRun = (body: Omit<ChatBody, 'stream'>, context: RequestContext, { chatAgent }: Pick<Deps, 'chatAgent'>) => {
+/** Returns what starts the run, under an id that its reader has chosen. */
+function startOf(body: Omit<ChatBody, 'stream'>, context: RequestContext, { chatAgent }: Pick<Deps, 'chatAgent'>) {
   const { text_input, messages, ...rest } = body
   if (!text_input && !messages) {
     throw new AppError('VALIDATION_ERROR', 'Send text_input, or messages with the question last', {
@@ -91,7 +92,7 @@ const startRun = (body: Omit<ChatBody, 'stream'>, context: RequestContext, { cha
     })
   }
   const turns = { ...(text_input ? { text_input } : {}), ...(messages ? { messages } : {}) }
-  return chatAgent.as(context.scope).startRun({ ...rest, ...turns }, context.idempotency)
+  return (run_id: string) => chatAgent.as(context.scope).startRun({ ...rest, ...turns, run_id }, context.idempotency)
 }
 
 /** 200 with the answer as `shape` makes it, or 202 when it is not there in time: the run goes on. */
@@ -102,18 +103,17 @@ async function answerWhole(
   shape: (answer: ChatAnswer) => unknown = (answer) => answer,
 ): Promise<Reply> {
   const wait = waitOf(context)
-  const { run_id, session_id } = await startRun(body, context, deps)
-  const done = await deps.runStreams.whole(run_id, context, wait.leftMs())
+  const start = startOf(body, context, deps)
+  const { started, done } = await deps.runStreams.wholeNew(context, () => wait.leftMs(), start)
+  const { run_id, session_id } = started
   if (done) return new Reply(200, shape({ run_id, session_id, ...done }), wait.headers)
   const run = `/v1/runs/${run_id}`
   const message = `The run goes on: GET ${run} has the answer when it has ended, GET ${run}/events streams it. The same request with the same Idempotency-Key waits for it again.`
   return accepted(run, { run_id, session_id, message }, wait)
 }
 
-async function stream(body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) {
-  const { run_id } = await startRun(body, context, deps)
-  return deps.runStreams.stream(run_id, context, { begun: true })
-}
+const stream = async (body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) =>
+  deps.runStreams.streamNew(context, startOf(body, context, deps))
 
 const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
 const chat = {

@@ -28,6 +28,15 @@ test('the first entry of a new attempt applies only when the log is read to its 
   expect(order.offerLive(n(2, 2))).toBe('apply')
 })
 
+test('behind the last entry of the start the first attempt follows, and no later one', () => {
+  const order = new EntryOrder(0, 2)
+  expect(order.offerLive(n(0, 1))).toBe('apply')
+  expect(order.offerLive(n(1, 1))).toBe('gap')
+  expect(order.offerLive(n(0, 2))).toBe('apply')
+  expect(order.offerLive(n(2, 1))).toBe('gap')
+  expect(order.offerLive(n(1, 1))).toBe('apply')
+})
+
 test('entries of a fenced owner are dropped', () => {
   const order = new EntryOrder(n(2, 3))
   expect(order.offerLive(n(1, 999_999))).toBe('drop')

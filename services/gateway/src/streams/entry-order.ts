@@ -8,10 +8,16 @@ const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)
 /** Merges a run's entries from its log and from the live subject into one order, each entry once. */
 export class EntryOrder {
   #last: number
+  /** Number of the last entry before the first attempt, when it is known. */
+  readonly #startEnd: number | undefined
 
-  /** `after`: number of the last entry the reader has, 0 for none. */
-  constructor(after = 0) {
+  /**
+   * `after`: number of the last entry the reader has, 0 for none. `startEnd`: number of the last entry that the start of the run wrote;
+   * it wrote no text, so the first attempt follows it without a look into the log.
+   */
+  constructor(after = 0, startEnd?: number) {
     this.#last = after
+    this.#startEnd = startEnd
   }
 
   /** Number of the last entry applied. */
@@ -34,7 +40,8 @@ export class EntryOrder {
     if (n <= this.#last) return 'drop'
     const isNext = n === this.#last + 1 && attemptOf(n) === attemptOf(this.#last)
     const isFirstOfNewAttempt = n % ENTRIES_PER_ATTEMPT === 1
-    if (!isNext && !(isFirstOfNewAttempt && caughtUp)) return 'gap'
+    const isFirstAfterStart = n === ENTRIES_PER_ATTEMPT + 1 && this.#last === this.#startEnd
+    if (!isNext && !isFirstAfterStart && !(isFirstOfNewAttempt && caughtUp)) return 'gap'
     this.#last = n
     return 'apply'
   }

@@ -13,13 +13,15 @@ export interface EntryWriter {
   onOutage(): void
 }
 
-interface RunReaderOptions {
+export interface RunReaderOptions {
   /** Number of the last entry the client has. */
   readonly after: number
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal
   /** The answer has begun: a failure to read the first page is then retried like any later one instead of thrown. */
   readonly begun?: boolean
+  /** Of a run that was just started: the source has all its entries live, and the log is read only when some are missing. */
+  readonly liveFrom?: number | undefined
 }
 
 /** After this long without an entry the log is read again. */
@@ -49,14 +51,16 @@ export class RunReader {
   /** NATS is back after an outage: live entries may have been lost. */
   #reconnected = false
   #woken = false
+  #isLive: boolean
   #lastAt = performance.now()
   #wake: () => void = () => undefined
 
-  constructor(source: EntrySource, writer: EntryWriter, { after, signal, begun = false }: RunReaderOptions) {
+  constructor(source: EntrySource, writer: EntryWriter, { after, signal, begun = false, liveFrom }: RunReaderOptions) {
     this.#source = source
     this.#writer = writer
     this.#signal = signal
-    this.#order = new EntryOrder(after)
+    this.#order = new EntryOrder(after, liveFrom)
+    this.#isLive = liveFrom !== undefined
     this.#begun = begun
   }
 
@@ -71,7 +75,8 @@ export class RunReader {
     this.#signal.addEventListener('abort', onAbort, { once: true })
     try {
       while (!this.#isOver) {
-        await this.#catchUp()
+        if (!this.#isLive) await this.#catchUp()
+        this.#isLive = false
         if (!this.#isOver) await this.#idle()
       }
     } finally {

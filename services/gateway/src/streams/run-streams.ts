@@ -4,13 +4,16 @@ import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import type { RequestContext } from '../http/request-context.ts'
 import { Reply, SENT } from '../http/answers/reply.ts'
-import type { EntrySourceOf } from './entry-source.ts'
+import type { EntrySource, EntrySourceOf } from './entry-source.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { RunReader } from './run-reader.ts'
 import { eventFrame, SseStream } from './sse.ts'
+import { startReading } from './start-reading.ts'
 
 /** Who does not want to wait still gets an answer that is there already. */
 const READ_MS = 250
+
+type StartRun = Parameters<typeof startReading>[2]
 
 interface Deps {
   readonly sourceOf: EntrySourceOf
@@ -26,9 +29,24 @@ export class RunStreams {
     this.#deps = deps
   }
 
-  /** Sends the run's log as server-sent events; resolves when it has ended. With `begun` the headers are sent before the first entry. */
-  async stream(runId: string, context: RequestContext, { after = 0, begun = false } = {}): Promise<Reply> {
-    const { sourceOf, streams, logger } = this.#deps
+  /** Sends the run's log as server-sent events; resolves when it has ended. */
+  stream(runId: string, context: RequestContext, { after = 0 } = {}): Promise<Reply> {
+    return this.#stream(this.#deps.sourceOf(runId, context), context, { after, begun: false })
+  }
+
+  /** Starts a run and sends its log. */
+  async streamNew(context: RequestContext, start: StartRun): Promise<Reply> {
+    const { source, liveFrom } = await startReading(this.#deps.sourceOf, context, start)
+    return this.#stream(source, context, { after: 0, begun: true, liveFrom })
+  }
+
+  /** With `begun` the headers are sent before the first entry. */
+  async #stream(
+    source: EntrySource,
+    context: RequestContext,
+    { begun, ...from }: { readonly after: number; readonly begun: boolean; readonly liveFrom?: number | undefined },
+  ): Promise<Reply> {
+    const { streams, logger } = this.#deps
     using stream = new SseStream(context, streams)
     if (begun) stream.begin()
     const writer = {
@@ -41,10 +59,10 @@ export class RunStreams {
       onOutage: () => stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true }),
     }
     try {
-      await new RunReader(sourceOf(runId, context), writer, { after, signal: stream.signal, begun }).run()
+      await new RunReader(source, writer, { ...from, signal: stream.signal, begun }).run()
     } catch (error) {
       if (!stream.hasBegun) throw error
-      logger.debug({ run_id: runId, correlation_id: context.correlationId, err: error }, 'a stream ended early')
+      logger.debug({ correlation_id: context.correlationId, err: error }, 'a stream ended early')
     }
     if (!stream.hasBegun && !context.outgoing.destroyed) {
       // An EventSource that reconnects after `done` has everything: 204 is what ends its reconnecting.
@@ -54,12 +72,30 @@ export class RunStreams {
     return SENT
   }
 
+  /** The `done` of a run that has ended. */
+  whole(runId: string, context: RequestContext, waitMs: number): Promise<Done | undefined> {
+    return this.#whole({ run_id: runId, source: this.#deps.sourceOf(runId, context) }, context, waitMs)
+  }
+
   /**
-   * Waits for `done`, at most `waitMs`: undefined when the run goes on by then. A client that disconnects and a gateway that stops
-   * end the wait, never the run.
+   * Starts a run and waits for its `done`, at most `waitMs`: undefined when the run goes on by then. A client that disconnects and a
+   * gateway that stops end the wait, never the run.
    */
-  async whole(runId: string, context: RequestContext, waitMs: number): Promise<Done | undefined> {
-    const { sourceOf, streams } = this.#deps
+  async wholeNew<T extends Awaited<ReturnType<StartRun>>>(
+    context: RequestContext,
+    waitMs: () => number,
+    start: (run_id: string) => Promise<T>,
+  ): Promise<{ started: T; done: Done | undefined }> {
+    const { started, ...reading } = await startReading(this.#deps.sourceOf, context, start)
+    return { started, done: await this.#whole({ run_id: started.run_id, ...reading }, context, waitMs()) }
+  }
+
+  async #whole(
+    { run_id, source, liveFrom }: { run_id: string; source: EntrySource; liveFrom?: number | undefined },
+    context: RequestContext,
+    waitMs: number,
+  ): Promise<Done | undefined> {
+    const { streams } = this.#deps
     const stop = new AbortController()
     context.outgoing.once('close', () => stop.abort())
     using _entry = streams.add(context.caller, (why) => (why === 'moving' ? undefined : stop.abort(why)))
@@ -71,7 +107,7 @@ export class RunStreams {
       drained: () => Promise.resolve(),
       onOutage: () => undefined,
     }
-    const reading = new RunReader(sourceOf(runId, context), writer, { after: 0, signal: stop.signal, begun: true }).run()
+    const reading = new RunReader(source, writer, { after: 0, signal: stop.signal, begun: true, liveFrom }).run()
     const hasEnded = await settledWithin(Math.max(READ_MS, waitMs), reading)
     if (hasEnded) await reading
     else stop.abort()
@@ -79,6 +115,6 @@ export class RunStreams {
     if (stop.signal.reason === 'revoked')
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: you were signed out meanwhile')
     if (stop.signal.aborted) return undefined
-    throw new AppError('INTERNAL_ERROR', `The run ${runId} ended without an answer; GET /v1/runs/${runId} tells its state`)
+    throw new AppError('INTERNAL_ERROR', `The run ${run_id} ended without an answer; GET /v1/runs/${run_id} tells its state`)
   }
 }

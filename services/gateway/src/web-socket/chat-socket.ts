@@ -10,9 +10,10 @@ import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RateLimiter } from '../http/guards/rate-limit.ts'
 import { notServed } from '../http/text-only.ts'
 import { toAppError } from '../http/answers/to-app-error.ts'
-import { RunReader } from '../streams/run-reader.ts'
-import type { EntrySourceOf } from '../streams/entry-source.ts'
+import { RunReader, type RunReaderOptions } from '../streams/run-reader.ts'
+import type { EntrySource, EntrySourceOf } from '../streams/entry-source.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
+import { startReading } from '../streams/start-reading.ts'
 
 const PING_MS = 30_000
 /** A client with more unread bytes than this is disconnected; it reconnects with `resume`. */
@@ -31,6 +32,11 @@ export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly logger: Logger
   readonly sourceOf: EntrySourceOf
   readonly streams: OpenStreams
+}
+
+interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
+  readonly source: EntrySource
+  readonly onEntry?: () => void
 }
 
 /** One WebSocket of a chat session. */
@@ -113,7 +119,11 @@ export class ChatSocket {
       case 'stop':
         return this.#stop()
       case 'resume':
-        return this.#read(frame.run_id, { after: frame.after, begun: false })
+        return this.#read(frame.run_id, {
+          after: frame.after,
+          begun: false,
+          source: this.#deps.sourceOf(frame.run_id, this.#context),
+        })
     }
   }
 
@@ -127,8 +137,10 @@ export class ChatSocket {
     this.#starting.add(starting)
     try {
       const client = await this.#client()
-      const { run_id } = await client.startRun({ text_input, session_id: this.#sessionId })
-      await this.#read(run_id, { after: 0, begun: true, onEntry: started })
+      const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
+        client.startRun({ text_input, session_id: this.#sessionId, run_id }),
+      )
+      await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, ...reading })
     } finally {
       started()
     }
@@ -139,7 +151,7 @@ export class ChatSocket {
     await Promise.all([...this.#reading].map((run_id) => client.stopRun({ run_id })))
   }
 
-  async #read(run_id: string, { after, begun, onEntry }: { after: number; begun: boolean; onEntry?: () => void }): Promise<void> {
+  async #read(run_id: string, { source, onEntry, ...from }: ReadOptions): Promise<void> {
     if (this.#reading.has(run_id)) return
     this.#requireReader()
     this.#reading.add(run_id)
@@ -151,9 +163,8 @@ export class ChatSocket {
       drained: () => this.#drained(),
       onOutage: () => this.#send(statusFrame(run_id, 'reconnecting')),
     }
-    const source = this.#deps.sourceOf(run_id, this.#context)
     try {
-      await new RunReader(source, writer, { after, signal: this.#closed.signal, begun }).run()
+      await new RunReader(source, writer, { ...from, signal: this.#closed.signal }).run()
     } finally {
       this.#reading.delete(run_id)
     }

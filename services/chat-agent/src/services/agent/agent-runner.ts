@@ -11,7 +11,7 @@ import { ownWords } from '../models/own-words.ts'
 import type { ModelPort } from '../models/model-port.ts'
 import type { Grants, LivePublisher } from '../ports.ts'
 import type { EntryWriter } from '../runs/entry-writer.ts'
-import { loadRun } from '../runs/load-run.ts'
+import { type LoadedRun, loadRun } from '../runs/load-run.ts'
 import { OutageWait } from '../runs/outage-wait.ts'
 import type { Outcome, RunFinisher } from '../runs/run-finisher.ts'
 import { RunState } from '../runs/run-state.ts'
@@ -57,9 +57,9 @@ export class AgentRunner {
     this.#parts = parts
   }
 
-  /** Rejects when the run has to be tried again, or when another worker owns it. */
-  async run(job: JobRow, signal: AbortSignal): Promise<void> {
-    const state = await this.#begin(job)
+  /** Rejects when the run has to be tried again, or when another worker owns it. `loaded`: of a run that this process has just added. */
+  async run(job: JobRow, signal: AbortSignal, loaded?: LoadedRun): Promise<void> {
+    const state = this.#stateOf(job, loaded ?? (await this.#begin(job)))
     try {
       const outcome = await this.#outcome(state, signal)
       if (outcome.status === 'stopped' && state.modelCalls.isBroken) state.modelUnfinished('stopped')
@@ -76,21 +76,25 @@ export class AgentRunner {
 
   /** Ends a run whose attempts all failed. The partial answer is kept, and `reason` becomes the run's error. */
   async giveUp(job: JobRow, reason: string): Promise<void> {
-    const state = await this.#begin(job)
+    const state = this.#stateOf(job, await this.#begin(job))
     await this.#parts.finisher.finish(state, { status: 'error', error: reason })
     state.log.close()
   }
 
-  async #begin(job: JobRow): Promise<RunState> {
-    const { uow, sealer, writer, live } = this.#parts
+  async #begin(job: JobRow): Promise<LoadedRun> {
+    const { uow, sealer } = this.#parts
     const { id, space_id, attempt } = job
     const space = await sealer.forSpace(space_id)
-    const loaded = await uow.in([space_id]).write(async (repositories) => {
+    return uow.in([space_id]).write(async (repositories) => {
       await repositories.jobs.fence(id, attempt)
       const run = await repositories.runs.begin(id, attempt)
       if (!run) throw new LeaseLost(`run ${id} has ended`)
       return loadRun(repositories, space, run)
     })
+  }
+
+  #stateOf({ attempt }: JobRow, loaded: LoadedRun): RunState {
+    const { writer, live } = this.#parts
     const state = new RunState(loaded, attempt, { writer, live })
     state.countInterrupted(this.#parts.contextTokens)
     return state

@@ -1,3 +1,4 @@
+import type { RunEntry } from '@youworker/contracts/run-log'
 import type {
   MessageRow,
   ModelStepRow,
@@ -15,8 +16,11 @@ import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
 
-const HISTORY = 100
+/** Messages of the session that a model is shown at most. */
+export const HISTORY = 100
 const ENTRIES_PAGE = 5_000
+
+export type StoredMessage = Pick<MessageRow, 'id' | 'run_id' | 'role' | 'content'>
 
 interface RunRows {
   readonly run: RunRow
@@ -25,7 +29,7 @@ interface RunRows {
   readonly unfinishedCalls: readonly UnfinishedCallRow[]
   readonly toolRuns: readonly ToolRunRow[]
   /** Of the session up to this run's turn, newest first. */
-  readonly messages: readonly MessageRow[]
+  readonly messages: readonly StoredMessage[]
 }
 
 /** Everything that is stored of a run, unsealed. An attempt continues from it. */
@@ -42,6 +46,18 @@ export async function loadRun(repositories: ChatAgentRepositories, space: SpaceS
     messages.latest(run.session_id, run.turn, HISTORY),
   ])
   return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: turns })
+}
+
+/** The same of a run that was just added, without reading it. `messages`: newest first. */
+export function firstAttempt(
+  space: SpaceSealer,
+  run: RunRow,
+  messages: readonly StoredMessage[],
+  entries: readonly RunEntry[],
+): LoadedRun {
+  const transcript = new Transcript()
+  for (const entry of entries) transcript.add(entry)
+  return unsealRun(space, { run, transcript, steps: [], unfinishedCalls: [], toolRuns: [], messages })
 }
 
 async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSealer, runId: string): Promise<Transcript> {

@@ -2,6 +2,8 @@ import { chatAgent, type ChatInput } from '@youworker/contracts/chat-agent'
 import type { HandlerOutput } from '@youworker/contracts/define'
 import { type RunEntry, type RunEntryBody } from '@youworker/contracts/run-log'
 import { AppError } from '@youworker/contracts/errors'
+import type { JobRow } from '@youworker/database/jobs/jobs'
+import type { Slot } from '@youworker/database/jobs/worker'
 import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
@@ -10,6 +12,7 @@ import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-w
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
 import type { Grants, LivePublisher, Waker } from '../ports.ts'
 import { sealContext } from '../sealed-fields.ts'
+import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
 import { entryNumber } from './transcript.ts'
 
 /** The `kind` of a run's job. */
@@ -21,6 +24,7 @@ const NO_AUDIO: RunEntryBody = {
 }
 
 type Started = HandlerOutput<typeof chatAgent.startRun>
+type StartInput = ChatInput & { readonly run_id?: string | undefined }
 
 interface Draft {
   readonly run_id: string
@@ -30,6 +34,15 @@ interface Draft {
   readonly earlier: readonly Turn[]
   readonly space: SpaceSealer
   readonly context: UserContext
+  /** Of the slot in which this process runs it, when nothing else of the session comes first. */
+  readonly owner: string | undefined
+}
+
+/** What becomes of a draft, besides the answer. */
+interface Added {
+  job?: JobRow
+  run?: LoadedRun
+  entries: readonly RunEntry[]
 }
 
 interface StartRunParts {
@@ -38,6 +51,8 @@ interface StartRunParts {
   readonly grants: Grants
   readonly live: LivePublisher
   readonly waker: Waker
+  /** Of this process's worker. */
+  readonly reserve: () => Slot<LoadedRun> | undefined
 }
 
 /** Accepts a chat turn: writes the user's message, the run and its job in one transaction. */
@@ -48,24 +63,26 @@ export class StartRun {
     this.#parts = parts
   }
 
-  async start(input: ChatInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker } = this.#parts
+  async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
+    const { uow, sealer, grants, live, waker, reserve } = this.#parts
     const { user_id } = context.caller
     const { text, earlier } = readTurns(input)
     const mine = uow.in([user_id])
     const ref = input.session_id
     if (ref) present(await mine.read(({ sessions }) => sessions.find(user_id, ref)))
-    const run_id = newId()
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
-    const draft: Draft = { run_id, grant_id, input, text, earlier, space: await sealer.forSpace(user_id), context }
-    const firstEntries: RunEntry[] = []
+    const space = await sealer.forSpace(user_id)
+    using slot = reserve()
+    const draft: Draft = { run_id, grant_id, input, text, earlier, space, context, owner: slot?.owner }
+    const added: Added = { entries: [] }
     const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
     const started = await mine.write((repositories) =>
-      repositories.idempotency.once(request, () => addRun(repositories, draft, firstEntries)),
+      repositories.idempotency.once(request, () => addRun(repositories, draft, added)),
     )
-    for (const entry of firstEntries) live.publish(run_id, entry)
-    waker.newRun()
+    for (const entry of added.entries) live.publish(run_id, entry)
+    if (slot && added.job && added.run) slot.start(added.job, added.run)
+    else waker.newRun()
     return started
   }
 }
@@ -75,13 +92,17 @@ function present(session: SessionRow | undefined): SessionRow {
   throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
 }
 
-async function addRun(repositories: ChatAgentRepositories, draft: Draft, firstEntries: RunEntry[]): Promise<Started> {
+async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: Added): Promise<Started> {
   const { run_id, grant_id, input, context } = draft
   const { user_id, sid } = context.caller
   const ref = input.session_id
   const turns: readonly Turn[] = [...(ref ? [] : draft.earlier), { role: 'user', content: draft.text }]
   const session = ref ? await continueSession(repositories, draft, ref) : await addSession(repositories, draft, turns.length)
+  // The session is locked.
+  const ahead = ref ? await repositories.jobs.unfinished(RUN_KIND, session.id) : 0
+  const owner = ahead === 0 ? draft.owner : undefined
   const run = {
+    ...(owner === undefined ? {} : ({ status: 'running', attempt: 1 } as const)),
     id: run_id,
     space_id: user_id,
     user_id,
@@ -95,17 +116,22 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, firstEn
     max_iterations: input.max_iterations ?? null,
   }
   const payload = { session_id: session.id }
-  const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id }
+  const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
   // Sent together: none needs what another returns.
-  const [position] = await Promise.all([
-    // Nothing waits in a new session.
-    ref ? repositories.jobs.add(job).then(() => repositories.jobs.position(run_id)) : repositories.jobs.add(job).then(() => 0),
+  const [jobRow, runRow, messages, entries] = await Promise.all([
+    repositories.jobs.add(job),
     repositories.runs.add(run),
     addMessages(repositories, draft, session, turns),
+    addFirstEntries(repositories, draft, session.id, ahead),
   ])
-  firstEntries.push(...(await addFirstEntries(repositories, draft, session.id, position)))
+  added.entries = entries
+  if (owner !== undefined) {
+    const latest = ref ? await repositories.messages.latest(session.id, session.turn, HISTORY) : messages.toReversed()
+    Object.assign(added, { job: jobRow, run: firstAttempt(draft.space, runRow, latest, entries) })
+  }
   repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
-  return { run_id, session_id: session.id, session_external_id: session.external_id }
+  const last_entry = entries.at(-1)?.n
+  return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
 const sealedTitle = ({ space, text }: Draft, sessionId: string) => space.sealText(titleOf(text), sealContext.title(sessionId))
@@ -138,7 +164,7 @@ async function addMessages(
   { run_id, input, space, context }: Draft,
   { id: session_id, space_id, turn, model: usual }: SessionRow,
   turns: readonly Turn[],
-): Promise<void> {
+): Promise<readonly StoredMessage[]> {
   const { user_id } = context.caller
   const used = { tokens_in: 0, tokens_out: 0 }
   const rows = turns.map(({ role, content }) => {
@@ -149,6 +175,7 @@ async function addMessages(
   for (const { id: message_id, role } of rows)
     outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
   await messages.add(rows)
+  return rows
 }
 
 /** These let a stream show the run's position in the queue before a worker has claimed it. */
