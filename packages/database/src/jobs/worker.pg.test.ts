@@ -161,6 +161,7 @@ test('a job outlives the deadline of the request that added it, and can be cance
     await waitFor(async () => (await get(id)).progress_current === 1, { what: 'a write behind the deadline' })
     await fixture.uow.system().write(({ jobs }) => jobs.requestCancel(id))
     await ended(id, 'cancelled')
+    expect(await get(id)).toMatchObject({ attempt: 1, progress_current: 1 })
   }
 })
 
