@@ -47,7 +47,7 @@ export async function fillTables(admin: pg.Client, { rows, spaces }: FillOptions
     const { rowCount } = await admin.query(
       `insert into ${table} (${names})
         select ${columns.map(valueOf).join(', ')}
-        from generate_series(1, $1::integer) as n, (select * from ${table} limit 1) as row
+        from generate_series(1, $1::integer) as copy(number), (select * from ${table} limit 1) as row
         on conflict do nothing`.replaceAll('$spaces', `'{${spaces.join()}}'::uuid[]`),
       [rows],
     )
@@ -59,14 +59,14 @@ export async function fillTables(admin: pg.Client, { rows, spaces }: FillOptions
 
 function valueOf({ name, type, is_unique, is_key }: Column): string {
   const column = `row.${pg.escapeIdentifier(name)}`
-  if (type === 'uuid' && name === 'space_id' && !is_key) return '($spaces)[1 + n % cardinality($spaces)]'
+  if (type === 'uuid' && name === 'space_id' && !is_key) return '($spaces)[1 + copy.number % cardinality($spaces)]'
   if (type === 'uuid') return `case when ${column} is null then null else gen_random_uuid() end`
-  if (is_unique && type === 'text') return `${column} || n`
-  if (is_unique && type === 'bytea') return `decode(md5(n::text), 'hex')`
+  if (is_unique && type === 'text') return `${column} || copy.number`
+  if (is_unique && type === 'bytea') return `sha256(copy.number::text::bytea)`
   // Nothing waits to be done.
   if (name === 'published_at') return 'now()'
   if (name === 'status' && type === 'text')
     return `case when ${column} in ('pending', 'running') then 'success' else ${column} end`
-  if (name.endsWith('_at') && type === 'timestamp with time zone') return `${column} - make_interval(secs => n / 100.0)`
+  if (name.endsWith('_at') && type === 'timestamp with time zone') return `${column} - make_interval(secs => copy.number / 100.0)`
   return column
 }
