@@ -61,8 +61,10 @@ test('the commands of the Dockerfile install and start every service in a copy o
 test('the image can be read by its user, also when only the owner of the checkout may read that', async () => {
   const copy = await mkdtemp(join(tmpdir(), 'youworker-modes-'))
   try {
-    await mkdir(join(copy, 'services'), { mode: 0o700 })
-    await writeFile(join(copy, 'services/main.ts'), '', { mode: 0o600 })
+    for (const folder of ['services', 'packages', 'infra']) await mkdir(join(copy, folder), { mode: 0o700 })
+    for (const file of ['services/main.ts', 'package.json', 'pnpm-lock.yaml']) {
+      await writeFile(join(copy, file), '', { mode: 0o600 })
+    }
     await run('/bin/sh', ['-ec', lineOf(/^RUN (rm .*)$/m)], { cwd: copy })
     expect((await stat(join(copy, 'services'))).mode & 0o777).toBe(0o755)
     expect((await stat(join(copy, 'services/main.ts'))).mode & 0o777).toBe(0o644)
