@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { BlockList } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -19,7 +19,9 @@ const run = promisify(execFile)
 const compose = await readCompose('docker-compose.yml')
 const services = Object.entries(compose.services)
 const dockerfile = await readFile(join(ROOT, 'infra/docker/Dockerfile'), 'utf8')
-const youworker = (...args: string[]) => run(process.execPath, [join(ROOT, 'infra/cli/src/main.ts'), ...args])
+/** With a umask that leaves files to their owner, as on many servers. */
+const youworker = (...args: string[]) =>
+  run('/bin/sh', ['-c', 'umask 077 && exec "$0" "$@"', process.execPath, join(ROOT, 'infra/cli/src/main.ts'), ...args])
 
 let dir: string
 let secretsDir: string
@@ -112,15 +114,16 @@ test('the gateway believes X-Forwarded-For of the proxy’s address and no other
     : (networks as Record<string, { ipv4_address?: string }>)['edge']?.ipv4_address
   expect(compose.services['gateway']?.environment?.['SECURITY__TRUSTED_PROXIES']).toBe(address)
   const { subnet, ip_range: range } = compose.networks['edge']?.ipam?.config[0] ?? {}
-  const contains = (part = '') => {
-    const [network = '', bits] = part.split('/')
+  const contains = (...parts: (string | undefined)[]) => {
     const list = new BlockList()
-    list.addSubnet(network, Number(bits))
+    for (const [network = '', bits] of parts.map((part = '') => part.split('/'))) list.addSubnet(network, Number(bits))
     return list.check(address ?? '')
   }
   expect(contains(subnet)).toBe(true)
   // While the proxy is down, a gateway that starts gets any address of the range.
   expect(contains(range)).toBe(false)
+  // Docker gives these to networks without a subnet, one after the other: ours cannot be made when it has given away its part.
+  expect(contains('172.17.0.0/16', '172.18.0.0/15', '172.20.0.0/14', '172.24.0.0/13', '192.168.0.0/16')).toBe(false)
 })
 
 test('secrets come as files that `keys generate` writes, each only to who reads it, and none stands in an environment', async () => {
@@ -172,10 +175,12 @@ test('`keys generate DIR` adds what is missing, keeps what is there and follows 
     )
   const before = await content()
   await rm(join(secretsDir, 'POSTGRES_PASSWORD_AUTH'))
+  await chmod(join(secretsDir, 'POSTGRES_PASSWORD'), 0o600)
   expect((await youworker('keys', 'generate', secretsDir)).stdout).toMatch(/: POSTGRES_PASSWORD_AUTH\n$/)
   const after = await content()
   const changed = Object.keys(after).filter((name) => after[name] !== before[name])
   expect(changed.sort()).toEqual(['DATABASE__URL.auth', 'POSTGRES_PASSWORD_AUTH'])
+  expect((await stat(join(secretsDir, 'POSTGRES_PASSWORD'))).mode & 0o777).toBe(0o644)
   expect(after['DATABASE__URL.auth']).toContain(after['POSTGRES_PASSWORD_AUTH']?.trim())
   expect((await youworker('keys', 'generate', secretsDir)).stdout).toMatch(/nothing was changed/)
 })
@@ -198,6 +203,7 @@ test('nats-server takes nats.conf with the generated passwords and a team, and s
   expect((await run('/bin/sh', ['-c', command])).stderr).toMatch(/is valid/)
   await rm(etc, { recursive: true })
   expect(await readFile(join(secretsDir, 'teams.conf'), 'utf8')).toContain('team-reports_group')
+  for (const file of ['teams.conf', 'teams.json']) expect((await stat(join(secretsDir, file))).mode & 0o777, file).toBe(0o644)
   await youworker('nats', 'user', 'remove', 'reports', '--secrets', secretsDir)
   expect(await readFile(join(secretsDir, 'teams.conf'), 'utf8')).toBe('{}')
   expect(conf).toMatch(/^http: "127\.0\.0\.1:8222"$/m)
