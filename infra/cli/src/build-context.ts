@@ -15,6 +15,6 @@ const ignored = (await readFile(join(ROOT, '.dockerignore'), 'utf8')).split('\n'
 const isWanted = (path: string): boolean => !ignored.some((glob) => matchesGlob(relative(ROOT, path), glob))
 
 await rm(DIST, { recursive: true, force: true })
-for (const name of copied) await cp(join(ROOT, name), join(DIST, name), { recursive: true, filter: isWanted })
+for (const name of [...copied, DOCKERFILE]) await cp(join(ROOT, name), join(DIST, name), { recursive: true, filter: isWanted })
 const files = (await readdir(DIST, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length
 console.log(`dist/ has the ${files} files of the image: docker build -f dist/${DOCKERFILE} --build-arg SERVICE=gateway dist`)

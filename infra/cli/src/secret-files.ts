@@ -6,7 +6,7 @@ import { readTeams } from '@youworker/embedded/nats-teams'
 import { withoutLineEnd } from '@youworker/runtime/process/read-setting'
 import { generateSecrets } from './keys.ts'
 import { passwordVariable } from './nats-conf.ts'
-import { TEAM_FILES, writeTeamFiles } from './nats-users/team-files.ts'
+import { READABLE, TEAM_FILES, writeTeamFiles } from './nats-users/team-files.ts'
 
 /** Where docker-compose.yml runs the servers. */
 const POSTGRES = 'postgres:5432/youworker'
@@ -25,9 +25,10 @@ export async function writeSecretFiles(dir: string): Promise<string[]> {
   for (const [name, fresh] of generateSecrets()) {
     const present = await readIfThere(join(dir, name))
     secrets.set(name, present ?? fresh)
-    if (present !== undefined) continue
-    await writeWhole(join(dir, name), fresh)
-    made.push(name)
+    if (present === undefined) {
+      await writeWhole(join(dir, name), fresh)
+      made.push(name)
+    } else await chmod(join(dir, name), READABLE)
   }
   for (const [name, value] of derivedFiles(secrets)) await writeWhole(join(dir, name), value)
   await writeTeamFiles(dir, await readTeams(join(dir, TEAM_FILES.list)))
@@ -36,7 +37,8 @@ export async function writeSecretFiles(dir: string): Promise<string[]> {
 
 /** A crash leaves the old file or the new one, never half of it. */
 async function writeWhole(path: string, value: string): Promise<void> {
-  await writeFile(`${path}.new`, `${value}\n`, { mode: 0o644 })
+  await writeFile(`${path}.new`, `${value}\n`)
+  await chmod(`${path}.new`, READABLE)
   await rename(`${path}.new`, path)
 }
 

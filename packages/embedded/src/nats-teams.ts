@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises'
 import { NatsTeam } from '@youworker/contracts/topology/teams'
 
 /** The teams of a file, with their passwords; none when there is no such file. */
@@ -24,5 +24,6 @@ export function parseTeams(text: string, where: string): NatsTeam[] {
 /** A crash leaves the old file or the new one, never half of it. */
 export async function writeTeams(file: string, teams: readonly NatsTeam[], mode = 0o600): Promise<void> {
   await writeFile(`${file}.new`, `${JSON.stringify(teams, undefined, 2)}\n`, { mode })
+  await chmod(`${file}.new`, mode)
   await rename(`${file}.new`, file)
 }

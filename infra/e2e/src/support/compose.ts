@@ -21,7 +21,9 @@ export interface ComposeService {
 
 interface Compose {
   readonly services: Readonly<Record<string, ComposeService>>
-  readonly networks: Readonly<Record<string, { readonly internal?: boolean; readonly ipam?: { config: { subnet: string }[] } }>>
+  readonly networks: Readonly<
+    Record<string, { readonly internal?: boolean; readonly ipam?: { config: { subnet: string; ip_range?: string }[] } }>
+  >
   readonly secrets: Readonly<Record<string, { readonly file: string }>>
 }
 

@@ -62,7 +62,8 @@ export class ConnectionQueue {
     }
     const giveUp = () => waiter.reject(waiter.refusal ?? late())
     const overflow = () => {
-      timer = setTimeout(giveUp, endsAt - performance.now())
+      // Node warns of a time that is past, as it is after a busy moment.
+      timer = setTimeout(giveUp, Math.max(0, endsAt - performance.now()))
       if (!waiter.isOpening && this.#pool.totalCount < this.#pool.options.max) this.#open(waiter)
     }
     let timer = limitMs > OVERFLOW_AFTER_MS ? setTimeout(overflow, OVERFLOW_AFTER_MS) : setTimeout(giveUp, limitMs)

@@ -90,7 +90,7 @@ export class Endpoint {
     }
     if (call.deadline <= Date.now()) return expire()
     begun = true
-    const timer = setTimeout(expire, call.replyBy - Date.now())
+    const timer = setTimeout(expire, Math.max(0, call.replyBy - Date.now()))
     try {
       const output = await this.#run(message, call)
       if (!expired) this.#reply(message, call, output)
