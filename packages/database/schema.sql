@@ -201,6 +201,7 @@ create table "auth"."api_keys" ( -- owner: auth_owner
   constraint api_keys_pkey PRIMARY KEY (id)
 );
 CREATE INDEX api_keys_expiry ON auth.api_keys USING btree (expires_at) WHERE (revoked_at IS NULL);
+CREATE INDEX api_keys_hash ON auth.api_keys USING btree (key_hash);
 CREATE UNIQUE INDEX api_keys_live ON auth.api_keys USING btree (key_hash) WHERE (revoked_at IS NULL);
 CREATE UNIQUE INDEX api_keys_one_from_setting ON auth.api_keys USING btree (user_id) WHERE (from_setting AND (revoked_at IS NULL));
 CREATE INDEX api_keys_replaces ON auth.api_keys USING btree (replaces) WHERE (replaces IS NOT NULL);
@@ -405,6 +406,7 @@ create table "auth"."sessions" ( -- owner: auth_owner
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_secret_hash_key UNIQUE (secret_hash)
 );
+CREATE INDEX sessions_created ON auth.sessions USING btree (created_at);
 CREATE INDEX sessions_key ON auth.sessions USING btree (api_key_id);
 CREATE INDEX sessions_last_used ON auth.sessions USING btree (last_used_at);
 CREATE INDEX sessions_user ON auth.sessions USING btree (user_id);
@@ -916,6 +918,7 @@ create table "ingestion"."documents" ( -- owner: ingestion_owner
 );
 CREATE INDEX documents_blob_id ON ingestion.documents USING btree (blob_id);
 CREATE INDEX documents_list ON ingestion.documents USING btree (space_id, created_at, id);
+CREATE INDEX documents_of_user ON ingestion.documents USING btree (user_id, collection);
 alter table "ingestion"."documents" enable row level security;
 alter table "ingestion"."documents" force row level security;
 create policy documents_spaces on "ingestion"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));

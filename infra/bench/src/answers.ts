@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
+import { ApiUser } from './api-user.ts'
 import { endWith, firstMessage, startSystem, temporaryDir } from './system.ts'
 import { median } from './load.ts'
 import { cpuSeconds } from './process-cpu.ts'
@@ -59,18 +60,12 @@ async function startBoth(stack: AsyncDisposableStack): Promise<[Side, Side]> {
   await writeFile(script, JSON.stringify({ rules: [{ reply: { text: ANSWER } }] }))
   const env = { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', OFFLINE_MODEL__SCRIPT: script }
   const { endpoints } = await startSystem(stack, ['--no-demo'], /^API +http/m, env)
-  const { api, postgres, root_api_key, processes } = endpoints
-  const addUser = async (n: number) => {
-    const headers = { 'x-api-key': root_api_key, 'content-type': 'application/json' }
-    const body = JSON.stringify({ username: `client-${n}` })
-    const response = await fetch(`${api}/v1/admin/users`, { method: 'POST', headers, body })
-    if (!response.ok) throw new Error(`POST /v1/admin/users: ${response.status} ${await response.text()}`)
-    return { 'x-api-key': ((await response.json()) as { api_key: string }).api_key }
-  }
+  const { api, postgres, processes } = endpoints
+  const root = ApiUser.root(endpoints)
   const clients = []
-  for (let n = 0; n < CLIENTS; n += 1) clients.push(await addUser(n))
+  for (let n = 0; n < CLIENTS; n += 1) clients.push((await root.addUser(`client-${n}`)).headers)
   const model = processes.find(({ name }) => name === 'offline-model')
-  const child = fork(join(import.meta.dirname, 'bare-chat.ts'), {
+  const child = fork(join(import.meta.dirname, 'baselines/chat.ts'), {
     env: { ...process.env, DATABASE_URL: postgres, OLLAMA_URL: model?.url ?? '', MODEL: 'youworker-offline' },
   })
   endWith(stack, child)

@@ -30,8 +30,13 @@ export class ApiUser {
     return this.#send('GET', path)
   }
 
-  post(path: string, body: unknown): Promise<unknown> {
-    return this.#send('POST', path, body)
+  post(path: string, body: unknown, more: Readonly<Record<string, string>> = {}): Promise<unknown> {
+    return this.#send('POST', path, body, more)
+  }
+
+  /** Begins a session, as a browser does. */
+  signIn(): Promise<unknown> {
+    return this.post('/v1/auth/login', { api_key: this.#key })
   }
 
   delete(path: string): Promise<unknown> {
@@ -46,8 +51,8 @@ export class ApiUser {
     await this.#read(await fetch(`${this.#api}/v1/ingest/upload`, { method: 'POST', headers: this.headers, body: form }))
   }
 
-  async #send(method: string, path: string, body?: unknown): Promise<unknown> {
-    const headers = { ...this.headers, 'content-type': 'application/json' }
+  async #send(method: string, path: string, body?: unknown, more?: Readonly<Record<string, string>>): Promise<unknown> {
+    const headers = { ...this.headers, 'content-type': 'application/json', ...more }
     const sent = body === undefined ? {} : { body: JSON.stringify(body) }
     return this.#read(await fetch(`${this.#api}${path}`, { method, headers, ...sent }))
   }

@@ -29,7 +29,7 @@ export async function events(stack: AsyncDisposableStack): Promise<number> {
   await database.connect()
   stack.defer(() => database.end())
   const env = { ...process.env, DATABASE_URL: postgres, DIR: await temporaryDir(stack), EVENTS: String(EVENTS) }
-  const bare = fork(join(import.meta.dirname, 'bare-events.ts'), { env })
+  const bare = fork(join(import.meta.dirname, 'baselines/events.ts'), { env })
   endWith(stack, bare)
   const nats = (await firstMessage(bare)) as { pid: number }
   const ours = processes.filter(({ name }) => name !== 'offline-model')

@@ -42,7 +42,7 @@ async function startBoth(stack: AsyncDisposableStack): Promise<{ ours: Target; b
   const { access_token } = await call('/v1/auth/login', { api_key: root_api_key, token: true })
 
   const env = { ...process.env, DATABASE_URL: postgres, GROUP_ID: groupId, USER_ID: userId }
-  const child = fork(join(import.meta.dirname, 'bare-server.ts'), { env })
+  const child = fork(join(import.meta.dirname, 'baselines/group-server.ts'), { env })
   endWith(stack, child)
   const port = Number(await firstMessage(child))
   const { hostname: host, port: apiPort } = new URL(api)

@@ -48,7 +48,7 @@ async function startServer(stack: AsyncDisposableStack): Promise<{ url: string; 
   const dir = join(await temporaryDir(stack), 'nats')
   const server = stack.use(await startNats({ binary, dir, port: await freePort(), accounts }))
   const url = server.url.replace('//', '//bench:bench@')
-  const echo = fork(join(import.meta.dirname, 'nats-echo.ts'), { env: { ...process.env, NATS_URL: url, SUBJECT } })
+  const echo = fork(join(import.meta.dirname, 'baselines/nats-echo.ts'), { env: { ...process.env, NATS_URL: url, SUBJECT } })
   endWith(stack, echo)
   await firstMessage(echo)
   return { url, pid: server.pid }

@@ -59,9 +59,11 @@ async function useEverything(user: ApiUser): Promise<void> {
     metadata: { session_id: string }
   }
   const session = metadata.session_id
-  await user.post('/v1/chat', { text_input: 'And how many exactly?', stream: false, session_id: session })
-  const group = (await user.post('/v1/groups', { name: crypto.randomUUID() })) as { id: string }
-  await user.post('/v1/search', { query: 'paid leave' }).catch(() => {})
+  const once = () => ({ 'idempotency-key': crypto.randomUUID() })
+  await user.post('/v1/chat', { text_input: 'And how many exactly?', stream: false, session_id: session }, once())
+  await user.signIn()
+  const group = (await user.post('/v1/groups', { name: crypto.randomUUID() }, once())) as { id: string }
+  await user.post('/v1/search', { query: 'paid leave' })
   const lists = [
     'sessions',
     'documents',

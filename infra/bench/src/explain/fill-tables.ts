@@ -61,7 +61,7 @@ function valueOf({ name, type, is_unique, is_key }: Column): string {
   const column = `row.${pg.escapeIdentifier(name)}`
   if (type === 'uuid' && name === 'space_id' && !is_key) return '($spaces)[1 + copy.number % cardinality($spaces)]'
   if (type === 'uuid') return `case when ${column} is null then null else gen_random_uuid() end`
-  if (is_unique && type === 'text') return `${column} || copy.number`
+  if (is_unique && type === 'text' && name !== 'kind') return `${column} || copy.number`
   if (is_unique && type === 'bytea') return `sha256(copy.number::text::bytea)`
   // Nothing waits to be done.
   if (name === 'published_at') return 'now()'

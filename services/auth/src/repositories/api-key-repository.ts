@@ -35,7 +35,7 @@ export class ApiKeyRepository {
         sql<boolean>`coalesce(last_used_at < now() - interval '10 minutes', true)`.as('is_stale'),
       ])
       .where('key_hash', '=', keyHash)
-      .where(sql<boolean>`revoked_at is null or expires_at <= now()`)
+      .where(sql<boolean>`(revoked_at is null or expires_at <= now())`)
       .orderBy('revoked_at', (order) => order.desc().nullsFirst())
       .executeTakeFirst()
   }

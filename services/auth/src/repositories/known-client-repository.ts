@@ -52,7 +52,12 @@ export class KnownClientRepository {
   }
 
   async removeExpired(): Promise<void> {
-    await this.#db.deleteFrom('known_clients').where(isOver).execute()
+    await this.#db
+      .deleteFrom('known_clients')
+      .where(isOver)
+      // For the index.
+      .where(sql<boolean>`last_used_at < now() - least(${LIFE.device}::interval, ${LIFE.address}::interval)`)
+      .execute()
   }
 
   async #removeBeyondMost(userId: string, kind: Kind, hasReturned: boolean): Promise<void> {

@@ -89,10 +89,14 @@ export class GroupRepository {
     await this.#db.deleteFrom('groups').where('id', '=', groupId).execute()
   }
 
+  /** Each group is found by its id: for a user of many groups Postgres would read the groups of all. */
   #views(userId: string) {
     return this.#db
-      .selectFrom('groups')
-      .innerJoin('members as mine', 'mine.group_id', 'groups.id')
+      .selectFrom('members as mine')
+      .innerJoinLateral(
+        (eb) => eb.selectFrom('groups').selectAll().whereRef('groups.id', '=', 'mine.group_id').limit(1).as('groups'),
+        (join) => join.onTrue(),
+      )
       .select(['groups.id', 'groups.name', 'groups.description', 'groups.created_at', 'groups.updated_at', 'mine.role'])
       .select((group) =>
         group

@@ -27,7 +27,11 @@ export class OwnGroupRepository {
   named(userId: string, nameKey: string): Promise<{ id: string } | undefined> {
     return this.#db
       .selectFrom('members')
-      .innerJoin('groups', 'groups.id', 'members.group_id')
+      .innerJoinLateral(
+        (eb) =>
+          eb.selectFrom('groups').select(['id', 'name_key']).whereRef('groups.id', '=', 'members.group_id').limit(1).as('groups'),
+        (join) => join.onTrue(),
+      )
       .select('groups.id')
       .where('members.user_id', '=', userId)
       .where('groups.name_key', '=', nameKey)

@@ -133,22 +133,17 @@ export class DocumentRepository {
     const { limit, offset } = filter
     const columns = { time: 'documents.created_at', id: 'documents.id' }
     const ofEach = { ...filter, limit: offset + limit, offset: 0 }
-    const newest = this.#db
-      .selectFrom(sql<{ id: string }>`unnest(${[...spaceIds]}::uuid[])`.as<'space'>(sql`space (id)`))
-      .innerJoinLateral(
-        (eb) => {
-          const ofSpace = filtered(eb.selectFrom('documents').selectAll(), filter).where(
-            sql<boolean>`documents.space_id = space.id`,
-          )
-          return newestFirst(ofSpace, columns, ofEach).as('documents')
-        },
-        (join) => join.onTrue(),
-      )
-      .selectAll('documents')
-    const all = this.#db.selectFrom('documents').select('id').where(ofAny(spaceIds))
+    const matching = filtered(this.#db.selectFrom('documents').selectAll(), filter).where(
+      sql<boolean>`documents.space_id = space.id`,
+    )
+    const inEach = (ofSpace: typeof matching) =>
+      this.#db
+        .selectFrom(sql<{ id: string }>`unnest(${[...spaceIds]}::uuid[])`.as<'space'>(sql`space (id)`))
+        .innerJoinLateral(ofSpace.as('documents'), (join) => join.onTrue())
+        .selectAll('documents')
     const [rows, counted] = await Promise.all([
-      newestFirst(newest, columns, filter).execute(),
-      countSome(this.#db, (most) => filtered(all, filter).limit(most)),
+      newestFirst(inEach(newestFirst(matching, columns, ofEach)), columns, filter).execute(),
+      countSome(this.#db, (most) => inEach(matching.limit(most)).limit(most)),
     ])
     return listed({ rows, page: filter, counted, positionOf: ({ created_at: time, id }) => ({ time, id }) })
   }
@@ -199,8 +194,6 @@ function withLabels<O>(query: DocumentQuery<O>, { tags, collection }: LabelFilte
   if (collection !== undefined) result = result.where('documents.collection', '=', askable(collection))
   return result
 }
-
-const ofAny = (spaceIds: readonly string[]) => sql<boolean>`documents.space_id = any(${[...spaceIds]}::uuid[])`
 
 const isOther = (table: string) => sql<boolean>`${sql.ref(`${table}.collection`)} is distinct from ${EXAMPLES}`
 const isNoExampleAmongOthers = (spaceIds: readonly string[]) =>

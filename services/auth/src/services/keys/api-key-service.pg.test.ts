@@ -113,7 +113,16 @@ test('sessions and runs of a limited key have its scopes, and end with it', asyn
   await expect(fixture.credentials.exchange('session', session.session_secret)).rejects.toMatchObject({
     code: 'NOT_AUTHENTICATED',
   })
+  // Neither before nor after its end is the expired key found for another one.
+  const other = await newUser('other')
+  const others = async () => [await works(other.api_key), await works(newApiKey())]
+  const errorOf = (secret: string) => exchange(secret).catch((error: unknown) => String(error))
+  const unknown = await errorOf(newApiKey())
+  expect(unknown).not.toContain('expired')
+  expect(await others()).toEqual([true, false])
   await Promise.all([fixture.apiKeys.endExpired(), fixture.apiKeys.endExpired()])
+  expect(await others()).toEqual([true, false])
+  expect(await errorOf(newApiKey())).toBe(unknown)
   const ended = await revocations()
   expect(ended.filter((id) => id === key.id || id === session.session_id).sort()).toEqual([key.id, session.session_id].sort())
   await expect(exchange(key.api_key)).rejects.toMatchObject({ message: expect.stringContaining('expired') })
