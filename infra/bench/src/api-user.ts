@@ -17,8 +17,8 @@ export class ApiUser {
   }
 
   /** For root: makes a user. */
-  async addUser(username: string): Promise<ApiUser> {
-    const { id, api_key } = (await this.post('/v1/admin/users', { username })) as { id: string; api_key: string }
+  async addUser(username: string, more: { readonly password?: string } = {}): Promise<ApiUser> {
+    const { id, api_key } = (await this.post('/v1/admin/users', { username, ...more })) as { id: string; api_key: string }
     return new ApiUser(this.#api, id, api_key)
   }
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rounds, sliceMs } from './effort.ts'
 import { median } from './load.ts'
 
 /** One implementation of the work that is compared. */
@@ -23,10 +24,10 @@ interface Slice {
 }
 
 const NOTHING: Slice = { perSecond: Number.NaN, cpu: Number.NaN, serverCpu: Number.NaN }
-const ROUNDS = 11
-const SLICE_MS = 400
+const ROUNDS = rounds(11)
+const SLICE_MS = sliceMs(400)
 /** By then Node has compiled the code, and statements are prepared. */
-const WARM_UP_MS = 1_500
+const WARM_UP_MS = sliceMs(1_500)
 
 /**
  * Lets the ways take turns in short slices, so that what else the machine does slows all of them, and prints throughput and CPU of each.

@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import pg from 'pg'
+import { rounds } from './effort.ts'
 import { cpuSeconds } from './process-cpu.ts'
 import { median } from './load.ts'
 import { endWith, type Endpoints, firstMessage, startSystem, temporaryDir } from './system.ts'
 
 const EVENTS = 20_000
-const ROUNDS = 3
+const ROUNDS = rounds(3)
 const LIMIT_MS = 120_000
 
 type Processes = Endpoints['processes']

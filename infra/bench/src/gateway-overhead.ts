@@ -1,12 +1,13 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
+import { rounds, sliceMs } from './effort.ts'
 import { endWith, firstMessage, startSystem } from './system.ts'
 import { load, median, type Target } from './load.ts'
 
-const ROUNDS = 24
-const SLICE_MS = 500
+const ROUNDS = rounds(24)
+const SLICE_MS = sliceMs(500)
 /** Until Node has compiled what is used often. */
-const WARM_UP_MS = 8_000
+const WARM_UP_MS = sliceMs(8_000)
 const CONNECTIONS = 16
 
 /**

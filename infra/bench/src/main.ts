@@ -1,5 +1,8 @@
-// `npm run bench -- NAME`: ratios against a bare baseline of the same run.
-import { answers } from './answers.ts'
+// `npm run bench -- NAME`, or `all`: ratios against a bare baseline of the same run.
+import { answers } from './chat/answers.ts'
+import { firstToken } from './chat/first-token.ts'
+import { signIn } from './chat/sign-in.ts'
+import { streams } from './chat/streams.ts'
 import { databaseDriver } from './database-driver.ts'
 import { events } from './events.ts'
 import { gatewayOverhead } from './gateway-overhead.ts'
@@ -10,14 +13,17 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
   answers,
   'database-driver': databaseDriver,
   events,
+  'first-token': firstToken,
   'gateway-overhead': gatewayOverhead,
   'nats-request': natsRequest,
+  'sign-in': signIn,
   start,
+  streams,
 }
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
-/** Everything that a bench starts or writes; disposed of however the bench ends. */
-const stack = new AsyncDisposableStack()
+/** Everything that the running bench starts or writes; disposed of however it ends. */
+let stack = new AsyncDisposableStack()
 let cleaning: Promise<void> | undefined
 const cleanUp = () => (cleaning ??= stack.disposeAsync())
 const interrupt = () => void cleanUp().finally(() => process.exit(EXIT.interrupted))
@@ -28,15 +34,25 @@ process.once('disconnect', interrupt)
 process.exit(await run(process.argv[2] ?? ''))
 
 async function run(name: string): Promise<number> {
-  const bench = BENCHES[name]
-  if (!bench) {
-    console.error(`Usage: npm run bench -- (${Object.keys(BENCHES).join(' | ')})`)
+  const names = name === 'all' ? Object.keys(BENCHES) : [name]
+  const [unknown] = names.filter((each) => !(each in BENCHES))
+  if (unknown !== undefined) {
+    console.error(`Usage: npm run bench -- (all | ${Object.keys(BENCHES).join(' | ')}) [--quick]`)
     return EXIT.usage
   }
+  for (const each of names) {
+    const code = await runOne(each)
+    if (code !== EXIT.ok) return code
+  }
+  return EXIT.ok
+}
+
+async function runOne(name: string): Promise<number> {
   try {
-    const ratio = await bench(stack)
-    await cleanUp()
-    console.log(`bench ${name} ratio=${ratio.toFixed(3)}`)
+    stack = new AsyncDisposableStack()
+    const ratio = await BENCHES[name]?.(stack)
+    await stack.disposeAsync()
+    console.log(`bench ${name} ratio=${ratio?.toFixed(3)}`)
     return EXIT.ok
   } catch (error) {
     const isInterrupted = cleaning !== undefined

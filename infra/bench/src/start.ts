@@ -5,10 +5,11 @@ import { createInterface } from 'node:readline'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
+import { rounds } from './effort.ts'
 import { endWith, startSystem, temporaryDir } from './system.ts'
 import { median } from './load.ts'
 
-const ROUNDS = 3
+const ROUNDS = rounds(3)
 const ROOT = join(import.meta.dirname, '../../..')
 const SERVERS = ['postgres', 'nats', 'offline-model']
 
