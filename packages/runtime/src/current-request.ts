@@ -19,5 +19,11 @@ export const inRequest = <T>(request: CurrentRequest, work: () => T): T =>
 /** Runs `work` as part of no request, because several wait for it. */
 export const detached = <T>(work: () => T): T => current.run(NONE, work)
 
+/** Returns `work` as part of the request that is being worked on now, whoever calls it later. */
+export function ofThisRequest<T>(work: () => T): () => T {
+  const request = currentRequest()
+  return () => current.run(request, work)
+}
+
 /** Empty for what no request has begun. */
 export const currentRequest = (): CurrentRequest => current.getStore() ?? NONE

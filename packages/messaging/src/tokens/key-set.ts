@@ -1,4 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
+import { detached } from '@youworker/runtime/current-request'
 import { type CryptoKey, importJWK } from 'jose'
 
 /** Anyone can send a token with an unknown key id, so the keys are read at most this often. */
@@ -34,7 +35,7 @@ export class KeySet {
   }
 
   read(): Promise<void> {
-    this.#reading ??= this.#read().finally(() => {
+    this.#reading ??= detached(() => this.#read()).finally(() => {
       this.#reading = undefined
       this.#readAt = performance.now()
     })

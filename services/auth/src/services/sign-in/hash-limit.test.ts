@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { currentRequest, inRequest } from '@youworker/runtime/current-request'
 import { expect, test } from 'vitest'
 import { createHashLimit, type HashLimit } from './hash-limit.ts'
 
@@ -42,6 +43,23 @@ test('when the queue is full, the caller with the most waiting gives way, and on
   expect(await Promise.all(flood)).toEqual(['ran', 'ran', busy, busy, busy, busy])
   expect(await Promise.all(others)).toEqual(['ran', 'ran', 'ran', busy, busy])
   expect(ran).toHaveLength(5)
+})
+
+test('each work runs within the deadline of its own request, not of the one that found the queue idle', async () => {
+  const limit = createHashLimit({ running: 1, waiting: 10 })
+  const gate = Promise.withResolvers<void>()
+  const deadlines: unknown[] = []
+  const add = (deadline: number) =>
+    inRequest({ deadline }, () =>
+      limit(async () => {
+        await gate.promise
+        deadlines.push(currentRequest().deadline)
+      }, stranger('a')),
+    )
+  const works = [add(1), add(2), add(3)]
+  gate.resolve()
+  await Promise.all(works)
+  expect(deadlines).toEqual([1, 2, 3])
 })
 
 test('known callers do not wait for strangers', async () => {

@@ -1,4 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
+import { ofThisRequest } from '@youworker/runtime/current-request'
 
 export interface Turn {
   /** Who waits: callers take turns, so that what one sends delays another by one piece of work at most. */
@@ -23,10 +24,11 @@ export function createHashLimit(bounds: Bounds): HashLimit {
   const [known, unknown] = [new FairQueue(bounds), new FairQueue(bounds)]
   return (work, { caller, isKnown, signal }) => {
     const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<typeof work>>>()
-    const run = async () => {
+    // The queue is run by whoever found it idle, who has a deadline of their own.
+    const run = ofThisRequest(async () => {
       signal.throwIfAborted()
       resolve(await work())
-    }
+    })
     ;(isKnown ? known : unknown).add(caller, { run: () => run().catch(reject), reject })
     return promise
   }
