@@ -6,6 +6,7 @@ import { streams } from './chat/streams.ts'
 import { databaseDriver } from './database-driver.ts'
 import { events } from './events.ts'
 import { gatewayOverhead } from './gateway-overhead.ts'
+import { lists } from './lists.ts'
 import { natsRequest } from './nats-request.ts'
 import { start } from './start.ts'
 
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
   events,
   'first-token': firstToken,
   'gateway-overhead': gatewayOverhead,
+  lists,
   'nats-request': natsRequest,
   'sign-in': signIn,
   start,

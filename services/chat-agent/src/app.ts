@@ -12,7 +12,7 @@ import { consumeEvents, createEventPublisher } from '@youworker/messaging/events
 import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { publishLive } from '@youworker/messaging/live/live'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
-import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
+import { createTokenVerifier, type TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
 import { Readiness } from '@youworker/runtime/health/readiness'
@@ -20,7 +20,7 @@ import type { Service, ServiceContext } from '@youworker/runtime/process/service
 import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
-import type { Grants, Waker } from './services/ports.ts'
+import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 
@@ -34,12 +34,12 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const database = stack.use(openDatabase<ChatAgentTables>({ ...poolSettings(config), schema: 'chat_agent', logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: SERVICE, logger }), closeNats)
   const live = { publish: (runId: string, entry: Parameters<typeof publishLive>[2]) => publishLive(nats, runId, entry) }
+  const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   let worker: Worker<LoadedRun> | undefined
-  const reserve = () => worker?.reserve()
-  const services = createServices(config, { database, live, waker: wakerOf(nats), reserve, grants: grantsOf(nats), logger })
+  const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
+  const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   stack.use(services.writer)
 
-  const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const readiness = stack.use(
     new Readiness({
       postgres: () => database.check(),
@@ -78,6 +78,14 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const running = stack.move()
   return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+
+const signedInBy =
+  (verifier: TokenVerifier): IsSignedIn =>
+  ({ caller: { token, aud } }) =>
+    verifier.verify(token, [aud]).then(
+      () => true,
+      () => false,
+    )
 
 const wakerOf = (nats: NatsConnection): Waker => ({
   newRun: () => wake(nats, SERVICE, RUN_KIND),

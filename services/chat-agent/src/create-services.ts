@@ -10,7 +10,7 @@ import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
-import type { Grants, LivePublisher, Waker } from './services/ports.ts'
+import type { Grants, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
@@ -28,12 +28,13 @@ interface Dependencies {
   readonly live: LivePublisher
   readonly waker: Waker
   readonly reserve: () => Slot<LoadedRun> | undefined
+  readonly isSignedIn: IsSignedIn
   readonly grants: Grants
   readonly logger: Logger
 }
 
 /** The services of the chat-agent, without their transport. */
-export function createServices(config: Config, { database, live, waker, reserve, grants, logger }: Dependencies) {
+export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const model = new OllamaModel({
@@ -58,7 +59,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     uow,
     writer,
     model,
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve }),
+    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn }),
     runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
     sessions: new SessionService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),

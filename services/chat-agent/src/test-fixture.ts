@@ -79,6 +79,7 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
     live: { publish: (runId, entry) => void live.push({ runId, entry }) },
     waker: { newRun: nudge, cancelled: nudge },
     reserve: () => worker?.reserve(),
+    isSignedIn: async () => !grants.revoked,
     grants,
     logger,
   })

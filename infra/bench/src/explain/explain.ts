@@ -5,6 +5,7 @@ import pg from 'pg'
 import { ApiUser } from '../api-user.ts'
 import { startSystem } from '../system.ts'
 import { fillTables } from './fill-tables.ts'
+import { joinGroups } from './join-groups.ts'
 import { readPlans, type Scan } from './read-plans.ts'
 
 const ROWS = 100_000
@@ -35,7 +36,7 @@ export async function explain(stack: AsyncDisposableStack): Promise<Scan[]> {
   stack.defer(() => admin.end())
   const user = await ApiUser.root(endpoints).addUser('reader')
   await useEverything(user)
-  await joinGroups(admin, user.id)
+  await joinGroups(admin, user.id, GROUPS)
   const empty = await fillTables(admin, { rows: ROWS, spaces: OTHERS })
   if (empty.length > 0) console.log(`without rows: ${empty.join(', ')}`)
   await logPlans(admin)
@@ -85,18 +86,6 @@ async function useEverything(user: ApiUser): Promise<void> {
   ]
   const paths = [...lists, ...figures.map((name) => `analytics/${name}`), `sessions/${session}`, `groups/${group.id}/members`]
   for (const path of paths) await user.get(`/v1/${path}`)
-}
-
-async function joinGroups(admin: pg.Client, userId: string): Promise<void> {
-  await admin.query(
-    `insert into "group".groups (id, name, name_key, created_by) select gen_random_uuid(), 'g' || n, 'g' || n, $1
-      from generate_series(1, $2::integer) as n`,
-    [userId, GROUPS - 1],
-  )
-  await admin.query(
-    `insert into "group".members (group_id, user_id, role) select id, $1, 'member' from "group".groups on conflict do nothing`,
-    [userId],
-  )
 }
 
 /** Each request may meet a connection that has ended. */

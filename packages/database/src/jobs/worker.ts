@@ -25,7 +25,7 @@ export interface Slot<P> extends Disposable {
   /** Of the lease under which the job is added. */
   readonly owner: string
   /** Runs the job once it is committed. `prepared`: what `run` would else have to read first. */
-  start(job: JobRow, prepared: P): void
+  start(job: JobRow, prepared: P | undefined): void
 }
 
 interface WorkerOptions<P> {

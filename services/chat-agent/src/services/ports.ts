@@ -12,6 +12,9 @@ export interface Waker {
   cancelled(): void
 }
 
+/** Whether the caller is signed in still, as far as this process knows: it is told when that ends. */
+export type IsSignedIn = (context: UserContext) => Promise<boolean>
+
 /** The right of a run to act for its user, stored by auth. */
 export interface Grants {
   create(runId: string, context: UserContext): Promise<string>

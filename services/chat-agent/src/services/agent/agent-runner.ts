@@ -57,11 +57,14 @@ export class AgentRunner {
     this.#parts = parts
   }
 
-  /** Rejects when the run has to be tried again, or when another worker owns it. `loaded`: of a run that this process has just added. */
+  /**
+   * Rejects when the run has to be tried again, or when another worker owns it. `loaded`: of a run that this process has just added for a
+   * user who is signed in.
+   */
   async run(job: JobRow, signal: AbortSignal, loaded?: LoadedRun): Promise<void> {
     const state = this.#stateOf(job, loaded ?? (await this.#begin(job)))
     try {
-      const outcome = await this.#outcome(state, signal)
+      const outcome = await this.#outcome(state, signal, { isNew: loaded !== undefined })
       if (outcome.status === 'stopped' && state.modelCalls.isBroken) state.modelUnfinished('stopped')
       await this.#parts.finisher.finish(state, outcome)
     } catch (error) {
@@ -100,10 +103,11 @@ export class AgentRunner {
     return state
   }
 
-  async #outcome(state: RunState, signal: AbortSignal): Promise<Outcome> {
+  async #outcome(state: RunState, signal: AbortSignal, { isNew }: { readonly isNew: boolean }): Promise<Outcome> {
     try {
       if (state.attempt > 1) state.log.emit({ event: 'rewind', data: { offset: state.log.text.length } })
       signal.throwIfAborted()
+      if (!isNew) await this.#mayStart(state.run.grant_id)
       return await this.#work(state, signal)
     } catch (error) {
       if (signal.reason instanceof CancelRequested) return this.#stopped(state)
@@ -119,7 +123,6 @@ export class AgentRunner {
       model: new OutageWait({ log, stage: 'waiting_for_model', limitMs: this.#parts.modelWaitMs, signal }),
       tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }),
     }
-    await this.#mayStart(run.grant_id)
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
     state.modelChosen(info.name)
     if (info.notice !== undefined && !log.logs.some(({ msg }) => msg === info.notice)) log.note('info', info.notice)

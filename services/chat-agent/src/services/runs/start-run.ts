@@ -10,7 +10,7 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
-import type { Grants, LivePublisher, Waker } from '../ports.ts'
+import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
 import { entryNumber } from './transcript.ts'
@@ -53,6 +53,7 @@ interface StartRunParts {
   readonly waker: Waker
   /** Of this process's worker. */
   readonly reserve: () => Slot<LoadedRun> | undefined
+  readonly isSignedIn: IsSignedIn
 }
 
 /** Accepts a chat turn: writes the user's message, the run and its job in one transaction. */
@@ -64,7 +65,7 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve } = this.#parts
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn } = this.#parts
     const { user_id } = context.caller
     const { text, earlier } = readTurns(input)
     const mine = uow.in([user_id])
@@ -81,7 +82,9 @@ export class StartRun {
       repositories.idempotency.once(request, () => addRun(repositories, draft, added)),
     )
     for (const entry of added.entries) live.publish(run_id, entry)
-    if (slot && added.job && added.run) slot.start(added.job, added.run)
+    const { job, run } = added
+    // A sign-out before the commit did not find the run, one after it does. Without `run` the runner asks auth first.
+    if (slot && job && run) slot.start(job, (await isSignedIn(context)) ? run : undefined)
     else waker.newRun()
     return started
   }
