@@ -101,21 +101,26 @@ export class ApiKeyRepository {
     await this.#db.updateTable('api_keys').set({ revoked_at: now }).where('id', '=', id).execute()
   }
 
-  /** Revokes successors of a key that nobody seems to have: never used, and a minute old. */
-  async revokeLost(id: string): Promise<void> {
+  /**
+   * Revokes successors that nobody seems to have, never used and a minute old: those of a key that is rotated again, and those of keys that
+   * have ended, as by another successor.
+   */
+  async revokeLost(rotated?: string): Promise<void> {
+    const isReplaced = sql<boolean>`not exists (select from api_keys as old where old.id = api_keys.replaces and old.revoked_at is null)`
     await this.#db
       .updateTable('api_keys')
       .set({ revoked_at: now })
-      .where('replaces', '=', id)
+      .where('replaces', 'is not', null)
+      .where((eb) => (rotated === undefined ? isReplaced : eb('replaces', '=', rotated)))
       .where('last_used_at', 'is', null)
       .where('created_at', '<', sql<string>`now() - interval '1 minute'`)
       .where('revoked_at', 'is', null)
       .execute()
   }
 
-  /** Afterwards the successors of a key stand for themselves. */
+  /** The owner of a successor has it: it stands for itself. */
   async forgetReplaced(id: string): Promise<void> {
-    await this.#db.updateTable('api_keys').set({ replaces: null }).where('replaces', '=', id).execute()
+    await this.#db.updateTable('api_keys').set({ replaces: null }).where('id', '=', id).execute()
   }
 
   /** Revokes one key whose time is over; `undefined` when there is none. Replicas take different ones. */

@@ -72,6 +72,23 @@ test('a later rotation revokes successors that nobody has', async () => {
   expect(await Promise.all([cleo.api_key, lost.api_key, found.api_key].map(works))).toEqual([false, false, true])
 })
 
+test('a key whose answer was lost ends by itself once another one has replaced the old key, and not before', async () => {
+  const dan = await newUser('dan')
+  const lost = await rotate(dan.api_key)
+  const live = async () => {
+    await fixture.sweeper.sweep()
+    return (await fixture.apiKeys.list({ limit: 10, offset: 0 }, testCaller(dan.id))).api_keys.map(({ id }) => id)
+  }
+  const found = await rotate(dan.api_key)
+  const old = new Date(Date.now() - 120_000).toISOString()
+  await fixture.db.updateTable('api_keys').set({ created_at: old }).where('id', '=', lost.id).execute()
+  // Its owner may have it and not the later one.
+  expect(await live()).toHaveLength(3)
+  await fixture.apiKeys.finishRotation({ id: found.id, user_id: dan.id })
+  expect(await live()).toEqual([found.id])
+  expect(await works(found.api_key)).toBe(true)
+})
+
 test('only the owner finishes a rotation', async () => {
   const dora = await newUser('dora')
   const { id } = await rotate(dora.api_key)

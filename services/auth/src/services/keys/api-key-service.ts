@@ -94,7 +94,7 @@ export class ApiKeyService {
     return this.#changing({ user_id }, async (repos) => {
       const old = (await repos.apiKeys.live(id, user_id))?.replaces
       if (!old) return
-      await repos.apiKeys.forgetReplaced(old)
+      await repos.apiKeys.forgetReplaced(id)
       if (!(await repos.apiKeys.live(old, user_id))) return
       await endKey(repos, { id: old, user_id }, trace)
       recordAct(repos, actOn('api_key.revoke', old), { user_id }, trace)
