@@ -114,6 +114,7 @@ function kyselyDriver(stack: AsyncDisposableStack, name: string, config: pg.Pool
   const pool = new pg.Pool({ max: POOL_SIZE, options: `-c search_path=${SCHEMA} -c TimeZone=UTC`, ...config })
   // Postgres may stop before the last connection has closed; without a listener that ends the process.
   pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('error', () => {})
   const kysely = new Kysely<GroupTables>({ dialect: new PostgresDialect({ pool }) })
   stack.defer(() => kysely.destroy())
   return {

@@ -42,11 +42,13 @@ async function run(name: string): Promise<number> {
     console.error(`Usage: npm run bench -- (all | ${Object.keys(BENCHES).join(' | ')}) [--quick]`)
     return EXIT.usage
   }
+  let worst: number = EXIT.ok
   for (const each of names) {
     const code = await runOne(each)
-    if (code !== EXIT.ok) return code
+    if (code === EXIT.interrupted) return code
+    worst = Math.max(worst, code)
   }
-  return EXIT.ok
+  return worst
 }
 
 async function runOne(name: string): Promise<number> {
