@@ -21,7 +21,8 @@ const START = join(import.meta.dirname, '../../local/src/start.ts')
 /** A new folder, deleted when the bench ends. */
 export async function temporaryDir(stack: AsyncDisposableStack): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'youworker-bench-'))
-  stack.defer(() => rm(dir, { recursive: true, force: true }))
+  // A server of a helper that was ended may still write for a moment.
+  stack.defer(() => rm(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 }))
   return dir
 }
 
