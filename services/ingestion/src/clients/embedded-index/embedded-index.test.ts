@@ -79,7 +79,10 @@ test('thousands of chunks can be replaced', () =>
 test('a folder that another machine uses is refused until its claim has expired', () =>
   withIndexes(async (index, _other, dir) => {
     await writeFile(join(dir, 'machine'), 'another machine')
-    await expect(index.check()).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', message: expect.stringContaining('INDEX__DIR') })
+    await expect(index.check()).rejects.toMatchObject({
+      code: 'SERVICE_UNAVAILABLE',
+      message: expect.stringContaining('INDEX__DIR'),
+    })
     await expect(index.state(SPACE)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
     const longAgo = new Date(Date.now() - 120_000)
     await utimes(join(dir, 'machine'), longAgo, longAgo)
