@@ -63,10 +63,16 @@ test('a total is exact up to 10,000, and beyond it leads offsets on to the end',
   expect(count).toBe(10_025)
 })
 
+const cursor = (text: string) => Buffer.from(text).toString('base64url')
+
 test.each([
   'x',
-  Buffer.from('2026-01-01T00:00:00.000000Z x').toString('base64url'),
-  Buffer.from(`now ${ADA}`).toString('base64url'),
+  cursor('2026-01-01T00:00:00.000000Z x'),
+  cursor(`now ${ADA}`),
+  // Times that Postgres does not know.
+  ...['2026-02-30T00:00:00.0Z', '2026-13-01T00:00:00.0Z', '2026-01-01T24:00:00.0Z', '0000-01-01T00:00:00.0Z'].map((time) =>
+    cursor(`${time} ${ADA}`),
+  ),
 ])('the cursor %s is refused', async (after) => {
   await expect(list({ limit: 1, offset: 0, after })).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
 })

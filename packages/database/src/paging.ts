@@ -32,7 +32,7 @@ interface PageParts<Row> {
 
 const COUNTED = 10_000
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z$/
+const TIME = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z$/
 
 /** The newest rows first: those of the page and one more, which tells whether there is a next page. `columns` may name their table. */
 export function newestFirst<DB, TB extends keyof DB, Row>(
@@ -70,6 +70,12 @@ const writeCursor = ({ time, id }: Position): string => Buffer.from(`${time} ${i
 
 function readCursor(cursor: string): Position {
   const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ')
-  if (TIME.test(time) && UUID.test(id)) return { time, id }
+  if (isTime(time) && UUID.test(id)) return { time, id }
   throw new AppError('VALIDATION_ERROR', '`after` is not the next_after of a page of this list')
+}
+
+/** As Postgres writes one: JavaScript also reads times that Postgres refuses, as that of 30 February. */
+function isTime(text: string): boolean {
+  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN
+  return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 19) === text.slice(0, 19)
 }
