@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { group } from '@youworker/contracts/group'
 import { newId } from '@youworker/runtime/id'
 import { testPassword } from '@youworker/test-kit/database'
@@ -54,6 +55,20 @@ test('outside a unit of work no tenant row is visible, also right after one on t
   await uow.in([space]).write(({ notes }) => notes.add(newNote(space)))
   await database.transact(space, 'read', ({ trx }) => trx.selectFrom('notes').selectAll().execute())
   expect(await database.kysely.selectFrom('notes').selectAll().execute()).toEqual([])
+})
+
+test('of statements that were sent together the one that failed gives the error, whichever is heard of first', async () => {
+  const space = newId()
+  const twice = newNote(space)
+  const failed = fixture.uow.in([space]).write(async ({ notes }) => {
+    await notes.add(twice)
+    const failing = notes.add(twice).catch(async (error: unknown) => {
+      await sleep(50)
+      throw error
+    })
+    await Promise.all([failing, notes.raw()])
+  })
+  await expect(failed).rejects.toSatisfy((error: unknown) => isUniqueViolation(error))
 })
 
 test('row-level security also applies to the owner of the tables', async () => {

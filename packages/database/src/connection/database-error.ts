@@ -30,6 +30,9 @@ export function faultOf(error: unknown): DatabaseFault | undefined {
 const UNUSABLE = new Set(['0A000', '26000'])
 export const makesUnusable = (error: unknown): boolean => UNUSABLE.has(faultOf(error)?.sqlstate ?? '')
 
+/** Whether a statement was refused only because another one of its transaction had failed. */
+export const isRefusedForAnother = (error: unknown): boolean => faultOf(error)?.sqlstate === '25P02'
+
 /**
  * Converts an error of pg: `SERVICE_UNAVAILABLE` when Postgres is down or busy, `INSUFFICIENT_STORAGE` when its disk is full,
  * `DEADLINE_EXCEEDED` when a statement took too long, else `DATABASE_ERROR`.

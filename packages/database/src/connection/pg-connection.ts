@@ -2,7 +2,8 @@ import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
 import { isTracing, traced } from '@youworker/runtime/tracing/span'
 import pg from 'pg'
-import { makesUnusable, toAppError, tooLate } from './database-error.ts'
+import type { AppError } from '@youworker/contracts/errors'
+import { isRefusedForAnother, makesUnusable, toAppError, tooLate } from './database-error.ts'
 
 /** A timer may fire this much early. */
 const TIMER_SLACK_MS = 5
@@ -36,6 +37,8 @@ export interface ConnectionHooks {
 export class PgConnection implements DatabaseConnection {
   readonly #client: pg.PoolClient
   readonly #hooks: ConnectionHooks
+  /** The first error. */
+  #failure: AppError | undefined
   #released = false
   #unusable = false
 
@@ -110,6 +113,9 @@ export class PgConnection implements DatabaseConnection {
       const isLate = isHurried && !(error instanceof pg.DatabaseError) && performance.now() >= endsAt - TIMER_SLACK_MS
       const failure = isLate ? tooLate(error) : toAppError(error)
       if (makesUnusable(failure)) this.#unusable = true
+      // What was sent together with a statement that failed is refused because of that one.
+      if (isRefusedForAnother(failure) && this.#failure) throw this.#failure
+      this.#failure ??= failure
       throw failure
     }
   }

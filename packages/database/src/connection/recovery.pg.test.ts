@@ -139,9 +139,9 @@ test('a worker survives an outage of Postgres, and its job runs', async () => {
     logger: silentLogger(),
     run: async (job) => {
       ran.push(job.attempt)
-      await uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'success' }))
+      return uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'success' }))
     },
-    giveUp: async () => {},
+    giveUp: async () => expect.fail('given up'),
   })
   await proxy.cut()
   worker.nudge()
