@@ -96,14 +96,17 @@ create table "analytics"."jobs" ( -- owner: analytics_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
+  turn bigint not null default 0,
   constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
   constraint jobs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX jobs_leased ON analytics.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
 CREATE INDEX jobs_of_user ON analytics.jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX jobs_one_running_per_queue ON analytics.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
-CREATE INDEX jobs_open ON analytics.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open ON analytics.jobs USING btree (kind, turn, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open_of_user ON analytics.jobs USING btree (kind, user_id, turn) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE INDEX jobs_queue ON analytics.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+CREATE INDEX jobs_waiting ON analytics.jobs USING btree (kind, turn) WHERE (status = 'pending'::text);
 
 create table "analytics"."messages" ( -- owner: analytics_owner
   message_id uuid not null,
@@ -331,14 +334,17 @@ create table "auth"."jobs" ( -- owner: auth_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
+  turn bigint not null default 0,
   constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
   constraint jobs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX jobs_leased ON auth.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
 CREATE INDEX jobs_of_user ON auth.jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX jobs_one_running_per_queue ON auth.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
-CREATE INDEX jobs_open ON auth.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open ON auth.jobs USING btree (kind, turn, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open_of_user ON auth.jobs USING btree (kind, user_id, turn) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE INDEX jobs_queue ON auth.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+CREATE INDEX jobs_waiting ON auth.jobs USING btree (kind, turn) WHERE (status = 'pending'::text);
 
 create table "auth"."known_clients" ( -- owner: auth_owner
   user_id uuid not null,
@@ -492,14 +498,17 @@ create table "chat_agent"."jobs" ( -- owner: chat_agent_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
+  turn bigint not null default 0,
   constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
   constraint jobs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX jobs_leased ON chat_agent.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
 CREATE INDEX jobs_of_user ON chat_agent.jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX jobs_one_running_per_queue ON chat_agent.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
-CREATE INDEX jobs_open ON chat_agent.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open ON chat_agent.jobs USING btree (kind, turn, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open_of_user ON chat_agent.jobs USING btree (kind, user_id, turn) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE INDEX jobs_queue ON chat_agent.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+CREATE INDEX jobs_waiting ON chat_agent.jobs USING btree (kind, turn) WHERE (status = 'pending'::text);
 
 create table "chat_agent"."messages" ( -- owner: chat_agent_owner
   id uuid not null,
@@ -756,14 +765,17 @@ create table "group"."jobs" ( -- owner: group_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
+  turn bigint not null default 0,
   constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
   constraint jobs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX jobs_leased ON "group".jobs USING btree (lease_owner) WHERE (status = 'running'::text);
 CREATE INDEX jobs_of_user ON "group".jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX jobs_one_running_per_queue ON "group".jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
-CREATE INDEX jobs_open ON "group".jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open ON "group".jobs USING btree (kind, turn, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open_of_user ON "group".jobs USING btree (kind, user_id, turn) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE INDEX jobs_queue ON "group".jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+CREATE INDEX jobs_waiting ON "group".jobs USING btree (kind, turn) WHERE (status = 'pending'::text);
 
 create table "group"."members" ( -- owner: group_owner
   group_id uuid not null,
@@ -985,14 +997,17 @@ create table "ingestion"."jobs" ( -- owner: ingestion_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
+  turn bigint not null default 0,
   constraint jobs_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text]))),
   constraint jobs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX jobs_leased ON ingestion.jobs USING btree (lease_owner) WHERE (status = 'running'::text);
 CREATE INDEX jobs_of_user ON ingestion.jobs USING btree (user_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX jobs_one_running_per_queue ON ingestion.jobs USING btree (kind, queue_key) WHERE (status = 'running'::text);
-CREATE INDEX jobs_open ON ingestion.jobs USING btree (kind, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open ON ingestion.jobs USING btree (kind, turn, created_at, id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
+CREATE INDEX jobs_open_of_user ON ingestion.jobs USING btree (kind, user_id, turn) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE INDEX jobs_queue ON ingestion.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
+CREATE INDEX jobs_waiting ON ingestion.jobs USING btree (kind, turn) WHERE (status = 'pending'::text);
 
 create table "ingestion"."migrations" ( -- owner: ingestion_owner
   name character varying(255) not null,

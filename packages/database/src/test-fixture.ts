@@ -5,7 +5,7 @@ import { type Generated, type Kysely, sql, type Transaction } from 'kysely'
 import { migrateDefinition, roleUrl } from './schema/migrate.ts'
 import { type Database, openDatabase } from './connection/open.ts'
 import { defineSchema } from './schema/schema-definition.ts'
-import { createSystemTables, type SystemTables, tenantTable } from './schema/system-tables.ts'
+import { addTurnsOfJobs, createSystemTables, type SystemTables, tenantTable } from './schema/system-tables.ts'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from './unit-of-work.ts'
 
 /** A small schema: the system tables and one tenant table. */
@@ -15,6 +15,7 @@ export interface NoteTables extends SystemTables {
 
 async function init(db: Kysely<unknown>): Promise<void> {
   await createSystemTables(db)
+  await addTurnsOfJobs(db)
   await sql`create table notes (
     id uuid primary key, space_id uuid not null, text text not null, created_at timestamptz not null default now())`.execute(db)
   await tenantTable(db, 'notes')

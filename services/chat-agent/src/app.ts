@@ -15,6 +15,7 @@ import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier, type TokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
+import { hasMemoryRoom } from '@youworker/runtime/process/memory-room'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
@@ -58,6 +59,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
       uow: services.uow,
       kind: RUN_KIND,
       concurrency: config.AGENT__CONCURRENCY,
+      hasRoom: hasMemoryRoom,
       logger,
       onWake: (fn) => onWake(nats, SERVICE, RUN_KIND, fn),
       wakeOthers: () => wake(nats, SERVICE, RUN_KIND),

@@ -26,7 +26,9 @@ const ENV = z.object({
   AGENT__MAX_ITERATIONS: integer(1, 50)
     .default(10)
     .describe('Most calls of the model in one run, unless the request sets another number'),
-  AGENT__CONCURRENCY: integer(1, 2_000).default(200).describe('Most runs that one process works on at the same time'),
+  AGENT__CONCURRENCY: integer(1, 10_000)
+    .default(2_000)
+    .describe('Most runs that one process works on at the same time; it takes fewer while its memory is nearly used up'),
   AGENT__TOOL_TIMEOUT_MS: integer(100, 600_000)
     .default(30_000)
     .meta({ description: 'How long one tool call may take', unit: 'ms' }),

@@ -33,7 +33,7 @@ const PAUSE_MS = { more: 0, done: POLL_MS, busy: 25 } as const
 const MAX_PAUSE_MS = 5_000
 const SWEEP_MS = 600_000
 /** Commits that follow one another closely are published together. */
-const REST_MS = 10
+const REST_MS = 25
 /** Below the pool's idle_in_transaction_session_timeout (15 s), so that the relay ends a slow batch itself. */
 const PUBLISH_MS = 8_000
 

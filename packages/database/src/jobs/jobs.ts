@@ -24,6 +24,15 @@ interface NewJob {
   readonly owner?: string | undefined
 }
 
+/**
+ * The turn of a job that is added: behind the user's own jobs, and not before those that wait, so that each user who has jobs waiting gets
+ * one in each turn however many others add (start-time fair queueing: Goyal, Vin and Cheng, SIGCOMM 1996).
+ */
+const nextTurn = ({ kind, user_id }: { readonly kind: unknown; readonly user_id: unknown }) => sql<number>`greatest(0,
+  (select min(turn) from jobs as waiting where waiting.kind = ${kind} and waiting.status = 'pending'),
+  (select max(turn) + 1 from jobs as mine
+    where mine.kind = ${kind} and mine.user_id = ${user_id} and mine.status in ('pending', 'running')))`
+
 /** How long a job's lease lasts without a heartbeat, in ms. */
 export const LEASE_MS = 9_000
 /** The end of a lease that begins now. */
@@ -61,6 +70,12 @@ export class RetryJob extends Error {
   }
 }
 
+/** Says that a job has ended or is gone. Only {@link JobRepository} makes one, so a job cannot end without a result by mistake. */
+class JobEnded {
+  protected readonly hasEnded = true
+}
+export type { JobEnded }
+
 /** The request that added the job: what a worker does belongs to it. */
 export function originOf({ payload }: Pick<JobRow, 'payload'>): Pick<CurrentRequest, 'correlationId' | 'traceparent'> {
   const { correlationId, traceparent } = Object(payload[ORIGIN]) as Readonly<Record<string, unknown>>
@@ -83,7 +98,15 @@ export class JobRepository {
       owner === undefined ? {} : ({ status: 'running', attempt: 1, lease_owner: owner, lease_until: newLease } as const)
     return this.#db
       .insertInto('jobs')
-      .values({ ...ids, ...claimed, payload: whole, queue_key: queue_key ?? null, max_attempts, progress_total })
+      .values({
+        ...ids,
+        ...claimed,
+        payload: whole,
+        queue_key: queue_key ?? null,
+        turn: nextTurn(ids),
+        max_attempts,
+        progress_total,
+      })
       .returningAll()
       .executeTakeFirstOrThrow()
   }
@@ -129,7 +152,7 @@ export class JobRepository {
     id: string,
     attempt: number,
     { status, error }: { status: FinalStatus; error?: string | undefined },
-  ): Promise<void> {
+  ): Promise<JobEnded> {
     await this.#write(id, attempt, {
       status,
       error: error === undefined ? null : cleanText(error, { max: MAX_ERROR }),
@@ -137,6 +160,7 @@ export class JobRepository {
       lease_owner: null,
       lease_until: null,
     })
+    return new JobEnded()
   }
 
   /** Cancels a waiting job at once; a running one is aborted within 2 s. Returns the updated row. */
@@ -169,6 +193,7 @@ export class JobRepository {
         error: null,
         cancel_requested_at: null,
         finished_at: null,
+        turn: nextTurn({ kind: sql.ref('jobs.kind'), user_id: sql.ref('jobs.user_id') }),
         run_after: sql<string>`now()`,
         updated_at: sql<string>`now()`,
       })
@@ -191,8 +216,9 @@ export class JobRepository {
     return count
   }
 
-  async delete(id: string): Promise<void> {
+  async delete(id: string): Promise<JobEnded> {
     await this.#db.deleteFrom('jobs').where('id', '=', id).execute()
+    return new JobEnded()
   }
 
   async #write(id: string, attempt: number, change: object): Promise<void> {

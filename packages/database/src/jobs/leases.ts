@@ -20,7 +20,7 @@ export interface LeaseState extends Held {
 export const HEARTBEAT_MS = LEASE_MS / 3
 
 /**
- * Claims up to `limit` jobs that are due or whose lease ran out, oldest first, each under a new attempt number. Of the
+ * Claims up to `limit` jobs that are due or whose lease ran out, in turns of their users, each under a new attempt number. Of the
  * unfinished jobs with one queue key only the oldest can be claimed; a unique index refuses a second running one.
  */
 export function claim(db: Kysely<SystemTables>, kind: string, owner: string, limit: number): Promise<JobRow[]> {
@@ -42,11 +42,11 @@ async function claimOnce(db: Kysely<SystemTables>, kind: string, owner: string, 
             and (other.status = 'running'
               or (other.status = 'pending' and (other.created_at, other.id) < (candidate.created_at, candidate.id)))
         ))
-      order by created_at, id
+      order by turn, created_at, id
       limit ${limit} for update skip locked
     ))
     returning *`.execute(db)
-  return rows.sort((a, b) => (a.created_at < b.created_at ? -1 : 1))
+  return rows.sort((a, b) => a.turn - b.turn || (a.created_at < b.created_at ? -1 : 1))
 }
 
 /** Renews the leases of all held jobs in one statement and returns the state of each. */

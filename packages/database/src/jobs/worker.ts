@@ -5,9 +5,18 @@ import { backoffMs } from '@youworker/runtime/timing/retry'
 import { detached, inRequest } from '@youworker/runtime/current-request'
 import { cleanText } from '@youworker/runtime/text/text'
 import { errorName, startSpan } from '@youworker/runtime/tracing/span'
-import { CancelRequested, type JobRepository, type JobRow, LeaseLost, originOf, RetryJob, Stopping } from './jobs.ts'
+import {
+  CancelRequested,
+  type JobEnded,
+  type JobRepository,
+  type JobRow,
+  LeaseLost,
+  originOf,
+  RetryJob,
+  Stopping,
+} from './jobs.ts'
 import { sampleJobs } from './job-metrics.ts'
-import { claim, look, release } from './leases.ts'
+import { claim, release } from './leases.ts'
 import { createLoop, type Loop } from '@youworker/runtime/timing/loop'
 import type { SystemDatabase } from '../connection/open.ts'
 
@@ -32,20 +41,22 @@ interface WorkerOptions<P> {
   readonly database: SystemDatabase
   readonly uow: { system(): { write<T>(work: (repositories: { readonly jobs: JobRepository }) => Promise<T>): Promise<T> } }
   readonly kind: string
-  /** Jobs that run at the same time in this process. */
+  /** Most jobs that run at the same time in this process. */
   readonly concurrency: number
+  /** Whether there is memory for one more job. */
+  readonly hasRoom?: (() => boolean) | undefined
   readonly logger: Logger
   /** Subscribes to wake-ups from other processes. */
   readonly onWake?: ((fn: () => void) => Disposable) | undefined
   /** Wakes the workers of other processes when this one has handed a job back. */
   readonly wakeOthers?: (() => void) | undefined
   /**
-   * Does the work and ends the job itself with `jobs.finish` in its last transaction. When it throws, the job is retried after
+   * Does the work and ends the job itself with `jobs.finish` in its last transaction, whose result it returns. When it throws, the job is retried after
    * a pause; after the last attempt or a 4xx error `giveUp` is called instead. A {@link RetryJob} is always retried.
    */
-  readonly run: (job: JobRow, context: JobContext<P>) => Promise<void>
+  readonly run: (job: JobRow, context: JobContext<P>) => Promise<JobEnded>
   /** Writes the final state `failed` with `jobs.finish`; `reason` is shown to users. */
-  readonly giveUp: (job: JobRow, reason: string) => Promise<void>
+  readonly giveUp: (job: JobRow, reason: string) => Promise<JobEnded>
 }
 
 export interface Worker<P = never> extends AsyncDisposable {
@@ -62,6 +73,10 @@ const RETRY = { baseMs: 2_000, maxMs: 60_000 }
 /** Pause of a job for which the disk has no room. */
 const NO_ROOM_MS = 5_000
 const SAMPLE_MS = 10_000
+/** Jobs that a process runs however little memory it has. */
+const ALWAYS = 4
+/** The memory is looked at again after so many. */
+const CLAIMED_AT_ONCE = 50
 
 /** Runs the jobs of one kind. Disposing it hands running jobs back, for other processes to go on at once, and waits until they have stopped. */
 export function startWorker<P = never>(options: WorkerOptions<P>): Worker<P> {
@@ -94,7 +109,7 @@ class JobWorker<P> implements Worker<P> {
   }
 
   reserve(): Slot<P> | undefined {
-    if (this.#isDraining || this.#mayOthersWait || this.#running.size >= this.#options.concurrency) return undefined
+    if (this.#isDraining || this.#mayOthersWait || this.#free() === 0) return undefined
     const claimedAt = performance.now()
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#running.set(promise, new AbortController())
@@ -136,20 +151,28 @@ class JobWorker<P> implements Worker<P> {
 
   async #poll(): Promise<number> {
     const pause = POLL_MS + Math.random() * POLL_MS
-    const { database, kind, concurrency, logger } = this.#options
-    const free = concurrency - this.#running.size
-    this.#mayOthersWait ||= free <= 0
-    if (free <= 0) return pause
+    const { database, kind, logger } = this.#options
+    const free = this.#free()
+    this.#mayOthersWait ||= free === 0
+    if (free === 0) return pause
     try {
       const claimedAt = performance.now()
       const jobs = await claim(database.system, kind, database.leases.owner, free)
       this.#mayOthersWait = jobs.length === free
       for (const job of jobs) this.#start(job, claimedAt)
-      return jobs.length === 0 || jobs.length === free ? pause : 0
+      return jobs.length === 0 || this.#free() === 0 ? pause : 0
     } catch (error) {
       logger.debug({ err: error }, `no ${kind} jobs could be claimed`)
       return pause
     }
+  }
+
+  /** How many jobs more this process takes now. */
+  #free(): number {
+    const { concurrency, hasRoom = () => true } = this.#options
+    const free = Math.max(0, concurrency - this.#running.size)
+    // What runs may need long to end, so memory must not stop all.
+    return this.#running.size < ALWAYS || hasRoom() ? Math.min(free, CLAIMED_AT_ONCE) : 0
   }
 
   #start(job: JobRow, claimedAt: number, prepared?: P): void {
@@ -199,14 +222,11 @@ class JobWorker<P> implements Worker<P> {
   }
 
   async #run(job: JobRow, context: JobContext<P>): Promise<void> {
-    const { run, database } = this.#options
     try {
-      await run(job, context)
+      await this.#options.run(job, context)
     } catch (error) {
-      return this.#afterFailure(job, context.signal, error)
+      await this.#afterFailure(job, context.signal, error)
     }
-    const [state] = await look(database.system, [job])
-    if (state?.state === 'mine') await this.#afterFailure(job, context.signal, new Error('it ended without a result'))
   }
 
   async #afterFailure(job: JobRow, signal: AbortSignal, error: unknown): Promise<void> {
@@ -218,7 +238,8 @@ class JobWorker<P> implements Worker<P> {
       return this.#options.wakeOthers?.()
     }
     if (error instanceof CancelRequested || reason instanceof CancelRequested) {
-      return uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'cancelled' }))
+      await uow.system().write(({ jobs }) => jobs.finish(job.id, job.attempt, { status: 'cancelled' }))
+      return
     }
     // Who asks to try again has logged why.
     if (!(error instanceof RetryJob)) logger.warn({ err: error, job: job.id, kind, attempt: job.attempt }, 'a job failed')

@@ -38,6 +38,8 @@ export interface SystemTables {
     /** The last attempt that may run; a later claim only writes the failure. */
     max_attempts: number
     queue_key: string | null
+    /** Lower ones are claimed first: the users' jobs take turns. */
+    turn: Generated<number>
     run_after: Generated<string>
     lease_owner: string | null
     lease_until: string | null
@@ -165,4 +167,13 @@ async function createJobs(db: Kysely<unknown>): Promise<void> {
   await sql`create unique index jobs_one_running_per_queue on jobs (kind, queue_key) where status = 'running'`.execute(db)
   await sql`create index jobs_leased on jobs (lease_owner) where status = 'running'`.execute(db)
   await sql`create index jobs_of_user on jobs (user_id, created_at desc, id desc)`.execute(db)
+}
+
+/** Lets the waiting jobs of a kind be claimed in turns of their users. */
+export async function addTurnsOfJobs(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table jobs add column turn bigint not null default 0`.execute(db)
+  await sql`drop index jobs_open`.execute(db)
+  await sql`create index jobs_open on jobs (kind, turn, created_at, id) where status in ('pending', 'running')`.execute(db)
+  await sql`create index jobs_waiting on jobs (kind, turn) where status = 'pending'`.execute(db)
+  await sql`create index jobs_open_of_user on jobs (kind, user_id, turn) where status in ('pending', 'running')`.execute(db)
 }

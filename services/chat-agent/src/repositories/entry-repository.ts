@@ -13,13 +13,10 @@ export class EntryRepository {
    * makes a new owner wait for those that are written. Writing an entry twice is harmless.
    */
   async addFenced(entries: readonly EntryRow[]): Promise<void> {
-    const column = <K extends keyof EntryRow>(name: K) => entries.map((entry) => entry[name])
-    const runIds = [...new Set(column('run_id'))]
+    const runIds = [...new Set(entries.map(({ run_id }) => run_id))]
     await sql`
       insert into run_entries (run_id, n, attempt, space_id, body)
-      select e.run_id, e.n, e.attempt, e.space_id, e.body
-      from unnest(${column('run_id')}::uuid[], ${column('n')}::bigint[], ${column('attempt')}::integer[],
-        ${column('space_id')}::uuid[], ${column('body')}::bytea[]) as e (run_id, n, attempt, space_id, body)
+      select e.run_id, e.n, e.attempt, e.space_id, e.body from ${rowsOf(entries)}
       join (select id, attempt from runs where id = any(${runIds}::uuid[]) order by id for share) as owner
         on owner.id = e.run_id and owner.attempt = e.attempt
       on conflict do nothing`.execute(this.#db)
@@ -27,7 +24,9 @@ export class EntryRepository {
 
   /** Not fenced: for a transaction that holds the run's row. */
   async add(entries: readonly EntryRow[]): Promise<void> {
-    await this.#db.insertInto('run_entries').values(entries).execute()
+    await sql`
+      insert into run_entries (run_id, n, attempt, space_id, body)
+      select e.run_id, e.n, e.attempt, e.space_id, e.body from ${rowsOf(entries)}`.execute(this.#db)
   }
 
   page(runId: string, after: number, limit: number): Promise<Pick<EntryRow, 'n' | 'body'>[]> {
@@ -40,4 +39,10 @@ export class EntryRepository {
       .limit(limit)
       .execute()
   }
+}
+
+function rowsOf(entries: readonly EntryRow[]) {
+  const column = <K extends keyof EntryRow>(name: K) => entries.map((entry) => entry[name])
+  return sql`unnest(${column('run_id')}::uuid[], ${column('n')}::bigint[], ${column('attempt')}::integer[],
+    ${column('space_id')}::uuid[], ${column('body')}::bytea[]) as e (run_id, n, attempt, space_id, body)`
 }

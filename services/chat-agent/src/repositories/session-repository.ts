@@ -77,12 +77,14 @@ export class SessionRepository {
       .executeTakeFirstOrThrow()
   }
 
-  async countMessage(id: string): Promise<void> {
-    await this.#db
+  /** Locks as `lock` does. */
+  countMessage(id: string): Promise<SessionRow | undefined> {
+    return this.#db
       .updateTable('sessions')
       .set({ message_count: sql<number>`message_count + 1`, updated_at: now })
       .where('id', '=', id)
-      .execute()
+      .returningAll()
+      .executeTakeFirst()
   }
 
   async list(userId: string, page: ListPage): Promise<Listed<SessionRow>> {

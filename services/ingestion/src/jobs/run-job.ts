@@ -5,6 +5,6 @@ type Context = Parameters<RunProcessor['process']>[1]
 
 /** The job handlers of a run. */
 export const runJob = (processor: RunProcessor) => ({
-  run: (job: Job, context: Context): Promise<void> => processor.process(job, context),
-  giveUp: (job: Job, reason: string): Promise<void> => processor.giveUp(job, reason),
+  run: (job: Job, context: Context) => processor.process(job, context),
+  giveUp: (job: Job, reason: string) => processor.giveUp(job, reason),
 })

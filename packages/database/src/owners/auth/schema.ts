@@ -6,6 +6,7 @@ import * as knownClients from './migrations/0004-known-clients.ts'
 import * as erasure from './migrations/0005-erasure.ts'
 import * as auditClient from './migrations/0006-audit-client.ts'
 import * as setsOfSpaces from './migrations/0007-sets-of-spaces.ts'
+import * as turnsOfJobs from './migrations/0008-turns-of-jobs.ts'
 
 export const authSchema = defineSchema({
   owner: 'auth',
@@ -17,5 +18,6 @@ export const authSchema = defineSchema({
     '0005-erasure': erasure,
     '0006-audit-client': auditClient,
     '0007-sets-of-spaces': setsOfSpaces,
+    '0008-turns-of-jobs': turnsOfJobs,
   },
 })

@@ -2,8 +2,14 @@ import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
 import * as outages from './migrations/0002-outages.ts'
 import * as setsOfSpaces from './migrations/0003-sets-of-spaces.ts'
+import * as turnsOfJobs from './migrations/0004-turns-of-jobs.ts'
 
 export const chatAgentSchema = defineSchema({
   owner: 'chat-agent',
-  migrations: { '0001-init': init, '0002-outages': outages, '0003-sets-of-spaces': setsOfSpaces },
+  migrations: {
+    '0001-init': init,
+    '0002-outages': outages,
+    '0003-sets-of-spaces': setsOfSpaces,
+    '0004-turns-of-jobs': turnsOfJobs,
+  },
 })

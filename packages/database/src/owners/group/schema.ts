@@ -1,8 +1,9 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
 import * as setsOfSpaces from './migrations/0002-sets-of-spaces.ts'
+import * as turnsOfJobs from './migrations/0003-turns-of-jobs.ts'
 
 export const groupSchema = defineSchema({
   owner: 'group',
-  migrations: { '0001-init': init, '0002-sets-of-spaces': setsOfSpaces },
+  migrations: { '0001-init': init, '0002-sets-of-spaces': setsOfSpaces, '0003-turns-of-jobs': turnsOfJobs },
 })

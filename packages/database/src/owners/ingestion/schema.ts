@@ -3,6 +3,7 @@ import * as init from './migrations/0001-init.ts'
 import * as readTries from './migrations/0002-read-tries.ts'
 import * as foldedTags from './migrations/0003-folded-tags.ts'
 import * as setsOfSpaces from './migrations/0004-sets-of-spaces.ts'
+import * as turnsOfJobs from './migrations/0005-turns-of-jobs.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -11,5 +12,6 @@ export const ingestionSchema = defineSchema({
     '0002-read-tries': readTries,
     '0003-folded-tags': foldedTags,
     '0004-sets-of-spaces': setsOfSpaces,
+    '0005-turns-of-jobs': turnsOfJobs,
   },
 })

@@ -1,5 +1,5 @@
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { CancelRequested, type JobRow, LeaseLost, RetryJob } from '@youworker/database/jobs/jobs'
+import { CancelRequested, type JobEnded, type JobRow, LeaseLost, RetryJob } from '@youworker/database/jobs/jobs'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import { isModelAway, ModelError } from '@youworker/runtime/model-error'
@@ -61,12 +61,12 @@ export class AgentRunner {
    * Rejects when the run has to be tried again, or when another worker owns it. `loaded`: of a run that this process has just added for a
    * user who is signed in.
    */
-  async run(job: JobRow, signal: AbortSignal, loaded?: LoadedRun): Promise<void> {
+  async run(job: JobRow, signal: AbortSignal, loaded?: LoadedRun): Promise<JobEnded> {
     const state = this.#stateOf(job, loaded ?? (await this.#begin(job)))
     try {
       const outcome = await this.#outcome(state, signal, { isNew: loaded !== undefined })
       if (outcome.status === 'stopped' && state.modelCalls.isBroken) state.modelUnfinished('stopped')
-      await this.#parts.finisher.finish(state, outcome)
+      return await this.#parts.finisher.finish(state, outcome)
     } catch (error) {
       // The next attempt continues behind what is stored.
       if (state.modelCalls.isBroken) state.modelUnfinished('interrupted')
@@ -78,10 +78,13 @@ export class AgentRunner {
   }
 
   /** Ends a run whose attempts all failed. The partial answer is kept, and `reason` becomes the run's error. */
-  async giveUp(job: JobRow, reason: string): Promise<void> {
+  async giveUp(job: JobRow, reason: string): Promise<JobEnded> {
     const state = this.#stateOf(job, await this.#begin(job))
-    await this.#parts.finisher.finish(state, { status: 'error', error: reason })
-    state.log.close()
+    try {
+      return await this.#parts.finisher.finish(state, { status: 'error', error: reason })
+    } finally {
+      state.log.close()
+    }
   }
 
   async #begin(job: JobRow): Promise<LoadedRun> {

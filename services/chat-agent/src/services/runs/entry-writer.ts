@@ -5,22 +5,28 @@ import { detached } from '@youworker/runtime/current-request'
 import { retry } from '@youworker/runtime/timing/retry'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 
+/** An attempt at a run. */
+type Attempt = Pick<EntryRow, 'run_id' | 'attempt'>
+
 const EVERY_MS = 20
 const BATCH = 2_000
 /** Bridges about 8 s without Postgres. */
 const RETRY = { attempts: 8, baseMs: 100, maxMs: 2_000 } as const
 
 /**
- * The one writer of run entries in a process. It writes all pending entries in one statement, at most every 20 ms. Entries
- * that cannot be written are lost together with their attempt; the next attempt continues behind the stored ones.
+ * Writes the run entries of a process: those of all runs in one statement, at most every 20 ms, and the last ones of a run in the
+ * transaction that ends it. Entries that cannot be written are lost together with their attempt; the next attempt continues behind
+ * the stored ones.
  */
 export class EntryWriter implements AsyncDisposable {
   readonly #uow: ChatAgentUnitOfWork
   readonly #logger: Logger
-  #pending: EntryRow[] = []
+  /** By attempt, as the two below. */
+  #pending = new Map<string, EntryRow[]>()
+  #inFlight: ReadonlyMap<string, readonly EntryRow[]> = new Map()
+  readonly #lost = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
-  readonly #lost = new Set<string>()
 
   constructor(uow: ChatAgentUnitOfWork, logger: Logger) {
     this.#uow = uow
@@ -29,52 +35,79 @@ export class EntryWriter implements AsyncDisposable {
 
   /** Throws once entries of the same attempt were lost, because a log must have no gaps. */
   append(entry: EntryRow): void {
-    this.#refuseLost(entry)
-    this.#pending.push(entry)
+    this.#refuseLost(keyOf(entry))
+    const pending = this.#pending.get(keyOf(entry))
+    if (pending === undefined) this.#pending.set(keyOf(entry), [entry])
+    else pending.push(entry)
     this.#timer ??= setTimeout(() => this.#write(), EVERY_MS)
   }
 
   /** Resolves when all entries of the attempt appended so far are stored. Rejects when some of them were lost. */
-  async flush(attempt: Pick<EntryRow, 'run_id' | 'attempt'>): Promise<void> {
-    if (this.#pending.length > 0) this.#write()
+  async flush(attempt: Attempt): Promise<void> {
+    this.#write()
     await this.#writing
-    this.#refuseLost(attempt)
+    this.#refuseLost(keyOf(attempt))
+  }
+
+  /** Gives `store` the entries of the attempt that are not stored yet, to write them in its transaction. Rejects as `flush` does. */
+  async storeWith<T>(attempt: Attempt, store: (entries: readonly EntryRow[]) => Promise<T>): Promise<T> {
+    const key = keyOf(attempt)
+    const entries = this.#pending.get(key) ?? []
+    this.#pending.delete(key)
+    if (this.#inFlight.has(key)) await this.#writing
+    this.#refuseLost(key)
+    try {
+      return await store(entries)
+    } catch (error) {
+      if (entries.length > 0) this.#pending.set(key, [...entries, ...(this.#pending.get(key) ?? [])])
+      throw error
+    }
   }
 
   /** Frees what is kept of an attempt that is over. */
-  forget(attempt: Pick<EntryRow, 'run_id' | 'attempt'>): void {
+  forget(attempt: Attempt): void {
     this.#lost.delete(keyOf(attempt))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#pending.length > 0) this.#write()
+    this.#write()
     await this.#writing
   }
 
   #write(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#writing = detached(() => this.#writing.then(() => this.#writeAll()))
+    if (this.#pending.size > 0) this.#writing = detached(() => this.#writing.then(() => this.#writePending()))
   }
 
-  async #writeAll(): Promise<void> {
-    while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, BATCH)
-      const spaces = [...new Set(batch.map(({ space_id }) => space_id))]
-      try {
-        await retry(() => this.#uow.in(spaces).write(({ entries }) => entries.addFenced(batch)), RETRY)
-      } catch (error) {
-        this.#logger.error({ err: error, entries: batch.length }, 'run entries could not be written')
-        for (const entry of batch) this.#lost.add(keyOf(entry))
-        this.#pending = this.#pending.filter((entry) => !this.#lost.has(keyOf(entry)))
-      }
+  async #writePending(): Promise<void> {
+    this.#inFlight = this.#pending
+    this.#pending = new Map()
+    const entries = [...this.#inFlight.values()].flat()
+    for (let at = 0; at < entries.length; at += BATCH) await this.#store(entries.slice(at, at + BATCH))
+    this.#inFlight = new Map()
+  }
+
+  async #store(batch: readonly EntryRow[]): Promise<void> {
+    const entries = this.#lost.size === 0 ? batch : batch.filter((entry) => !this.#lost.has(keyOf(entry)))
+    const spaces = [...new Set(entries.map(({ space_id }) => space_id))]
+    try {
+      await retry(() => this.#uow.in(spaces).write((repositories) => repositories.entries.addFenced(entries)), RETRY)
+    } catch (error) {
+      this.#logger.error({ err: error, entries: entries.length }, 'run entries could not be written')
+      for (const entry of entries) this.#lose(keyOf(entry))
     }
   }
 
-  #refuseLost(attempt: Pick<EntryRow, 'run_id' | 'attempt'>): void {
-    if (!this.#lost.has(keyOf(attempt))) return
+  #lose(key: string): void {
+    this.#lost.add(key)
+    this.#pending.delete(key)
+  }
+
+  #refuseLost(key: string): void {
+    if (!this.#lost.has(key)) return
     throw new AppError('DATABASE_ERROR', 'The answer could not be stored; it goes on as soon as the database is back.')
   }
 }
 
-const keyOf = ({ run_id, attempt }: Pick<EntryRow, 'run_id' | 'attempt'>): string => `${run_id}/${attempt}`
+const keyOf = ({ run_id, attempt }: Attempt): string => `${run_id}/${attempt}`

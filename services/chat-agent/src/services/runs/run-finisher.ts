@@ -1,7 +1,8 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
-import { type Done } from '@youworker/contracts/run-log'
+import type { Done, RunEntry } from '@youworker/contracts/run-log'
 import { type Status, TERMINAL } from '@youworker/contracts/common'
-import type { FinalStatus } from '@youworker/database/jobs/jobs'
+import type { FinalStatus, JobEnded } from '@youworker/database/jobs/jobs'
+import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
@@ -37,57 +38,89 @@ export class RunFinisher {
   }
 
   /** For the worker that owns the run. */
-  finish(state: RunState, outcome: Outcome): Promise<void> {
-    return this.#end(state, outcome, async ({ jobs }) => {
-      // Fences too: it throws unless the job still runs under this attempt.
-      await jobs.finish(state.run.id, state.attempt, { status: STATUS[outcome.status], error: outcome.error })
-      return true
+  finish(state: RunState, outcome: Outcome): Promise<JobEnded> {
+    return this.#end(state, outcome, async ({ jobs }, nextMessage) => {
+      const end = { status: STATUS[outcome.status], error: outcome.error }
+      // Sent together. The second fences: it throws unless the job still runs under this attempt.
+      const [session, ended] = await Promise.all([nextMessage(), jobs.finish(state.run.id, state.attempt, end)])
+      return { session, result: ended }
     })
   }
 
   /** For a run whose job ended without an owner, as when it was cancelled in the queue. Does nothing when the run has ended. */
   finishEnded(state: RunState, outcome: Outcome): Promise<void> {
-    return this.#end(state, outcome, async ({ jobs, runs }) => {
-      const job = await jobs.get(state.run.id)
-      const run = await runs.find(state.run.id)
-      return run !== undefined && !TERMINAL.includes(run.status) && job !== undefined && TERMINAL.includes(job.status)
+    const { id, user_id, session_id } = state.run
+    return this.#end(state, outcome, async ({ sessions, jobs, runs }, nextMessage) => {
+      await sessions.lock(user_id, session_id)
+      const job = await jobs.get(id)
+      const run = await runs.find(id)
+      const isOpen = run !== undefined && !TERMINAL.includes(run.status) && job !== undefined && TERMINAL.includes(job.status)
+      return { session: isOpen ? await nextMessage() : undefined, result: undefined }
     })
   }
 
-  async #end(state: RunState, outcome: Outcome, claim: (repositories: ChatAgentRepositories) => Promise<boolean>): Promise<void> {
-    const { run, space, log } = state
-    await log.flush()
+  async #end<T>(state: RunState, outcome: Outcome, claim: Claim<T>): Promise<T> {
+    const { run, log } = state
     const notice = outcome.notice ?? ''
     const ending = log.text === '' ? notice.trimStart() : notice
     const content = log.text + ending
-    const entries = await this.#uow.in([run.space_id]).write(async (repositories) => {
-      const session = await repositories.sessions.lock(run.user_id, run.session_id)
-      if (!session || !(await claim(repositories))) return []
-      const data = doneOf(state, content, outcome, { external_id: session.external_id, title: unsealTitle(space, session) })
-      const written = log.sealEnd(ending, data)
-      const answerId = content === '' ? undefined : newId()
-      const status = STATUS[outcome.status]
-      // Sent together: none needs what another returns.
-      await Promise.all([
-        state.lastStep && repositories.runs.addStep(state.lastStep),
-        repositories.runs.addUnfinishedCalls(state.modelCalls.unstored),
-        repositories.runs.end(run.id, {
-          status,
-          error: outcome.error ?? null,
-          model: state.model || run.model,
-          ...state.modelCalls.usage,
-        }),
-        repositories.entries.add(written.map(({ row }) => row)),
-        repositories.toolRuns.endRunning(run.id, (id) =>
-          space.sealText('The run ended before it had a result.', sealContext.error(id)),
-        ),
-        answerId && addAnswer(repositories, state, { id: answerId, text: content }),
-      ])
-      addEvents(repositories, state, { answerId, status, duration_ms: data.metadata.duration_ms })
-      return written
-    })
-    for (const { entry } of entries) log.publish(entry)
+    const { entries, result } = await log.storeWith((unstored) =>
+      this.#uow.in([run.space_id]).write(async (repositories) => {
+        const { sessions } = repositories
+        const claimed = await claim(repositories, () =>
+          content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessage(run.session_id),
+        )
+        if (claimed.session === undefined) return { entries: [], result: claimed.result }
+        const written = await writeEnd(repositories, state, { outcome, content, ending, unstored, session: claimed.session })
+        return { entries: written, result: claimed.result }
+      }),
+    )
+    for (const entry of entries) log.publish(entry)
+    return result
   }
+}
+
+/** Locks the session until the transaction ends, before the job and the run. Without a `session` nothing is written. */
+type Claim<T> = (
+  repositories: ChatAgentRepositories,
+  nextMessage: () => Promise<SessionRow | undefined>,
+) => Promise<{ readonly session: SessionRow | undefined; readonly result: T }>
+
+interface Ending {
+  readonly outcome: Outcome
+  readonly content: string
+  /** Text that the log does not have yet. */
+  readonly ending: string
+  readonly unstored: readonly EntryRow[]
+  readonly session: SessionRow
+}
+
+/** Returns the entries that are to be published. */
+async function writeEnd(
+  repositories: ChatAgentRepositories,
+  state: RunState,
+  { outcome, content, ending, unstored, session }: Ending,
+): Promise<RunEntry[]> {
+  const { run, space, log } = state
+  const { runs, entries, toolRuns, outbox } = repositories
+  const data = doneOf(state, content, outcome, { external_id: session.external_id, title: unsealTitle(space, session) })
+  const last = log.sealEnd(ending, data)
+  const answerId = content === '' ? undefined : newId()
+  const status = STATUS[outcome.status]
+  addEvents(repositories, state, { answerId, status, duration_ms: data.metadata.duration_ms })
+  const end = { status, error: outcome.error ?? null, model: state.model || run.model, ...state.modelCalls.usage }
+  const unknown = 'The run ended before it had a result.'
+  // Sent together: none needs what another returns.
+  await Promise.all([
+    state.lastStep && runs.addStep(state.lastStep),
+    runs.addUnfinishedCalls(state.modelCalls.unstored),
+    runs.end(run.id, end),
+    entries.add([...unstored, ...last.map(({ row }) => row)]),
+    state.toolCalls > 0 && toolRuns.endRunning(run.id, (id) => space.sealText(unknown, sealContext.error(id))),
+    answerId && addAnswer(repositories, state, { id: answerId, text: content }),
+    outbox.write(),
+  ])
+  return last.map(({ entry }) => entry)
 }
 
 function doneOf(
@@ -118,15 +151,14 @@ function doneOf(
 }
 
 async function addAnswer(
-  { messages, sessions }: ChatAgentRepositories,
+  { messages }: ChatAgentRepositories,
   { run, space, modelCalls }: RunState,
   { id, text }: { readonly id: string; readonly text: string },
 ): Promise<void> {
   const content = space.sealText(text, sealContext.message(id))
   const { session_id, space_id, turn } = run
   const { tokens_in, tokens_out } = modelCalls.usage
-  const message = { id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out } as const
-  await Promise.all([messages.add([message]), sessions.countMessage(session_id)])
+  await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
 }
 
 interface End {

@@ -115,6 +115,12 @@ export class RunLog {
     await this.#outputs.writer.flush({ run_id: this.#run.id, attempt: this.#attempt })
   }
 
+  /** Resolves when `store` has written the entries that are not stored yet, in its transaction. */
+  storeWith<T>(store: (entries: readonly EntryRow[]) => Promise<T>): Promise<T> {
+    this.#emitText()
+    return this.#outputs.writer.storeWith({ run_id: this.#run.id, attempt: this.#attempt }, store)
+  }
+
   close(): void {
     this.#unwritten = ''
     this.#outputs.writer.forget({ run_id: this.#run.id, attempt: this.#attempt })

@@ -68,9 +68,6 @@ export class StartRun {
     const { uow, sealer, grants, live, waker, reserve, isSignedIn } = this.#parts
     const { user_id } = context.caller
     const { text, earlier } = readTurns(input)
-    const mine = uow.in([user_id])
-    const ref = input.session_id
-    if (ref) present(await mine.read(({ sessions }) => sessions.find(user_id, ref)))
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     const space = await sealer.forSpace(user_id)
@@ -78,9 +75,9 @@ export class StartRun {
     const draft: Draft = { run_id, grant_id, input, text, earlier, space, context, owner: slot?.owner }
     const added: Added = { entries: [] }
     const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
-    const started = await mine.write((repositories) =>
-      repositories.idempotency.once(request, () => addRun(repositories, draft, added)),
-    )
+    const started = await uow
+      .in([user_id])
+      .write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
     for (const entry of added.entries) live.publish(run_id, entry)
     const { job, run } = added
     // A sign-out before the commit did not find the run, one after it does. Without `run` the runner asks auth first.
@@ -100,9 +97,9 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   const { user_id, sid } = context.caller
   const ref = input.session_id
   const turns: readonly Turn[] = [...(ref ? [] : draft.earlier), { role: 'user', content: draft.text }]
-  const session = ref ? await continueSession(repositories, draft, ref) : await addSession(repositories, draft, turns.length)
-  // The session is locked.
-  const ahead = ref ? await repositories.jobs.unfinished(RUN_KIND, session.id) : 0
+  const { session, ahead } = ref
+    ? await continueSession(repositories, draft, ref)
+    : { session: await addSession(repositories, draft, turns.length), ahead: 0 }
   const owner = ahead === 0 ? draft.owner : undefined
   const run = {
     ...(owner === undefined ? {} : ({ status: 'running', attempt: 1 } as const)),
@@ -120,31 +117,37 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
-  // Sent together: none needs what another returns.
-  const [jobRow, runRow, messages, entries] = await Promise.all([
+  repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
+  // Sent together and carried out in this order. The events come behind `addMessages`, which adds its own.
+  const [jobRow, runRow, messages, entries, latest] = await Promise.all([
     repositories.jobs.add(job),
     repositories.runs.add(run),
     addMessages(repositories, draft, session, turns),
     addFirstEntries(repositories, draft, session.id, ahead),
+    ref && owner !== undefined ? repositories.messages.latest(session.id, session.turn, HISTORY) : undefined,
+    repositories.outbox.write(),
   ])
   added.entries = entries
   if (owner !== undefined) {
-    const latest = ref ? await repositories.messages.latest(session.id, session.turn, HISTORY) : messages.toReversed()
-    Object.assign(added, { job: jobRow, run: firstAttempt(draft.space, runRow, latest, entries) })
+    added.job = jobRow
+    added.run = firstAttempt(draft.space, runRow, latest ?? messages.toReversed(), entries)
   }
-  repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   const last_entry = entries.at(-1)?.n
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
 const sealedTitle = ({ space, text }: Draft, sessionId: string) => space.sealText(titleOf(text), sealContext.title(sessionId))
 
-/** Begins the next turn of a session. */
-async function continueSession({ sessions }: ChatAgentRepositories, draft: Draft, ref: string): Promise<SessionRow> {
+/** Begins the next turn of a session. `ahead`: its runs that come first. */
+async function continueSession({ sessions, jobs }: ChatAgentRepositories, draft: Draft, ref: string) {
   const { context, input } = draft
   const { id } = present(await sessions.lock(context.caller.user_id, ref))
   const title = sealedTitle(draft, id)
-  return sessions.beginTurn(id, { messages: 1, title, enable_tools: input.enable_tools })
+  const [session, ahead] = await Promise.all([
+    sessions.beginTurn(id, { messages: 1, title, enable_tools: input.enable_tools }),
+    jobs.unfinished(RUN_KIND, id),
+  ])
+  return { session, ahead }
 }
 
 /** Adds a session in its first turn. */

@@ -5,7 +5,7 @@ import type { Role } from '@youworker/contracts/group'
 import { ingestion, type Stage } from '@youworker/contracts/ingestion'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
-import { CancelRequested } from '@youworker/database/jobs/jobs'
+import { CancelRequested, type JobEnded } from '@youworker/database/jobs/jobs'
 import { newTraceparent } from '@youworker/runtime/correlation'
 import { currentRequest } from '@youworker/runtime/current-request'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
@@ -64,33 +64,35 @@ export class RunProcessor {
     this.#logger = logger
   }
 
-  async process(job: RunJob, { attempt: number, signal }: { attempt: number; signal: AbortSignal }): Promise<void> {
+  async process(job: RunJob, { attempt: number, signal }: { attempt: number; signal: AbortSignal }): Promise<JobEnded> {
     const attempt = await this.#begin(job, number, signal)
-    if (!attempt) return
+    if (!attempt) return this.#drop(job)
     try {
       await this.#requireAccess(attempt.run)
       await this.#work(attempt)
-      await attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number }))
+      return await attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number }))
     } catch (error) {
       if (!signal.aborted) throw error
       if (!(signal.reason instanceof CancelRequested)) throw signal.reason
-      await attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number, cancelled: true }))
+      return attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number, cancelled: true }))
     }
   }
 
   /** Ends a run whose last attempt failed. */
-  async giveUp(job: RunJob & { readonly attempt: number }, reason: string): Promise<void> {
+  async giveUp(job: RunJob & { readonly attempt: number }, reason: string): Promise<JobEnded> {
     const attempt = await this.#begin(job, job.attempt, new AbortController().signal)
-    await attempt?.write((repos) => finishRun(repos, { run: attempt.run, attempt: job.attempt, reason }))
+    if (!attempt) return this.#drop(job)
+    return attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: job.attempt, reason }))
+  }
+
+  #drop({ id, user_id }: RunJob): Promise<JobEnded> {
+    this.#logger.warn({ run_id: id }, 'a job without its run was dropped')
+    return this.#uow.in([user_id]).write(({ jobs }) => jobs.delete(id))
   }
 
   async #begin({ id, user_id }: RunJob, number: number, signal: AbortSignal): Promise<Attempt | undefined> {
     const before = await this.#uow.in([user_id]).read(({ runs }) => runs.get(id, user_id))
-    if (!before) {
-      this.#logger.warn({ run_id: id }, 'a job without its run was dropped')
-      await this.#uow.in([user_id]).write(({ jobs }) => jobs.delete(id))
-      return undefined
-    }
+    if (!before) return undefined
     const scope = this.#uow.in(spacesOf(before))
     const write: FencedWrite = (work) =>
       scope.write(async (repos) => {

@@ -1,0 +1,1 @@
+export { addTurnsOfJobs as up } from '../../../schema/system-tables.ts'
