@@ -10,6 +10,13 @@ export interface LiveGrant {
   readonly expires_at: string
 }
 
+export interface NewGrant {
+  readonly id: string
+  readonly user_id: string
+  readonly sid: string
+  readonly run_id: string
+}
+
 interface RunOfGrant {
   readonly grant_id: string
   readonly run_id: string
@@ -23,15 +30,17 @@ export class GrantRepository {
     this.#db = db
   }
 
-  /** Returns the id of the grant for a user's run; repeated calls create only one. */
-  async add(grant: { id: string; user_id: string; sid: string; run_id: string }): Promise<string> {
-    const added = await this.#db
-      .insertInto('grants')
-      .values({ ...grant, expires_at: sql<string>`now() + interval '7 days'` })
-      .onConflict((conflict) => conflict.columns(['user_id', 'run_id']).doUpdateSet({ run_id: grant.run_id }))
-      .returning('id')
-      .executeTakeFirstOrThrow()
-    return added.id
+  /** Returns the grants of the runs, in any order; repeated calls create only one for each. */
+  async add(grants: readonly NewGrant[]): Promise<NewGrant[]> {
+    const column = (name: keyof NewGrant) => grants.map((grant) => grant[name])
+    const { rows } = await sql<NewGrant>`
+      insert into grants (id, user_id, sid, run_id, expires_at)
+      select id, user_id, sid, run_id, now() + interval '7 days'
+      from unnest(${column('id')}::uuid[], ${column('user_id')}::uuid[], ${column('sid')}::uuid[], ${column('run_id')}::uuid[])
+        as new (id, user_id, sid, run_id)
+      on conflict (user_id, run_id) do update set run_id = excluded.run_id
+      returning id, user_id, sid, run_id`.execute(this.#db)
+    return rows
   }
 
   /** Finds a grant that has not expired and whose user, and session or key, is still good. It expires with the key. */

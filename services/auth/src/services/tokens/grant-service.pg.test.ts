@@ -38,6 +38,15 @@ test('a grant issues run tokens for its user and session', async () => {
   expect(await issue(newId())).toBe('NOT_AUTHENTICATED')
 })
 
+test('of grants that are asked for at the same time each run has its own, and a repeated one is the same', async () => {
+  const { caller } = await newGrant()
+  const runs = Array.from({ length: 10 }, newId)
+  const ids = await Promise.all([...runs, ...runs.slice(0, 3)].map((run) => fixture.grants.create(run, caller)))
+  expect(new Set(ids).size).toBe(10)
+  expect(ids.slice(10)).toEqual(ids.slice(0, 3))
+  expect(await Promise.all(runs.map((run) => fixture.grants.create(run, caller)))).toEqual(ids.slice(0, 10))
+})
+
 test('it ends with the run', async () => {
   const { grant_id, run } = await newGrant()
   await fixture.grants.runStarted(newId(), run)

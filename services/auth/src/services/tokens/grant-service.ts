@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import { BatchWriter } from '@youworker/database/events/batch-writer'
 import { newId } from '@youworker/runtime/id'
+import type { NewGrant } from '../../repositories/grant-repository.ts'
 import { type AuthUnitOfWork, NO_SPACES } from '../../unit-of-work.ts'
 import type { Caller } from '@youworker/messaging/requests/context'
 import type { SignedToken, TokenSigner } from './token-signer.ts'
@@ -18,9 +19,15 @@ interface GrantChange {
   readonly run: GrantedRun
 }
 
+/** Has the id of the grant once it is made. */
+type Wanted = Omit<NewGrant, 'id'> & { id: string }
+
+const keyOf = ({ user_id, run_id }: Pick<NewGrant, 'user_id' | 'run_id'>): string => `${user_id} ${run_id}`
+
 export class GrantService {
   readonly #uow: AuthUnitOfWork
   readonly #signer: TokenSigner
+  readonly #wanted = new BatchWriter<Wanted>((wanted) => this.#create(wanted))
   readonly #changes = new BatchWriter<GrantChange>((changes) => this.#apply(changes))
 
   constructor(uow: AuthUnitOfWork, signer: TokenSigner) {
@@ -28,9 +35,11 @@ export class GrantService {
     this.#signer = signer
   }
 
-  create(runId: string, caller: Caller): Promise<string> {
-    const grant = { id: newId(), user_id: caller.user_id, sid: caller.sid, run_id: runId }
-    return this.#uow.in(NO_SPACES).write(({ grants }) => grants.add(grant))
+  /** A repeated call returns the id of the first. */
+  async create(runId: string, caller: Caller): Promise<string> {
+    const wanted: Wanted = { id: newId(), user_id: caller.user_id, sid: caller.sid, run_id: runId }
+    await this.#wanted.add(wanted)
+    return wanted.id
   }
 
   /** Throws when the grant, its session or key, or the user is no longer good. What ends at the same moment ends the run by its event. */
@@ -57,6 +66,12 @@ export class GrantService {
 
   runFinished(eventId: string, run: GrantedRun): Promise<void> {
     return this.#changes.add({ eventId, kind: 'finished', run })
+  }
+
+  async #create(all: readonly Wanted[]): Promise<void> {
+    const granted = await this.#uow.in(NO_SPACES).write(({ grants }) => grants.add(all))
+    const ids = new Map(granted.map((grant) => [keyOf(grant), grant.id]))
+    for (const wanted of all) wanted.id = ids.get(keyOf(wanted)) ?? wanted.id
   }
 
   async #apply(changes: readonly GrantChange[]): Promise<void> {
