@@ -1,4 +1,3 @@
-import type { Page } from '@youworker/contracts/common'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { sql, type Transaction } from 'kysely'
 import type { Membership } from './member-repository.ts'
@@ -35,8 +34,11 @@ export class GroupRepository {
     this.#db = db
   }
 
-  async add(group: NewGroup): Promise<void> {
-    await this.#db.insertInto('groups').values(group).execute()
+  /** Returns it as its first member sees it, its admin. */
+  async add(group: NewGroup): Promise<GroupView> {
+    const columns = ['id', 'name', 'description', 'created_at', 'updated_at'] as const
+    const row = await this.#db.insertInto('groups').values(group).returning(columns).executeTakeFirstOrThrow()
+    return { ...row, member_count: 1, role: 'admin' }
   }
 
   seenBy(userId: string, groupId: string): Promise<GroupView | undefined> {
@@ -61,14 +63,11 @@ export class GroupRepository {
     return rows[0]
   }
 
-  /** Newest first. */
-  allSeenBy(userId: string, { limit, offset }: Page): Promise<GroupView[]> {
-    return this.#views(userId)
-      .orderBy('groups.created_at', 'desc')
-      .orderBy('groups.id', 'desc')
-      .limit(limit)
-      .offset(offset)
-      .execute()
+  /** In the order of the ids. */
+  async seenAmong(userId: string, groupIds: readonly string[]): Promise<GroupView[]> {
+    const views = await this.#views(userId).where('groups.id', 'in', groupIds).execute()
+    const byId = new Map(views.map((view) => [view.id, view]))
+    return groupIds.flatMap((id) => byId.get(id) ?? [])
   }
 
   /** Locks the group, so that changes of it and its members run one after another. Returns whether the group exists. */
@@ -89,14 +88,10 @@ export class GroupRepository {
     await this.#db.deleteFrom('groups').where('id', '=', groupId).execute()
   }
 
-  /** Each group is found by its id: for a user of many groups Postgres would read the groups of all. */
   #views(userId: string) {
     return this.#db
-      .selectFrom('members as mine')
-      .innerJoinLateral(
-        (eb) => eb.selectFrom('groups').selectAll().whereRef('groups.id', '=', 'mine.group_id').limit(1).as('groups'),
-        (join) => join.onTrue(),
-      )
+      .selectFrom('groups')
+      .innerJoin('members as mine', 'mine.group_id', 'groups.id')
       .select(['groups.id', 'groups.name', 'groups.description', 'groups.created_at', 'groups.updated_at', 'mine.role'])
       .select((group) =>
         group

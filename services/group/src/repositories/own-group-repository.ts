@@ -1,3 +1,4 @@
+import type { Page } from '@youworker/contracts/common'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { sql, type Transaction } from 'kysely'
 
@@ -14,6 +15,18 @@ export class OwnGroupRepository {
     return rows.map(({ group_id }) => group_id)
   }
 
+  /** Newest first. */
+  async page(userId: string, { limit, offset }: Page): Promise<string[]> {
+    const rows = await this.#groupsOf(userId)
+      .select('groups.id')
+      .orderBy('groups.created_at', 'desc')
+      .orderBy('groups.id', 'desc')
+      .limit(limit)
+      .offset(offset)
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
   async count(userId: string): Promise<number> {
     const { count } = await this.#db
       .selectFrom('members')
@@ -25,17 +38,14 @@ export class OwnGroupRepository {
 
   /** The user's group with this name. */
   named(userId: string, nameKey: string): Promise<{ id: string } | undefined> {
+    return this.#groupsOf(userId).select('groups.id').where('groups.name_key', '=', nameKey).executeTakeFirst()
+  }
+
+  /** With an array each group is found by its id: for a join of many groups Postgres would read the groups of all. */
+  #groupsOf(userId: string) {
     return this.#db
-      .selectFrom('members')
-      .innerJoinLateral(
-        (eb) =>
-          eb.selectFrom('groups').select(['id', 'name_key']).whereRef('groups.id', '=', 'members.group_id').limit(1).as('groups'),
-        (join) => join.onTrue(),
-      )
-      .select('groups.id')
-      .where('members.user_id', '=', userId)
-      .where('groups.name_key', '=', nameKey)
-      .executeTakeFirst()
+      .selectFrom('groups')
+      .where(sql<boolean>`groups.id = any(array(select group_id from members where user_id = ${userId}))`)
   }
 
   async forgetNameVersion(userId: string): Promise<void> {

@@ -30,27 +30,29 @@ export class GroupService {
   async create({ name, description = null }: GroupChanges & { name: string }, context: UserContext): Promise<Group> {
     const { user_id: userId } = context.caller
     const id = newId()
-    await this.#own.requireBelowLimit(userId)
-    const call = {
-      user_id: userId,
-      subject: group.createGroup.subject,
-      key: context.idempotencyKey,
-      request: { name, description },
-    }
-    const made = await this.#own.naming({ userId, name, groupId: id, signal: context.signal }, (claim) =>
+    const request = { name, description }
+    const call = { user_id: userId, subject: group.createGroup.subject, key: context.idempotencyKey, request }
+    let made: Group | undefined
+    const naming = { userId, name, groupId: id, isNew: true, signal: context.signal }
+    const { group_id } = await this.#own.naming(naming, (claim) =>
       this.#uow.in([id]).write((repos) =>
         repos.idempotency.once(call, async () => {
-          await claim(repos)
-          await repos.groups.add({ id, name, name_key: nameKey(name), description, created_by: userId })
-          await repos.members.add(id, userId, 'admin')
           repos.outbox.add(group.groupCreated, { group_id: id, user_id: userId }, context)
           repos.outbox.add(group.memberAdded, { group_id: id, user_id: userId, role: 'admin' }, context)
           recordAct(repos, actOn('group.create', id), context)
+          await claim(repos)
+          // Sent together and carried out in this order.
+          const rows = [
+            repos.groups.add({ id, name, name_key: nameKey(name), description, created_by: userId }),
+            repos.members.add(id, userId, 'admin'),
+            repos.outbox.write(),
+          ] as const
+          made = (await Promise.all(rows))[0]
           return { group_id: id }
         }),
       ),
     )
-    return this.#view(made.group_id, context)
+    return made ?? this.#view(group_id, context)
   }
 
   /** One transaction with one statement: the most frequent request of this service. */
@@ -62,10 +64,9 @@ export class GroupService {
   }
 
   async list(page: Page, { caller }: UserContext): Promise<{ groups: Group[]; total: number }> {
-    const ids = await this.#own.ids(caller.user_id)
-    if (ids.length === 0) return { groups: [], total: 0 }
-    const groups = await this.#uow.in(ids).read((repos) => repos.groups.allSeenBy(caller.user_id, page))
-    return { groups, total: ids.length }
+    const { ids, total } = await this.#own.page(caller.user_id, page)
+    if (ids.length === 0) return { groups: [], total }
+    return { groups: await this.#uow.in(ids).read(({ groups }) => groups.seenAmong(caller.user_id, ids)), total }
   }
 
   async update(groupId: string, changes: GroupChanges, context: UserContext): Promise<Group> {
@@ -74,7 +75,7 @@ export class GroupService {
     await audited(this.#uow, actOn('group.update', groupId), context, () =>
       name === undefined
         ? this.#change(groupId, changes, context, async () => {})
-        : this.#own.naming({ userId: caller.user_id, name, groupId, signal }, (claim) =>
+        : this.#own.naming({ userId: caller.user_id, name, groupId, isNew: false, signal }, (claim) =>
             this.#change(groupId, changes, context, claim),
           ),
     )
