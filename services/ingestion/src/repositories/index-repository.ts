@@ -33,9 +33,16 @@ export class IndexRepository {
     this.#db = db
   }
 
-  states(spaceIds: readonly string[]): Promise<SpaceState[]> {
-    if (spaceIds.length === 0) return Promise.resolve([])
-    return this.#db.selectFrom('space_indexes').selectAll().where('space_id', 'in', spaceIds).execute()
+  /** Of those of the spaces that had documents once and are not erased. */
+  async inUse(spaceIds: readonly string[]): Promise<SpaceState[]> {
+    const { rows } = await sql<SpaceState>`
+      select * from space_indexes where space_id = any(${[...spaceIds]}::uuid[]) and erased_at is null`.execute(this.#db)
+    return rows
+  }
+
+  async isErased(spaceId: string): Promise<boolean> {
+    const erased = this.#db.selectFrom('space_indexes').select('space_id').where('space_id', '=', spaceId)
+    return (await erased.where('erased_at', 'is not', null).executeTakeFirst()) !== undefined
   }
 
   /**

@@ -26,6 +26,7 @@ interface DocumentId {
 /** Longest wait of a delete for the search index, in ms. Searches do not return the text from the commit on. */
 const INDEX_WAIT_MS = 1_000
 const MAX_COLLECTIONS = 500
+const MANY_SPACES = 20
 
 /** The documents in the caller's spaces. Every member of a group may read its documents; {@link requireMayChange} says who may change one. */
 export class DocumentService {
@@ -44,8 +45,16 @@ export class DocumentService {
   async list(filter: DocumentFilter & CursorPage, context: UserContext) {
     const { group_id } = filter
     const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
-    const { rows, ...rest } = await this.#uow.in(spaces.ids).read(({ documents }) => documents.list(spaces.ids, filter))
+    const ids = await this.#withDocuments(spaces.ids)
+    const { rows, ...rest } = await this.#uow.in(ids).read(({ documents }) => documents.list(ids, filter))
     return { documents: rows.map(toDocument), ...rest }
+  }
+
+  /** Of many spaces those that may have documents: each statement costs with every space that it is asked for. */
+  async #withDocuments(ids: readonly string[]): Promise<readonly string[]> {
+    if (ids.length < MANY_SPACES) return ids
+    const inUse = await this.#uow.in(ids).read(({ index }) => index.inUse(ids))
+    return inUse.map(({ space_id }) => space_id)
   }
 
   async sumCollections({ group_id }: Pick<DocumentFilter, 'group_id'>, context: UserContext) {

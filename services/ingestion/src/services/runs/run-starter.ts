@@ -141,8 +141,7 @@ async function storeRun(
   const { user_id } = caller
   const group_id = input.group_id ?? null
   const target_space_id = spaceOf({ user_id, group_id, is_private: input.is_private })
-  const [state] = await repos.index.states([target_space_id])
-  if (state?.erased_at != null) throw new AppError('GROUP_NOT_FOUND', 'This group was deleted')
+  if (await repos.index.isErased(target_space_id)) throw new AppError('GROUP_NOT_FOUND', 'This group was deleted')
   const id = newId()
   const job = { id, kind: RUN_KIND, user_id, space_id: target_space_id, payload: { run_id: id }, queue_key: target_space_id }
   await repos.jobs.add({ ...job, progress_total: checked.length })

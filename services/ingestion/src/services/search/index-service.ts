@@ -14,7 +14,7 @@ interface IndexDependencies {
 
 interface WaitOptions {
   /** Returns after this long at the latest, while the work goes on. In ms. */
-  readonly waitMs?: number
+  readonly waitMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -36,9 +36,17 @@ export class IndexService {
     this.#logger = logger
   }
 
-  /** Applies all changes that Postgres holds now. Throws only without `waitMs`; with it, errors are logged. */
-  async bringUpToDate(spaceIds: readonly string[], { waitMs, signal }: WaitOptions = {}): Promise<void> {
-    const behind = await this.#behind(spaceIds)
+  /**
+   * Applies all changes that Postgres holds now. Throws only without `waitMs`; with it, errors are logged. Resolves to those of the spaces
+   * that have documents.
+   */
+  async bringUpToDate(spaceIds: readonly string[], { waitMs, signal }: WaitOptions = {}): Promise<readonly string[]> {
+    const states = await this.#uow.in(spaceIds).read(({ index }) => index.inUse(spaceIds))
+    await this.#catchUpAll(await this.#behind(states), { waitMs, signal })
+    return states.map(({ space_id }) => space_id)
+  }
+
+  async #catchUpAll(behind: readonly string[], { waitMs, signal }: WaitOptions): Promise<void> {
     if (behind.length === 0) return
     const work = detached(() => Promise.all(behind.map((spaceId) => this.#catchUp(spaceId))))
     if (waitMs === undefined) return void (await abortable(work, signal))
@@ -56,13 +64,9 @@ export class IndexService {
     await this.#index.drop(spaceId)
   }
 
-  async #behind(spaceIds: readonly string[]): Promise<string[]> {
-    const states = await this.#uow.in(spaceIds).read(({ index }) => index.states(spaceIds))
-    const behind: string[] = []
-    for (const state of states)
-      if (state.erased_at === null && !this.#isUpToDate(await this.#index.state(state.space_id), state))
-        behind.push(state.space_id)
-    return behind
+  async #behind(states: readonly SpaceState[]): Promise<string[]> {
+    const files = await Promise.all(states.map(({ space_id }) => this.#index.state(space_id)))
+    return states.filter((state, n) => !this.#isUpToDate(files[n], state)).map(({ space_id }) => space_id)
   }
 
   #isUpToDate(file: IndexState | undefined, { epoch, seq }: SpaceState): boolean {
@@ -84,8 +88,8 @@ export class IndexService {
   /** Applies batches until the index is up to date; reads its state anew each time, because other processes write it too. */
   async #follow(spaceId: string): Promise<void> {
     for (;;) {
-      const [space] = await this.#uow.in([spaceId]).read(({ index }) => index.states([spaceId]))
-      if (!space || space.erased_at !== null) return
+      const [space] = await this.#uow.in([spaceId]).read(({ index }) => index.inUse([spaceId]))
+      if (!space) return
       const file = await this.#index.state(spaceId)
       if (this.#isUpToDate(file, space)) return
       const base = file && this.#follows(file, space) ? file : await this.#reset(space)

@@ -47,11 +47,11 @@ export class SearchService {
   async search(query: SearchQuery, context: UserContext): Promise<SearchAnswer> {
     const started = performance.now()
     const spaces = await this.#spaces(query, context)
-    const [question] = await Promise.all([
+    const [question, indexed] = await Promise.all([
       this.#question(query, context),
       this.#deps.indexing.bringUpToDate(spaces, { waitMs: atMost(CATCH_UP_MS) }),
     ])
-    const results = await this.#find(query, spaces, question)
+    const results = await this.#find(query, indexed, question)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
     return { results, took_ms }
