@@ -161,6 +161,24 @@ test('stop ends the answer and keeps its text so far', async () => {
   expect((await ada.get(`/v1/runs/${events[0]?.data.run_id}`)).body).toMatchObject({ status: 'cancelled' })
 })
 
+test('the messages of a session come page by page, oldest first', async () => {
+  const { sessionId } = await ada.chat(QUESTION)
+  await ada.chat('And in a month?', { session_id: sessionId })
+  const whole = (await ada.get(`/v1/sessions/${sessionId}`)).body.messages
+  const pages: unknown[][] = []
+  let after = ''
+  do {
+    const { body } = await ada.get(`/v1/sessions/${sessionId}/messages?limit=3${after}`)
+    pages.push(body.messages)
+    after = body.next_after === undefined ? '' : `&after=${body.next_after}`
+  } while (after !== '' && pages.length < 9)
+  expect(pages.map((page) => page.length)).toEqual([3, 1])
+  expect(pages.flat()).toEqual(whole)
+  expect((await ada.get(`/v1/sessions/${sessionId}/messages?limit=0`)).status).toBe(400)
+  const ben = await system.newPerson('ben')
+  expect(await ben.get(`/v1/sessions/${sessionId}/messages`)).toMatchObject({ status: 404 })
+})
+
 test('simultaneous messages of one session are answered one after another', async () => {
   const first = await ada.post('/v1/chat', { text_input: 'Hello there', stream: false })
   const session_id = first.body.session_id

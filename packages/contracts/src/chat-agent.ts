@@ -36,6 +36,9 @@ export const ChatInput = z
   .meta({ id: 'ChatInput' })
 export type ChatInput = z.infer<typeof ChatInput>
 
+/** A page of a session's messages, which may begin behind the message `after`. */
+export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional() })
+
 export const Session = z
   .object({
     id: Id,
@@ -171,7 +174,7 @@ export const chatAgent = {
   }),
   /** Oldest first, at most `LIMITS.entriesPage` bytes; `next` is the `after` of the following page. */
   listMessages: request('rpc.chat-agent.v1.message.list', {
-    input: SessionId.extend({ after: Id.optional() }),
+    input: SessionId.extend({ after: Id.optional(), limit: MessagePage.shape.limit.optional() }),
     output: z.object({ messages: z.array(Message), next: Id.nullable() }),
     errors: ['SESSION_NOT_FOUND'],
     repeatable: true,

@@ -26,7 +26,7 @@ export function chatAgentHandlers({ startRun, runs, sessions, toolRuns }: Servic
       await sessions.delete(session_id, context)
       return {}
     },
-    listMessages: ({ session_id, after }, { caller }) => sessions.messages(caller.user_id, session_id, after),
+    listMessages: ({ session_id, ...page }, { caller }) => sessions.messages(caller.user_id, session_id, page),
     listToolRuns: (input, { caller }) => toolRuns.list(caller.user_id, input),
     listTasks: (page, { caller }) => runs.listTasks(caller.user_id, page),
     getTask: ({ task_id }, { caller }) => runs.getTask(caller.user_id, task_id),

@@ -77,7 +77,14 @@ test('each scope of an API key opens these routes and no others', () => {
   const me = 'GET /v1/auth/me'
   const chat = ['chat', 'unified-chat', 'simple-chat', 'voice-turn'].map((name) => `POST /v1/${name}`)
   const runs = ['GET /v1/runs/{run_id}', 'GET /v1/runs/{run_id}/events', 'POST /v1/runs/{run_id}/stop', 'GET /v1/tool-runs']
-  const sessions = ['GET', 'POST', 'GET /{session_id}', 'PATCH /{session_id}', 'DELETE /{session_id}'].map((line) => {
+  const sessions = [
+    'GET',
+    'POST',
+    'GET /{session_id}',
+    'GET /{session_id}/messages',
+    'PATCH /{session_id}',
+    'DELETE /{session_id}',
+  ].map((line) => {
     const [method, rest = ''] = line.split(' ')
     return `${method} /v1/sessions${rest}`
   })

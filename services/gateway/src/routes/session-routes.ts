@@ -1,6 +1,14 @@
-import { chatAgent, Message, Session, SessionRef, SessionSettings, type ToolRun } from '@youworker/contracts/chat-agent'
+import {
+  chatAgent,
+  Message,
+  MessagePage,
+  Session,
+  SessionRef,
+  SessionSettings,
+  type ToolRun,
+} from '@youworker/contracts/chat-agent'
 import { ToolEvent } from '@youworker/contracts/run-log'
-import { CursorPage } from '@youworker/contracts/common'
+import { CursorPage, listed } from '@youworker/contracts/common'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -96,6 +104,21 @@ export const sessionRoutes = [
         toolEventsOf(session_id, context, deps),
       ])
       return { session, messages, tool_events }
+    },
+  }),
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/sessions/{session_id}/messages',
+    operation: 'listMessages',
+    summary: 'Messages of a session, oldest first, page by page',
+    params: SessionPath,
+    query: MessagePage,
+    answer: z.object({ messages: z.array(Message), next_after: listed.next_after }),
+    errors: chatAgent.listMessages.errors,
+    async handle({ params, query, context }, deps: Deps) {
+      const { messages, next } = await client(context, deps).listMessages({ ...params, ...query })
+      return { messages, ...(next === null ? {} : { next_after: next }) }
     },
   }),
   defineRoute({

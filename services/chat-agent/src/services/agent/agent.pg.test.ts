@@ -143,7 +143,7 @@ test('a question about documents is answered with citations; a number that is no
   expect(tools.calls[0]?.headers['authorization']).toMatch(/^Bearer token-\d+$/)
 
   const { services } = replica
-  const { messages } = await services.sessions.messages(user, session_id, undefined)
+  const { messages } = await services.sessions.messages(user, session_id)
   expect(messages.map(({ role, content, tokens_out }) => [role, content, tokens_out])).toEqual([
     ['user', 'How many days of leave do I have?', 0],
     ['assistant', done.content, done.metadata.tokens_out],
@@ -362,7 +362,7 @@ test('a model that always fails ends the run as an error, and the partial text i
   expect(done.metadata).toMatchObject({ status: 'error', error: expect.stringContaining('broke off') })
   expect(Math.max(...entries.map(({ n }) => n))).toBeGreaterThan(3_000_000)
   expect((await replica.services.runs.get(user, run_id)).status).toBe('failed')
-  const { messages } = await replica.services.sessions.messages(user, session_id, undefined)
+  const { messages } = await replica.services.sessions.messages(user, session_id)
   expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
 }, 90_000)
 
@@ -398,7 +398,7 @@ test('characters that cannot be stored are replaced before anybody sees them', a
   const { user, session_id, done, entries } = await ask(replica, { text_input: 'odd', enable_tools: false })
   expect(done.content).toBe('a \ufffd b 🙂')
   expectWholeLog(entries, done.content)
-  expect((await replica.services.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
+  expect((await replica.services.sessions.messages(user, session_id)).messages.at(-1)?.content).toBe(done.content)
 })
 
 /** Starts a run and waits until it is in the middle of a slow answer. */
@@ -423,7 +423,7 @@ test('stop ends the model call, and the partial text is the answer', async () =>
   expect(done.metadata.status).toBe('stopped')
   expect(done.content).toMatch(/^word word/)
   expect((await replica.services.runs.stop(user, run_id)).status).toBe('cancelled')
-  expect((await replica.services.sessions.messages(user, session_id, undefined)).messages.at(-1)?.content).toBe(done.content)
+  expect((await replica.services.sessions.messages(user, session_id)).messages.at(-1)?.content).toBe(done.content)
 })
 
 test('the end of a sign-in ends its runs, running and waiting ones', async () => {

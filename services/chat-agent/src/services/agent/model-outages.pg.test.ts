@@ -33,7 +33,7 @@ async function end(replica: Replica, { user, run_id, session_id }: Started) {
   const run = await replica.services.runs.get(user, run_id)
   const { tokens_in, tokens_out } = done.metadata
   expect(run.usage).toMatchObject({ tokens_in, tokens_out })
-  const { messages } = await replica.services.sessions.messages(user, session_id, undefined)
+  const { messages } = await replica.services.sessions.messages(user, session_id)
   const stages = entries.flatMap(({ body }) => (body.event === 'status' ? [body.data.stage] : []))
   return { user, run_id, done, entries, run, stages, answer: messages.find(({ role }) => role === 'assistant') }
 }

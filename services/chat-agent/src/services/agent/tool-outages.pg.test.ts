@@ -157,7 +157,7 @@ test.each([
     expect(done.content).toMatch(NOTICE)
     expect(done.citations).toEqual([])
     expect(textOf(await entriesOf(replica, user, run_id))).toBe(done.content)
-    const { messages } = await replica.services.sessions.messages(user, session_id, undefined)
+    const { messages } = await replica.services.sessions.messages(user, session_id)
     expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
     expect((await replica.services.runs.get(user, run_id)).status).toBe('partial')
     expect((await replica.services.runs.getTask(user, run_id)).state).toBe('partial')

@@ -121,12 +121,16 @@ export class SessionService {
     this.#waker.cancelled()
   }
 
-  async messages(userId: string, ref: string, after: string | undefined): Promise<{ messages: Message[]; next: string | null }> {
+  async messages(
+    userId: string,
+    ref: string,
+    { after, limit = PAGE_ROWS }: { readonly after?: string | undefined; readonly limit?: number | undefined } = {},
+  ): Promise<{ messages: Message[]; next: string | null }> {
     const space = await this.#sealer.forSpace(userId)
     const rows = await this.#uow.in([userId]).read(async ({ sessions, messages }) => {
       const session = await sessions.find(userId, ref)
       if (!session) throw notFound()
-      return messages.page(session.id, after, PAGE_ROWS)
+      return messages.page(session.id, after, limit)
     })
     const all = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
       const text = space.openText(content, sealContext.message(id))
@@ -134,7 +138,7 @@ export class SessionService {
     })
     const fitting = withinBytes(all, LIMITS.entriesPage)
     const messages = fitting.length === 0 ? all.slice(0, 1) : fitting
-    const hasMore = messages.length < all.length || rows.length === PAGE_ROWS
+    const hasMore = messages.length < all.length || rows.length === limit
     return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null }
   }
 }

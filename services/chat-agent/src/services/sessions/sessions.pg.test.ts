@@ -24,7 +24,7 @@ test('a session is found by id and by external_id, by nobody else, and external 
   expect((await sessions.create({ external_id: 'my chat' }, testUserContext(ben))).id).not.toBe(made.id)
   for (const ref of [made.id, randomUUID(), 'nothing', 'with \0 in it']) {
     await expect(sessions.get(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
-    await expect(sessions.messages(ben, ref, undefined)).rejects.toEqual(code('SESSION_NOT_FOUND'))
+    await expect(sessions.messages(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.delete(ref, testUserContext(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(
       replica.services.startRun.start(chat({ text_input: 'x', session_id: ref }), testUserContext(ben)),
@@ -46,7 +46,7 @@ test('a run is stored with its message, title, first entries, job and events, se
     { role: 'user', content: `${canary} second` },
   ]
   const { run_id, session_id, session_external_id } = await startRun.start(chat({ messages }), testUserContext(user))
-  const stored = await sessions.messages(user, session_id, undefined)
+  const stored = await sessions.messages(user, session_id)
   expect(stored.messages.map(({ role, content }) => [role, content])).toEqual([
     ['user', `${canary} first`],
     ['assistant', `${canary} answer`],
@@ -61,7 +61,7 @@ test('a run is stored with its message, title, first entries, job and events, se
 
   // A turn in an existing session stores only the new message, and waits for the turn before it.
   const next = await startRun.start(chat({ messages, session_id }), testUserContext(user))
-  expect((await sessions.messages(user, session_id, undefined)).messages).toHaveLength(4)
+  expect((await sessions.messages(user, session_id)).messages).toHaveLength(4)
   expect((await entriesOf(replica, user, next.run_id))[1]?.body).toEqual({
     event: 'status',
     data: { stage: 'queued', position: 1 },
@@ -141,7 +141,7 @@ test('a waiting run is cancelled at once, with one done', async () => {
   const entries = await entriesOf(replica, user, run_id)
   expect(entries.map(({ n, body }) => `${n} ${body.event}`)).toEqual(['1 run', '2 status', '3 done'])
   expect(entries[2]?.body).toMatchObject({ data: { content: '', metadata: { status: 'stopped', session_id } } })
-  expect((await sessions.messages(user, session_id, undefined)).messages).toHaveLength(1)
+  expect((await sessions.messages(user, session_id)).messages).toHaveLength(1)
   await expect(runs.getTask(randomUUID(), run_id)).rejects.toEqual(code('TASK_NOT_FOUND'))
   expect(await runs.listTasks(user, { limit: 10, offset: 0 })).toMatchObject({
     total: 1,
@@ -188,7 +188,7 @@ test('pages of messages are complete, in order and within their size', async () 
   const { session_id } = await startRun.start(chat({ messages: messages.slice(0, 7) }), testUserContext(user))
   const seen: string[] = []
   for (let after: string | null | undefined; after !== null;) {
-    const page = await sessions.messages(user, session_id, after)
+    const page = await sessions.messages(user, session_id, { after })
     expect(Buffer.byteLength(JSON.stringify(page.messages))).toBeLessThanOrEqual(256 * 1024)
     seen.push(...page.messages.map(({ content }) => content))
     after = page.next
