@@ -1,4 +1,4 @@
-const isQuick = process.argv.includes('--quick')
+export const isQuick = process.argv.includes('--quick')
 
 /** With `--quick` one round of short slices, which tells the order of magnitude. */
 export const rounds = (usual: number): number => (isQuick ? 1 : usual)

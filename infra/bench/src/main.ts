@@ -1,26 +1,28 @@
 // `npm run bench -- NAME`, or `all`: ratios against a bare baseline of the same run.
 import { answers } from './chat/answers.ts'
-import { firstToken } from './chat/first-token.ts'
 import { signIn } from './chat/sign-in.ts'
-import { streams } from './chat/streams.ts'
+import { stream } from './chat/stream.ts'
+import { ttft } from './chat/ttft.ts'
 import { databaseDriver } from './database-driver.ts'
 import { events } from './events.ts'
 import { gatewayOverhead } from './gateway-overhead.ts'
 import { lists } from './lists.ts'
 import { natsRequest } from './nats-request.ts'
+import { scale } from './chat/scale.ts'
 import { start } from './start.ts'
 
 const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<number>>> = {
   answers,
   'database-driver': databaseDriver,
   events,
-  'first-token': firstToken,
   'gateway-overhead': gatewayOverhead,
   lists,
   'nats-request': natsRequest,
+  scale,
   'sign-in': signIn,
   start,
-  streams,
+  stream,
+  ttft,
 }
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 

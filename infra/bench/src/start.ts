@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
 import { rounds } from './effort.ts'
+import { sharedBytes } from './process-memory.ts'
 import { endWith, startSystem, temporaryDir } from './system.ts'
 import { median } from './load.ts'
 
@@ -73,10 +73,9 @@ async function startBare(stack: AsyncDisposableStack): Promise<void> {
 async function printMemory(stack: AsyncDisposableStack, what: string, args: readonly string[]): Promise<void> {
   const system = await startSystem(stack, args, /^Sources:[\s\S]*^API +http/m)
   let total = 0
-  for (const { name, pid } of system.endpoints.processes.filter((process) => !SERVERS.includes(process.name))) {
-    // PSS divides shared memory among the processes that share it; only Linux has it.
-    const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8')
-    const megabytes = Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) / 1_024
+  const sizes = await sharedBytes(system.endpoints.processes.filter(({ name }) => !SERVERS.includes(name)))
+  for (const [name, bytes] of sizes) {
+    const megabytes = bytes / 1_024 / 1_024
     total += megabytes
     console.log(`  ${name}: ${megabytes.toFixed(0)} MB`)
   }

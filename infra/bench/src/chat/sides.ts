@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { ApiUser } from '../api-user.ts'
 import { endWith, type Endpoints, firstMessage, startSystem, temporaryDir } from '../system.ts'
 
-/** One of the two systems that are compared. */
+/** One of the systems that are compared. */
 export interface Side {
   readonly name: string
   readonly url: string
@@ -17,39 +17,41 @@ export interface Side {
 interface Options {
   /** How many users there are, each with an API key. */
   readonly clients: number
-  readonly answer: string
-  /** 0: the model answers at once. */
-  readonly tokensPerSecond: number
+  /** Of the offline model, which else answers at once. */
+  readonly rules: readonly object[]
+  /** Of `npm start`. */
+  readonly args?: readonly string[]
+}
+
+/** Starts the system with users. */
+export async function startOurs(
+  stack: AsyncDisposableStack,
+  { clients: count, rules, args = [] }: Options,
+): Promise<{ system: Side; users: readonly ApiUser[]; endpoints: Endpoints }> {
+  const script = join(await temporaryDir(stack), 'script.json')
+  await writeFile(script, JSON.stringify({ rules }))
+  const env = { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', OFFLINE_MODEL__SCRIPT: script }
+  const { endpoints } = await startSystem(stack, ['--no-demo', ...args], /^API +http/m, env)
+  const root = ApiUser.root(endpoints)
+  const users = []
+  for (let n = 0; n < count; n += 1) users.push(await root.addUser(`client-${n}`))
+  const processes = endpoints.processes.filter(({ name }) => name !== 'offline-model')
+  const clients = users.map(({ headers }) => headers)
+  return { endpoints, users, system: { name: 'system', url: endpoints.api, clients, processes } }
 }
 
 /** Starts the system, and one bare process that asks the same model and stores in the same Postgres. */
-export async function startSides(
-  stack: AsyncDisposableStack,
-  { clients: count, answer, tokensPerSecond }: Options,
-): Promise<{ system: Side; bare: Side; endpoints: Endpoints }> {
-  const script = join(await temporaryDir(stack), 'script.json')
-  await writeFile(script, JSON.stringify({ rules: [{ reply: { text: answer } }] }))
-  const env = { OFFLINE_MODEL__TOKENS_PER_SECOND: String(tokensPerSecond), OFFLINE_MODEL__SCRIPT: script }
-  const { endpoints } = await startSystem(stack, ['--no-demo'], /^API +http/m, env)
-  const { api, postgres, processes } = endpoints
-  const root = ApiUser.root(endpoints)
-  const clients = []
-  for (let n = 0; n < count; n += 1) clients.push((await root.addUser(`client-${n}`)).headers)
+export async function startSides(stack: AsyncDisposableStack, options: Options) {
+  const ours = await startOurs(stack, options)
+  const { postgres, processes } = ours.endpoints
   const model = processes.find(({ name }) => name === 'offline-model')
   const child = fork(join(import.meta.dirname, '../baselines/chat.ts'), {
     env: { ...process.env, DATABASE_URL: postgres, OLLAMA_URL: model?.url ?? '', MODEL: 'youworker-offline' },
   })
   endWith(stack, child)
-  const port = Number(await firstMessage(child))
+  const url = `http://127.0.0.1:${Number(await firstMessage(child))}`
   const database = processes.filter(({ name }) => name === 'postgres')
-  return {
-    endpoints,
-    system: { name: 'system', url: api, clients, processes: processes.filter(({ name }) => name !== 'offline-model') },
-    bare: {
-      name: 'bare',
-      url: `http://127.0.0.1:${port}`,
-      clients: clients.map(() => ({})),
-      processes: [{ name: 'bare', pid: child.pid ?? 0 }, ...database],
-    },
-  }
+  const clients = ours.users.map(() => ({}))
+  const bare: Side = { name: 'bare', url, clients, processes: [{ name: 'bare', pid: child.pid ?? 0 }, ...database] }
+  return { ...ours, bare }
 }

@@ -3,14 +3,13 @@ import { sliceMs } from '../effort.ts'
 import { ApiUser } from '../api-user.ts'
 import { percentile } from '../load.ts'
 import { cpuSeconds } from '../process-cpu.ts'
-import { ask } from './ask.ts'
+import { ask, wordsOf } from './ask.ts'
 import { type Side, startSides } from './sides.ts'
 
 const CHATS = 50
 const PEOPLE = 32
 const TOKENS = 200
-const ANSWER = Array.from({ length: TOKENS }, (_, n) => `word${n}`).join(' ')
-const END = `word${TOKENS - 1}`
+const RULES = [{ reply: { text: wordsOf(TOKENS), tokens_per_second: 20 } }]
 const PASSWORD = 'correct horse battery staple'
 const KEY_MS = sliceMs(5_000)
 
@@ -19,7 +18,7 @@ const KEY_MS = sliceMs(5_000)
  * ratio is that of the token gaps (99 %) without and with the sign-ins.
  */
 export async function signIn(stack: AsyncDisposableStack): Promise<number> {
-  const { system, endpoints } = await startSides(stack, { clients: CHATS, answer: ANSWER, tokensPerSecond: 20 })
+  const { system, endpoints } = await startSides(stack, { clients: CHATS, rules: RULES })
   const root = ApiUser.root(endpoints)
   for (let n = 0; n < PEOPLE; n += 1) await root.addUser(`person-${n}`, { password: PASSWORD })
   await chats(system)
@@ -44,7 +43,7 @@ export async function signIn(stack: AsyncDisposableStack): Promise<number> {
 /** The longest gap of 99 % of the tokens. */
 async function chats({ url, clients }: Side): Promise<number> {
   const agent = new Agent({ keepAlive: true })
-  const all = await Promise.all(clients.map((headers) => ask({ url, headers, agent, end: END })))
+  const all = await Promise.all(clients.map((headers) => ask({ url, headers, agent })))
   agent.destroy()
   const gaps = all.flatMap((times) => times.slice(1).map((time, n) => time - (times[n] ?? 0)))
   return percentile(gaps, 99)
