@@ -611,6 +611,7 @@ create table "chat_agent"."runs" ( -- owner: chat_agent_owner
   error text,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  settings bytea,
   constraint runs_session_id_fkey FOREIGN KEY (session_id) REFERENCES chat_agent.sessions(id) ON DELETE CASCADE,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_turn UNIQUE (session_id, turn)

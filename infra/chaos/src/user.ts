@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Done } from '@youworker/contracts/run-log'
+import type { Done } from '@youworker/contracts/agent/run-log'
 import type { ServiceName } from '@youworker/contracts/topology/topology'
 
 export interface Tally {

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TERMINAL } from '@youworker/contracts/common'
+import OpenAI from 'openai'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { disturbedChat, type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
@@ -199,6 +200,19 @@ test('kill -9 of the chat-agent in mid-answer: the same stream ends with the who
     ({ role, content }: { role: string; content: string }) => role === 'assistant' && content !== '',
   )
   expect(answers.map(({ content }: { content: string }) => content)).toEqual([undisturbed])
+}, 120_000)
+
+test("kill -9 of the chat-agent in mid-answer: OpenAI's client, which cannot take text back, gets the whole answer", async () => {
+  const client = new OpenAI({ baseURL: `${root.api}/v1`, apiKey: root.key ?? '', maxRetries: 0 })
+  const messages = [{ role: 'user', content: QUESTION } as const]
+  const stream = await client.chat.completions.create({ model: 'youworker', messages, stream: true })
+  const pieces: string[] = []
+  for await (const { choices } of stream) {
+    const { content } = choices[0]?.delta ?? {}
+    if (content && pieces.push(content) === 3) await system.kill(await system.ownerOfTheRun())
+  }
+  expect(pieces.length).toBeGreaterThan(3)
+  expect(pieces.join('')).toBe(undisturbed)
 }, 120_000)
 
 test('kill -9 of the gateway in mid-answer: the reader continues and gets exactly the whole text', async () => {

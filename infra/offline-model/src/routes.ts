@@ -31,6 +31,7 @@ export function createOfflineModel(settings: Settings): Hono<Env> {
   app.get('/', (c) => c.text(`${MODEL} is running. It speaks Ollama's protocol.`))
   app.get('/api/version', (c) => c.json({ version: VERSION }))
   app.get('/api/tags', (c) => c.json(TAGS))
+  app.get('/api/ps', (c) => c.json(TAGS))
   app.post('/api/show', (c) =>
     withBody(c, ShowRequest, ({ model, name }) => {
       const asked = model ?? name ?? ''

@@ -3,7 +3,8 @@ import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Line, listed, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { LIMITS } from './limits.ts'
-import { RunEntry } from './run-log.ts'
+import { Model, ModelParameters, WholeConversation } from './agent/model.ts'
+import { RunEntry } from './agent/run-log.ts'
 
 const Count = z.number().int().min(0)
 const utf8 = new TextEncoder()
@@ -32,6 +33,9 @@ export const ChatInput = z
     disable_web: z.boolean().default(false),
     expect_audio: z.boolean().default(false),
     max_iterations: z.number().int().min(1).max(50).nullish(),
+    /** Added to the system prompt, for this answer only. */
+    instructions: MessageText.nullish(),
+    parameters: ModelParameters.nullish(),
   })
   .meta({ id: 'ChatInput' })
 export type ChatInput = z.infer<typeof ChatInput>
@@ -119,12 +123,24 @@ export const SessionSettings = z.object({
 export const chatAgent = {
   /**
    * Writes the user's message and the run in one transaction. The answer is written to the run's log. `run_id`: a new id that the caller
-   * already listens to; `last_entry`: number of the last entry that the start wrote.
+   * already listens to; `last_entry`: number of the last entry that the start wrote. `plain`: the model itself, without the agent's prompt.
+   * `append_only`: entries are sent live only once they are stored, so that what a reader has seen is never taken back. `conversation`: what
+   * the model is given in place of the session's messages, with the question last or results of the client's tools behind it.
    */
   startRun: request('rpc.chat-agent.v1.run.start', {
-    input: ChatInput.extend({ run_id: Id.optional() }),
+    input: ChatInput.extend({
+      run_id: Id.optional(),
+      plain: z.boolean().optional(),
+      append_only: z.boolean().optional(),
+      ...WholeConversation,
+    }),
     output: RunId.extend({ session_id: Id, session_external_id: z.string(), last_entry: Count.optional() }),
     errors: ['SESSION_NOT_FOUND'],
+  }),
+  listModels: request('rpc.chat-agent.v1.model.list', {
+    input: Nothing,
+    output: z.object({ models: z.array(Model) }),
+    repeatable: true,
   }),
   getRun: request('rpc.chat-agent.v1.run.get', {
     input: RunId,

@@ -71,3 +71,8 @@ export type Task = z.infer<typeof Task>
 
 const { total, total_is_estimate } = listed
 export const TaskList = z.object({ tasks: z.array(Task), total, total_is_estimate })
+
+/** Characters. */
+export const MAX_TAG = 64
+/** Case-folded. */
+export const Tags = z.array(Line(MAX_TAG, foldCase)).max(50)

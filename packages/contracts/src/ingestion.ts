@@ -1,16 +1,30 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
-import { CursorPage, foldCase, Id, Line, listed, Nothing, Page, Status, Task, TaskList, Time, withoutBidi } from './common.ts'
+import {
+  CursorPage,
+  foldCase,
+  Id,
+  Line,
+  listed,
+  Nothing,
+  Page,
+  Status,
+  MAX_TAG,
+  Tags,
+  Task,
+  TaskList,
+  Time,
+  withoutBidi,
+} from './common.ts'
 import { event, request } from './define.ts'
+import { Embedding } from './agent/model.ts'
+import { SearchAnswer, SearchQuery } from './search.ts'
 import { LIMITS, WAIT } from './limits.ts'
 
 export const Stage = z.enum(['waiting', 'parsing', 'chunking', 'embedding', 'indexing', 'done'])
 export type Stage = z.infer<typeof Stage>
 
 const Count = z.number().int().min(0)
-const MAX_TAG = 64
-/** Case-folded. */
-export const Tags = z.array(Line(MAX_TAG, foldCase)).max(50)
 const FileName = z.string().overwrite(withoutBidi).min(1).max(1024)
 
 export const RunFile = z.object({
@@ -70,44 +84,8 @@ export const Document = z
   .meta({ id: 'Document' })
 export type Document = z.infer<typeof Document>
 
-/** The collection of examples, such as the project's own docs: a search finds them only if it names it, or while the caller has no other document. */
-export const EXAMPLES = 'youworker-examples'
-
-export const SearchMode = z.enum(['hybrid', 'dense', 'lexical'])
-export const SearchQuery = z
-  .object({
-    query: z.string().trim().min(1).max(4_000),
-    top_k: z.number().int().min(1).max(50).default(10),
-    collection: z.string().max(128).optional(),
-    tags: Tags.optional(),
-    group_id: Id.optional(),
-    mode: SearchMode.default('hybrid'),
-  })
-  .meta({ id: 'SearchQuery' })
-export type SearchQuery = z.infer<typeof SearchQuery>
-
-export const SearchHit = z.object({
-  document_id: Id,
-  chunk_id: Id,
-  title: z.string(),
-  uri: z.string(),
-  /** First page of the chunk, from 1; only for paged formats. */
-  page: z.number().int().optional(),
-  /** Headings from the document's top to the chunk. */
-  title_path: z.array(z.string()).optional(),
-  score: z.number(),
-  dense_score: z.number().optional(),
-  lexical_score: z.number().optional(),
-  snippet: z.string(),
-  text: z.string(),
-})
-export type SearchHit = z.infer<typeof SearchHit>
-/** `collection` is `null` for documents without one. */
 export const CollectionSum = z.object({ collection: z.string().nullable(), document_count: Count, total_bytes: Count })
 export type CollectionSum = z.infer<typeof CollectionSum>
-
-export const SearchAnswer = z.object({ results: z.array(SearchHit), took_ms: z.number() }).meta({ id: 'SearchAnswer' })
-export type SearchAnswer = z.infer<typeof SearchAnswer>
 
 const RunId = z.object({ run_id: Id })
 const DocumentId = z.object({ document_id: Id })
@@ -234,6 +212,12 @@ export const ingestion = {
     errors: ['GROUP_NOT_FOUND', 'LLM_ERROR'],
     deadlineMs: WAIT.slowRequest,
     repeatable: true,
+  }),
+  embedTexts: request('rpc.ingestion.v1.embedding.create', {
+    ...Embedding,
+    scopes: ['chat', 'documents', 'documents:read'],
+    errors: ['LLM_ERROR'],
+    deadlineMs: WAIT.slowRequest,
   }),
   listTasks: request('rpc.ingestion.v1.task.list', { input: Page, output: TaskList, repeatable: true }),
   getTask: request('rpc.ingestion.v1.task.get', { input: TaskId, output: Task, errors: ['TASK_NOT_FOUND'], repeatable: true }),

@@ -14,6 +14,8 @@ export const LIMITS = {
   listRows: 200,
   /** Files of one ingestion run. */
   runFiles: 200,
+  /** Texts of one request for vectors: vectors of 4,096 numbers still fit into one reply. */
+  embeddedTexts: 16,
   /** Characters of an idempotency key. */
   idempotencyKey: 200,
 } as const

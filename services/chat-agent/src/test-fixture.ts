@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { ChatInput } from '@youworker/contracts/chat-agent'
-import { type RunEntry } from '@youworker/contracts/run-log'
+import { type RunEntry } from '@youworker/contracts/agent/run-log'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'

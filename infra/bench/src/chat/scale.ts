@@ -7,7 +7,7 @@ import { rounds, sliceMs } from '../effort.ts'
 import { fillTables } from '../explain/fill-tables.ts'
 import { median } from '../load.ts'
 
-const CLIENTS = 10
+const CLIENTS = 32
 const SESSIONS = 10_000
 const TURNS = { few: 2, many: 200 } as const
 /** A session with few turns is asked so often. */

@@ -1,4 +1,4 @@
-import type { Done, RunEntryBody } from '@youworker/contracts/run-log'
+import type { Done, RunEntryBody } from '@youworker/contracts/agent/run-log'
 import type { ErrorCode } from '@youworker/contracts/errors'
 import { expect } from 'vitest'
 

@@ -1,4 +1,4 @@
-import type { Done } from '@youworker/contracts/run-log'
+import type { Done } from '@youworker/contracts/agent/run-log'
 import { z } from 'zod'
 import type { Output, Print } from '../print.ts'
 import { GatewayClient } from './gateway-client.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { healthContract } from '@youworker/contracts/health'
 import { liveSubject, readySubject } from '@youworker/contracts/topology/subjects'
 import { newId } from '@youworker/runtime/id'

@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { liveSubject } from '@youworker/contracts/topology/subjects'
 import type { NatsConnection } from '../connection/connect.ts'
 import { describeError } from '@youworker/runtime/describe-error'

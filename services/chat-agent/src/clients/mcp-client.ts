@@ -1,6 +1,6 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
+import { TOOL_AWAY } from '@youworker/contracts/agent/tool-servers'
 import { isUnreached } from '@youworker/runtime/connection-error'
 import { currentRequest } from '@youworker/runtime/current-request'
 import type { Logger } from '@youworker/runtime/logger'

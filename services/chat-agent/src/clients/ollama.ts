@@ -9,6 +9,7 @@ import { isUnreached } from '@youworker/runtime/connection-error'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
 import { cleanText } from '@youworker/runtime/text/text'
 import { LRUCache } from 'lru-cache'
+import type { Model } from '@youworker/contracts/agent/model'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
@@ -39,6 +40,8 @@ export class OllamaModel implements ModelPort {
   readonly #breaker: Breaker
   /** By the wanted name; '' is the default model. */
   readonly #known = new LRUCache<string, ModelInfo>({ max: KNOWN_MODELS, ttl: KNOWN_MS })
+
+  readonly #capabilitiesOf = new LRUCache<string, string[]>({ max: KNOWN_MODELS, ttl: KNOWN_MS })
 
   constructor(options: OllamaOptions) {
     this.#options = options
@@ -82,6 +85,31 @@ export class OllamaModel implements ModelPort {
     }
   }
 
+  async list(signal: AbortSignal): Promise<Model[]> {
+    const asked = within(DESCRIBE_MS, signal)
+    return this.#ask(asked, async (client) => {
+      const [{ models }, running] = await Promise.all([client.list(), client.ps()])
+      const loaded = new Set(running.models.map(({ name }) => name))
+      const found = models.slice(0, KNOWN_MODELS).map(async ({ name, size, modified_at }): Promise<Model[]> => {
+        const capabilities = await this.#capabilities(client, name)
+        if (!capabilities.includes('completion')) return []
+        const created_at = new Date(modified_at).toISOString()
+        return [{ id: name, created_at, size, capabilities, loaded: loaded.has(name) }]
+      })
+      return (await Promise.all(found)).flat()
+    })
+  }
+
+  /** Ollama before 0.6.4 lists none: then only the name tells embedding models apart. */
+  async #capabilities(client: Ollama, model: string): Promise<string[]> {
+    const known = this.#capabilitiesOf.get(model)
+    if (known) return known
+    const shown = await client.show({ model })
+    const capabilities = shown.capabilities ?? (isEmbedder(model) ? ['embedding'] : ['completion'])
+    this.#capabilitiesOf.set(model, capabilities)
+    return capabilities
+  }
+
   /** Resolves when Ollama answers. */
   async check(): Promise<void> {
     await this.#ask(AbortSignal.timeout(CHECK_MS), (client) => client.list())
@@ -91,7 +119,7 @@ export class OllamaModel implements ModelPort {
     const { model, url } = this.#options
     if (model !== undefined) return model
     const { models } = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.list())
-    const first = models.find(({ name }) => !/embed/i.test(name)) ?? models[0]
+    const first = models.find(({ name }) => !isEmbedder(name)) ?? models[0]
     if (first) return first.name
     const cause = new Error(`Ollama at ${url} lists no model`)
     throw new ModelError('unknown_model', 'There is no model yet; get one with: ollama pull llama3.2', cause)
@@ -171,6 +199,8 @@ async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
   return new Ollama({ host, fetch: bound })
 }
 
+const isEmbedder = (name: string): boolean => /embed/i.test(name)
+
 const isStream = (init: RequestInit | undefined): boolean => typeof init?.body === 'string' && init.body.includes('"stream":true')
 
 const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
@@ -227,11 +257,18 @@ function windowOf(info: unknown): number {
   return typeof found === 'number' && found > 0 ? found : Infinity
 }
 
-const toRequest = ({ model, messages, tools }: ModelRequest) => ({
+/** The library's types know no property that is there and undefined. */
+const defined = <T extends object>(values: T) =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }
+
+const toRequest = ({ model, messages, tools, parameters: { format, max_tokens, ...parameters } }: ModelRequest) => ({
   model: model.name,
   messages: messages.map(toMessage),
   ...(tools.length > 0 ? { tools: tools.map((tool): Tool => ({ type: 'function', function: { ...tool } })) } : {}),
-  options: { num_ctx: model.context },
+  ...(format === undefined ? {} : { format }),
+  options: defined({ ...parameters, num_predict: max_tokens, num_ctx: model.context }),
 })
 
 function toMessage(message: ModelMessage): Message {
@@ -243,15 +280,18 @@ function toMessage(message: ModelMessage): Message {
 interface ChatPart {
   readonly message?: Message
   readonly done: boolean
+  readonly done_reason?: string
   readonly prompt_eval_count?: number
   readonly eval_count?: number
 }
 
-function toChunk({ message, done, prompt_eval_count, eval_count }: ChatPart): ModelChunk {
+function toChunk({ message, done, done_reason, prompt_eval_count, eval_count }: ChatPart): ModelChunk {
   const tool_calls = (message?.tool_calls ?? []).map(({ function: { name, arguments: args } }) => ({
     name: name || `unnamed_${newId()}`,
     arguments: typeof args === 'object' && args !== null ? args : {},
   }))
-  const usage = done ? { usage: { tokens_in: prompt_eval_count, tokens_out: eval_count } } : {}
-  return { text: message?.content ?? '', thinking: message?.thinking ?? '', tool_calls, ...usage }
+  const text = { text: message?.content ?? '', thinking: message?.thinking ?? '', tool_calls }
+  if (!done) return text
+  const finish = done_reason === 'stop' || done_reason === 'length' ? done_reason : undefined
+  return { ...text, finish, usage: { tokens_in: prompt_eval_count, tokens_out: eval_count } }
 }

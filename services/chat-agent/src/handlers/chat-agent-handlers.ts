@@ -1,20 +1,23 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
 import type { Handlers } from '@youworker/messaging/requests/server'
+import type { ModelPort } from '../services/models/model-port.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { SessionService } from '../services/sessions/session-service.ts'
 import type { StartRun } from '../services/runs/start-run.ts'
 import type { ToolRunService } from '../services/tools/tool-run-service.ts'
 
 interface Services {
+  readonly model: Pick<ModelPort, 'list'>
   readonly startRun: StartRun
   readonly runs: RunService
   readonly sessions: SessionService
   readonly toolRuns: ToolRunService
 }
 
-export function chatAgentHandlers({ startRun, runs, sessions, toolRuns }: Services): Handlers<typeof chatAgent> {
+export function chatAgentHandlers({ model, startRun, runs, sessions, toolRuns }: Services): Handlers<typeof chatAgent> {
   return {
     startRun: (input, context) => startRun.start(input, context),
+    listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
     listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),

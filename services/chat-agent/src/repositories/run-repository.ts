@@ -14,6 +14,7 @@ type NewRun = Pick<
   | 'enable_tools'
   | 'disable_web'
   | 'max_iterations'
+  | 'settings'
 >
 export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>

@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type { UserContext } from '@youworker/messaging/requests/context'
 
 /** Sends an entry to the current viewers of the run. Never throws: viewers read lost entries from the run's log. */

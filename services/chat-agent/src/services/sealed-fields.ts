@@ -1,8 +1,9 @@
-import type { RunEntry, RunEntryBody } from '@youworker/contracts/run-log'
+import type { RunEntry, RunEntryBody } from '@youworker/contracts/agent/run-log'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 
 /** What each sealed column is bound to: a value that was moved to another row or column cannot be unsealed. */
 export const sealContext = {
+  settings: (runId: string) => ({ table: 'runs.settings', id: runId }),
   title: (id: string) => ({ table: 'sessions.title', id }),
   message: (id: string) => ({ table: 'messages.content', id }),
   entry: (runId: string, n: number) => ({ table: 'run_entries.body', id: `${runId}/${n}` }),

@@ -25,6 +25,15 @@ protocols \`bearer\` and the token; a browser's \`Origin\` must be allowed. The 
 The server's frames have the schema \`SocketServerFrame\`: the events of a run with the number of the entry as \`seq\`, \`pong\`, and \`error\` with the
 body of every error. The event \`run\` is a \`status\` with stage \`started\`; in \`tool\` frames \`run_id\` is the tool run's.
 
+## Clients of OpenAI and Anthropic
+
+They work with the address of this server, for OpenAI's with \`/v1\` behind it, and an API key of ours: chat completions, models and embeddings,
+and messages. The model \`youworker\` is the agent with its documents and tools; its marks like [1] point to \`citations\`, a field of our own.
+Every other name is a model itself. Each answer is a run of a new session, which keeps the question and the answer; a chat completion goes on
+in the session that its field \`session_id\` names. A client that leaves does not stop the run. What a stream has sent is stored, so nothing of it
+is ever taken back. \`tools\` are the client's own: a call of one ends the run, and the client sends the conversation again with the result.
+Images and \`n\` above 1 are refused.
+
 ## Answers that are the same
 
 Lists and documents have an \`ETag\`: a request with it in \`If-None-Match\` gets 304 as long as nothing has changed.`

@@ -88,11 +88,14 @@ test('each scope of an API key opens these routes and no others', () => {
     const [method, rest = ''] = line.split(' ')
     return `${method} /v1/sessions${rest}`
   })
-  expect(opened('chat').sort()).toEqual([...always, me, ...chat, ...runs, ...sessions].sort())
+  const models = ['GET /v1/models', 'GET /v1/models/{model}', 'POST /v1/embeddings']
+  const protocols = ['chat/completions', 'messages', 'messages/count_tokens'].map((name) => `POST /v1/${name}`)
+  expect(opened('chat').sort()).toEqual([...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols].sort())
   const reading = [
     ...['', '/{document_id}', '/{document_id}/content'].map((rest) => `GET /v1/documents${rest}`),
     ...['', '/{run_id}', '/{run_id}/events'].map((rest) => `GET /v1/ingestion-runs${rest}`),
     'POST /v1/search',
+    'POST /v1/embeddings',
   ]
   expect(opened('documents:read').sort()).toEqual([...always, me, ...reading].sort())
   const writing = [

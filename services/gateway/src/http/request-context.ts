@@ -154,9 +154,13 @@ export class RequestContext {
     logServed(logger, { route, method, status, code, ms, user_id, correlationId, traceparent, isRoutine })
   }
 
-  /** Headers of every answer; those in `more` win. */
+  /** Headers of every answer; those in `more` win. OpenAI's and Anthropic's clients show `x-request-id`. */
   headers(more?: OutgoingHttpHeaders): OutgoingHttpHeaders {
-    const headers: OutgoingHttpHeaders = { ...this.#settings.securityHeaders, 'x-correlation-id': this.correlationId }
+    const headers: OutgoingHttpHeaders = {
+      ...this.#settings.securityHeaders,
+      'x-correlation-id': this.correlationId,
+      'x-request-id': this.correlationId,
+    }
     if (this.origin !== undefined) Object.assign(headers, corsHeaders(this.origin))
     if (this.rate !== undefined) Object.assign(headers, rateHeaders(this.rate))
     return more === undefined ? headers : Object.assign(headers, more)

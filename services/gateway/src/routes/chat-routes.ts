@@ -1,5 +1,5 @@
 import { ChatInput, SessionRef } from '@youworker/contracts/chat-agent'
-import { Citation, Done, RunEntryBody, ToolEvent } from '@youworker/contracts/run-log'
+import { Citation, Done, RunEntryBody, ToolEvent } from '@youworker/contracts/agent/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'

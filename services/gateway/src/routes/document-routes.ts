@@ -1,4 +1,5 @@
-import { Document, ingestion, SearchAnswer, SearchQuery } from '@youworker/contracts/ingestion'
+import { Document, ingestion } from '@youworker/contracts/ingestion'
+import { SearchAnswer, SearchQuery } from '@youworker/contracts/search'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'

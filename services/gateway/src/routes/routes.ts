@@ -12,6 +12,10 @@ import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
 import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
+import { messageRoutes } from '../anthropic/message-routes.ts'
+import { completionRoutes } from '../openai/completion-routes.ts'
+import { embeddingRoutes } from '../openai/embedding-routes.ts'
+import { modelRoutes } from '../openai/model-routes.ts'
 import { auditRoutes } from './accounts/audit-routes.ts'
 import { analyticsRoutes } from './analytics-routes.ts'
 import { accountRoutes } from './accounts/account-routes.ts'
@@ -56,6 +60,10 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...groupRoutes,
   ...sessionRoutes,
   ...chatRoutes,
+  ...completionRoutes,
+  ...modelRoutes,
+  ...embeddingRoutes,
+  ...messageRoutes,
   ...runRoutes,
   ...uploadRoutes,
   ...ingestionRunRoutes,

@@ -1,6 +1,6 @@
 import { ChatRun, chatAgent } from '@youworker/contracts/chat-agent'
 import { TERMINAL } from '@youworker/contracts/common'
-import { Done, RunEntryBody } from '@youworker/contracts/run-log'
+import { Done, RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'

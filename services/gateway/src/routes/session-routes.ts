@@ -7,7 +7,7 @@ import {
   SessionSettings,
   type ToolRun,
 } from '@youworker/contracts/chat-agent'
-import { ToolEvent } from '@youworker/contracts/run-log'
+import { ToolEvent } from '@youworker/contracts/agent/run-log'
 import { CursorPage, listed } from '@youworker/contracts/common'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'

@@ -1,6 +1,7 @@
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { IngestionRun, ingestion, RunFile, Tags } from '@youworker/contracts/ingestion'
+import { Tags } from '@youworker/contracts/common'
+import { IngestionRun, ingestion, RunFile } from '@youworker/contracts/ingestion'
 import type { Client } from '@youworker/messaging/requests/client'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import { z } from 'zod'

@@ -1,4 +1,4 @@
-import { ENTRIES_PER_ATTEMPT } from '@youworker/contracts/run-log'
+import { ENTRIES_PER_ATTEMPT } from '@youworker/contracts/agent/run-log'
 
 /** `gap`: entries before this one are missing and must be read from the log; the entry may then be offered again. */
 export type Decision = 'apply' | 'drop' | 'gap'

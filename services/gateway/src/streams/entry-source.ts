@@ -1,5 +1,5 @@
 import type { Status } from '@youworker/contracts/common'
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
 import { subscribeLive } from '@youworker/messaging/live/live'
 import type { Clients } from '../clients.ts'

@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type { Status } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { closeNats, connectNats, type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'

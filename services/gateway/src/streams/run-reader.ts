@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { EntryOrder } from './entry-order.ts'

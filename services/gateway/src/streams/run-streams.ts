@@ -1,4 +1,4 @@
-import type { Done, RunEntry } from '@youworker/contracts/run-log'
+import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -14,6 +14,15 @@ import { startReading } from './start-reading.ts'
 const READ_MS = 250
 
 type StartRun = Parameters<typeof startReading>[2]
+
+type FramesOf = (entry: RunEntry) => string
+
+interface StreamOptions {
+  readonly after: number
+  readonly begun: boolean
+  readonly liveFrom?: number | undefined
+  readonly framesOf?: FramesOf | undefined
+}
 
 interface Deps {
   readonly sourceOf: EntrySourceOf
@@ -34,29 +43,31 @@ export class RunStreams {
     return this.#stream(this.#deps.sourceOf(runId, context), context, { after, begun: false })
   }
 
-  /** Starts a run and sends its log. */
-  async streamNew(context: RequestContext, start: StartRun): Promise<Reply> {
+  /** Starts a run and sends its log. With `framesOf` in another form, which cannot be resumed. */
+  async streamNew(context: RequestContext, start: StartRun, framesOf?: FramesOf): Promise<Reply> {
     const { source, liveFrom } = await startReading(this.#deps.sourceOf, context, start)
-    return this.#stream(source, context, { after: 0, begun: true, liveFrom })
+    return this.#stream(source, context, { after: 0, begun: true, liveFrom, framesOf })
   }
 
   /** With `begun` the headers are sent before the first entry. */
-  async #stream(
-    source: EntrySource,
-    context: RequestContext,
-    { begun, ...from }: { readonly after: number; readonly begun: boolean; readonly liveFrom?: number | undefined },
-  ): Promise<Reply> {
+  async #stream(source: EntrySource, context: RequestContext, { begun, framesOf, ...from }: StreamOptions): Promise<Reply> {
     const { streams, logger } = this.#deps
     using stream = new SseStream(context, streams)
     if (begun) stream.begin()
     const writer = {
-      write: ({ n, body }: RunEntry) => stream.send(eventFrame(body.event, body.data, n)),
+      write(entry: RunEntry) {
+        const frames = framesOf?.(entry)
+        if (frames !== undefined && frames !== '') stream.send(frames, { passing: true })
+        if (frames === undefined) stream.send(eventFrame(entry.body.event, entry.body.data, entry.n))
+      },
       async drained() {
         stream.begin()
         await stream.drained()
       },
       // The frame has no id: it is no entry of the log.
-      onOutage: () => stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true }),
+      onOutage: () => {
+        if (!framesOf) stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true })
+      },
     }
     try {
       await new RunReader(source, writer, { ...from, signal: stream.signal, begun }).run()

@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { closeNats, connectNats, type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
 import { publishLive, subscribeLive } from '@youworker/messaging/live/live'
 import { newId } from '@youworker/runtime/id'

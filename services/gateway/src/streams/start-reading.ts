@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { newId } from '@youworker/runtime/id'
 import type { RequestContext } from '../http/request-context.ts'
 import type { EntrySource, EntrySourceOf } from './entry-source.ts'

@@ -1,5 +1,5 @@
 import { MessageText } from '@youworker/contracts/chat-agent'
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
 import { z } from 'zod'

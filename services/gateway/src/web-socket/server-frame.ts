@@ -1,6 +1,6 @@
 import { Id, Time } from '@youworker/contracts/common'
 import { ErrorBody } from '@youworker/contracts/errors'
-import { RunEntryBody } from '@youworker/contracts/run-log'
+import { RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { z } from 'zod'
 
 const Seq = z.number().int()

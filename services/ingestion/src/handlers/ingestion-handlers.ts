@@ -1,6 +1,7 @@
 import type { ingestion } from '@youworker/contracts/ingestion'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { DocumentService } from '../services/documents/document-service.ts'
+import type { EmbeddingService } from '../services/search/embedding-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { RunStarter } from '../services/runs/run-starter.ts'
 import type { SearchService } from '../services/search/search-service.ts'
@@ -12,10 +13,11 @@ interface IngestionServices {
   readonly runs: RunService
   readonly documents: DocumentService
   readonly searches: SearchService
+  readonly embeddings: EmbeddingService
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, starter, runs, documents, searches } = services
+  const { uploads, starter, runs, documents, searches, embeddings } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     writeUpload: (input, context) => uploads.write(input, context),
@@ -36,5 +38,6 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     deleteDocument: (input, context) => documents.delete(input, context),
     openContent: (input, context) => documents.openContent(input, context),
     search: (input, context) => searches.search(input, context),
+    embedTexts: ({ texts }, { signal }) => embeddings.vectorsOf(texts, signal),
   }
 }

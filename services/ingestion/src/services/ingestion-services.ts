@@ -40,6 +40,7 @@ export function createServices(ports: ServicePorts) {
   const indexing = new IndexService({ uow, index, embeddings, logger })
   const ingester = new FileIngester({ uow, store, embeddings, chunks })
   return {
+    embeddings,
     uploads: new UploadService({ uow, access, store, space, maxFileMb }),
     starter: new RunStarter({ uow, access, store, space, wake }),
     runs: new RunService({ uow, space, wake }),

@@ -3,7 +3,7 @@ import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
+import { TOOL_AWAY } from '@youworker/contracts/agent/tool-servers'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Tool, ToolContext, ToolServer } from '../servers/tool.ts'
 

@@ -1,4 +1,4 @@
-import type { BuiltInTool, ToolServerName } from '@youworker/contracts/tool-servers'
+import type { BuiltInTool, ToolServerName } from '@youworker/contracts/agent/tool-servers'
 import type { z } from 'zod'
 
 /** The caller and the request of a tool call. */

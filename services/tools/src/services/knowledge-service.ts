@@ -1,5 +1,5 @@
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
-import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/ingestion'
+import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/search'
 
 interface SearchScope {
   readonly caller: { readonly token: string }

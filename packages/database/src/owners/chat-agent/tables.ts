@@ -51,6 +51,8 @@ export interface ChatAgentTables extends SystemTables {
     enable_tools: boolean
     disable_web: boolean
     max_iterations: number | null
+    /** What was asked for beside the text, sealed; `null` when nothing was. */
+    settings: Buffer | null
     tokens_in: Generated<number>
     tokens_out: Generated<number>
     ttft_ms: number | null

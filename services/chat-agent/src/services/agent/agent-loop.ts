@@ -38,9 +38,12 @@ export class AgentLoop {
     const { info, tools, waits, maxIterations, signal } = options
     for (const call of state.unloggedEnds) this.#caller.logEnd(state.log, call)
     await this.#callTools(state, options)
+    const { client_tools = [] } = state.settings
+    const isClients = ({ name }: { readonly name: string }) => client_tools.some((tool) => tool.name === name)
+    const offered = [...tools.tools.filter((tool) => !isClients(tool)), ...client_tools]
     while (state.iterations < maxIterations) {
       state.log.emit({ event: 'status', data: { stage: 'thinking' } })
-      const ask = () => streamAnswer(this.#model, state, { info, tools: tools.tools, signal })
+      const ask = () => streamAnswer(this.#model, state, { info, tools: offered, signal })
       const turn = await waits.model.repeat(ask, isModelAway)
       state.modelAnswered(turn)
       if (turn.cut) {
@@ -48,6 +51,8 @@ export class AgentLoop {
         return { status: 'success' }
       }
       if (turn.tool_calls.length === 0) return { status: 'success' }
+      // The client asks again with their results, and the model may then want ours again.
+      if (turn.tool_calls.some(isClients)) return { status: 'success', client_calls: turn.tool_calls.filter(isClients) }
       if (state.iterations >= maxIterations) break
       await this.#plan(state, turn.tool_calls, tools)
       await this.#callTools(state, options)

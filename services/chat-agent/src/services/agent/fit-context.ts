@@ -13,7 +13,7 @@ const costOf = (message: ModelMessage): number => {
 }
 
 interface Conversation {
-  readonly system: ModelMessage
+  readonly system: ModelMessage | undefined
   /** Earlier turns, oldest first. */
   readonly history: readonly ModelMessage[]
   /** The user's message and what the run added to it. */
@@ -22,19 +22,20 @@ interface Conversation {
 
 /** The conversation within `budget` tokens: the oldest turns are left out first, then the oldest tool results are cut. */
 export function fitContext({ system, history, turn }: Conversation, budget: number): ModelMessage[] {
-  let left = budget - costOf(system)
+  let left = budget - (system ? costOf(system) : 0)
   const shortened = shortenTools(turn, left)
   left -= shortened.cost
   let first = history.length
   while (first > 0) {
-    const cost = costOf(history[first - 1] ?? system)
+    const before = history[first - 1]
+    const cost = before ? costOf(before) : 0
     if (cost > left) break
     left -= cost
     first -= 1
   }
   // A conversation must begin with a question.
-  while (history[first]?.role === 'assistant') first += 1
-  return [system, ...history.slice(first), ...shortened.messages]
+  while (first < history.length && history[first]?.role !== 'user') first += 1
+  return [...(system ? [system] : []), ...history.slice(first), ...shortened.messages]
 }
 
 function shortenTools(turn: readonly ModelMessage[], budget: number): { messages: ModelMessage[]; cost: number } {

@@ -1,7 +1,9 @@
+import type { ModelParameters } from '@youworker/contracts/agent/model'
 import { LIMITS } from '@youworker/contracts/limits'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { ModelError } from '@youworker/runtime/model-error'
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
@@ -24,6 +26,7 @@ const EMPTY = 'The model gave an empty answer; ask again, or choose another mode
 const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 
 interface ModelTurn extends CallUse {
+  readonly finish: 'stop' | 'length' | undefined
   readonly tool_calls: readonly ModelToolCall[]
   /** The answer reached its longest while the model was still writing. */
   readonly cut: boolean
@@ -42,7 +45,8 @@ export async function streamAnswer(
   { info, tools, signal }: AnswerOptions,
 ): Promise<ModelTurn> {
   const onWaiting = () => state.log.emit({ event: 'status', data: { stage: 'waiting' } })
-  const request = { model: info, messages: conversation(state, tools.length > 0, info), tools, signal, onWaiting }
+  const messages = conversation(state, tools.length > 0, info)
+  const request = { model: info, messages, tools, parameters: parametersOf(state), signal, onWaiting }
   const meter = new CallMeter(request)
   try {
     return { ...(await readAnswer(model.chat(request), state, meter, signal)), ...meter.use() }
@@ -61,16 +65,18 @@ async function readAnswer(
   state: RunState,
   meter: CallMeter,
   signal: AbortSignal,
-): Promise<Pick<ModelTurn, 'tool_calls' | 'cut'>> {
+): Promise<Pick<ModelTurn, 'tool_calls' | 'cut' | 'finish'>> {
   const overlap = new OverlapFilter(state.partial)
   const citations = new CitationFilter(state.book.isHit)
   citations.resume(state.log.text)
   const tool_calls: ModelToolCall[] = []
   let half = ''
   let cut = false
+  let finish: ModelTurn['finish']
   for await (const chunk of chunks) {
     signal.throwIfAborted()
     meter.add(chunk)
+    finish = chunk.finish ?? finish
     const text = half + chunk.text
     half = HALF_CHARACTER.exec(text)?.[0] ?? ''
     const whole = cleanText(text.slice(0, text.length - half.length))
@@ -81,7 +87,7 @@ async function readAnswer(
   signal.throwIfAborted()
   if (!cut) addText(state, citations.push(overlap.end()) + citations.end())
   if (tool_calls.length === 0 && state.partial.trim() === '') throw new ModelError('failed', EMPTY)
-  return { tool_calls, cut }
+  return { tool_calls, cut, finish: cut ? 'length' : finish }
 }
 
 /** False when the answer reached its limit; it then ends with a note. */
@@ -94,7 +100,15 @@ function addText(state: RunState, text: string): boolean {
   return fits
 }
 
-function conversation({ history, messages: turn }: RunState, hasTools: boolean, info: ModelInfo): ModelMessage[] {
-  const system: ModelMessage = { role: 'system', content: systemPrompt(hasTools) }
+/** What an earlier attempt wrote counts against the most that may be written. */
+function parametersOf({ settings: { parameters = {} }, partial }: RunState): ModelParameters {
+  const { max_tokens } = parameters
+  return max_tokens === undefined ? parameters : { ...parameters, max_tokens: Math.max(1, max_tokens - countTokens(partial)) }
+}
+
+function conversation(state: RunState, hasTools: boolean, info: ModelInfo): ModelMessage[] {
+  const { history, messages: turn, settings } = state
+  const prompt = [settings.plain ? '' : systemPrompt(hasTools), settings.instructions ?? ''].filter((text) => text !== '')
+  const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
   return fitContext({ system, history, turn }, Math.floor(info.context * (1 - ANSWER_SHARE)))
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { TOOL_AWAY } from '@youworker/contracts/tool-servers'
+import { TOOL_AWAY } from '@youworker/contracts/agent/tool-servers'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { startMcpServer, type TestTool } from '@youworker/test-kit/mcp-server'
 import { startOfflineModel, type TestModel } from '@youworker/test-kit/offline-model'

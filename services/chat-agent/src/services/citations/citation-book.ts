@@ -1,4 +1,4 @@
-import type { Citation } from '@youworker/contracts/run-log'
+import type { Citation } from '@youworker/contracts/agent/run-log'
 import { z } from 'zod'
 import { cutText } from '@youworker/runtime/text/text'
 

@@ -1,3 +1,5 @@
+import type { Model, ModelParameters } from '@youworker/contracts/agent/model'
+
 export interface ModelToolCall {
   readonly name: string
   readonly arguments: Record<string, unknown>
@@ -6,7 +8,7 @@ export interface ModelToolCall {
 export type ModelMessage =
   | { readonly role: 'system' | 'user'; readonly content: string }
   /** As the last message: an answer that was begun and that the model must continue. */
-  | { readonly role: 'assistant'; readonly content: string; readonly tool_calls?: readonly ModelToolCall[] }
+  | { readonly role: 'assistant'; readonly content: string; readonly tool_calls?: readonly ModelToolCall[] | undefined }
   | { readonly role: 'tool'; readonly content: string; readonly tool_name: string }
 
 export interface ModelTool {
@@ -21,6 +23,8 @@ export interface ModelChunk {
   /** What the model thinks before it answers: counted, never shown. */
   readonly thinking: string
   readonly tool_calls: readonly ModelToolCall[]
+  /** With the last chunk only: why it ended, when the server said so. */
+  readonly finish?: 'stop' | 'length' | undefined
   /** With the last chunk only: what the server counted. */
   readonly usage?: { readonly tokens_in: number | undefined; readonly tokens_out: number | undefined }
 }
@@ -38,6 +42,7 @@ export interface ModelRequest {
   readonly model: ModelInfo
   readonly messages: readonly ModelMessage[]
   readonly tools: readonly ModelTool[]
+  readonly parameters: ModelParameters
   readonly signal: AbortSignal
   /** Called every few seconds while the model sends nothing. */
   readonly onWaiting: () => void
@@ -48,4 +53,6 @@ export interface ModelPort {
   /** The named model, or the default one. */
   describe(name: string | null, signal: AbortSignal): Promise<ModelInfo>
   chat(request: ModelRequest): AsyncIterable<ModelChunk>
+  /** Those that can chat. */
+  list(signal: AbortSignal): Promise<Model[]>
 }

@@ -8,6 +8,11 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 /** An attempt at a run. */
 type Attempt = Pick<EntryRow, 'run_id' | 'attempt'>
 
+interface Pending {
+  readonly entry: EntryRow
+  readonly onStored: (() => void) | undefined
+}
+
 const EVERY_MS = 20
 const BATCH = 2_000
 /** Bridges about 8 s without Postgres. */
@@ -22,8 +27,8 @@ export class EntryWriter implements AsyncDisposable {
   readonly #uow: ChatAgentUnitOfWork
   readonly #logger: Logger
   /** By attempt, as the two below. */
-  #pending = new Map<string, EntryRow[]>()
-  #inFlight: ReadonlyMap<string, readonly EntryRow[]> = new Map()
+  #pending = new Map<string, Pending[]>()
+  #inFlight: ReadonlyMap<string, readonly Pending[]> = new Map()
   readonly #lost = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
@@ -34,11 +39,12 @@ export class EntryWriter implements AsyncDisposable {
   }
 
   /** Throws once entries of the same attempt were lost, because a log must have no gaps. */
-  append(entry: EntryRow): void {
-    this.#refuseLost(keyOf(entry))
-    const pending = this.#pending.get(keyOf(entry))
-    if (pending === undefined) this.#pending.set(keyOf(entry), [entry])
-    else pending.push(entry)
+  append(entry: EntryRow, onStored?: () => void): void {
+    const key = keyOf(entry)
+    this.#refuseLost(key)
+    const pending = this.#pending.get(key)
+    if (pending === undefined) this.#pending.set(key, [{ entry, onStored }])
+    else pending.push({ entry, onStored })
     this.#timer ??= setTimeout(() => this.#write(), EVERY_MS)
   }
 
@@ -52,14 +58,16 @@ export class EntryWriter implements AsyncDisposable {
   /** Gives `store` the entries of the attempt that are not stored yet, to write them in its transaction. Rejects as `flush` does. */
   async storeWith<T>(attempt: Attempt, store: (entries: readonly EntryRow[]) => Promise<T>): Promise<T> {
     const key = keyOf(attempt)
-    const entries = this.#pending.get(key) ?? []
+    const taken = this.#pending.get(key) ?? []
     this.#pending.delete(key)
     if (this.#inFlight.has(key)) await this.#writing
     this.#refuseLost(key)
     try {
-      return await store(entries)
+      const result = await store(taken.map(({ entry }) => entry))
+      for (const { onStored } of taken) onStored?.()
+      return result
     } catch (error) {
-      if (entries.length > 0) this.#pending.set(key, [...entries, ...(this.#pending.get(key) ?? [])])
+      if (taken.length > 0) this.#pending.set(key, [...taken, ...(this.#pending.get(key) ?? [])])
       throw error
     }
   }
@@ -83,16 +91,18 @@ export class EntryWriter implements AsyncDisposable {
   async #writePending(): Promise<void> {
     this.#inFlight = this.#pending
     this.#pending = new Map()
-    const entries = [...this.#inFlight.values()].flat()
-    for (let at = 0; at < entries.length; at += BATCH) await this.#store(entries.slice(at, at + BATCH))
+    const all = [...this.#inFlight.values()].flat()
+    for (let at = 0; at < all.length; at += BATCH) await this.#store(all.slice(at, at + BATCH))
     this.#inFlight = new Map()
   }
 
-  async #store(batch: readonly EntryRow[]): Promise<void> {
-    const entries = this.#lost.size === 0 ? batch : batch.filter((entry) => !this.#lost.has(keyOf(entry)))
+  async #store(batch: readonly Pending[]): Promise<void> {
+    const kept = this.#lost.size === 0 ? batch : batch.filter(({ entry }) => !this.#lost.has(keyOf(entry)))
+    const entries = kept.map(({ entry }) => entry)
     const spaces = [...new Set(entries.map(({ space_id }) => space_id))]
     try {
       await retry(() => this.#uow.in(spaces).write((repositories) => repositories.entries.addFenced(entries)), RETRY)
+      for (const { onStored } of kept) onStored?.()
     } catch (error) {
       this.#logger.error({ err: error, entries: entries.length }, 'run entries could not be written')
       for (const entry of entries) this.#lose(keyOf(entry))

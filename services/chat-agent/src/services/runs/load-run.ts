@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type {
   MessageRow,
   ModelStepRow,
@@ -13,6 +13,7 @@ import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
+import { unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
 
@@ -74,6 +75,7 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
   const book = new CitationBook()
   const calls = toolRuns.map((row) => unsealCall(space, row))
   const turns = messages.toReversed().map((row) => ({ row, content: space.openText(row.content, sealContext.message(row.id)) }))
+  const settings = unsealSettings(space, run)
   const question = turns.findLast(({ row }) => row.run_id === run.id && row.role === 'user')?.content ?? ''
   const earlier = turns.slice(0, -1)
   // The number of a passage has a meaning only within its own run.
@@ -82,15 +84,19 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     role: row.role,
     content: row.role === 'assistant' ? unnumbered(content) : content,
   }))
+  const { conversation = [...history, { role: 'user', content: question } as const] } = settings
+  // All of the client's own results belong to its last question.
+  const begin = conversation.findLastIndex(({ role }) => role === 'user')
   const modelCalls = [...steps, ...unfinishedCalls]
   const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
     run,
+    settings,
     space,
     transcript,
     book,
-    history,
-    ...restoreTurn({ question, text: transcript.text, steps, calls }, book),
+    history: conversation.slice(0, begin),
+    ...restoreTurn({ begun: conversation.slice(begin), text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
     unfinishedCalls,

@@ -31,7 +31,7 @@ test('an unfinished turn is restored: texts, results, passage numbers, pending c
   const book = new CitationBook()
   const restored = restoreTurn(
     {
-      question: 'Q',
+      begun: [{ role: 'user', content: 'Q' }],
       text: 'Let me look.And there. The ans',
       steps: [
         { iteration: 1, text_end: 12 },

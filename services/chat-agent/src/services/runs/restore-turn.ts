@@ -4,7 +4,8 @@ import type { ModelMessage } from '../models/model-port.ts'
 import { type ToolCall, toolMessage } from '../tools/tool-call.ts'
 
 interface StoredWork {
-  readonly question: string
+  /** The question, and what the client did after it. */
+  readonly begun: readonly ModelMessage[]
   /** All text of the run so far. */
   readonly text: string
   /** Calls of the model that ended, by `iteration`. */
@@ -16,8 +17,8 @@ interface StoredWork {
  * The conversation from the question on, as the model had it. `answered` is the offset where the text of whole answers
  * ends; any text behind it is an unfinished answer. `pendingCalls` have no result yet. Hits keep their numbers.
  */
-export function restoreTurn({ question, text, steps, calls }: StoredWork, book: CitationBook) {
-  const messages: ModelMessage[] = [{ role: 'user', content: question }]
+export function restoreTurn({ begun, text, steps, calls }: StoredWork, book: CitationBook) {
+  const messages: ModelMessage[] = [...begun]
   const pendingCalls: ToolCall[] = []
   let answered = 0
   for (const { iteration, text_end } of steps) {

@@ -1,5 +1,5 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
-import type { Done, RunEntry } from '@youworker/contracts/run-log'
+import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
 import { type Status, TERMINAL } from '@youworker/contracts/common'
 import type { FinalStatus, JobEnded } from '@youworker/database/jobs/jobs'
 import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
@@ -7,13 +7,16 @@ import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
 import { sealContext, unsealTitle } from '../sealed-fields.ts'
+import type { ModelToolCall } from '../models/model-port.ts'
 import type { RunState } from './run-state.ts'
-import { sinceMs } from './since-ms.ts'
+import { sinceMs } from '../since-ms.ts'
 
 export interface Outcome {
   readonly status: Done['metadata']['status']
   /** Shown to people: what went wrong and what to do. */
   readonly error?: string | undefined
+  /** Of tools that the client runs. */
+  readonly client_calls?: readonly ModelToolCall[] | undefined
   /** Written under the answer. */
   readonly notice?: string | undefined
 }
@@ -124,9 +127,9 @@ async function writeEnd(
 }
 
 function doneOf(
-  { run, book, log, iterations, toolCalls, model, modelCalls }: RunState,
+  { run, book, log, iterations, toolCalls, model, modelCalls, finish }: RunState,
   content: string,
-  { status, error }: Outcome,
+  { status, error, client_calls }: Outcome,
   session: { external_id: string; title: string | null },
 ): Done {
   return {
@@ -143,8 +146,10 @@ function doneOf(
       ...modelCalls.usage,
       ...(modelCalls.isEstimated ? { tokens_estimated: true } : {}),
       duration_ms: sinceMs(run.created_at),
+      ...(client_calls ? { finish_reason: 'tool_calls' } : finish === undefined ? {} : { finish_reason: finish }),
       ...(error === undefined ? {} : { error }),
     },
+    ...(client_calls ? { client_calls: client_calls.map((call) => ({ id: `call_${newId()}`, ...call })) } : {}),
     tool_events: withinBytes(log.toolEvents, DONE_BYTES.tool_events),
     logs: withinBytes(log.logs, DONE_BYTES.logs),
   }

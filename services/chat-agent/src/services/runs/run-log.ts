@@ -1,4 +1,4 @@
-import type { Done, RunEntry, RunEntryBody, ToolEvent } from '@youworker/contracts/run-log'
+import type { Done, RunEntry, RunEntryBody, ToolEvent } from '@youworker/contracts/agent/run-log'
 import type { EntryRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { LivePublisher } from '../ports.ts'
@@ -17,6 +17,8 @@ interface RunLogOptions {
   readonly attempt: number
   /** Of the stored entries; the log adds its own. */
   readonly transcript: Transcript
+  /** Entries are published only once they are stored. */
+  readonly isAppendOnly: boolean
 }
 
 /** The log of a run, continued by one attempt. */
@@ -25,15 +27,17 @@ export class RunLog {
   readonly #space: SpaceSealer
   readonly #attempt: number
   readonly #transcript: Transcript
+  readonly #isAppendOnly: boolean
   readonly #outputs: LogOutputs
   /** Text without an entry yet. */
   #unwritten = ''
 
-  constructor({ run, space, attempt, transcript }: RunLogOptions, outputs: LogOutputs) {
+  constructor({ run, space, attempt, transcript, isAppendOnly }: RunLogOptions, outputs: LogOutputs) {
     this.#run = run
     this.#space = space
     this.#attempt = attempt
     this.#transcript = transcript
+    this.#isAppendOnly = isAppendOnly
     this.#outputs = outputs
   }
 
@@ -55,7 +59,7 @@ export class RunLog {
     return this.#transcript.waitedMs(stage)
   }
 
-  /** Publishes the entry at once and stores it within milliseconds. Throws when earlier entries could not be stored. */
+  /** Publishes the entry at once and stores it within milliseconds, or the other way round. Throws when earlier entries could not be stored. */
   emit(body: RunEntryBody): void {
     this.#emitText()
     this.#emit(body)
@@ -82,8 +86,9 @@ export class RunLog {
 
   #emit(body: RunEntryBody): void {
     const { entry, row } = this.#seal(body, this.#transcript.lastIndex(this.#attempt) + 1)
-    this.#outputs.writer.append(row)
-    this.publish(entry)
+    const publish = () => this.publish(entry)
+    this.#outputs.writer.append(row, this.#isAppendOnly ? publish : undefined)
+    if (!this.#isAppendOnly) publish()
     this.#transcript.add(entry)
   }
 

@@ -1,6 +1,6 @@
 import type { chatAgent, ChatRun } from '@youworker/contracts/chat-agent'
 import type { HandlerOutput } from '@youworker/contracts/define'
-import type { RunEntry } from '@youworker/contracts/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type { Revocation } from '@youworker/contracts/auth'
 import { type Page, type Status, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'

@@ -9,11 +9,13 @@ import { type CallUse, estimatePrompt } from '../models/call-use.ts'
 import type { LoadedRun } from './load-run.ts'
 import { ModelCalls } from './model-calls.ts'
 import { type LogOutputs, RunLog } from './run-log.ts'
-import { sinceMs } from './since-ms.ts'
+import type { RunSettings } from './run-settings.ts'
+import { sinceMs } from '../since-ms.ts'
 
 /** The live state of one attempt at a run. Its methods record what happened; only they change it. */
 export class RunState {
   readonly run: RunRow
+  readonly settings: RunSettings
   readonly attempt: number
   readonly space: SpaceSealer
   readonly book: CitationBook
@@ -29,6 +31,7 @@ export class RunState {
   #toolCalls: number
   #iterations: number
   #model: string
+  #finish: 'stop' | 'length' | undefined
   #lastStep: ModelStepRow | undefined
   /** Offset in the run's text where the newest whole answer of the model begins, and where it ends. */
   #answer: { readonly start: number; readonly end: number }
@@ -36,11 +39,12 @@ export class RunState {
   constructor(loaded: LoadedRun, attempt: number, outputs: LogOutputs) {
     const { run, space, transcript, calls } = loaded
     this.run = run
+    this.settings = loaded.settings
     this.attempt = attempt
     this.space = space
     this.book = loaded.book
     this.history = loaded.history
-    this.log = new RunLog({ run, space, attempt, transcript }, outputs)
+    this.log = new RunLog({ run, space, attempt, transcript, isAppendOnly: loaded.settings.append_only === true }, outputs)
     this.modelCalls = new ModelCalls(loaded)
     this.#loadedCalls = calls
     for (const call of calls) this.#noteAway(call)
@@ -55,6 +59,11 @@ export class RunState {
   /** Name of the model; empty until one was chosen. */
   get model(): string {
     return this.#model
+  }
+
+  /** Why the newest text of the model ended, when the model said so. */
+  get finish(): 'stop' | 'length' | undefined {
+    return this.#finish
   }
 
   /** Calls of the model that ended, over all attempts. */
@@ -135,7 +144,8 @@ export class RunState {
     this.modelCalls.unfinished({ reason, said, ...ending })
   }
 
-  modelAnswered(turn: CallUse): void {
+  modelAnswered(turn: CallUse & { readonly finish?: 'stop' | 'length' | undefined }): void {
+    this.#finish = turn.finish
     const { tokens_in, tokens_out, estimated } = turn
     const latency_ms = turn.latency_ms ?? 0
     const { id: run_id, space_id } = this.run

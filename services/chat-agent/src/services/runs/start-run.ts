@@ -1,6 +1,6 @@
 import { chatAgent, type ChatInput } from '@youworker/contracts/chat-agent'
 import type { HandlerOutput } from '@youworker/contracts/define'
-import { type RunEntry, type RunEntryBody } from '@youworker/contracts/run-log'
+import { type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { Slot } from '@youworker/database/jobs/worker'
@@ -13,6 +13,7 @@ import { readTurns, titleOf, type Turn } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
+import { type RunSettings, sealSettings } from './run-settings.ts'
 import { entryNumber } from './transcript.ts'
 
 /** The `kind` of a run's job. */
@@ -24,12 +25,13 @@ const NO_AUDIO: RunEntryBody = {
 }
 
 type Started = HandlerOutput<typeof chatAgent.startRun>
-type StartInput = ChatInput & { readonly run_id?: string | undefined }
+type StartInput = ChatInput &
+  Pick<RunSettings, 'plain' | 'append_only' | 'conversation' | 'client_tools'> & { readonly run_id?: string | undefined }
 
 interface Draft {
   readonly run_id: string
   readonly grant_id: string
-  readonly input: ChatInput
+  readonly input: Omit<StartInput, 'run_id'>
   readonly text: string
   readonly earlier: readonly Turn[]
   readonly space: SpaceSealer
@@ -114,6 +116,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
+    settings: sealSettings(draft.space, run_id, settingsOf(input)),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
@@ -135,6 +138,15 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   const last_entry = entries.at(-1)?.n
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
+
+const settingsOf = ({ instructions, parameters, ...input }: Draft['input']): RunSettings => ({
+  instructions: instructions ?? undefined,
+  parameters: parameters ?? undefined,
+  plain: input.plain || undefined,
+  append_only: input.append_only || undefined,
+  conversation: input.conversation,
+  client_tools: input.client_tools?.length ? input.client_tools : undefined,
+})
 
 const sealedTitle = ({ space, text }: Draft, sessionId: string) => space.sealText(titleOf(text), sealContext.title(sessionId))
 

@@ -1,4 +1,4 @@
-import type { RunEntry, RunEntryBody } from '@youworker/contracts/run-log'
+import type { RunEntry, RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { expect, test } from 'vitest'
 import { attemptOf, entryNumber, Transcript } from './transcript.ts'
 

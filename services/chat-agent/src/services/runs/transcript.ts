@@ -1,4 +1,4 @@
-import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@youworker/contracts/run-log'
+import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@youworker/contracts/agent/run-log'
 
 /** Stages of a run that waits for a service that is away. */
 export type WaitStage = 'waiting_for_tools' | 'waiting_for_model'

@@ -11,7 +11,7 @@ import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
 import type { Waker } from '../ports.ts'
-import { sinceMs } from '../runs/since-ms.ts'
+import { sinceMs } from '../since-ms.ts'
 import { sealContext, unsealTitle } from '../sealed-fields.ts'
 
 interface Settings {

@@ -1,4 +1,4 @@
-import { TOOL_SERVERS } from '@youworker/contracts/tool-servers'
+import { TOOL_SERVERS } from '@youworker/contracts/agent/tool-servers'
 import type { z } from 'zod'
 
 export interface McpServer {

@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { BUILT_IN_TOOLS, TOOL_SERVERS } from '@youworker/contracts/tool-servers'
+import { BUILT_IN_TOOLS, TOOL_SERVERS } from '@youworker/contracts/agent/tool-servers'
 import type { ModelTool } from '../models/model-port.ts'
 import type { OutageWait } from '../runs/outage-wait.ts'
 import { type AllowedTools, isAllowedTool, type McpServer } from './mcp-servers.ts'

@@ -1,4 +1,4 @@
-import { isBuiltInTool } from '@youworker/contracts/tool-servers'
+import { isBuiltInTool } from '@youworker/contracts/agent/tool-servers'
 
 interface NamedTool {
   readonly server: string

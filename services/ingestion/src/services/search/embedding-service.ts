@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { timeLeft } from '@youworker/runtime/timing/deadline'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 
 /** The embedding model. Throws `LLM_ERROR` when it refuses, `SERVICE_UNAVAILABLE` or `CIRCUIT_OPEN` when it does not answer. */
@@ -10,6 +11,8 @@ export interface Embedder {
 
 /** A transaction that is rolled back when the caller does not own the work any more. */
 export type FencedWrite = <T>(work: (repositories: IngestionRepositories) => Promise<T>) => Promise<T>
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer => Buffer.from(buffer, byteOffset, byteLength)
 
 interface EmbeddableText {
   readonly text_hash: string
@@ -47,6 +50,13 @@ export class EmbeddingService {
     return this.#embedder.model
   }
 
+  /** Vectors of texts that belong to no document, in base64. Nothing of them is stored. */
+  async vectorsOf(texts: readonly string[], signal: AbortSignal): Promise<{ model: string; vectors: string[] }> {
+    const timeoutMs = Math.max(1, Math.min(BATCH_TIMEOUT_MS, timeLeft()))
+    const vectors = await this.#embedder.embed(texts, { signal, timeoutMs })
+    return { model: this.#embedder.model, vectors: vectors.map((vector) => bytesOf(vector).toString('base64')) }
+  }
+
   /** Embeds the texts that have no vector yet. Each batch is stored at once, so a repeated attempt continues after it. */
   async ensure(spaceId: string, texts: readonly EmbeddableText[], { write, signal, onProgress }: EnsureOptions): Promise<void> {
     const { model } = this.#embedder
@@ -60,7 +70,7 @@ export class EmbeddingService {
       )
       const rows = batch.flatMap(({ text_hash }, index) => {
         const vector = vectors[index]
-        return vector ? [{ text_hash, vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength) }] : []
+        return vector ? [{ text_hash, vector: bytesOf(vector) }] : []
       })
       await write(({ embeddings }) => embeddings.add(spaceId, model, rows))
       await onProgress?.(texts.length - missing.length + at + batch.length, texts.length)

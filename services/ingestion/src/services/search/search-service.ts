@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/ingestion'
+import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/search'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Id, Time } from './common.ts'
+import { Id, Time } from '../common.ts'
 
 const Count = z.number().int().min(0)
 
@@ -36,6 +36,10 @@ export const ToolEvent = z.discriminatedUnion('status', [ToolStart, ToolEnd])
 export type ToolEvent = z.infer<typeof ToolEvent>
 const Log = z.object({ level: z.enum(['info', 'warning', 'error']), msg: z.string() })
 
+/** A call of a tool that the client runs. */
+const ClientToolCall = z.object({ id: z.string(), name: z.string(), arguments: z.record(z.string(), z.unknown()) })
+export type ClientToolCall = z.infer<typeof ClientToolCall>
+
 export const Done = z
   .object({
     content: z.string(),
@@ -55,8 +59,12 @@ export const Done = z
       tokens_estimated: z.boolean().optional(),
       ttft_ms: Count.nullable(),
       duration_ms: Count,
+      /** Why the model ended its last text: `length` when it reached the most that it may write, `tool_calls` when the client is to act. */
+      finish_reason: z.enum(['stop', 'length', 'tool_calls']).optional(),
       error: z.string().optional(),
     }),
+    /** Of tools that the client runs. */
+    client_calls: z.array(ClientToolCall).optional(),
     tool_events: z.array(ToolEvent),
     logs: z.array(Log),
   })

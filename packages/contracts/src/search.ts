@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { Id, Tags } from './common.ts'
+
+/** The collection of examples, such as the project's own docs: a search finds them only if it names it, or while the caller has no other document. */
+export const EXAMPLES = 'youworker-examples'
+
+export const SearchMode = z.enum(['hybrid', 'dense', 'lexical'])
+export const SearchQuery = z
+  .object({
+    query: z.string().trim().min(1).max(4_000),
+    top_k: z.number().int().min(1).max(50).default(10),
+    collection: z.string().max(128).optional(),
+    tags: Tags.optional(),
+    group_id: Id.optional(),
+    mode: SearchMode.default('hybrid'),
+  })
+  .meta({ id: 'SearchQuery' })
+export type SearchQuery = z.infer<typeof SearchQuery>
+
+export const SearchHit = z.object({
+  document_id: Id,
+  chunk_id: Id,
+  title: z.string(),
+  uri: z.string(),
+  /** First page of the chunk, from 1; only for paged formats. */
+  page: z.number().int().optional(),
+  /** Headings from the document's top to the chunk. */
+  title_path: z.array(z.string()).optional(),
+  score: z.number(),
+  dense_score: z.number().optional(),
+  lexical_score: z.number().optional(),
+  snippet: z.string(),
+  text: z.string(),
+})
+export type SearchHit = z.infer<typeof SearchHit>
+/** `collection` is `null` for documents without one. */
+export const SearchAnswer = z.object({ results: z.array(SearchHit), took_ms: z.number() }).meta({ id: 'SearchAnswer' })
+export type SearchAnswer = z.infer<typeof SearchAnswer>

@@ -1,0 +1,153 @@
+import { ClientTool, type ConversationMessage, type ModelParameters } from '@youworker/contracts/agent/model'
+import { Line } from '@youworker/contracts/common'
+import { countTokens } from '@youworker/runtime/text/count-tokens'
+import { z } from 'zod'
+import { refusal, runInput } from '../protocols/run-input.ts'
+
+const CallId = z.string().max(200)
+const ToolName = z.string().max(64)
+const TextBlock = z.object({ type: z.literal('text'), text: z.string() })
+/** Blocks of other types are refused with what they are. */
+const OtherBlock = z.object({ type: z.string() })
+const ResultContent = z.union([z.string(), z.array(z.union([TextBlock, OtherBlock])).max(200)])
+const Block = z.union([
+  TextBlock,
+  z.object({ type: z.literal('tool_use'), id: CallId, name: ToolName, input: z.record(z.string(), z.unknown()) }),
+  z.object({
+    type: z.literal('tool_result'),
+    tool_use_id: CallId,
+    content: ResultContent.nullish(),
+    is_error: z.boolean().nullish(),
+  }),
+  OtherBlock,
+])
+type Block = z.output<typeof Block>
+
+const Tool = z.object({
+  name: ToolName,
+  description: ClientTool.shape.description,
+  input_schema: z.record(z.string(), z.unknown()),
+})
+
+/** As of Anthropic's messages. Fields that change nothing here are ignored. */
+export const CountBody = z
+  .object({
+    model: Line(128),
+    system: z.union([z.string(), z.array(TextBlock).max(100)]).nullish(),
+    messages: z
+      .array(z.object({ role: z.enum(['user', 'assistant']), content: z.union([z.string(), z.array(Block).max(500)]) }))
+      .min(1)
+      .max(1_000),
+    tools: z.array(Tool).max(128).nullish(),
+    tool_choice: z.object({ type: z.enum(['auto', 'any', 'tool', 'none']), name: ToolName.nullish() }).nullish(),
+  })
+  .meta({ id: 'CountBody' })
+type CountBody = z.output<typeof CountBody>
+
+export const MessageBody = CountBody.extend({
+  max_tokens: z.number().int().min(1).max(1_000_000),
+  stream: z.boolean().nullish(),
+  temperature: z.number().min(0).max(1).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  stop_sequences: z.array(z.string().min(1).max(200)).max(4).nullish(),
+}).meta({ id: 'MessageBody' })
+type MessageBody = z.output<typeof MessageBody>
+
+/** What starts the run that answers it. Throws `VALIDATION_ERROR` for what is not served. */
+export function toRunInput(body: MessageBody) {
+  const { temperature, top_p, stop_sequences: stop, max_tokens } = body
+  const parameters: ModelParameters = {
+    max_tokens,
+    ...(temperature == null ? {} : { temperature }),
+    ...(top_p == null ? {} : { top_p }),
+    ...(stop == null ? {} : { stop }),
+  }
+  return runInput({
+    model: body.model,
+    instructions: systemOf(body),
+    conversation: readMessages(body),
+    parameters,
+    tools: toolsOf(body),
+    mayUseTools: body.tool_choice?.type !== 'none',
+  })
+}
+
+/** Estimated, as all tokens that no model has counted. */
+export function countInput(body: CountBody): number {
+  const texts = readMessages(body).map((message) => message.content + callsOf(message))
+  return [systemOf(body), ...texts, ...(body.tools ?? []).map((tool) => JSON.stringify(tool))].reduce(
+    (sum, text) => sum + countTokens(text),
+    0,
+  )
+}
+
+const callsOf = (message: ConversationMessage): string =>
+  message.role === 'assistant' && message.tool_calls ? JSON.stringify(message.tool_calls) : ''
+
+const systemOf = ({ system }: CountBody): string =>
+  typeof system === 'string' ? system : (system ?? []).map(({ text }) => text).join('\n\n')
+
+/** A model server knows no `any`: the model decides. */
+function toolsOf({ tools, tool_choice: choice }: CountBody): ClientTool[] {
+  if (choice?.type === 'none') return []
+  const wanted = (tools ?? []).filter(({ name }) => choice?.type !== 'tool' || name === choice.name)
+  return wanted.map(({ name, description, input_schema }) => ({ name, description, parameters: input_schema }))
+}
+
+function readMessages({ messages }: CountBody): ConversationMessage[] {
+  const conversation: ConversationMessage[] = []
+  /** Of the calls so far, by id. */
+  const names = new Map<string, string>()
+  for (const [index, { role, content }] of messages.entries()) {
+    const blocks: readonly Block[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content
+    const read = { field: `messages.${index}.content`, names }
+    if (role === 'assistant') conversation.push(readAssistant(blocks, read))
+    else conversation.push(...readUser(blocks, read))
+  }
+  return conversation
+}
+
+interface Reading {
+  readonly field: string
+  readonly names: Map<string, string>
+}
+
+function readAssistant(blocks: readonly Block[], { field, names }: Reading): ConversationMessage {
+  let content = ''
+  const tool_calls = []
+  for (const block of blocks) {
+    if ('text' in block) content += block.text
+    else if ('input' in block) {
+      names.set(block.id, block.name)
+      tool_calls.push({ name: block.name, arguments: block.input })
+      // What a model has thought is not given to the next one.
+    } else if (!block.type.endsWith('thinking')) throw notText(field, block.type)
+  }
+  return { role: 'assistant', content, ...(tool_calls.length > 0 ? { tool_calls } : {}) }
+}
+
+function readUser(blocks: readonly Block[], { field, names }: Reading): ConversationMessage[] {
+  const results: ConversationMessage[] = []
+  const texts: string[] = []
+  for (const block of blocks) {
+    if ('text' in block) texts.push(block.text)
+    else if ('tool_use_id' in block) {
+      const tool_name = names.get(block.tool_use_id)
+      if (tool_name === undefined) throw refusal(field, `No message before it has a tool_use with the id ${block.tool_use_id}`)
+      const text = resultText(block.content ?? '', field)
+      results.push({ role: 'tool', tool_name, content: block.is_error ? `Error: ${text}` : text })
+    } else throw notText(field, block.type)
+  }
+  return texts.length === 0 ? results : [...results, { role: 'user', content: texts.join('\n\n') }]
+}
+
+function resultText(content: z.output<typeof ResultContent>, field: string): string {
+  if (typeof content === 'string') return content
+  const texts = content.map((block) => {
+    if ('text' in block) return block.text
+    throw notText(field, block.type)
+  })
+  return texts.join('\n')
+}
+
+const notText = (field: string, type: string) => refusal(field, `This version takes text only, and no block of the type ${type}`)

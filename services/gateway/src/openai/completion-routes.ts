@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { defineRoute } from '../http/define-route.ts'
+import { answerRun, BODY_BYTES, type ProtocolDeps } from '../protocols/answer-run.ts'
+import { ChunkWriter, Completion, CompletionChunk, toCompletion } from './completion-answer.ts'
+import { CompletionBody, toRunInput } from './completion-request.ts'
+
+export const completionRoutes = [
+  defineRoute({
+    method: 'POST',
+    path: '/v1/chat/completions',
+    operation: 'createChatCompletion',
+    summary: "OpenAI's chat completions: `youworker` is the agent with its documents and tools, every other name a model itself",
+    tag: 'openai',
+    auth: 'required',
+    scopes: ['chat'],
+    limit: 'chat',
+    csrf: 'required',
+    bodyLimit: BODY_BYTES,
+    body: CompletionBody,
+    answer: Completion,
+    media: 'text/event-stream',
+    events: z.discriminatedUnion('event', [z.object({ event: z.literal('message'), data: CompletionChunk })]),
+    errors: ['SESSION_NOT_FOUND', 'LLM_ERROR'],
+    async handle({ body, context }, deps: ProtocolDeps) {
+      const { model, stream, stream_options } = body
+      const options = { model, correlationId: context.correlationId, includeUsage: stream_options?.include_usage ?? false }
+      const chunks = new ChunkWriter(options)
+      const protocol = {
+        framesOf: chunks.framesOf.bind(chunks),
+        bodyOf: (done: Parameters<typeof toCompletion>[0], run_id: string) => toCompletion(done, { run_id, model }),
+      }
+      return answerRun(toRunInput(body), stream ?? false, protocol, context, deps)
+    },
+  }),
+]

@@ -1,0 +1,51 @@
+import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
+import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
+import type { Clients } from '../clients.ts'
+import { Reply } from '../http/answers/reply.ts'
+import type { RequestContext } from '../http/request-context.ts'
+import type { RunStreams } from '../streams/run-streams.ts'
+import type { runInput } from './run-input.ts'
+
+export type ProtocolDeps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
+
+interface Protocol {
+  /** Of one entry of the run's log, in the protocol's frames; empty when it has none for it. */
+  readonly framesOf: (entry: RunEntry) => string
+  /** Throws when the run failed. */
+  readonly bodyOf: (done: Done, runId: string) => unknown
+}
+
+/** Of a request's JSON: leaves space for what is added when it is passed on, which must fit into one NATS request. */
+export const BODY_BYTES = 384 * 1024
+/** How long clients of these protocols wait for a whole answer. */
+const WHOLE_MS = 10 * 60_000
+/** Not to be sent again: the run that it began would begin anew. */
+const NO_RETRY = { 'x-should-retry': 'false' }
+
+/** Starts a run and answers with it, as a stream or whole. */
+export async function answerRun(
+  input: ReturnType<typeof runInput>,
+  isStream: boolean,
+  { framesOf, bodyOf }: Protocol,
+  context: RequestContext,
+  { chatAgent, runStreams }: ProtocolDeps,
+): Promise<Reply> {
+  const start = (run_id: string) => chatAgent.as(context.scope).startRun({ ...input, run_id }, context.idempotency)
+  if (isStream) return runStreams.streamNew(context, start, framesOf)
+  const waitMs = () => {
+    context.deadline.lift()
+    return WHOLE_MS
+  }
+  const { started, done } = await runStreams.wholeNew(context, waitMs, start)
+  const { run_id } = started
+  try {
+    if (!done) throw new AppError('DEADLINE_EXCEEDED', `The run goes on: GET /v1/runs/${run_id} has its answer when it has ended`)
+    return new Reply(200, bodyOf(done, run_id))
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return new Reply(ERROR_STATUS[error.code], errorBody(error, context.correlationId), NO_RETRY)
+  }
+}
+
+/** The error of a run that failed. */
+export const failureOf = ({ metadata: { error } }: Done): AppError => new AppError('LLM_ERROR', error ?? 'The run failed.')
