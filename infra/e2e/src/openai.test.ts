@@ -1,8 +1,11 @@
 import { writeFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { generateText, isStepCount, streamText, tool } from 'ai'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 import type { Person } from './support/person.ts'
 
@@ -196,6 +199,28 @@ test("the library's own loop runs tools to the answer", async () => {
   expect(asked).toEqual([{ city: 'Ulm' }])
 })
 
+test('the AI SDK asks, streams and runs tools', async () => {
+  const provider = createOpenAICompatible({ name: 'youworker', baseURL: `${ada.api}/v1`, apiKey: ada.key ?? '' })
+  const model = provider('youworker')
+  const whole = await generateText({ model, prompt: QUESTION })
+  expect(whole).toMatchObject({ text: expect.stringContaining('ten countries'), finishReason: 'stop' })
+  expect(whole.usage.outputTokens).toBeGreaterThan(0)
+  const streamed = streamText({ model, prompt: 'Count to sixty' })
+  expect((await Array.fromAsync(streamed.textStream)).join('')).toBe(COUNT)
+  const get_weather = tool({
+    description: 'The weather of a city',
+    inputSchema: z.object({ city: z.string() }),
+    execute: async ({ city }) => `Sunny in ${city}`,
+  })
+  const looked = await generateText({
+    model,
+    prompt: 'What is the weather in Ulm?',
+    tools: { get_weather },
+    stopWhen: isStepCount(3),
+  })
+  expect(JSON.parse(looked.text).at(-1)).toEqual({ role: 'tool', content: 'Sunny in Ulm' })
+})
+
 test("errors are of the library's classes", async () => {
   const stranger = new OpenAI({ baseURL: `${ada.api}/v1`, apiKey: 'wrong', maxRetries: 0 })
   await expect(stranger.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError)
@@ -246,3 +271,14 @@ test('vectors of texts are those of the search, as numbers and in base64', async
   expect(many.data).toHaveLength(40)
   await expect(client.embeddings.create({ model: 'other', input })).rejects.toMatchObject({ status: 400, param: 'model' })
 })
+
+test("a system answers from another one that it knows only by OpenAI's protocol", async () => {
+  const env = { LLM__OPENAI_BASE_URL: `${ada.api}/v1`, LLM__OPENAI_API_KEY: ada.key ?? '', LLM__CHAT_MODEL: 'youworker-offline' }
+  await using second = await startTestSystem({ env })
+  const ben = await second.newPerson('ben')
+  const { done } = await ben.chat('Count to sixty')
+  expect(done).toMatchObject({ content: COUNT, metadata: { status: 'success', model: 'youworker-offline' } })
+  expect((await ada.get('/v1/sessions')).body.sessions[0].title).toBe('Count to sixty')
+  const models = await Array.fromAsync(clientOf(ben).models.list())
+  expect(models.map(({ id }) => id)).toEqual(['youworker', 'youworker-offline'])
+}, 60_000)

@@ -12,7 +12,13 @@ const ENV = z.object({
     secret: true,
   }),
   LLM__OLLAMA_BASE_URL: httpUrl.default('http://127.0.0.1:11434').describe('Address of Ollama'),
-  LLM__CHAT_MODEL: z.string().min(1).optional().describe('Model of answers; without it the first that Ollama lists'),
+  LLM__OPENAI_BASE_URL: httpUrl
+    .optional()
+    .describe(
+      "A model server with OpenAI's protocol, asked before Ollama: vLLM, llama.cpp, LM Studio, a hosted one; with its version, as https://host/v1",
+    ),
+  LLM__OPENAI_API_KEY: z.string().min(1).optional().meta({ description: 'Key of that server', secret: true }),
+  LLM__CHAT_MODEL: z.string().min(1).optional().describe('Model of answers; without it the first that is listed'),
   LLM__CONTEXT_TOKENS: integer(2_048, 1_000_000).default(16_384).meta({
     description: 'Most of a conversation that the model is given, its answer included; a smaller window of the model wins',
     unit: 'tokens',

@@ -6,6 +6,8 @@ import { createSealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import { createMcpPort } from './clients/mcp-client.ts'
 import { OllamaModel } from './clients/ollama.ts'
+import { OpenAiModel } from './clients/openai-model.ts'
+import { ModelBackends } from './services/models/model-backends.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
@@ -33,16 +35,20 @@ interface Dependencies {
   readonly logger: Logger
 }
 
+/** A server with OpenAI's protocol comes first: whoever names one wants it. */
+function createModel(config: Config): ModelBackends {
+  const { LLM__CHAT_MODEL: model, LLM__CONTEXT_TOKENS: contextTokens, LLM__STALL_MS: stallMs } = config
+  const common = { model, contextTokens, stallMs }
+  const ollama = new OllamaModel({ url: config.LLM__OLLAMA_BASE_URL, ...common })
+  const { LLM__OPENAI_BASE_URL: url, LLM__OPENAI_API_KEY: apiKey } = config
+  return new ModelBackends(url === undefined ? [ollama] : [new OpenAiModel({ url, apiKey, ...common }), ollama])
+}
+
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
-  const model = new OllamaModel({
-    url: config.LLM__OLLAMA_BASE_URL,
-    model: config.LLM__CHAT_MODEL,
-    contextTokens: config.LLM__CONTEXT_TOKENS,
-    stallMs: config.LLM__STALL_MS,
-  })
+  const model = createModel(config)
   const tools = {
     port: createMcpPort(logger),
     discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),

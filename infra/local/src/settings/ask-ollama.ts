@@ -7,10 +7,12 @@ interface Wanted {
   readonly url: string
   readonly chatModel: string | undefined
   readonly embedModel: string
+  /** Another server answers; this one only embeds. */
+  readonly answersElsewhere: boolean
 }
 
 /** What keeps Ollama from answering, each with the command that mends it. Empty when nothing does. */
-export async function askOllama({ url, chatModel, embedModel }: Wanted): Promise<string[]> {
+export async function askOllama({ url, chatModel, embedModel, answersElsewhere }: Wanted): Promise<string[]> {
   let names: string[]
   try {
     names = await modelNames(url)
@@ -24,6 +26,7 @@ export async function askOllama({ url, chatModel, embedModel }: Wanted): Promise
   const missing = (setting: string, model: string) =>
     `${setting}: Ollama at ${url} does not have ${model}; get it with: ollama pull ${model}`
   const faults = has(embedModel) ? [] : [missing('LLM__EMBED_MODEL', embedModel)]
+  if (answersElsewhere) return faults
   if (chatModel !== undefined && !has(chatModel)) faults.unshift(missing('LLM__CHAT_MODEL', chatModel))
   if (chatModel === undefined && !names.some((name) => !/embed/i.test(name)))
     faults.unshift(`LLM__CHAT_MODEL: Ollama at ${url} has no model for answers; get one with: ollama pull llama3.2`)

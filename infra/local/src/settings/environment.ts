@@ -11,6 +11,7 @@ const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   SECURITY__JWT_PRIVATE_KEY: ['auth'],
   SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ['chat-agent', 'ingestion'],
   SECURITY__AUDIT_KEY: ['auth'],
+  LLM__OPENAI_API_KEY: ['chat-agent'],
   SECURITY__CSRF_SECRET: ['gateway'],
 }
 
@@ -54,7 +55,7 @@ export function serviceEnvironment(
     SHUTDOWN__GRACE_MS: '3000',
     ...DEFAULTS[service]?.(addresses),
     ...inherited,
-    ...(given.ollamaUrl === undefined ? OFFLINE_MODELS[service] : {}),
+    ...offlineModel(service, given),
     ...Object.fromEntries(secretNames.map((name) => [name, secretValue(name, given, secrets)])),
     NATS__URL: addresses.natsUrlOf(service),
     HEALTH__PORT: String(ports.health),
@@ -72,9 +73,14 @@ const DEFAULTS: Readonly<Partial<Record<ServiceName, (addresses: SystemAddresses
 }
 
 /** The offline model serves only this name. It is stored with each embedding, so that these are not mistaken for a real model's. */
-const OFFLINE_MODELS: Readonly<Partial<Record<ServiceName, NodeJS.ProcessEnv>>> = {
-  'chat-agent': { LLM__CHAT_MODEL: 'youworker-offline' },
-  ingestion: { LLM__EMBED_MODEL: 'youworker-offline' },
+const OFFLINE = 'youworker-offline'
+
+function offlineModel(service: ServiceName, { ollamaUrl, get }: GivenSettings): NodeJS.ProcessEnv {
+  if (ollamaUrl !== undefined) return {}
+  if (service === 'ingestion') return { LLM__EMBED_MODEL: OFFLINE }
+  // With another server for answers the offline model only embeds.
+  const answers = service === 'chat-agent' && get('LLM__OPENAI_BASE_URL') === undefined
+  return answers ? { LLM__CHAT_MODEL: OFFLINE } : {}
 }
 
 /** Drops secrets, npm's own variables, and empty ones: these count as unset and must not override a chosen value. */

@@ -50,7 +50,9 @@ export async function judge({ given, schemas, data, reset, needsModel, print }: 
 async function modelFaults(given: GivenSettings, { ingestion }: Schemas): Promise<string[]> {
   if (given.ollamaUrl === undefined) return []
   const embedModel = ingestion.shape.LLM__EMBED_MODEL.parse(given.get('LLM__EMBED_MODEL'))
-  const faults = await askOllama({ url: given.ollamaUrl, chatModel: given.get('LLM__CHAT_MODEL'), embedModel })
+  const answersElsewhere = given.get('LLM__OPENAI_BASE_URL') !== undefined
+  const chatModel = given.get('LLM__CHAT_MODEL')
+  const faults = await askOllama({ url: given.ollamaUrl, chatModel, embedModel, answersElsewhere })
   return faults.map(withoutUrlSecrets)
 }
 

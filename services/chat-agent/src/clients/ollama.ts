@@ -1,18 +1,14 @@
-import { AppError } from '@youworker/contracts/errors'
-import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { newId } from '@youworker/runtime/id'
-import { currentRequest, inRequest } from '@youworker/runtime/current-request'
-import { boundedBody, firstText } from '@youworker/runtime/http/bounded-body'
+import { boundedBody } from '@youworker/runtime/http/bounded-body'
 import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
-import { errorName, startSpan } from '@youworker/runtime/tracing/span'
-import { isUnreached } from '@youworker/runtime/connection-error'
-import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
+import { ModelError } from '@youworker/runtime/model-error'
 import { cleanText } from '@youworker/runtime/text/text'
 import { LRUCache } from 'lru-cache'
 import type { Model } from '@youworker/contracts/agent/model'
 import type { Message, Ollama, Tool } from 'ollama'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
+import { ModelServer, within } from './model-server.ts'
 
 interface OllamaOptions {
   readonly url: string
@@ -26,26 +22,21 @@ const DESCRIBE_MS = 10_000
 const CHECK_MS = 2_000
 const KNOWN_MS = 60_000
 const KNOWN_MODELS = 1_000
-const WAITING_MS = 10_000
 const MAX_NOTICE = 500
-/** Bytes of an answer with an error that are read, and of any answer that is not streamed. */
-const MAX_REFUSAL = 16 * 1024
+/** Bytes of an answer that is not streamed. */
 const MAX_ANSWER = 16 * 1024 * 1024
-/** Limit of one call of the model, however steadily it writes. */
-const CALL_MS = 15 * 60_000
 
 /** Ollama (https://github.com/ollama/ollama/blob/main/docs/api.md), or a server with the same protocol. */
 export class OllamaModel implements ModelPort {
   readonly #options: OllamaOptions
-  readonly #breaker: Breaker
+  readonly #server: ModelServer
   /** By the wanted name; '' is the default model. */
   readonly #known = new LRUCache<string, ModelInfo>({ max: KNOWN_MODELS, ttl: KNOWN_MS })
-
   readonly #capabilitiesOf = new LRUCache<string, string[]>({ max: KNOWN_MODELS, ttl: KNOWN_MS })
 
   constructor(options: OllamaOptions) {
     this.#options = options
-    this.#breaker = createBreaker({ target: 'The model', isFailure: isModelDown })
+    this.#server = new ModelServer({ where: `Ollama at ${options.url}`, stallMs: options.stallMs })
   }
 
   async describe(wanted: string | null, signal: AbortSignal): Promise<ModelInfo> {
@@ -61,34 +52,18 @@ export class OllamaModel implements ModelPort {
     return info
   }
 
-  async *chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
-    const watch = new CallWatch(request, this.#options)
-    const attributes = { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': request.model.name }
-    const span = startSpan({ kind: 'client', name: 'model chat', parent: currentRequest().traceparent, attributes })
-    let failure: string | undefined
-    try {
-      const ask = () => this.#ask(watch.signal, (client) => client.chat({ ...toRequest(request), stream: true }))
-      const stream = await inRequest({ traceparent: span.traceparent }, ask)
-      watch.received()
-      for await (const part of stream) {
-        watch.received()
-        watch.answered()
-        yield toChunk(part)
-      }
-    } catch (error) {
-      failure = errorName(error)
-      request.signal.throwIfAborted()
-      throw watch.signal.aborted ? watch.signal.reason : brokenOff(error, this.#options.url)
-    } finally {
-      span.end({ error: failure })
-      watch.end()
-    }
+  chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
+    const { url } = this.#options
+    return this.#server.stream(request, async (signal) => {
+      const client = await clientFor(url, this.#server, signal)
+      return chunksOf(await client.chat({ ...toRequest(request), stream: true }))
+    })
   }
 
   async list(signal: AbortSignal): Promise<Model[]> {
     const asked = within(DESCRIBE_MS, signal)
     return this.#ask(asked, async (client) => {
-      const [{ models }, running] = await Promise.all([client.list(), client.ps()])
+      const [{ models }, running] = await Promise.all([client.list(), client.ps().catch(() => ({ models: [] }))])
       const loaded = new Set(running.models.map(({ name }) => name))
       const found = models.slice(0, KNOWN_MODELS).map(async ({ name, size, modified_at }): Promise<Model[]> => {
         const capabilities = await this.#capabilities(client, name)
@@ -125,76 +100,25 @@ export class OllamaModel implements ModelPort {
     throw new ModelError('unknown_model', 'There is no model yet; get one with: ollama pull llama3.2', cause)
   }
 
-  async #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
-    const { url } = this.#options
-    const ask = async () => {
-      try {
-        return await work(await clientFor(url, signal))
-      } catch (error) {
-        // The reason is the watch's ModelError, or a stop by the user, which the breaker must not count.
-        if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason
-        throw signal.aborted || isUnreached(error) ? unreached(error, url) : brokenOff(error, url)
-      }
-    }
-    try {
-      return await this.#breaker.run(ask)
-    } catch (error) {
-      throw error instanceof AppError && error.code === 'CIRCUIT_OPEN' ? new ModelError('away', error.message, error) : error
-    }
+  #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
+    return this.#server.ask(signal, async () => work(await clientFor(this.#options.url, this.#server, signal)))
   }
 }
 
-/** Aborts a call of the model that sends nothing for too long, and reports that the run waits for it. */
-class CallWatch {
-  readonly signal: AbortSignal
-  readonly #stall = new AbortController()
-  readonly #whole: NodeJS.Timeout
-  readonly #waiting: NodeJS.Timeout
-  #silence: NodeJS.Timeout
-  #hasAnswered = false
-
-  constructor({ signal, onWaiting }: ModelRequest, { stallMs, url }: OllamaOptions) {
-    this.signal = AbortSignal.any([signal, this.#stall.signal])
-    const stop = (what: string) => () => {
-      const failure = this.#hasAnswered ? 'failed' : 'away'
-      this.#stall.abort(new ModelError(failure, `The model ${what}.`, new Error(`Ollama at ${url} ${what}`)))
-    }
-    this.#silence = setTimeout(stop(`said nothing for ${stallMs / 1_000} s`), stallMs)
-    this.#whole = setTimeout(stop(`did not come to an end in ${CALL_MS / 60_000} minutes`), CALL_MS)
-    this.#waiting = setInterval(onWaiting, WAITING_MS)
-  }
-
-  received(): void {
-    this.#silence.refresh()
-    this.#waiting.refresh()
-  }
-
-  /** A part of the answer came. */
-  answered(): void {
-    this.#hasAnswered = true
-  }
-
-  end(): void {
-    clearTimeout(this.#silence)
-    clearTimeout(this.#whole)
-    clearInterval(this.#waiting)
-    this.#stall.abort()
-  }
+async function* chunksOf(parts: AsyncIterable<ChatPart>): AsyncGenerator<ModelChunk> {
+  for await (const part of parts) yield toChunk(part)
 }
 
 /** The library can abort a stream only once it has begun; with a client per signal a call can be aborted at any moment. */
-async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
+async function clientFor(host: string, server: ModelServer, signal: AbortSignal): Promise<Ollama> {
   const { Ollama } = await import('ollama')
   const bound: typeof fetch = async (input, init) => {
     const signals = init?.signal ? [signal, init.signal] : [signal]
     const response = await tracedFetch(input, { ...init, signal: AbortSignal.any(signals) })
-    if (!response.ok) throw await refusal(response, host)
+    // Read here because the library prints to the console when such an answer is no JSON.
+    if (!response.ok) throw await server.refusal(response)
     if (isStream(init) && response.body) return new Response(checkedLines(response.body), response)
-    return boundedBody(
-      response,
-      MAX_ANSWER,
-      () => new ModelError('failed', REFUSALS.failed, behind(host, 'it answered without end')),
-    )
+    return boundedBody(response, MAX_ANSWER, () => server.badAnswer('it answered without end'))
   }
   return new Ollama({ host, fetch: bound })
 }
@@ -202,45 +126,6 @@ async function clientFor(host: string, signal: AbortSignal): Promise<Ollama> {
 const isEmbedder = (name: string): boolean => /embed/i.test(name)
 
 const isStream = (init: RequestInit | undefined): boolean => typeof init?.body === 'string' && init.body.includes('"stream":true')
-
-const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
-
-const REFUSALS = {
-  unknown_model: 'This model is not there; choose another one, or get it with "ollama pull".',
-  refused: 'The model refused this request; choose another model, or ask in another way.',
-  busy: 'The model is busy; try again in a moment.',
-  away: 'The model does not answer now; try again in a moment.',
-  failed: 'The model failed; try again, or choose another one.',
-} as const
-
-/** Read here because the library prints to the console when such an answer is no JSON. */
-async function refusal(response: Response, url: string): Promise<ModelError> {
-  const text = await firstText(response, MAX_REFUSAL)
-  const failure = modelFailure(response.status)
-  const cause = new Error(`Ollama at ${url} answered ${response.status}`)
-  return new ModelError(failure, REFUSALS[failure], cause, errorIn(text) ?? text)
-}
-
-/** The text of Ollama's `{"error": "..."}`. */
-function errorIn(text: string): string | undefined {
-  try {
-    const answer: unknown = JSON.parse(text)
-    const isError = typeof answer === 'object' && answer !== null && 'error' in answer && typeof answer.error === 'string'
-    return isError ? String(answer.error) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const within = (ms: number, signal: AbortSignal): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ms)])
-
-/** Where it happened, for logs and root. */
-const behind = (url: string, cause: unknown): Error => new Error(`Ollama at ${url}`, { cause })
-
-const FAILED = 'The model cannot be reached, or its answer broke off.'
-const unreached = (error: unknown, url: string): AppError => new ModelError('away', FAILED, behind(url, error))
-const brokenOff = (error: unknown, url: string): AppError =>
-  error instanceof AppError ? error : new ModelError('failed', FAILED, behind(url, error))
 
 function fieldOf(info: unknown, ending: string): unknown {
   const fields = info instanceof Map ? [...info.entries()] : Object.entries(info ?? {})

@@ -30,7 +30,9 @@ async function modelsOf(context: RequestContext, { chatAgent }: Deps): Promise<L
       if (error instanceof AppError && error.code !== 'NOT_AUTHENTICATED') return { models: [] }
       throw error
     })
-  const own = models.map(({ id, created_at, ...more }): ListedModel => {
+  // The agent's name is taken, also where the model server is another YouWorker.
+  const others = models.filter(({ id }) => id !== AGENT_MODEL)
+  const own = others.map(({ id, created_at, ...more }): ListedModel => {
     return { id, object: 'model', created: Math.floor(Date.parse(created_at) / 1_000), owned_by: 'library', ...more }
   })
   return [AGENT, ...own]

@@ -1,0 +1,228 @@
+import type { Model } from '@youworker/contracts/agent/model'
+import { boundedBody } from '@youworker/runtime/http/bounded-body'
+import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
+import { newId } from '@youworker/runtime/id'
+import { ModelError } from '@youworker/runtime/model-error'
+import { z } from 'zod'
+import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
+import { ModelServer, within } from './model-server.ts'
+import { eventData } from './event-data.ts'
+
+interface OpenAiOptions {
+  /** With its version, as https://host/v1. */
+  readonly url: string
+  readonly apiKey: string | undefined
+  /** Name of the default model; without it, the first one that the server lists. */
+  readonly model: string | undefined
+  readonly contextTokens: number
+  readonly stallMs: number
+}
+
+const ASK_MS = 10_000
+const CHECK_MS = 2_000
+const KNOWN_MS = 60_000
+/** Bytes of an answer that is not streamed. */
+const MAX_ANSWER = 16 * 1024 * 1024
+
+const Listed = z.object({
+  data: z.array(
+    z.object({
+      id: z.string(),
+      created: z.number().optional(),
+      /** vLLM's. */
+      max_model_len: z.number().nullish(),
+      /** llama.cpp's. */
+      meta: z.object({ n_ctx_train: z.number().nullish() }).nullish(),
+    }),
+  ),
+})
+type ListedModel = z.infer<typeof Listed>['data'][number]
+
+const Count = z.number().int().min(0).nullish()
+const Part = z.object({
+  choices: z
+    .array(
+      z.object({
+        delta: z
+          .object({
+            content: z.string().nullish(),
+            /** vLLM, llama.cpp and others. */
+            reasoning_content: z.string().nullish(),
+            reasoning: z.string().nullish(),
+            tool_calls: z
+              .array(
+                z.object({
+                  index: z.number().int().min(0).max(1_000).default(0),
+                  function: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }).nullish(),
+                }),
+              )
+              .nullish(),
+          })
+          .nullish(),
+        finish_reason: z.string().nullish(),
+      }),
+    )
+    .default([]),
+  usage: z.object({ prompt_tokens: Count, completion_tokens: Count }).nullish(),
+  error: z.union([z.string(), z.object({ message: z.string().default('') })]).nullish(),
+})
+type Part = z.infer<typeof Part>
+
+/** Any server with OpenAI's chat completions: vLLM, llama.cpp, LM Studio, a hosted one. */
+export class OpenAiModel implements ModelPort {
+  readonly #options: OpenAiOptions
+  readonly #server: ModelServer
+  #known: { readonly models: readonly ListedModel[]; readonly until: number } | undefined
+
+  constructor(options: OpenAiOptions) {
+    this.#options = options
+    this.#server = new ModelServer({ where: `the model server at ${options.url}`, stallMs: options.stallMs })
+  }
+
+  async describe(wanted: string | null, signal: AbortSignal): Promise<ModelInfo> {
+    const { model, contextTokens } = this.#options
+    const models = await this.#models(signal)
+    const name = wanted ?? model ?? models.find(({ id }) => !/embed/i.test(id))?.id
+    const found = models.find(({ id }) => id === name)
+    if (name === undefined || !found) {
+      const cause = new Error(`the model server at ${this.#options.url} does not list ${name ?? 'any model'}`)
+      throw new ModelError('unknown_model', 'This model is not there; choose another one.', cause)
+    }
+    const window = found.max_model_len ?? found.meta?.n_ctx_train ?? Infinity
+    return { name, tools: true, context: Math.min(contextTokens, window) }
+  }
+
+  chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
+    return this.#server.stream(request, async (signal) => {
+      const response = await this.#fetch('/chat/completions', signal, JSON.stringify(toBody(request)))
+      if (!response.body) throw this.#server.badAnswer('it sent no body')
+      return this.#chunks(response.body)
+    })
+  }
+
+  async list(signal: AbortSignal): Promise<Model[]> {
+    const models = await this.#models(signal)
+    return models
+      .filter(({ id }) => !/embed/i.test(id))
+      .map(({ id, created = 0 }): Model => {
+        const created_at = new Date(created * 1_000).toISOString()
+        return { id, created_at, size: 0, capabilities: ['completion'], loaded: true }
+      })
+  }
+
+  /** Resolves when the server answers. */
+  async check(): Promise<void> {
+    await this.#ask('/models', AbortSignal.timeout(CHECK_MS))
+  }
+
+  async #models(signal: AbortSignal): Promise<readonly ListedModel[]> {
+    if (this.#known && this.#known.until > performance.now()) return this.#known.models
+    const listed = Listed.safeParse(await this.#ask('/models', within(ASK_MS, signal)))
+    if (!listed.success) throw this.#server.badAnswer(`its list of models is none: ${z.prettifyError(listed.error)}`)
+    this.#known = { models: listed.data.data, until: performance.now() + KNOWN_MS }
+    return this.#known.models
+  }
+
+  #ask(path: string, signal: AbortSignal): Promise<unknown> {
+    return this.#server.ask(signal, async () => {
+      const response = await this.#fetch(path, signal)
+      return boundedBody(response, MAX_ANSWER, () => this.#server.badAnswer('it answered without end')).json()
+    })
+  }
+
+  async #fetch(path: string, signal: AbortSignal, body?: string): Promise<Response> {
+    const { url, apiKey } = this.#options
+    const headers = {
+      ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    const sent = body === undefined ? {} : { method: 'POST', body }
+    const response = await tracedFetch(`${url.replace(/\/$/, '')}${path}`, { ...sent, headers, signal })
+    if (!response.ok) throw await this.#server.refusal(response)
+    return response
+  }
+
+  async *#chunks(body: ReadableStream<Uint8Array>): AsyncGenerator<ModelChunk> {
+    const calls = new CallParts()
+    let finish: string | undefined
+    let usage: Part['usage']
+    for await (const data of eventData(body)) {
+      if (data === '[DONE]') break
+      const part = this.#partOf(data)
+      usage = part.usage ?? usage
+      const [choice] = part.choices
+      finish = choice?.finish_reason ?? finish
+      const { content, reasoning_content, reasoning, tool_calls } = choice?.delta ?? {}
+      for (const { index, function: call } of tool_calls ?? []) calls.add(index, call?.name ?? '', call?.arguments ?? '')
+      yield { text: content ?? '', thinking: reasoning_content ?? reasoning ?? '', tool_calls: [] }
+    }
+    if (finish === undefined) throw this.#server.badAnswer('its answer broke off')
+    const { prompt_tokens, completion_tokens } = usage ?? {}
+    const counted = { tokens_in: prompt_tokens ?? undefined, tokens_out: completion_tokens ?? undefined }
+    const end = finish === 'length' ? 'length' : 'stop'
+    yield { text: '', thinking: '', tool_calls: calls.whole(), finish: end, usage: counted }
+  }
+
+  #partOf(data: string): Part {
+    const part = Part.safeParse(parseJson(data))
+    if (!part.success) throw this.#server.badAnswer('it sent an event that is no part of an answer')
+    const { error } = part.data
+    if (error == null) return part.data
+    const said = typeof error === 'string' ? error : error.message
+    throw new ModelError('failed', 'The model gave up in the middle of its answer.', undefined, said)
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Calls of tools, whose arguments come in pieces. */
+class CallParts {
+  readonly #parts = new Map<number, { name: string; json: string }>()
+
+  add(index: number, name: string, json: string): void {
+    const part = this.#parts.get(index) ?? { name: '', json: '' }
+    this.#parts.set(index, { name: part.name + name, json: part.json + json })
+  }
+
+  whole(): ModelChunk['tool_calls'] {
+    return [...this.#parts].map(([, { name, json }]) => {
+      const value = parseJson(json)
+      const args = typeof value === 'object' && value !== null ? { ...value } : {}
+      return { name: name || `unnamed_${newId()}`, arguments: args }
+    })
+  }
+}
+
+function toBody({ model, messages, tools, parameters: { format, ...parameters } }: ModelRequest): object {
+  const schema = { type: 'json_schema', json_schema: { name: 'answer', schema: format } }
+  return {
+    model: model.name,
+    messages: toMessages(messages),
+    stream: true,
+    stream_options: { include_usage: true },
+    ...parameters,
+    ...(tools.length > 0 ? { tools: tools.map((tool) => ({ type: 'function', function: tool })) } : {}),
+    ...(format === undefined ? {} : { response_format: format === 'json' ? { type: 'json_object' } : schema }),
+  }
+}
+
+/** The protocol pairs calls and results by ids, which our messages do not have: results come in the order of their calls. */
+function toMessages(messages: readonly ModelMessage[]): object[] {
+  const open: string[] = []
+  return messages.map((message, at) => {
+    if (message.role === 'tool') return { role: 'tool', content: message.content, tool_call_id: open.shift() ?? 'call_0' }
+    if (message.role !== 'assistant' || !message.tool_calls?.length) return { role: message.role, content: message.content }
+    const tool_calls = message.tool_calls.map((call, n) => {
+      const id = `call_${at}_${n}`
+      open.push(id)
+      return { id, type: 'function', function: { name: call.name, arguments: JSON.stringify(call.arguments) } }
+    })
+    return { role: 'assistant', content: message.content, tool_calls }
+  })
+}
