@@ -83,6 +83,8 @@ class McpConnection implements ToolConnection {
   readonly #logger: Logger
   #client: Promise<Client> | undefined
   #bearer: string | undefined
+  /** Whether the next request finds a connection and a token that are new. */
+  #prepared: Promise<boolean> | undefined
 
   constructor({ server, token, breaker, logger }: ConnectionParts) {
     this.#server = server
@@ -122,7 +124,18 @@ class McpConnection implements ToolConnection {
     })
   }
 
+  prepare(signal: AbortSignal): void {
+    const connect = () => this.#breaker.run(() => settleAnswers(signal, () => this.#connected(signal)))
+    this.#prepared ??= this.#renewToken()
+      .then(connect)
+      .then(
+        (outcome) => 'value' in outcome,
+        () => false,
+      )
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#prepared
     const client = await this.#client?.catch(() => undefined)
     await client?.close()
   }
@@ -136,7 +149,9 @@ class McpConnection implements ToolConnection {
   async #send<T>(call: McpCall, work: (client: Client) => Promise<T>): Promise<T> {
     const { signal } = call
     signal.throwIfAborted()
-    await this.#renewToken()
+    const isPrepared = await this.#prepared
+    this.#prepared = undefined
+    if (isPrepared !== true) await this.#renewToken()
     let client: Client | undefined
     try {
       const outcome = await this.#breaker.run(() =>

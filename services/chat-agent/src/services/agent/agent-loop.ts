@@ -54,16 +54,23 @@ export class AgentLoop {
       // The client asks again with their results, and the model may then want ours again.
       if (turn.tool_calls.some(isClients)) return { status: 'success', client_calls: turn.tool_calls.filter(isClients) }
       if (state.iterations >= maxIterations) break
-      await this.#plan(state, turn.tool_calls, tools)
-      await this.#callTools(state, options)
+      const marked = await this.#plan(state, turn.tool_calls, options)
+      await this.#callTools(state, options, marked)
     }
     const limit = `The agent stopped after ${maxIterations} calls of the model; raise max_iterations to let it go on.`
     state.log.note('warning', limit)
     return { status: 'max_iterations' }
   }
 
-  /** Stores the model's step and its tool calls in one transaction. From then on another attempt can continue. */
-  async #plan(state: RunState, wanted: readonly ModelToolCall[], tools: ToolBox): Promise<void> {
+  /**
+   * Stores the model's step and its tool calls in one transaction. From then on another attempt can continue. Returns the id of the first
+   * call, which is made next and is stored as called.
+   */
+  async #plan(state: RunState, wanted: readonly ModelToolCall[], { tools, signal }: LoopOptions): Promise<string | undefined> {
+    tools.prepare(
+      wanted.map(({ name }) => name),
+      signal,
+    )
     const { run, space, lastStep, attempt, modelCalls, iterations: iteration } = state
     const { id: run_id, space_id, user_id, session_id } = run
     const calls = wanted.map((call) => plannedCall(call, iteration, tools))
@@ -71,20 +78,27 @@ export class AgentLoop {
       const sealed = space.sealText(JSON.stringify(args), sealContext.args(id))
       return { id, space_id, user_id, session_id, run_id, iteration, index, tool_name: name, idempotent, args: sealed }
     })
+    const first = calls[0]?.id
     await state.log.flush()
     await this.#uow.in([space_id]).write(async ({ jobs, runs, toolRuns }) => {
       await jobs.fence(run_id, attempt)
-      if (lastStep) await runs.addStep(lastStep)
-      await runs.addUnfinishedCalls(modelCalls.unstored)
-      await runs.addUse(run_id, modelCalls.usage)
-      await toolRuns.add(rows)
+      // Sent together and carried out in this order.
+      await Promise.all([
+        lastStep && runs.addStep(lastStep),
+        runs.addUnfinishedCalls(modelCalls.unstored),
+        runs.addUse(run_id, modelCalls.usage),
+        toolRuns.add(rows),
+        first && toolRuns.markCalled(first),
+      ])
     })
     modelCalls.stored()
     state.toolCallsPlanned(calls)
+    return first
   }
 
-  async #callTools(state: RunState, { tools, waits, signal }: LoopOptions): Promise<void> {
-    for (const call of state.pendingCalls) await this.#caller.call(state, call, { tools, wait: waits.tools, signal })
+  async #callTools(state: RunState, { tools, waits, signal }: LoopOptions, marked?: string): Promise<void> {
+    const options = { tools, wait: waits.tools, signal }
+    for (const call of state.pendingCalls) await this.#caller.call(state, call, { ...options, isMarked: call.id === marked })
   }
 }
 

@@ -24,6 +24,8 @@ interface CallOptions {
   readonly tools: ToolBox
   readonly wait: OutageWait
   readonly signal: AbortSignal
+  /** It is stored already that this attempt makes the call. */
+  readonly isMarked: boolean
 }
 type TimedResult = Result & { readonly latency_ms: number }
 
@@ -62,10 +64,12 @@ export class ToolCaller {
   }
 
   async #make({ run, attempt, log }: RunState, call: ToolCall, options: CallOptions): Promise<TimedResult> {
-    await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns }) => {
-      await jobs.fence(run.id, attempt)
-      await toolRuns.markCalled(call.id)
-    })
+    if (!options.isMarked) {
+      await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns }) => {
+        await jobs.fence(run.id, attempt)
+        await toolRuns.markCalled(call.id)
+      })
+    }
     options.signal.throwIfAborted()
     const started = performance.now()
     const result = await this.#try(log, call, options)

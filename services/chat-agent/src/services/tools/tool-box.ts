@@ -85,6 +85,12 @@ export class ToolBox implements AsyncDisposable {
     return this.#offers.get(name)
   }
 
+  /** Connects to the servers of tools that are about to be called. */
+  prepare(names: readonly string[], signal: AbortSignal): void {
+    const servers = new Set(names.map((name) => this.#offers.get(name)?.server ?? ''))
+    for (const server of servers) this.#connections.get(server)?.prepare(signal)
+  }
+
   /** Rejects with the signal's reason, or with a ToolError. */
   async call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
     const tool = this.#offers.get(name)

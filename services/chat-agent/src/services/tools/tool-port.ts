@@ -44,6 +44,8 @@ export interface ToolResult {
 export interface ToolConnection extends AsyncDisposable {
   listTools(signal: AbortSignal): Promise<ToolDescription[]>
   call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult>
+  /** Connects ahead of a call. When that fails, the call tries again and says so. */
+  prepare(signal: AbortSignal): void
 }
 
 export interface ToolPort {
