@@ -10,7 +10,7 @@ import { type Endpoints, startSystem } from './system.ts'
 const OTHERS = 100_000
 const GROUPS = 950
 const MINE = 10
-const SLICE_MS = sliceMs(4_000)
+const SLICE_MS = sliceMs(3_000)
 const AT_ONCE = 4
 /** A user can be in 1,000. */
 const MOST_GROUPS = 800
