@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createLogger, silentLogger } from '@youworker/runtime/logger'
 import { startMcpServer, testTools } from '@youworker/test-kit/mcp-server'
+import { waitFor } from '@youworker/test-kit/wait-for'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { createMcpPort } from './mcp-client.ts'
@@ -75,6 +76,67 @@ test('a foreign tool with a huge or endlessly nested schema is not offered; what
     description: 'says[31m red',
     parameters: { properties: { text: { description: 'ab' } } },
   })
+})
+
+/** One of our own servers, without sessions. A call of `wait` is answered when `release` is called with its token. */
+async function startOwn() {
+  const seen: string[] = []
+  const ended: string[] = []
+  const waiting = new Map<string, () => void>()
+  const respond = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.method !== 'POST') return response.writeHead(405).end()
+    const { id, method } = JSON.parse(await text(request)) as { id?: number; method: string }
+    const token = String(request.headers.authorization)
+    seen.push(`${method} ${token}`)
+    if (id === undefined) return response.writeHead(202).end()
+    const handshake = { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'own', version: '1' } }
+    const result = method === 'initialize' ? handshake : { content: [{ type: 'text', text: token }] }
+    const answer = () =>
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+    if (method === 'initialize') return answer()
+    response.on('close', () => void (response.writableEnded || ended.push(token)))
+    waiting.set(token, answer)
+  }
+  const server = createServer((request, response) => void respond(request, response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const close = async () => {
+    server.close()
+    server.closeAllConnections()
+  }
+  const url = `http://127.0.0.1:${port}/mcp`
+  return { url, seen, ended, waiting, release: (token: string) => waiting.get(token)?.(), [Symbol.asyncDispose]: close }
+}
+
+test('runs share a client of our own servers, each with its own token; a run that stops ends only its own request', async () => {
+  await using server = await startOwn()
+  const port = createMcpPort(silentLogger())
+  const run = (token: string) => port.connect({ name: 'own', url: server.url, own: true }, async () => token)
+  const [ada, ben, eve] = [run('ada'), run('ben'), run('eve')]
+  const stop = new AbortController()
+  const never = AbortSignal.timeout(60_000)
+  for (const connection of [ada, ben, eve]) connection.prepare(never)
+  const asked = [ada.call('wait', {}, never), ben.call('wait', {}, never)]
+  const stopped = eve.call('wait', {}, stop.signal)
+  await waitFor(async () => server.waiting.size === 3, { what: 'three calls' })
+  stop.abort(new Error('stopped by its user'))
+  await expect(stopped).rejects.toThrow('stopped by its user')
+  await waitFor(async () => server.ended.length > 0, { what: 'the end of the request' })
+  server.release('Bearer ben')
+  server.release('Bearer ada')
+  expect((await Promise.all(asked)).map((result) => result.text)).toEqual(['Bearer ada', 'Bearer ben'])
+  expect(server.ended).toEqual(['Bearer eve'])
+  expect(server.seen.filter((line) => line.startsWith('initialize '))).toHaveLength(1)
+  expect(server.seen.filter((line) => line.startsWith('tools/call ')).toSorted()).toEqual(
+    ['ada', 'ben', 'eve'].map((token) => `tools/call Bearer ${token}`),
+  )
+  for (const connection of [ada, ben, eve]) await connection[Symbol.asyncDispose]()
+  const again = run('dan')
+  const answer = again.call('wait', {}, never)
+  await waitFor(async () => server.waiting.has('Bearer dan'), { what: 'the next call' })
+  server.release('Bearer dan')
+  expect((await answer).text).toBe('Bearer dan')
 })
 
 const manyFields = (count: number) =>

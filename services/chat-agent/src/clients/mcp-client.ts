@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { TOOL_AWAY } from '@youworker/contracts/agent/tool-servers'
@@ -11,6 +12,7 @@ import { innerMessage } from '@youworker/runtime/text/inner-text'
 import { cleanText } from '@youworker/runtime/text/text'
 import { traced } from '@youworker/runtime/tracing/span'
 import { z } from 'zod'
+import { ClientHolder } from './client-holder.ts'
 import { ownWords, textsIn } from '../services/models/own-words.ts'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
 import { cleanSchema } from '../services/tools/tool-schema.ts'
@@ -44,8 +46,25 @@ export function createMcpPort(logger: Logger): ToolPort {
     breakers.set(server, breaker)
     return breaker
   }
-  return { connect: (server, token) => new McpConnection({ server, token, breaker: breakerOf(server.name), logger }), answers }
+  const shared = new Map<string, ClientHolder<Client>>()
+  const holderOf = ({ name, own }: McpServer): ClientHolder<Client> => {
+    const holder = (own ? shared.get(name) : undefined) ?? new ClientHolder<Client>(own)
+    if (own) shared.set(name, holder)
+    return holder
+  }
+  const connect = (server: McpServer, token: (() => Promise<string>) | undefined) =>
+    new McpConnection({ server, token, breaker: breakerOf(server.name), holder: holderOf(server), logger })
+  return { connect, answers }
 }
+
+interface Sender {
+  readonly bearer: string | undefined
+  /** Of a call, whose HTTP request ends with it: the SDK only tells the server, which may have no session to find the call in. */
+  readonly signal?: AbortSignal
+}
+
+/** Who makes the request that is sent over a shared client. What the SDK sends by itself belongs to no run. */
+const sender = new AsyncLocalStorage<Sender>()
 
 const loadSdk = () =>
   Promise.all([import('@modelcontextprotocol/sdk/client/index.js'), import('@modelcontextprotocol/sdk/client/streamableHttp.js')])
@@ -66,6 +85,7 @@ interface ConnectionParts {
   readonly server: McpServer
   readonly token: (() => Promise<string>) | undefined
   readonly breaker: Breaker
+  readonly holder: ClientHolder<Client>
   readonly logger: Logger
 }
 
@@ -80,16 +100,17 @@ class McpConnection implements ToolConnection {
   readonly #server: McpServer
   readonly #token: (() => Promise<string>) | undefined
   readonly #breaker: Breaker
+  readonly #holder: ClientHolder<Client>
   readonly #logger: Logger
-  #client: Promise<Client> | undefined
   #bearer: string | undefined
   /** Whether the next request finds a connection and a token that are new. */
   #prepared: Promise<boolean> | undefined
 
-  constructor({ server, token, breaker, logger }: ConnectionParts) {
+  constructor({ server, token, breaker, holder, logger }: ConnectionParts) {
     this.#server = server
     this.#token = token
     this.#breaker = breaker
+    this.#holder = holder
     this.#logger = logger
   }
 
@@ -136,8 +157,7 @@ class McpConnection implements ToolConnection {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#prepared
-    const client = await this.#client?.catch(() => undefined)
-    await client?.close()
+    if (!this.#holder.isShared) this.#holder.drop()
   }
 
   #request<T>(call: McpCall, work: (client: Client) => Promise<T>): Promise<T> {
@@ -156,15 +176,16 @@ class McpConnection implements ToolConnection {
     try {
       const outcome = await this.#breaker.run(() =>
         settleAnswers(signal, async () => {
-          client = await this.#connected(signal)
-          return work(client)
+          const connected = await this.#connected(signal)
+          client = connected
+          return sender.run({ bearer: this.#bearer, signal }, () => work(connected))
         }),
       )
       if ('value' in outcome) return outcome.value
       throw outcome.error
     } catch (error) {
       const failure = await this.#failureOf(error, client)
-      if (failure !== 'refused') this.#drop()
+      if (failure !== 'refused') this.#holder.drop()
       signal.throwIfAborted()
       throw error instanceof ToolError ? error : await this.#toToolError(failure, error, call)
     }
@@ -181,13 +202,10 @@ class McpConnection implements ToolConnection {
   }
 
   #connected(signal: AbortSignal): Promise<Client> {
-    if (this.#client) return this.#client
-    const client = this.#connect(AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]))
-    this.#client = client
-    client.catch(() => {
-      if (this.#client === client) this.#client = undefined
-    })
-    return client
+    const timeout = AbortSignal.timeout(CONNECT_MS)
+    // Others may wait for a shared one when this run is stopped.
+    const until = this.#holder.isShared ? timeout : AbortSignal.any([signal, timeout])
+    return this.#holder.connected(() => sender.run({ bearer: this.#bearer }, () => this.#connect(until)))
   }
 
   async #connect(signal: AbortSignal): Promise<Client> {
@@ -201,11 +219,13 @@ class McpConnection implements ToolConnection {
 
   readonly #fetch = async (url: string | URL, init?: RequestInit): Promise<Response> => {
     const headers = new Headers(init?.headers)
-    if (this.#bearer !== undefined) headers.set('authorization', `Bearer ${this.#bearer}`)
+    const by = sender.getStore()
+    if (by?.bearer !== undefined) headers.set('authorization', `Bearer ${by.bearer}`)
     const { correlationId } = currentRequest()
     if (this.#server.own && correlationId !== undefined) headers.set('x-correlation-id', correlationId)
     const tooLong = () => new ToolError('refused', `The tool server ${this.#server.name} sent more than ${MAX_ANSWER} bytes.`)
-    return boundedBody(await tracedFetch(url, { ...init, headers }), MAX_ANSWER, tooLong)
+    const signals = [init?.signal, by?.signal].filter((signal) => signal != null)
+    return boundedBody(await tracedFetch(url, { ...init, headers, signal: AbortSignal.any(signals) }), MAX_ANSWER, tooLong)
   }
 
   /** `client` made the request; without one there was no connection. */
@@ -230,13 +250,6 @@ class McpConnection implements ToolConnection {
     this.#logger.warn({ server: name, url, method, tool, failure, said }, 'a request to a tool server failed')
     const problem = error instanceof McpError ? 'refused the call.' : 'cannot be reached now; its tools are missing.'
     return new ToolError(failure, `The tool server ${name} ${problem}`, error)
-  }
-
-  /** The next request connects again: a server that was restarted does not know the old session. */
-  #drop(): void {
-    const client = this.#client
-    this.#client = undefined
-    void client?.then((connected) => connected.close()).catch(() => {})
   }
 }
 
