@@ -1,6 +1,5 @@
 import { ModelError } from '@youworker/runtime/model-error'
-
-const MAX_LINE = 4 * 1024 * 1024
+import { linesOf } from './lines-of.ts'
 
 /**
  * NDJSON, line by line. A line that is no JSON object, has no end or reports an error fails the stream once the lines before it were
@@ -9,15 +8,7 @@ const MAX_LINE = 4 * 1024 * 1024
 export const checkedLines = (body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> => ReadableStream.from(readLines(body))
 
 async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of body) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > MAX_LINE) throw new ModelError('failed', 'The model sent a line without end.')
-    yield* checked(lines)
-  }
-  yield* checked([rest + decoder.decode()])
+  for await (const lines of linesOf(body)) yield* checked(lines)
 }
 
 /** Yields the good lines together. */
