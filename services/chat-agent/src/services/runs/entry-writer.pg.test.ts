@@ -63,3 +63,18 @@ test('entries that are being written when the rest is handed over are stored fir
   await flushed
   expect(before).toEqual([1, [entry(1).n]])
 })
+
+test('what is stored stays so when nobody can be told of it', async () => {
+  const { writer, uow } = replica.services
+  const { attempt, user, entry, stored } = await begunRun()
+  const untold = () => {
+    throw new Error('no connection')
+  }
+  writer.append(entry(1), untold)
+  await writer.flush(attempt)
+  writer.append(entry(2), untold)
+  await writer.storeWith(attempt, (entries) => uow.in([user]).write((repositories) => repositories.entries.add(entries)))
+  writer.append(entry(3))
+  await writer.flush(attempt)
+  expect(await stored()).toEqual([entry(1).n, entry(2).n, entry(3).n])
+})

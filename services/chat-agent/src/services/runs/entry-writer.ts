@@ -64,7 +64,7 @@ export class EntryWriter implements AsyncDisposable {
     this.#refuseLost(key)
     try {
       const result = await store(taken.map(({ entry }) => entry))
-      for (const { onStored } of taken) onStored?.()
+      tell(taken)
       return result
     } catch (error) {
       if (taken.length > 0) this.#pending.set(key, [...taken, ...(this.#pending.get(key) ?? [])])
@@ -102,7 +102,7 @@ export class EntryWriter implements AsyncDisposable {
     const spaces = [...new Set(entries.map(({ space_id }) => space_id))]
     try {
       await retry(() => this.#uow.in(spaces).write((repositories) => repositories.entries.addFenced(entries)), RETRY)
-      for (const { onStored } of kept) onStored?.()
+      tell(kept)
     } catch (error) {
       this.#logger.error({ err: error, entries: entries.length }, 'run entries could not be written')
       for (const entry of entries) this.#lose(keyOf(entry))
@@ -117,6 +117,17 @@ export class EntryWriter implements AsyncDisposable {
   #refuseLost(key: string): void {
     if (!this.#lost.has(key)) return
     throw new AppError('DATABASE_ERROR', 'The answer could not be stored; it goes on as soon as the database is back.')
+  }
+}
+
+/** The entries are stored whatever becomes of this: readers find them in the log. */
+function tell(stored: readonly Pending[]): void {
+  for (const { onStored } of stored) {
+    try {
+      onStored?.()
+    } catch {
+      // Said above.
+    }
   }
 }
 
