@@ -179,6 +179,26 @@ test('the messages of a session come page by page, oldest first', async () => {
   expect(await ben.get(`/v1/sessions/${sessionId}/messages`)).toMatchObject({ status: 404 })
 })
 
+test('the tasks of all services come page by page, each once and the newest first', async () => {
+  const eva = await system.newPerson('eva')
+  for (let n = 0; n < 3; n += 1) {
+    await eva.upload([{ name: `note-${n}.md`, content: `# Note ${n}\n` }])
+    await eva.post('/v1/chat', { text_input: QUESTION, stream: false })
+  }
+  const { body: whole } = await eva.get('/v1/tasks')
+  expect(whole).toMatchObject({ total: 6, tasks: { length: 6 } })
+  expect(whole).not.toHaveProperty('next_after')
+  const found: unknown[] = []
+  for (let after: string | undefined = ''; after !== undefined && found.length <= 6;) {
+    const { body } = await eva.get(`/v1/tasks?limit=2${after}`)
+    expect(body.tasks.length).toBeLessThanOrEqual(2)
+    found.push(...body.tasks)
+    after = body.next_after === undefined ? undefined : `&after=${body.next_after}`
+  }
+  expect(found).toEqual(whole.tasks)
+  expect(await eva.get('/v1/tasks?after=nonsense')).toMatchObject({ status: 400, body: { error: { code: 'VALIDATION_ERROR' } } })
+})
+
 test('simultaneous messages of one session are answered one after another', async () => {
   const first = await ada.post('/v1/chat', { text_input: 'Hello there', stream: false })
   const session_id = first.body.session_id

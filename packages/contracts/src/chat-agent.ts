@@ -201,7 +201,7 @@ export const chatAgent = {
     errors: ['SESSION_NOT_FOUND'],
     repeatable: true,
   }),
-  listTasks: request('rpc.chat-agent.v1.task.list', { input: Page, output: TaskList, repeatable: true }),
+  listTasks: request('rpc.chat-agent.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),
   getTask: request('rpc.chat-agent.v1.task.get', {
     input: z.object({ task_id: Id }),
     output: Task,

@@ -69,8 +69,7 @@ export const Task = z
   .meta({ id: 'Task' })
 export type Task = z.infer<typeof Task>
 
-const { total, total_is_estimate } = listed
-export const TaskList = z.object({ tasks: z.array(Task), total, total_is_estimate })
+export const TaskList = z.object({ tasks: z.array(Task), ...listed })
 
 /** Characters. */
 export const MAX_TAG = 64

@@ -7,7 +7,6 @@ import {
   Line,
   listed,
   Nothing,
-  Page,
   Status,
   MAX_TAG,
   Tags,
@@ -219,7 +218,7 @@ export const ingestion = {
     errors: ['LLM_ERROR'],
     deadlineMs: WAIT.slowRequest,
   }),
-  listTasks: request('rpc.ingestion.v1.task.list', { input: Page, output: TaskList, repeatable: true }),
+  listTasks: request('rpc.ingestion.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),
   getTask: request('rpc.ingestion.v1.task.get', { input: TaskId, output: Task, errors: ['TASK_NOT_FOUND'], repeatable: true }),
   cancelTask: request('rpc.ingestion.v1.task.cancel', {
     input: TaskId,

@@ -1,4 +1,4 @@
-import { AppError } from '@youworker/contracts/errors'
+import { type Position, readCursor, writeCursor } from '@youworker/contracts/cursor'
 import { type Expression, type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
 /** A page behind `offset` rows or, at the same cost however far it is, behind the row that `after` names. */
@@ -17,11 +17,6 @@ export interface Listed<Row> {
   readonly next_after?: string
 }
 
-interface Position {
-  readonly time: string
-  readonly id: string
-}
-
 interface PageParts<Row> {
   readonly rows: readonly Row[]
   readonly page: ListPage
@@ -31,8 +26,6 @@ interface PageParts<Row> {
 }
 
 const COUNTED = 10_000
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const TIME = /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,6}Z$/
 
 /** The newest rows first: those of the page and one more, which tells whether there is a next page. `columns` may name their table. */
 export function newestFirst<DB, TB extends keyof DB, Row>(
@@ -64,18 +57,4 @@ export function listed<Row>({ rows: found, page: { limit, offset, after }, count
   // Clients that go on until they have `total` rows reach the end.
   const seen = after === undefined ? offset + found.length : 0
   return { rows, total: Math.max(COUNTED, seen), total_is_estimate: true, ...next }
-}
-
-const writeCursor = ({ time, id }: Position): string => Buffer.from(`${time} ${id}`).toString('base64url')
-
-function readCursor(cursor: string): Position {
-  const [time = '', id = ''] = Buffer.from(cursor, 'base64url').toString().split(' ')
-  if (isTime(time) && UUID.test(id)) return { time, id }
-  throw new AppError('VALIDATION_ERROR', '`after` is not the next_after of a page of this list')
-}
-
-/** As Postgres writes one: JavaScript also reads times that Postgres refuses, as that of 30 February. */
-function isTime(text: string): boolean {
-  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN
-  return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 19) === text.slice(0, 19)
 }

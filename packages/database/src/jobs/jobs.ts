@@ -4,7 +4,7 @@ import { readCorrelationId, readTraceparent } from '@youworker/runtime/correlati
 import { type CurrentRequest, currentRequest } from '@youworker/runtime/current-request'
 import { cleanText } from '@youworker/runtime/text/text'
 import { type Kysely, type Selectable, sql } from 'kysely'
-import { countSome, listed, newestFirst } from '../paging.ts'
+import { countSome, listed, type ListPage, newestFirst } from '../paging.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
 
 export type JobRow = Selectable<SystemTables['jobs']>
@@ -116,7 +116,7 @@ export class JobRepository {
   }
 
   /** Newest first. */
-  async list(page: { user_id: string; kind?: string | undefined; limit: number; offset: number }) {
+  async list(page: ListPage & { readonly user_id: string; readonly kind?: string | undefined }) {
     let matching = this.#db.selectFrom('jobs').where('user_id', '=', page.user_id)
     if (page.kind !== undefined) matching = matching.where('kind', '=', page.kind)
     const [rows, counted] = await Promise.all([

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { AppError } from '@youworker/contracts/errors'
 
 const FORMAT = 1
@@ -6,8 +6,8 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const HEADER_BYTES = 1 + NONCE_BYTES + TAG_BYTES
 /** Drawn together, because a draw costs as much as sealing a short text. */
-const NONCES = Buffer.alloc(256 * NONCE_BYTES)
-let nextNonce = NONCES.length
+const NONCES = 256
+let nonces = Buffer.alloc(0)
 
 /**
  * AES-256-GCM. Returns format byte, nonce, tag and ciphertext. `context` is the additional authenticated data: the value opens
@@ -20,13 +20,11 @@ export function seal(key: Buffer, plain: Uint8Array, context: string): Buffer {
   return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.getAuthTag(), ...body])
 }
 
-/** Used before the next one is asked for. */
 function freshNonce(): Buffer {
-  if (nextNonce === NONCES.length) {
-    randomFillSync(NONCES)
-    nextNonce = 0
-  }
-  return NONCES.subarray(nextNonce, (nextNonce += NONCE_BYTES))
+  if (nonces.length === 0) nonces = randomBytes(NONCES * NONCE_BYTES)
+  const nonce = nonces.subarray(0, NONCE_BYTES)
+  nonces = nonces.subarray(NONCE_BYTES)
+  return nonce
 }
 
 /** Throws `INTERNAL_ERROR` when `sealed` was changed or cut, or sealed with another context or key. */

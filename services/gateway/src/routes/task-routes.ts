@@ -1,4 +1,5 @@
-import { Id, Page, Task, type TaskList } from '@youworker/contracts/common'
+import { CursorPage, Id, listed, Task, type TaskList } from '@youworker/contracts/common'
+import { writeCursor } from '@youworker/contracts/cursor'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { z } from 'zod'
@@ -22,38 +23,49 @@ const isAway = (error: unknown): boolean => error instanceof AppError && ERROR_S
 
 type Rows = z.output<typeof TaskList>
 
-/** At least the newest `count` tasks of one owner. */
-async function newest({ tasks: client }: Owner, count: number): Promise<Rows> {
+/** Of one owner at least those that the page may need: those behind `after`, or the newest. */
+async function rowsFor({ tasks: client }: Owner, { limit, offset, after }: CursorPage): Promise<Rows> {
+  if (after !== undefined) return client.listTasks({ limit, offset: 0, after })
   const tasks: Task[] = []
   let page: Rows
   do {
     page = await client.listTasks({ limit: LIMITS.listRows, offset: tasks.length })
     tasks.push(...page.tasks)
     if (page.tasks.length === 0) break
-  } while (tasks.length < Math.min(count, page.total))
+  } while (tasks.length < Math.min(offset + limit, page.total))
   return { ...page, tasks }
 }
 
 const byAge = (a: Task, b: Task): number =>
   a.created_at === b.created_at ? (a.id < b.id ? 1 : -1) : a.created_at < b.created_at ? 1 : -1
 
-async function list(owners: readonly Owner[], { limit, offset }: z.output<typeof Page>) {
-  const asked = await Promise.allSettled(owners.map((owner) => newest(owner, offset + limit)))
+async function list(owners: readonly Owner[], page: CursorPage) {
+  const asked = await Promise.allSettled(owners.map((owner) => rowsFor(owner, page)))
   const incomplete: string[] = []
   const all: Task[] = []
   let total = 0
   let isEstimate = false
+  let hasMore = false
   for (const [at, outcome] of asked.entries()) {
     if (outcome.status === 'fulfilled') {
       all.push(...outcome.value.tasks)
       total += outcome.value.total
       isEstimate ||= outcome.value.total_is_estimate === true
+      hasMore ||= outcome.value.next_after !== undefined
     } else if (isAway(outcome.reason)) incomplete.push(owners[at]?.name ?? '')
     else throw outcome.reason
   }
-  const tasks = all.sort(byAge).slice(offset, offset + limit)
-  const estimated = isEstimate ? { total_is_estimate: true as const } : {}
-  return { tasks, total, ...estimated, ...(incomplete.length > 0 ? { incomplete } : {}) }
+  const begin = page.after === undefined ? page.offset : 0
+  const tasks = all.sort(byAge).slice(begin, begin + page.limit)
+  const last = tasks.at(-1)
+  hasMore ||= all.length > begin + page.limit
+  return {
+    tasks,
+    total,
+    ...(isEstimate ? { total_is_estimate: true as const } : {}),
+    ...(last && hasMore ? { next_after: writeCursor({ time: last.created_at, id: last.id }) } : {}),
+    ...(incomplete.length > 0 ? { incomplete } : {}),
+  }
 }
 
 interface OwnTask {
@@ -90,8 +102,8 @@ export const taskRoutes = [
     operation: 'listTasks',
     summary: 'Long jobs of the caller, whichever service runs them',
     csrf: 'none',
-    query: Page.extend({ offset: z.coerce.number().int().min(0).max(10_000).default(0) }),
-    answer: z.object({ tasks: z.array(Task), total: z.number().int(), incomplete: z.array(z.string()).optional() }),
+    query: CursorPage.extend({ offset: z.coerce.number().int().min(0).max(10_000).default(0) }),
+    answer: z.object({ tasks: z.array(Task), ...listed, incomplete: z.array(z.string()).optional() }),
     handle: ({ query, context }, deps: Deps) => list(ownersOf(context, deps), query),
   }),
   defineRoute({

@@ -2,7 +2,7 @@ import type { chatAgent, ChatRun } from '@youworker/contracts/chat-agent'
 import type { HandlerOutput } from '@youworker/contracts/define'
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type { Revocation } from '@youworker/contracts/auth'
-import { type Page, type Status, type Task, TERMINAL } from '@youworker/contracts/common'
+import { type CursorPage, type Status, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { JobRow } from '@youworker/database/jobs/jobs'
@@ -98,7 +98,7 @@ export class RunService {
     for (const { id, space_id } of orphans) await this.#endWithoutOwner(id, space_id)
   }
 
-  async listTasks(userId: string, page: Page): Promise<HandlerOutput<typeof chatAgent.listTasks>> {
+  async listTasks(userId: string, page: CursorPage): Promise<HandlerOutput<typeof chatAgent.listTasks>> {
     const { rows, ...rest } = await this.#parts.uow
       .in([userId])
       .read(({ jobs }) => jobs.list({ user_id: userId, kind: RUN_KIND, ...page }))

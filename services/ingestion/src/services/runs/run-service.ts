@@ -1,4 +1,4 @@
-import { type CursorPage, type Page, type Task, TERMINAL } from '@youworker/contracts/common'
+import { type CursorPage, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { ingestion, type IngestionRun } from '@youworker/contracts/ingestion'
 import { recordAudit } from '@youworker/database/events/record-audit'
@@ -89,7 +89,7 @@ export class RunService {
     return {}
   }
 
-  listTasks(page: Page, { caller }: UserContext) {
+  listTasks(page: CursorPage, { caller }: UserContext) {
     return this.#uow.in([caller.user_id]).read(async ({ jobs, runs }) => {
       const { rows, ...rest } = await jobs.list({ user_id: caller.user_id, kind: RUN_KIND, ...page })
       const totals = await runs.totals(rows.map(({ id }) => id))
