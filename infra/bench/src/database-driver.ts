@@ -9,7 +9,7 @@ import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import pg from 'pg'
-import { compare, type Way } from './compare.ts'
+import { compare, type Way } from './measuring/compare.ts'
 import { temporaryDir } from './system.ts'
 
 type Trx = Transaction<GroupTables>

@@ -2,22 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import pg from 'pg'
-import { rounds } from './effort.ts'
-import { cpuSeconds } from './process-cpu.ts'
-import { median } from './load.ts'
-import { endWith, type Endpoints, firstMessage, startSystem, temporaryDir } from './system.ts'
+import { rounds } from './measuring/effort.ts'
+import { cpuOf, type Cost, measure, perSecond, printByProcess, spread } from './measuring/measure.ts'
+import { median } from './measuring/load.ts'
+import { endWith, firstMessage, startSystem, temporaryDir } from './system.ts'
 
 const EVENTS = 20_000
 const ROUNDS = rounds(3)
 const LIMIT_MS = 120_000
-
-type Processes = Endpoints['processes']
-
-interface Run {
-  readonly seconds: number
-  /** Microseconds of CPU for one event, by process. */
-  readonly cpu: ReadonlyMap<string, number>
-}
 
 /**
  * 20,000 events that are committed at once in the outbox of chat-agent, until analytics has stored them all; against one process that
@@ -39,40 +31,30 @@ export async function events(stack: AsyncDisposableStack): Promise<number> {
     { name: 'nats', pid: nats.pid },
     ...ours.filter(({ name }) => name === 'postgres'),
   ]
-  const runs: Run[] = []
+  const all: Cost[] = []
   const ratios: number[] = []
   for (let round = 0; round <= ROUNDS; round += 1) {
-    const system = await measured(ours, () => untilStored(database))
-    const base = await measured(bareProcesses, async () => {
+    const system = await measure(ours, () => untilStored(database))
+    const base = await measure(bareProcesses, async () => {
       bare.send('go')
       await firstMessage(bare)
+      return EVENTS
     })
     // The first round warms up.
     if (round === 0) continue
-    runs.push(system)
-    ratios.push(total(base) / total(system))
+    all.push(system)
+    ratios.push(cpuOf(base) / cpuOf(system))
     console.log(`round ${round}: system ${text(system)}; bare ${text(base)}`)
   }
-  for (const { name } of ours) {
-    console.log(`  ${name}: ${median(runs.map(({ cpu }) => cpu.get(name) ?? 0)).toFixed(0)} us CPU for one event`)
-  }
+  printByProcess(all, 'event')
+  console.log(`bare / system: ${spread(ratios)}`)
   return median(ratios)
 }
 
-const total = ({ cpu }: Run): number => [...cpu.values()].reduce((sum, us) => sum + us, 0)
-const text = (run: Run) => `${(EVENTS / run.seconds).toFixed(0)} events/s, ${total(run).toFixed(0)} us CPU for one event`
+const text = (cost: Cost) => `${perSecond(cost).toFixed(0)} events/s, ${(cpuOf(cost) * 1_000).toFixed(0)} us CPU for one event`
 
-async function measured(processes: Processes, work: () => Promise<void>): Promise<Run> {
-  const before = await cpuSeconds(processes)
-  const started = performance.now()
-  await work()
-  const seconds = (performance.now() - started) / 1_000
-  const after = await cpuSeconds(processes)
-  const cpu = new Map([...after].map(([name, used]) => [name, ((used - (before.get(name) ?? 0)) * 1e6) / EVENTS]))
-  return { seconds, cpu }
-}
-
-async function untilStored(database: pg.Client): Promise<void> {
+/** Resolves to the number of events. */
+async function untilStored(database: pg.Client): Promise<number> {
   const stored = async () => Number((await database.query('select count(*) from analytics.messages')).rows[0].count)
   const wanted = (await stored()) + EVENTS
   await database.query(
@@ -86,4 +68,5 @@ async function untilStored(database: pg.Client): Promise<void> {
     if (performance.now() > until) throw new Error(`only ${(await stored()) - wanted + EVENTS} of ${EVENTS} events arrived`)
     await sleep(100)
   }
+  return EVENTS
 }

@@ -1,8 +1,10 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { rounds, sliceMs } from './effort.ts'
+import { rounds, sliceMs } from './measuring/effort.ts'
+import { type Cost, measure, perSecond, printByProcess, spread } from './measuring/measure.ts'
+import type { Processes } from './measuring/process-cpu.ts'
 import { endWith, firstMessage, startSystem } from './system.ts'
-import { load, median, type Target } from './load.ts'
+import { load, median, type Target } from './measuring/load.ts'
 
 const ROUNDS = rounds(24)
 const SLICE_MS = sliceMs(500)
@@ -15,20 +17,25 @@ const CONNECTIONS = 16
  * same select prepared. Slices of both take turns; the ratio is the median of system / bare.
  */
 export async function gatewayOverhead(stack: AsyncDisposableStack): Promise<number> {
-  const { ours, bare } = await startBoth(stack)
+  const { ours, bare, processes } = await startBoth(stack)
   await load(ours, CONNECTIONS, WARM_UP_MS)
   await load(bare, CONNECTIONS, WARM_UP_MS / 2)
   const ratios: number[] = []
+  const all: Cost[] = []
+  const request = (target: Target, of: Processes) => measure(of, async () => (await load(target, CONNECTIONS, SLICE_MS)).requests)
   for (let round = 1; round <= ROUNDS; round += 1) {
-    const system = await perSecond(ours)
-    const base = await perSecond(bare)
+    const cost = await request(ours, processes)
+    all.push(cost)
+    const [system, base] = [perSecond(cost), perSecond(await request(bare, []))]
     ratios.push(system / base)
     console.log(`round ${round}: system ${system.toFixed(0)}/s, bare ${base.toFixed(0)}/s, ratio ${(system / base).toFixed(3)}`)
   }
+  printByProcess(all, 'request')
+  console.log(`system / bare: ${spread(ratios, 3)}`)
   return median(ratios)
 }
 
-async function startBoth(stack: AsyncDisposableStack): Promise<{ ours: Target; bare: Target }> {
+async function startBoth(stack: AsyncDisposableStack): Promise<{ ours: Target; bare: Target; processes: Processes }> {
   const { endpoints } = await startSystem(stack, ['--no-demo'], /^API +http/m)
   const { api, postgres, root_api_key } = endpoints
   const call = async (path: string, body?: object) => {
@@ -51,10 +58,6 @@ async function startBoth(stack: AsyncDisposableStack): Promise<{ ours: Target; b
   return {
     ours: { host, port: Number(apiPort), path: `/v1/groups/${groupId}`, headers: { authorization } },
     bare: { host: '127.0.0.1', port, path: '/', headers: {} },
+    processes: endpoints.processes.filter(({ name }) => name !== 'offline-model'),
   }
-}
-
-async function perSecond(target: Target): Promise<number> {
-  const { requests, seconds } = await load(target, CONNECTIONS, SLICE_MS)
-  return requests / seconds
 }

@@ -1,19 +1,19 @@
 import pg from 'pg'
 import { ApiUser } from './api-user.ts'
-import { sliceMs } from './effort.ts'
+import { sliceMs } from './measuring/effort.ts'
 import { fillTables } from './explain/fill-tables.ts'
 import { joinGroups } from './explain/join-groups.ts'
-import { median } from './load.ts'
-import { cpuSeconds } from './process-cpu.ts'
+import { median } from './measuring/load.ts'
+import { cpuOf, measure, repeated, spread } from './measuring/measure.ts'
 import { type Endpoints, startSystem } from './system.ts'
 
 const OTHERS = 100_000
 const GROUPS = 950
 const MINE = 10
-const SLICE_MS = sliceMs(3_000)
+const SLICE_MS = sliceMs(1_000)
 const AT_ONCE = 4
 /** A user can be in 1,000. */
-const MOST_GROUPS = 800
+const MOST_GROUPS = 250
 const PATHS = ['sessions', 'documents', 'ingestion-runs', 'tool-runs', 'tasks', 'analytics/dashboard', 'groups']
 
 /**
@@ -34,14 +34,16 @@ export async function lists(stack: AsyncDisposableStack): Promise<number> {
   await fillTables(admin, { rows: OTHERS, spaces })
   const beside = await costs(endpoints, user)
   const inGroups = await costs(endpoints, member)
-  const created = await cost(endpoints, () => user.post('/v1/groups', { name: crypto.randomUUID() }), MOST_GROUPS)
+  const created = await repeated(() => cost(endpoints, () => user.post('/v1/groups', { name: crypto.randomUUID() }), MOST_GROUPS))
   console.log('ms CPU for one GET: alone, beside 100,000 rows of others in every table, and as a member of 950 groups')
   for (const path of PATHS) {
-    const [a, b, c] = [alone, beside, inGroups].map((all) => (all.get(path) ?? Number.NaN).toFixed(2))
+    const [a, b, c] = [alone, beside, inGroups].map((all) => spread(all.get(path) ?? []))
     console.log(`  /v1/${path}: ${a}, ${b}, ${c}`)
   }
-  console.log(`  POST /v1/groups: ${created.toFixed(2)}`)
-  return median(PATHS.map((path) => (alone.get(path) ?? Number.NaN) / (beside.get(path) ?? Number.NaN)))
+  console.log(`  POST /v1/groups: ${spread(created)}`)
+  const ratios = PATHS.map((path) => median(alone.get(path) ?? []) / median(beside.get(path) ?? []))
+  console.log(`alone / beside others: ${spread(ratios)}`)
+  return median(ratios)
 }
 
 async function newUser(root: ApiUser, name: string): Promise<ApiUser> {
@@ -54,21 +56,23 @@ async function newUser(root: ApiUser, name: string): Promise<ApiUser> {
   return user
 }
 
-async function costs(endpoints: Endpoints, user: ApiUser): Promise<ReadonlyMap<string, number>> {
-  const found = new Map<string, number>()
-  for (const path of PATHS) found.set(path, await cost(endpoints, () => user.get(`/v1/${path}`)))
+/** The rounds of each path. */
+async function costs(endpoints: Endpoints, user: ApiUser): Promise<ReadonlyMap<string, readonly number[]>> {
+  const found = new Map<string, readonly number[]>()
+  for (const path of PATHS) found.set(path, await repeated(() => cost(endpoints, () => user.get(`/v1/${path}`))))
   return found
 }
 
 /** CPU in ms over all processes for one request. */
 async function cost({ processes }: Endpoints, request: () => Promise<unknown>, most = Infinity): Promise<number> {
-  const total = async () => [...(await cpuSeconds(processes)).values()].reduce((sum, seconds) => sum + seconds, 0)
-  const before = await total()
   const until = performance.now() + SLICE_MS
   let count = 0
   const again = async () => {
     for (; performance.now() < until && count < most; count += 1) await request()
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, again))
-  return (((await total()) - before) * 1_000) / count
+  const used = await measure(processes, async () => {
+    await Promise.all(Array.from({ length: AT_ONCE }, again))
+    return count
+  })
+  return cpuOf(used)
 }

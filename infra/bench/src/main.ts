@@ -8,6 +8,7 @@ import { events } from './events.ts'
 import { gatewayOverhead } from './gateway-overhead.ts'
 import { lists } from './lists.ts'
 import { natsRequest } from './nats-request.ts'
+import { printProfile } from './measuring/profile.ts'
 import { scale } from './chat/scale.ts'
 import { start } from './start.ts'
 
@@ -41,7 +42,7 @@ async function run(name: string): Promise<number> {
   const names = name === 'all' ? Object.keys(BENCHES) : [name]
   const [unknown] = names.filter((each) => !(each in BENCHES))
   if (unknown !== undefined) {
-    console.error(`Usage: npm run bench -- (all | ${Object.keys(BENCHES).join(' | ')}) [--quick]`)
+    console.error(`Usage: npm run bench -- (all | ${Object.keys(BENCHES).join(' | ')}) [--quick] [--profile=PROCESS]`)
     return EXIT.usage
   }
   let worst: number = EXIT.ok
@@ -58,6 +59,7 @@ async function runOne(name: string): Promise<number> {
     stack = new AsyncDisposableStack()
     const ratio = await BENCHES[name]?.(stack)
     await stack.disposeAsync()
+    printProfile()
     console.log(`bench ${name} ratio=${ratio?.toFixed(3)}`)
     return EXIT.ok
   } catch (error) {

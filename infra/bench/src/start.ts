@@ -4,10 +4,10 @@ import { createInterface } from 'node:readline'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
-import { rounds } from './effort.ts'
-import { sharedBytes } from './process-memory.ts'
+import { rounds } from './measuring/effort.ts'
+import { sharedBytes } from './measuring/process-memory.ts'
 import { endWith, startSystem, temporaryDir } from './system.ts'
-import { median } from './load.ts'
+import { median } from './measuring/load.ts'
 
 const ROUNDS = rounds(3)
 const ROOT = join(import.meta.dirname, '../../..')

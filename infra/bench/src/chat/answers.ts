@@ -1,7 +1,8 @@
-import { rounds, sliceMs } from '../effort.ts'
-import { median } from '../load.ts'
+import { rounds, sliceMs } from '../measuring/effort.ts'
+import { median } from '../measuring/load.ts'
+import { cpuOf, printByProcess, spread } from '../measuring/measure.ts'
 import { wordsOf } from './ask.ts'
-import { cpuOf, slice, type Slice, textOf } from './slice.ts'
+import { slice, type Slice, textOf } from './slice.ts'
 import { startSides } from './sides.ts'
 
 const CLIENTS = 64
@@ -36,8 +37,7 @@ export async function answers(stack: AsyncDisposableStack): Promise<number> {
     searching.push(cpuOf(withSearch) / cpuOf(system))
     console.log(`round ${round}: system ${textOf(system)}; bare ${textOf(base)}; with one search ${textOf(withSearch)}`)
   }
-  for (const { name } of ours.processes)
-    console.log(`  ${name}: ${median(all.map(({ cpu }) => cpu.get(name) ?? 0)).toFixed(2)} ms CPU for one answer`)
-  console.log(`with one search an answer costs ${median(searching).toFixed(2)} times as much`)
+  printByProcess(all, 'answer')
+  console.log(`bare / system: ${spread(ratios, 3)}; with one search an answer costs ${spread(searching)} times as much`)
   return median(ratios)
 }

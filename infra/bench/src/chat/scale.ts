@@ -1,11 +1,12 @@
 import pg from 'pg'
 import type { ApiUser } from '../api-user.ts'
 import { wordsOf } from './ask.ts'
-import { cpuOf, slice } from './slice.ts'
+import { slice } from './slice.ts'
 import { startOurs } from './sides.ts'
-import { rounds, sliceMs } from '../effort.ts'
+import { rounds, sliceMs } from '../measuring/effort.ts'
 import { fillTables } from '../explain/fill-tables.ts'
-import { median } from '../load.ts'
+import { median } from '../measuring/load.ts'
+import { cpuOf, repeated, spread } from '../measuring/measure.ts'
 
 const CLIENTS = 32
 const SESSIONS = 10_000
@@ -50,14 +51,14 @@ export async function scale(stack: AsyncDisposableStack): Promise<number> {
   console.log(`${TURNS.many} turns in place of ${TURNS.few}: ${told(turns)}`)
 
   await slice(system, SLICE_MS, fresh)
-  const before = cpuOf(await slice(system, SLICE_MS, fresh))
+  const before = await repeated(() => slice(system, SLICE_MS, fresh).then(cpuOf))
   await addSessions(stack, endpoints.postgres, users)
   // Postgres plans anew, and the pages come into memory.
   await slice(system, 2 * SLICE_MS, fresh)
-  const after = cpuOf(await slice(system, SLICE_MS, fresh))
-  const sessions = { without: before, with: after }
+  const after = await repeated(() => slice(system, SLICE_MS, fresh).then(cpuOf))
+  const sessions = after.map((cost, round) => ({ without: before[round] ?? Number.NaN, with: cost }))
   console.log(`${SESSIONS} sessions of each user: ${told(sessions)}`)
-  return Math.min(...[replicas, turns, sessions].map((one) => one.without / one.with))
+  return 1 / Math.max(...[replicas, turns, sessions].map((costs) => median(timesOf(costs))))
 }
 
 interface Costs {
@@ -65,13 +66,21 @@ interface Costs {
   readonly with: number
 }
 
-const told = (costs: Costs) =>
-  `${costs.with.toFixed(1)} ms CPU for one answer, without ${costs.without.toFixed(1)} (${(costs.with / costs.without).toFixed(2)} times)`
+const timesOf = (costs: readonly Costs[]) => costs.map((one) => one.with / one.without)
 
-async function compared(without: () => Promise<number>, having: () => Promise<number>): Promise<Costs> {
+const told = (costs: readonly Costs[]) =>
+  `${spread(
+    costs.map((one) => one.with),
+    1,
+  )} ms CPU for one answer, without ${spread(
+    costs.map(({ without }) => without),
+    1,
+  )}: ${spread(timesOf(costs))} times`
+
+async function compared(without: () => Promise<number>, having: () => Promise<number>): Promise<Costs[]> {
   const all: Costs[] = []
   for (let round = 1; round <= ROUNDS; round += 1) all.push({ without: await without(), with: await having() })
-  return { without: median(all.map((one) => one.without)), with: median(all.map((one) => one.with)) }
+  return all
 }
 
 async function newSessions(user: ApiUser, count: number): Promise<string[]> {

@@ -1,14 +1,12 @@
 import { Agent } from 'node:http'
-import { cpuSeconds } from '../process-cpu.ts'
-import { median } from '../load.ts'
+import { type Cost, cpuOf, measure, perSecond } from '../measuring/measure.ts'
+import { median } from '../measuring/load.ts'
 import { ask } from './ask.ts'
 import type { Side } from './sides.ts'
 
-export interface Slice {
-  readonly perSecond: number
-  /** CPU in ms for one answer, by process. */
-  readonly cpu: ReadonlyMap<string, number>
-  /** Of the first token, in ms. */
+/** Of answers. */
+export interface Slice extends Cost {
+  /** Ms, of the first token. */
   readonly firstToken: number
 }
 
@@ -18,9 +16,7 @@ export type BodyOf = (client: number, n: number) => Readonly<Record<string, unkn
 /** Each client asks again as soon as it has its answer, for so long. */
 export async function slice({ url, clients, processes }: Side, ms: number, bodyOf: BodyOf = () => ({})): Promise<Slice> {
   const agent = new Agent({ keepAlive: true })
-  const before = await cpuSeconds(processes)
-  const started = performance.now()
-  const until = started + ms
+  const until = performance.now() + ms
   const firstTokens: number[] = []
   const askAgain = async (headers: Readonly<Record<string, string>>, client: number) => {
     for (let n = 0; performance.now() < until; n += 1) {
@@ -28,16 +24,13 @@ export async function slice({ url, clients, processes }: Side, ms: number, bodyO
       firstTokens.push(first)
     }
   }
-  await Promise.all(clients.map(askAgain))
-  const seconds = (performance.now() - started) / 1_000
-  const after = await cpuSeconds(processes)
+  const cost = await measure(processes, async () => {
+    await Promise.all(clients.map(askAgain))
+    return firstTokens.length
+  })
   agent.destroy()
-  const count = firstTokens.length
-  const cpu = new Map([...after].map(([name, used]) => [name, ((used - (before.get(name) ?? 0)) * 1_000) / count]))
-  return { perSecond: count / seconds, cpu, firstToken: median(firstTokens) }
+  return { ...cost, firstToken: median(firstTokens) }
 }
 
-export const cpuOf = ({ cpu }: Slice): number => [...cpu.values()].reduce((sum, ms) => sum + ms, 0)
-
 export const textOf = (one: Slice): string =>
-  `${one.perSecond.toFixed(0)} answers/s, ${cpuOf(one).toFixed(1)} ms CPU, first token ${one.firstToken.toFixed(0)} ms`
+  `${perSecond(one).toFixed(0)} answers/s, ${cpuOf(one).toFixed(1)} ms CPU, first token ${one.firstToken.toFixed(0)} ms`

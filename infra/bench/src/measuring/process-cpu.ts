@@ -3,6 +3,8 @@ import { readdir, readFile } from 'node:fs/promises'
 /** Ticks per second of the times in proc(5), on every Linux that Node runs on. */
 const TICKS = 100
 
+export type Processes = readonly { readonly name: string; readonly pid: number }[]
+
 interface Entry {
   readonly pid: number
   readonly parent: number
@@ -10,9 +12,7 @@ interface Entry {
 }
 
 /** CPU seconds that each process has used so far with its children, those that have ended among them. Linux only. */
-export async function cpuSeconds(
-  processes: readonly { readonly name: string; readonly pid: number }[],
-): Promise<Map<string, number>> {
+export async function cpuSeconds(processes: Processes): Promise<Map<string, number>> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const entries = (await Promise.all(pids.map(readEntry))).filter((entry) => entry !== undefined)
   const treeSeconds = (pid: number): number =>

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-
-type Processes = readonly { readonly name: string; readonly pid: number }[]
+import type { Processes } from './process-cpu.ts'
 
 /** Bytes of each process, where memory that several share is divided among them (PSS). Linux only. */
 export const sharedBytes = (processes: Processes): Promise<Map<string, number>> => read(processes, /^Pss:\s+(\d+) kB/m)
