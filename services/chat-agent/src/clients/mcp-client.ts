@@ -120,8 +120,9 @@ class McpConnection implements ToolConnection {
       const usable = tools.flatMap(({ name, description, inputSchema, annotations }): ToolDescription[] => {
         const parameters = cleanSchema(inputSchema)
         if (!TOOL_NAME.test(name) || parameters === undefined) return []
-        const idempotent = annotations?.idempotentHint === true || annotations?.readOnlyHint === true
-        return [{ name, description: cleanText(description ?? '', { max: MAX_DESCRIPTION }), parameters, idempotent }]
+        const read_only = annotations?.readOnlyHint === true
+        const idempotent = read_only || annotations?.idempotentHint === true
+        return [{ name, description: cleanText(description ?? '', { max: MAX_DESCRIPTION }), parameters, idempotent, read_only }]
       })
       const left = tools.length - Math.min(usable.length, MAX_TOOLS)
       if (left > 0)

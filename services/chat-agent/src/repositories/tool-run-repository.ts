@@ -40,12 +40,12 @@ export class ToolRunRepository {
     if (toolRuns.length > 0) await this.#db.insertInto('tool_runs').values(toolRuns).execute()
   }
 
-  /** Called right before the call is made. */
-  async markCalled(id: string): Promise<void> {
+  /** Called right before the calls are made. */
+  async markCalled(ids: readonly string[]): Promise<void> {
     await this.#db
       .updateTable('tool_runs')
       .set({ called_at: sql<string>`now()` })
-      .where('id', '=', id)
+      .where('id', '=', sql<string>`any(${[...ids]}::uuid[])`)
       .execute()
   }
 

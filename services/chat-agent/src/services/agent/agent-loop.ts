@@ -21,6 +21,8 @@ interface LoopOptions {
 }
 
 const MAX_NAME = 128
+/** Most calls of one run that are made at the same time. */
+const SIDE_BY_SIDE = 4
 
 /** Asks the model, makes the tool calls that it wants, and asks again until it answers without one. */
 export class AgentLoop {
@@ -63,10 +65,10 @@ export class AgentLoop {
   }
 
   /**
-   * Stores the model's step and its tool calls in one transaction. From then on another attempt can continue. Returns the id of the first
-   * call, which is made next and is stored as called.
+   * Stores the model's step and its tool calls in one transaction. From then on another attempt can continue. Returns the ids of the
+   * calls that are made next, which are stored as called.
    */
-  async #plan(state: RunState, wanted: readonly ModelToolCall[], { tools, signal }: LoopOptions): Promise<string | undefined> {
+  async #plan(state: RunState, wanted: readonly ModelToolCall[], { tools, signal }: LoopOptions): Promise<ReadonlySet<string>> {
     tools.prepare(
       wanted.map(({ name }) => name),
       signal,
@@ -78,7 +80,7 @@ export class AgentLoop {
       const sealed = space.sealText(JSON.stringify(args), sealContext.args(id))
       return { id, space_id, user_id, session_id, run_id, iteration, index, tool_name: name, idempotent, args: sealed }
     })
-    const first = calls[0]?.id
+    const first = nextCalls(calls, tools).map(({ id }) => id)
     await state.log.flush()
     await this.#uow.in([space_id]).write(async ({ jobs, runs, toolRuns }) => {
       await jobs.fence(run_id, attempt)
@@ -88,18 +90,37 @@ export class AgentLoop {
         runs.addUnfinishedCalls(modelCalls.unstored),
         runs.addUse(run_id, modelCalls.usage),
         toolRuns.add(rows),
-        first && toolRuns.markCalled(first),
+        toolRuns.markCalled(first),
       ])
     })
     modelCalls.stored()
     state.toolCallsPlanned(calls)
-    return first
+    return new Set(first)
   }
 
-  async #callTools(state: RunState, { tools, waits, signal }: LoopOptions, marked?: string): Promise<void> {
-    const options = { tools, wait: waits.tools, signal }
-    for (const call of state.pendingCalls) await this.#caller.call(state, call, { ...options, isMarked: call.id === marked })
+  /** The model reads the results in the order of its calls, whichever ended first. */
+  async #callTools(
+    state: RunState,
+    { tools, waits, signal }: LoopOptions,
+    marked: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
+    const options = { tools, wait: waits.tools, signal, marked }
+    while (state.pendingCalls.length > 0) {
+      const calls = nextCalls(state.pendingCalls, tools)
+      const made = await Promise.allSettled(calls.map((call) => this.#caller.call(state, call, options)))
+      for (const outcome of made) {
+        if (outcome.status === 'rejected') throw outcome.reason
+        state.toolCallEnded(outcome.value)
+      }
+    }
   }
+}
+
+/** The first call, and with it those behind it when all of them only read. */
+function nextCalls(calls: readonly ToolCall[], tools: ToolBox): readonly ToolCall[] {
+  const changes = calls.findIndex(({ name }) => tools.find(name)?.read_only !== true)
+  const reading = changes === -1 ? calls.length : changes
+  return calls.slice(0, Math.max(1, Math.min(reading, SIDE_BY_SIDE)))
 }
 
 function plannedCall({ name, arguments: args }: ModelToolCall, iteration: number, tools: ToolBox): ToolCall {

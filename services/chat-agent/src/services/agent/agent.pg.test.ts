@@ -323,9 +323,73 @@ test('at most 16 tool calls of each answer are made, also when the model keeps a
   const { done, entries, user } = await ask(replica, { text_input: 'go' })
   expectWholeLog(entries, 'Enough.')
   expect(done.metadata).toMatchObject({ status: 'success', iterations: 3, tool_calls: 32 })
-  const made = calls.slice(0, 16).map((call) => call.arguments)
-  expect(foreign.calls.map(({ input }) => input)).toEqual([...made, ...made])
+  const made = calls.slice(0, 16).map((call) => call.arguments.text)
+  expect(foreign.calls.map(({ input }) => input['text']).toSorted()).toEqual([...made, ...made].toSorted())
   expect((await replica.services.toolRuns.list(user, { limit: 1, offset: 0 })).total).toBe(32)
+})
+
+test('calls that only read are made side by side, others in turn; the model reads the results in its own order', async () => {
+  const under = new Set<string>()
+  const seen: string[][] = []
+  const release = Promise.withResolvers<void>()
+  const note = (name: string) => {
+    under.add(name)
+    seen.push([...under].toSorted())
+  }
+  const reading = (name: string, until: () => Promise<void>): TestTool => ({
+    name,
+    annotations: { readOnlyHint: true },
+    async run() {
+      note(name)
+      await until()
+      under.delete(name)
+      return `${name} done`
+    },
+  })
+  const writing: TestTool = {
+    name: 'write',
+    async run() {
+      note('write')
+      under.delete('write')
+      return 'written'
+    },
+  }
+  // The first ends only after the second has come, which one call after the other never would.
+  const tools = [reading('slow', () => release.promise), reading('quick', async () => release.resolve()), writing]
+  await using foreign = await startMcpServer({ tools })
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
+  const wanted = ['slow', 'quick', 'write', 'write', 'slow'].map((name) => ({ name }))
+  await model.setScript({
+    rules: [{ match: { last_role: 'user' }, reply: { tool_calls: wanted } }, { reply: { echo: true } }],
+  })
+  const { done, entries } = await ask(replica, { text_input: 'go' })
+  expectWholeLog(entries, done.content)
+  expect(done.metadata).toMatchObject({ status: 'success', tool_calls: 5 })
+  expect(seen.slice(0, 2).at(-1)).toEqual(['quick', 'slow'])
+  expect(seen.slice(2)).toEqual([['write'], ['write'], ['slow']])
+  const told = JSON.parse(done.content).filter(({ role }: { role: string }) => role === 'tool')
+  expect(told.map(({ content }: { content: string }) => content)).toEqual([
+    'slow done',
+    'quick done',
+    'written',
+    'written',
+    'slow done',
+  ])
+})
+
+test('arguments that do not fit the schema of a tool are told to the model, and the tool is not called', async () => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
+  const bad = { tool_calls: [{ name: 'echo', arguments: { text: 7 } }] }
+  const good = { tool_calls: [{ name: 'echo', arguments: { text: 'seven' } }] }
+  await model.setScript({ rules: [{ times: 1, reply: bad }, { times: 1, reply: good }, { reply: { text: 'Seven.' } }] })
+  const { done } = await ask(replica, { text_input: 'go' })
+  expect(done.metadata).toMatchObject({ status: 'success', iterations: 3, tool_calls: 2 })
+  expect(foreign.calls.map(({ input }) => input)).toEqual([{ text: 'seven' }])
+  expect(done.tool_events.filter(({ status }) => status !== 'start')).toMatchObject([
+    { status: 'error', result_preview: expect.stringMatching(/do not fit.*text: .*expected string/) },
+    { status: 'end', result_preview: 'echo: seven' },
+  ])
 })
 
 test('an agent that never stops calling tools ends at its limit', async () => {

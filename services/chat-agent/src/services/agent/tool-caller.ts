@@ -12,7 +12,7 @@ import type { RunState } from '../runs/run-state.ts'
 import { sealContext } from '../sealed-fields.ts'
 import type { ToolBox } from '../tools/tool-box.ts'
 import { isAway, ToolError } from '../tools/tool-port.ts'
-import type { EndedToolCall, ToolCall, ToolOutput } from '../tools/tool-call.ts'
+import { type EndedToolCall, isEnded, type ToolCall, type ToolOutput } from '../tools/tool-call.ts'
 
 const SHOWN_ARGS = 4 * 1024
 const PREVIEW = 500
@@ -24,8 +24,8 @@ interface CallOptions {
   readonly tools: ToolBox
   readonly wait: OutageWait
   readonly signal: AbortSignal
-  /** It is stored already that this attempt makes the call. */
-  readonly isMarked: boolean
+  /** Ids of calls of which it is stored already that this attempt makes them. */
+  readonly marked: ReadonlySet<string>
 }
 type TimedResult = Result & { readonly latency_ms: number }
 
@@ -37,8 +37,9 @@ export class ToolCaller {
     this.#uow = uow
   }
 
-  /** Rejects with the signal's reason when it aborts. */
-  async call(state: RunState, call: ToolCall, options: CallOptions): Promise<void> {
+  /** Rejects with the signal's reason when it aborts. A call that an earlier attempt ended keeps its result. */
+  async call(state: RunState, call: ToolCall, options: CallOptions): Promise<EndedToolCall> {
+    if (isEnded(call)) return call
     if (!state.log.toolEvents.some(({ run_id }) => run_id === call.id)) this.#logStart(state.log, call)
     const isUnsafe = call.called && !call.idempotent
     const result = isUnsafe
@@ -46,9 +47,9 @@ export class ToolCaller {
       : await this.#make(state, call, options)
     await this.#store(state, call, result)
     const ended: EndedToolCall = { ...call, ...result }
-    state.toolCallEnded(ended)
     this.logEnd(state.log, ended)
     metrics.toolRuns.labels(call.name, result.status).inc()
+    return ended
   }
 
   logEnd(log: RunLog, { id, name, status, result, error, latency_ms }: EndedToolCall): void {
@@ -64,10 +65,10 @@ export class ToolCaller {
   }
 
   async #make({ run, attempt, log }: RunState, call: ToolCall, options: CallOptions): Promise<TimedResult> {
-    if (!options.isMarked) {
+    if (!options.marked.has(call.id)) {
       await this.#uow.in([run.space_id]).write(async ({ jobs, toolRuns }) => {
         await jobs.fence(run.id, attempt)
-        await toolRuns.markCalled(call.id)
+        await toolRuns.markCalled([call.id])
       })
     }
     options.signal.throwIfAborted()
@@ -80,6 +81,8 @@ export class ToolCaller {
   /** Asks again, for as long as the run waits, when the call surely did not begin or when repeating it is harmless. */
   async #try(log: RunLog, call: ToolCall, { tools, wait, signal }: CallOptions): Promise<Result> {
     const { name, args, idempotent } = call
+    const problem = tools.problemOf(name, args)
+    if (problem !== undefined) return failed(problem)
     try {
       const { text, is_error, structured } = await wait.repeat(
         () => tools.call(name, args, signal),

@@ -15,7 +15,8 @@ interface StoredWork {
 
 /**
  * The conversation from the question on, as the model had it. `answered` is the offset where the text of whole answers
- * ends; any text behind it is an unfinished answer. `pendingCalls` have no result yet. Hits keep their numbers.
+ * ends; any text behind it is an unfinished answer. `pendingCalls`: the first call without a result and those behind it. Hits keep
+ * their numbers.
  */
 export function restoreTurn({ begun, text, steps, calls }: StoredWork, book: CitationBook) {
   const messages: ModelMessage[] = [...begun]
@@ -27,7 +28,7 @@ export function restoreTurn({ begun, text, steps, calls }: StoredWork, book: Cit
     messages.push({ role: 'assistant', content: text.slice(answered, text_end), tool_calls })
     answered = text_end
     for (const call of own) {
-      if (call.status === 'running') pendingCalls.push(call)
+      if (call.status === 'running' || pendingCalls.length > 0) pendingCalls.push(call)
       else messages.push(toolMessage(call, book))
     }
   }

@@ -92,7 +92,7 @@ export class RunState {
     return this.log.text.slice(this.#answer.end)
   }
 
-  /** Planned calls without a result, in their order. */
+  /** Planned calls whose results the model does not have, in their order. Behind one without a result may be some that have one. */
   get pendingCalls(): readonly ToolCall[] {
     return this.#pendingCalls
   }
@@ -166,7 +166,7 @@ export class RunState {
     this.#messages.push({ role: 'assistant', content: this.log.text.slice(start, end), tool_calls })
   }
 
-  /** The result of a tool call was stored. */
+  /** The result of the first pending call was stored, and those of all before it. */
   toolCallEnded(call: EndedToolCall): void {
     this.#pendingCalls = this.#pendingCalls.filter(({ id }) => id !== call.id)
     this.#messages.push(toolMessage(call, this.book))

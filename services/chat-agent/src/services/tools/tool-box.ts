@@ -4,6 +4,7 @@ import type { ModelTool } from '../models/model-port.ts'
 import type { OutageWait } from '../runs/outage-wait.ts'
 import { type AllowedTools, isAllowedTool, type McpServer } from './mcp-servers.ts'
 import type { ToolDiscovery } from './tool-discovery.ts'
+import { problemOf } from './tool-arguments.ts'
 import { isWebTool, nameTools } from './tool-names.ts'
 import { isAway, type ToolConnection, type ToolDescription, ToolError, type ToolPort, type ToolResult } from './tool-port.ts'
 
@@ -83,6 +84,12 @@ export class ToolBox implements AsyncDisposable {
 
   find(name: string): OfferedTool | undefined {
     return this.#offers.get(name)
+  }
+
+  /** What is wrong with the arguments of a call. Of a tool that is not there nothing is known. */
+  problemOf(name: string, args: Record<string, unknown>): string | undefined {
+    const tool = this.#offers.get(name)
+    return tool && problemOf(tool.parameters, args)
   }
 
   /** Connects to the servers of tools that are about to be called. */

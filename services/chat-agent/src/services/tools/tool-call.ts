@@ -29,6 +29,8 @@ export interface EndedToolCall extends ToolCall {
   readonly status: Exclude<ToolCall['status'], 'running'>
 }
 
+export const isEnded = (call: ToolCall): call is EndedToolCall => call.status !== 'running'
+
 /** The result of a tool call for the model to read. Hits of a search become numbered passages. */
 export function toolMessage(
   { name, result, error }: Pick<ToolCall, 'name' | 'result' | 'error'>,

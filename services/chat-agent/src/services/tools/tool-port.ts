@@ -30,6 +30,8 @@ export interface ToolDescription {
   readonly parameters: Record<string, unknown>
   /** The server declares that a repeated call is harmless (`idempotentHint` or `readOnlyHint`). */
   readonly idempotent: boolean
+  /** The server declares that it changes nothing (`readOnlyHint`): such calls of one answer run side by side. */
+  readonly read_only: boolean
 }
 
 export interface ToolResult {
