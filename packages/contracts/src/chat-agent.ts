@@ -2,43 +2,12 @@ import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Line, listed, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
-import { LIMITS } from './limits.ts'
-import { Model, ModelParameters, WholeConversation } from './agent/model.ts'
+import { SessionRef } from './agent/chat-input.ts'
+import { Model } from './agent/model.ts'
+import { responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
 
 const Count = z.number().int().min(0)
-const utf8 = new TextEncoder()
-
-/** Text of one message. The gateway refuses a longer one with 413 and does not send it on. */
-export const MessageText = z
-  .string()
-  .min(1)
-  .refine((text) => text.trim() !== '', 'must not be blank')
-  .refine((text) => utf8.encode(text).length <= LIMITS.message, `must be at most ${LIMITS.message} bytes`)
-
-/** The `id` or the `external_id` of a session. */
-export const SessionRef = z.string().min(1).max(128)
-
-export const ChatInput = z
-  .object({
-    messages: z
-      .array(z.object({ role: z.enum(['user', 'assistant', 'system']), content: z.string().max(LIMITS.message) }))
-      .min(1)
-      .max(200)
-      .optional(),
-    text_input: MessageText.optional(),
-    session_id: SessionRef.nullish(),
-    enable_tools: z.boolean().default(true),
-    model: Line(128).nullish(),
-    disable_web: z.boolean().default(false),
-    expect_audio: z.boolean().default(false),
-    max_iterations: z.number().int().min(1).max(50).nullish(),
-    /** Added to the system prompt, for this answer only. */
-    instructions: MessageText.nullish(),
-    parameters: ModelParameters.nullish(),
-  })
-  .meta({ id: 'ChatInput' })
-export type ChatInput = z.infer<typeof ChatInput>
 
 /** A page of a session's messages, which may begin behind the message `after`. */
 export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional() })
@@ -112,7 +81,6 @@ export const ChatRun = z
   .meta({ id: 'ChatRun' })
 export type ChatRun = z.infer<typeof ChatRun>
 
-const RunId = z.object({ run_id: Id })
 const SessionId = z.object({ session_id: SessionRef })
 export const SessionSettings = z.object({
   title: Line(200).nullish(),
@@ -128,15 +96,11 @@ export const chatAgent = {
    * the model is given in place of the session's messages, with the question last or results of the client's tools behind it.
    */
   startRun: request('rpc.chat-agent.v1.run.start', {
-    input: ChatInput.extend({
-      run_id: Id.optional(),
-      plain: z.boolean().optional(),
-      append_only: z.boolean().optional(),
-      ...WholeConversation,
-    }),
-    output: RunId.extend({ session_id: Id, session_external_id: z.string(), last_entry: Count.optional() }),
+    input: StartRun,
+    output: StartedRun,
     errors: ['SESSION_NOT_FOUND'],
   }),
+  ...responses,
   listModels: request('rpc.chat-agent.v1.model.list', {
     input: Nothing,
     output: z.object({ models: z.array(Model) }),

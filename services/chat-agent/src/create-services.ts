@@ -14,6 +14,7 @@ import { AgentRunner } from './services/agent/agent-runner.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
+import { ResponseService } from './services/responses/response-service.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
@@ -68,6 +69,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn }),
     runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
     sessions: new SessionService(uow, sealer, waker),
+    responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { ChatInput } from '@youworker/contracts/chat-agent'
+import { ChatInput } from '@youworker/contracts/agent/chat-input'
 import { type RunEntry } from '@youworker/contracts/agent/run-log'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'

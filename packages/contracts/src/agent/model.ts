@@ -29,18 +29,27 @@ export type ModelParameters = z.infer<typeof ModelParameters>
 const Arguments = z.record(z.string(), z.unknown())
 const MAX_TOOL_NAME = 128
 
-/** A message as a model has it, for clients that send the whole conversation each time. */
+const CallId = z.string().min(1).max(200)
+
+/** A message as a model has it, for clients that send the whole conversation each time. `system` adds to the system prompt. */
 export const ConversationMessage = z.discriminatedUnion('role', [
+  z.object({ role: z.literal('system'), content: z.string() }),
   z.object({ role: z.literal('user'), content: z.string() }),
   z.object({
     role: z.literal('assistant'),
     content: z.string(),
     tool_calls: z
-      .array(z.object({ name: Line(MAX_TOOL_NAME), arguments: Arguments }))
+      .array(z.object({ id: CallId.optional(), name: Line(MAX_TOOL_NAME), arguments: Arguments }))
       .max(64)
       .optional(),
   }),
-  z.object({ role: z.literal('tool'), content: z.string(), tool_name: Line(MAX_TOOL_NAME) }),
+  /** Without `tool_name` the call with the id `call_id` stands before it. */
+  z.object({
+    role: z.literal('tool'),
+    content: z.string(),
+    tool_name: Line(MAX_TOOL_NAME).optional(),
+    call_id: CallId.optional(),
+  }),
 ])
 export type ConversationMessage = z.infer<typeof ConversationMessage>
 

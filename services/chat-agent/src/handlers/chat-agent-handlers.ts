@@ -1,6 +1,7 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { ModelPort } from '../services/models/model-port.ts'
+import type { ResponseService } from '../services/responses/response-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { SessionService } from '../services/sessions/session-service.ts'
 import type { StartRun } from '../services/runs/start-run.ts'
@@ -10,13 +11,27 @@ interface Services {
   readonly model: Pick<ModelPort, 'list'>
   readonly startRun: StartRun
   readonly runs: RunService
+  readonly responses: ResponseService
   readonly sessions: SessionService
   readonly toolRuns: ToolRunService
 }
 
-export function chatAgentHandlers({ model, startRun, runs, sessions, toolRuns }: Services): Handlers<typeof chatAgent> {
+export function chatAgentHandlers({
+  model,
+  startRun,
+  runs,
+  responses,
+  sessions,
+  toolRuns,
+}: Services): Handlers<typeof chatAgent> {
   return {
     startRun: (input, context) => startRun.start(input, context),
+    startResponse: (input, context) => startRun.start(input, context),
+    getResponse: ({ run_id }, { caller }) => responses.get(caller.user_id, run_id),
+    async deleteResponse({ run_id }, context) {
+      await responses.delete(run_id, context)
+      return {}
+    },
     listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),

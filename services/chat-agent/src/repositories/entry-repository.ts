@@ -29,6 +29,11 @@ export class EntryRepository {
       select e.run_id, e.n, e.attempt, e.space_id, e.body from ${rowsOf(entries)}`.execute(this.#db)
   }
 
+  last(runId: string): Promise<Pick<EntryRow, 'n' | 'body'> | undefined> {
+    const entries = this.#db.selectFrom('run_entries').select(['n', 'body']).where('run_id', '=', runId)
+    return entries.orderBy('n', 'desc').limit(1).executeTakeFirst()
+  }
+
   page(runId: string, after: number, limit: number): Promise<Pick<EntryRow, 'n' | 'body'>[]> {
     return this.#db
       .selectFrom('run_entries')

@@ -11,7 +11,13 @@ export class MessageRepository {
   }
 
   async add(messages: readonly NewMessage[]): Promise<void> {
-    await this.#db.insertInto('messages').values(messages).execute()
+    if (messages.length > 0) await this.#db.insertInto('messages').values(messages).execute()
+  }
+
+  /** Returns how many there were. */
+  async deleteOfRun(sessionId: string, runId: string): Promise<number> {
+    const messages = this.#db.deleteFrom('messages').where('session_id', '=', sessionId).where('run_id', '=', runId)
+    return Number((await messages.executeTakeFirst()).numDeletedRows)
   }
 
   /** The messages behind `after`, oldest first. An unknown `after` gives none. */

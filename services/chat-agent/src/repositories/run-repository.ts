@@ -36,6 +36,17 @@ export class RunRepository {
     return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
+  /** Of the last turn. */
+  latest(sessionId: string): Promise<RunRow | undefined> {
+    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
+    return runs.orderBy('turn', 'desc').limit(1).executeTakeFirst()
+  }
+
+  /** Its log, steps and tool runs are deleted with it. */
+  async delete(id: string): Promise<void> {
+    await this.#db.deleteFrom('runs').where('id', '=', id).execute()
+  }
+
   /** Makes this attempt the run's owner. Waits for entries that the former owner is writing; its later ones are not stored. */
   begin(id: string, attempt: number): Promise<RunRow | undefined> {
     return this.#db
@@ -102,8 +113,14 @@ export class RunRepository {
   }
 
   /** Locks by id, the order in which `EntryRepository.addFenced` locks too, so the two cannot deadlock. */
-  lockOfSession(sessionId: string): Promise<RunRow[]> {
-    return this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId).orderBy('id').forUpdate().execute()
+  lock(ids: readonly string[]): Promise<RunRow[]> {
+    return this.#db
+      .selectFrom('runs')
+      .selectAll()
+      .where(sql<boolean>`id = any(${ids}::uuid[])`)
+      .orderBy('id')
+      .forUpdate()
+      .execute()
   }
 
   async idsOfSession(sessionId: string): Promise<string[]> {

@@ -78,10 +78,10 @@ export class SessionRepository {
   }
 
   /** Locks as `lock` does. */
-  countMessage(id: string): Promise<SessionRow | undefined> {
+  countMessages(id: string, added: number): Promise<SessionRow | undefined> {
     return this.#db
       .updateTable('sessions')
-      .set({ message_count: sql<number>`message_count + 1`, updated_at: now })
+      .set({ message_count: sql<number>`message_count + ${added}`, updated_at: now })
       .where('id', '=', id)
       .returningAll()
       .executeTakeFirst()

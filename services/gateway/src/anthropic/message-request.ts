@@ -2,7 +2,7 @@ import { ClientTool, type ConversationMessage, type ModelParameters } from '@you
 import { Line } from '@youworker/contracts/common'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { z } from 'zod'
-import { refusal, runInput } from '../protocols/run-input.ts'
+import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 
 const CallId = z.string().max(200)
 const ToolName = z.string().max(64)
@@ -62,10 +62,12 @@ export function toRunInput(body: MessageBody) {
     ...(top_p == null ? {} : { top_p }),
     ...(stop == null ? {} : { stop }),
   }
+  const conversation = readMessages(body)
+  requireQuestion(conversation, 'messages')
   return runInput({
     model: body.model,
     instructions: systemOf(body),
-    conversation: readMessages(body),
+    conversation,
     parameters,
     tools: toolsOf(body),
     mayUseTools: body.tool_choice?.type !== 'none',

@@ -32,7 +32,9 @@ export const messageRoutes = [
         framesOf: writer.framesOf.bind(writer),
         bodyOf: (done: Parameters<typeof toMessage>[0], run_id: string) => toMessage(done, { run_id, model }),
       }
-      return answerRun(toRunInput(body), stream ?? false, protocol, context, deps)
+      const input = toRunInput(body)
+      const start = (run_id: string) => deps.chatAgent.as(context.scope).startRun({ ...input, run_id }, context.idempotency)
+      return answerRun(start, stream ?? false, protocol, context, deps)
     },
   }),
   defineRoute({

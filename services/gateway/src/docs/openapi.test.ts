@@ -89,7 +89,7 @@ test('each scope of an API key opens these routes and no others', () => {
     return `${method} /v1/sessions${rest}`
   })
   const models = ['GET /v1/models', 'GET /v1/models/{model}', 'POST /v1/embeddings']
-  const protocols = ['chat/completions', 'messages', 'messages/count_tokens'].map((name) => `POST /v1/${name}`)
+  const protocols = ['chat/completions', 'responses', 'messages', 'messages/count_tokens'].map((name) => `POST /v1/${name}`)
   expect(opened('chat').sort()).toEqual([...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols].sort())
   const reading = [
     ...['', '/{document_id}', '/{document_id}/content'].map((rest) => `GET /v1/documents${rest}`),

@@ -1,8 +1,8 @@
-import { SessionRef } from '@youworker/contracts/chat-agent'
+import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ConversationMessage, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
-import { refusal, runInput } from '../protocols/run-input.ts'
+import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 
 const TextPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string() })
 /** Parts of other types are refused with what they are. */
@@ -66,14 +66,19 @@ export type CompletionBody = z.output<typeof CompletionBody>
 export function toRunInput(body: CompletionBody) {
   if ((body.n ?? 1) !== 1) throw refusal('n', 'n must be 1: ask again for another answer')
   const choice = body.tool_choice ?? 'auto'
-  return runInput({
-    ...readMessages(body.messages),
+  const { session_id } = body
+  const asked = readMessages(body.messages)
+  requireQuestion(asked.conversation, 'messages')
+  const { conversation, ...input } = runInput({
+    ...asked,
     model: body.model,
     parameters: parametersOf(body),
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
-    session_id: body.session_id,
   })
+  if (!session_id) return { ...input, conversation }
+  if (asked.conversation.at(-1)?.role === 'user') return { ...input, session_id }
+  throw refusal('session_id', 'Results of tools need the whole conversation: leave out session_id')
 }
 
 /** A model server knows no `required`: the model decides. */

@@ -29,7 +29,9 @@ export const completionRoutes = [
         framesOf: chunks.framesOf.bind(chunks),
         bodyOf: (done: Parameters<typeof toCompletion>[0], run_id: string) => toCompletion(done, { run_id, model }),
       }
-      return answerRun(toRunInput(body), stream ?? false, protocol, context, deps)
+      const input = toRunInput(body)
+      const start = (run_id: string) => deps.chatAgent.as(context.scope).startRun({ ...input, run_id }, context.idempotency)
+      return answerRun(start, stream ?? false, protocol, context, deps)
     },
   }),
 ]

@@ -3,8 +3,7 @@ import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { Clients } from '../clients.ts'
 import { Reply } from '../http/answers/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import type { RunStreams } from '../streams/run-streams.ts'
-import type { runInput } from './run-input.ts'
+import type { RunStreams, StartRun } from '../streams/run-streams.ts'
 
 export type ProtocolDeps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
@@ -24,13 +23,12 @@ const NO_RETRY = { 'x-should-retry': 'false' }
 
 /** Starts a run and answers with it, as a stream or whole. */
 export async function answerRun(
-  input: ReturnType<typeof runInput>,
+  start: StartRun,
   isStream: boolean,
   { framesOf, bodyOf }: Protocol,
   context: RequestContext,
-  { chatAgent, runStreams }: ProtocolDeps,
+  { runStreams }: Pick<ProtocolDeps, 'runStreams'>,
 ): Promise<Reply> {
-  const start = (run_id: string) => chatAgent.as(context.scope).startRun({ ...input, run_id }, context.idempotency)
   if (isStream) return runStreams.streamNew(context, start, framesOf)
   const waitMs = () => {
     context.deadline.lift()

@@ -12,22 +12,14 @@ interface Asked {
   readonly tools: readonly ClientTool[]
   /** Which of its own tools the agent may use: with `false` none. */
   readonly mayUseTools: boolean
-  /** Goes on with this session, which has the messages before the last one. */
-  readonly session_id?: string | null | undefined
 }
 
-/** What starts the run that answers it. Throws `VALIDATION_ERROR` when there is nothing to answer. */
-export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools, session_id }: Asked) {
+/** What starts the run that answers it. */
+export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools }: Asked) {
   const isAgent = model === AGENT_MODEL
-  const question = conversation.findLast(({ role, content }) => role === 'user' && content.trim() !== '')?.content
-  const last = conversation.at(-1)?.role
-  if (question === undefined || (last !== 'user' && last !== 'tool'))
-    throw refusal('messages', 'The last message must be one of the user, or the result of a tool behind it')
-  if (session_id && last !== 'user')
-    throw refusal('session_id', 'Results of tools need the whole conversation: leave out session_id')
   return {
-    text_input: question,
-    ...(session_id ? { session_id } : { conversation: [...conversation] }),
+    text_input: questionOf(conversation),
+    conversation: [...conversation],
     instructions: instructions.trim() || undefined,
     parameters,
     client_tools: [...tools],
@@ -37,6 +29,16 @@ export function runInput({ model, instructions, conversation, parameters, tools,
     // Neither protocol can take back what it has sent.
     append_only: true,
   }
+}
+
+const questionOf = (conversation: readonly ConversationMessage[]): string | undefined =>
+  conversation.findLast(({ role, content }) => role === 'user' && content.trim() !== '')?.content
+
+/** Throws `VALIDATION_ERROR` when there is nothing to answer. `isWhole`: nothing stands before it. */
+export function requireQuestion(conversation: readonly ConversationMessage[], field: string, { isWhole = true } = {}): void {
+  const last = conversation.findLast(({ role }) => role !== 'system')?.role
+  if ((last === 'user' || last === 'tool') && (!isWhole || questionOf(conversation) !== undefined)) return
+  throw refusal(field, 'The last message must be one of the user, or the result of a tool behind it')
 }
 
 export const refusal = (field: string, message: string): AppError =>

@@ -1,4 +1,4 @@
-import { ChatInput, SessionRef } from '@youworker/contracts/chat-agent'
+import { ChatInput, SessionRef } from '@youworker/contracts/agent/chat-input'
 import { Citation, Done, RunEntryBody, ToolEvent } from '@youworker/contracts/agent/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'

@@ -1,12 +1,5 @@
-import {
-  chatAgent,
-  Message,
-  MessagePage,
-  Session,
-  SessionRef,
-  SessionSettings,
-  type ToolRun,
-} from '@youworker/contracts/chat-agent'
+import { chatAgent, Message, MessagePage, Session, SessionSettings, type ToolRun } from '@youworker/contracts/chat-agent'
+import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { ToolEvent } from '@youworker/contracts/agent/run-log'
 import { CursorPage, listed } from '@youworker/contracts/common'
 import { z } from 'zod'

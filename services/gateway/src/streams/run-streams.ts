@@ -13,7 +13,7 @@ import { startReading } from './start-reading.ts'
 /** Who does not want to wait still gets an answer that is there already. */
 const READ_MS = 250
 
-type StartRun = Parameters<typeof startReading>[2]
+export type StartRun = Parameters<typeof startReading>[2]
 
 type FramesOf = (entry: RunEntry) => string
 

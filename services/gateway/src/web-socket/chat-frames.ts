@@ -1,4 +1,4 @@
-import { MessageText } from '@youworker/contracts/chat-agent'
+import { MessageText } from '@youworker/contracts/agent/chat-input'
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'

@@ -1,4 +1,4 @@
-import type { ChatInput } from '@youworker/contracts/chat-agent'
+import type { ChatInput } from '@youworker/contracts/agent/chat-input'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { cleanText } from '@youworker/runtime/text/text'

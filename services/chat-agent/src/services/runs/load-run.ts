@@ -10,7 +10,6 @@ import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { CitationBook } from '../citations/citation-book.ts'
 import { CitationFilter } from '../citations/citation-filter.ts'
-import type { ModelMessage } from '../models/model-port.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
 import { unsealSettings } from './run-settings.ts'
@@ -74,24 +73,17 @@ async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSe
 function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls, toolRuns, messages }: RunRows) {
   const book = new CitationBook()
   const calls = toolRuns.map((row) => unsealCall(space, row))
-  const turns = messages.toReversed().map((row) => ({ row, content: space.openText(row.content, sealContext.message(row.id)) }))
   const settings = unsealSettings(space, run)
-  const question = turns.findLast(({ row }) => row.run_id === run.id && row.role === 'user')?.content ?? ''
-  const earlier = turns.slice(0, -1)
-  // The number of a passage has a meaning only within its own run.
-  const unnumbered = (text: string) => new CitationFilter(() => false).whole(text)
-  const history = earlier.map(({ row, content }): ModelMessage => ({
-    role: row.role,
-    content: row.role === 'assistant' ? unnumbered(content) : content,
-  }))
-  const { conversation = [...history, { role: 'user', content: question } as const] } = settings
+  const all = settings.conversation ?? shownTurns(space, messages)
+  const conversation = all.filter(({ role }) => role !== 'system')
+  const told = [settings.instructions ?? '', ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
   // All of the client's own results belong to its last question.
   const begin = conversation.findLastIndex(({ role }) => role === 'user')
   const modelCalls = [...steps, ...unfinishedCalls]
   const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
     run,
-    settings,
+    settings: { ...settings, instructions: told.filter((text) => text !== '').join('\n\n') },
     space,
     transcript,
     book,
@@ -104,6 +96,17 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     tokens_out: sum('tokens_out'),
     estimated: modelCalls.some((call) => call.estimated),
   }
+}
+
+/** The number of a passage has a meaning only within its own run. */
+export const unnumbered = (text: string): string => new CitationFilter(() => false).whole(text)
+
+/** Messages of a session as a model is shown them, oldest first. `messages`: newest first. */
+export function shownTurns(space: SpaceSealer, messages: readonly StoredMessage[]) {
+  return messages.toReversed().map(({ id, role, content }) => {
+    const text = space.openText(content, sealContext.message(id))
+    return { role, content: role === 'assistant' ? unnumbered(text) : text }
+  })
 }
 
 function unsealCall(space: SpaceSealer, row: ToolRunRow): ToolCall {

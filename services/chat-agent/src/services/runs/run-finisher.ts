@@ -71,7 +71,7 @@ export class RunFinisher {
       this.#uow.in([run.space_id]).write(async (repositories) => {
         const { sessions } = repositories
         const claimed = await claim(repositories, () =>
-          content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessage(run.session_id),
+          content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessages(run.session_id, 1),
         )
         if (claimed.session === undefined) return { entries: [], result: claimed.result }
         const written = await writeEnd(repositories, state, { outcome, content, ending, unstored, session: claimed.session })

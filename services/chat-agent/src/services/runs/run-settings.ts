@@ -3,6 +3,21 @@ import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { sealContext } from '../sealed-fields.ts'
 
+/** As a conversation is stored: every result names its tool. */
+export type StoredTurn =
+  | Exclude<ConversationMessage, { role: 'tool' }>
+  | (Extract<ConversationMessage, { role: 'tool' }> & { readonly tool_name: string })
+
+/** Of a run that is a response of OpenAI's protocol. */
+interface ResponseSettings {
+  /** As it was sent, without the input. */
+  readonly request: Record<string, unknown>
+  /** How many messages at the end of the conversation it added. */
+  readonly added: number
+  /** Its session was named in the request, not made for it. */
+  readonly in_session?: true | undefined
+}
+
 /** What a run was asked for beside its text. */
 export interface RunSettings {
   /** Added to the system prompt. */
@@ -11,10 +26,11 @@ export interface RunSettings {
   /** The model itself, without the agent's prompt. */
   readonly plain?: boolean | undefined
   /** What the model is given in place of the session's messages. */
-  readonly conversation?: readonly ConversationMessage[] | undefined
+  readonly conversation?: readonly StoredTurn[] | undefined
   readonly client_tools?: readonly ClientTool[] | undefined
   /** Entries are sent live only once they are stored. */
   readonly append_only?: boolean | undefined
+  readonly response?: ResponseSettings | undefined
 }
 
 export function sealSettings(space: SpaceSealer, runId: string, settings: RunSettings): Buffer | null {

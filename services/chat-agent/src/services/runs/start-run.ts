@@ -1,5 +1,5 @@
-import { chatAgent, type ChatInput } from '@youworker/contracts/chat-agent'
-import type { HandlerOutput } from '@youworker/contracts/define'
+import { chatAgent } from '@youworker/contracts/chat-agent'
+import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
 import { type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
@@ -13,7 +13,8 @@ import { readTurns, titleOf, type Turn } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
-import { type RunSettings, sealSettings } from './run-settings.ts'
+import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
+import { type RunSettings, sealSettings, type StoredTurn } from './run-settings.ts'
 import { entryNumber } from './transcript.ts'
 
 /** The `kind` of a run's job. */
@@ -25,15 +26,13 @@ const NO_AUDIO: RunEntryBody = {
 }
 
 type Started = HandlerOutput<typeof chatAgent.startRun>
-type StartInput = ChatInput &
-  Pick<RunSettings, 'plain' | 'append_only' | 'conversation' | 'client_tools'> & { readonly run_id?: string | undefined }
+type StartInput = HandlerInput<typeof chatAgent.startResponse>
 
 interface Draft {
   readonly run_id: string
   readonly grant_id: string
   readonly input: Omit<StartInput, 'run_id'>
-  readonly text: string
-  readonly earlier: readonly Turn[]
+  readonly turns: ReturnType<typeof readTurns> | undefined
   readonly space: SpaceSealer
   readonly context: UserContext
   /** Of the slot in which this process runs it, when nothing else of the session comes first. */
@@ -69,12 +68,12 @@ export class StartRun {
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
     const { uow, sealer, grants, live, waker, reserve, isSignedIn } = this.#parts
     const { user_id } = context.caller
-    const { text, earlier } = readTurns(input)
+    const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     const space = await sealer.forSpace(user_id)
     using slot = reserve()
-    const draft: Draft = { run_id, grant_id, input, text, earlier, space, context, owner: slot?.owner }
+    const draft: Draft = { run_id, grant_id, input, turns, space, context, owner: slot?.owner }
     const added: Added = { entries: [] }
     const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
     const started = await uow
@@ -94,14 +93,46 @@ function present(session: SessionRow | undefined): SessionRow {
   throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
 }
 
+/** With messages of its own behind those of a run or session. */
+const goesOn = ({ previous_run_id, session_id, conversation }: Draft['input']): boolean =>
+  conversation !== undefined && (previous_run_id !== undefined || Boolean(session_id))
+
+/** Where a run belongs, and what it begins with. */
+interface Plan {
+  /** Of a session that goes on. */
+  readonly ref: string | undefined
+  /** To be stored as messages. */
+  readonly turns: readonly Turn[]
+  readonly text: string
+  /** What the model is given in place of the session's messages. */
+  readonly conversation: readonly StoredTurn[] | undefined
+}
+
+async function planOf(repositories: ChatAgentRepositories, { input, space, context, turns }: Draft): Promise<Plan> {
+  const { session_id, conversation = [] } = input
+  if (!goesOn(input)) {
+    const { text = '', earlier = [] } = turns ?? {}
+    const ref = session_id || undefined
+    const own = input.conversation && withCallsResolved(conversation)
+    return { ref, text, turns: [...(ref ? [] : earlier), { role: 'user', content: text }], conversation: own }
+  }
+  const { user_id } = context.caller
+  const { previous_run_id } = input
+  const goingOn = await continuedConversation(repositories, { user_id, space, previous_run_id, session_id, conversation })
+  const text = turns?.text ?? goingOn.conversation.findLast(({ role }) => role === 'user')?.content
+  if (text === undefined) throw new AppError('VALIDATION_ERROR', 'Send a message of the user: there is none before it')
+  const isNew = turns !== undefined || goingOn.session === undefined
+  return { ref: goingOn.session, text, turns: isNew ? [{ role: 'user', content: text }] : [], conversation: goingOn.conversation }
+}
+
 async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: Added): Promise<Started> {
   const { run_id, grant_id, input, context } = draft
   const { user_id, sid } = context.caller
-  const ref = input.session_id
-  const turns: readonly Turn[] = [...(ref ? [] : draft.earlier), { role: 'user', content: draft.text }]
+  const plan = await planOf(repositories, draft)
+  const { ref, turns } = plan
   const { session, ahead } = ref
-    ? await continueSession(repositories, draft, ref)
-    : { session: await addSession(repositories, draft, turns.length), ahead: 0 }
+    ? await continueSession(repositories, draft, { ...plan, ref })
+    : { session: await addSession(repositories, draft, plan), ahead: 0 }
   const owner = ahead === 0 ? draft.owner : undefined
   const run = {
     ...(owner === undefined ? {} : ({ status: 'running', attempt: 1 } as const)),
@@ -116,7 +147,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(input)),
+    settings: sealSettings(draft.space, run_id, settingsOf(input, plan)),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
@@ -127,7 +158,9 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     repositories.runs.add(run),
     addMessages(repositories, draft, session, turns),
     addFirstEntries(repositories, draft, session.id, ahead),
-    ref && owner !== undefined ? repositories.messages.latest(session.id, session.turn, HISTORY) : undefined,
+    ref && owner !== undefined && !plan.conversation
+      ? repositories.messages.latest(session.id, session.turn, HISTORY)
+      : undefined,
     repositories.outbox.write(),
   ])
   added.entries = entries
@@ -139,39 +172,49 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
-const settingsOf = ({ instructions, parameters, ...input }: Draft['input']): RunSettings => ({
+const settingsOf = ({ instructions, parameters, ...input }: Draft['input'], { conversation }: Plan): RunSettings => ({
   instructions: instructions ?? undefined,
   parameters: parameters ?? undefined,
   plain: input.plain || undefined,
   append_only: input.append_only || undefined,
-  conversation: input.conversation,
+  conversation,
   client_tools: input.client_tools?.length ? input.client_tools : undefined,
+  response: input.request && {
+    request: input.request,
+    added: input.conversation?.length ?? 0,
+    in_session: input.session_id ? true : undefined,
+  },
 })
 
-const sealedTitle = ({ space, text }: Draft, sessionId: string) => space.sealText(titleOf(text), sealContext.title(sessionId))
+const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
+  space.sealText(titleOf(text), sealContext.title(sessionId))
 
 /** Begins the next turn of a session. `ahead`: its runs that come first. */
-async function continueSession({ sessions, jobs }: ChatAgentRepositories, draft: Draft, ref: string) {
+async function continueSession(
+  { sessions, jobs }: ChatAgentRepositories,
+  draft: Draft,
+  { ref, text, turns }: Plan & { readonly ref: string },
+) {
   const { context, input } = draft
   const { id } = present(await sessions.lock(context.caller.user_id, ref))
-  const title = sealedTitle(draft, id)
+  const title = sealedTitle(draft, text, id)
   const [session, ahead] = await Promise.all([
-    sessions.beginTurn(id, { messages: 1, title, enable_tools: input.enable_tools }),
+    sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools }),
     jobs.unfinished(RUN_KIND, id),
   ])
   return { session, ahead }
 }
 
 /** Adds a session in its first turn. */
-async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Draft, messages: number): Promise<SessionRow> {
+async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Draft, { text, turns }: Plan): Promise<SessionRow> {
   const { input, context } = draft
   const id = newId()
   const { user_id } = context.caller
   const { enable_tools } = input
   const model = input.model ?? null
-  const title = sealedTitle(draft, id)
+  const title = sealedTitle(draft, text, id)
   const row = { id, space_id: user_id, user_id, external_id: id, title, model, enable_tools, tools_pinned: false }
-  const session = await sessions.add({ ...row, turn: 1, message_count: messages })
+  const session = await sessions.add({ ...row, turn: 1, message_count: turns.length })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session

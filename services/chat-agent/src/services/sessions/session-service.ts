@@ -1,5 +1,5 @@
 import { chatAgent, type Message, type Session } from '@youworker/contracts/chat-agent'
-import { type CursorPage, TERMINAL } from '@youworker/contracts/common'
+import type { CursorPage } from '@youworker/contracts/common'
 import type { HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
@@ -11,8 +11,8 @@ import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
 import type { Waker } from '../ports.ts'
-import { sinceMs } from '../since-ms.ts'
 import { sealContext, unsealTitle } from '../sealed-fields.ts'
+import { eraseSession } from './erase.ts'
 
 interface Settings {
   readonly title?: string | null | undefined
@@ -104,19 +104,11 @@ export class SessionService {
   }
 
   async #erase(userId: string, ref: string, context: Trace, { audited }: { audited: boolean }): Promise<void> {
-    await this.#uow.in([userId]).write(async ({ sessions, runs, jobs, outbox }) => {
-      const session = await sessions.lock(userId, ref)
+    await this.#uow.in([userId]).write(async (repositories) => {
+      const session = await repositories.sessions.lock(userId, ref)
       if (!session) throw notFound()
-      for (const id of await runs.idsOfSession(session.id)) await jobs.delete(id)
-      for (const run of await runs.lockOfSession(session.id)) {
-        if (TERMINAL.includes(run.status)) continue
-        const { id: run_id, session_id, grant_id, tokens_in, tokens_out } = run
-        const end = { run_id, user_id: userId, session_id, grant_id, tokens_in, tokens_out, duration_ms: sinceMs(run.created_at) }
-        outbox.add(chatAgent.runFinished, { ...end, status: 'cancelled' }, context)
-      }
-      await sessions.delete(session.id)
-      outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: userId }, context)
-      if (audited) recordAudit(outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
+      await eraseSession(repositories, session, context)
+      if (audited) recordAudit(repositories.outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
     })
     this.#waker.cancelled()
   }

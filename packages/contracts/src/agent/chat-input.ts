@@ -1,0 +1,37 @@
+import { z } from 'zod'
+import { Line } from '../common.ts'
+import { LIMITS } from '../limits.ts'
+import { ModelParameters } from './model.ts'
+
+const utf8 = new TextEncoder()
+
+/** Text of one message. The gateway refuses a longer one with 413 and does not send it on. */
+export const MessageText = z
+  .string()
+  .min(1)
+  .refine((text) => text.trim() !== '', 'must not be blank')
+  .refine((text) => utf8.encode(text).length <= LIMITS.message, `must be at most ${LIMITS.message} bytes`)
+
+/** The `id` or the `external_id` of a session. */
+export const SessionRef = z.string().min(1).max(128)
+
+export const ChatInput = z
+  .object({
+    messages: z
+      .array(z.object({ role: z.enum(['user', 'assistant', 'system']), content: z.string().max(LIMITS.message) }))
+      .min(1)
+      .max(200)
+      .optional(),
+    text_input: MessageText.optional(),
+    session_id: SessionRef.nullish(),
+    enable_tools: z.boolean().default(true),
+    model: Line(128).nullish(),
+    disable_web: z.boolean().default(false),
+    expect_audio: z.boolean().default(false),
+    max_iterations: z.number().int().min(1).max(50).nullish(),
+    /** Added to the system prompt, for this answer only. */
+    instructions: MessageText.nullish(),
+    parameters: ModelParameters.nullish(),
+  })
+  .meta({ id: 'ChatInput' })
+export type ChatInput = z.infer<typeof ChatInput>

@@ -1,0 +1,107 @@
+import type { ConversationMessage } from '@youworker/contracts/agent/model'
+import { TERMINAL } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
+import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { ChatAgentRepositories } from '../../unit-of-work.ts'
+import { withinBytes } from '../clip.ts'
+import { HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
+import { type StoredTurn, unsealSettings } from '../runs/run-settings.ts'
+import { unsealEntry } from '../sealed-fields.ts'
+
+/** Bytes of JSON that a run keeps of the conversation before it. */
+const MOST_BYTES = 512 * 1024
+
+interface Continuing {
+  readonly user_id: string
+  readonly space: SpaceSealer
+  readonly previous_run_id?: string | undefined
+  /** Ref of a session. */
+  readonly session_id?: string | null | undefined
+  /** What is added. */
+  readonly conversation: readonly ConversationMessage[]
+}
+
+/**
+ * The conversation of a run that goes on with another one. It is a copy: what becomes of the other run and its session later changes
+ * nothing. `session`: where the new run belongs, a new one when undefined.
+ */
+export async function continuedConversation(
+  repositories: ChatAgentRepositories,
+  { conversation, ...from }: Continuing,
+): Promise<{ readonly session: string | undefined; readonly conversation: readonly StoredTurn[] }> {
+  const { before, session } =
+    from.previous_run_id === undefined
+      ? await behindSession(repositories, from)
+      : await behindRun(repositories, { ...from, run_id: from.previous_run_id })
+  return { session, conversation: withCallsResolved([...fitting(before, conversation), ...conversation]) }
+}
+
+type From = Omit<Continuing, 'conversation'>
+
+async function behindSession(repositories: ChatAgentRepositories, { user_id, space, session_id }: From) {
+  const session = await repositories.sessions.lock(user_id, session_id ?? '')
+  if (!session) throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave it out to begin a new one')
+  const latest = await repositories.runs.latest(session.id)
+  return { before: latest ? await conversationAfter(repositories, space, latest) : [], session: session.id }
+}
+
+/** A run that is not the last one of its session, or whose session was named by the client, is gone on from in a session of its own. */
+async function behindRun(repositories: ChatAgentRepositories, { user_id, space, run_id }: From & { readonly run_id: string }) {
+  const run = await repositories.runs.find(run_id)
+  const { response } = run ? unsealSettings(space, run) : {}
+  const session = run && response && (await repositories.sessions.lock(user_id, run.session_id))
+  if (!session) throw new AppError('RUN_NOT_FOUND', 'There is no such response to go on from; send the conversation as input')
+  const isLast = session.turn === run.turn && !response?.in_session
+  return { before: await conversationAfter(repositories, space, run), session: isLast ? session.id : undefined }
+}
+
+/** What was said up to the end of a run, its answer included. */
+async function conversationAfter(
+  { messages, entries }: ChatAgentRepositories,
+  space: SpaceSealer,
+  run: RunRow,
+): Promise<readonly ConversationMessage[]> {
+  if (!TERMINAL.includes(run.status))
+    throw new AppError('CONFLICT', 'The response before is still in progress; ask again when it has ended')
+  const { conversation } = unsealSettings(space, run)
+  if (!conversation) return shownTurns(space, await messages.latest(run.session_id, run.turn, HISTORY))
+  const last = await entries.last(run.id)
+  const body = last && unsealEntry(space, run.id, last).body
+  if (body?.event !== 'done') return conversation
+  const { content, client_calls: tool_calls } = body.data
+  if (content === '' && !tool_calls) return conversation
+  return [...conversation, { role: 'assistant', content: unnumbered(content), ...(tool_calls ? { tool_calls } : {}) }]
+}
+
+/** The newest messages that can be stored beside the added ones. What was said as system stays. */
+function fitting(before: readonly ConversationMessage[], added: readonly ConversationMessage[]): readonly ConversationMessage[] {
+  const left = MOST_BYTES - Buffer.byteLength(JSON.stringify(added))
+  const newest = withinBytes(before.toReversed(), left).toReversed()
+  if (newest.length === before.length) return before
+  const begin = newest.findIndex(({ role }) => role === 'user' || role === 'system')
+  const kept = begin === -1 ? [] : newest.slice(begin)
+  return [...before.slice(0, before.length - kept.length).filter(({ role }) => role === 'system'), ...kept]
+}
+
+/** Names the tool of each result, and leaves out calls of the client's tools that it did not answer: no model takes those. */
+export function withCallsResolved(conversation: readonly ConversationMessage[]): StoredTurn[] {
+  const answered = new Set(conversation.flatMap((turn) => (turn.role === 'tool' && turn.call_id ? [turn.call_id] : [])))
+  /** Of the calls so far, by id. */
+  const names = new Map<string, string>()
+  return conversation.map((turn): StoredTurn => {
+    if (turn.role === 'tool') return { ...turn, tool_name: turn.tool_name ?? nameOf(names, turn.call_id) }
+    if (turn.role !== 'assistant' || !turn.tool_calls) return turn
+    const { tool_calls, ...rest } = turn
+    const kept = tool_calls.filter(({ id }) => id === undefined || answered.has(id))
+    for (const { id, name } of kept) if (id !== undefined) names.set(id, name)
+    return kept.length > 0 ? { ...rest, tool_calls: kept } : rest
+  })
+}
+
+function nameOf(names: ReadonlyMap<string, string>, callId = ''): string {
+  const name = names.get(callId)
+  if (name !== undefined) return name
+  const message = `No call before it has the id ${callId}`
+  throw new AppError('VALIDATION_ERROR', message, { details: [{ field: 'input', message }] })
+}

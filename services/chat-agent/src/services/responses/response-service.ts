@@ -1,0 +1,64 @@
+import { chatAgent } from '@youworker/contracts/chat-agent'
+import type { HandlerOutput } from '@youworker/contracts/define'
+import { AppError } from '@youworker/contracts/errors'
+import { recordAudit } from '@youworker/database/events/record-audit'
+import type { Sealer } from '@youworker/database/sealing/sealer'
+import type { UserContext } from '@youworker/messaging/requests/context'
+import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import type { Waker } from '../ports.ts'
+import { unsealSettings } from '../runs/run-settings.ts'
+import { eraseRuns, eraseSession } from '../sessions/erase.ts'
+
+const notFound = () => new AppError('RUN_NOT_FOUND', 'There is no such response')
+
+/** Runs that answer requests of OpenAI's responses protocol. */
+export class ResponseService {
+  readonly #uow: ChatAgentUnitOfWork
+  readonly #sealer: Sealer
+  readonly #waker: Waker
+
+  constructor(uow: ChatAgentUnitOfWork, sealer: Sealer, waker: Waker) {
+    this.#uow = uow
+    this.#sealer = sealer
+    this.#waker = waker
+  }
+
+  async get(userId: string, runId: string): Promise<HandlerOutput<typeof chatAgent.getResponse>> {
+    const space = await this.#sealer.forSpace(userId)
+    const run = await this.#uow.in([userId]).read(({ runs }) => runs.find(runId))
+    const { response, conversation = [] } = run ? unsealSettings(space, run) : {}
+    if (!run || !response) throw notFound()
+    const { request, added } = response
+    const input = added === 0 ? [] : conversation.slice(-added)
+    return { run_id: runId, session_id: run.session_id, status: run.status, request, input: [...input] }
+  }
+
+  /** Responses that went on from it keep the conversation that they were given. */
+  async delete(runId: string, context: UserContext): Promise<void> {
+    const { user_id } = context.caller
+    const space = await this.#sealer.forSpace(user_id)
+    await this.#uow.in([user_id]).write(async (repositories) => {
+      const { sessions, runs, messages, outbox } = repositories
+      const run = await runs.find(runId)
+      const { response } = run ? unsealSettings(space, run) : {}
+      const session = run && response && (await sessions.lock(user_id, run.session_id))
+      if (!session) throw notFound()
+      const isOnly = (await runs.idsOfSession(session.id)).length === 1
+      if (isOnly && !response?.in_session) await eraseSession(repositories, session, context)
+      else {
+        await eraseRuns(repositories, [runId], context)
+        await runs.delete(runId)
+        await sessions.countMessages(session.id, -(await messages.deleteOfRun(session.id, runId)))
+      }
+      const act = {
+        actor_id: user_id,
+        action: 'response.delete',
+        outcome: 'allowed',
+        target_type: 'run',
+        target_id: runId,
+      } as const
+      recordAudit(outbox, chatAgent.auditRecorded, act, context)
+    })
+    this.#waker.cancelled()
+  }
+}

@@ -1,0 +1,70 @@
+import type { ConversationMessage } from '@youworker/contracts/agent/model'
+import { z } from 'zod'
+import { refusal } from '../../protocols/run-input.ts'
+
+const TextPart = z.object({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() })
+const RefusalPart = z.object({ type: z.literal('refusal'), refusal: z.string() })
+/** Parts and items of other types are refused with what they are. */
+const OtherPart = z.object({ type: z.string() })
+const Content = z.union([z.string(), z.array(z.union([TextPart, RefusalPart, OtherPart])).max(200)])
+const CallId = z.string().min(1).max(200)
+
+const MessageItem = z.object({
+  type: z.literal('message').nullish(),
+  role: z.enum(['user', 'assistant', 'system', 'developer']),
+  content: Content,
+})
+const CallItem = z.object({ type: z.literal('function_call'), call_id: CallId, name: z.string().max(64), arguments: z.string() })
+const OutputItem = z.object({ type: z.literal('function_call_output'), call_id: CallId, output: Content })
+
+const known = /^(message|function_call|function_call_output)$/
+const OtherItem = z.object({ type: z.string().refine((type) => !known.test(type), 'lacks what items of this type have') })
+
+export const InputItem = z.union([MessageItem, CallItem, OutputItem, OtherItem])
+type InputItem = z.output<typeof InputItem>
+
+/** Throws `VALIDATION_ERROR` for what is not served. */
+export function readItems(input: string | readonly InputItem[]): ConversationMessage[] {
+  if (typeof input === 'string') return input.trim() === '' ? [] : [{ role: 'user', content: input }]
+  const conversation: ConversationMessage[] = []
+  for (const [index, item] of input.entries()) {
+    const field = `input.${index}`
+    if ('role' in item) {
+      const role = item.role === 'developer' ? 'system' : item.role
+      conversation.push({ role, content: textOf(item.content, field) })
+    } else if ('arguments' in item) addCall(conversation, item, field)
+    else if ('output' in item) {
+      conversation.push({ role: 'tool', content: textOf(item.output, field), call_id: item.call_id })
+      // What a model has thought is not given to the next one.
+    } else if (item.type !== 'reasoning') throw refusal(field, `This version takes no items of the type ${item.type}`)
+  }
+  return conversation
+}
+
+/** Calls belong to the message of the assistant before them. */
+function addCall(conversation: ConversationMessage[], item: z.output<typeof CallItem>, field: string): void {
+  const call = { id: item.call_id, name: item.name, arguments: argumentsOf(item.arguments, field) }
+  const last = conversation.at(-1)
+  if (last?.role === 'assistant') last.tool_calls = [...(last.tool_calls ?? []), call]
+  else conversation.push({ role: 'assistant', content: '', tool_calls: [call] })
+}
+
+function argumentsOf(json: string, field: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(json || '{}')
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  } catch {
+    // Said below.
+  }
+  throw refusal(`${field}.arguments`, 'The arguments of a call are an object in JSON')
+}
+
+function textOf(content: z.output<typeof Content>, field: string): string {
+  if (typeof content === 'string') return content
+  const texts = content.map((part) => {
+    if ('text' in part) return part.text
+    if ('refusal' in part) return part.refusal
+    throw refusal(field, `This version takes text only, and no part of the type ${part.type}`)
+  })
+  return texts.join('')
+}

@@ -1,0 +1,221 @@
+import { Citation, type Done } from '@youworker/contracts/agent/run-log'
+import { Id } from '@youworker/contracts/common'
+import { z } from 'zod'
+import { AGENT_MODEL } from '../../protocols/agent-model.ts'
+import { conversationId, createdAt, responseId } from './ids.ts'
+import { FunctionTool, Metadata, type ResponseRequest, TextFormat, ToolChoice } from './response-request.ts'
+
+const Count = z.number().int().min(0)
+const ItemStatus = z.enum(['in_progress', 'completed', 'incomplete'])
+
+/** Where a mark like [1] stands in the text, in UTF-16 units, and what it points to. */
+export const FileCitation = z.object({
+  type: z.literal('file_citation'),
+  file_id: Id,
+  filename: z.string(),
+  index: Count,
+})
+export const OutputText = z.object({
+  type: z.literal('output_text'),
+  text: z.string(),
+  annotations: z.array(FileCitation),
+  logprobs: z.array(z.never()),
+})
+const OutputMessage = z.object({
+  type: z.literal('message'),
+  id: z.string(),
+  role: z.literal('assistant'),
+  status: ItemStatus,
+  content: z.array(OutputText),
+})
+const FunctionCall = z.object({
+  type: z.literal('function_call'),
+  id: z.string(),
+  call_id: z.string(),
+  name: z.string(),
+  arguments: z.string().meta({ description: 'JSON.' }),
+  status: ItemStatus,
+})
+export const OutputItem = z.discriminatedUnion('type', [OutputMessage, FunctionCall])
+export type OutputItem = z.output<typeof OutputItem>
+
+const Usage = z.object({
+  input_tokens: Count,
+  input_tokens_details: z.object({ cached_tokens: Count, cache_write_tokens: Count }),
+  output_tokens: Count,
+  output_tokens_details: z.object({ reasoning_tokens: Count }),
+  total_tokens: Count,
+})
+
+/** What a response repeats of its request. */
+const Echo = z.object({
+  model: z.string(),
+  background: z.boolean(),
+  instructions: z.string().nullable(),
+  max_output_tokens: z.number().nullable(),
+  metadata: Metadata,
+  parallel_tool_calls: z.boolean(),
+  previous_response_id: z.string().nullable(),
+  prompt_cache_key: z.string().nullable(),
+  reasoning: z.object({ effort: z.string().nullable(), summary: z.string().nullable() }),
+  safety_identifier: z.string().nullable(),
+  store: z.boolean(),
+  temperature: z.number().nullable(),
+  text: z.object({ format: TextFormat, verbosity: z.string().nullable() }),
+  tool_choice: ToolChoice,
+  tools: z.array(FunctionTool.required()),
+  top_p: z.number().nullable(),
+  user: z.string().nullable(),
+})
+
+export const ResponseObject = Echo.extend({
+  id: z.string(),
+  object: z.literal('response'),
+  created_at: z.number().int(),
+  completed_at: z.number().int().nullable(),
+  status: z.enum(['completed', 'failed', 'in_progress', 'cancelled', 'queued', 'incomplete']),
+  error: z.object({ code: z.literal('server_error'), message: z.string() }).nullable(),
+  incomplete_details: z.object({ reason: z.enum(['max_output_tokens', 'max_messages']) }).nullable(),
+  conversation: z.object({ id: z.string() }).nullable(),
+  output: z.array(OutputItem),
+  usage: Usage.nullable(),
+  access_programs: z.null(),
+  max_tool_calls: z.null(),
+  service_tier: z.literal('default'),
+  top_logprobs: z.literal(0),
+  truncation: z.literal('auto'),
+  // Ours, beside OpenAI's fields: where the marks like [1] in the text point to, and where the run and its session are.
+  citations: z.array(Citation),
+  run_id: Id,
+  session_id: Id,
+}).meta({ id: 'Response' })
+export type ResponseObject = z.output<typeof ResponseObject>
+
+/** Of what a response is made, beside what came of its run. */
+export interface ResponseOf {
+  readonly run_id: string
+  readonly session_id: string
+  readonly request: ResponseRequest
+}
+
+function echoOf(request: ResponseRequest): z.output<typeof Echo> {
+  const { background, parallel_tool_calls, store, reasoning, text, tool_choice, tools } = request
+  return {
+    model: request.model ?? AGENT_MODEL,
+    background: background ?? false,
+    instructions: request.instructions ?? null,
+    max_output_tokens: request.max_output_tokens ?? null,
+    metadata: request.metadata ?? {},
+    parallel_tool_calls: parallel_tool_calls ?? true,
+    previous_response_id: request.previous_response_id ?? null,
+    prompt_cache_key: request.prompt_cache_key ?? null,
+    reasoning: { effort: reasoning?.effort ?? null, summary: reasoning?.summary ?? null },
+    safety_identifier: request.safety_identifier ?? null,
+    store: store ?? true,
+    temperature: request.temperature ?? null,
+    text: { format: text?.format ?? { type: 'text' }, verbosity: text?.verbosity ?? 'medium' },
+    tool_choice: tool_choice ?? 'auto',
+    tools: (tools ?? []).flatMap((tool) => ('name' in tool ? [toolOf(tool)] : [])),
+    top_p: request.top_p ?? null,
+    user: request.user ?? null,
+  }
+}
+
+const toolOf = ({ type, name, description, parameters, strict }: z.output<typeof FunctionTool>) =>
+  ({ type, name, description: description ?? null, parameters: parameters ?? null, strict: strict ?? null }) as const
+
+/** Of a run that has not ended. */
+export function begunResponse({ run_id, session_id, request }: ResponseOf, status: 'queued' | 'in_progress'): ResponseObject {
+  return {
+    id: responseId(run_id),
+    object: 'response',
+    created_at: createdAt(run_id),
+    completed_at: null,
+    status,
+    error: null,
+    incomplete_details: null,
+    ...echoOf(request),
+    conversation: request.conversation ? { id: conversationId(session_id) } : null,
+    output: [],
+    usage: null,
+    access_programs: null,
+    max_tool_calls: null,
+    service_tier: 'default',
+    top_logprobs: 0,
+    truncation: 'auto',
+    citations: [],
+    run_id,
+    session_id,
+  }
+}
+
+/** Of a run that has ended, however. It follows from the run's log and the request alone. */
+export function endedResponse(done: Done, of: ResponseOf): ResponseObject {
+  const { metadata, citations } = done
+  const { tokens_in, tokens_out, duration_ms, error = 'The run failed.' } = metadata
+  const end = endOf(done)
+  return {
+    ...begunResponse(of, 'in_progress'),
+    ...end,
+    completed_at: end.status === 'completed' ? Math.floor(createdAt(of.run_id) + duration_ms / 1_000) : null,
+    error: end.status === 'failed' ? { code: 'server_error', message: error } : null,
+    output: outputOf(done, of.run_id),
+    usage: {
+      input_tokens: tokens_in,
+      input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+      output_tokens: tokens_out,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: tokens_in + tokens_out,
+    },
+    citations,
+  }
+}
+
+function endOf({ metadata: { status, finish_reason } }: Done): Pick<ResponseObject, 'status' | 'incomplete_details'> {
+  const incomplete = (reason: 'max_output_tokens' | 'max_messages') =>
+    ({ status: 'incomplete', incomplete_details: { reason } }) as const
+  switch (status) {
+    case 'success':
+    case 'partial':
+      return finish_reason === 'length' ? incomplete('max_output_tokens') : { status: 'completed', incomplete_details: null }
+    case 'max_iterations':
+      return incomplete('max_messages')
+    case 'stopped':
+      return { status: 'cancelled', incomplete_details: null }
+    case 'error':
+      return { status: 'failed', incomplete_details: null }
+  }
+}
+
+export function outputOf(done: Done, runId: string): OutputItem[] {
+  const { content, client_calls: calls = [] } = done
+  const status = endOf(done).status === 'completed' ? 'completed' : 'incomplete'
+  const text = content === '' ? [] : [messageOf(runId, status, [textPart(content, annotationsOf(done))])]
+  const acting = calls.map(({ id, name, arguments: args }, index) => {
+    return functionCall(runId, text.length + index, { call_id: id, name, arguments: JSON.stringify(args), status: 'completed' })
+  })
+  return [...text, ...acting]
+}
+
+export const messageOf = (runId: string, status: OutputItem['status'], content: z.output<typeof OutputText>[]) =>
+  ({ type: 'message', id: `msg_${runId}_0`, role: 'assistant', status, content }) as const
+
+export const textPart = (text: string, annotations: z.output<typeof FileCitation>[] = []) =>
+  ({ type: 'output_text', text, annotations, logprobs: [] }) as z.output<typeof OutputText>
+
+/** `index`: among the items of the output. */
+export const functionCall = (
+  runId: string,
+  index: number,
+  call: Pick<z.output<typeof FunctionCall>, 'call_id' | 'name' | 'arguments' | 'status'>,
+) => ({ type: 'function_call', id: `fc_${runId}_${index}`, ...call }) as const
+
+/** One for each mark in the text. */
+function annotationsOf({ content, citations }: Done): z.output<typeof FileCitation>[] {
+  if (citations.length === 0) return []
+  const cited = new Map(citations.map((citation) => [citation.index, citation]))
+  return [...content.matchAll(/\[(\d{1,6})\]/g)].flatMap(({ 1: mark, index }) => {
+    const citation = cited.get(Number(mark))
+    return citation ? [{ type: 'file_citation', file_id: citation.document_id, filename: citation.title, index }] : []
+  })
+}
