@@ -22,9 +22,13 @@ beforeAll(async () => {
   await ada.upload([{ name: 'shared.md', content: `# Shared\n\nAgain: ${CANARY}.` }], { wait: 'true', group_id: group.body.id })
   const { runId, sessionId, done } = await ada.chat('What is the vault code?')
   expect(done.content).toContain('heliotrope')
+  const response = await ada.post('/v1/responses', { input: 'What is the vault code?' })
+  expect(JSON.stringify(response.body.output)).toContain('heliotrope')
   const unknown = '01890000-0000-7000-8000-000000000000'
   paths = {
     run: runId,
+    response: response.body.id,
+    unknownresponse: `resp_${unknown}`,
     session: sessionId,
     external: done.metadata.session_external_id,
     document: upload.body.files[0].document_id,
@@ -48,6 +52,11 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['GET', '/v1/runs/{}', 'run'],
   ['GET', '/v1/runs/{}/events', 'run'],
   ['POST', '/v1/runs/{}/stop', 'run'],
+  ['GET', '/v1/responses/{}', 'response'],
+  ['GET', '/v1/responses/{}?stream=true', 'response'],
+  ['GET', '/v1/responses/{}/input_items', 'response'],
+  ['POST', '/v1/responses/{}/cancel', 'response'],
+  ['DELETE', '/v1/responses/{}', 'response'],
   ['GET', '/v1/sessions/{}', 'session'],
   ['GET', '/v1/chat/sessions/{}', 'session'],
   ['PATCH', '/v1/sessions/{}', 'session', { title: 'mine now' }],
@@ -69,13 +78,15 @@ test.each(ROUTES)(
   '%s %s with the id of another user answers as for an id that does not exist',
   async (method, path, kind, body) => {
     const theirs = keep(await eve.call(method, path.replace('{}', paths[kind] ?? ''), body))
-    const nobodys = await eve.call(method, path.replace('{}', paths['unknown'] ?? ''), body)
+    const nobodys = await eve.call(method, path.replace('{}', paths[`unknown${kind}`] ?? paths['unknown'] ?? ''), body)
     expect(theirs.status).toBe(404)
     expect(withoutCorrelation(theirs)).toEqual(withoutCorrelation(nobodys))
   },
 )
 
 test('ids of another user in bodies and queries are not found', async () => {
+  const going = keep(await eve.post('/v1/responses', { input: 'And now?', previous_response_id: paths['response'] }))
+  expect([going.status, going.body.error.code]).toEqual([404, 'RUN_NOT_FOUND'])
   const chat = keep(await eve.post('/v1/chat', { text_input: 'hi', session_id: paths['session'], stream: false }))
   expect([chat.status, chat.body.error.code]).toEqual([404, 'SESSION_NOT_FOUND'])
   for (const answer of [

@@ -90,7 +90,11 @@ test('each scope of an API key opens these routes and no others', () => {
   })
   const models = ['GET /v1/models', 'GET /v1/models/{model}', 'POST /v1/embeddings']
   const protocols = ['chat/completions', 'responses', 'messages', 'messages/count_tokens'].map((name) => `POST /v1/${name}`)
-  expect(opened('chat').sort()).toEqual([...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols].sort())
+  const response = '/v1/responses/{response_id}'
+  const responses = [`GET ${response}`, `GET ${response}/input_items`, `POST ${response}/cancel`, `DELETE ${response}`]
+  expect(opened('chat').sort()).toEqual(
+    [...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols, ...responses].sort(),
+  )
   const reading = [
     ...['', '/{document_id}', '/{document_id}/content'].map((rest) => `GET /v1/documents${rest}`),
     ...['', '/{run_id}', '/{run_id}/events'].map((rest) => `GET /v1/ingestion-runs${rest}`),

@@ -38,12 +38,12 @@ export class RunStreams {
     this.#deps = deps
   }
 
-  /** Sends the run's log as server-sent events; resolves when it has ended. */
-  stream(runId: string, context: RequestContext, { after = 0 } = {}): Promise<Reply> {
-    return this.#stream(this.#deps.sourceOf(runId, context), context, { after, begun: false })
+  /** Sends the run's log as server-sent events, with `framesOf` in another form; resolves when it has ended. */
+  stream(runId: string, context: RequestContext, options: Partial<StreamOptions> = {}): Promise<Reply> {
+    return this.#stream(this.#deps.sourceOf(runId, context), context, { after: 0, begun: false, ...options })
   }
 
-  /** Starts a run and sends its log. With `framesOf` in another form, which cannot be resumed. */
+  /** Starts a run and sends its log. With `framesOf` in another form. */
   async streamNew(context: RequestContext, start: StartRun, framesOf?: FramesOf): Promise<Reply> {
     const { source, liveFrom } = await startReading(this.#deps.sourceOf, context, start)
     return this.#stream(source, context, { after: 0, begun: true, liveFrom, framesOf })
@@ -53,9 +53,12 @@ export class RunStreams {
   async #stream(source: EntrySource, context: RequestContext, { begun, framesOf, ...from }: StreamOptions): Promise<Reply> {
     const { streams, logger } = this.#deps
     using stream = new SseStream(context, streams)
+    // Clients of other protocols take the end of a stream for that of the answer.
+    stream.isWhole = framesOf === undefined
     if (begun) stream.begin()
     const writer = {
       write(entry: RunEntry) {
+        if (entry.body.event === 'done') stream.isWhole = true
         const frames = framesOf?.(entry)
         if (frames !== undefined && frames !== '') stream.send(frames, { passing: true })
         if (frames === undefined) stream.send(eventFrame(entry.body.event, entry.body.data, entry.n))

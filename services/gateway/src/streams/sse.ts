@@ -35,6 +35,8 @@ export class SseStream implements Disposable {
   readonly #context: RequestContext
   readonly #closed = new AbortController()
   readonly #entry: Disposable
+  /** Without it the connection is cut at the end, not closed. */
+  isWhole = true
   #comments: NodeJS.Timeout | undefined
   #hasBegun = false
   #isResumable = false
@@ -81,8 +83,9 @@ export class SseStream implements Disposable {
     const { outgoing } = this.#context
     if (this.#closed.signal.aborted) return
     this.begin()
-    outgoing.write(frame)
+    // One frame may be larger than that: the end of a response repeats its text.
     if (outgoing.writableLength > MAX_BUFFERED) outgoing.destroy()
+    else outgoing.write(frame)
   }
 
   /** Ends the stream as soon as the client has what it needs to resume it. */
@@ -112,6 +115,7 @@ export class SseStream implements Disposable {
     this.#entry[Symbol.dispose]()
     if (!this.#hasBegun) return
     metrics.sseStreams.dec()
-    this.#context.outgoing.end()
+    if (this.isWhole) this.#context.outgoing.end()
+    else this.#context.outgoing.destroy()
   }
 }
