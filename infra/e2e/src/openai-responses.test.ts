@@ -15,6 +15,8 @@ let client: OpenAI
 let dir: string
 const QUESTION = 'Through how many countries does the Danube flow?'
 const COUNT = Array.from({ length: 60 }, (_, n) => `${n}`).join(' ')
+/** Three bytes a character: its events at the end are larger than what may wait for a slow reader. */
+const LONG = Array.from({ length: 45_000 }, (_, n) => String.fromCharCode(0x4e00 + (n % 5_000))).join(' ')
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker-responses-'))
@@ -24,6 +26,7 @@ beforeAll(async () => {
     { match: { contains: 'Count' }, reply: { text: COUNT, tokens_per_second: 100 } },
     { match: { contains: 'Repeat the conversation' }, reply: { echo: true } },
     { match: { contains: 'Fail' }, reply: { status: 400 } },
+    { match: { contains: 'Be long' }, reply: { text: LONG } },
     { match: { contains: 'weather', last_role: 'user' }, reply: { text: 'I will look.', tool_calls: [weather] } },
     { match: { contains: 'weather' }, reply: { echo: true } },
   ]
@@ -251,6 +254,12 @@ test("errors are of the library's classes, and what has failed is not begun anew
   expect(events.at(-1)).toMatchObject({
     response: { status: 'failed', error: { code: 'server_error', message: expect.any(String) } },
   })
+})
+
+test('the longest answer arrives whole', async () => {
+  const answer = await client.responses.stream({ ...raw, input: 'Be long' }).finalResponse()
+  expect(answer.output_text.length).toBe(LONG.length)
+  expect(answer.output_text === LONG).toBe(true)
 })
 
 /** The events of a stored response. */

@@ -215,6 +215,30 @@ test("kill -9 of the chat-agent in mid-answer: OpenAI's client, which cannot tak
   expect(pieces.join('')).toBe(undisturbed)
 }, 120_000)
 
+test('kill -9 of the agent and of the gateway in mid-answer: the events of a response are those of every later reading', async () => {
+  const { responses } = new OpenAI({ baseURL: `${root.api}/v1`, apiKey: root.key ?? '' })
+  const asked = { model: 'youworker', input: QUESTION, background: true } as const
+  const events: OpenAI.Responses.ResponseStreamEvent[] = []
+  const read = async () => {
+    for await (const event of await responses.create({ ...asked, stream: true })) {
+      events.push(event)
+      const deltas = events.filter(({ type }) => type === 'response.output_text.delta').length
+      if (event.type !== 'response.output_text.delta') continue
+      if (deltas === 3) await system.kill(await system.ownerOfTheRun())
+      if (deltas === 8) await system.kill(await system.gatewayOfTheStream())
+    }
+  }
+  await expect(read()).rejects.toThrow()
+  const created = events[0]
+  const id = created?.type === 'response.created' ? created.response.id : ''
+  const starting_after = events.at(-1)?.sequence_number ?? 0
+  events.push(...(await Array.fromAsync(await responses.retrieve(id, { stream: true, starting_after }))))
+  expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, n) => n))
+  expect(await Array.fromAsync(await responses.retrieve(id, { stream: true }))).toEqual(events)
+  expect((await responses.retrieve(id)).output_text).toBe(undisturbed)
+  await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'the killed gateway at its old address' })
+}, 120_000)
+
 test('kill -9 of the gateway in mid-answer: the reader continues and gets exactly the whole text', async () => {
   let runId = ''
   const before = await disturbedChat(root, QUESTION, {

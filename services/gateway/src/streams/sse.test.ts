@@ -88,6 +88,15 @@ test('a client that does not read is disconnected before it fills the memory', a
   expect(stream.signal.aborted).toBe(true)
 })
 
+test('a stream that is not whole ends as a broken connection', async () => {
+  const { stream, answer } = await connect()
+  stream.isWhole = false
+  stream.send(eventFrame('token', { text: 'the beginning' }))
+  await once(answer, 'readable')
+  stream[Symbol.dispose]()
+  await expect(textOf(answer)).rejects.toThrow('aborted')
+})
+
 test('a slow client is waited for between pages', async () => {
   const { stream, answer } = await connect()
   let pages = 0
