@@ -15,7 +15,7 @@ let client: OpenAI
 let dir: string
 const QUESTION = 'Through how many countries does the Danube flow?'
 const COUNT = Array.from({ length: 60 }, (_, n) => `${n}`).join(' ')
-/** Three bytes a character: its events at the end are larger than what may wait for a slow reader. */
+/** Its events at the end are larger than one message of NATS, and than what may wait for a slow reader. */
 const LONG = Array.from({ length: 45_000 }, (_, n) => String.fromCharCode(0x4e00 + (n % 5_000))).join(' ')
 
 beforeAll(async () => {

@@ -40,6 +40,7 @@ afterEach(() => {
 })
 
 async function connect(): Promise<{ stream: SseStream; answer: IncomingMessage }> {
+  opened = Promise.withResolvers()
   const client = request({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' }).end()
   const [answer] = (await once(client, 'response')) as [IncomingMessage]
   answer.on('error', () => undefined)
@@ -86,6 +87,19 @@ test('a client that does not read is disconnected before it fills the memory', a
     await new Promise((resolve) => setImmediate(resolve))
   }
   expect(stream.signal.aborted).toBe(true)
+})
+
+test('one large frame reaches a client that does not read yet; a client that leaves it unread gets no more', async () => {
+  const { stream, answer } = await connect()
+  const frame = eventFrame('token', { text: 'x'.repeat(16 * 1024 * 1024) })
+  stream.send(frame)
+  expect(stream.signal.aborted).toBe(false)
+  const other = await connect()
+  other.stream.send(frame)
+  other.stream.send(frame)
+  await expect(textOf(other.answer)).rejects.toThrow('aborted')
+  stream[Symbol.dispose]()
+  expect((await textOf(answer)).endsWith(frame)).toBe(true)
 })
 
 test('a stream that is not whole ends as a broken connection', async () => {
