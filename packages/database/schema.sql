@@ -634,6 +634,7 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   turn integer not null default 0,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  metadata bytea,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_external_id UNIQUE (user_id, external_id)
 );

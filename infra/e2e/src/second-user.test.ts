@@ -28,6 +28,8 @@ beforeAll(async () => {
   paths = {
     run: runId,
     response: response.body.id,
+    conversation: `conv_${sessionId}`,
+    unknownconversation: `conv_${unknown}`,
     unknownresponse: `resp_${unknown}`,
     session: sessionId,
     external: done.metadata.session_external_id,
@@ -57,6 +59,10 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['GET', '/v1/responses/{}/input_items', 'response'],
   ['POST', '/v1/responses/{}/cancel', 'response'],
   ['DELETE', '/v1/responses/{}', 'response'],
+  ['GET', '/v1/conversations/{}', 'conversation'],
+  ['POST', '/v1/conversations/{}', 'conversation', { metadata: { whose: 'mine' } }],
+  ['DELETE', '/v1/conversations/{}', 'conversation'],
+  ['GET', '/v1/conversations/{}/items', 'conversation'],
   ['GET', '/v1/sessions/{}', 'session'],
   ['GET', '/v1/chat/sessions/{}', 'session'],
   ['PATCH', '/v1/sessions/{}', 'session', { title: 'mine now' }],
@@ -87,6 +93,8 @@ test.each(ROUTES)(
 test('ids of another user in bodies and queries are not found', async () => {
   const going = keep(await eve.post('/v1/responses', { input: 'And now?', previous_response_id: paths['response'] }))
   expect([going.status, going.body.error.code]).toEqual([404, 'RUN_NOT_FOUND'])
+  const joining = keep(await eve.post('/v1/responses', { input: 'And now?', conversation: paths['conversation'] }))
+  expect([joining.status, joining.body.error.code]).toEqual([404, 'SESSION_NOT_FOUND'])
   const chat = keep(await eve.post('/v1/chat', { text_input: 'hi', session_id: paths['session'], stream: false }))
   expect([chat.status, chat.body.error.code]).toEqual([404, 'SESSION_NOT_FOUND'])
   for (const answer of [

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
-import { CursorPage, Id, Line, listed, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
+import { CursorPage, Id, Line, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { SessionRef } from './agent/chat-input.ts'
 import { Model } from './agent/model.ts'
-import { responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
+import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
 
 const Count = z.number().int().min(0)
@@ -20,6 +20,7 @@ export const Session = z
     model: z.string().nullable(),
     enable_tools: z.boolean(),
     message_count: Count,
+    metadata: Metadata.optional(),
     created_at: Time,
     updated_at: Time,
   })
@@ -86,6 +87,7 @@ export const SessionSettings = z.object({
   title: Line(200).nullish(),
   model: Line(128).nullish(),
   enable_tools: z.boolean().optional(),
+  metadata: Metadata.nullish(),
 })
 
 export const chatAgent = {
@@ -125,8 +127,9 @@ export const chatAgent = {
     errors: ['RUN_NOT_FOUND'],
     repeatable: true,
   }),
+  /** `opening`: what was said before its first question. */
   createSession: request('rpc.chat-agent.v1.session.create', {
-    input: SessionSettings.extend({ external_id: SessionRef.optional() }),
+    input: SessionSettings.extend({ external_id: SessionRef.optional(), opening: Opening.optional() }),
     output: Session,
     errors: ['CONFLICT'],
   }),

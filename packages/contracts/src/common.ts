@@ -5,6 +5,12 @@ export const Id = z.uuid()
 export const Time = z.iso.datetime({ offset: true })
 export const Nothing = z.object({})
 
+/** What a client attaches to a thing of its own; it means nothing here. */
+export const Metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((pairs) => Object.keys(pairs).length <= 16, 'takes at most 16 pairs')
+export type Metadata = z.infer<typeof Metadata>
+
 /** `limit` and `offset` also arrive as query strings, hence the coercion. */
 export const Page = z.object({
   limit: z.coerce.number().int().min(1).max(LIMITS.listRows).default(50),

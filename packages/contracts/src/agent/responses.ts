@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { Id, Nothing, Status } from '../common.ts'
 import { request } from '../define.ts'
-import { ChatInput } from './chat-input.ts'
+import { ChatInput, MessageText, SessionRef } from './chat-input.ts'
 import { ConversationMessage, WholeConversation } from './model.ts'
+import { Done } from './run-log.ts'
 
 export const RunId = z.object({ run_id: Id })
 
@@ -17,6 +18,9 @@ export const StartedRun = RunId.extend({
   session_external_id: z.string(),
   last_entry: z.number().int().min(0).optional(),
 })
+
+/** Messages before the first question of a session. */
+export const Opening = z.array(z.object({ role: z.enum(['user', 'assistant']), content: MessageText })).max(20)
 
 /** A request as its protocol has it, without the input. */
 const ResponseRequest = z.record(z.string(), z.unknown())
@@ -49,5 +53,31 @@ export const responses = {
     input: RunId,
     output: Nothing,
     errors: ['RUN_NOT_FOUND'],
+  }),
+  /**
+   * What a session was given and answered, by its runs. `from`: the run to begin with; `after`: `position` of the last part of the page
+   * before. At most `LIMITS.entriesPage` bytes of JSON, or one part that has more. What stands before the first run has the session's id.
+   */
+  listTurns: request('rpc.chat-agent.v1.turn.list', {
+    input: z.object({
+      session_id: SessionRef,
+      order: z.enum(['asc', 'desc']),
+      from: Id.optional(),
+      after: z.number().int().optional(),
+    }),
+    output: z.object({
+      session_id: Id,
+      parts: z.array(
+        z.object({
+          position: z.number().int(),
+          run_id: Id,
+          input: z.array(ConversationMessage).optional(),
+          answer: Done.pick({ content: true, citations: true, client_calls: true, metadata: true }).optional(),
+        }),
+      ),
+      more: z.boolean(),
+    }),
+    errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND'],
+    repeatable: true,
   }),
 } as const

@@ -28,6 +28,7 @@ export function chatAgentHandlers({
     startRun: (input, context) => startRun.start(input, context),
     startResponse: (input, context) => startRun.start(input, context),
     getResponse: ({ run_id }, { caller }) => responses.get(caller.user_id, run_id),
+    listTurns: (input, { caller }) => responses.turns(caller.user_id, input),
     async deleteResponse({ run_id }, context) {
       await responses.delete(run_id, context)
       return {}

@@ -29,9 +29,14 @@ export class EntryRepository {
       select e.run_id, e.n, e.attempt, e.space_id, e.body from ${rowsOf(entries)}`.execute(this.#db)
   }
 
-  last(runId: string): Promise<Pick<EntryRow, 'n' | 'body'> | undefined> {
-    const entries = this.#db.selectFrom('run_entries').select(['n', 'body']).where('run_id', '=', runId)
-    return entries.orderBy('n', 'desc').limit(1).executeTakeFirst()
+  /** The last entry of each run. */
+  async lastOf(runIds: readonly string[]): Promise<Pick<EntryRow, 'run_id' | 'n' | 'body'>[]> {
+    const { rows } = await sql<Pick<EntryRow, 'run_id' | 'n' | 'body'>>`
+      select last.run_id, last.n, last.body from unnest(${runIds}::uuid[]) as run (id)
+      cross join lateral (
+        select run_id, n, body from run_entries where run_id = run.id order by n desc limit 1
+      ) as last`.execute(this.#db)
+    return rows
   }
 
   page(runId: string, after: number, limit: number): Promise<Pick<EntryRow, 'n' | 'body'>[]> {

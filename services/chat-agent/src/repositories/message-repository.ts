@@ -31,6 +31,19 @@ export class MessageRepository {
     return rows.orderBy('turn').orderBy('position').limit(limit).execute()
   }
 
+  /** In the order of the conversation. */
+  ofTurns(sessionId: string, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
+    return this.#db
+      .selectFrom('messages')
+      .selectAll()
+      .where('session_id', '=', sessionId)
+      .where('turn', '>=', turns.from)
+      .where('turn', '<=', turns.to)
+      .orderBy('turn')
+      .orderBy('position')
+      .execute()
+  }
+
   /** The latest messages up to a turn, newest first. */
   latest(sessionId: string, upToTurn: number, limit: number): Promise<MessageRow[]> {
     return this.#db

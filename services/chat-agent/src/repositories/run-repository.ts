@@ -42,6 +42,13 @@ export class RunRepository {
     return runs.orderBy('turn', 'desc').limit(1).executeTakeFirst()
   }
 
+  /** In the order of their turns. `turn`: of the one to begin with. */
+  ofSession(sessionId: string, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
+    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
+    const from = runs.where('turn', order === 'asc' ? '>=' : '<=', turn)
+    return from.orderBy('turn', order).limit(limit).execute()
+  }
+
   /** Its log, steps and tool runs are deleted with it. */
   async delete(id: string): Promise<void> {
     await this.#db.deleteFrom('runs').where('id', '=', id).execute()

@@ -5,6 +5,7 @@ import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 export const sealContext = {
   settings: (runId: string) => ({ table: 'runs.settings', id: runId }),
   title: (id: string) => ({ table: 'sessions.title', id }),
+  metadata: (id: string) => ({ table: 'sessions.metadata', id }),
   message: (id: string) => ({ table: 'messages.content', id }),
   entry: (runId: string, n: number) => ({ table: 'run_entries.body', id: `${runId}/${n}` }),
   said: (runId: string, n: number) => ({ table: 'unfinished_calls.said', id: `${runId}/${n}` }),

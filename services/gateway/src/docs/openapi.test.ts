@@ -92,8 +92,11 @@ test('each scope of an API key opens these routes and no others', () => {
   const protocols = ['chat/completions', 'responses', 'messages', 'messages/count_tokens'].map((name) => `POST /v1/${name}`)
   const response = '/v1/responses/{response_id}'
   const responses = [`GET ${response}`, `GET ${response}/input_items`, `POST ${response}/cancel`, `DELETE ${response}`]
+  const conversations = ['POST', 'GET /{id}', 'POST /{id}', 'DELETE /{id}', 'GET /{id}/items'].map((line) =>
+    line.replace(/^(\w+) ?/, '$1 /v1/conversations').replace('{id}', '{conversation_id}'),
+  )
   expect(opened('chat').sort()).toEqual(
-    [...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols, ...responses].sort(),
+    [...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols, ...responses, ...conversations].sort(),
   )
   const reading = [
     ...['', '/{document_id}', '/{document_id}/content'].map((rest) => `GET /v1/documents${rest}`),

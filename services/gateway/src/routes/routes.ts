@@ -16,6 +16,7 @@ import { messageRoutes } from '../anthropic/message-routes.ts'
 import { completionRoutes } from '../openai/completion-routes.ts'
 import { embeddingRoutes } from '../openai/embedding-routes.ts'
 import { modelRoutes } from '../openai/model-routes.ts'
+import { conversationRoutes } from '../openai/responses/conversation-routes.ts'
 import { responseRoutes } from '../openai/responses/response-routes.ts'
 import { auditRoutes } from './accounts/audit-routes.ts'
 import { analyticsRoutes } from './analytics-routes.ts'
@@ -63,6 +64,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...chatRoutes,
   ...completionRoutes,
   ...responseRoutes,
+  ...conversationRoutes,
   ...modelRoutes,
   ...embeddingRoutes,
   ...messageRoutes,

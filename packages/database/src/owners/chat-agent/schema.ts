@@ -1,6 +1,7 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
 import * as outages from './migrations/0002-outages.ts'
+import * as responses from './migrations/0006-responses.ts'
 import * as setsOfSpaces from './migrations/0003-sets-of-spaces.ts'
 import * as settingsOfRuns from './migrations/0005-settings-of-runs.ts'
 import * as turnsOfJobs from './migrations/0004-turns-of-jobs.ts'
@@ -13,5 +14,6 @@ export const chatAgentSchema = defineSchema({
     '0003-sets-of-spaces': setsOfSpaces,
     '0004-turns-of-jobs': turnsOfJobs,
     '0005-settings-of-runs': settingsOfRuns,
+    '0006-responses': responses,
   },
 })

@@ -10,6 +10,7 @@ export interface ChatAgentTables extends SystemTables {
     user_id: string
     external_id: string
     title: Buffer | null
+    metadata: Generated<Buffer | null>
     model: string | null
     enable_tools: boolean
     /** Someone set `enable_tools` by hand: a run may then switch tools off, but not on. */

@@ -1,4 +1,5 @@
 import type { ConversationMessage } from '@youworker/contracts/agent/model'
+import type { Done } from '@youworker/contracts/agent/run-log'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
@@ -43,7 +44,11 @@ async function behindSession(repositories: ChatAgentRepositories, { user_id, spa
   const session = await repositories.sessions.lock(user_id, session_id ?? '')
   if (!session) throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave it out to begin a new one')
   const latest = await repositories.runs.latest(session.id)
-  return { before: latest ? await conversationAfter(repositories, space, latest) : [], session: session.id }
+  const { id, turn } = session
+  const before = latest
+    ? await conversationAfter(repositories, space, latest)
+    : shownTurns(space, await repositories.messages.latest(id, turn, HISTORY))
+  return { before, session: id }
 }
 
 /** A run that is not the last one of its session, or whose session was named by the client, is gone on from in a session of its own. */
@@ -66,12 +71,23 @@ async function conversationAfter(
     throw new AppError('CONFLICT', 'The response before is still in progress; ask again when it has ended')
   const { conversation } = unsealSettings(space, run)
   if (!conversation) return shownTurns(space, await messages.latest(run.session_id, run.turn, HISTORY))
-  const last = await entries.last(run.id)
-  const body = last && unsealEntry(space, run.id, last).body
-  if (body?.event !== 'done') return conversation
-  const { content, client_calls: tool_calls } = body.data
+  const done = (await answersOf({ entries }, space, [run])).get(run.id)
+  if (!done) return conversation
+  const { content, client_calls: tool_calls } = done
   if (content === '' && !tool_calls) return conversation
   return [...conversation, { role: 'assistant', content: unnumbered(content), ...(tool_calls ? { tool_calls } : {}) }]
+}
+
+/** Of runs that have ended, by run. */
+export async function answersOf(
+  { entries }: Pick<ChatAgentRepositories, 'entries'>,
+  space: SpaceSealer,
+  runs: readonly Pick<RunRow, 'id' | 'status'>[],
+): Promise<ReadonlyMap<string, Done>> {
+  const ended = runs.filter(({ status }) => TERMINAL.includes(status)).map(({ id }) => id)
+  const rows = ended.length === 0 ? [] : await entries.lastOf(ended)
+  const bodies = rows.map((row) => ({ id: row.run_id, body: unsealEntry(space, row.run_id, row).body }))
+  return new Map(bodies.flatMap(({ id, body }) => (body.event === 'done' ? [[id, body.data]] : [])))
 }
 
 /** The newest messages that can be stored beside the added ones. What was said as system stays. */

@@ -1,5 +1,5 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
-import type { HandlerOutput } from '@youworker/contracts/define'
+import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { Sealer } from '@youworker/database/sealing/sealer'
@@ -7,6 +7,7 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { Waker } from '../ports.ts'
 import { unsealSettings } from '../runs/run-settings.ts'
+import { listTurns } from './list-turns.ts'
 import { eraseRuns, eraseSession } from '../sessions/erase.ts'
 
 const notFound = () => new AppError('RUN_NOT_FOUND', 'There is no such response')
@@ -29,8 +30,16 @@ export class ResponseService {
     const { response, conversation = [] } = run ? unsealSettings(space, run) : {}
     if (!run || !response) throw notFound()
     const { request, added } = response
-    const input = added === 0 ? [] : conversation.slice(-added)
-    return { run_id: runId, session_id: run.session_id, status: run.status, request, input: [...input] }
+    const input = conversation.slice(conversation.length - added)
+    return { run_id: runId, session_id: run.session_id, status: run.status, request, input }
+  }
+
+  async turns(
+    userId: string,
+    input: HandlerInput<typeof chatAgent.listTurns>,
+  ): Promise<HandlerOutput<typeof chatAgent.listTurns>> {
+    const space = await this.#sealer.forSpace(userId)
+    return this.#uow.in([userId]).read((repositories) => listTurns(repositories, space, userId, input))
   }
 
   /** Responses that went on from it keep the conversation that they were given. */

@@ -1,6 +1,6 @@
 import { chatAgent, type Message, type Session } from '@youworker/contracts/chat-agent'
-import type { CursorPage } from '@youworker/contracts/common'
-import type { HandlerOutput } from '@youworker/contracts/define'
+import type { CursorPage, Metadata } from '@youworker/contracts/common'
+import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import { recordAudit } from '@youworker/database/events/record-audit'
@@ -18,9 +18,12 @@ interface Settings {
   readonly title?: string | null | undefined
   readonly model?: string | null | undefined
   readonly enable_tools?: boolean | undefined
+  readonly metadata?: Metadata | null | undefined
 }
+type NewSession = HandlerInput<typeof chatAgent.createSession>
 
 const PAGE_ROWS = 200
+const NO_TOKENS = { tokens_in: 0, tokens_out: 0 } as const
 const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
 export class SessionService {
@@ -34,22 +37,32 @@ export class SessionService {
     this.#waker = waker
   }
 
-  async create(input: Settings & { external_id?: string | undefined }, context: UserContext): Promise<Session> {
+  async create(input: NewSession, context: UserContext): Promise<Session> {
     const { user_id } = context.caller
     const id = newId()
     const external_id = input.external_id ?? id
     if (/\p{Cc}/u.test(external_id)) throw new AppError('VALIDATION_ERROR', 'external_id must not contain control characters')
     const space = await this.#sealer.forSpace(user_id)
-    const { model = null, enable_tools = true } = input
+    const { model = null, enable_tools = true, opening = [] } = input
     const title = sealTitle(space, id, input.title)
+    const metadata = sealMetadata(space, id, input.metadata)
     const tools_pinned = input.enable_tools !== undefined
     const request = { user_id, subject: chatAgent.createSession.subject, key: context.idempotencyKey, request: input }
-    return this.#uow.in([user_id]).write(async ({ sessions, outbox, idempotency }) => {
+    return this.#uow.in([user_id]).write(async ({ sessions, messages, outbox, idempotency }) => {
       const made = await idempotency.once(request, async () => {
-        const row = await sessions.add({ id, space_id: user_id, user_id, external_id, title, model, enable_tools, tools_pinned })
+        const settings = { external_id, title, metadata, model, enable_tools, tools_pinned, message_count: opening.length }
+        const row = await sessions.add({ id, space_id: user_id, user_id, ...settings })
         if (!row)
           throw new AppError('CONFLICT', 'You have a session with this external_id already; use that one or choose another')
         outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
+        // They belong to no run.
+        await messages.add(
+          opening.map(({ role, content }) => {
+            const message = newId()
+            const sealed = space.sealText(content, sealContext.message(message))
+            return { id: message, space_id: user_id, session_id: id, run_id: id, turn: 0, role, content: sealed, ...NO_TOKENS }
+          }),
+        )
         return { session_id: id }
       })
       const row = await sessions.find(user_id, made.session_id)
@@ -71,7 +84,7 @@ export class SessionService {
     return toSession(space, row)
   }
 
-  async update(ref: string, { title, model, enable_tools }: Settings, context: UserContext): Promise<Session> {
+  async update(ref: string, { title, model, enable_tools, metadata }: Settings, context: UserContext): Promise<Session> {
     const { user_id: userId } = context.caller
     const space = await this.#sealer.forSpace(userId)
     return this.#uow.in([userId]).write(async ({ sessions, outbox }) => {
@@ -80,6 +93,7 @@ export class SessionService {
       const changed = await sessions.update(row.id, {
         ...(title === undefined ? {} : { title: sealTitle(space, row.id, title) }),
         ...(model === undefined ? {} : { model }),
+        ...(metadata === undefined ? {} : { metadata: sealMetadata(space, row.id, metadata) }),
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
       })
       recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
@@ -145,7 +159,14 @@ const unlessGone = (error: unknown): void => {
 const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefined): Buffer | null =>
   title === null || title === undefined ? null : space.sealText(title, sealContext.title(id))
 
+const sealMetadata = (space: SpaceSealer, id: string, metadata: Metadata | null | undefined): Buffer | null =>
+  metadata ? space.sealText(JSON.stringify(metadata), sealContext.metadata(id)) : null
+
 function toSession(space: SpaceSealer, row: SessionRow): Session {
   const { id, external_id, model, enable_tools, message_count, created_at, updated_at } = row
-  return { id, external_id, title: unsealTitle(space, row), model, enable_tools, message_count, created_at, updated_at }
+  const title = unsealTitle(space, row)
+  // Written by this service from the same type.
+  const metadata = row.metadata && (JSON.parse(space.openText(row.metadata, sealContext.metadata(id))) as Metadata)
+  const settings = { title, model, enable_tools, ...(metadata ? { metadata } : {}) }
+  return { id, external_id, ...settings, message_count, created_at, updated_at }
 }

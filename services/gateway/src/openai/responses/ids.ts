@@ -19,6 +19,18 @@ export function sessionRefOf(conversation: string): string {
   throw new AppError('SESSION_NOT_FOUND', 'There is no such conversation')
 }
 
+/** An item's id is `<prefix>_<id of its run>_<its place>`. Throws `VALIDATION_ERROR` for what no item can have as its id. */
+export function runIdOfItem(item: string): string {
+  const { success, data } = Id.safeParse(item.split('_')[1])
+  if (success) return data
+  throw noSuchItem()
+}
+
+export const noSuchItem = (): AppError =>
+  new AppError('VALIDATION_ERROR', 'after: there is no such item', {
+    details: [{ field: 'after', message: 'is no item of the list' }],
+  })
+
 /** Of a UUIDv7 (RFC 9562 section 5.7), in seconds: the same wherever the run is read. */
 export const createdAt = (runId: string): number =>
   Math.floor(Number.parseInt(runId.replaceAll('-', '').slice(0, 12), 16) / 1_000)

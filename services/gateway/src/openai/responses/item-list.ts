@@ -1,6 +1,6 @@
 import type { ConversationMessage } from '@youworker/contracts/agent/model'
-import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'
+import { noSuchItem } from './ids.ts'
 import { OutputItem } from './response-object.ts'
 
 const id = z.string()
@@ -78,10 +78,7 @@ function messageItem(itemId: string, role: 'user' | 'developer' | 'assistant', t
 export function pageOf(items: readonly Item[], { limit, order, after }: ItemQuery): z.output<typeof ItemList> {
   const ordered = order === 'asc' ? items : items.toReversed()
   const begin = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1
-  if (after !== undefined && begin === 0)
-    throw new AppError('VALIDATION_ERROR', 'after: there is no such item', {
-      details: [{ field: 'after', message: 'is no item of the list' }],
-    })
+  if (after !== undefined && begin === 0) throw noSuchItem()
   return listOf(ordered.slice(begin, begin + limit), ordered.length > begin + limit)
 }
 

@@ -1,9 +1,9 @@
 import { Citation, type Done } from '@youworker/contracts/agent/run-log'
-import { Id } from '@youworker/contracts/common'
+import { Id, Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { AGENT_MODEL } from '../../protocols/agent-model.ts'
 import { conversationId, createdAt, responseId } from './ids.ts'
-import { FunctionTool, Metadata, type ResponseRequest, TextFormat, ToolChoice } from './response-request.ts'
+import { FunctionTool, type ResponseRequest, TextFormat, ToolChoice } from './response-request.ts'
 
 const Count = z.number().int().min(0)
 const ItemStatus = z.enum(['in_progress', 'completed', 'incomplete'])
@@ -171,7 +171,9 @@ export function endedResponse(done: Done, of: ResponseOf): ResponseObject {
   }
 }
 
-function endOf({ metadata: { status, finish_reason } }: Done): Pick<ResponseObject, 'status' | 'incomplete_details'> {
+function endOf({
+  metadata: { status, finish_reason },
+}: Pick<Done, 'metadata'>): Pick<ResponseObject, 'status' | 'incomplete_details'> {
   const incomplete = (reason: 'max_output_tokens' | 'max_messages') =>
     ({ status: 'incomplete', incomplete_details: { reason } }) as const
   switch (status) {
@@ -187,7 +189,9 @@ function endOf({ metadata: { status, finish_reason } }: Done): Pick<ResponseObje
   }
 }
 
-export function outputOf(done: Done, runId: string): OutputItem[] {
+type Answer = Pick<Done, 'content' | 'citations' | 'client_calls' | 'metadata'>
+
+export function outputOf(done: Answer, runId: string): OutputItem[] {
   const { content, client_calls: calls = [] } = done
   const status = endOf(done).status === 'completed' ? 'completed' : 'incomplete'
   const text = content === '' ? [] : [messageOf(runId, status, [textPart(content, annotationsOf(done))])]
@@ -211,7 +215,7 @@ export const functionCall = (
 ) => ({ type: 'function_call', id: `fc_${runId}_${index}`, ...call }) as const
 
 /** One for each mark in the text. */
-function annotationsOf({ content, citations }: Done): z.output<typeof FileCitation>[] {
+function annotationsOf({ content, citations }: Answer): z.output<typeof FileCitation>[] {
   if (citations.length === 0) return []
   const cited = new Map(citations.map((citation) => [citation.index, citation]))
   return [...content.matchAll(/\[(\d{1,6})\]/g)].flatMap(({ 1: mark, index }) => {

@@ -1,5 +1,5 @@
 import { ClientTool, type ModelParameters } from '@youworker/contracts/agent/model'
-import { Line } from '@youworker/contracts/common'
+import { Line, Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { AGENT_MODEL } from '../../protocols/agent-model.ts'
 import { refusal, requireQuestion, runInput } from '../../protocols/run-input.ts'
@@ -7,9 +7,6 @@ import { runIdOf, sessionRefOf } from './ids.ts'
 import { InputItem, readItems } from './input-items.ts'
 
 const Name = z.string().max(64)
-export const Metadata = z
-  .record(z.string().max(64), z.string().max(512))
-  .refine((pairs) => Object.keys(pairs).length <= 16, 'takes at most 16 pairs')
 
 export const FunctionTool = z.object({
   type: z.literal('function'),
