@@ -44,7 +44,13 @@ export async function streamAnswer(
   state: RunState,
   { info, tools, signal }: AnswerOptions,
 ): Promise<ModelTurn> {
-  const onWaiting = () => state.log.emit({ event: 'status', data: { stage: 'waiting' } })
+  const onWaiting = () => {
+    try {
+      state.log.emit({ event: 'status', data: { stage: 'waiting' } })
+    } catch {
+      // An earlier entry is lost: what is said next throws as well, where it can be caught.
+    }
+  }
   const messages = conversation(state, tools.length > 0, info)
   const request = { model: info, messages, tools, parameters: parametersOf(state), signal, onWaiting }
   const meter = new CallMeter(request)
