@@ -17,6 +17,9 @@ const SEALED = {
   'renamed session title': canary('renamed'),
   'text that is in a file and in no passage of it': canary('comment'),
   'key of a repeated request’s body': canary('repeated'),
+  'instructions of a response': canary('instructions'),
+  'metadata of a response': canary('metadata'),
+  'metadata of a conversation': canary('topic'),
   'query of a search': canary('search'),
   'filter of a list': canary('filter'),
   'body that is no JSON': canary('broken'),
@@ -70,6 +73,12 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   await ada.post('/v1/sessions', { title: SEALED['session title'] })
   const repeated = { text_input: SEALED['key of a repeated request’s body'], stream: false }
   for (let i = 0; i < 2; i += 1) await ada.post('/v1/chat', repeated, { 'idempotency-key': 'twice' })
+  const instructions = SEALED['instructions of a response']
+  const response = { input: 'Hello', instructions, metadata: { case: SEALED['metadata of a response'] } }
+  const { id } = (await ada.post('/v1/responses', response)).body
+  expect((await ada.get(`/v1/responses/${id}`)).body).toMatchObject({ instructions, metadata: response.metadata })
+  const metadata = { topic: SEALED['metadata of a conversation'] }
+  expect((await ada.post('/v1/conversations', { metadata })).body.metadata).toEqual(metadata)
   await ada.post('/v1/search', { query: SEALED['query of a search'] })
   await ada.get(`/v1/documents?q=${SEALED['filter of a list']}`)
   const broken = await ada.fetch('/v1/chat', {

@@ -483,6 +483,19 @@ test.each(['youworker', 'youworker-offline'])('%s goes on with the results of to
   expect(seenBy(without).at(-2)).toEqual({ role: 'assistant', content: 'I will look.' })
 })
 
+test('items of earlier responses can be named by their ids', async () => {
+  const first = await client.responses.create({ ...raw, input: 'Hello' })
+  const named = (id: string) => ({ type: 'item_reference', id }) as const
+  const ask = (id: string, at = client) =>
+    at.responses.create({ ...raw, input: [{ role: 'user', content: 'Hello' }, named(id), { role: 'user', content: REPEAT }] })
+  const [message] = first.output
+  expect(seenBy(await ask(message?.id ?? ''))[1]).toEqual({ role: 'assistant', content: first.output_text })
+  await expect(ask(`${message?.id}0`)).rejects.toMatchObject({ status: 400, param: 'input.1' })
+  await expect(ask('msg_1')).rejects.toMatchObject({ status: 400, param: 'input' })
+  const eve = clientOf(await system.newPerson('eve'))
+  await expect(ask(message?.id ?? '', eve)).rejects.toMatchObject({ status: 404, code: 'RUN_NOT_FOUND' })
+})
+
 test('nothing goes on from a response that has not ended', async () => {
   const { id } = await client.responses.create({ ...agent, input: 'Count to sixty', background: true })
   const going = ada.post('/v1/responses', { ...agent, input: 'And now?', previous_response_id: id })

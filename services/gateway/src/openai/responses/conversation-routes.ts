@@ -113,7 +113,7 @@ async function readItemsPage(
 ): Promise<z.output<typeof ItemList>> {
   const client = chatAgent.as(context.scope)
   const data: Item[] = []
-  let page: { from?: string; after?: number } = after === undefined ? {} : { from: runIdOfItem(after) }
+  let page: { from?: string; after?: number } = after === undefined ? {} : { from: runIdOfItem(after, 'after') }
   let isBehind = after === undefined
   for (;;) {
     const { parts, more } = await client.listTurns({ session_id, order, ...page })
@@ -123,7 +123,7 @@ async function readItemsPage(
       if (data.length > limit) return listOf(data.slice(0, limit), true)
     }
     const last = parts.at(-1)
-    if (!isBehind && (page.from === undefined || !more)) throw noSuchItem()
+    if (!isBehind && (page.from === undefined || !more)) throw noSuchItem('after')
     if (!more || !last) return listOf(data, false)
     page = { after: last.position }
   }

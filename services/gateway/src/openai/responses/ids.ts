@@ -1,5 +1,6 @@
 import { Id } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
+import { refusal } from '../../protocols/run-input.ts'
 
 /** All ids are those of the run or session, so that nothing else is stored for them. */
 export const responseId = (runId: string): string => `resp_${runId}`
@@ -20,16 +21,13 @@ export function sessionRefOf(conversation: string): string {
 }
 
 /** An item's id is `<prefix>_<id of its run>_<its place>`. Throws `VALIDATION_ERROR` for what no item can have as its id. */
-export function runIdOfItem(item: string): string {
+export function runIdOfItem(item: string, field: string): string {
   const { success, data } = Id.safeParse(item.split('_')[1])
   if (success) return data
-  throw noSuchItem()
+  throw noSuchItem(field)
 }
 
-export const noSuchItem = (): AppError =>
-  new AppError('VALIDATION_ERROR', 'after: there is no such item', {
-    details: [{ field: 'after', message: 'is no item of the list' }],
-  })
+export const noSuchItem = (field: string): AppError => refusal(field, 'There is no such item')
 
 /** Of a UUIDv7 (RFC 9562 section 5.7), in seconds: the same wherever the run is read. */
 export const createdAt = (runId: string): number =>

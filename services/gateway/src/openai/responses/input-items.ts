@@ -17,10 +17,12 @@ const MessageItem = z.object({
 const CallItem = z.object({ type: z.literal('function_call'), call_id: CallId, name: z.string().max(64), arguments: z.string() })
 const OutputItem = z.object({ type: z.literal('function_call_output'), call_id: CallId, output: Content })
 
-const known = /^(message|function_call|function_call_output)$/
+/** Of an item of an earlier response. */
+const ReferenceItem = z.object({ type: z.literal('item_reference'), id: z.string().max(200) })
+const known = /^(message|function_call|function_call_output|item_reference)$/
 const OtherItem = z.object({ type: z.string().refine((type) => !known.test(type), 'lacks what items of this type have') })
 
-export const InputItem = z.union([MessageItem, CallItem, OutputItem, OtherItem])
+export const InputItem = z.union([MessageItem, CallItem, OutputItem, ReferenceItem, OtherItem])
 type InputItem = z.output<typeof InputItem>
 
 /** Throws `VALIDATION_ERROR` for what is not served. */

@@ -78,7 +78,7 @@ function messageItem(itemId: string, role: 'user' | 'developer' | 'assistant', t
 export function pageOf(items: readonly Item[], { limit, order, after }: ItemQuery): z.output<typeof ItemList> {
   const ordered = order === 'asc' ? items : items.toReversed()
   const begin = after === undefined ? 0 : ordered.findIndex((item) => item.id === after) + 1
-  if (after !== undefined && begin === 0) throw noSuchItem()
+  if (after !== undefined && begin === 0) throw noSuchItem('after')
   return listOf(ordered.slice(begin, begin + limit), ordered.length > begin + limit)
 }
 

@@ -60,7 +60,9 @@ export const ResponseRequest = z.object({
   prompt_cache_key: z.string().max(200).nullish(),
   reasoning: z.object({ effort: z.string().max(32).nullish(), summary: z.string().max(32).nullish() }).nullish(),
   safety_identifier: z.string().max(200).nullish(),
-  store: z.boolean().nullish(),
+  store: z.boolean().nullish().meta({
+    description: '`false`: the response cannot be read or gone on from. Its session has it all the same, as it has every chat.',
+  }),
   temperature: z.number().min(0).max(2).nullish(),
   text: z.object({ format: TextFormat.nullish(), verbosity: z.enum(['low', 'medium', 'high']).nullish() }).nullish(),
   tool_choice: ToolChoice.nullish(),

@@ -7,6 +7,7 @@ import { defineRoute } from '../../http/define-route.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import { answerRun, BODY_BYTES, failureOf, type ProtocolDeps } from '../../protocols/answer-run.ts'
 import { runIdOf } from './ids.ts'
+import { withItems } from './item-references.ts'
 import { inputItems, ItemList, ItemQuery, pageOf } from './item-list.ts'
 import { ResponseEvent } from './response-events.ts'
 import { begunResponse, endedResponse, ResponseObject } from './response-object.ts'
@@ -40,7 +41,7 @@ export const responseRoutes = [
     events: ResponseEvent,
     errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
     async handle({ body, context }, deps: ProtocolDeps) {
-      const input = toRunInput(body)
+      const input = toRunInput(await withItems(body, context, deps))
       const start = (run_id: string) => deps.chatAgent.as(context.scope).startResponse({ ...input, run_id }, context.idempotency)
       const isStream = body.stream ?? false
       if (body.background && !isStream) return begin(start, body, context, deps)
