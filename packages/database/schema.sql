@@ -542,6 +542,25 @@ create table "chat_agent"."migrations_lock" ( -- owner: chat_agent_owner
   constraint migrations_lock_pkey PRIMARY KEY (id)
 );
 
+create table "chat_agent"."model_backends" ( -- owner: chat_agent_owner
+  id uuid not null,
+  name text not null,
+  protocol text not null,
+  base_url text not null,
+  api_key bytea,
+  source text not null,
+  enabled boolean not null default true,
+  concurrency integer,
+  priority integer not null default 0,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint model_backends_concurrency_check CHECK (((concurrency >= 1) AND (concurrency <= 10000))),
+  constraint model_backends_protocol_check CHECK ((protocol = ANY (ARRAY['ollama'::text, 'openai'::text]))),
+  constraint model_backends_source_check CHECK ((source = ANY (ARRAY['environment'::text, 'admin'::text]))),
+  constraint model_backends_pkey PRIMARY KEY (id),
+  constraint model_backends_name_key UNIQUE (name)
+);
+
 create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
   run_id uuid not null,
   iteration integer not null,

@@ -55,6 +55,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   MEMBERSHIP_NOT_FOUND: () => ada.call('DELETE', `/v1/groups/${groupId}/members/${UNKNOWN}`),
   SESSION_NOT_FOUND: () => ada.get(`/v1/sessions/${UNKNOWN}`),
   RUN_NOT_FOUND: () => ada.get(`/v1/runs/${UNKNOWN}`),
+  MODEL_BACKEND_NOT_FOUND: () => system.root.get(`/v1/admin/models/backends/${UNKNOWN}`),
   DOCUMENT_NOT_FOUND: () => ada.get(`/v1/documents/${UNKNOWN}`),
   TASK_NOT_FOUND: () => ada.get(`/v1/tasks/${UNKNOWN}`),
   METHOD_NOT_ALLOWED: () => ada.call('DELETE', '/v1/search'),

@@ -68,6 +68,9 @@ export const TAGS = {
 const NOTICE =
   'The offline model only quotes sentences that it finds. For a real one install Ollama (https://ollama.com) and set LLM__OLLAMA_BASE_URL and LLM__CHAT_MODEL.'
 
+/** Another one: it answers so many at the same time. */
+const PARALLEL = 10_000
+
 const CAPABILITIES = ['completion', 'tools', 'embedding'] as const
 
 /** In Ollama a name without a tag means `:latest`. */
@@ -85,6 +88,7 @@ export const showModel = (embeddingLength: number) => ({
     [`${MODEL}.context_length`]: 131_072,
     [`${MODEL}.embedding_length`]: embeddingLength,
     'youworker.notice': NOTICE,
+    'youworker.parallel': PARALLEL,
   },
   capabilities: CAPABILITIES,
   modified_at: MODIFIED_AT,

@@ -3,7 +3,7 @@ import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Line, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { SessionRef } from './agent/chat-input.ts'
-import { Model } from './agent/model.ts'
+import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
 
@@ -103,11 +103,7 @@ export const chatAgent = {
     errors: ['SESSION_NOT_FOUND'],
   }),
   ...responses,
-  listModels: request('rpc.chat-agent.v1.model.list', {
-    input: Nothing,
-    output: z.object({ models: z.array(Model) }),
-    repeatable: true,
-  }),
+  ...models,
   getRun: request('rpc.chat-agent.v1.run.get', {
     input: RunId,
     output: ChatRun,

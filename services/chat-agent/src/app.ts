@@ -27,6 +27,7 @@ import { RUN_KIND } from './services/runs/start-run.ts'
 
 const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
+const MODELS = 'models'
 const ORPHANS_MS = 15_000
 
 /** Composition root of the service. */
@@ -40,6 +41,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   stack.use(services.writer)
+  const models = stack.use(services.modelBackends.start())
+  stack.use(onWake(nats, SERVICE, MODELS, models.nudge))
 
   const readiness = stack.use(
     new Readiness({
@@ -92,6 +95,7 @@ const signedInBy =
 const wakerOf = (nats: NatsConnection): Waker => ({
   newRun: () => wake(nats, SERVICE, RUN_KIND),
   cancelled: () => wake(nats, SERVICE, CANCEL),
+  backendsChanged: () => wake(nats, SERVICE, MODELS),
 })
 
 function grantsOf(nats: NatsConnection): Grants {

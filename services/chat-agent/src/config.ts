@@ -1,3 +1,4 @@
+import { BackendKey } from '@youworker/contracts/agent/model-backends'
 import { keyRingProblem, SEALING } from '@youworker/database/sealing/key-ring'
 import { checkTogether, commaList, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
@@ -17,7 +18,15 @@ const ENV = z.object({
     .describe(
       "A model server with OpenAI's protocol, asked before Ollama: vLLM, llama.cpp, LM Studio, a hosted one; with its version, as https://host/v1",
     ),
-  LLM__OPENAI_API_KEY: z.string().min(1).optional().meta({ description: 'Key of that server', secret: true }),
+  LLM__OPENAI_API_KEY: BackendKey.optional().meta({ description: 'Key of that server', secret: true }),
+  LLM__OLLAMA_CONCURRENCY: integer(1, 10_000)
+    .optional()
+    .describe(
+      'Most calls of one model that one agent process makes of Ollama at the same time; further ones wait in turns of their users. The same as OLLAMA_NUM_PARALLEL there; without it 1, as there',
+    ),
+  LLM__OPENAI_CONCURRENCY: integer(1, 10_000)
+    .optional()
+    .describe("The same of the server with OpenAI's protocol; without it 256"),
   LLM__CHAT_MODEL: z.string().min(1).optional().describe('Model of answers; without it the first that is listed'),
   LLM__CONTEXT_TOKENS: integer(2_048, 1_000_000).default(16_384).meta({
     description: 'Most of a conversation that the model is given, its answer included; a smaller window of the model wins',

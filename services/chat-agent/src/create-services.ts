@@ -2,11 +2,15 @@ import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tabl
 import type { Database } from '@youworker/database/connection/open'
 import type { Slot } from '@youworker/database/jobs/worker'
 import { parseKeyRing } from '@youworker/database/sealing/key-ring'
-import { createSealer } from '@youworker/database/sealing/sealer'
+import { createSealer, type Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import { createMcpPort } from './clients/mcp-client.ts'
 import { OllamaModel } from './clients/ollama.ts'
 import { OpenAiModel } from './clients/openai-model.ts'
+import type { Connect } from './services/models/backend.ts'
+import { BackendAdmin } from './services/models/backend-admin.ts'
+import { BackendRegistry } from './services/models/backend-registry.ts'
+import { BackendSpecs, ENVIRONMENT_NAMES, type EnvironmentBackend } from './services/models/backend-specs.ts'
 import { ModelBackends } from './services/models/model-backends.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
@@ -24,7 +28,7 @@ import { ToolCaller } from './services/agent/tool-caller.ts'
 import { toolsCheck } from './services/tools/tools-check.ts'
 import { ToolDiscovery } from './services/tools/tool-discovery.ts'
 import { ToolRunService } from './services/tools/tool-run-service.ts'
-import { createChatAgentUnitOfWork } from './unit-of-work.ts'
+import { type ChatAgentUnitOfWork, createChatAgentUnitOfWork } from './unit-of-work.ts'
 
 interface Dependencies {
   readonly database: Database<ChatAgentTables>
@@ -36,20 +40,50 @@ interface Dependencies {
   readonly logger: Logger
 }
 
-/** A server with OpenAI's protocol comes first: whoever names one wants it. */
-function createModel(config: Config): ModelBackends {
-  const { LLM__CHAT_MODEL: model, LLM__CONTEXT_TOKENS: contextTokens, LLM__STALL_MS: stallMs } = config
-  const common = { model, contextTokens, stallMs }
-  const ollama = new OllamaModel({ url: config.LLM__OLLAMA_BASE_URL, ...common })
-  const { LLM__OPENAI_BASE_URL: url, LLM__OPENAI_API_KEY: apiKey } = config
-  return new ModelBackends(url === undefined ? [ollama] : [new OpenAiModel({ url, apiKey, ...common }), ollama])
+/** The model servers that the settings name. */
+function environmentBackends(config: Config): EnvironmentBackend[] {
+  const { LLM__OPENAI_BASE_URL: openai } = config
+  const ollama = { base_url: plainUrl(config.LLM__OLLAMA_BASE_URL), apiKey: undefined }
+  return [
+    { name: ENVIRONMENT_NAMES.ollama, protocol: 'ollama', ...ollama, concurrency: config.LLM__OLLAMA_CONCURRENCY ?? null },
+    ...(openai === undefined
+      ? []
+      : [
+          {
+            name: ENVIRONMENT_NAMES.openai,
+            protocol: 'openai' as const,
+            base_url: plainUrl(openai),
+            apiKey: config.LLM__OPENAI_API_KEY,
+            concurrency: config.LLM__OPENAI_CONCURRENCY ?? null,
+          },
+        ]),
+  ]
+}
+
+const plainUrl = (url: string): string => url.replace(/\/+$/, '')
+
+const connectWith =
+  ({ LLM__CONTEXT_TOKENS: contextTokens, LLM__STALL_MS: stallMs }: Config): Connect =>
+  ({ name, protocol, base_url: url, apiKey }) => {
+    const options = { name, url, apiKey, contextTokens, stallMs }
+    return protocol === 'ollama' ? new OllamaModel(options) : new OpenAiModel(options)
+  }
+
+function createModels(
+  config: Config,
+  parts: { readonly uow: ChatAgentUnitOfWork; readonly sealer: Sealer; readonly logger: Logger },
+) {
+  const specs = new BackendSpecs({ ...parts, environment: environmentBackends(config) })
+  const registry = new BackendRegistry({ specs, connect: connectWith(config), logger: parts.logger })
+  const model = new ModelBackends({ backends: () => registry.enabled, defaultModel: config.LLM__CHAT_MODEL })
+  return { specs, registry, model }
 }
 
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
-  const model = createModel(config)
+  const { specs, registry, model } = createModels(config, { uow, sealer, logger })
   const tools = {
     port: createMcpPort(logger),
     discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
@@ -66,6 +100,8 @@ export function createServices(config: Config, { database, live, waker, reserve,
     uow,
     writer,
     model,
+    modelBackends: registry,
+    backendAdmin: new BackendAdmin({ uow, specs, registry, waker }),
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn }),
     runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
     sessions: new SessionService(uow, sealer, waker),

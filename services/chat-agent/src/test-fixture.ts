@@ -77,7 +77,7 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
   const services = createServices(config, {
     database,
     live: { publish: (runId, entry) => void live.push({ runId, entry }) },
-    waker: { newRun: nudge, cancelled: nudge },
+    waker: { newRun: nudge, cancelled: nudge, backendsChanged: () => {} },
     reserve: () => worker?.reserve(),
     isSignedIn: async () => !grants.revoked,
     grants,

@@ -3,6 +3,7 @@ import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { EntryRepository } from './repositories/entry-repository.ts'
 import { MessageRepository } from './repositories/message-repository.ts'
+import { ModelBackendRepository } from './repositories/model-backend-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 import { SessionRepository } from './repositories/session-repository.ts'
 import { ToolRunRepository } from './repositories/tool-run-repository.ts'
@@ -13,6 +14,7 @@ export interface ChatAgentRepositories extends SystemRepositories {
   readonly runs: RunRepository
   readonly entries: EntryRepository
   readonly toolRuns: ToolRunRepository
+  readonly modelBackends: ModelBackendRepository
 }
 
 export type ChatAgentUnitOfWork = UnitOfWork<ChatAgentRepositories>
@@ -24,4 +26,5 @@ export const createChatAgentUnitOfWork = (database: Database<ChatAgentTables>): 
     runs: new RunRepository(trx),
     entries: new EntryRepository(trx),
     toolRuns: new ToolRunRepository(trx),
+    modelBackends: new ModelBackendRepository(trx),
   }))

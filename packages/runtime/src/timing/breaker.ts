@@ -5,7 +5,8 @@ const OPEN_AFTER = 5
 const WITHIN_MS = 10_000
 const PROBE_AFTER_MS = 5_000
 
-export interface Breaker {
+/** Disposing it takes it out of the metrics: its target is no longer used. */
+export interface Breaker extends Disposable {
   /** Runs `fn`, or throws `CIRCUIT_OPEN` at once while the target is known to be down. */
   run<T>(fn: () => Promise<T>): Promise<T>
   /** Runs `fn` in any case, for health checks: when it succeeds the target is back at once, when it fails nothing is counted. */
@@ -51,6 +52,7 @@ export function createBreaker({ target, isFailure = () => true, now = Date.now }
   }
 
   return {
+    [Symbol.dispose]: () => metrics.breakerState.remove(target),
     async probe(fn) {
       const result = await fn()
       close()

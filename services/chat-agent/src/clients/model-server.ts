@@ -9,13 +9,17 @@ import type { ModelChunk, ModelRequest } from '../services/models/model-port.ts'
 import { CallWatch } from './call-watch.ts'
 
 interface ServerOptions {
+  /** The backend that it is, for metrics. */
+  readonly name: string
   /** What it is and where, for logs and root. */
   readonly where: string
+  readonly apiKey: string | undefined
   readonly stallMs: number
 }
 
 /** Bytes of an answer with an error that are read. */
 const MAX_REFUSAL = 16 * 1024
+const NOT_FOLLOWED = 'a redirect, which is not followed: base_url has to name the address where it ends'
 const FAILED = 'The model cannot be reached, or its answer broke off.'
 const REFUSALS = {
   unknown_model: 'This model is not there; choose another one, or get it with "ollama pull".',
@@ -28,27 +32,39 @@ const REFUSALS = {
 /** Calls of one model server, whatever it speaks: with a breaker, a watch over silence, spans, and failures as `ModelError`. */
 export class ModelServer {
   readonly #options: ServerOptions
-  readonly #breaker: Breaker = createBreaker({ target: 'The model', isFailure: isModelDown })
+  readonly #breaker: Breaker
 
   constructor(options: ServerOptions) {
     this.#options = options
+    this.#breaker = createBreaker({ target: `The model server ${options.name}`, isFailure: isModelDown })
+  }
+
+  /** It is no longer used. What it answers still comes to its end. */
+  close(): void {
+    this.#breaker[Symbol.dispose]()
   }
 
   /** Rejects with a ModelError, or with the reason of the signal unless that is a timeout. */
   async ask<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const ask = async () => {
-      try {
-        return await work()
-      } catch (error) {
-        // The reason is the watch's ModelError, or a stop by the user, which the breaker must not count.
-        if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason
-        throw signal.aborted || isUnreached(error) ? this.#unreached(error) : this.#brokenOff(error)
-      }
-    }
     try {
-      return await this.#breaker.run(ask)
+      return await this.#breaker.run(() => this.#ask(signal, work))
     } catch (error) {
-      throw error instanceof AppError && error.code === 'CIRCUIT_OPEN' ? new ModelError('away', error.message, error) : error
+      throw error instanceof AppError && error.code === 'CIRCUIT_OPEN' ? new ModelError('away', REFUSALS.away, error) : error
+    }
+  }
+
+  /** The same, also while the server is known to be away. */
+  probe<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return this.#breaker.probe(() => this.#ask(signal, work))
+  }
+
+  async #ask<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      // The reason is the watch's ModelError, or a stop by the user, which the breaker must not count.
+      if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason
+      throw signal.aborted || isUnreached(error) ? this.#unreached(error) : this.#brokenOff(error)
     }
   }
 
@@ -77,14 +93,16 @@ export class ModelServer {
     } finally {
       span.end({ error: failure })
       watch.end()
+      request.onEnd?.()
     }
   }
 
   /** Of an answer with an error. */
   async refusal(response: Response): Promise<ModelError> {
+    const { status } = response
     const text = await firstText(response, MAX_REFUSAL)
-    const failure = modelFailure(response.status)
-    const cause = new Error(`${this.#options.where} answered ${response.status}`)
+    const failure = modelFailure(status)
+    const cause = new Error(`${this.#options.where} answered ${status}${isRedirect(status) ? `, ${NOT_FOLLOWED}` : ''}`)
     return new ModelError(failure, REFUSALS[failure], cause, errorIn(text) ?? text)
   }
 
@@ -102,11 +120,16 @@ export class ModelServer {
   }
 
   #brokenOff(error: unknown): AppError {
+    const { apiKey } = this.#options
+    if (error instanceof ModelError && apiKey !== undefined && error.said?.includes(apiKey))
+      return new ModelError(error.failure, error.message, error.cause, error.said.replaceAll(apiKey, '[…]'))
     return error instanceof AppError ? error : new ModelError('failed', FAILED, this.#behind(error))
   }
 }
 
 export const within = (ms: number, signal: AbortSignal): AbortSignal => AbortSignal.any([signal, AbortSignal.timeout(ms)])
+
+const isRedirect = (status: number): boolean => status >= 300 && status < 400
 
 const isTimeout = (reason: unknown): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
 

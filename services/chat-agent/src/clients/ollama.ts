@@ -6,14 +6,15 @@ import { cleanText } from '@youworker/runtime/text/text'
 import { LRUCache } from 'lru-cache'
 import type { Model } from '@youworker/contracts/agent/model'
 import type { Message, Ollama, Tool } from 'ollama'
-import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
+import type { ModelChunk, ModelInfo, ModelMessage, ModelRequest, ModelServerPort } from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
 import { ModelServer, within } from './model-server.ts'
 
 interface OllamaOptions {
+  readonly name: string
   readonly url: string
-  /** Name of the default model; without it, the first one that Ollama lists. */
-  readonly model: string | undefined
+  /** Of ollama.com, or of a proxy in front of Ollama, which itself has none. */
+  readonly apiKey: string | undefined
   readonly contextTokens: number
   readonly stallMs: number
 }
@@ -23,39 +24,40 @@ const CHECK_MS = 2_000
 const KNOWN_MS = 60_000
 const KNOWN_MODELS = 1_000
 const MAX_NOTICE = 500
+const MOST_PARALLEL = 10_000
 /** Bytes of an answer that is not streamed. */
 const MAX_ANSWER = 16 * 1024 * 1024
 
 /** Ollama (https://github.com/ollama/ollama/blob/main/docs/api.md), or a server with the same protocol. */
-export class OllamaModel implements ModelPort {
+export class OllamaModel implements ModelServerPort {
   readonly #options: OllamaOptions
   readonly #server: ModelServer
-  /** By the wanted name; '' is the default model. */
-  readonly #known = new LRUCache<string, ModelInfo>({ max: KNOWN_MODELS, ttl: KNOWN_MS })
   readonly #capabilitiesOf = new LRUCache<string, string[]>({ max: KNOWN_MODELS, ttl: KNOWN_MS })
 
   constructor(options: OllamaOptions) {
     this.#options = options
-    this.#server = new ModelServer({ where: `Ollama at ${options.url}`, stallMs: options.stallMs })
+    this.#server = new ModelServer({ ...options, where: `Ollama at ${options.url}` })
   }
 
-  async describe(wanted: string | null, signal: AbortSignal): Promise<ModelInfo> {
-    const found = this.#known.get(wanted ?? '')
-    if (found) return found
-    const name = wanted ?? (await this.#defaultModel(signal))
+  async describe(name: string, signal: AbortSignal): Promise<ModelInfo> {
     const shown = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.show({ model: name }))
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const tools = shown.capabilities?.includes('tools') ?? true
-    const info = { name, tools, context, notice: noticeOf(shown.model_info) }
-    this.#known.set(wanted ?? '', info)
-    return info
+    return { name, tools, context, notice: noticeOf(shown.model_info), parallel: parallelOf(shown.model_info) }
+  }
+
+  async defaultModel(signal: AbortSignal): Promise<string> {
+    const { models } = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.list())
+    const first = models.find(({ name }) => !isEmbedder(name)) ?? models[0]
+    if (first) return first.name
+    const cause = new Error(`Ollama at ${this.#options.url} lists no model`)
+    throw new ModelError('unknown_model', 'There is no model yet; get one with: ollama pull llama3.2', cause)
   }
 
   chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
-    const { url } = this.#options
     return this.#server.stream(request, async (signal) => {
-      const client = await clientFor(url, this.#server, signal)
+      const client = await this.#client(signal)
       return chunksOf(await client.chat({ ...toRequest(request), stream: true }))
     })
   }
@@ -85,23 +87,22 @@ export class OllamaModel implements ModelPort {
     return capabilities
   }
 
-  /** Resolves when Ollama answers. */
-  async check(): Promise<void> {
-    await this.#ask(AbortSignal.timeout(CHECK_MS), (client) => client.list())
+  close(): void {
+    this.#server.close()
   }
 
-  async #defaultModel(signal: AbortSignal): Promise<string> {
-    const { model, url } = this.#options
-    if (model !== undefined) return model
-    const { models } = await this.#ask(within(DESCRIBE_MS, signal), (client) => client.list())
-    const first = models.find(({ name }) => !isEmbedder(name)) ?? models[0]
-    if (first) return first.name
-    const cause = new Error(`Ollama at ${url} lists no model`)
-    throw new ModelError('unknown_model', 'There is no model yet; get one with: ollama pull llama3.2', cause)
+  async check(): Promise<string[]> {
+    const signal = AbortSignal.timeout(CHECK_MS)
+    const { models } = await this.#server.probe(signal, async () => (await this.#client(signal)).list())
+    return models.map(({ name }) => name)
   }
 
   #ask<T>(signal: AbortSignal, work: (client: Ollama) => Promise<T>): Promise<T> {
-    return this.#server.ask(signal, async () => work(await clientFor(this.#options.url, this.#server, signal)))
+    return this.#server.ask(signal, async () => work(await this.#client(signal)))
+  }
+
+  #client(signal: AbortSignal): Promise<Ollama> {
+    return clientFor(this.#options, this.#server, signal)
   }
 }
 
@@ -110,17 +111,22 @@ async function* chunksOf(parts: AsyncIterable<ChatPart>): AsyncGenerator<ModelCh
 }
 
 /** The library can abort a stream only once it has begun; with a client per signal a call can be aborted at any moment. */
-async function clientFor(host: string, server: ModelServer, signal: AbortSignal): Promise<Ollama> {
+async function clientFor({ url, apiKey }: OllamaOptions, server: ModelServer, signal: AbortSignal): Promise<Ollama> {
   const { Ollama } = await import('ollama')
   const bound: typeof fetch = async (input, init) => {
     const signals = init?.signal ? [signal, init.signal] : [signal]
-    const response = await tracedFetch(input, { ...init, signal: AbortSignal.any(signals) })
+    // Followed, a redirect would take the key to wherever it leads.
+    const response = await tracedFetch(input, { ...init, signal: AbortSignal.any(signals), redirect: 'manual' })
     // Read here because the library prints to the console when such an answer is no JSON.
     if (!response.ok) throw await server.refusal(response)
     if (isStream(init) && response.body) return new Response(checkedLines(response.body), response)
     return boundedBody(response, MAX_ANSWER, () => server.badAnswer('it answered without end'))
   }
-  return new Ollama({ host, fetch: bound })
+  return new Ollama({
+    host: url,
+    fetch: bound,
+    ...(apiKey === undefined ? {} : { headers: { authorization: `Bearer ${apiKey}` } }),
+  })
 }
 
 const isEmbedder = (name: string): boolean => /embed/i.test(name)
@@ -135,6 +141,12 @@ function fieldOf(info: unknown, ending: string): unknown {
 function noticeOf(info: unknown): string | undefined {
   const notice = fieldOf(info, 'youworker.notice')
   return typeof notice === 'string' ? cleanText(notice, { lines: 'join', max: MAX_NOTICE }) : undefined
+}
+
+/** As `noticeOf`, a field that Ollama lets a model carry. */
+function parallelOf(info: unknown): number | undefined {
+  const found = fieldOf(info, 'youworker.parallel')
+  return typeof found === 'number' && Number.isInteger(found) && found >= 1 ? Math.min(found, MOST_PARALLEL) : undefined
 }
 
 function windowOf(info: unknown): number {

@@ -43,7 +43,7 @@ async function serve(...chat: ((response: ServerResponse) => void)[]) {
     },
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`
-  return { seen, model: new OpenAiModel({ url, apiKey: 'secret', model: undefined, contextTokens: 4_096, stallMs: 2_000 }) }
+  return { seen, model: new OpenAiModel({ name: 'test', url, apiKey: 'secret', contextTokens: 4_096, stallMs: 2_000 }) }
 }
 
 const events = (...parts: (object | string)[]) =>
@@ -71,14 +71,15 @@ const textOf = (chunks: readonly ModelChunk[]) => chunks.map(({ text }) => text)
 
 test('the default model is the first that can chat; a window that the server tells wins', async () => {
   const { model, seen } = await serve()
-  expect(await model.describe(null, never)).toEqual({ name: 'm', tools: true, context: 2_048 })
+  expect(await model.defaultModel(never)).toBe('m')
+  expect(await model.describe('m', never)).toEqual({ name: 'm', tools: true, context: 2_048 })
   expect(await model.describe('n', never)).toMatchObject({ name: 'n', context: 4_096 })
   await expect(model.describe('other', never)).rejects.toMatchObject({ failure: 'unknown_model' })
   expect((await model.list(never)).map(({ id, created_at }) => [id, created_at])).toEqual([
     ['m', '1970-01-01T00:00:00.000Z'],
     ['n', '2023-11-14T22:13:20.000Z'],
   ])
-  await model.check()
+  expect(await model.check()).toEqual(['embedder', 'm', 'n'])
   expect(seen[0]).toMatchObject({ path: '/v1/models', key: 'Bearer secret' })
 })
 
@@ -191,11 +192,11 @@ test('a server that is not there, or says nothing, is away; a stop is a stop', a
   const gone = new OpenAiModel({
     url: `http://127.0.0.1:${port}/v1`,
     apiKey: undefined,
-    model: 'm',
+    name: 'gone',
     contextTokens: 1,
     stallMs: 100,
   })
-  await expect(gone.describe(null, never)).rejects.toMatchObject({ failure: 'away' })
+  await expect(gone.defaultModel(never)).rejects.toMatchObject({ failure: 'away' })
   const { model } = await serve(() => {})
   await expect(ask(model)).rejects.toMatchObject({ failure: 'away' })
   const stop = new AbortController()

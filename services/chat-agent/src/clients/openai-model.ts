@@ -4,16 +4,15 @@ import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
 import { newId } from '@youworker/runtime/id'
 import { ModelError } from '@youworker/runtime/model-error'
 import { z } from 'zod'
-import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelRequest } from '../services/models/model-port.ts'
+import type { ModelChunk, ModelInfo, ModelMessage, ModelRequest, ModelServerPort } from '../services/models/model-port.ts'
 import { ModelServer, within } from './model-server.ts'
 import { eventData } from './event-data.ts'
 
 interface OpenAiOptions {
+  readonly name: string
   /** With its version, as https://host/v1. */
   readonly url: string
   readonly apiKey: string | undefined
-  /** Name of the default model; without it, the first one that the server lists. */
-  readonly model: string | undefined
   readonly contextTokens: number
   readonly stallMs: number
 }
@@ -69,27 +68,27 @@ const Part = z.object({
 type Part = z.infer<typeof Part>
 
 /** Any server with OpenAI's chat completions: vLLM, llama.cpp, LM Studio, a hosted one. */
-export class OpenAiModel implements ModelPort {
+export class OpenAiModel implements ModelServerPort {
   readonly #options: OpenAiOptions
   readonly #server: ModelServer
   #known: { readonly models: readonly ListedModel[]; readonly until: number } | undefined
 
   constructor(options: OpenAiOptions) {
     this.#options = options
-    this.#server = new ModelServer({ where: `the model server at ${options.url}`, stallMs: options.stallMs })
+    this.#server = new ModelServer({ ...options, where: `the model server at ${options.url}` })
   }
 
-  async describe(wanted: string | null, signal: AbortSignal): Promise<ModelInfo> {
-    const { model, contextTokens } = this.#options
-    const models = await this.#models(signal)
-    const name = wanted ?? model ?? models.find(({ id }) => !/embed/i.test(id))?.id
-    const found = models.find(({ id }) => id === name)
-    if (name === undefined || !found) {
-      const cause = new Error(`the model server at ${this.#options.url} does not list ${name ?? 'any model'}`)
-      throw new ModelError('unknown_model', 'This model is not there; choose another one.', cause)
-    }
+  async describe(name: string, signal: AbortSignal): Promise<ModelInfo> {
+    const found = (await this.#models(signal)).find(({ id }) => id === name)
+    if (!found) throw this.#unknown(name)
     const window = found.max_model_len ?? found.meta?.n_ctx_train ?? Infinity
-    return { name, tools: true, context: Math.min(contextTokens, window) }
+    return { name, tools: true, context: Math.min(this.#options.contextTokens, window) }
+  }
+
+  async defaultModel(signal: AbortSignal): Promise<string> {
+    const first = (await this.#models(signal)).find(({ id }) => !/embed/i.test(id))
+    if (!first) throw this.#unknown('any model')
+    return first.id
   }
 
   chat(request: ModelRequest): AsyncGenerator<ModelChunk> {
@@ -110,24 +109,33 @@ export class OpenAiModel implements ModelPort {
       })
   }
 
-  /** Resolves when the server answers. */
-  async check(): Promise<void> {
-    await this.#ask('/models', AbortSignal.timeout(CHECK_MS))
+  close(): void {
+    this.#server.close()
+  }
+
+  async check(): Promise<string[]> {
+    const signal = AbortSignal.timeout(CHECK_MS)
+    return (await this.#server.probe(signal, () => this.#list(signal))).map(({ id }) => id)
   }
 
   async #models(signal: AbortSignal): Promise<readonly ListedModel[]> {
     if (this.#known && this.#known.until > performance.now()) return this.#known.models
-    const listed = Listed.safeParse(await this.#ask('/models', within(ASK_MS, signal)))
+    const asked = within(ASK_MS, signal)
+    return this.#server.ask(asked, () => this.#list(asked))
+  }
+
+  async #list(signal: AbortSignal): Promise<readonly ListedModel[]> {
+    const response = await this.#fetch('/models', signal)
+    const body = boundedBody(response, MAX_ANSWER, () => this.#server.badAnswer('it answered without end'))
+    const listed = Listed.safeParse(await body.json())
     if (!listed.success) throw this.#server.badAnswer(`its list of models is none: ${z.prettifyError(listed.error)}`)
     this.#known = { models: listed.data.data, until: performance.now() + KNOWN_MS }
     return this.#known.models
   }
 
-  #ask(path: string, signal: AbortSignal): Promise<unknown> {
-    return this.#server.ask(signal, async () => {
-      const response = await this.#fetch(path, signal)
-      return boundedBody(response, MAX_ANSWER, () => this.#server.badAnswer('it answered without end')).json()
-    })
+  #unknown(name: string): ModelError {
+    const cause = new Error(`the model server at ${this.#options.url} does not list ${name}`)
+    return new ModelError('unknown_model', 'This model is not there; choose another one.', cause)
   }
 
   async #fetch(path: string, signal: AbortSignal, body?: string): Promise<Response> {
@@ -137,7 +145,9 @@ export class OpenAiModel implements ModelPort {
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
     }
     const sent = body === undefined ? {} : { method: 'POST', body }
-    const response = await tracedFetch(`${url.replace(/\/$/, '')}${path}`, { ...sent, headers, signal })
+    // Followed, a redirect would take the key to wherever it leads.
+    const init = { ...sent, headers, signal, redirect: 'manual' } as const
+    const response = await tracedFetch(`${url.replace(/\/$/, '')}${path}`, init)
     if (!response.ok) throw await this.#server.refusal(response)
     return response
   }

@@ -1,5 +1,6 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
 import type { Handlers } from '@youworker/messaging/requests/server'
+import type { BackendAdmin } from '../services/models/backend-admin.ts'
 import type { ModelPort } from '../services/models/model-port.ts'
 import type { ResponseService } from '../services/responses/response-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
@@ -9,6 +10,7 @@ import type { ToolRunService } from '../services/tools/tool-run-service.ts'
 
 interface Services {
   readonly model: Pick<ModelPort, 'list'>
+  readonly backendAdmin: BackendAdmin
   readonly startRun: StartRun
   readonly runs: RunService
   readonly responses: ResponseService
@@ -18,6 +20,7 @@ interface Services {
 
 export function chatAgentHandlers({
   model,
+  backendAdmin,
   startRun,
   runs,
   responses,
@@ -34,6 +37,14 @@ export function chatAgentHandlers({
       return {}
     },
     listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
+    listModelBackends: async (_input, context) => ({ backends: await backendAdmin.list(context) }),
+    getModelBackend: ({ backend_id }, context) => backendAdmin.get(backend_id, context),
+    createModelBackend: (input, context) => backendAdmin.create(input, context),
+    updateModelBackend: ({ backend_id, ...changes }, context) => backendAdmin.update(backend_id, changes, context),
+    async deleteModelBackend({ backend_id }, context) {
+      await backendAdmin.delete(backend_id, context)
+      return {}
+    },
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
     listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),

@@ -6,10 +6,11 @@ export interface LivePublisher {
   publish(runId: string, entry: RunEntry): void
 }
 
-/** Wakes the workers of every process. */
+/** Tells every process. */
 export interface Waker {
   newRun(): void
   cancelled(): void
+  backendsChanged(): void
 }
 
 /** Whether the caller is signed in still, as far as this process knows: it is told when that ends. */

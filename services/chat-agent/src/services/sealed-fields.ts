@@ -13,6 +13,7 @@ export const sealContext = {
   result: (id: string) => ({ table: 'tool_runs.result', id }),
   preview: (id: string) => ({ table: 'tool_runs.preview', id }),
   error: (id: string) => ({ table: 'tool_runs.error', id }),
+  backendKey: (id: string, origin: string) => ({ table: 'model_backends.api_key', id: `${id}/${origin}` }),
 }
 
 export function unsealTitle(space: SpaceSealer, { id, title }: { id: string; title: Buffer | null }): string | null {

@@ -29,6 +29,7 @@ import { documentRoutes, searchRoutes } from './document-routes.ts'
 import { groupRoutes } from './group-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
+import { modelBackendRoutes } from './models/model-backend-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { taskRoutes } from './task-routes.ts'
@@ -59,6 +60,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...accountRoutes,
   ...userRoutes,
   ...auditRoutes,
+  ...modelBackendRoutes,
   ...groupRoutes,
   ...sessionRoutes,
   ...chatRoutes,

@@ -1,5 +1,6 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
+import * as modelBackends from './migrations/0007-model-backends.ts'
 import * as outages from './migrations/0002-outages.ts'
 import * as responses from './migrations/0006-responses.ts'
 import * as setsOfSpaces from './migrations/0003-sets-of-spaces.ts'
@@ -15,5 +16,6 @@ export const chatAgentSchema = defineSchema({
     '0004-turns-of-jobs': turnsOfJobs,
     '0005-settings-of-runs': settingsOfRuns,
     '0006-responses': responses,
+    '0007-model-backends': modelBackends,
   },
 })

@@ -119,6 +119,21 @@ export interface ChatAgentTables extends SystemTables {
     end_ts: string | null
     latency_ms: number | null
   }
+  /** Servers of models, of the whole installation. `api_key` is sealed for the origin of `base_url`. */
+  model_backends: {
+    id: string
+    name: string
+    protocol: 'ollama' | 'openai'
+    base_url: string
+    api_key: Buffer | null
+    /** `environment`: settings of the service make it what it is. */
+    source: 'environment' | 'admin'
+    enabled: Generated<boolean>
+    concurrency: number | null
+    priority: Generated<number>
+    created_at: Generated<string>
+    updated_at: Generated<string>
+  }
 }
 
 export type SessionRow = Selectable<ChatAgentTables['sessions']>
@@ -127,4 +142,5 @@ export type RunRow = Selectable<ChatAgentTables['runs']>
 export type EntryRow = Selectable<ChatAgentTables['run_entries']>
 export type ModelStepRow = Selectable<ChatAgentTables['model_steps']>
 export type UnfinishedCallRow = Selectable<ChatAgentTables['unfinished_calls']>
+export type ModelBackendRow = Selectable<ChatAgentTables['model_backends']>
 export type ToolRunRow = Selectable<ChatAgentTables['tool_runs']>

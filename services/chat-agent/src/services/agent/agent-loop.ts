@@ -45,7 +45,7 @@ export class AgentLoop {
     const offered = [...tools.tools.filter((tool) => !isClients(tool)), ...client_tools]
     while (state.iterations < maxIterations) {
       state.log.emit({ event: 'status', data: { stage: 'thinking' } })
-      const ask = () => streamAnswer(this.#model, state, { info, tools: offered, signal })
+      const ask = (onTurn: () => void) => streamAnswer(this.#model, state, { info, tools: offered, signal, onTurn })
       const turn = await waits.model.repeat(ask, isModelAway)
       state.modelAnswered(turn)
       if (turn.cut) {

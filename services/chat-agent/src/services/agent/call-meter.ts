@@ -5,7 +5,7 @@ import { type CallUse, estimatePrompt } from '../models/call-use.ts'
 /** Measures one call of the model, also one that does not come to its end. */
 export class CallMeter {
   readonly #request: Pick<ModelRequest, 'messages' | 'model'>
-  readonly #began = performance.now()
+  #began = performance.now()
   #written = ''
   #parts = 0
   #usage: ModelChunk['usage']
@@ -17,6 +17,11 @@ export class CallMeter {
   /** UTF-16 units that the model wrote, what it thought included. */
   get length(): number {
     return this.#written.length
+  }
+
+  /** The call waited for its turn, and begins now. */
+  restart(): void {
+    this.#began = performance.now()
   }
 
   add({ text, thinking, tool_calls, usage }: ModelChunk): void {

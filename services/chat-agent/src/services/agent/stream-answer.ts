@@ -1,4 +1,5 @@
 import type { ModelParameters } from '@youworker/contracts/agent/model'
+import type { RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { LIMITS } from '@youworker/contracts/limits'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
 import { metrics } from '@youworker/runtime/health/metrics'
@@ -36,23 +37,34 @@ interface AnswerOptions {
   readonly info: ModelInfo
   readonly tools: readonly ModelTool[]
   readonly signal: AbortSignal
+  /** Called when the call has waited for its turn and begins. */
+  readonly onTurn: () => void
 }
 
 /** Makes one call of the model. Its text goes into the run's log as it arrives. What a call that fails has used is noted too. */
 export async function streamAnswer(
   model: ModelPort,
   state: RunState,
-  { info, tools, signal }: AnswerOptions,
+  { info, tools, signal, onTurn }: AnswerOptions,
 ): Promise<ModelTurn> {
-  const onWaiting = () => {
+  // Called from outside of the run, where nobody could catch that an earlier entry is lost: what is said next throws as well.
+  const say = (data: Extract<RunEntryBody, { event: 'status' }>['data']) => {
     try {
-      state.log.emit({ event: 'status', data: { stage: 'waiting' } })
+      state.log.emit({ event: 'status', data })
     } catch {
-      // An earlier entry is lost: what is said next throws as well, where it can be caught.
+      // Said above.
     }
   }
+  const onQueued = (position: number | undefined) => {
+    if (position !== undefined) return say({ stage: 'queued', position })
+    say({ stage: 'thinking' })
+    meter.restart()
+    onTurn()
+  }
+  const onWaiting = () => say({ stage: 'waiting' })
   const messages = conversation(state, tools.length > 0, info)
-  const request = { model: info, messages, tools, parameters: parametersOf(state), signal, onWaiting }
+  const user = state.run.user_id
+  const request = { model: info, messages, tools, parameters: parametersOf(state), signal, user, onQueued, onWaiting }
   const meter = new CallMeter(request)
   try {
     return { ...(await readAnswer(model.chat(request), state, meter, signal)), ...meter.use() }

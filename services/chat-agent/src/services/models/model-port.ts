@@ -34,10 +34,13 @@ export interface ModelInfo {
   readonly tools: boolean
   /** Most tokens of conversation and answer together. */
   readonly context: number
+  /** Most calls that its server answers at the same time, when it says so. */
+  readonly parallel?: number | undefined
   /** What the model server wants everybody to know who gets an answer of this model. */
   readonly notice?: string | undefined
 }
 
+/** One call of a model at one server. */
 export interface ModelRequest {
   readonly model: ModelInfo
   readonly messages: readonly ModelMessage[]
@@ -46,13 +49,37 @@ export interface ModelRequest {
   readonly signal: AbortSignal
   /** Called every few seconds while the model sends nothing. */
   readonly onWaiting: () => void
+  /** Called once when the call has ended, however. */
+  readonly onEnd?: (() => void) | undefined
 }
 
-/** The model. Throws ModelError, or the reason of a signal that aborts. */
+/** One call of a model, wherever it is. */
+export interface ModelCall extends Omit<ModelRequest, 'onEnd'> {
+  /** The calls of users take turns. */
+  readonly user: string
+  /** While the call waits for its turn: how many go first, when that changes; `undefined` when the turn has come. */
+  readonly onQueued: (position: number | undefined) => void
+}
+
+/** The models of all servers. Throws ModelError, or the reason of a signal that aborts. */
 export interface ModelPort {
   /** The named model, or the default one. */
   describe(name: string | null, signal: AbortSignal): Promise<ModelInfo>
-  chat(request: ModelRequest): AsyncIterable<ModelChunk>
+  chat(call: ModelCall): AsyncIterable<ModelChunk>
   /** Those that can chat. */
   list(signal: AbortSignal): Promise<Model[]>
+}
+
+/** One model server. Throws ModelError, or the reason of a signal that aborts. */
+export interface ModelServerPort {
+  describe(name: string, signal: AbortSignal): Promise<ModelInfo>
+  /** Name of the first model that can chat. */
+  defaultModel(signal: AbortSignal): Promise<string>
+  chat(request: ModelRequest): AsyncGenerator<ModelChunk>
+  /** Those that can chat. */
+  list(signal: AbortSignal): Promise<Model[]>
+  /** Resolves when the server answers, with the names of all its models. */
+  check(): Promise<readonly string[]>
+  /** It is no longer used. What it answers still comes to its end. */
+  close(): void
 }

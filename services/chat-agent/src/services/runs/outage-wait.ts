@@ -27,15 +27,22 @@ export class OutageWait {
     this.#waitedMs = options.log.waitedMs(options.stage)
   }
 
-  /** Repeats `work` while `isAway` accepts its error; throws the last error once the time is used up. */
-  async repeat<T>(work: () => Promise<T>, isAway: (error: unknown) => boolean): Promise<T> {
+  /**
+   * Repeats `work` while `isAway` accepts its error; throws the last error once the time is used up. What `work` does before it calls
+   * `begun` is no wait for a service that is away.
+   */
+  async repeat<T>(work: (begun: () => void) => Promise<T>, isAway: (error: unknown) => boolean): Promise<T> {
     const { limitMs, signal } = this.#options
     const before = this.#waitedMs
     let since: number | undefined
     for (let attempt = 1; ; attempt += 1) {
-      const began = performance.now()
+      let began = performance.now()
       try {
-        return await work()
+        return await work(() => {
+          const now = performance.now()
+          if (since !== undefined) since += now - began
+          began = now
+        })
       } catch (error) {
         signal.throwIfAborted()
         if (!isAway(error)) throw error

@@ -1,0 +1,244 @@
+import { startModelServer, type TestModelServer } from '@youworker/test-kit/model-server'
+import { waitFor } from '@youworker/test-kit/wait-for'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { failure, type Answer, type Person } from './support/person.ts'
+import { startTestSystem, type TestSystem } from './support/system.ts'
+
+const BACKENDS = '/v1/admin/models/backends'
+const KEY = 'sk-canary-7f3e9b1c5d'
+const UNKNOWN = '01890000-0000-7000-8000-000000000000'
+let system: TestSystem
+let root: Person
+let ada: Person
+let bob: Person
+let answers = ''
+let stack = new AsyncDisposableStack()
+
+beforeAll(async () => {
+  system = await startTestSystem()
+  root = system.root
+  ;[ada, bob] = [await system.newPerson('ada'), await system.newPerson('bob')]
+}, 120_000)
+afterAll(() => system?.[Symbol.asyncDispose]())
+afterEach(async () => {
+  const { body } = await root.get(BACKENDS)
+  for (const { id, source } of body.backends) if (source === 'admin') await root.call('DELETE', `${BACKENDS}/${id}`)
+  await stack.disposeAsync()
+  stack = new AsyncDisposableStack()
+})
+
+const keep = (answer: Answer): Answer => {
+  answers += JSON.stringify(answer.body)
+  return answer
+}
+const serve = async (...options: Parameters<typeof startModelServer>) => stack.use(await startModelServer(...options))
+const add = async (name: string, protocol: string, { url: base_url }: TestModelServer, more: object = {}) =>
+  keep(await root.post(BACKENDS, { name, protocol, base_url, ...more }))
+const patch = async (id: string, changes: object) => keep(await root.call('PATCH', `${BACKENDS}/${id}`, changes))
+const ask = async (model: string, who = ada) => (await who.chat('Hello?', { model, enable_tools: false })).done.content
+
+test('root adds a server, with its health; its key is never shown', async () => {
+  const server = await serve({ protocol: 'openai', models: ['alpha', 'beta'], answer: 'Alpha says so.', apiKey: KEY })
+  const made = await add('gpu-1', 'openai', server, { api_key: KEY, concurrency: 8 })
+  expect(made.status).toBe(201)
+  expect(made.body).toEqual({
+    id: expect.any(String),
+    name: 'gpu-1',
+    protocol: 'openai',
+    base_url: server.url,
+    has_api_key: true,
+    enabled: true,
+    concurrency: 8,
+    priority: 0,
+    source: 'admin',
+    created_at: expect.any(String),
+    updated_at: expect.any(String),
+    health: { status: 'up', since: expect.any(String), error: null, models: ['alpha', 'beta'] },
+  })
+  expect(await ask('beta')).toBe('Alpha says so.')
+  expect(server.chats[0]).toMatchObject({ authorization: `Bearer ${KEY}`, body: { model: 'beta' } })
+  expect(keep(await root.get(`${BACKENDS}/${made.body.id}`)).body).toMatchObject({ name: 'gpu-1', has_api_key: true })
+  const models = (await ada.get('/v1/models')).body.data.map(({ id }: { id: string }) => id)
+  expect(models).toEqual(['youworker', 'youworker-offline', 'alpha', 'beta'])
+})
+
+test('nobody but root sees or changes them, and every attempt is in the audit trail', async () => {
+  const server = await serve({ protocol: 'ollama', models: ['m'], answer: 'Yes.' })
+  const { body } = await add('small', 'ollama', server)
+  const one = `${BACKENDS}/${body.id}`
+  const attempts = [
+    ada.get(BACKENDS),
+    ada.get(one),
+    ada.post(BACKENDS, { name: 'mine', protocol: 'ollama', base_url: server.url }),
+    ada.call('PATCH', one, { enabled: false }),
+    ada.call('DELETE', one),
+  ]
+  for (const answer of await Promise.all(attempts)) expect(answer.body).toMatchObject(failure('NOT_AUTHORIZED'))
+  const actions = async (outcome: string) =>
+    (await root.get(`/v1/admin/audit?target_type=model_backend&outcome=${outcome}`)).body.entries.map(
+      ({ action }: { action: string }) => action,
+    )
+  const denied = ['list', 'get', 'create', 'update', 'delete'].map((what) => `model-backend.${what}`)
+  await expect.poll(() => actions('denied'), { timeout: 20_000 }).toEqual(expect.arrayContaining(denied))
+  await expect.poll(() => actions('allowed'), { timeout: 20_000 }).toContain('model-backend.create')
+})
+
+test('of two servers with a model, the one that answers answers; a list misses only what is away', async () => {
+  const left = await serve({ protocol: 'ollama', models: ['shared', 'left'], answer: 'From the left.' })
+  const right = await serve({ protocol: 'openai', models: ['shared', 'right'], answer: 'From the right.' })
+  await add('left', 'ollama', left, { priority: 1 })
+  await add('right', 'openai', right)
+  expect(await ask('shared')).toBe('From the left.')
+  await left.stop()
+  // What it had is known; the call itself finds that nobody is there.
+  expect(await ask('shared')).toBe('From the right.')
+  const listed = async () => (await ada.get('/v1/models')).body.data.map(({ id }: { id: string }) => id)
+  expect(await listed()).toEqual(['youworker', 'youworker-offline', 'shared', 'right'])
+  const { body } = await root.get(BACKENDS)
+  const health = Object.fromEntries(
+    body.backends.map((backend: { name: string; health: { status: string } }) => [backend.name, backend.health.status]),
+  )
+  expect(health).toEqual({ ollama: 'up', left: 'down', right: 'up' })
+  await left.start()
+  await waitFor(async () => (await ask('shared')) === 'From the left.', { what: 'the server that is back', timeoutMs: 30_000 })
+  left.hang()
+  expect(await listed()).toEqual(['youworker', 'youworker-offline', 'shared', 'right'])
+})
+
+test('a server that breaks before the first word is passed over; one that breaks after it is not asked for the rest elsewhere', async () => {
+  const broken = await serve({ protocol: 'openai', models: ['m'], answer: () => Promise.reject(new Error('out of memory')) })
+  const whole = await serve({ protocol: 'openai', models: ['m'], answer: 'Whole.' })
+  await add('broken', 'openai', broken, { priority: 1 })
+  await add('whole', 'openai', whole)
+  expect(await ask('m')).toBe('Whole.')
+  expect([broken.chats.length, whole.chats.length]).toEqual([1, 1])
+})
+
+test('the next run uses what was changed; a key stays with the server that it was given for', async () => {
+  const first = await serve({ protocol: 'openai', models: ['m'], answer: 'One.', apiKey: KEY })
+  const second = await serve({ protocol: 'openai', models: ['m'], answer: 'Two.' })
+  const { body } = await add('gpu', 'openai', first, { api_key: KEY })
+  expect(await ask('m')).toBe('One.')
+  const refused = await patch(body.id, { base_url: second.url })
+  expect(refused.body).toMatchObject(failure('VALIDATION_ERROR'))
+  expect(refused.body.error.param).toBe('api_key')
+  expect((await patch(body.id, { base_url: `${first.url}/` })).body).toMatchObject({ has_api_key: true, base_url: first.url })
+  expect((await patch(body.id, { base_url: second.url, api_key: null })).body).toMatchObject({ has_api_key: false })
+  expect(await ask('m')).toBe('Two.')
+  expect(JSON.stringify(second.asked)).not.toContain(KEY)
+  await patch(body.id, { enabled: false })
+  expect((await ada.chat('Hello?', { model: 'm', enable_tools: false })).done.metadata).toMatchObject({ status: 'error' })
+})
+
+test('a wrong key is told in the health, a redirect is not followed, and neither shows the key', async () => {
+  const strict = await serve({ protocol: 'openai', models: ['m'], answer: 'No.', apiKey: 'another' })
+  const wrong = await add('strict', 'openai', strict, { api_key: KEY })
+  expect(wrong.body.health).toMatchObject({ status: 'down', error: expect.stringContaining('401') })
+  const target = await serve({ protocol: 'openai', models: ['m'], answer: 'Caught.' })
+  const away = await serve({ protocol: 'openai', models: ['m'], answer: '', redirectTo: `${target.url}/models` })
+  const moved = await add('moved', 'openai', away, { api_key: KEY })
+  expect(moved.body.health).toMatchObject({ status: 'down', error: expect.stringContaining('base_url has to name') })
+  expect(target.asked).toEqual([])
+})
+
+test('what is wrong is refused', async () => {
+  const good = { name: 'good', protocol: 'ollama', base_url: 'http://127.0.0.1:1' }
+  for (const bad of [
+    { base_url: 'ftp://127.0.0.1' },
+    { base_url: 'http://me:secret@127.0.0.1' },
+    { base_url: 'http://127.0.0.1/?key=1' },
+    { base_url: `http://127.0.0.1/${'x'.repeat(2_048)}` },
+    { name: ' ' },
+    { protocol: 'grpc' },
+    { concurrency: 0 },
+    { api_key: 'two words' },
+  ])
+    expect((await root.post(BACKENDS, { ...good, ...bad })).body, JSON.stringify(bad)).toMatchObject(failure('VALIDATION_ERROR'))
+  expect((await root.post(BACKENDS, good)).body.health).toMatchObject({ status: 'down' })
+  for (const name of ['good', 'ollama', 'openai'])
+    expect((await root.post(BACKENDS, { ...good, name })).body).toMatchObject(failure('CONFLICT'))
+  for (const method of ['GET', 'PATCH', 'DELETE'])
+    expect((await root.call(method, `${BACKENDS}/${UNKNOWN}`, method === 'PATCH' ? {} : undefined)).body).toMatchObject(
+      failure('MODEL_BACKEND_NOT_FOUND'),
+    )
+})
+
+test('the server of the settings stays what they say, and can be switched off', async () => {
+  const { body } = await root.get(BACKENDS)
+  const [ollama] = body.backends
+  expect(ollama).toMatchObject({ name: 'ollama', source: 'environment', has_api_key: false })
+  expect((await root.call('DELETE', `${BACKENDS}/${ollama.id}`)).body).toMatchObject(failure('CONFLICT'))
+  expect((await patch(ollama.id, { base_url: 'http://127.0.0.1:1' })).body).toMatchObject(failure('CONFLICT'))
+  expect((await patch(ollama.id, { enabled: false })).body).toMatchObject({ enabled: false })
+  expect((await ada.get('/v1/models')).body.data).toHaveLength(1)
+  expect((await patch(ollama.id, { enabled: true })).body).toMatchObject({ enabled: true, health: { status: 'up' } })
+  expect(await ask('youworker-offline')).not.toBe('')
+})
+
+test('one run of a user does not wait for the fifty of another, and each is told its place', async () => {
+  const gate = Promise.withResolvers<void>()
+  const served: string[] = []
+  const answer = async ({ body }: { body: { messages: { content: string }[] } }) => {
+    served.push(body.messages.at(-1)?.content ?? '')
+    await gate.promise
+    return 'Done.'
+  }
+  const server = await serve({ protocol: 'ollama', models: ['slow'], answer })
+  await add('slow', 'ollama', server, { concurrency: 2 })
+  const run = (who: Person, text: string) => who.chat(text, { model: 'slow', enable_tools: false })
+  const many = Array.from({ length: 50 }, (_, n) => run(ada, `ada ${n}`))
+  await waitFor(
+    async () =>
+      (await ada.get('/v1/tasks')).body.tasks.filter(({ state }: { state: string }) => state === 'running').length === 50,
+    {
+      what: 'fifty runs',
+      timeoutMs: 60_000,
+    },
+  )
+  const one = run(bob, 'bob')
+  await waitFor(async () => (await bob.get('/v1/tasks')).body.tasks[0]?.state === 'running', {
+    what: 'the run of bob',
+    timeoutMs: 30_000,
+  })
+  gate.resolve()
+  const { events, done } = await one
+  expect(done).toMatchObject({ content: 'Done.', metadata: { status: 'success' } })
+  const all = await Promise.all(many)
+  expect(all.map((ended) => ended.done.content)).toEqual(all.map(() => 'Done.'))
+  expect(served).toHaveLength(51)
+  // Two of ada's were being answered, and one or another may have begun before bob's run came to the model.
+  expect(served.indexOf('bob')).toBeLessThan(10)
+  const positions = (list: typeof events) =>
+    list.flatMap(({ event, data }) => (event === 'status' && data.stage === 'queued' ? [data.position] : []))
+  expect(positions(events).length).toBeGreaterThan(0)
+  expect(Math.max(...all.flatMap((ended) => positions(ended.events)))).toBeGreaterThan(40)
+}, 120_000)
+
+test('a run that waits for its turn is stopped at once', async () => {
+  const gate = Promise.withResolvers<void>()
+  const answer = async () => {
+    await gate.promise
+    return 'Done.'
+  }
+  const server = await serve({ protocol: 'ollama', models: ['slow'], answer })
+  await add('slow', 'ollama', server)
+  const first = ada.chat('one', { model: 'slow', enable_tools: false })
+  await waitFor(() => server.chats.length === 1, { what: 'the first call' })
+  const { body: started, status } = await bob.post(
+    '/v1/chat',
+    { text_input: 'two', model: 'slow', enable_tools: false, stream: false },
+    { prefer: 'wait=1' },
+  )
+  expect(status).toBe(202)
+  expect((await bob.post(`/v1/runs/${started.run_id}/stop`)).status).toBe(200)
+  await waitFor(async () => (await bob.get(`/v1/runs/${started.run_id}`)).body.status === 'cancelled', { what: 'the stop' })
+  gate.resolve()
+  expect((await first).done.content).toBe('Done.')
+  expect(server.chats).toHaveLength(1)
+})
+
+test('neither an answer nor a line of a log has ever shown the key', () => {
+  expect(answers).toContain('gpu-1')
+  expect(answers).not.toContain(KEY)
+  expect(system.logs()).not.toContain(KEY)
+})

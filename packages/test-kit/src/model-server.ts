@@ -1,0 +1,118 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+
+interface Asked {
+  readonly path: string
+  readonly authorization: string | undefined
+  // Each test knows the shape of the body.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any
+}
+
+interface ModelServerOptions {
+  readonly protocol: 'ollama' | 'openai'
+  readonly models: readonly string[]
+  /** The text of an answer, which comes when the promise resolves. */
+  readonly answer: string | ((asked: Asked) => Promise<string>)
+  /** Requests with another key are refused, with what they sent in the message, as hosted servers do. */
+  readonly apiKey?: string
+  /** Instead of any answer. */
+  readonly redirectTo?: string
+}
+
+export interface TestModelServer extends AsyncDisposable {
+  /** `base_url` of a model backend. */
+  readonly url: string
+  readonly asked: readonly Asked[]
+  /** Those for an answer. */
+  readonly chats: readonly Asked[]
+  stop(): Promise<void>
+  start(): Promise<void>
+  /** From now on it takes requests and answers none. */
+  hang(): void
+}
+
+const USAGE = { input: 7, output: 3 }
+
+/** A server of models that says what a test wants, by Ollama's protocol or by OpenAI's. */
+export async function startModelServer(options: ModelServerOptions): Promise<TestModelServer> {
+  const { protocol, apiKey, redirectTo } = options
+  const asked: Asked[] = []
+  let isHanging = false
+  let port = 0
+  let server: Server | undefined
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const body = request.method === 'POST' ? await json(request) : undefined
+    const { authorization } = request.headers
+    const one: Asked = { path: request.url ?? '', authorization, body }
+    asked.push(one)
+    if (isHanging) return
+    if (redirectTo !== undefined) return void response.writeHead(307, { location: redirectTo }).end()
+    if (apiKey !== undefined && authorization !== `Bearer ${apiKey}`)
+      return refuse(response, 401, `Incorrect API key provided: ${authorization ?? 'none'}`)
+    await (protocol === 'ollama' ? serveOllama(one, response, options) : serveOpenAi(one, response, options))
+  }
+  const start = async () => {
+    server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()))
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    port = (server.address() as AddressInfo).port
+  }
+  const stop = async () => {
+    const stopping = server
+    server = undefined
+    if (!stopping) return
+    const closed = once(stopping, 'close')
+    stopping.close()
+    stopping.closeAllConnections()
+    await closed
+  }
+  await start()
+  return {
+    url: `http://127.0.0.1:${port}${protocol === 'openai' ? '/v1' : ''}`,
+    asked,
+    get chats() {
+      return asked.filter(({ path }) => /chat/.test(path))
+    },
+    start,
+    stop,
+    hang: () => void (isHanging = true),
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+const refuse = (response: ServerResponse, status: number, message: string) =>
+  void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { message } }))
+const send = (response: ServerResponse, value: object) =>
+  void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value))
+const textOf = async (asked: Asked, { answer }: ModelServerOptions): Promise<string> =>
+  typeof answer === 'string' ? answer : answer(asked)
+
+async function serveOllama(asked: Asked, response: ServerResponse, options: ModelServerOptions): Promise<void> {
+  const { models } = options
+  if (asked.path === '/api/tags' || asked.path === '/api/ps')
+    return send(response, { models: models.map((name) => ({ name, size: 1, modified_at: '2026-01-01T00:00:00Z' })) })
+  if (!models.includes(asked.body?.model)) return refuse(response, 404, 'no such model')
+  if (asked.path === '/api/show') return send(response, { capabilities: ['completion', 'thinking'], model_info: {} })
+  const content = await textOf(asked, options)
+  const line = (value: object) => response.write(`${JSON.stringify({ model: asked.body.model, ...value })}\n`)
+  line({ message: { role: 'assistant', content }, done: false })
+  const counts = { prompt_eval_count: USAGE.input, eval_count: USAGE.output }
+  line({ message: { role: 'assistant', content: '' }, done: true, done_reason: 'stop', ...counts })
+  response.end()
+}
+
+async function serveOpenAi(asked: Asked, response: ServerResponse, options: ModelServerOptions): Promise<void> {
+  const { models } = options
+  if (asked.path === '/v1/models') return send(response, { object: 'list', data: models.map((id) => ({ id })) })
+  if (!models.includes(asked.body?.model)) return refuse(response, 404, 'no such model')
+  const content = await textOf(asked, options)
+  const event = (value: object) => response.write(`data: ${JSON.stringify(value)}\n\n`)
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  event({ choices: [{ index: 0, delta: { content } }] })
+  event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+  event({ choices: [], usage: { prompt_tokens: USAGE.input, completion_tokens: USAGE.output } })
+  response.end('data: [DONE]\n\n')
+}
