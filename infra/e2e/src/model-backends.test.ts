@@ -141,6 +141,38 @@ test('a wrong key is told in the health, a redirect is not followed, and neither
   expect(target.asked).toEqual([])
 })
 
+test('parameters reach both protocols, and thoughts are kept out of the answer', async () => {
+  const answer = '<think>Which greeting?</think>\n\nGood day.'
+  const ollama = await serve({ protocol: 'ollama', models: ['thinker'], answer })
+  const openai = await serve({ protocol: 'openai', models: ['reasoner'], answer })
+  await add('ollama-2', 'ollama', ollama)
+  await add('openai-2', 'openai', openai)
+  const format = { type: 'object', properties: { greeting: { type: 'string' } } }
+  const parameters = { temperature: 0.5, think: 'low', num_ctx: 2_048, keep_alive: '10m', format }
+  for (const model of ['thinker', 'reasoner']) {
+    const { done, events } = await ada.chat('Greet me.', { model, enable_tools: false, parameters })
+    expect(done.content).toBe('Good day.')
+    expect(JSON.stringify(events)).not.toContain('Which greeting')
+  }
+  expect(ollama.chats[0]?.body).toMatchObject({
+    think: 'low',
+    keep_alive: '10m',
+    format,
+    options: { temperature: 0.5, num_ctx: 2_048 },
+  })
+  expect(openai.chats[0]?.body).toMatchObject({
+    temperature: 0.5,
+    reasoning_effort: 'low',
+    response_format: { type: 'json_schema', json_schema: { schema: format } },
+  })
+  expect(openai.chats[0]?.body).not.toHaveProperty('keep_alive')
+  const completion = { model: 'reasoner', messages: [{ role: 'user', content: 'Greet me.' }], reasoning_effort: 'none' }
+  expect((await ada.post('/v1/chat/completions', completion)).body.choices[0].message.content).toBe('Good day.')
+  expect(openai.chats[1]?.body).toMatchObject({ reasoning_effort: 'none' })
+  for (const bad of [{ keep_alive: '25h' }, { keep_alive: -1 }, { num_ctx: 1 }, { think: 'a lot' }])
+    expect((await ada.post('/v1/chat', { text_input: 'Hello?', parameters: bad })).status, JSON.stringify(bad)).toBe(400)
+})
+
 test('what is wrong is refused', async () => {
   const good = { name: 'good', protocol: 'ollama', base_url: 'http://127.0.0.1:1' }
   for (const bad of [

@@ -5,6 +5,15 @@ import { LIMITS } from '../limits.ts'
 const Count = z.number().int().min(0)
 const MAX_FORMAT = 64 * 1024
 
+/** Of a duration as Ollama has it, in s; `undefined` when it is none. */
+function secondsOf(duration: string): number | undefined {
+  const [, count, unit] = /^(\d{1,6})(s|m|h)$/.exec(duration) ?? []
+  return count === undefined ? undefined : Number(count) * (unit === 'h' ? 3_600 : unit === 'm' ? 60 : 1)
+}
+
+/** Nobody keeps a model in the memory of all for longer. In s. */
+const MAX_KEPT = 24 * 3_600
+
 /** How the model writes. What is left out is the model's own choice. */
 export const ModelParameters = z
   .object({
@@ -21,6 +30,18 @@ export const ModelParameters = z
         .record(z.string(), z.unknown())
         .refine((schema) => JSON.stringify(schema).length <= MAX_FORMAT, `must be at most ${MAX_FORMAT} characters`),
     ]),
+    think: z
+      .enum(['off', 'low', 'medium', 'high'])
+      .meta({ description: 'How much the model thinks before it answers, as far as it lets that be chosen.' }),
+    num_ctx: z.number().int().min(512).max(1_000_000).meta({
+      description: 'Most tokens of conversation and answer together; what the installation or the model allows at most wins.',
+    }),
+    keep_alive: z
+      .union([
+        z.number().int().min(0).max(MAX_KEPT),
+        z.string().refine((duration) => (secondsOf(duration) ?? Infinity) <= MAX_KEPT, 'must be like 30s, 5m or 2h, at most 24h'),
+      ])
+      .meta({ description: 'How long Ollama keeps the model in memory after the answer: in seconds, or as 5m.' }),
   })
   .partial()
   .meta({ id: 'ModelParameters' })

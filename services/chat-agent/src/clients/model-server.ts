@@ -6,6 +6,7 @@ import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { errorName, startSpan } from '@youworker/runtime/tracing/span'
 import type { ModelChunk, ModelRequest } from '../services/models/model-port.ts'
+import { ThoughtFilter } from './thought-filter.ts'
 import { CallWatch } from './call-watch.ts'
 
 interface ServerOptions {
@@ -81,10 +82,11 @@ export class ModelServer {
       const ask = () => this.ask(watch.signal, () => open(watch.signal))
       const parts = await inRequest({ traceparent: span.traceparent }, ask)
       watch.received()
+      const thoughts = new ThoughtFilter()
       for await (const part of parts) {
         watch.received()
         watch.answered()
-        yield part
+        yield thoughts.isOver ? part : thoughts.of(part)
       }
     } catch (error) {
       failure = errorName(error)

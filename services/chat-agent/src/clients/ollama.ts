@@ -4,8 +4,9 @@ import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
 import { ModelError } from '@youworker/runtime/model-error'
 import { cleanText } from '@youworker/runtime/text/text'
 import { LRUCache } from 'lru-cache'
-import type { Model } from '@youworker/contracts/agent/model'
+import type { Model, ModelParameters } from '@youworker/contracts/agent/model'
 import type { Message, Ollama, Tool } from 'ollama'
+import { z } from 'zod'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelRequest, ModelServerPort } from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
 import { ModelServer, within } from './model-server.ts'
@@ -44,7 +45,8 @@ export class OllamaModel implements ModelServerPort {
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const tools = shown.capabilities?.includes('tools') ?? true
-    return { name, tools, context, notice: noticeOf(shown.model_info), parallel: parallelOf(shown.model_info) }
+    const { model_info: more } = shown
+    return { name, tools, context, thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
   }
 
   async defaultModel(signal: AbortSignal): Promise<string> {
@@ -160,13 +162,33 @@ const defined = <T extends object>(values: T) =>
     [K in keyof T]: Exclude<T[K], undefined>
   }
 
-const toRequest = ({ model, messages, tools, parameters: { format, max_tokens, ...parameters } }: ModelRequest) => ({
-  model: model.name,
-  messages: messages.map(toMessage),
-  ...(tools.length > 0 ? { tools: tools.map((tool): Tool => ({ type: 'function', function: { ...tool } })) } : {}),
-  ...(format === undefined ? {} : { format }),
-  options: defined({ ...parameters, num_predict: max_tokens, num_ctx: model.context }),
+function toRequest({ model, messages, tools, parameters }: ModelRequest) {
+  const { format, max_tokens, think, keep_alive, num_ctx = Infinity, ...options } = parameters
+  return {
+    model: model.name,
+    messages: messages.map(toMessage),
+    ...(tools.length > 0 ? { tools: tools.map((tool): Tool => ({ type: 'function', function: { ...tool } })) } : {}),
+    ...defined({ format, keep_alive, think: think && thinkFor(think, model) }),
+    options: defined({ ...options, num_predict: max_tokens, num_ctx: Math.min(model.context, num_ctx) }),
+  }
+}
+
+const Thinking = z.object({
+  capabilities: z.array(z.string()).optional(),
+  /** Since about version 0.30. */
+  thinking: z.object({ values: z.array(z.union([z.boolean(), z.string()])) }).optional(),
 })
+
+function thinkingOf(shown: unknown): ModelInfo['thinking'] {
+  const { data } = Thinking.safeParse(shown)
+  return data?.thinking?.values ?? (data?.capabilities?.includes('thinking') ? undefined : [])
+}
+
+/** The nearest that the model takes; `undefined` leaves it to the model. One that does not think would refuse any. */
+function thinkFor(wanted: NonNullable<ModelParameters['think']>, { thinking }: ModelInfo) {
+  const nearest = wanted === 'off' ? ([false, 'low'] as const) : ([wanted, true] as const)
+  return thinking === undefined ? nearest[0] : nearest.find((value) => thinking.includes(value))
+}
 
 function toMessage(message: ModelMessage): Message {
   if (message.role !== 'assistant') return { ...message }

@@ -113,6 +113,21 @@ test('an answer comes in parts, with its end and what the server counted', async
   })
 })
 
+test('of the parameters, those that the protocol knows are sent', async () => {
+  const { model, seen } = await serve(says(delta({ content: 'Yes' }, 'stop'), 'data: [DONE]'))
+  for (const think of ['high', 'off'] as const) await ask(model, { parameters: { think, num_ctx: 1_024, keep_alive: '5m' } })
+  const common = {
+    model: 'm',
+    messages: [{ role: 'user', content: 'Hi' }],
+    stream: true,
+    stream_options: { include_usage: true },
+  }
+  expect(seen.map(({ body }) => body)).toEqual([
+    { ...common, reasoning_effort: 'high' },
+    { ...common, reasoning_effort: 'none' },
+  ])
+})
+
 test('calls of tools come in pieces, and their results go back with the ids of their calls', async () => {
   const call = (index: number, name: string | undefined, json: string) =>
     delta({ tool_calls: [{ index, function: { ...(name === undefined ? {} : { name }), arguments: json } }] })

@@ -209,14 +209,17 @@ class CallParts {
   }
 }
 
-function toBody({ model, messages, tools, parameters: { format, ...parameters } }: ModelRequest): object {
+function toBody({ model, messages, tools, parameters }: ModelRequest): object {
+  // Of these two the protocol knows nothing.
+  const { format, think, num_ctx: _context, keep_alive: _kept, ...more } = parameters
   const schema = { type: 'json_schema', json_schema: { name: 'answer', schema: format } }
   return {
     model: model.name,
     messages: toMessages(messages),
     stream: true,
     stream_options: { include_usage: true },
-    ...parameters,
+    ...more,
+    ...(think === undefined ? {} : { reasoning_effort: think === 'off' ? 'none' : think }),
     ...(tools.length > 0 ? { tools: tools.map((tool) => ({ type: 'function', function: tool })) } : {}),
     ...(format === undefined ? {} : { response_format: format === 'json' ? { type: 'json_object' } : schema }),
   }

@@ -31,6 +31,9 @@ const ResponseFormat = z.discriminatedUnion('type', [
   }),
 ])
 
+/** What is between ours is the next one. */
+const THINK = { none: 'off', minimal: 'low', low: 'low', medium: 'medium', high: 'high', xhigh: 'high' } as const
+
 const Tool = z.object({ type: z.literal('function'), function: ClientTool })
 const ToolChoice = z.union([
   z.enum(['none', 'auto', 'required']),
@@ -52,6 +55,7 @@ export const CompletionBody = z
     max_completion_tokens: z.number().int().min(1).max(1_000_000).nullish(),
     stop: z.union([z.string().min(1).max(200), z.array(z.string().min(1).max(200)).max(4)]).nullish(),
     response_format: ResponseFormat.nullish(),
+    reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
@@ -132,7 +136,7 @@ function textOf(content: CompletionMessage['content'], index: number): string {
 }
 
 function parametersOf(body: CompletionBody): ModelParameters {
-  const { temperature, top_p, seed, stop, response_format: format } = body
+  const { temperature, top_p, seed, stop, response_format: format, reasoning_effort: effort } = body
   const max_tokens = body.max_completion_tokens ?? body.max_tokens
   return {
     ...(temperature == null ? {} : { temperature }),
@@ -141,6 +145,7 @@ function parametersOf(body: CompletionBody): ModelParameters {
     ...(seed == null ? {} : { seed: seed | 0 }),
     ...(max_tokens == null ? {} : { max_tokens }),
     ...(stop == null ? {} : { stop: [stop].flat() }),
+    ...(effort == null ? {} : { think: THINK[effort] }),
     ...(format?.type === 'json_object' ? { format: 'json' as const } : {}),
     ...(format?.type === 'json_schema' ? { format: format.json_schema.schema } : {}),
   }

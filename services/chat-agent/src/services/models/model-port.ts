@@ -34,6 +34,8 @@ export interface ModelInfo {
   readonly tools: boolean
   /** Most tokens of conversation and answer together. */
   readonly context: number
+  /** What `think` of Ollama may be; empty when it does not think, `undefined` when nobody knows. */
+  readonly thinking?: readonly (boolean | string)[] | undefined
   /** Most calls that its server answers at the same time, when it says so. */
   readonly parallel?: number | undefined
   /** What the model server wants everybody to know who gets an answer of this model. */
