@@ -43,10 +43,7 @@ export function createBreaker({ target, isFailure = () => true, now = Date.now }
   const admit = (): boolean => {
     if (openedAt === undefined) return false
     const wait = openedAt + PROBE_AFTER_MS - now()
-    if (wait > 0 || probing) {
-      const retryAfter = Math.max(1, Math.ceil(wait / 1_000))
-      throw new AppError('CIRCUIT_OPEN', `${target} does not answer; try again in ${retryAfter} s`, { retryAfter })
-    }
+    if (wait > 0 || probing) throw notAnswering(target, wait)
     state.set(1)
     return true
   }
@@ -74,4 +71,9 @@ export function createBreaker({ target, isFailure = () => true, now = Date.now }
       }
     },
   }
+}
+
+function notAnswering(target: string, waitMs: number): AppError {
+  const retryAfter = Math.max(1, Math.ceil(waitMs / 1_000))
+  return new AppError('CIRCUIT_OPEN', `${target} does not answer; try again in ${retryAfter} s`, { retryAfter })
 }
