@@ -561,6 +561,24 @@ create table "chat_agent"."model_backends" ( -- owner: chat_agent_owner
   constraint model_backends_name_key UNIQUE (name)
 );
 
+create table "chat_agent"."model_pulls" ( -- owner: chat_agent_owner
+  id uuid not null,
+  backend_id uuid not null,
+  model text not null,
+  status text not null default 'running'::text,
+  stage text not null default ''::text,
+  completed bigint not null default 0,
+  total bigint not null default 0,
+  error text,
+  watched_until timestamp with time zone not null,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint model_pulls_status_check CHECK ((status = ANY (ARRAY['running'::text, 'success'::text, 'failed'::text, 'cancelled'::text]))),
+  constraint model_pulls_backend_id_fkey FOREIGN KEY (backend_id) REFERENCES chat_agent.model_backends(id) ON DELETE CASCADE,
+  constraint model_pulls_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX model_pulls_running ON chat_agent.model_pulls USING btree (backend_id, model) WHERE (status = 'running'::text);
+
 create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
   run_id uuid not null,
   iteration integer not null,

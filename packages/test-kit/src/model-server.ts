@@ -18,6 +18,8 @@ interface ModelServerOptions {
   readonly answer: string | ((asked: Asked) => Promise<string>)
   /** Requests with another key are refused, with what they sent in the message, as hosted servers do. */
   readonly apiKey?: string
+  /** Ollama's, line by line; the signal aborts when the client goes. */
+  readonly pull?: (model: string, signal: AbortSignal) => AsyncIterable<object>
   /** Instead of any answer. */
   readonly redirectTo?: string
 }
@@ -94,6 +96,7 @@ async function serveOllama(asked: Asked, response: ServerResponse, options: Mode
   const { models } = options
   if (asked.path === '/api/tags' || asked.path === '/api/ps')
     return send(response, { models: models.map((name) => ({ name, size: 1, modified_at: '2026-01-01T00:00:00Z' })) })
+  if (asked.path === '/api/pull') return sendPull(asked.body.model ?? asked.body.name, response, options)
   if (!models.includes(asked.body?.model)) return refuse(response, 404, 'no such model')
   if (asked.path === '/api/show') return send(response, { capabilities: ['completion', 'thinking'], model_info: {} })
   const content = await textOf(asked, options)
@@ -101,6 +104,13 @@ async function serveOllama(asked: Asked, response: ServerResponse, options: Mode
   line({ message: { role: 'assistant', content }, done: false })
   const counts = { prompt_eval_count: USAGE.input, eval_count: USAGE.output }
   line({ message: { role: 'assistant', content: '' }, done: true, done_reason: 'stop', ...counts })
+  response.end()
+}
+
+async function sendPull(model: string, response: ServerResponse, { pull }: ModelServerOptions): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  for await (const line of pull?.(model, gone.signal) ?? []) response.write(`${JSON.stringify(line)}\n`)
   response.end()
 }
 

@@ -21,6 +21,7 @@ import type { Service, ServiceContext } from '@youworker/runtime/process/service
 import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
+import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
@@ -41,8 +42,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   stack.use(services.writer)
-  const models = stack.use(services.modelBackends.start())
-  stack.use(onWake(nats, SERVICE, MODELS, models.nudge))
+  stack.use(services.pulls)
+  stack.use(followModels(nats, services.modelBackends))
 
   const readiness = stack.use(
     new Readiness({
@@ -82,6 +83,17 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger, onDenied }))
   const running = stack.move()
   return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {
+  const following = backends.start()
+  const heard = onWake(nats, SERVICE, MODELS, following.nudge)
+  return {
+    async [Symbol.asyncDispose]() {
+      heard[Symbol.dispose]()
+      await following[Symbol.asyncDispose]()
+    },
+  }
 }
 
 const signedInBy =

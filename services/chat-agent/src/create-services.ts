@@ -12,6 +12,7 @@ import { BackendAdmin } from './services/models/backend-admin.ts'
 import { BackendRegistry } from './services/models/backend-registry.ts'
 import { BackendSpecs, ENVIRONMENT_NAMES, type EnvironmentBackend } from './services/models/backend-specs.ts'
 import { ModelBackends } from './services/models/model-backends.ts'
+import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
@@ -102,6 +103,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     model,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker }),
+    pulls: new PullService({ uow, registry, logger }),
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn }),
     runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
     sessions: new SessionService(uow, sealer, waker),

@@ -4,6 +4,7 @@ import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@you
 import { EntryRepository } from './repositories/entry-repository.ts'
 import { MessageRepository } from './repositories/message-repository.ts'
 import { ModelBackendRepository } from './repositories/model-backend-repository.ts'
+import { ModelPullRepository } from './repositories/model-pull-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 import { SessionRepository } from './repositories/session-repository.ts'
 import { ToolRunRepository } from './repositories/tool-run-repository.ts'
@@ -15,6 +16,7 @@ export interface ChatAgentRepositories extends SystemRepositories {
   readonly entries: EntryRepository
   readonly toolRuns: ToolRunRepository
   readonly modelBackends: ModelBackendRepository
+  readonly modelPulls: ModelPullRepository
 }
 
 export type ChatAgentUnitOfWork = UnitOfWork<ChatAgentRepositories>
@@ -27,4 +29,5 @@ export const createChatAgentUnitOfWork = (database: Database<ChatAgentTables>): 
     entries: new EntryRepository(trx),
     toolRuns: new ToolRunRepository(trx),
     modelBackends: new ModelBackendRepository(trx),
+    modelPulls: new ModelPullRepository(trx),
   }))

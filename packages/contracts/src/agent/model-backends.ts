@@ -85,6 +85,30 @@ export const ModelBackendChanges = z.object({
 
 const BackendId = z.object({ backend_id: Id })
 
+/** A model that an Ollama gets. */
+export const ModelPull = z
+  .object({
+    id: Id,
+    backend_id: Id,
+    model: z.string(),
+    status: z.enum(['running', 'success', 'failed', 'cancelled']),
+    stage: z.string().meta({ description: 'What Ollama says that it does.' }),
+    completed: z.number().int().meta({ description: 'Bytes.' }),
+    total: z.number().int().meta({ description: 'Bytes of the parts that are known; it grows with them.' }),
+    error: z.string().nullable(),
+    created_at: Time,
+    updated_at: Time,
+  })
+  .meta({ id: 'ModelPull' })
+export type ModelPull = z.infer<typeof ModelPull>
+
+export const NewModelPull = z.object({
+  model: Line(256).meta({ description: 'As Ollama names it: qwen3:8b, hf.co/owner/name:Q4_K_M.' }),
+  backend_id: Id.optional().meta({ description: 'The Ollama that gets it; not needed where there is one.' }),
+})
+
+const PullId = z.object({ pull_id: Id })
+
 /** Models and their servers. */
 export const models = {
   listModels: request('rpc.chat-agent.v1.model.list', {
@@ -127,5 +151,27 @@ export const models = {
     input: BackendId,
     output: Nothing,
     errors: ['MODEL_BACKEND_NOT_FOUND', 'CONFLICT'],
+  }),
+  /** root only, like the two that follow. `CONFLICT`: it is being got already, or too many are. */
+  startModelPull: request('rpc.chat-agent.v1.model-pull.start', {
+    scopes: [],
+    input: NewModelPull,
+    output: ModelPull,
+    errors: ['MODEL_BACKEND_NOT_FOUND', 'CONFLICT'],
+  }),
+  /** Whoever asks watches: a pull that nobody has watched for 15 s is cancelled. */
+  getModelPull: request('rpc.chat-agent.v1.model-pull.get', {
+    scopes: [],
+    input: PullId,
+    output: ModelPull,
+    errors: ['TASK_NOT_FOUND'],
+    repeatable: true,
+  }),
+  cancelModelPull: request('rpc.chat-agent.v1.model-pull.cancel', {
+    scopes: [],
+    input: PullId,
+    output: ModelPull,
+    errors: ['TASK_NOT_FOUND'],
+    repeatable: true,
   }),
 } as const

@@ -65,7 +65,7 @@ export class ModelServer {
     } catch (error) {
       // The reason is the watch's ModelError, or a stop by the user, which the breaker must not count.
       if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason
-      throw signal.aborted || isUnreached(error) ? this.#unreached(error) : this.#brokenOff(error)
+      throw signal.aborted || isUnreached(error) ? this.#unreached(error) : this.failure(error)
     }
   }
 
@@ -91,7 +91,7 @@ export class ModelServer {
     } catch (error) {
       failure = errorName(error)
       request.signal.throwIfAborted()
-      throw watch.signal.aborted ? watch.signal.reason : this.#brokenOff(error)
+      throw watch.signal.aborted ? watch.signal.reason : this.failure(error)
     } finally {
       span.end({ error: failure })
       watch.end()
@@ -121,7 +121,8 @@ export class ModelServer {
     return new ModelError('away', FAILED, this.#behind(error))
   }
 
-  #brokenOff(error: unknown): AppError {
+  /** What made an answer break off, without the key. */
+  failure(error: unknown): AppError {
     const { apiKey } = this.#options
     if (error instanceof ModelError && apiKey !== undefined && error.said?.includes(apiKey))
       return new ModelError(error.failure, error.message, error.cause, error.said.replaceAll(apiKey, '[…]'))

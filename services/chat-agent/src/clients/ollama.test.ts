@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
@@ -10,12 +10,13 @@ const never = new AbortController().signal
 /** What `think` is when `wanted` is asked of a model that Ollama describes so. */
 async function thinkOf(wanted: 'off' | 'low' | 'medium' | 'high', shown: object): Promise<unknown> {
   let think: unknown
-  const server = createServer(async (request, response) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = (await json(request)) as { think?: unknown }
     if (request.url === '/api/show') return void response.end(JSON.stringify(shown))
     think = body.think
     response.end(`${JSON.stringify({ message: { role: 'assistant', content: 'Yes' }, done: true })}\n`)
-  }).listen(0, '127.0.0.1')
+  }
+  const server = createServer((request, response) => void serve(request, response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   try {

@@ -7,7 +7,14 @@ import { LRUCache } from 'lru-cache'
 import type { Model, ModelParameters } from '@youworker/contracts/agent/model'
 import type { Message, Ollama, Tool } from 'ollama'
 import { z } from 'zod'
-import type { ModelChunk, ModelInfo, ModelMessage, ModelRequest, ModelServerPort } from '../services/models/model-port.ts'
+import type {
+  ModelChunk,
+  ModelInfo,
+  ModelMessage,
+  ModelRequest,
+  ModelServerPort,
+  PullProgress,
+} from '../services/models/model-port.ts'
 import { checkedLines } from './checked-lines.ts'
 import { ModelServer, within } from './model-server.ts'
 
@@ -87,6 +94,22 @@ export class OllamaModel implements ModelServerPort {
     const capabilities = shown.capabilities ?? (isEmbedder(model) ? ['embedding'] : ['completion'])
     this.#capabilitiesOf.set(model, capabilities)
     return capabilities
+  }
+
+  async *pull(model: string, signal: AbortSignal): AsyncGenerator<PullProgress> {
+    const parts = new Map<string, { readonly completed: number; readonly total: number }>()
+    const sum = (of: 'completed' | 'total') => [...parts.values()].reduce((all, part) => all + part[of], 0)
+    try {
+      for await (const { status, digest, total, completed } of await this.#ask(signal, (client) =>
+        client.pull({ model, stream: true }),
+      )) {
+        if (digest) parts.set(digest, { total: total ?? 0, completed: completed ?? 0 })
+        yield { stage: cleanText(status, { lines: 'join', max: MAX_NOTICE }), completed: sum('completed'), total: sum('total') }
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      throw this.#server.failure(error)
+    }
   }
 
   close(): void {

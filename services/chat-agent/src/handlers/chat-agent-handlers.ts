@@ -3,6 +3,7 @@ import type { Handlers } from '@youworker/messaging/requests/server'
 import type { BackendAdmin } from '../services/models/backend-admin.ts'
 import type { ModelPort } from '../services/models/model-port.ts'
 import type { ResponseService } from '../services/responses/response-service.ts'
+import type { PullService } from '../services/models/pull-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { SessionService } from '../services/sessions/session-service.ts'
 import type { StartRun } from '../services/runs/start-run.ts'
@@ -11,6 +12,7 @@ import type { ToolRunService } from '../services/tools/tool-run-service.ts'
 interface Services {
   readonly model: Pick<ModelPort, 'list'>
   readonly backendAdmin: BackendAdmin
+  readonly pulls: PullService
   readonly startRun: StartRun
   readonly runs: RunService
   readonly responses: ResponseService
@@ -21,6 +23,7 @@ interface Services {
 export function chatAgentHandlers({
   model,
   backendAdmin,
+  pulls,
   startRun,
   runs,
   responses,
@@ -45,6 +48,9 @@ export function chatAgentHandlers({
       await backendAdmin.delete(backend_id, context)
       return {}
     },
+    startModelPull: (input, context) => pulls.start(input, context),
+    getModelPull: ({ pull_id }, context) => pulls.get(pull_id, context),
+    cancelModelPull: ({ pull_id }, context) => pulls.cancel(pull_id, context),
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
     listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),

@@ -30,6 +30,7 @@ import { groupRoutes } from './group-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
 import { modelBackendRoutes } from './models/model-backend-routes.ts'
+import { modelPullRoutes } from './models/model-pull-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { taskRoutes } from './task-routes.ts'
@@ -61,6 +62,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...userRoutes,
   ...auditRoutes,
   ...modelBackendRoutes,
+  ...modelPullRoutes,
   ...groupRoutes,
   ...sessionRoutes,
   ...chatRoutes,

@@ -134,6 +134,21 @@ export interface ChatAgentTables extends SystemTables {
     created_at: Generated<string>
     updated_at: Generated<string>
   }
+  /** Models that servers get for somebody who watches. The process that began one renews `updated_at`, who watches `watched_until`. */
+  model_pulls: {
+    id: string
+    backend_id: string
+    model: string
+    status: Generated<'running' | 'success' | 'failed' | 'cancelled'>
+    stage: Generated<string>
+    /** Bytes. */
+    completed: Generated<number>
+    total: Generated<number>
+    error: string | null
+    watched_until: string
+    created_at: Generated<string>
+    updated_at: Generated<string>
+  }
 }
 
 export type SessionRow = Selectable<ChatAgentTables['sessions']>
@@ -143,4 +158,5 @@ export type EntryRow = Selectable<ChatAgentTables['run_entries']>
 export type ModelStepRow = Selectable<ChatAgentTables['model_steps']>
 export type UnfinishedCallRow = Selectable<ChatAgentTables['unfinished_calls']>
 export type ModelBackendRow = Selectable<ChatAgentTables['model_backends']>
+export type ModelPullRow = Selectable<ChatAgentTables['model_pulls']>
 export type ToolRunRow = Selectable<ChatAgentTables['tool_runs']>

@@ -1,9 +1,7 @@
 import type { ModelBackend, ModelBackendChanges, NewModelBackend } from '@youworker/contracts/agent/model-backends'
-import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { isUniqueViolation } from '@youworker/database/connection/database-error'
-import { recordAudit } from '@youworker/database/events/record-audit'
 import type { ModelBackendRow } from '@youworker/database/owners/chat-agent/tables'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
@@ -11,6 +9,7 @@ import { withoutUrlSecrets } from '@youworker/runtime/text/inner-text'
 import type { z } from 'zod'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { Waker } from '../ports.ts'
+import { type Act, asRoot } from './as-root.ts'
 import type { BackendRegistry } from './backend-registry.ts'
 import { type BackendSpecs, ENVIRONMENT_NAMES, sealKey } from './backend-specs.ts'
 
@@ -20,11 +19,6 @@ interface Parts {
   readonly registry: BackendRegistry
   readonly waker: Pick<Waker, 'backendsChanged'>
 }
-interface Act {
-  readonly action: string
-  readonly target_type: 'model_backend'
-  readonly target_id: string | null
-}
 
 const MOST = 64
 const actOn = (what: string, target_id: string | null): Act => ({
@@ -32,7 +26,7 @@ const actOn = (what: string, target_id: string | null): Act => ({
   target_type: 'model_backend',
   target_id,
 })
-const notFound = () =>
+export const backendNotFound = () =>
   new AppError('MODEL_BACKEND_NOT_FOUND', 'There is no such model backend; GET /v1/admin/models/backends lists them')
 const nameTaken = () => new AppError('CONFLICT', 'Another model backend has this name; choose another one')
 
@@ -120,19 +114,7 @@ export class BackendAdmin {
   }
 
   async #asRoot<T>(act: Act, context: UserContext, work: (repositories: ChatAgentRepositories) => Promise<T>): Promise<T> {
-    const { uow } = this.#parts
-    const record = ({ outbox }: Pick<ChatAgentRepositories, 'outbox'>, outcome: AuditEntry['outcome']) =>
-      recordAudit(outbox, chatAgent.auditRecorded, { ...act, outcome, actor_id: context.caller.user_id }, context)
-    if (!context.caller.is_root) {
-      await uow.in([]).write(async (repositories) => record(repositories, 'denied'))
-      throw new AppError('NOT_AUTHORIZED', 'Only root may do this.')
-    }
-    const done = uow.in([]).write(async (repositories) => {
-      const result = await work(repositories)
-      record(repositories, 'allowed')
-      return result
-    })
-    return done.catch((error: unknown) => {
+    return asRoot(this.#parts.uow, act, context, work).catch((error: unknown) => {
       throw isUniqueViolation(error) ? nameTaken() : error
     })
   }
@@ -140,7 +122,7 @@ export class BackendAdmin {
 
 function found(row: ModelBackendRow | undefined): ModelBackendRow {
   if (row) return row
-  throw notFound()
+  throw backendNotFound()
 }
 
 const find = (rows: readonly ModelBackendRow[], id: string): ModelBackendRow => found(rows.find((row) => row.id === id))

@@ -67,6 +67,12 @@ export class Backend {
     return this.#lacking.has(model)
   }
 
+  /** It may have got the model, or another one of this name. */
+  forget(model: string): void {
+    this.#known.delete(model)
+    this.#lacking.delete(model)
+  }
+
   /** Asks about a model when nothing, or nothing new, is known of it. Nobody waits for it. */
   refresh(model: string): void {
     const known = this.#known.get(model)

@@ -72,6 +72,14 @@ export interface ModelPort {
   list(signal: AbortSignal): Promise<Model[]>
 }
 
+export interface PullProgress {
+  /** What the server says that it does. */
+  readonly stage: string
+  /** Bytes of all parts that are known. */
+  readonly completed: number
+  readonly total: number
+}
+
 /** One model server. Throws ModelError, or the reason of a signal that aborts. */
 export interface ModelServerPort {
   describe(name: string, signal: AbortSignal): Promise<ModelInfo>
@@ -82,6 +90,8 @@ export interface ModelServerPort {
   list(signal: AbortSignal): Promise<Model[]>
   /** Resolves when the server answers, with the names of all its models. */
   check(): Promise<readonly string[]>
+  /** Gets a model from where the server knows to find it. Missing where the protocol has no such request. */
+  pull?(model: string, signal: AbortSignal): AsyncGenerator<PullProgress>
   /** It is no longer used. What it answers still comes to its end. */
   close(): void
 }
