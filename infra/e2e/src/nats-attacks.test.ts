@@ -1,6 +1,7 @@
 import { ingestion } from '@youworker/contracts/ingestion'
 import { requestsOf } from '@youworker/contracts/define'
 import { auth } from '@youworker/contracts/auth'
+import { chatAgent } from '@youworker/contracts/chat-agent'
 import { callersOf } from '@youworker/contracts/topology/permissions'
 import {
   EVENT_STREAM,
@@ -129,11 +130,18 @@ test('no key, session secret or password is in any message, whoever could read i
   const wrong = `yw_${newId()}`
   expect((await new Person(system.api, '', wrong).get('/v1/auth/me')).status).toBe(401)
   await new Person(system.api, '', made.api_key).chat('Hello')
+  const ofModels = `sk-${newId()}`
+  const backend = { name: 'watched', protocol: 'openai', base_url: 'http://127.0.0.1:1/v1', api_key: ofModels }
+  const added = await root.post('/v1/admin/models/backends', backend)
+  expect(added.body).toMatchObject({ has_api_key: true })
+  const changed = await root.call('PATCH', `/v1/admin/models/backends/${added.body.id}`, { api_key: `${ofModels}2` })
+  expect(changed.body).toMatchObject({ has_api_key: true })
   await watcher.core.flush()
   const secrets = {
     root: root.key ?? '',
     made: made.api_key,
     wrong,
+    ofModels,
     password,
     cookie: browser.cookies.get('youworker_token') ?? '',
   }
@@ -141,6 +149,7 @@ test('no key, session secret or password is in any message, whoever could read i
   const all = messages.join('\n')
   expect(all).toContain(auth.createSession.subject)
   expect(all).toContain(auth.createUser.subject)
+  expect(all).toContain(chatAgent.createModelBackend.subject)
   expect(Object.entries(secrets).flatMap(([name, secret]) => (all.includes(secret) ? [name] : []))).toEqual([])
 })
 

@@ -16,7 +16,7 @@ const ENV = z.object({
   LLM__OPENAI_BASE_URL: httpUrl
     .optional()
     .describe(
-      "A model server with OpenAI's protocol, asked before Ollama: vLLM, llama.cpp, LM Studio, a hosted one; with its version, as https://host/v1",
+      "A model server with OpenAI's protocol beside Ollama, whose first model is the default: vLLM, llama.cpp, LM Studio, a hosted one; with its version, as https://host/v1",
     ),
   LLM__OPENAI_API_KEY: BackendKey.optional().meta({ description: 'Key of that server', secret: true }),
   LLM__OLLAMA_CONCURRENCY: integer(1, 10_000)

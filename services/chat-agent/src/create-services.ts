@@ -1,8 +1,9 @@
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import type { Database } from '@youworker/database/connection/open'
 import type { Slot } from '@youworker/database/jobs/worker'
-import { parseKeyRing } from '@youworker/database/sealing/key-ring'
+import { parseKeyRing, TRANSPORT } from '@youworker/database/sealing/key-ring'
 import { createSealer, type Sealer } from '@youworker/database/sealing/sealer'
+import { TransportKeys } from '@youworker/messaging/tokens/transport-keys'
 import type { Logger } from '@youworker/runtime/logger'
 import { createMcpPort } from './clients/mcp-client.ts'
 import { OllamaModel } from './clients/ollama.ts'
@@ -61,6 +62,9 @@ function environmentBackends(config: Config): EnvironmentBackend[] {
   ]
 }
 
+const transportKeys = ({ SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: secret }: Config): TransportKeys =>
+  new TransportKeys(parseKeyRing(secret, TRANSPORT))
+
 const plainUrl = (url: string): string => url.replace(/\/+$/, '')
 
 const connectWith =
@@ -102,7 +106,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     writer,
     model,
     modelBackends: registry,
-    backendAdmin: new BackendAdmin({ uow, specs, registry, waker }),
+    backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn }),
     runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),

@@ -85,6 +85,12 @@ export const ModelBackendChanges = z.object({
 
 const BackendId = z.object({ backend_id: Id })
 
+/** A public key (RFC 8037), for which secrets are encrypted on their way to a service. */
+export const TransportKey = z.object({ kty: z.literal('OKP'), crv: z.literal('X25519'), x: z.string(), kid: z.string() })
+export type TransportKey = z.infer<typeof TransportKey>
+/** `api_key` as it travels: a compact JWE (RFC 7516) for the key of `getTransportKey`. */
+const KeyInTransit = { api_key_jwe: z.string().min(1).max(8_192).nullish() }
+
 /** A model that an Ollama gets. */
 export const ModelPull = z
   .object({
@@ -130,17 +136,24 @@ export const models = {
     errors: ['MODEL_BACKEND_NOT_FOUND'],
     repeatable: true,
   }),
+  /** For {@link KeyInTransit}. */
+  getTransportKey: request('rpc.chat-agent.v1.model-backend.transport-key', {
+    scopes: [],
+    input: Nothing,
+    output: TransportKey,
+    repeatable: true,
+  }),
   /** `CONFLICT`: the name is taken, or there are too many. */
   createModelBackend: request('rpc.chat-agent.v1.model-backend.create', {
     scopes: [],
-    input: NewModelBackend,
+    input: NewModelBackend.omit({ api_key: true }).extend(KeyInTransit),
     output: ModelBackend,
     errors: ['CONFLICT'],
   }),
   /** `CONFLICT`: the name is taken, or the environment sets what should be changed. */
   updateModelBackend: request('rpc.chat-agent.v1.model-backend.update', {
     scopes: [],
-    input: BackendId.extend(ModelBackendChanges.shape),
+    input: BackendId.extend(ModelBackendChanges.omit({ api_key: true }).shape).extend(KeyInTransit),
     output: ModelBackend,
     errors: ['MODEL_BACKEND_NOT_FOUND', 'CONFLICT'],
     repeatable: true,

@@ -18,6 +18,7 @@ export const SEALING: KeyUse = {
   purpose: 'youworker data key wrap',
   still: 'still wraps data',
 }
+export const TRANSPORT: KeyUse = { ...SEALING, purpose: 'youworker key transport', still: 'opens a secret on its way' }
 export const AUDIT: KeyUse = {
   setting: 'SECURITY__AUDIT_KEY',
   purpose: 'youworker audit chain',

@@ -42,6 +42,7 @@ export function chatAgentHandlers({
     listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
     listModelBackends: async (_input, context) => ({ backends: await backendAdmin.list(context) }),
     getModelBackend: ({ backend_id }, context) => backendAdmin.get(backend_id, context),
+    getTransportKey: async () => backendAdmin.transportKey,
     createModelBackend: (input, context) => backendAdmin.create(input, context),
     updateModelBackend: ({ backend_id, ...changes }, context) => backendAdmin.update(backend_id, changes, context),
     async deleteModelBackend({ backend_id }, context) {

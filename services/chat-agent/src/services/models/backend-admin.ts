@@ -1,12 +1,13 @@
-import type { ModelBackend, ModelBackendChanges, NewModelBackend } from '@youworker/contracts/agent/model-backends'
+import { BackendKey, type ModelBackend, type TransportKey } from '@youworker/contracts/agent/model-backends'
 import { chatAgent } from '@youworker/contracts/chat-agent'
+import type { HandlerInput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { isUniqueViolation } from '@youworker/database/connection/database-error'
 import type { ModelBackendRow } from '@youworker/database/owners/chat-agent/tables'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import type { TransportKeys } from '@youworker/messaging/tokens/transport-keys'
 import { newId } from '@youworker/runtime/id'
 import { withoutUrlSecrets } from '@youworker/runtime/text/inner-text'
-import type { z } from 'zod'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { Waker } from '../ports.ts'
 import { type Act, asRoot } from './as-root.ts'
@@ -18,7 +19,11 @@ interface Parts {
   readonly specs: BackendSpecs
   readonly registry: BackendRegistry
   readonly waker: Pick<Waker, 'backendsChanged'>
+  readonly transport: TransportKeys
 }
+
+type NewBackend = HandlerInput<typeof chatAgent.createModelBackend>
+type Changes = Omit<HandlerInput<typeof chatAgent.updateModelBackend>, 'backend_id'>
 
 const MOST = 64
 const actOn = (what: string, target_id: string | null): Act => ({
@@ -38,6 +43,10 @@ export class BackendAdmin {
     this.#parts = parts
   }
 
+  get transportKey(): TransportKey {
+    return this.#parts.transport.publicKey
+  }
+
   async list(context: UserContext): Promise<ModelBackend[]> {
     const rows = await this.#asRoot(actOn('list', null), context, ({ modelBackends }) => modelBackends.all())
     return rows.map((row) => this.#toBackend(row))
@@ -48,12 +57,17 @@ export class BackendAdmin {
     return this.#toBackend(row)
   }
 
-  async create(input: z.output<typeof NewModelBackend>, context: UserContext): Promise<ModelBackend> {
+  async create({ api_key_jwe, ...backend }: NewBackend, context: UserContext): Promise<ModelBackend> {
     const { user_id } = context.caller
     const id = newId()
-    const { api_key, ...backend } = input
+    const api_key = await this.#keyOf(api_key_jwe)
     const space = await this.#parts.specs.sealing()
-    const request = { user_id, subject: chatAgent.createModelBackend.subject, key: context.idempotencyKey, request: input }
+    const request = {
+      user_id,
+      subject: chatAgent.createModelBackend.subject,
+      key: context.idempotencyKey,
+      request: { ...backend, api_key },
+    }
     const row = await this.#asRoot(actOn('create', id), context, async ({ modelBackends, idempotency }) => {
       const made = await idempotency.once(request, async () => {
         await modelBackends.lockAll()
@@ -68,7 +82,8 @@ export class BackendAdmin {
     return this.#changed(row)
   }
 
-  async update(id: string, changes: z.output<typeof ModelBackendChanges>, context: UserContext): Promise<ModelBackend> {
+  async update(id: string, { api_key_jwe, ...set }: Changes, context: UserContext): Promise<ModelBackend> {
+    const changes = { ...set, api_key: await this.#keyOf(api_key_jwe) }
     const space = await this.#parts.specs.sealing()
     const row = await this.#asRoot(actOn('update', id), context, async ({ modelBackends }) => {
       const before = found(await modelBackends.lock(id))
@@ -101,6 +116,13 @@ export class BackendAdmin {
     await this.#read()
     await this.#parts.registry.check(row.id)
     return this.#toBackend(row)
+  }
+
+  async #keyOf(jwe: string | null | undefined): Promise<string | null | undefined> {
+    if (jwe == null) return jwe
+    const key = BackendKey.safeParse(await this.#parts.transport.decrypt(jwe))
+    if (!key.success) throw AppError.fromZod(key.error, 'api_key')
+    return key.data
   }
 
   async #read(): Promise<void> {
@@ -140,7 +162,7 @@ function refuseReserved(name: string): void {
 const settingOf = (name: string): string => (name === ENVIRONMENT_NAMES.openai ? 'LLM__OPENAI_BASE_URL' : 'LLM__OLLAMA_BASE_URL')
 
 /** The next start would change it back. */
-function refuseSet({ name }: ModelBackendRow, changes: z.output<typeof ModelBackendChanges>): void {
+function refuseSet({ name }: ModelBackendRow, changes: object): void {
   const field = Object.keys(defined(changes)).find((one) => one !== 'enabled' && one !== 'priority')
   if (field === undefined) return
   throw new AppError(

@@ -75,7 +75,7 @@ export class ModelBackends implements ModelPort {
 
   /** Resolves when one of them answers. */
   async check(): Promise<void> {
-    await allOrFirstFailure(this.#options.backends().map((backend) => backend.check()))
+    await firstOf(this.#options.backends().map((backend) => backend.check()))
   }
 
   /** Another server's default is another model, which nobody has chosen: only one that has none is passed over. */

@@ -1,5 +1,7 @@
 import { ModelBackend, ModelBackendChanges, NewModelBackend } from '@youworker/contracts/agent/model-backends'
 import { chatAgent as contract } from '@youworker/contracts/chat-agent'
+import type { Client } from '@youworker/messaging/requests/client'
+import { encryptForKey } from '@youworker/messaging/tokens/transport-keys'
 import type { Clients } from '../../clients.ts'
 import { defineRoute } from '../../http/define-route.ts'
 
@@ -11,6 +13,14 @@ const read = { tag: 'admin', auth: 'required', csrf: 'none', limit: 'default' } 
 const write = { tag: 'admin', auth: 'required', csrf: 'required', limit: 'default' } as const
 const ALL = '/v1/admin/models/backends'
 const ONE = `${ALL}/{backend_id}`
+
+/** No message shows it. `null` and `undefined` mean what they mean for the key. */
+async function encryptKey(
+  agent: Pick<Client<typeof contract>, 'getTransportKey'>,
+  key: string | null | undefined,
+): Promise<string | null | undefined> {
+  return key == null ? key : encryptForKey(await agent.getTransportKey({}), key)
+}
 
 /** The servers of models, for root. */
 export const modelBackendRoutes = [
@@ -33,7 +43,11 @@ export const modelBackendRoutes = [
     status: 201,
     answer: ModelBackend,
     errors: contract.createModelBackend.errors,
-    handle: ({ body, context }, { chatAgent }: Deps) => chatAgent.as(context.scope).createModelBackend(body, context.idempotency),
+    async handle({ body: { api_key, ...backend }, context }, { chatAgent }: Deps) {
+      const agent = chatAgent.as(context.scope)
+      const api_key_jwe = await encryptKey(agent, api_key)
+      return agent.createModelBackend({ ...backend, api_key_jwe }, context.idempotency)
+    },
   }),
   defineRoute({
     ...read,
@@ -56,8 +70,11 @@ export const modelBackendRoutes = [
     body: ModelBackendChanges,
     answer: ModelBackend,
     errors: contract.updateModelBackend.errors,
-    handle: ({ params, body, context }, { chatAgent }: Deps) =>
-      chatAgent.as(context.scope).updateModelBackend({ ...params, ...body }),
+    async handle({ params, body: { api_key, ...changes }, context }, { chatAgent }: Deps) {
+      const agent = chatAgent.as(context.scope)
+      const api_key_jwe = await encryptKey(agent, api_key)
+      return agent.updateModelBackend({ ...params, ...changes, api_key_jwe })
+    },
   }),
   defineRoute({
     ...write,
