@@ -1,5 +1,6 @@
 // `npm run bench -- NAME`, or `all`: ratios against a bare baseline of the same run.
 import { answers } from './chat/answers.ts'
+import { rivals } from './chat/rivals.ts'
 import { signIn } from './chat/sign-in.ts'
 import { stream } from './chat/stream.ts'
 import { ttft } from './chat/ttft.ts'
@@ -19,12 +20,15 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
   'gateway-overhead': gatewayOverhead,
   lists,
   'nats-request': natsRequest,
+  rivals,
   scale,
   'sign-in': signIn,
   start,
   stream,
   ttft,
 }
+/** Takes part only by name: it installs from the network. */
+const ALONE = 'rivals'
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
 /** Everything that the running bench starts or writes; disposed of however it ends. */
@@ -39,7 +43,7 @@ process.once('disconnect', interrupt)
 process.exit(await run(process.argv[2] ?? ''))
 
 async function run(name: string): Promise<number> {
-  const names = name === 'all' ? Object.keys(BENCHES) : [name]
+  const names = name === 'all' ? Object.keys(BENCHES).filter((each) => each !== ALONE) : [name]
   const [unknown] = names.filter((each) => !(each in BENCHES))
   if (unknown !== undefined) {
     console.error(`Usage: npm run bench -- (all | ${Object.keys(BENCHES).join(' | ')}) [--quick] [--profile=PROCESS]`)
