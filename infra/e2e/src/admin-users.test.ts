@@ -151,6 +151,8 @@ test('a deleted user is gone from both gateways at once, with streams and runs',
   await audited(rootId, 'user.delete!')
 }, 120_000)
 
+const withId = (path: string, id: string) => path.replace(/\{\w+\}/, id)
+
 test('nobody but root gets through any admin route, and refusals tell nothing', async () => {
   const [eve, victim] = [await system.newPerson('eve'), await system.newPerson('victim')]
   const suspended = await system.newPerson('was-root', { is_root: true })
@@ -172,14 +174,15 @@ test('nobody but root gets through any admin route, and refusals tell nothing', 
     const body = method === 'GET' || method === 'DELETE' ? undefined : { username: 'puppet', suspended: true }
     for (const [who, caller, status] of callers) {
       const [known, unknown] = await Promise.all(
-        [victim.id, UNKNOWN].map((id) => caller.call(method, path.replace('{user_id}', id), body)),
+        [victim.id, UNKNOWN].map((id) => caller.call(method, withId(path, id), body)),
       )
       expect([who, method, path, known?.status]).toEqual([who, method, path, status])
       expect(known && withoutId(known)).toEqual(unknown && withoutId(unknown))
     }
     if (!path.includes('{')) continue
-    expect((await root.call(method, path.replace('{user_id}', UNKNOWN), body)).body).toMatchObject(failure('USER_NOT_FOUND'))
-    expect((await root.call(method, path.replace('{user_id}', 'nonsense'), body)).status).toBe(400)
+    const missing = path.includes('{user_id}') ? 'USER_NOT_FOUND' : 'MODEL_BACKEND_NOT_FOUND'
+    expect((await root.call(method, withId(path, UNKNOWN), body)).body).toMatchObject(failure(missing))
+    expect((await root.call(method, withId(path, 'nonsense'), body)).status).toBe(400)
   }
   expect((await root.get(`${USERS}/${victim.id}`)).body).toMatchObject({ username: 'victim', suspended: false })
   expect(await system.statusesOf(victim.key)).toEqual([200, 200])
