@@ -17,6 +17,7 @@ const SEALED = {
   'renamed session title': canary('renamed'),
   'text that is in a file and in no passage of it': canary('comment'),
   'key of a repeated request’s body': canary('repeated'),
+  'instructions of a session': canary('manner'),
   'instructions of a response': canary('instructions'),
   'metadata of a response': canary('metadata'),
   'metadata of a conversation': canary('topic'),
@@ -70,7 +71,8 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   expect(JSON.stringify(done.tool_events)).toContain(SEALED['message text'])
   await ada.chat(`œuvre 日本 ${SEALED['text of a message beyond ASCII']} 🙂`, { session_id: sessionId })
   await ada.call('PATCH', `/v1/sessions/${sessionId}`, { title: SEALED['renamed session title'] })
-  await ada.post('/v1/sessions', { title: SEALED['session title'] })
+  const settings = { title: SEALED['session title'], instructions: SEALED['instructions of a session'] }
+  expect((await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body).toMatchObject(settings)
   const repeated = { text_input: SEALED['key of a repeated request’s body'], stream: false }
   for (let i = 0; i < 2; i += 1) await ada.post('/v1/chat', repeated, { 'idempotency-key': 'twice' })
   const instructions = SEALED['instructions of a response']

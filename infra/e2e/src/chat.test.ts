@@ -214,6 +214,43 @@ test('simultaneous messages of one session are answered one after another', asyn
   expect(turns.filter((role: string) => role === 'assistant')).toHaveLength(4)
 })
 
+/** Asks, and resolves once the stream has an event of this name; `rest` is the end of the run. */
+async function begin(sessionId: string, event: string) {
+  const body = JSON.stringify({ text_input: QUESTION, session_id: sessionId })
+  const headers = { 'content-type': 'application/json' }
+  const events = readEvents(await ada.fetch('/v1/chat', { method: 'POST', headers, body }))
+  for await (const one of { [Symbol.asyncIterator]: () => ({ next: () => events.next() }) }) if (one.event === event) break
+  const rest = Array.fromAsync(events).then((left) => left.find((one) => one.event === 'done')?.data as typeof DONE)
+  return { rest }
+}
+const DONE = { content: '', metadata: { status: '' } }
+
+test('a message to a session that is answering waits, is refused or takes over, as the session is set', async () => {
+  const { body: session } = await ada.post('/v1/sessions', { when_busy: 'reject' })
+  expect(session).toMatchObject({ when_busy: 'reject' })
+  const set = (when_busy: string) => ada.call('PATCH', `/v1/sessions/${session.id}`, { when_busy })
+  const ask = () => ada.post('/v1/chat', { text_input: QUESTION, session_id: session.id, stream: false })
+
+  const first = await begin(session.id, 'token')
+  const refused = { status: 409, body: { error: { code: 'CONFLICT', message: expect.stringContaining('still answering') } } }
+  expect(await ask()).toMatchObject(refused)
+  expect(await first.rest).toMatchObject({ metadata: { status: 'success' } })
+  expect((await ask()).body).toMatchObject({ metadata: { status: 'success' } })
+
+  expect((await set('queue')).body).toMatchObject({ when_busy: 'queue' })
+  const running = await begin(session.id, 'token')
+  const waiting = await begin(session.id, 'status')
+  expect((await set('interrupt')).status).toBe(200)
+  const last = await ask()
+  expect(last.body).toMatchObject({ content: expect.stringContaining('ten countries'), metadata: { status: 'success' } })
+  expect(await running.rest).toMatchObject({ metadata: { status: 'stopped' } })
+  expect(await waiting.rest).toMatchObject({ content: '', metadata: { status: 'stopped' } })
+  expect(await set('nonsense')).toMatchObject({ status: 400 })
+
+  const { messages } = (await ada.get(`/v1/sessions/${session.id}`)).body
+  expect(messages.filter(({ role }: { role: string }) => role === 'user')).toHaveLength(5)
+})
+
 test('a repeat with the same idempotency key starts no second run', async () => {
   const ask = () => ada.post('/v1/chat', { text_input: QUESTION, stream: false }, { 'idempotency-key': 'chat-1' })
   const [first, second] = [await ask(), await ask()]

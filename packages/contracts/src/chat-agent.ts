@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Line, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
-import { SessionRef } from './agent/chat-input.ts'
+import { MessageText, SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
@@ -12,6 +12,12 @@ const Count = z.number().int().min(0)
 /** A page of a session's messages, which may begin behind the message `after`. */
 export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional() })
 
+/** What a message does while an earlier one of its session is being answered. */
+export const WhenBusy = z.enum(['queue', 'interrupt', 'reject']).meta({
+  description:
+    '`queue`: it waits (the default). `interrupt`: the earlier answer is stopped. `reject`: it is refused with CONFLICT.',
+})
+
 export const Session = z
   .object({
     id: Id,
@@ -20,6 +26,8 @@ export const Session = z
     model: z.string().nullable(),
     enable_tools: z.boolean(),
     message_count: Count,
+    when_busy: WhenBusy.optional(),
+    instructions: z.string().optional(),
     metadata: Metadata.optional(),
     created_at: Time,
     updated_at: Time,
@@ -87,6 +95,10 @@ export const SessionSettings = z.object({
   title: Line(200).nullish(),
   model: Line(128).nullish(),
   enable_tools: z.boolean().optional(),
+  when_busy: WhenBusy.optional(),
+  instructions: MessageText.nullish().meta({
+    description: 'Added to the system prompt of every answer in this session, as they are.',
+  }),
   metadata: Metadata.nullish(),
 })
 
@@ -100,7 +112,7 @@ export const chatAgent = {
   startRun: request('rpc.chat-agent.v1.run.start', {
     input: StartRun,
     output: StartedRun,
-    errors: ['SESSION_NOT_FOUND'],
+    errors: ['SESSION_NOT_FOUND', 'CONFLICT'],
   }),
   ...responses,
   ...models,

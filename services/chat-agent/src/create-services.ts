@@ -101,6 +101,8 @@ export function createServices(config: Config, { database, live, waker, reserve,
   const finisher = new RunFinisher(uow)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
+  const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
+  const endWaiting = runs.endWithoutOwner.bind(runs)
   return {
     uow,
     writer,
@@ -108,8 +110,8 @@ export function createServices(config: Config, { database, live, waker, reserve,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn }),
-    runs: new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens }),
+    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting }),
+    runs,
     sessions: new SessionService(uow, sealer, waker),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),

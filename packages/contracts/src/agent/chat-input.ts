@@ -15,6 +15,15 @@ export const MessageText = z
 /** The `id` or the `external_id` of a session. */
 export const SessionRef = z.string().min(1).max(128)
 
+/** BCP 47, without extensions. */
+function isLanguage(tag: string): boolean {
+  try {
+    return /^[a-z]{2,3}(-[a-z0-9]{2,8})*$/i.test(tag) && Intl.getCanonicalLocales(tag).length === 1
+  } catch {
+    return false
+  }
+}
+
 export const ChatInput = z
   .object({
     messages: z
@@ -31,6 +40,12 @@ export const ChatInput = z
     max_iterations: z.number().int().min(1).max(50).nullish(),
     /** Added to the system prompt, for this answer only. */
     instructions: MessageText.nullish(),
+    language: z
+      .string()
+      .max(35)
+      .refine(isLanguage, 'must be a language tag like de or pt-BR')
+      .nullish()
+      .meta({ description: 'Of the answer, as a tag like `de` or `pt-BR`; without it that of the question.' }),
     parameters: ModelParameters.nullish(),
   })
   .meta({ id: 'ChatInput' })

@@ -97,13 +97,14 @@ export class RunRepository {
 
   /** Runs that have not ended: of one sign-in session or key, which never comes back, or of one user, who may. */
   unfinished(
-    of: { sid: string } | { user_id: string; started_before: string },
+    of: { sid: string } | { session_id: string } | { user_id: string; started_before: string },
   ): Promise<Pick<RunRow, 'id' | 'session_id' | 'user_id' | 'space_id'>[]> {
     const unfinished = this.#db
       .selectFrom('runs')
       .select(['id', 'session_id', 'user_id', 'space_id'])
       .where('status', 'in', ['pending', 'running'])
     if ('sid' in of) return unfinished.where('sid', '=', of.sid).execute()
+    if ('session_id' in of) return unfinished.where('session_id', '=', of.session_id).orderBy('id').execute()
     return unfinished.where('user_id', '=', of.user_id).where('created_at', '<=', of.started_before).execute()
   }
 

@@ -6,8 +6,10 @@ type NewSession = Pick<
   SessionRow,
   'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'
 > &
-  Partial<Pick<SessionRow, 'metadata' | 'turn' | 'message_count'>>
-type SessionPatch = Partial<Pick<SessionRow, 'title' | 'metadata' | 'model' | 'enable_tools' | 'tools_pinned'>>
+  Partial<Pick<SessionRow, 'metadata' | 'instructions' | 'when_busy' | 'turn' | 'message_count'>>
+type SessionPatch = Partial<
+  Pick<SessionRow, 'title' | 'metadata' | 'instructions' | 'when_busy' | 'model' | 'enable_tools' | 'tools_pinned'>
+>
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const now = sql<string>`now()`

@@ -6,6 +6,7 @@ export const sealContext = {
   settings: (runId: string) => ({ table: 'runs.settings', id: runId }),
   title: (id: string) => ({ table: 'sessions.title', id }),
   metadata: (id: string) => ({ table: 'sessions.metadata', id }),
+  instructions: (id: string) => ({ table: 'sessions.instructions', id }),
   message: (id: string) => ({ table: 'messages.content', id }),
   entry: (runId: string, n: number) => ({ table: 'run_entries.body', id: `${runId}/${n}` }),
   said: (runId: string, n: number) => ({ table: 'unfinished_calls.said', id: `${runId}/${n}` }),
@@ -19,6 +20,9 @@ export const sealContext = {
 export function unsealTitle(space: SpaceSealer, { id, title }: { id: string; title: Buffer | null }): string | null {
   return title === null ? null : space.openText(title, sealContext.title(id))
 }
+
+export const unsealInstructions = (space: SpaceSealer, { id, instructions }: { id: string; instructions: Buffer | null }) =>
+  instructions === null ? undefined : space.openText(instructions, sealContext.instructions(id))
 
 export function unsealEntry(space: SpaceSealer, runId: string, { n, body }: { n: number; body: Buffer }): RunEntry {
   // Written by this service from the same type.

@@ -115,7 +115,7 @@ async function answerWhole(
 const stream = async (body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) =>
   deps.runStreams.streamNew(context, startOf(body, context, deps))
 
-const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
+const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'CONFLICT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
 const chat = {
   method: 'POST',
   tag: 'chat',

@@ -119,7 +119,7 @@ export const sessionRoutes = [
     ...ONE,
     method: 'PATCH',
     operation: 'updateSession',
-    summary: 'Change title, model or tools',
+    summary: 'Change title, model, tools, or what a message does while another one is answered',
     params: SessionPath,
     query: TitleQuery,
     body: SessionSettings,

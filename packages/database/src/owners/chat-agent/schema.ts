@@ -6,6 +6,7 @@ import * as responses from './migrations/0006-responses.ts'
 import * as setsOfSpaces from './migrations/0003-sets-of-spaces.ts'
 import * as settingsOfRuns from './migrations/0005-settings-of-runs.ts'
 import * as turnsOfJobs from './migrations/0004-turns-of-jobs.ts'
+import * as sessionSettings from './migrations/0008-session-settings.ts'
 
 export const chatAgentSchema = defineSchema({
   owner: 'chat-agent',
@@ -17,5 +18,6 @@ export const chatAgentSchema = defineSchema({
     '0005-settings-of-runs': settingsOfRuns,
     '0006-responses': responses,
     '0007-model-backends': modelBackends,
+    '0008-session-settings': sessionSettings,
   },
 })

@@ -11,6 +11,8 @@ export interface ChatAgentTables extends SystemTables {
     external_id: string
     title: Buffer | null
     metadata: Generated<Buffer | null>
+    instructions: Generated<Buffer | null>
+    when_busy: Generated<'queue' | 'interrupt' | 'reject'>
     model: string | null
     enable_tools: boolean
     /** Someone set `enable_tools` by hand: a run may then switch tools off, but not on. */

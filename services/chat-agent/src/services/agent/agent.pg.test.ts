@@ -202,6 +202,24 @@ test('the next turn sees the conversation, without the numbers of passages', asy
   ])
 })
 
+test('the system prompt names the language, and holds the instructions of the session and of the request as they are', async () => {
+  await using replica = withModel()
+  await model.setScript({ rules: [{ reply: { echo: true } }] })
+  const context = testUserContext(randomUUID())
+  const { user_id } = context.caller
+  const prompt = async (more: object) => {
+    const { run_id } = await replica.services.startRun.start(chat({ text_input: 'Why?', ...more }), context)
+    const [system] = JSON.parse((await doneOf(replica, user_id, run_id)).content)
+    return system.content as string
+  }
+  expect(await prompt({})).toContain('Answer in the language of the question')
+  expect(await prompt({ language: 'pt-BR' })).toContain('Answer in Brazilian Portuguese,')
+  const { id: session_id } = await replica.services.sessions.create({ instructions: 'Rhyme, ${user}.' }, context)
+  expect(await prompt({ session_id, instructions: 'Be brief.' })).toMatch(/Rhyme, \$\{user\}\.\n\nBe brief\.$/)
+  await replica.services.sessions.update(session_id, { instructions: null }, context)
+  expect(await prompt({ session_id })).not.toContain('Rhyme')
+})
+
 test('model and tool servers are asked in the trace of the run', async () => {
   await using foreign = await startMcpServer()
   const traces: (string | undefined)[] = []

@@ -127,7 +127,9 @@ function parametersOf({ settings: { parameters = {} }, partial }: RunState): Mod
 function conversation(state: RunState, hasTools: boolean, info: ModelInfo): ModelMessage[] {
   const { history, messages: turn, settings } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
-  const prompt = [settings.plain ? '' : systemPrompt(hasTools), settings.instructions ?? ''].filter((text) => text !== '')
+  const prompt = [settings.plain ? '' : systemPrompt(hasTools, settings.language), settings.instructions ?? ''].filter(
+    (text) => text !== '',
+  )
   const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
   return fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
 }

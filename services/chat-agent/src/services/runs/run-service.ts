@@ -95,7 +95,7 @@ export class RunService {
   /** Ends runs whose job ended without a `done`, as when a process died in between. */
   async endOrphaned(): Promise<void> {
     const orphans = await this.#parts.uow.system().read(({ runs }) => runs.orphaned())
-    for (const { id, space_id } of orphans) await this.#endWithoutOwner(id, space_id)
+    for (const { id, space_id } of orphans) await this.endWithoutOwner(id, space_id)
   }
 
   async listTasks(userId: string, page: CursorPage): Promise<HandlerOutput<typeof chatAgent.listTasks>> {
@@ -128,11 +128,12 @@ export class RunService {
     })
     if (!job) return false
     if (job.status === 'running') waker.cancelled()
-    else if (job.unfinished) await this.#endWithoutOwner(runId, userId)
+    else if (job.unfinished) await this.endWithoutOwner(runId, userId)
     return true
   }
 
-  async #endWithoutOwner(id: string, space_id: string): Promise<void> {
+  /** Ends a run whose job has ended, or was cancelled before anybody worked on it. */
+  async endWithoutOwner(id: string, space_id: string): Promise<void> {
     const { uow, sealer, writer, live, finisher, contextTokens } = this.#parts
     const space = await sealer.forSpace(space_id)
     const found = await uow.in([space_id]).read(async (repositories) => {

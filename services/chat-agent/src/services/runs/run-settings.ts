@@ -22,6 +22,8 @@ interface ResponseSettings {
 export interface RunSettings {
   /** Added to the system prompt. */
   readonly instructions?: string | undefined
+  /** Tag of the answer's language. */
+  readonly language?: string | undefined
   readonly parameters?: ModelParameters | undefined
   /** The model itself, without the agent's prompt. */
   readonly plain?: boolean | undefined

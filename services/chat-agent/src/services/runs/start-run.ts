@@ -11,7 +11,8 @@ import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
-import { sealContext } from '../sealed-fields.ts'
+import { sealContext, unsealInstructions } from '../sealed-fields.ts'
+import { clearWay } from '../sessions/clear-way.ts'
 import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
 import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
 import { type RunSettings, sealSettings, type StoredTurn } from './run-settings.ts'
@@ -43,6 +44,8 @@ interface Draft {
 interface Added {
   job?: JobRow
   run?: LoadedRun
+  /** Earlier runs of the session that it stopped. */
+  stopped?: Awaited<ReturnType<typeof clearWay>>
   entries: readonly RunEntry[]
 }
 
@@ -55,6 +58,8 @@ interface StartRunParts {
   /** Of this process's worker. */
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
+  /** Ends a run whose job was cancelled before it began. */
+  readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
 }
 
 /** Accepts a chat turn: writes the user's message, the run and its job in one transaction. */
@@ -66,7 +71,7 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve, isSignedIn } = this.#parts
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
     const { user_id } = context.caller
     const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
@@ -80,7 +85,10 @@ export class StartRun {
       .in([user_id])
       .write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
     for (const entry of added.entries) live.publish(run_id, entry)
-    const { job, run } = added
+    const { job, run, stopped } = added
+    if (stopped?.isRunning) waker.cancelled()
+    // The new run is accepted, whatever becomes of this: a sweep ends them otherwise.
+    for (const id of stopped?.waiting ?? []) endWaiting(id, user_id).catch(() => {})
     // A sign-out before the commit did not find the run, one after it does. Without `run` the runner asks auth first.
     if (slot && job && run) slot.start(job, (await isSignedIn(context)) ? run : undefined)
     else waker.newRun()
@@ -131,7 +139,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   const plan = await planOf(repositories, draft)
   const { ref, turns } = plan
   const { session, ahead } = ref
-    ? await continueSession(repositories, draft, { ...plan, ref })
+    ? await continueSession(repositories, draft, { ...plan, ref }, added)
     : { session: await addSession(repositories, draft, plan), ahead: 0 }
   const owner = ahead === 0 ? draft.owner : undefined
   const run = {
@@ -147,7 +155,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(input, plan)),
+    settings: sealSettings(draft.space, run_id, settingsOf(input, plan, unsealInstructions(draft.space, session))),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
@@ -172,8 +180,13 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
-const settingsOf = ({ instructions, parameters, ...input }: Draft['input'], { conversation }: Plan): RunSettings => ({
-  instructions: instructions ?? undefined,
+const settingsOf = (
+  { instructions, language, parameters, ...input }: Draft['input'],
+  { conversation }: Plan,
+  ofSession: string | undefined,
+): RunSettings => ({
+  instructions: [ofSession, instructions].filter((text) => text).join('\n\n') || undefined,
+  language: language ?? undefined,
   parameters: parameters ?? undefined,
   plain: input.plain || undefined,
   append_only: input.append_only || undefined,
@@ -191,12 +204,16 @@ const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
 
 /** Begins the next turn of a session. `ahead`: its runs that come first. */
 async function continueSession(
-  { sessions, jobs }: ChatAgentRepositories,
+  repositories: ChatAgentRepositories,
   draft: Draft,
   { ref, text, turns }: Plan & { readonly ref: string },
+  added: Added,
 ) {
+  const { sessions, jobs } = repositories
   const { context, input } = draft
-  const { id } = present(await sessions.lock(context.caller.user_id, ref))
+  const locked = present(await sessions.lock(context.caller.user_id, ref))
+  const { id } = locked
+  if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
   const [session, ahead] = await Promise.all([
     sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools }),

@@ -11,13 +11,15 @@ import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
 import type { Waker } from '../ports.ts'
-import { sealContext, unsealTitle } from '../sealed-fields.ts'
+import { sealContext, unsealInstructions, unsealTitle } from '../sealed-fields.ts'
 import { eraseSession } from './erase.ts'
 
 interface Settings {
   readonly title?: string | null | undefined
   readonly model?: string | null | undefined
   readonly enable_tools?: boolean | undefined
+  readonly when_busy?: SessionRow['when_busy'] | undefined
+  readonly instructions?: string | null | undefined
   readonly metadata?: Metadata | null | undefined
 }
 type NewSession = HandlerInput<typeof chatAgent.createSession>
@@ -43,14 +45,25 @@ export class SessionService {
     const external_id = input.external_id ?? id
     if (/\p{Cc}/u.test(external_id)) throw new AppError('VALIDATION_ERROR', 'external_id must not contain control characters')
     const space = await this.#sealer.forSpace(user_id)
-    const { model = null, enable_tools = true, opening = [] } = input
+    const { model = null, enable_tools = true, when_busy = 'queue', opening = [] } = input
     const title = sealTitle(space, id, input.title)
     const metadata = sealMetadata(space, id, input.metadata)
+    const instructions = sealInstructions(space, id, input.instructions)
     const tools_pinned = input.enable_tools !== undefined
     const request = { user_id, subject: chatAgent.createSession.subject, key: context.idempotencyKey, request: input }
     return this.#uow.in([user_id]).write(async ({ sessions, messages, outbox, idempotency }) => {
       const made = await idempotency.once(request, async () => {
-        const settings = { external_id, title, metadata, model, enable_tools, tools_pinned, message_count: opening.length }
+        const settings = {
+          external_id,
+          title,
+          metadata,
+          model,
+          enable_tools,
+          tools_pinned,
+          when_busy,
+          instructions,
+          message_count: opening.length,
+        }
         const row = await sessions.add({ id, space_id: user_id, user_id, ...settings })
         if (!row)
           throw new AppError('CONFLICT', 'You have a session with this external_id already; use that one or choose another')
@@ -84,8 +97,9 @@ export class SessionService {
     return toSession(space, row)
   }
 
-  async update(ref: string, { title, model, enable_tools, metadata }: Settings, context: UserContext): Promise<Session> {
+  async update(ref: string, settings: Settings, context: UserContext): Promise<Session> {
     const { user_id: userId } = context.caller
+    const { title, model, enable_tools, when_busy, instructions, metadata } = settings
     const space = await this.#sealer.forSpace(userId)
     return this.#uow.in([userId]).write(async ({ sessions, outbox }) => {
       const row = await sessions.lock(userId, ref)
@@ -95,6 +109,8 @@ export class SessionService {
         ...(model === undefined ? {} : { model }),
         ...(metadata === undefined ? {} : { metadata: sealMetadata(space, row.id, metadata) }),
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
+        ...(when_busy === undefined ? {} : { when_busy }),
+        ...(instructions === undefined ? {} : { instructions: sealInstructions(space, row.id, instructions) }),
       })
       recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
       return toSession(space, changed)
@@ -162,11 +178,22 @@ const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefi
 const sealMetadata = (space: SpaceSealer, id: string, metadata: Metadata | null | undefined): Buffer | null =>
   metadata ? space.sealText(JSON.stringify(metadata), sealContext.metadata(id)) : null
 
+const sealInstructions = (space: SpaceSealer, id: string, text: string | null | undefined): Buffer | null =>
+  text ? space.sealText(text, sealContext.instructions(id)) : null
+
 function toSession(space: SpaceSealer, row: SessionRow): Session {
-  const { id, external_id, model, enable_tools, message_count, created_at, updated_at } = row
+  const { id, external_id, model, enable_tools, when_busy, message_count, created_at, updated_at } = row
   const title = unsealTitle(space, row)
   // Written by this service from the same type.
   const metadata = row.metadata && (JSON.parse(space.openText(row.metadata, sealContext.metadata(id))) as Metadata)
-  const settings = { title, model, enable_tools, ...(metadata ? { metadata } : {}) }
+  const instructions = unsealInstructions(space, row)
+  const settings = {
+    title,
+    model,
+    enable_tools,
+    when_busy,
+    ...(metadata ? { metadata } : {}),
+    ...(instructions ? { instructions } : {}),
+  }
   return { id, external_id, ...settings, message_count, created_at, updated_at }
 }
