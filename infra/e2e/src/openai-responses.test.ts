@@ -17,6 +17,10 @@ const QUESTION = 'Through how many countries does the Danube flow?'
 const COUNT = Array.from({ length: 60 }, (_, n) => `${n}`).join(' ')
 /** Its events at the end are larger than one message of NATS, and than what may wait for a slow reader. */
 const LONG = Array.from({ length: 45_000 }, (_, n) => String.fromCharCode(0x4e00 + (n % 5_000))).join(' ')
+const callWith = (length: number) => ({
+  text: '',
+  tool_calls: [{ name: 'get_weather', arguments: { city: '界'.repeat(length) } }],
+})
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker-responses-'))
@@ -27,6 +31,8 @@ beforeAll(async () => {
     { match: { contains: 'Repeat the conversation' }, reply: { echo: true } },
     { match: { contains: 'Fail' }, reply: { status: 400 } },
     { match: { contains: 'Be long' }, reply: { text: LONG } },
+    { match: { contains: 'Call with much' }, reply: callWith(30_000) },
+    { match: { contains: 'Call with too much' }, reply: callWith(180_000) },
     { match: { contains: 'weather', last_role: 'user' }, reply: { text: 'I will look.', tool_calls: [weather] } },
     { match: { contains: 'weather' }, reply: { echo: true } },
   ]
@@ -262,6 +268,14 @@ test('the longest answer arrives whole', async () => {
   expect(answer.output_text === LONG).toBe(true)
 })
 
+test('a call fits into what one event may hold, or fails with the reason', async () => {
+  const much = await client.responses.create({ ...raw, input: 'Call with much', tools: [WEATHER] })
+  expect(much.output).toMatchObject([{ type: 'function_call', arguments: JSON.stringify({ city: '界'.repeat(30_000) }) }])
+  expect(await client.responses.retrieve(much.id)).toEqual(much)
+  const tooMuch = client.responses.create({ ...raw, input: 'Call with too much', tools: [WEATHER] })
+  await expect(tooMuch).rejects.toMatchObject({ status: 502, message: expect.stringContaining('get_weather') })
+})
+
 /** The events of a stored response. */
 const replay = async (id: string, starting_after?: number) =>
   Array.fromAsync(
@@ -315,8 +329,9 @@ test('a running response is cut at many bytes, and what came is the beginning of
     const more = await ada.fetch(`/v1/responses/${id}?stream=true&starting_after=${numbers.at(-1)}`)
     text += await upTo(more, 200 + random() * 6_000)
   }
-  const events = [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data ?? '') as Event)
-  expect(events).toEqual(await replay(id))
+  const again = await (await ada.fetch(`/v1/responses/${id}?stream=true`)).text()
+  const dataOf = (stream: string) => stream.match(/^(event|data): .*$/gm)
+  expect(dataOf(text)).toEqual(dataOf(again))
 })
 
 /** Mulberry32. */

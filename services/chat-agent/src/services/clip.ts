@@ -2,7 +2,7 @@ import { cutText } from '@youworker/runtime/text/text'
 
 /** Ends a cut text. */
 const MARK = '…'
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '')
+export const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value) ?? '')
 
 /** Cut to at most `max` bytes of JSON. */
 export function clipBytes(text: string, max: number): string {

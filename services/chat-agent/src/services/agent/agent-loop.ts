@@ -4,9 +4,10 @@ import { cleanText } from '@youworker/runtime/text/text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { ModelInfo, ModelPort, ModelToolCall } from '../models/model-port.ts'
 import type { OutageWait } from '../runs/outage-wait.ts'
-import type { Outcome } from '../runs/run-finisher.ts'
+import { CLIENT_CALLS_BYTES, type Outcome } from '../runs/run-finisher.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { sealContext } from '../sealed-fields.ts'
+import { bytesOf } from '../clip.ts'
 import type { ToolBox } from '../tools/tool-box.ts'
 import type { ToolCall } from '../tools/tool-call.ts'
 import { streamAnswer } from './stream-answer.ts'
@@ -54,7 +55,7 @@ export class AgentLoop {
       }
       if (turn.tool_calls.length === 0) return { status: 'success' }
       // The client asks again with their results, and the model may then want ours again.
-      if (turn.tool_calls.some(isClients)) return { status: 'success', client_calls: turn.tool_calls.filter(isClients) }
+      if (turn.tool_calls.some(isClients)) return forClient(turn.tool_calls.filter(isClients))
       if (state.iterations >= maxIterations) break
       const marked = await this.#plan(state, turn.tool_calls, options)
       await this.#callTools(state, options, marked)
@@ -121,6 +122,14 @@ function nextCalls(calls: readonly ToolCall[], tools: ToolBox): readonly ToolCal
   const changes = calls.findIndex(({ name }) => tools.find(name)?.read_only !== true)
   const reading = changes === -1 ? calls.length : changes
   return calls.slice(0, Math.max(1, Math.min(reading, SIDE_BY_SIDE)))
+}
+
+function forClient(calls: readonly ModelToolCall[]): Outcome {
+  const bytes = bytesOf(calls)
+  if (bytes <= CLIENT_CALLS_BYTES) return { status: 'success', client_calls: calls }
+  const names = calls.map(({ name }) => storable(name)).join(', ')
+  const error = `The model called ${names} with ${bytes} bytes; ${CLIENT_CALLS_BYTES} fit. Ask for less at a time.`
+  return { status: 'error', error }
 }
 
 function plannedCall({ name, arguments: args }: ModelToolCall, iteration: number, tools: ToolBox): ToolCall {

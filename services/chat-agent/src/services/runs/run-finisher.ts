@@ -5,7 +5,7 @@ import type { FinalStatus, JobEnded } from '@youworker/database/jobs/jobs'
 import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
-import { withinBytes } from '../clip.ts'
+import { bytesOf, withinBytes } from '../clip.ts'
 import { sealContext, unsealTitle } from '../sealed-fields.ts'
 import type { ModelToolCall } from '../models/model-port.ts'
 import type { RunState } from './run-state.ts'
@@ -31,6 +31,8 @@ const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
 
 /** Bytes of JSON: `done` must fit into one reply together with 96 Ki units of text. */
 const DONE_BYTES = { tool_events: 96 * 1024, logs: 16 * 1024, citations: 64 * 1024 }
+/** Bytes of JSON. They take the place of tool events. */
+export const CLIENT_CALLS_BYTES = 128 * 1024
 
 /** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
 export class RunFinisher {
@@ -150,7 +152,7 @@ function doneOf(
       ...(error === undefined ? {} : { error }),
     },
     ...(client_calls ? { client_calls: client_calls.map((call) => ({ id: `call_${newId()}`, ...call })) } : {}),
-    tool_events: withinBytes(log.toolEvents, DONE_BYTES.tool_events),
+    tool_events: withinBytes(log.toolEvents, DONE_BYTES.tool_events - bytesOf(client_calls ?? '')),
     logs: withinBytes(log.logs, DONE_BYTES.logs),
   }
 }
