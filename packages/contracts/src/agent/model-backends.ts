@@ -53,6 +53,8 @@ export const ModelBackend = z
         since: Time.nullable(),
         error: z.string().nullable().meta({ description: 'The newest failure, also of one that is up again.' }),
         models: z.array(z.string()).meta({ description: 'As it last listed them.' }),
+        running: z.number().int().meta({ description: 'Calls that it answers for that process.' }),
+        waiting: z.number().int().meta({ description: 'Calls of that process that wait for their turn there.' }),
       })
       .meta({ description: 'As the agent process that answered sees it.' }),
   })

@@ -20,7 +20,7 @@ export class BackendHealth {
     return this.#status === 'down'
   }
 
-  get report(): ModelBackend['health'] {
+  get report(): Omit<ModelBackend['health'], 'running' | 'waiting'> {
     return { status: this.#status, since: this.#since, error: this.#error, models: [...this.#models] }
   }
 

@@ -14,7 +14,7 @@ interface RegistryOptions {
 const READ_MS = 5_000
 /** Pause between two checks of a server that answers, and of one that does not. */
 const CHECK_MS = { up: 30_000, down: 5_000 } as const
-const UNCHECKED: ModelBackend['health'] = { status: 'unknown', since: null, error: null, models: [] }
+const UNCHECKED: ModelBackend['health'] = { status: 'unknown', since: null, error: null, models: [], running: 0, waiting: 0 }
 
 /** The model servers as rows say, in memory: a call of a model reads no row. */
 export class BackendRegistry {
@@ -36,7 +36,7 @@ export class BackendRegistry {
   }
 
   healthOf(id: string): ModelBackend['health'] {
-    return this.#backends.find(({ spec }) => spec.id === id)?.health.report ?? UNCHECKED
+    return this.#backends.find(({ spec }) => spec.id === id)?.report ?? UNCHECKED
   }
 
   /** Reads the rows as they are from now on. */

@@ -1,3 +1,4 @@
+import type { ModelBackend } from '@youworker/contracts/agent/model-backends'
 import type { ModelBackendRow } from '@youworker/database/owners/chat-agent/tables'
 import { detached } from '@youworker/runtime/current-request'
 import { ModelError } from '@youworker/runtime/model-error'
@@ -114,6 +115,12 @@ export class Backend {
     if (!(error instanceof ModelError) || error.failure !== 'unknown_model') return
     this.#lacking.set(model, true)
     this.#known.delete(model)
+  }
+
+  get report(): ModelBackend['health'] {
+    const queues = [...this.#queues.values()]
+    const sum = (of: 'running' | 'waiting') => queues.reduce((all, queue) => all + queue[of], 0)
+    return { ...this.health.report, running: sum('running'), waiting: sum('waiting') }
   }
 
   /** How busy it is with a model: from 1 on, a call has to wait. */

@@ -41,6 +41,14 @@ export class FairQueue {
     return (this.#active + this.#waiting.length) / this.#limit
   }
 
+  get running(): number {
+    return this.#active
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   get isIdle(): boolean {
     return this.#active === 0 && this.#waiting.length === 0
   }
