@@ -110,7 +110,7 @@ test('of two servers with a model, the one that answers answers; a list misses o
   expect(await listed()).toEqual(['youworker', 'youworker-offline', 'shared', 'right'])
 })
 
-test('a server that breaks before the first word is passed over; one that breaks after it is not asked for the rest elsewhere', async () => {
+test('a server that breaks before its first word is passed over', async () => {
   const broken = await serve({ protocol: 'openai', models: ['m'], answer: () => Promise.reject(new Error('out of memory')) })
   const whole = await serve({ protocol: 'openai', models: ['m'], answer: 'Whole.' })
   await add('broken', 'openai', broken, { priority: 1 })
