@@ -672,6 +672,9 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   metadata bytea,
+  when_busy text not null default 'queue'::text,
+  instructions bytea,
+  constraint sessions_when_busy_check CHECK ((when_busy = ANY (ARRAY['queue'::text, 'interrupt'::text, 'reject'::text]))),
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_external_id UNIQUE (user_id, external_id)
 );
