@@ -72,7 +72,8 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   await ada.chat(`œuvre 日本 ${SEALED['text of a message beyond ASCII']} 🙂`, { session_id: sessionId })
   await ada.call('PATCH', `/v1/sessions/${sessionId}`, { title: SEALED['renamed session title'] })
   const settings = { title: SEALED['session title'], instructions: SEALED['instructions of a session'] }
-  expect((await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body).toMatchObject(settings)
+  const { external_id } = (await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body
+  expect((await ada.get(`/v1/sessions/${external_id}`)).body.session).toMatchObject(settings)
   const repeated = { text_input: SEALED['key of a repeated request’s body'], stream: false }
   for (let i = 0; i < 2; i += 1) await ada.post('/v1/chat', repeated, { 'idempotency-key': 'twice' })
   const instructions = SEALED['instructions of a response']

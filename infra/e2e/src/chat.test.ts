@@ -226,7 +226,8 @@ async function begin(sessionId: string, event: string) {
 const DONE = { content: '', metadata: { status: '' } }
 
 test('a message to a session that is answering waits, is refused or takes over, as the session is set', async () => {
-  const { body: session } = await ada.post('/v1/sessions', { when_busy: 'reject' })
+  const { external_id } = (await ada.post('/v1/sessions', { when_busy: 'reject' })).body
+  const { session } = (await ada.get(`/v1/sessions/${external_id}`)).body
   expect(session).toMatchObject({ when_busy: 'reject' })
   const set = (when_busy: string) => ada.call('PATCH', `/v1/sessions/${session.id}`, { when_busy })
   const ask = () => ada.post('/v1/chat', { text_input: QUESTION, session_id: session.id, stream: false })

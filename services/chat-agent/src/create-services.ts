@@ -1,3 +1,4 @@
+import { plainUrl } from '@youworker/contracts/agent/model-backends'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import type { Database } from '@youworker/database/connection/open'
 import type { Slot } from '@youworker/database/jobs/worker'
@@ -64,8 +65,6 @@ function environmentBackends(config: Config): EnvironmentBackend[] {
 
 const transportKeys = ({ SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: secret }: Config): TransportKeys =>
   new TransportKeys(parseKeyRing(secret, TRANSPORT))
-
-const plainUrl = (url: string): string => url.replace(/\/+$/, '')
 
 const connectWith =
   ({ LLM__CONTEXT_TOKENS: contextTokens, LLM__STALL_MS: stallMs }: Config): Connect =>

@@ -6,6 +6,13 @@ import { Model } from './model.ts'
 /** Characters of an address of a model server. */
 const MAX_URL = 2_048
 
+/** Without slashes at its end, as addresses of model servers are compared. */
+export function plainUrl(url: string): string {
+  let end = url.length
+  while (url[end - 1] === '/') end -= 1
+  return url.slice(0, end)
+}
+
 /** Of a model server. Anything behind the path would not reach it, and a password belongs into `api_key`. */
 const BaseUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL, like http://gpu-1:8000/v1' })
@@ -14,7 +21,7 @@ const BaseUrl = z
     (url) => !URL.canParse(url) || isPlain(new URL(url)),
     'must have no user, password, query or fragment: a key goes into api_key',
   )
-  .overwrite((url) => url.replace(/\/+$/, ''))
+  .overwrite(plainUrl)
 
 const isPlain = ({ username, password, search, hash }: URL): boolean => username + password + search + hash === ''
 
