@@ -174,6 +174,9 @@ test('parameters reach both protocols, and thoughts are kept out of the answer',
   const completion = { model: 'reasoner', messages: [{ role: 'user', content: 'Greet me.' }], reasoning_effort: 'none' }
   expect((await ada.post('/v1/chat/completions', completion)).body.choices[0].message.content).toBe('Good day.')
   expect(openai.chats[1]?.body).toMatchObject({ reasoning_effort: 'none' })
+  const response = { model: 'reasoner', input: 'Greet me.', reasoning: { effort: 'minimal' } }
+  expect((await ada.post('/v1/responses', response)).body).toMatchObject({ status: 'completed' })
+  expect(openai.chats[2]?.body).toMatchObject({ reasoning_effort: 'low' })
   for (const bad of [{ keep_alive: '25h' }, { keep_alive: -1 }, { num_ctx: 1 }, { think: 'a lot' }])
     expect((await ada.post('/v1/chat', { text_input: 'Hello?', parameters: bad })).status, JSON.stringify(bad)).toBe(400)
 })

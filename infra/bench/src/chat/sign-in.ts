@@ -8,7 +8,7 @@ import { type Side, startSides } from './sides.ts'
 
 const CHATS = 50
 const PEOPLE = 32
-const TOKENS = 120
+const TOKENS = 200
 const RULES = [{ reply: { text: wordsOf(TOKENS), tokens_per_second: 20 } }]
 const PASSWORD = 'correct horse battery staple'
 const KEY_MS = sliceMs(4_000)

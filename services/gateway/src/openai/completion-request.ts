@@ -3,6 +3,7 @@ import { ClientTool, type ConversationMessage, type ModelParameters } from '@you
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
+import { ReasoningEffort, thinkOf } from './reasoning-effort.ts'
 
 const TextPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string() })
 /** Parts of other types are refused with what they are. */
@@ -32,8 +33,6 @@ const ResponseFormat = z.discriminatedUnion('type', [
 ])
 
 /** What is between ours is the next one. */
-const THINK = { none: 'off', minimal: 'low', low: 'low', medium: 'medium', high: 'high', xhigh: 'high' } as const
-
 const Tool = z.object({ type: z.literal('function'), function: ClientTool })
 const ToolChoice = z.union([
   z.enum(['none', 'auto', 'required']),
@@ -55,7 +54,7 @@ export const CompletionBody = z
     max_completion_tokens: z.number().int().min(1).max(1_000_000).nullish(),
     stop: z.union([z.string().min(1).max(200), z.array(z.string().min(1).max(200)).max(4)]).nullish(),
     response_format: ResponseFormat.nullish(),
-    reasoning_effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
+    reasoning_effort: ReasoningEffort.nullish(),
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
@@ -145,7 +144,7 @@ function parametersOf(body: CompletionBody): ModelParameters {
     ...(seed == null ? {} : { seed: seed | 0 }),
     ...(max_tokens == null ? {} : { max_tokens }),
     ...(stop == null ? {} : { stop: [stop].flat() }),
-    ...(effort == null ? {} : { think: THINK[effort] }),
+    ...thinkOf(effort),
     ...(format?.type === 'json_object' ? { format: 'json' as const } : {}),
     ...(format?.type === 'json_schema' ? { format: format.json_schema.schema } : {}),
   }

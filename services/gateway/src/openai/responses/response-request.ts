@@ -5,6 +5,7 @@ import { AGENT_MODEL } from '../../protocols/agent-model.ts'
 import { refusal, requireQuestion, runInput } from '../../protocols/run-input.ts'
 import { runIdOf, sessionRefOf } from './ids.ts'
 import { InputItem, readItems } from './input-items.ts'
+import { ReasoningEffort, thinkOf } from '../reasoning-effort.ts'
 
 const Name = z.string().max(64)
 
@@ -58,7 +59,7 @@ export const ResponseRequest = z.object({
   parallel_tool_calls: z.boolean().nullish(),
   previous_response_id: z.string().max(200).nullish(),
   prompt_cache_key: z.string().max(200).nullish(),
-  reasoning: z.object({ effort: z.string().max(32).nullish(), summary: z.string().max(32).nullish() }).nullish(),
+  reasoning: z.object({ effort: ReasoningEffort.nullish(), summary: z.string().max(32).nullish() }).nullish(),
   safety_identifier: z.string().max(200).nullish(),
   store: z.boolean().nullish().meta({
     description: '`false`: the response cannot be read or gone on from. Its session has it all the same, as it has every chat.',
@@ -145,12 +146,13 @@ function toolsOf(tools: NonNullable<ResponseBody['tools']>, choice: z.output<typ
   throw refusal('tool_choice', `This version chooses among tools of the type function, not ${choice.type}`)
 }
 
-function parametersOf({ temperature, top_p, max_output_tokens, text }: ResponseBody): ModelParameters {
+function parametersOf({ temperature, top_p, max_output_tokens, text, reasoning }: ResponseBody): ModelParameters {
   const format = text?.format
   return {
     ...(temperature == null ? {} : { temperature }),
     ...(top_p == null ? {} : { top_p }),
     ...(max_output_tokens == null ? {} : { max_tokens: max_output_tokens }),
+    ...thinkOf(reasoning?.effort),
     ...(format?.type === 'json_object' ? { format: 'json' as const } : {}),
     ...(format?.type === 'json_schema' ? { format: format.schema } : {}),
   }
