@@ -81,7 +81,7 @@ export async function openTestAuth() {
   const admin = stack.use(connect(adminUrl))
   const uow = createAuthUnitOfWork(database)
   const signer = await TokenSigner.create(privateKey)
-  const hashLimit = createHashLimit({ running: 2, waiting: 64 })
+  const hashLimit = createHashLimit({ running: 2, waiting: 64, waitMs: 60_000 })
   const apiKeys = new ApiKeyService(uow)
   const ring = auditRing(1)
   const auditWriter = new AuditWriter(uow, { ring, logger })

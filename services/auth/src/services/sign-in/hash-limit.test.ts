@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { currentRequest, inRequest } from '@youworker/runtime/current-request'
 import { expect, test } from 'vitest'
 import { createHashLimit, type HashLimit } from './hash-limit.ts'
@@ -82,4 +82,14 @@ test('work that fails, and work that was aborted while it waited, let the next o
   await expect(late).rejects.toThrow('gone')
   await expect(last).resolves.toBe('last')
   await expect(limit(async () => 'again', stranger('a'))).resolves.toBe('again')
+})
+
+test('whose turn comes too late is told when to try again, and the work is left undone', async () => {
+  const { add, ran, open } = gated(createHashLimit({ running: 1, waiting: 10, waitMs: 50 }))
+  const [first, late] = [add('first'), add('late')]
+  await sleep(80)
+  open()
+  expect(await Promise.all([first, late])).toEqual(['ran', 'SERVICE_UNAVAILABLE 1'])
+  expect(ran).toEqual(['first'])
+  expect(await add('next')).toBe('ran')
 })

@@ -10,23 +10,30 @@ export interface Turn {
   readonly signal: AbortSignal
 }
 
-/** Runs `work` when its turn comes. Throws `SERVICE_UNAVAILABLE` when too many wait already. */
+/** Runs `work` when its turn comes. Throws `SERVICE_UNAVAILABLE` when too many wait already, or when its turn came too late. */
 export type HashLimit = <T>(work: () => Promise<T>, turn: Turn) => Promise<T>
 
 interface Bounds {
   /** Of each of the two queues. */
   readonly running: number
   readonly waiting: number
+  /** Longest wait in ms, by default 4 s. */
+  readonly waitMs?: number
 }
+
+/** Leaves time for the work itself: a request without an answer after 5 s ends without saying when to try again. */
+const WAIT_MS = 4_000
 
 /** For work that hashes a password: each argon2 takes 19 MiB and a core for about 25 ms. */
 export function createHashLimit(bounds: Bounds): HashLimit {
   const [known, unknown] = [new FairQueue(bounds), new FairQueue(bounds)]
   return (work, { caller, isKnown, signal }) => {
     const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<typeof work>>>()
+    const asked = performance.now()
     // The queue is run by whoever found it idle, who has a deadline of their own.
     const run = ofThisRequest(async () => {
       signal.throwIfAborted()
+      if (performance.now() - asked > (bounds.waitMs ?? WAIT_MS)) throw tooMany()
       resolve(await work())
     })
     ;(isKnown ? known : unknown).add(caller, { run: () => run().catch(reject), reject })

@@ -105,7 +105,9 @@ describe('failed sign-ins', () => {
   const blocked = (count: number) => Array(count).fill('RATE_LIMIT_EXCEEDED')
 
   test('of one client block it for this name, for longer each time, on every replica; nobody else', async () => {
-    const replica = signInAsGateway(new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64 }), fixture.apiKeys))
+    const replica = signInAsGateway(
+      new SignInService(fixture.uow, createHashLimit({ running: 2, waiting: 64, waitMs: 60_000 }), fixture.apiKeys),
+    )
     const address = newAddress()
     let turn = 0
     const guess = () => tryAs(++turn % 2 ? 'bob' : 'BOB', 'guess', { address }, turn % 2 ? replica : fixture.signIn)
