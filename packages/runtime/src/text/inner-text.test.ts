@@ -21,7 +21,7 @@ test('a long text takes linear time', () => {
 
 test('an inner message names what lies behind, once each, without credentials', () => {
   const root = new Error('connect ECONNREFUSED 10.0.0.7:11434')
-  const error = new Error('The model cannot be reached', { cause: new Error('Ollama at http://u:p@m', { cause: root }) })
+  const error = new Error('The model cannot be reached.', { cause: new Error('Ollama at http://u:p@m', { cause: root }) })
   expect(innerMessage(error)).toBe('The model cannot be reached: Ollama at http://m: connect ECONNREFUSED 10.0.0.7:11434')
   expect(innerMessage('http://u:p@m')).toBe('http://m')
   const loop = new Error('a')

@@ -37,5 +37,7 @@ export function innerMessage(error: unknown): string {
   const messages = new Set<string>()
   for (let at = error, depth = 0; at instanceof Error && depth <= MAX_CAUSES; at = at.cause, depth += 1) messages.add(at.message)
   messages.delete('')
-  return withoutUrlSecrets(messages.size > 0 ? [...messages].join(': ') : String(error))
+  const last = [...messages].at(-1) ?? String(error)
+  const outer = [...messages].slice(0, -1).map((message) => (message.endsWith('.') ? message.slice(0, -1) : message))
+  return withoutUrlSecrets([...outer, last].join(': '))
 }

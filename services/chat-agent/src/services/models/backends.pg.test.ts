@@ -89,6 +89,25 @@ test('a default that was used before is asked of another server while the first 
   expect(second.chats.map(({ body }) => body.model)).toEqual(['m'])
 })
 
+test('a model that is nowhere is not called away because one server is: who misspelt it is told', async () => {
+  await using left = await startModelServer({ protocol: 'openai', models: ['m'], answer: 'Here.' })
+  await using gone = await startModelServer({ protocol: 'ollama', models: ['m'], answer: 'Gone.' })
+  await gone.stop()
+  const env = { LLM__OPENAI_BASE_URL: left.url, LLM__OLLAMA_BASE_URL: gone.url, LLM__WAIT_MS: '0' }
+  await using replica = fixture.replica(env)
+  await replica.services.modelBackends.read()
+  await asAdmin(fixture.adminUrl, `update chat_agent.model_backends set enabled = true, priority = 0`)
+  await replica.services.modelBackends.read()
+  const user = randomUUID()
+  const { run_id } = await replica.services.startRun.start(chat({ text_input: 'Hi?', model: 'mm' }), testUserContext(user))
+  const { metadata } = await doneOf(replica, user, run_id)
+  expect(metadata).toMatchObject({
+    status: 'error',
+    error: expect.stringContaining('No model server that answers has this model'),
+  })
+  expect(await ask(replica, 'm')).toBe('Here.')
+})
+
 test('calls spread over equal servers by how busy they are', async () => {
   const gate = Promise.withResolvers<void>()
   const answer = async () => {

@@ -17,6 +17,8 @@ const LIST_MS = 2_500
 const OTHERS_MS = 300
 /** How long a call that failed at one server waits to hear which other one has its model. */
 const ELSEWHERE_MS = 3_000
+const NOWHERE =
+  'No model server that answers has this model, and another one does not answer; choose another model, or try again.'
 const NONE = 'There is no model server; root adds one with POST /v1/admin/models/backends.'
 
 /** Several model servers as one: a call goes to the least busy one that has the model and answers, and if that fails, to another one. */
@@ -160,7 +162,9 @@ async function firstOf<T>(work: readonly Promise<T>[]): Promise<T> {
     return await Promise.any(work)
   } catch (error) {
     const failures: unknown[] = error instanceof AggregateError ? error.errors : [error]
-    throw failures.find((failure) => !isUnknown(failure)) ?? failures[0] ?? new ModelError('unknown_model', NONE)
+    const other = failures.find((failure) => !isUnknown(failure))
+    if (other instanceof ModelError && failures.some(isUnknown)) throw new ModelError(other.failure, NOWHERE, other, other.said)
+    throw other ?? failures[0] ?? new ModelError('unknown_model', NONE)
   }
 }
 
