@@ -1,39 +1,20 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import Anthropic from '@anthropic-ai/sdk'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Person } from './support/person.ts'
-import { startTestSystem, type TestSystem } from './support/system.ts'
+import { COUNT, type ProtocolSystem, QUESTION, startProtocolSystem } from './support/protocol-system.ts'
 
-let system: TestSystem
+let protocol: ProtocolSystem
 let ada: Person
 let client: Anthropic
-let dir: string
-const QUESTION = 'Through how many countries does the Danube flow?'
-const COUNT = Array.from({ length: 40 }, (_, n) => `${n}`).join(' ')
-
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'youworker-anthropic-'))
-  const script = join(dir, 'script.json')
   const weather = { name: 'get_weather', arguments: { city: 'Ulm' } }
-  const rules = [
-    { match: { contains: 'Count' }, reply: { text: COUNT, tokens_per_second: 100 } },
-    { match: { contains: 'Repeat the conversation' }, reply: { echo: true } },
-    { match: { contains: 'Fail' }, reply: { status: 400 } },
+  protocol = await startProtocolSystem([
     { match: { contains: 'weather', last_role: 'user' }, reply: { text: '', tool_calls: [weather] } },
-    { match: { contains: 'weather' }, reply: { echo: true } },
-  ]
-  await writeFile(script, JSON.stringify({ rules }))
-  system = await startTestSystem({ script })
-  ada = await system.newPerson('ada')
-  await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries.\n' }])
+  ])
+  ada = protocol.ada
   client = new Anthropic({ baseURL: ada.api, apiKey: ada.key ?? '' })
 }, 120_000)
-afterAll(async () => {
-  await system[Symbol.asyncDispose]()
-  await rm(dir, { recursive: true, force: true })
-})
+afterAll(() => protocol?.[Symbol.asyncDispose]())
 
 const user = (content: string) => ({ role: 'user', content }) as const
 const usual = { model: 'youworker', max_tokens: 1_000 } as const

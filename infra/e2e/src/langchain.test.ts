@@ -1,43 +1,20 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createOpenAI } from '@ai-sdk/openai'
 import { HumanMessage, type ToolMessage } from '@langchain/core/messages'
 import { tool as langchainTool } from '@langchain/core/tools'
 import { ChatOpenAI, OpenAIEmbeddings } from '@langchain/openai'
-import { generateText, isStepCount, Output, streamText, tool } from 'ai'
+import { generateText, Output } from 'ai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Person } from './support/person.ts'
-import { startTestSystem, type TestSystem } from './support/system.ts'
+import { COUNT, expectAiSdkWorks, type ProtocolSystem, QUESTION, startProtocolSystem } from './support/protocol-system.ts'
 
-let system: TestSystem
+let protocol: ProtocolSystem
 let ada: Person
-let dir: string
-const QUESTION = 'Through how many countries does the Danube flow?'
-const COUNT = Array.from({ length: 40 }, (_, n) => `${n}`).join(' ')
-
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'youworker-langchain-'))
-  const script = join(dir, 'script.json')
-  const weather = { name: 'get_weather', arguments: { city: 'Ulm' } }
-  const rules = [
-    { match: { contains: 'Count' }, reply: { text: COUNT, tokens_per_second: 100 } },
-    { match: { contains: 'As JSON' }, reply: { text: '{"river":"Danube"}' } },
-    { match: { contains: 'Repeat the conversation' }, reply: { echo: true } },
-    { match: { contains: 'Fail' }, reply: { status: 400 } },
-    { match: { contains: 'weather', last_role: 'user' }, reply: { text: 'I will look.', tool_calls: [weather] } },
-    { match: { contains: 'weather' }, reply: { echo: true } },
-  ]
-  await writeFile(script, JSON.stringify({ rules }))
-  system = await startTestSystem({ script })
-  ada = await system.newPerson('ada')
-  await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries.\n' }])
+  protocol = await startProtocolSystem([{ match: { contains: 'As JSON' }, reply: { text: '{"river":"Danube"}' } }])
+  ada = protocol.ada
 }, 120_000)
-afterAll(async () => {
-  await system[Symbol.asyncDispose]()
-  await rm(dir, { recursive: true, force: true })
-})
+afterAll(() => protocol?.[Symbol.asyncDispose]())
 
 const server = () => ({ apiKey: ada.key ?? '', configuration: { baseURL: `${ada.api}/v1` } })
 const getWeather = langchainTool(({ city }) => `Sunny in ${city}`, {
@@ -101,23 +78,7 @@ test('LangChain gets vectors', async () => {
 
 test("the AI SDK's provider of responses asks, streams and runs tools", async () => {
   const model = createOpenAI({ baseURL: `${ada.api}/v1`, apiKey: ada.key ?? '' }).responses('youworker')
-  const whole = await generateText({ model, prompt: QUESTION })
-  expect(whole).toMatchObject({ text: expect.stringContaining('ten countries'), finishReason: 'stop' })
-  expect(whole.usage.outputTokens).toBeGreaterThan(0)
-  const streamed = streamText({ model, prompt: 'Count to forty' })
-  expect((await Array.fromAsync(streamed.textStream)).join('')).toBe(COUNT)
-  const get_weather = tool({
-    description: 'The weather of a city',
-    inputSchema: z.object({ city: z.string() }),
-    execute: async ({ city }) => `Sunny in ${city}`,
-  })
-  const looked = await generateText({
-    model,
-    prompt: 'What is the weather in Ulm?',
-    tools: { get_weather },
-    stopWhen: isStepCount(3),
-  })
-  expect((JSON.parse(looked.text) as unknown[]).at(-1)).toEqual({ role: 'tool', content: 'Sunny in Ulm' })
+  await expectAiSdkWorks(model)
   const { output } = await generateText({
     model,
     prompt: 'As JSON',

@@ -1,47 +1,21 @@
-import { writeFile, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
-import { generateText, isStepCount, streamText, tool } from 'ai'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { z } from 'zod'
-import { startTestSystem, type TestSystem } from './support/system.ts'
 import type { Person } from './support/person.ts'
+import { COUNT, expectAiSdkWorks, type ProtocolSystem, QUESTION, startProtocolSystem } from './support/protocol-system.ts'
+import { clientOf } from './support/responses.ts'
+import { startTestSystem } from './support/system.ts'
 
-let system: TestSystem
+let protocol: ProtocolSystem
 let ada: Person
 let client: OpenAI
-let dir: string
-const QUESTION = 'Through how many countries does the Danube flow?'
-const COUNT = Array.from({ length: 60 }, (_, n) => `${n}`).join(' ')
-
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'youworker-openai-'))
-  const script = join(dir, 'script.json')
-  const rules = [
-    { match: { contains: 'Count' }, reply: { text: COUNT, tokens_per_second: 100 } },
-    { match: { contains: 'Repeat the conversation' }, reply: { echo: true } },
-    { match: { contains: 'Fail' }, reply: { status: 400 } },
-    {
-      match: { contains: 'weather', last_role: 'user' },
-      reply: { text: 'I will look.', tool_calls: [{ name: 'get_weather', arguments: { city: 'Ulm' } }] },
-    },
-    { match: { contains: 'weather' }, reply: { echo: true } },
-  ]
-  await writeFile(script, JSON.stringify({ rules }))
-  system = await startTestSystem({ script })
-  ada = await system.newPerson('ada')
-  await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries.\n' }])
+  protocol = await startProtocolSystem()
+  ada = protocol.ada
   client = clientOf(ada)
 }, 120_000)
-afterAll(async () => {
-  await system[Symbol.asyncDispose]()
-  await rm(dir, { recursive: true, force: true })
-})
+afterAll(() => protocol?.[Symbol.asyncDispose]())
 
-const clientOf = (person: Person, more: object = {}) =>
-  new OpenAI({ baseURL: `${person.api}/v1`, apiKey: person.key ?? '', ...more })
 const user = (content: string) => ({ role: 'user', content }) as const
 
 test('the models are the agent and each model itself', async () => {
@@ -201,24 +175,7 @@ test("the library's own loop runs tools to the answer", async () => {
 
 test('the AI SDK asks, streams and runs tools', async () => {
   const provider = createOpenAICompatible({ name: 'youworker', baseURL: `${ada.api}/v1`, apiKey: ada.key ?? '' })
-  const model = provider('youworker')
-  const whole = await generateText({ model, prompt: QUESTION })
-  expect(whole).toMatchObject({ text: expect.stringContaining('ten countries'), finishReason: 'stop' })
-  expect(whole.usage.outputTokens).toBeGreaterThan(0)
-  const streamed = streamText({ model, prompt: 'Count to sixty' })
-  expect((await Array.fromAsync(streamed.textStream)).join('')).toBe(COUNT)
-  const get_weather = tool({
-    description: 'The weather of a city',
-    inputSchema: z.object({ city: z.string() }),
-    execute: async ({ city }) => `Sunny in ${city}`,
-  })
-  const looked = await generateText({
-    model,
-    prompt: 'What is the weather in Ulm?',
-    tools: { get_weather },
-    stopWhen: isStepCount(3),
-  })
-  expect(JSON.parse(looked.text).at(-1)).toEqual({ role: 'tool', content: 'Sunny in Ulm' })
+  await expectAiSdkWorks(provider('youworker'))
 })
 
 test("errors are of the library's classes", async () => {

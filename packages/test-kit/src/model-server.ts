@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
+import { restartableServer } from './restartable-server.ts'
 
 interface Asked {
   readonly path: string
@@ -43,8 +42,6 @@ export async function startModelServer(options: ModelServerOptions): Promise<Tes
   const { protocol, apiKey, redirectTo } = options
   const asked: Asked[] = []
   let isHanging = false
-  let port = 0
-  let server: Server | undefined
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = request.method === 'POST' ? await json(request) : undefined
     const { authorization } = request.headers
@@ -56,24 +53,11 @@ export async function startModelServer(options: ModelServerOptions): Promise<Tes
       return refuse(response, 401, `Incorrect API key provided: ${authorization ?? 'none'}`)
     await (protocol === 'ollama' ? serveOllama(one, response, options) : serveOpenAi(one, response, options))
   }
-  const start = async () => {
-    server = createServer((request, response) => void serve(request, response).catch(() => response.destroy()))
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening')
-    port = (server.address() as AddressInfo).port
-  }
-  const stop = async () => {
-    const stopping = server
-    server = undefined
-    if (!stopping) return
-    const closed = once(stopping, 'close')
-    stopping.close()
-    stopping.closeAllConnections()
-    await closed
-  }
-  await start()
+  const { origin, start, stop } = await restartableServer((request, response) => {
+    serve(request, response).catch(() => response.destroy())
+  })
   return {
-    url: `http://127.0.0.1:${port}${protocol === 'openai' ? '/v1' : ''}`,
+    url: protocol === 'openai' ? `${origin}/v1` : origin,
     asked,
     get chats() {
       return asked.filter(({ path }) => /chat/.test(path))

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
+import { restartableServer } from '@youworker/test-kit/restartable-server'
 import { z } from 'zod'
 
 const Asked = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) })
@@ -21,8 +20,6 @@ interface Answer {
  * answer that it was given to continue. The n-th chat request gets the n-th reply, or the last one.
  */
 export async function startModel(...replies: Reply[]) {
-  let server: Server | undefined
-  let port = 0
   let asked = 0
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = request.method === 'POST' ? await json(request) : undefined
@@ -38,25 +35,8 @@ export async function startModel(...replies: Reply[]) {
     }
     await reply?.({ response, line, text, end }, Asked.parse(body), { traceparent: String(request.headers['traceparent']) })
   }
-  const start = async () => {
-    server = createServer((request, response) => {
-      void serve(request, response)
-    })
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening')
-    port = (server.address() as AddressInfo).port
-  }
-  const stop = async () => {
-    const stopping = server
-    server = undefined
-    if (!stopping) return
-    const closed = once(stopping, 'close')
-    stopping.close()
-    stopping.closeAllConnections()
-    await closed
-  }
-  await start()
-  return { url: `http://127.0.0.1:${port}`, start, stop, asked: () => asked, [Symbol.asyncDispose]: stop }
+  const { origin: url, start, stop } = await restartableServer((request, response) => void serve(request, response))
+  return { url, start, stop, asked: () => asked, [Symbol.asyncDispose]: stop }
 }
 
 export const says =
