@@ -1,15 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { ChatInput } from '@youworker/contracts/agent/chat-input'
-import { type RunEntry } from '@youworker/contracts/agent/run-log'
+import { type RunEntry, RunEntry as RunEntrySchema } from '@youworker/contracts/agent/run-log'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
 import { startWorker, type Worker } from '@youworker/database/jobs/worker'
+import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { readEnv } from '@youworker/runtime/process/config'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
+import { expect } from 'vitest'
 import { Env } from './config.ts'
 import { createServices } from './create-services.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -139,4 +141,27 @@ export async function asAdmin<T>(adminUrl: string, text: string): Promise<T[]> {
     logger,
   })
   return (await sql.raw<T>(text).execute(database.kysely)).rows
+}
+
+/** Starts a run as a new user and waits for its end. */
+export async function ask(replica: Replica, input: object) {
+  const user = randomUUID()
+  const started = await replica.services.startRun.start(chat(input), testUserContext(user))
+  const done = await doneOf(replica, user, started.run_id)
+  const entries = await entriesOf(replica, user, started.run_id)
+  return { user, ...started, done, entries }
+}
+
+/** Checks the rules that the log of every ended run obeys. */
+export function expectWholeLog(entries: readonly RunEntry[], content: string): void {
+  expect(entries.map(({ n }) => n)).toEqual(entries.map(({ n }) => n).toSorted((a, b) => a - b))
+  const byAttempt = Map.groupBy(entries, ({ n }) => Math.floor(n / 1_000_000))
+  for (const [attempt, own] of byAttempt) {
+    expect(own.map(({ n }) => n % 1_000_000)).toEqual(own.map((_, index) => index + 1))
+    expect(own[0]?.body.event === 'rewind').toBe(attempt > 1)
+  }
+  expect(entries.filter(({ body }) => body.event === 'done')).toHaveLength(1)
+  expect(entries.at(-1)?.body.event).toBe('done')
+  expect(textOf(entries)).toBe(content)
+  for (const entry of entries) RunEntrySchema.parse(entry)
 }
