@@ -29,9 +29,10 @@ const USAGE = `Usage: npm run chaos -- COMMAND
 
 Each ends with 2 when it could not be tried.`
 
-const { values, positionals } = parseArgs({
+const ARGUMENTS = {
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', short: 'h' },
     seconds: { type: 'string' },
     times: { type: 'string' },
     events: { type: 'string', default: '160' },
@@ -41,7 +42,18 @@ const { values, positionals } = parseArgs({
     users: { type: 'string', default: '24' },
     seed: { type: 'string', default: '1' },
   },
-})
+} as const
+
+function readArguments() {
+  try {
+    return parseArgs(ARGUMENTS)
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`)
+    process.exit(2)
+  }
+}
+
+const { values, positionals } = readArguments()
 
 const stack = new AsyncDisposableStack()
 let code: number | undefined
@@ -64,6 +76,10 @@ const [name, target] = positionals
 
 /** The exit code. */
 async function run(): Promise<number> {
+  if (values.help) {
+    console.log(USAGE)
+    return 0
+  }
   const times = (usual: string) => number(values.times ?? usual, 100)
   const passed = (isPassed: boolean) => (isPassed ? 0 : 1)
   if (name === 'freeze' && (target === 'nats' || target === 'postgres')) {

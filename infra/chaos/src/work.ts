@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { readEvents } from '@youworker/local/demo/server-events'
 import type { Client } from './client.ts'
 
@@ -130,13 +131,11 @@ class AnswerReader {
     try {
       for await (const { id, event, data: received } of readEvents(response)) {
         if (id !== undefined) this.lastId = String(id)
-        // Of the shape that `event` names.
-        // oxlint-disable-next-line typescript/no-explicit-any
-        const data = received as any
-        if (event === 'run') this.run = { run_id: data.run_id, session_id: data.session_id }
-        else if (event === 'token') this.text += data.text
-        else if (event === 'rewind') this.text = this.text.slice(0, data.offset)
-        else if (event === 'done') this.done = { content: data.content, status: data.metadata.status }
+        const { event: kind, data } = RunEntryBody.parse({ event, data: received })
+        if (kind === 'run') this.run = data
+        else if (kind === 'token') this.text += data.text
+        else if (kind === 'rewind') this.text = this.text.slice(0, data.offset)
+        else if (kind === 'done') this.done = { content: data.content, status: data.metadata.status }
       }
       return undefined
     } catch (error) {
