@@ -1,7 +1,7 @@
 import type { Status } from '@youworker/contracts/common'
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
-import { subscribeLive } from '@youworker/messaging/live/live'
+import { type LiveListener, subscribeLive } from '@youworker/messaging/live/live'
 import type { Clients } from '../clients.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -10,7 +10,7 @@ import type { RequestContext } from '../http/request-context.ts'
 export interface EntrySource {
   /** Entries after number `after`. Throws when the caller may not read the run. */
   readPage(after: number): Promise<{ readonly entries: readonly RunEntry[]; readonly more: boolean; readonly status: Status }>
-  subscribe(listener: (entry: RunEntry) => void): Disposable
+  subscribe(listener: LiveListener): Disposable
   /** Calls the listener when NATS is back after an outage: live entries may have been lost. */
   onReconnect(listener: () => void): Disposable
 }

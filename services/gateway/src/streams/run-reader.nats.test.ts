@@ -2,7 +2,7 @@ import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type { Status } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { closeNats, connectNats, type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
-import { subscribeLive, publishLive } from '@youworker/messaging/live/live'
+import { type LiveListener, publishLive, subscribeLive } from '@youworker/messaging/live/live'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
@@ -74,11 +74,12 @@ function start({ after = 0, begun = false, log = [], status = 'running', failure
       const entries = log.filter((entry) => entry.n > from).slice(0, 3)
       return { entries, more: log.some((entry) => entry.n > (entries.at(-1)?.n ?? from)), status: state.status }
     },
-    subscribe: (listener: (entry: RunEntry) => void) => subscribeLive(nats, runId, listener),
+    subscribe: (listener: LiveListener) => subscribeLive(nats, runId, listener),
     onReconnect: (listener: () => void) => onReconnect(nats, listener),
   }
   const writer = {
     write: (entry: RunEntry) => void read.push(entry.n),
+    isFull: false,
     drained: () => Promise.resolve(),
     onOutage: () => void state.outages++,
   }
