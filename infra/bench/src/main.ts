@@ -1,5 +1,8 @@
 // `npm run bench -- NAME`, or `all`: ratios against a bare baseline of the same run.
 import { answers } from './chat/answers.ts'
+import { protocols } from './chat/protocols.ts'
+import { queue } from './chat/queue.ts'
+import { resume } from './chat/resume/resume.ts'
 import { rivals } from './chat/rivals.ts'
 import { signIn } from './chat/sign-in.ts'
 import { stream } from './chat/stream.ts'
@@ -20,6 +23,9 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
   'gateway-overhead': gatewayOverhead,
   lists,
   'nats-request': natsRequest,
+  protocols,
+  queue,
+  resume,
   rivals,
   scale,
   'sign-in': signIn,
