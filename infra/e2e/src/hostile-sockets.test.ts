@@ -153,6 +153,15 @@ test('a socket begins so many answers and no more, and a user opens so many sock
   for (const each of [socket, ...more]) each.destroy()
 })
 
+test('suspending a user closes the sockets with 1008, during an answer too', async () => {
+  const mallory = await system.newPerson('mallory')
+  const [idle, busy] = [await open(mallory), await open(mallory)]
+  busy.text({ type: 'text', content: 'slow' })
+  await until(busy, ({ type }) => type === 'token')
+  await system.root.call('PATCH', `/v1/admin/users/${mallory.id}`, { suspended: true })
+  expect(await Promise.all([idle.closed, busy.closed])).toEqual([1008, 1008])
+})
+
 const heldBytes = async () => {
   const { body } = await system.root.get('/metrics')
   return Number(/^stream_held_bytes\{kind="web_socket"\} (\d+)$/m.exec(body)?.[1] ?? 0)

@@ -1,4 +1,4 @@
-import { rounds, sliceMs } from '../measuring/effort.ts'
+import { isQuick, rounds, sliceMs } from '../measuring/effort.ts'
 import { median } from '../measuring/load.ts'
 import { cpuOf, printByProcess, spread } from '../measuring/measure.ts'
 import { type Protocol, PROTOCOLS, wordsOf } from './ask.ts'
@@ -7,7 +7,7 @@ import { startOurs } from './sides.ts'
 
 const CLIENTS = 64
 const ROUNDS = rounds(3)
-const SLICE_MS = sliceMs(6_000)
+const SLICE_MS = sliceMs(2_000)
 
 /** What is compared with the first of them. */
 interface Way {
@@ -17,6 +17,8 @@ interface Way {
 }
 
 const WAYS: readonly Way[] = PROTOCOLS.map((protocol) => ({ name: protocol.path, protocol }))
+/** How often they take turns in a round: what else the machine does slows all of them, and each comes first as often as the others. */
+const TURNS = isQuick ? 1 : WAYS.length
 
 /**
  * The same answer of 20 tokens by each protocol, to 64 clients of 64 users from a model that answers at once: CPU over all processes,
@@ -25,15 +27,19 @@ const WAYS: readonly Way[] = PROTOCOLS.map((protocol) => ({ name: protocol.path,
 export async function protocols(stack: AsyncDisposableStack): Promise<number> {
   const { system } = await startOurs(stack, { clients: CLIENTS, rules: [{ reply: { text: wordsOf(20) } }] })
   const run = ({ bodyOf, protocol }: Way) => slice(system, SLICE_MS, bodyOf, protocol)
-  for (const way of WAYS) await run(way)
+  const warmUp = (way: Way) => slice(system, (isQuick ? 1 : 2) * SLICE_MS, way.bodyOf, way.protocol)
+  for (const way of WAYS) await warmUp(way)
   const all: Slice[][] = WAYS.map(() => [])
   for (let round = 1; round <= ROUNDS; round += 1) {
-    // No way always follows the same one.
-    const order = WAYS.map((_, n) => (n * (round % 2 === 0 ? -1 : 1) + WAYS.length) % WAYS.length)
-    for (const n of order) {
-      const way = WAYS[n]
-      if (way) all[n]?.push(await run(way))
+    const slices: Slice[][] = WAYS.map(() => [])
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      for (const n of WAYS.keys()) {
+        const at = (n + turn) % WAYS.length
+        const way = WAYS[at]
+        if (way) slices[at]?.push(await run(way))
+      }
     }
+    for (const [n, each] of slices.entries()) all[n]?.push(together(each))
     const told = WAYS.map(({ name }, n) => `${name} ${textOf(all[n]?.at(-1) ?? NOTHING)}`)
     console.log(`round ${round}: ${told.join('; ')}`)
   }
@@ -44,6 +50,15 @@ export async function protocols(stack: AsyncDisposableStack): Promise<number> {
     printByProcess(all[n] ?? [], 'answer')
   }
   return 1 / Math.max(...costs.map(median))
+}
+
+/** What the slices cost in all. */
+function together(slices: readonly Slice[]): Slice {
+  const sum = (of: (one: Slice) => number) => slices.reduce((total, one) => total + of(one), 0)
+  const units = sum((one) => one.units)
+  const names = [...(slices[0]?.cpu.keys() ?? [])]
+  const cpu = new Map(names.map((name) => [name, sum((one) => (one.cpu.get(name) ?? 0) * one.units) / units]))
+  return { units, seconds: sum(({ seconds }) => seconds), cpu, firstToken: median(slices.map(({ firstToken }) => firstToken)) }
 }
 
 const NOTHING: Slice = { units: Number.NaN, seconds: Number.NaN, cpu: new Map(), firstToken: Number.NaN }

@@ -90,10 +90,6 @@ export class ChatSocket {
       this.#closed.abort()
     })
     // The credential may have ended while the socket was being opened.
-    this.#checkCredential()
-  }
-
-  #checkCredential(): void {
     this.#client().catch((error: unknown) => {
       if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') this.#refuse(error)
     })
@@ -109,7 +105,6 @@ export class ChatSocket {
     this.#isAlive = false
     this.#pings = 0
     this.#socket.ping()
-    if (this.#answers === 0) this.#checkCredential()
   }
 
   #pong(data: Buffer): void {

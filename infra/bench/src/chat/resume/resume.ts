@@ -7,6 +7,8 @@ const TRIALS_IN_ALL = isQuick ? 50 : 500
 const CLIENTS = 10
 const SEED = 20_261_130
 const SHOWN = 5
+/** Each connection gets to the next one in turn: what was cut at one is resumed at the other. */
+const TWO = ['--replicas', 'gateway=2']
 /** Slow enough to be cut in the middle. */
 const RULES = [{ reply: { text: ANSWER, tokens_per_second: 600 } }]
 
@@ -20,7 +22,7 @@ interface ListOf {
  * differs. The ratio is that of the trials without a difference.
  */
 export async function resume(stack: AsyncDisposableStack): Promise<number> {
-  const { system, users } = await startOurs(stack, { clients: CLIENTS, rules: RULES })
+  const { system, users } = await startOurs(stack, { clients: CLIENTS, rules: RULES, args: TWO })
   const names = Object.keys(TRIALS)
   const wrong: string[] = []
   const counts = new Map(names.map((name) => [name, 0]))
