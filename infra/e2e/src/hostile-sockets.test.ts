@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Person } from './support/person.ts'
-import { RawWebSocket } from './support/raw-web-socket.ts'
+import { RawWebSocket } from './support/raw/raw-web-socket.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
 /** Each frame of it is far smaller than what is kept for a client. */

@@ -1,12 +1,31 @@
 import { randomBytes } from 'node:crypto'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 
 const TEXT = 0x81
 
-interface Opened {
+interface At {
   readonly url: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
+}
+
+/** Asks for a WebSocket; the answer is the first that comes. */
+export function requestSocket({ url, path, headers }: At): Socket {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const lines = Object.entries({
+    host: `${hostname}:${port}`,
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': randomBytes(16).toString('base64'),
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
+  return socket
+}
+
+interface Opened extends At {
   /** Sent as soon as it is open. */
   readonly message: unknown
 }
@@ -23,19 +42,9 @@ interface Frames<F> {
 }
 
 /** A WebSocket client (RFC 6455) that cuts its connection at a byte: once it knows the run, which it needs to resume. */
-export function framesUntil<F extends Frame>(at: number, { url, path, headers, message }: Opened): Promise<Frames<F>> {
+export function framesUntil<F extends Frame>(at: number, { message, ...to }: Opened): Promise<Frames<F>> {
   const { promise, resolve, reject } = Promise.withResolvers<Frames<F>>()
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  const lines = Object.entries({
-    host: `${hostname}:${port}`,
-    connection: 'Upgrade',
-    upgrade: 'websocket',
-    'sec-websocket-version': '13',
-    'sec-websocket-key': randomBytes(16).toString('base64'),
-    ...headers,
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
+  const socket = requestSocket(to)
   let isOpen = false
   let received = Buffer.alloc(0)
   const end = (bytes: Buffer, isCut: boolean) => {
@@ -50,7 +59,7 @@ export function framesUntil<F extends Frame>(at: number, { url, path, headers, m
       if (!received.toString('latin1').startsWith('HTTP/1.1 101')) return void socket.destroy(new Error(received.toString()))
       isOpen = true
       received = received.subarray(head + 4)
-      socket.write(masked(JSON.stringify(message)))
+      socket.write(messageFrame(message))
     }
     const cut = received.subarray(0, at)
     if (received.length >= at && readFrames<F>(cut).some(({ run_id }) => run_id !== null)) return end(cut, true)
@@ -62,9 +71,9 @@ export function framesUntil<F extends Frame>(at: number, { url, path, headers, m
   return promise
 }
 
-/** Messages of less than 126 bytes are enough here. */
-function masked(text: string): Buffer {
-  const [payload, mask] = [Buffer.from(text), randomBytes(4)]
+/** Of messages of less than 126 bytes. */
+export function messageFrame(message: unknown): Buffer {
+  const [payload, mask] = [Buffer.from(JSON.stringify(message)), randomBytes(4)]
   return Buffer.concat([Buffer.from([TEXT, 0x80 | payload.length]), mask, payload.map((byte, n) => byte ^ (mask[n % 4] ?? 0))])
 }
 
