@@ -5,7 +5,7 @@ import { type Protocol, PROTOCOLS, wordsOf } from './ask.ts'
 import { type BodyOf, slice, type Slice, textOf } from './slice.ts'
 import { startOurs } from './sides.ts'
 
-const CLIENTS = 64
+const CLIENTS = isQuick ? 16 : 64
 const ROUNDS = rounds(3)
 const SLICE_MS = sliceMs(2_000)
 
