@@ -5,8 +5,8 @@ import { metrics } from '@youworker/runtime/health/metrics'
 const MAX_HELD = 256 * 1024
 /** How long one that does not read is waited for when more than `MAX_HELD` is kept for it. */
 const OVER_MS = 1_000
-/** Who reads a little now and then is waited for so many times as long as one that reads nothing. */
-const PATIENCE = 6
+/** Who reads a little now and then, or sends and does not read, is waited for so many times as long as one that does nothing. */
+const PATIENCE = 3
 
 interface Unread {
   readonly socket: Socket

@@ -12,9 +12,11 @@ import { messageFrame, requestSocket } from './raw-socket.ts'
 const READERS = isQuick ? 20 : 100
 const USERS = 4
 const ASKED = 20
-const EVERY_MS = 100
+const EVERY_MS = 200
+/** The same figure so often in a row. */
+const STILL = 8
 /** Long enough for all buffers to be full before the first is cut. */
-const ENV = { API__STALL_MS: '8000' }
+const ENV = { API__STALL_MS: '15000' }
 const LONGEST_MS = 60_000
 /** Near the most that an answer may have. */
 const LONG = Array.from({ length: 12_000 }, (_, n) => `text${n % 1_000}`.padEnd(7, '.')).join(' ')
@@ -33,20 +35,23 @@ export async function slowReaders(stack: AsyncDisposableStack): Promise<number> 
   const logs = await Promise.all(users.slice(1).map(longAnswers))
   const alone = await answers(system)
   for (let n = 0; n < READERS; n += 1) readers.push(await openReader(system, logs, n))
-  const started = performance.now()
-  const held: number[] = []
-  let beside: number[] = []
-  const asking = answers(system).then((times) => (beside = times))
-  for (let cut = 0; cut < READERS && performance.now() - started < LONGEST_MS;) {
+  const held = [0]
+  const read = async () => {
+    const metrics = String(await root.get('/metrics'))
+    held.push(valueOf(metrics, 'stream_held_bytes'))
+    return valueOf(metrics, 'slow_clients_total')
+  }
+  // Until no more is taken.
+  for (let still = 0; still < STILL; still = held.at(-1) === held.at(-2) && (held.at(-1) ?? 0) > 0 ? still + 1 : 0) {
     for (const { socket, runs } of readers)
       for (const run_id of runs) if (socket.writable) socket.write(messageFrame({ type: 'resume', run_id, after: 0 }))
     await sleep(EVERY_MS)
-    const metrics = String(await root.get('/metrics'))
-    cut = valueOf(metrics, 'slow_clients_total')
-    held.push(valueOf(metrics, 'stream_held_bytes'))
+    await read()
   }
+  const started = performance.now()
+  const beside = await answers(system)
+  while ((await read()) < READERS && performance.now() - started < LONGEST_MS) await sleep(EVERY_MS)
   const seconds = (performance.now() - started) / 1_000
-  await asking
   for (const { socket } of readers) socket.destroy()
   const kib = Math.max(...held) / READERS / 1_024
   console.log(
