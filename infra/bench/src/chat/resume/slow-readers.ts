@@ -41,12 +41,15 @@ export async function slowReaders(stack: AsyncDisposableStack): Promise<number> 
     held.push(valueOf(metrics, 'stream_held_bytes'))
     return valueOf(metrics, 'slow_clients_total')
   }
+  const until = performance.now() + LONGEST_MS
   // Until no more is taken.
-  for (let still = 0; still < STILL; still = held.at(-1) === held.at(-2) && (held.at(-1) ?? 0) > 0 ? still + 1 : 0) {
+  for (let still = 0; still < STILL && performance.now() < until;) {
     for (const { socket, runs } of readers)
       for (const run_id of runs) if (socket.writable) socket.write(messageFrame({ type: 'resume', run_id, after: 0 }))
     await sleep(EVERY_MS)
     await read()
+    const [before = 0, now = 0] = held.slice(-2)
+    still = now > 0 && now === before ? still + 1 : 0
   }
   const started = performance.now()
   const beside = await answers(system)
