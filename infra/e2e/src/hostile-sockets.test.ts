@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Person } from './support/person.ts'
+import { type Person, textOf } from './support/person.ts'
 import { RawWebSocket } from './support/raw/raw-web-socket.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
@@ -40,6 +40,7 @@ interface Frame {
   readonly run_id: string
   readonly seq: number
   readonly stage?: string
+  readonly text?: string
   readonly session_id?: string
   readonly error?: { readonly code: string }
   readonly metadata?: { readonly status: string }
@@ -185,8 +186,12 @@ test('a client that does not read holds little and is disconnected; others do no
     )
     .toBeGreaterThan(0)
   const reader = await open()
-  reader.text({ type: 'resume', run_id: runs[0]?.runId, after: 0 })
+  const events = runs[0]?.events ?? []
+  const half = Math.floor(events.length / 2)
+  reader.text({ type: 'resume', run_id: runs[0]?.runId, after: events[half]?.id })
   await until(reader, ({ type }) => type === 'done')
+  const rest = framesOf(reader).map(({ type, text }) => (type === 'token' ? text : ''))
+  expect(rest.join('')).toBe(textOf(events.slice(half + 1)))
   expect((await ada.chat('short')).done.content).toBe('Yes.')
   await expect.poll(async () => held.push(await heldBytes()) > 0 && held.at(-1), { timeout: 30_000 }).toBe(0)
   expect(Math.max(...held)).toBeLessThan(sockets.length * 256 * 1024)
