@@ -128,7 +128,7 @@ export const chatAgent = {
     errors: ['RUN_NOT_FOUND'],
     repeatable: true,
   }),
-  /** Persisted entries with `n > after`, oldest first, at most `LIMITS.entriesPage` bytes. Also the access check of a stream. */
+  /** Persisted entries with `n > after`, oldest first, at most `LIMITS.runPage` bytes or one that has more. Also the access check of a stream. */
   listEntries: request('rpc.chat-agent.v1.run.entries', {
     input: RunId.extend({ after: z.number().int().min(0).default(0) }),
     output: z.object({ entries: z.array(RunEntry), more: z.boolean(), status: Status }),

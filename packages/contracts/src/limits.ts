@@ -4,8 +4,10 @@ export const LIMITS = {
   wire: 512 * 1024,
   /** One part of a file, stored as one row. */
   part: 256 * 1024,
-  /** One page of run entries. */
+  /** One page of messages or of a response's input. */
   entriesPage: 256 * 1024,
+  /** One page of a run's log: with what else is kept for a reader, a slow one costs less than four times that. */
+  runPage: 64 * 1024,
   /** Text of one chat message (UTF-8). */
   message: 64 * 1024,
   /** Text of one answer (UTF-16 units). A longer one is cut and marked. */

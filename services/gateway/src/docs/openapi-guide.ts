@@ -16,11 +16,16 @@ itself, sends \`Last-Event-ID\`, and gets the rest; when nothing follows it gets
 \`/v1/ws/chat/{session_id}\` (also \`/chat/{session_id}\`) takes and sends text frames with JSON. Sign in with the cookie, \`X-API-Key\`, or the
 protocols \`bearer\` and the token; a browser's \`Origin\` must be allowed. The client's frames have the schema \`SocketClientFrame\`:
 
-- \`text\` asks a question; its answer comes as frames with one \`run_id\`
-- \`stop\` ends the answers that this socket reads
-- \`resume\` reads an answer from the entry behind \`after\`: send it after a reconnect (close codes 1012 and 1013)
+- \`text\` asks a question; its answer comes as frames with one \`run_id\`. With \`session_id\` it asks in another session: one socket follows
+  up to eight answers at once, each with its own \`run_id\`, and its frame \`started\` says in which session
+- \`stop\` ends the answers that this socket reads, those that begin among them; with \`run_id\` one
+- \`resume\` reads an answer from the entry behind \`after\`: send it after a reconnect (close code 1012, or none)
 - \`ping\` is answered by \`pong\`; the server's own pings, every 30 s, are those of the protocol
 - \`audio\` is not taken yet
+
+Binary frames get an \`error\`. What breaks the protocol closes the socket: 1002 a wrong frame, 1007 text that is not UTF-8, 1009 a message of
+more than 256 KiB, 1008 a credential that has ended, a message in too many parts, or a client that goes on after 100 refused frames or 1,000
+pings in 30 s. One user has at most 64 sockets open at a gateway.
 
 The server's frames have the schema \`SocketServerFrame\`: the events of a run with the number of the entry as \`seq\`, \`pong\`, and \`error\` with the
 body of every error. The event \`run\` is a \`status\` with stage \`started\`; in \`tool\` frames \`run_id\` is the tool run's.

@@ -15,7 +15,8 @@ const READ_MS = 250
 
 export type StartRun = Parameters<typeof startReading>[2]
 
-type FramesOf = (entry: RunEntry) => string
+/** Several frames are made one after the other as the client reads them. */
+export type FramesOf = (entry: RunEntry) => string | Iterable<string>
 
 interface StreamOptions {
   readonly after: number
@@ -56,9 +57,13 @@ export class RunStreams {
     // Clients of other protocols take the end of a stream for that of the answer.
     stream.isWhole = framesOf === undefined
     if (begun) stream.begin()
+    let hasDone = false
     const writer = {
+      get isFull() {
+        return stream.isFull
+      },
       write(entry: RunEntry) {
-        if (entry.body.event === 'done') stream.isWhole = true
+        if (entry.body.event === 'done') hasDone = true
         const frames = framesOf?.(entry)
         if (frames !== undefined && frames !== '') stream.send(frames, { passing: true })
         if (frames === undefined) stream.send(eventFrame(entry.body.event, entry.body.data, entry.n))
@@ -69,11 +74,13 @@ export class RunStreams {
       },
       // The frame has no id: it is no entry of the log.
       onOutage: () => {
-        if (!framesOf) stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true })
+        if (!framesOf && !stream.isFull) stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true })
       },
     }
     try {
       await new RunReader(source, writer, { ...from, signal: stream.signal, begun }).run()
+      await stream.drained()
+      if (hasDone && !stream.signal.aborted) stream.isWhole = true
     } catch (error) {
       if (!stream.hasBegun) throw error
       logger.debug({ correlation_id: context.correlationId, err: error }, 'a stream ended early')
@@ -118,6 +125,7 @@ export class RunStreams {
       write: ({ body }: RunEntry) => {
         if (body.event === 'done') done = body.data
       },
+      isFull: false,
       drained: () => Promise.resolve(),
       onOutage: () => undefined,
     }

@@ -1,4 +1,4 @@
-import { MessageText } from '@youworker/contracts/agent/chat-input'
+import { MessageText, SessionRef } from '@youworker/contracts/agent/chat-input'
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
@@ -8,9 +8,14 @@ import { toLine } from '../streams/sse.ts'
 
 /** The frames a client may send over the chat socket. */
 export const ClientFrame = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text'), content: MessageText, metadata: z.record(z.string(), z.unknown()).optional() }),
+  z.object({
+    type: z.literal('text'),
+    content: MessageText,
+    metadata: z.record(z.string(), z.unknown()).optional(),
+    session_id: SessionRef.optional().meta({ description: 'Another session of the caller than that of the socket.' }),
+  }),
   z.object({ type: z.literal('audio') }),
-  z.object({ type: z.literal('stop') }),
+  z.object({ type: z.literal('stop'), run_id: Id.optional().meta({ description: 'Only this one.' }) }),
   z.object({ type: z.literal('ping') }),
   z.object({ type: z.literal('resume'), run_id: Id, after: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0) }),
 ])

@@ -32,7 +32,7 @@ interface RunParts {
 type StopReason = NonNullable<RunRow['stop_reason']>
 
 /** Rows read for a page; most entries are one token. */
-const PAGE_ROWS = 1_500
+const PAGE_ROWS = 500
 
 const notFound = (code: ErrorCode = 'RUN_NOT_FOUND') =>
   new AppError(code, code === 'RUN_NOT_FOUND' ? 'There is no such run' : 'There is no such task')
@@ -74,7 +74,7 @@ export class RunService {
       return { run: found, rows: page }
     })
     const all = rows.map((row) => unsealEntry(space, runId, row))
-    const fitting = withinBytes(all, LIMITS.entriesPage)
+    const fitting = withinBytes(all, LIMITS.runPage)
     const entries = fitting.length === 0 ? all.slice(0, 1) : fitting
     return { entries, more: entries.length < all.length || rows.length === PAGE_ROWS, status: run.status }
   }

@@ -1,0 +1,45 @@
+import type { Socket } from 'node:net'
+import { metrics } from '@youworker/runtime/health/metrics'
+
+/** Most that is kept for a client which reads slowly. Only the last event of a long answer, which repeats it, can have more. */
+const MAX_HELD = 256 * 1024
+/** How long one that does not read is waited for when more than `MAX_HELD` is kept for it. */
+const OVER_MS = 1_000
+/** Who reads a little now and then, or sends and does not read, is waited for so many times as long as one that does nothing. */
+const PATIENCE = 3
+
+interface Unread {
+  readonly socket: Socket
+  /** Calls back when everything was handed to the kernel. */
+  readonly onRead: (callback: () => void) => void
+  readonly heldBytes: number
+  /** How long the client may read nothing. */
+  readonly stallMs: number
+  readonly kind: 'sse' | 'web_socket'
+}
+
+/** Resolves when the client has read what waits in this process for it, or is disconnected, which one that does not read is. */
+export async function untilRead({ socket, onRead, heldBytes, stallMs, kind }: Unread): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const cut = () => {
+    metrics.slowClients.inc({ kind })
+    socket.destroy()
+    resolve()
+  }
+  const timer = setTimeout(cut, heldBytes > MAX_HELD ? Math.min(OVER_MS, stallMs) : PATIENCE * stallMs)
+  metrics.streamHeldBytes.inc({ kind }, heldBytes)
+  // Node.js counts each byte that the kernel takes as a sign of life.
+  socket.setTimeout(stallMs).prependListener('timeout', cut)
+  socket.once('close', resolve)
+  onRead(resolve)
+  try {
+    if (!socket.destroyed) await promise
+  } finally {
+    clearTimeout(timer)
+    metrics.streamHeldBytes.dec({ kind }, heldBytes)
+    socket.off('close', resolve).off('timeout', cut).setTimeout(0)
+  }
+}
+
+/** Disconnects a client that does not read the rest of what was sent to it. */
+export const endWithin = (ms: number, socket: Socket | null): void => void socket?.setTimeout(ms, () => socket.destroy())
