@@ -1,6 +1,7 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { BackendAdmin } from '../services/models/backend-admin.ts'
+import type { BranchService } from '../services/branches/branch-service.ts'
 import type { ModelPort } from '../services/models/model-port.ts'
 import type { ResponseService } from '../services/responses/response-service.ts'
 import type { PullService } from '../services/models/pull-service.ts'
@@ -15,6 +16,7 @@ interface Services {
   readonly pulls: PullService
   readonly startRun: StartRun
   readonly runs: RunService
+  readonly branches: BranchService
   readonly responses: ResponseService
   readonly sessions: SessionService
   readonly toolRuns: ToolRunService
@@ -26,6 +28,7 @@ export function chatAgentHandlers({
   pulls,
   startRun,
   runs,
+  branches,
   responses,
   sessions,
   toolRuns,
@@ -33,6 +36,8 @@ export function chatAgentHandlers({
   return {
     startRun: (input, context) => startRun.start(input, context),
     startResponse: (input, context) => startRun.start(input, context),
+    retryMessage: (input, context) => startRun.retry(input, context),
+    listBranches: (input, { caller }) => branches.list(caller.user_id, input),
     getResponse: ({ run_id }, { caller }) => responses.get(caller.user_id, run_id),
     listTurns: (input, { caller }) => responses.turns(caller.user_id, input),
     async deleteResponse({ run_id }, context) {

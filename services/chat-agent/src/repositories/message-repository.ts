@@ -1,5 +1,6 @@
 import type { ChatAgentTables, MessageRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
+import { messagesOnPath, type PathEnd } from './path.ts'
 
 export type NewMessage = Omit<MessageRow, 'position' | 'created_at'>
 
@@ -20,39 +21,74 @@ export class MessageRepository {
     return Number((await messages.executeTakeFirst()).numDeletedRows)
   }
 
-  /** The messages behind `after`, oldest first. An unknown `after` gives none. */
-  page(sessionId: string, after: string | undefined, limit: number): Promise<MessageRow[]> {
-    let rows = this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId)
-    if (after !== undefined) {
-      rows = rows.where(
-        sql<boolean>`(turn, position) > (select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${sessionId})`,
-      )
-    }
-    return rows.orderBy('turn').orderBy('position').limit(limit).execute()
+  find(sessionId: string, id: string): Promise<MessageRow | undefined> {
+    return this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId).where('id', '=', id).executeTakeFirst()
   }
 
-  /** In the order of the conversation. */
-  ofTurns(sessionId: string, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
+  /** The messages of a turn up to one of them, newest first. */
+  ofTurnUpTo({ session_id, turn, position }: MessageRow): Promise<MessageRow[]> {
     return this.#db
       .selectFrom('messages')
       .selectAll()
-      .where('session_id', '=', sessionId)
-      .where('turn', '>=', turns.from)
-      .where('turn', '<=', turns.to)
-      .orderBy('turn')
-      .orderBy('position')
+      .where('session_id', '=', session_id)
+      .where('turn', '=', turn)
+      .where('position', '<=', position)
+      .orderBy('position', 'desc')
       .execute()
   }
 
-  /** The latest messages up to a turn, newest first. */
-  latest(sessionId: string, upToTurn: number, limit: number): Promise<MessageRow[]> {
-    return this.#db
-      .selectFrom('messages')
-      .selectAll()
-      .where('session_id', '=', sessionId)
-      .where('turn', '<=', upToTurn)
-      .orderBy('turn', 'desc')
-      .orderBy('position', 'desc')
+  /** The messages behind `after`, oldest first. An unknown `after` gives none. */
+  page(end: PathEnd, after: string | undefined, limit: number): Promise<MessageRow[]> {
+    let rows = messagesOnPath(this.#db, end).selectAll('messages')
+    if (after !== undefined) {
+      rows = rows.where(
+        sql<boolean>`(messages.turn, messages.position) > (
+          select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${end.session_id})`,
+      )
+    }
+    return rows.orderBy('messages.turn').orderBy('messages.position').limit(limit).execute()
+  }
+
+  /** Positions of the question that each of these messages is or answers; of a message without one, its own. */
+  async questionsOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await sql<{ id: string; question: number }>`
+      select m.id, coalesce((select max(q.position) from messages q where q.session_id = m.session_id and q.turn = m.turn
+        and q.role = 'user' and q.position <= m.position), m.position) as question
+      from messages m where m.id = any(${ids}::uuid[])`.execute(this.#db)
+    return new Map(rows.map(({ id, question }) => [id, question]))
+  }
+
+  /** The last question and the last answer of each turn. */
+  async lastOfTurns(
+    sessionId: string,
+    turns: readonly number[],
+  ): Promise<Pick<MessageRow, 'id' | 'turn' | 'role' | 'content'>[]> {
+    const { rows } = await sql<Pick<MessageRow, 'id' | 'turn' | 'role' | 'content'>>`
+      select last.* from unnest(${turns}::integer[]) as t (turn) cross join unnest(array['user', 'assistant']) as r (role)
+      cross join lateral (
+        select id, turn, role, content from messages m where m.session_id = ${sessionId} and m.turn = t.turn and m.role = r.role
+        order by m.position desc limit 1
+      ) as last`.execute(this.#db)
+    return rows
+  }
+
+  /** In the order of the conversation. */
+  ofTurns(end: PathEnd, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
+    return messagesOnPath(this.#db, end)
+      .selectAll('messages')
+      .where('messages.turn', '>=', turns.from)
+      .where('messages.turn', '<=', turns.to)
+      .orderBy('messages.turn')
+      .orderBy('messages.position')
+      .execute()
+  }
+
+  /** The latest messages of a path, newest first. */
+  latest(end: PathEnd, limit: number): Promise<MessageRow[]> {
+    return messagesOnPath(this.#db, end)
+      .selectAll('messages')
+      .orderBy('messages.turn', 'desc')
+      .orderBy('messages.position', 'desc')
       .limit(limit)
       .execute()
   }

@@ -1,5 +1,6 @@
 import type { ChatAgentTables, ModelStepRow, RunRow, UnfinishedCallRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
+import { type PathEnd, runsOnPath } from './path.ts'
 
 type NewRun = Pick<
   RunRow,
@@ -10,6 +11,7 @@ type NewRun = Pick<
   | 'session_id'
   | 'grant_id'
   | 'turn'
+  | 'branch'
   | 'model'
   | 'enable_tools'
   | 'disable_web'
@@ -36,17 +38,16 @@ export class RunRepository {
     return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
-  /** Of the last turn. */
-  latest(sessionId: string): Promise<RunRow | undefined> {
-    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
-    return runs.orderBy('turn', 'desc').limit(1).executeTakeFirst()
+  /** Of the last turn of a path. */
+  latest(end: PathEnd): Promise<RunRow | undefined> {
+    return runsOnPath(this.#db, end).selectAll('runs').orderBy('runs.turn', 'desc').limit(1).executeTakeFirst()
   }
 
-  /** In the order of their turns. `turn`: of the one to begin with. */
-  ofSession(sessionId: string, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
-    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
-    const from = runs.where('turn', order === 'asc' ? '>=' : '<=', turn)
-    return from.orderBy('turn', order).limit(limit).execute()
+  /** Runs of a path in the order of their turns. `turn`: of the one to begin with. */
+  onPath(end: PathEnd, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
+    const runs = runsOnPath(this.#db, end).selectAll('runs')
+    const from = runs.where('runs.turn', order === 'asc' ? '>=' : '<=', turn)
+    return from.orderBy('runs.turn', order).limit(limit).execute()
   }
 
   /** Its log, steps and tool runs are deleted with it. */

@@ -9,6 +9,7 @@ import { toLine } from '../streams/sse.ts'
 /** The frames a client may send over the chat socket. */
 export const ClientFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text'), content: MessageText, metadata: z.record(z.string(), z.unknown()).optional() }),
+  z.object({ type: z.literal('retry'), message_id: Id, content: MessageText.optional() }),
   z.object({ type: z.literal('audio') }),
   z.object({ type: z.literal('stop') }),
   z.object({ type: z.literal('ping') }),

@@ -34,6 +34,9 @@ export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly streams: OpenStreams
 }
 
+type Client = ReturnType<ChatSocketDeps['chatAgent']['as']>
+type StartedRun = Awaited<ReturnType<Client['startRun']>>
+
 interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
   readonly source: EntrySource
   readonly onEntry?: () => void
@@ -115,7 +118,12 @@ export class ChatSocket {
       case 'audio':
         throw notServed('audio', 'audio_data')
       case 'text':
-        return this.#startRun(frame.content)
+        return this.#startRun((client, run) => client.startRun({ text_input: frame.content, ...run }))
+      case 'retry':
+        return this.#startRun((client, run) => {
+          const { message_id, content } = frame
+          return client.retryMessage({ message_id, content, ...run })
+        })
       case 'stop':
         return this.#stop()
       case 'resume':
@@ -127,7 +135,7 @@ export class ChatSocket {
     }
   }
 
-  async #startRun(text_input: string): Promise<void> {
+  async #startRun(start: (client: Client, run: { session_id: string; run_id: string }) => Promise<StartedRun>): Promise<void> {
     this.#limit('chat')
     this.#requireReader()
     const starting = {}
@@ -138,7 +146,7 @@ export class ChatSocket {
     try {
       const client = await this.#client()
       const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
-        client.startRun({ text_input, session_id: this.#sessionId, run_id }),
+        start(client, { session_id: this.#sessionId, run_id }),
       )
       await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, ...reading })
     } finally {
