@@ -1,4 +1,5 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
+import type { models } from '@youworker/contracts/agent/model-backends'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { BackendAdmin } from '../services/models/backend-admin.ts'
 import type { BranchService } from '../services/branches/branch-service.ts'
@@ -44,19 +45,7 @@ export function chatAgentHandlers({
       await responses.delete(run_id, context)
       return {}
     },
-    listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
-    listModelBackends: async (_input, context) => ({ backends: await backendAdmin.list(context) }),
-    getModelBackend: ({ backend_id }, context) => backendAdmin.get(backend_id, context),
-    getTransportKey: async () => backendAdmin.transportKey,
-    createModelBackend: (input, context) => backendAdmin.create(input, context),
-    updateModelBackend: ({ backend_id, ...changes }, context) => backendAdmin.update(backend_id, changes, context),
-    async deleteModelBackend({ backend_id }, context) {
-      await backendAdmin.delete(backend_id, context)
-      return {}
-    },
-    startModelPull: (input, context) => pulls.start(input, context),
-    getModelPull: ({ pull_id }, context) => pulls.get(pull_id, context),
-    cancelModelPull: ({ pull_id }, context) => pulls.cancel(pull_id, context),
+    ...modelHandlers({ model, backendAdmin, pulls }),
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
     listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),
@@ -75,3 +64,23 @@ export function chatAgentHandlers({
     cancelTask: ({ task_id }, { caller }) => runs.cancelTask(caller.user_id, task_id),
   }
 }
+
+const modelHandlers = ({
+  model,
+  backendAdmin,
+  pulls,
+}: Pick<Services, 'model' | 'backendAdmin' | 'pulls'>): Handlers<typeof models> => ({
+  listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
+  listModelBackends: async (_input, context) => ({ backends: await backendAdmin.list(context) }),
+  getModelBackend: ({ backend_id }, context) => backendAdmin.get(backend_id, context),
+  getTransportKey: async () => backendAdmin.transportKey,
+  createModelBackend: (input, context) => backendAdmin.create(input, context),
+  updateModelBackend: ({ backend_id, ...changes }, context) => backendAdmin.update(backend_id, changes, context),
+  async deleteModelBackend({ backend_id }, context) {
+    await backendAdmin.delete(backend_id, context)
+    return {}
+  },
+  startModelPull: (input, context) => pulls.start(input, context),
+  getModelPull: ({ pull_id }, context) => pulls.get(pull_id, context),
+  cancelModelPull: ({ pull_id }, context) => pulls.cancel(pull_id, context),
+})

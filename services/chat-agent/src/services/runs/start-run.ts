@@ -14,10 +14,11 @@ import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions } from '../sealed-fields.ts'
 import { activeEnd } from '../branches/path-end.ts'
 import { clearWay } from '../sessions/clear-way.ts'
+import { addMessages } from '../turns/add-messages.ts'
 import type { Plan } from '../turns/plan.ts'
 import { planRetry, type Retry } from '../turns/plan-retry.ts'
 import { planTurn, readMessage } from '../turns/plan-turn.ts'
-import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
+import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
 import { type RunSettings, sealSettings } from './run-settings.ts'
 import { entryNumber } from './transcript.ts'
 
@@ -246,26 +247,6 @@ async function addSession(
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
-}
-
-async function addMessages(
-  { messages, outbox }: ChatAgentRepositories,
-  { run_id, space, context }: Draft,
-  { id: session_id, space_id, turn, branch: active, model: usual }: SessionRow,
-  { turns, input }: Plan,
-): Promise<readonly StoredMessage[]> {
-  const { user_id } = context.caller
-  const used = { tokens_in: 0, tokens_out: 0 }
-  const place = { space_id, session_id, run_id, turn, branch: active ?? 0 }
-  const rows = turns.map(({ role, content }) => {
-    const id = newId()
-    return { id, ...place, role, content: space.sealText(content, sealContext.message(id)), ...used }
-  })
-  const model = input.model ?? usual
-  for (const { id: message_id, role } of rows)
-    outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
-  await messages.add(rows)
-  return rows
 }
 
 /** These let a stream show the run's position in the queue before a worker has claimed it. */
