@@ -172,10 +172,10 @@ export const chatAgent = {
     output: Nothing,
     errors: ['SESSION_NOT_FOUND'],
   }),
-  /** Oldest first, at most `LIMITS.entriesPage` bytes; `next` is the `after` of the following page. */
+  /** Oldest first, at most `LIMITS.entriesPage` bytes; `next` is the `after` of the following page, and `branch` what they are read from. */
   listMessages: request('rpc.chat-agent.v1.message.list', {
     input: SessionId.extend({ ...MessagePage.shape, limit: MessagePage.shape.limit.optional() }),
-    output: z.object({ messages: z.array(Message), next: Id.nullable() }),
+    output: z.object({ messages: z.array(Message), next: Id.nullable(), branch: Id.optional() }),
     errors: ['SESSION_NOT_FOUND', 'BRANCH_NOT_FOUND'],
     repeatable: true,
   }),

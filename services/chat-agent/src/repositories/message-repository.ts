@@ -1,6 +1,6 @@
 import type { ChatAgentTables, MessageRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
-import { messagesOnPath, type PathEnd } from './path.ts'
+import { onPath, type PathEnd } from './path.ts'
 
 export type NewMessage = Omit<MessageRow, 'position' | 'created_at'>
 
@@ -38,15 +38,11 @@ export class MessageRepository {
   }
 
   /** The messages behind `after`, oldest first. An unknown `after` gives none. */
-  page(end: PathEnd, after: string | undefined, limit: number): Promise<MessageRow[]> {
-    let rows = messagesOnPath(this.#db, end).selectAll('messages')
-    if (after !== undefined) {
-      rows = rows.where(
-        sql<boolean>`(messages.turn, messages.position) > (
-          select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${end.session_id})`,
-      )
-    }
-    return rows.orderBy('messages.turn').orderBy('messages.position').limit(limit).execute()
+  async page(end: PathEnd, after: string | undefined, limit: number): Promise<MessageRow[]> {
+    const where = sql`(turn, position) > (
+      select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${end.session_id})`
+    const page = { order: 'asc', limit, ...(after === undefined ? {} : { where }) } as const
+    return (await onPath('messages', end, page).execute(this.#db)).rows
   }
 
   /** Positions of the question that each of these messages is or answers; of a message without one, its own. */
@@ -73,23 +69,13 @@ export class MessageRepository {
   }
 
   /** In the order of the conversation. */
-  ofTurns(end: PathEnd, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
-    return messagesOnPath(this.#db, end)
-      .selectAll('messages')
-      .where('messages.turn', '>=', turns.from)
-      .where('messages.turn', '<=', turns.to)
-      .orderBy('messages.turn')
-      .orderBy('messages.position')
-      .execute()
+  async ofTurns(end: PathEnd, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
+    const where = sql`turn >= ${turns.from} and turn <= ${turns.to}`
+    return (await onPath('messages', end, { order: 'asc', where }).execute(this.#db)).rows
   }
 
   /** The latest messages of a path, newest first. */
-  latest(end: PathEnd, limit: number): Promise<MessageRow[]> {
-    return messagesOnPath(this.#db, end)
-      .selectAll('messages')
-      .orderBy('messages.turn', 'desc')
-      .orderBy('messages.position', 'desc')
-      .limit(limit)
-      .execute()
+  async latest(end: PathEnd, limit: number): Promise<MessageRow[]> {
+    return (await onPath('messages', end, { order: 'desc', limit }).execute(this.#db)).rows
   }
 }

@@ -1,5 +1,5 @@
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
-import { type Kysely, sql } from 'kysely'
+import { type RawBuilder, type Selectable, sql } from 'kysely'
 
 /** The end of a path through the branches of a session: a turn of a branch, with all that it follows. A run is the end of its own. */
 export interface PathEnd {
@@ -8,34 +8,46 @@ export interface PathEnd {
   readonly turn: number
 }
 
-/** Of a branch, the messages before the one at `turn` and `position`. */
-interface Segment {
-  readonly branch: number
-  readonly turn: number
-  readonly position: number
+interface Slice {
+  readonly order: 'asc' | 'desc'
+  readonly limit?: number
+  /** On the columns of the table. */
+  readonly where?: RawBuilder<unknown>
 }
 
-/** A branch begins behind the ones that it came from, so the recursion ends at branch 0. */
-const segmentsOf = ({ session_id, branch, turn }: PathEnd) =>
-  sql<Segment>`(with recursive segments (branch, turn, position) as (
-    select ${branch}::integer, ${turn + 1}::integer, 0::bigint
-    union all
-    select b.from_branch, b.before_turn, b.before_position from segments
-    join branches b on b.session_id = ${session_id} and b.number = segments.branch
-  ) select * from segments)`.as<'path'>(sql`path`)
+type Table = 'messages' | 'runs'
 
-/** A session that has no branches, and the first branch of another one, is read as if there were none. */
-export function messagesOnPath(db: Kysely<ChatAgentTables>, end: PathEnd) {
-  const messages = db.selectFrom('messages').where('messages.session_id', '=', end.session_id)
-  if (end.branch === 0) return messages.where('messages.branch', '=', 0).where('messages.turn', '<=', end.turn)
-  return messages
-    .innerJoin(segmentsOf(end), 'path.branch', 'messages.branch')
-    .where(sql<boolean>`(messages.turn, messages.position) < (path.turn, path.position)`)
-}
+const ORDER = {
+  messages: { asc: sql`turn, position`, desc: sql`turn desc, position desc` },
+  runs: { asc: sql`turn`, desc: sql`turn desc` },
+} as const
+/** A run whose question another branch replaces is not on the path of that branch; messages before that question are. */
+const BEFORE_END = { messages: sql`(turn, position) < (end_turn, end_position)`, runs: sql`turn < end_turn` } as const
 
-/** A run whose question another branch replaces is not on the path of that branch. */
-export function runsOnPath(db: Kysely<ChatAgentTables>, end: PathEnd) {
-  const runs = db.selectFrom('runs').where('runs.session_id', '=', end.session_id)
-  if (end.branch === 0) return runs.where('runs.branch', '=', 0).where('runs.turn', '<=', end.turn)
-  return runs.innerJoin(segmentsOf(end), 'path.branch', 'runs.branch').whereRef('runs.turn', '<', 'path.turn')
+/**
+ * Rows on a path. A session that has no branches, and the first branch of another one, is read as if there were none. Else the path has
+ * a segment of each branch, which begins behind the ones that it came from, so the recursion ends at branch 0; no turn of a branch has a
+ * lower number than the branch. `limit` makes each step one search of an index.
+ */
+export function onPath<T extends Table>(
+  table: T,
+  { session_id, branch, turn }: PathEnd,
+  { order, limit, where = sql`true` }: Slice,
+): RawBuilder<Selectable<ChatAgentTables[T]>> {
+  const [rows, by, most] = [sql.table(table), ORDER[table][order], limit === undefined ? sql`` : sql`limit ${limit}`]
+  if (branch === 0)
+    return sql`select * from ${rows} where session_id = ${session_id} and branch = 0 and turn <= ${turn} and (${where})
+      order by ${by} ${most}`
+  return sql`with recursive segments (number, end_turn, end_position) as (
+      select ${branch}::integer, ${turn + 1}::integer, 0::bigint
+      union all
+      select before.* from segments cross join lateral (
+        select from_branch, before_turn, before_position from branches b
+        where b.session_id = ${session_id} and b.number = segments.number limit 1
+      ) as before
+    )
+    select own.* from segments cross join lateral (
+      select * from ${rows} where session_id = ${session_id} and branch = number and turn >= number and ${BEFORE_END[table]}
+        and (${where}) order by ${by} ${most}
+    ) as own order by ${by} ${most}`
 }

@@ -1,6 +1,6 @@
 import type { ChatAgentTables, ModelStepRow, RunRow, UnfinishedCallRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
-import { type PathEnd, runsOnPath } from './path.ts'
+import { onPath, type PathEnd } from './path.ts'
 
 type NewRun = Pick<
   RunRow,
@@ -39,15 +39,14 @@ export class RunRepository {
   }
 
   /** Of the last turn of a path. */
-  latest(end: PathEnd): Promise<RunRow | undefined> {
-    return runsOnPath(this.#db, end).selectAll('runs').orderBy('runs.turn', 'desc').limit(1).executeTakeFirst()
+  async latest(end: PathEnd): Promise<RunRow | undefined> {
+    return (await onPath('runs', end, { order: 'desc', limit: 1 }).execute(this.#db)).rows[0]
   }
 
   /** Runs of a path in the order of their turns. `turn`: of the one to begin with. */
-  onPath(end: PathEnd, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
-    const runs = runsOnPath(this.#db, end).selectAll('runs')
-    const from = runs.where('runs.turn', order === 'asc' ? '>=' : '<=', turn)
-    return from.orderBy('runs.turn', order).limit(limit).execute()
+  async onPath(end: PathEnd, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
+    const where = order === 'asc' ? sql`turn >= ${turn}` : sql`turn <= ${turn}`
+    return (await onPath('runs', end, { order, limit, where }).execute(this.#db)).rows
   }
 
   /** Its log, steps and tool runs are deleted with it. */

@@ -1,7 +1,7 @@
 import type { ChatAgentTables, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, sql } from 'kysely'
-import { type PathEnd, runsOnPath } from './path.ts'
+import { onPath, type PathEnd } from './path.ts'
 
 export type NewToolRun = Pick<
   ToolRunRow,
@@ -89,7 +89,10 @@ export class ToolRunRepository {
   ): Promise<Listed<ListedToolRun>> {
     let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id)
     if (of.session_id !== undefined) mine = mine.where('session_id', '=', of.session_id)
-    if (of.end) mine = mine.where('run_id', 'in', runsOnPath(this.#db, of.end).select('runs.id'))
+    if (of.end) {
+      const runs = onPath('runs', of.end, { order: 'asc' })
+      mine = mine.where(sql<boolean>`run_id in (select id from (${runs}) as path)`)
+    }
     const [rows, counted] = await Promise.all([
       newestFirst(mine.select(LISTED), { time: 'start_ts', id: 'id' }, page).execute(),
       countSome(this.#db, (limit) => mine.select('id').limit(limit)),

@@ -10,7 +10,7 @@ import {
 } from '@youworker/contracts/chat-agent'
 import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { ToolEvent } from '@youworker/contracts/agent/run-log'
-import { CursorPage, listed } from '@youworker/contracts/common'
+import { CursorPage, Id, listed } from '@youworker/contracts/common'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -34,14 +34,15 @@ const MAX_PAGES = 64
 type Deps = Pick<Clients, 'chatAgent'>
 const client = (context: RequestContext, { chatAgent: sessions }: Deps) => sessions.as(context.scope)
 
-async function messagesOf(shown: Shown, context: RequestContext, deps: Deps): Promise<Message[]> {
+async function messagesOf({ session_id, branch }: Shown, context: RequestContext, deps: Deps): Promise<Message[]> {
   const all: Message[] = []
-  let after: string | undefined
+  // Another branch may become the active one between two pages.
+  let following: { after?: string; branch?: string | undefined } = { branch }
   for (let page = 0; page < MAX_PAGES; page++) {
-    const { messages, next } = await client(context, deps).listMessages({ ...shown, ...(after === undefined ? {} : { after }) })
+    const { messages, next, branch: read } = await client(context, deps).listMessages({ session_id, ...following })
     all.push(...messages)
     if (next === null) break
-    after = next
+    following = { after: next, branch: read }
   }
   return all
 }
@@ -123,11 +124,15 @@ export const sessionRoutes = [
     summary: 'Messages of a session, oldest first, page by page: those of its active branch, or of `branch`',
     params: SessionPath,
     query: MessagePage,
-    answer: z.object({ messages: z.array(Message), next_after: listed.next_after }),
+    answer: z.object({
+      messages: z.array(Message),
+      branch: Id.optional().meta({ description: 'The branch that they are of, to read the following pages from.' }),
+      next_after: listed.next_after,
+    }),
     errors: chatAgent.listMessages.errors,
     async handle({ params, query, context }, deps: Deps) {
-      const { messages, next } = await client(context, deps).listMessages({ ...params, ...query })
-      return { messages, ...(next === null ? {} : { next_after: next }) }
+      const { messages, branch, next } = await client(context, deps).listMessages({ ...params, ...query })
+      return { messages, branch, ...(next === null ? {} : { next_after: next }) }
     },
   }),
   defineRoute({

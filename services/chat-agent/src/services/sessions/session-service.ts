@@ -160,24 +160,25 @@ export class SessionService {
     userId: string,
     ref: string,
     { after, limit = PAGE_ROWS, branch }: MessagesPage = {},
-  ): Promise<{ messages: Message[]; next: string | null }> {
+  ): Promise<{ messages: Message[]; next: string | null; branch: string }> {
     const space = await this.#sealer.forSpace(userId)
-    const { rows, siblings } = await this.#uow.in([userId]).read(async (repositories) => {
+    const { rows, places, shown } = await this.#uow.in([userId]).read(async (repositories) => {
       const session = await repositories.sessions.find(userId, ref)
       if (!session) throw notFound()
       const page = await repositories.messages.page(await pathEnd(repositories, session, branch), after, limit)
-      return { rows: page, siblings: await siblingsOf(repositories, session, page) }
+      const shown = branch ?? session.branch_id ?? session.id
+      return { rows: page, places: await siblingsOf(repositories, session, page), shown }
     })
     const all = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
       const text = space.openText(content, sealContext.message(id))
-      const of = siblings.get(id)
+      const siblings = places.get(id)
       const told = { role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out }
-      return { id, ...told, ...(of ? { siblings: of } : {}), created_at }
+      return { id, ...told, ...(siblings ? { siblings } : {}), created_at }
     })
     const fitting = withinBytes(all, LIMITS.entriesPage)
     const messages = fitting.length === 0 ? all.slice(0, 1) : fitting
     const hasMore = messages.length < all.length || rows.length === limit
-    return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null }
+    return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null, branch: shown }
   }
 }
 
