@@ -31,7 +31,7 @@ const Branch = z
   .meta({ id: 'Branch' })
 export type Branch = z.infer<typeof Branch>
 
-/** What is asked again, and how. What is left out is as it was, but the model and instructions are the session's. */
+/** What is asked again, and how. What is left out is as it was the first time, but the model is the session's. */
 export const Retry = ChatInput.pick({
   model: true,
   max_iterations: true,

@@ -25,16 +25,18 @@ export class MessageRepository {
     return this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId).where('id', '=', id).executeTakeFirst()
   }
 
-  /** The messages of a turn up to one of them, newest first. */
-  ofTurnUpTo({ session_id, turn, position }: MessageRow): Promise<MessageRow[]> {
+  /** The question that a message is or answers. */
+  questionOf({ session_id, turn, position }: MessageRow): Promise<MessageRow | undefined> {
     return this.#db
       .selectFrom('messages')
       .selectAll()
       .where('session_id', '=', session_id)
       .where('turn', '=', turn)
+      .where('role', '=', 'user')
       .where('position', '<=', position)
       .orderBy('position', 'desc')
-      .execute()
+      .limit(1)
+      .executeTakeFirst()
   }
 
   /** The messages behind `after`, oldest first. An unknown `after` gives none. */

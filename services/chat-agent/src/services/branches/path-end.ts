@@ -24,7 +24,7 @@ export async function branchNumber(
   session: Pick<SessionRow, 'id'>,
   id: string,
 ): Promise<number> {
-  if (id === session.id) return 0
+  if (id.toLowerCase() === session.id) return 0
   const branch = await branches.find(session.id, id)
   if (!branch) throw new AppError('BRANCH_NOT_FOUND', 'The session has no such branch; list its branches')
   return branch.number

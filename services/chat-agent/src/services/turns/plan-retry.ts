@@ -23,8 +23,7 @@ export async function planRetry(
   const message = await messages.find(session.id, retry.message_id)
   if (!message) throw new AppError('MESSAGE_NOT_FOUND', 'There is no such message in the session')
   requireQuestion(message, retry)
-  const [upTo, run] = await Promise.all([messages.ofTurnUpTo(message), runs.find(message.run_id)])
-  const question = upTo.find(({ role }) => role === 'user')
+  const [question, run] = await Promise.all([messages.questionOf(message), runs.find(message.run_id)])
   const settings = run ? unsealSettings(space, run) : {}
   const asked = question && space.openText(question.content, sealContext.message(question.id))
   const text = retry.content ?? asked ?? settings.conversation?.findLast(({ role }) => role === 'user')?.content
