@@ -13,6 +13,7 @@ import { type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 const SEALED = {
   'message text': canary('message'),
   'text of a message beyond ASCII': canary('unicode'),
+  'question in other words': canary('reworded'),
   'session title': canary('title'),
   'renamed session title': canary('renamed'),
   'text that is in a file and in no passage of it': canary('comment'),
@@ -70,6 +71,13 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   // The question is also stored as the tool's argument, and the passage as its result.
   expect(JSON.stringify(done.tool_events)).toContain(SEALED['message text'])
   await ada.chat(`œuvre 日本 ${SEALED['text of a message beyond ASCII']} 🙂`, { session_id: sessionId })
+  const [, , , last] = (await ada.get(`/v1/sessions/${sessionId}`)).body.messages
+  const [asked] = (await ada.get(`/v1/sessions/${sessionId}/messages?limit=3`)).body.messages.slice(-1)
+  const reworded = await ada.post(`/v1/sessions/${sessionId}/messages/${asked.id}/retry`, {
+    content: SEALED['question in other words'],
+    stream: false,
+  })
+  expect([last.role, reworded.status]).toEqual(['assistant', 200])
   await ada.call('PATCH', `/v1/sessions/${sessionId}`, { title: SEALED['renamed session title'] })
   const settings = { title: SEALED['session title'], instructions: SEALED['instructions of a session'] }
   const { external_id } = (await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body

@@ -14,6 +14,8 @@ export const LIMITS = {
   answer: 96 * 1024,
   /** Rows of one list page. */
   listRows: 200,
+  /** Branches of one session. */
+  branches: 500,
   /** Files of one ingestion run. */
   runFiles: 200,
   /** Texts of one request for vectors: vectors of 4,096 numbers still fit into one reply. */

@@ -18,6 +18,7 @@ import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
+import { BranchService } from './services/branches/branch-service.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -112,6 +113,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting }),
     runs,
     sessions: new SessionService(uow, sealer, waker),
+    branches: new BranchService(uow, sealer),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
     checkTools: toolsCheck(tools),

@@ -1,5 +1,6 @@
 import type { ChatAgentTables, ModelStepRow, RunRow, UnfinishedCallRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
+import { onPath, type PathEnd } from './path.ts'
 
 type NewRun = Pick<
   RunRow,
@@ -10,6 +11,7 @@ type NewRun = Pick<
   | 'session_id'
   | 'grant_id'
   | 'turn'
+  | 'branch'
   | 'model'
   | 'enable_tools'
   | 'disable_web'
@@ -36,17 +38,15 @@ export class RunRepository {
     return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
-  /** Of the last turn. */
-  latest(sessionId: string): Promise<RunRow | undefined> {
-    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
-    return runs.orderBy('turn', 'desc').limit(1).executeTakeFirst()
+  /** Of the last turn of a path. */
+  async latest(end: PathEnd): Promise<RunRow | undefined> {
+    return (await onPath('runs', end, { order: 'desc', limit: 1 }).execute(this.#db)).rows[0]
   }
 
-  /** In the order of their turns. `turn`: of the one to begin with. */
-  ofSession(sessionId: string, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
-    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
-    const from = runs.where('turn', order === 'asc' ? '>=' : '<=', turn)
-    return from.orderBy('turn', order).limit(limit).execute()
+  /** Runs of a path in the order of their turns. `turn`: of the one to begin with. */
+  async onPath(end: PathEnd, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
+    const where = order === 'asc' ? sql`turn >= ${turn}` : sql`turn <= ${turn}`
+    return (await onPath('runs', end, { order, limit, where }).execute(this.#db)).rows
   }
 
   /** Its log, steps and tool runs are deleted with it. */

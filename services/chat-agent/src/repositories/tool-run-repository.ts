@@ -1,6 +1,7 @@
 import type { ChatAgentTables, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, sql } from 'kysely'
+import { onPath, type PathEnd } from './path.ts'
 
 export type NewToolRun = Pick<
   ToolRunRow,
@@ -81,9 +82,17 @@ export class ToolRunRepository {
       .execute()
   }
 
-  async list(of: { user_id: string; session_id: string | undefined }, page: ListPage): Promise<Listed<ListedToolRun>> {
+  /** `end`: only those of its path. */
+  async list(
+    of: { readonly user_id: string; readonly session_id: string | undefined; readonly end: PathEnd | undefined },
+    page: ListPage,
+  ): Promise<Listed<ListedToolRun>> {
     let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id)
     if (of.session_id !== undefined) mine = mine.where('session_id', '=', of.session_id)
+    if (of.end) {
+      const runs = onPath('runs', of.end, { order: 'asc' })
+      mine = mine.where(sql<boolean>`run_id in (select id from (${runs}) as path)`)
+    }
     const [rows, counted] = await Promise.all([
       newestFirst(mine.select(LISTED), { time: 'start_ts', id: 'id' }, page).execute(),
       countSome(this.#db, (limit) => mine.select('id').limit(limit)),

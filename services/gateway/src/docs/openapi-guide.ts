@@ -11,6 +11,16 @@ A browser's \`EventSource\` cannot POST: start the answer with \`POST /v1/chat\`
 itself, sends \`Last-Event-ID\`, and gets the rest; when nothing follows it gets 204, which ends its reconnecting. Whoever was cut off from
 \`POST /v1/chat\` reads the rest there, too.
 
+## Branches
+
+\`POST /v1/sessions/{session_id}/messages/{message_id}/retry\` has a question answered anew: the message of the user itself, or the one before
+an answer. With \`content\` another question stands in its place; an answer cannot be given other words. What the body leaves out is as it was
+the first time, but the model is the session's. Nothing is overwritten: the new question and its answer begin a branch, which shares
+everything before them with the branch that it leaves, and is from then on the active one. The active branch is what the model sees, what a new
+message goes on from, and what a session shows; \`GET /v1/sessions/{session_id}/branches\` lists all, \`PATCH\` of the session with
+\`active_branch\` goes on with another one, and \`?branch=\` reads one. Messages that were asked again say by \`siblings\` which of how many they are,
+and which branches have the others. A message that waits for its turn follows the branch that was active when it was sent.
+
 ## WebSocket
 
 \`/v1/ws/chat/{session_id}\` (also \`/chat/{session_id}\`) takes and sends text frames with JSON. Sign in with the cookie, \`X-API-Key\`, or the
@@ -18,6 +28,7 @@ protocols \`bearer\` and the token; a browser's \`Origin\` must be allowed. The 
 
 - \`text\` asks a question; its answer comes as frames with one \`run_id\`. With \`session_id\` it asks in another session: one socket follows
   up to eight answers at once, each with its own \`run_id\`, and its frame \`started\` says in which session
+- \`retry\` has a message of the session answered anew, with \`content\` another question in its place, as the route of that name does
 - \`stop\` ends the answers that this socket reads, those that begin among them; with \`run_id\` one
 - \`resume\` reads an answer from the entry behind \`after\`: send it after a reconnect (close code 1012, or none)
 - \`ping\` is answered by \`pong\`; the server's own pings, every 30 s, are those of the protocol

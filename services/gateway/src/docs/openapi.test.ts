@@ -82,6 +82,8 @@ test('each scope of an API key opens these routes and no others', () => {
     'POST',
     'GET /{session_id}',
     'GET /{session_id}/messages',
+    'POST /{session_id}/messages/{message_id}/retry',
+    'GET /{session_id}/branches',
     'PATCH /{session_id}',
     'DELETE /{session_id}',
   ].map((line) => {

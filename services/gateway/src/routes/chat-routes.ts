@@ -19,7 +19,7 @@ const CHAT_BYTES = 448 * 1024
 const UNIFIED_BYTES = 16 * 1024 * 1024
 
 /** Throws during parsing, so that a message that is too long is 413 and not a wrong field. */
-const Text = z.string().superRefine((text) => {
+export const Text = z.string().superRefine((text) => {
   if (Buffer.byteLength(text) > LIMITS.message) {
     throw new AppError(
       'PAYLOAD_TOO_LARGE',
@@ -56,10 +56,10 @@ const SimpleBody = z
 const VoiceBody = z.object({ audio_b64: z.string().min(1), sample_rate: z.number().int() }).meta({ id: 'VoiceBody' })
 const VoiceAnswer = z.object({ transcript: z.string(), assistant_text: z.string() }).meta({ id: 'VoiceAnswer' })
 
-const ChatAnswer = Done.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
+export const ChatAnswer = Done.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
 type ChatAnswer = z.output<typeof ChatAnswer>
 /** The answer was not there in time. */
-const RunAccepted = z.object({ run_id: Id, session_id: Id, message: z.string() }).meta({ id: 'RunAccepted' })
+export const RunAccepted = z.object({ run_id: Id, session_id: Id, message: z.string() }).meta({ id: 'RunAccepted' })
 const logs = Done.shape.logs
 const SimpleAnswer = z
   .object({ content: z.string(), session_id: Id, metadata: Done.shape.metadata, tool_events: z.array(ToolEvent), logs })
@@ -95,15 +95,21 @@ function startOf(body: Omit<ChatBody, 'stream'>, context: RequestContext, { chat
   return (run_id: string) => chatAgent.as(context.scope).startRun({ ...rest, ...turns, run_id }, context.idempotency)
 }
 
-/** 200 with the answer as `shape` makes it, or 202 when it is not there in time: the run goes on. */
-async function answerWhole(
+const answerWhole = async (
   body: Omit<ChatBody, 'stream'>,
   context: RequestContext,
   deps: Deps,
+  shape?: (answer: ChatAnswer) => unknown,
+): Promise<Reply> => answerStart(startOf(body, context, deps), context, deps, shape)
+
+/** 200 with the answer as `shape` makes it, or 202 when it is not there in time: the run goes on. */
+export async function answerStart(
+  start: ReturnType<typeof startOf>,
+  context: RequestContext,
+  deps: Pick<Deps, 'runStreams'>,
   shape: (answer: ChatAnswer) => unknown = (answer) => answer,
 ): Promise<Reply> {
   const wait = waitOf(context)
-  const start = startOf(body, context, deps)
   const { started, done } = await deps.runStreams.wholeNew(context, () => wait.leftMs(), start)
   const { run_id, session_id } = started
   if (done) return new Reply(200, shape({ run_id, session_id, ...done }), wait.headers)

@@ -6,14 +6,17 @@ import { z } from 'zod'
 import { parseJson } from '../http/parse-json.ts'
 import { toLine } from '../streams/sse.ts'
 
+const OtherSession = SessionRef.optional().meta({ description: 'Another session of the caller than that of the socket.' })
+
 /** The frames a client may send over the chat socket. */
 export const ClientFrame = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('text'),
     content: MessageText,
     metadata: z.record(z.string(), z.unknown()).optional(),
-    session_id: SessionRef.optional().meta({ description: 'Another session of the caller than that of the socket.' }),
+    session_id: OtherSession,
   }),
+  z.object({ type: z.literal('retry'), message_id: Id, content: MessageText.optional(), session_id: OtherSession }),
   z.object({ type: z.literal('audio') }),
   z.object({ type: z.literal('stop'), run_id: Id.optional().meta({ description: 'Only this one.' }) }),
   z.object({ type: z.literal('ping') }),

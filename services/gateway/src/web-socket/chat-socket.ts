@@ -36,6 +36,11 @@ export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly streams: OpenStreams
 }
 
+type Client = ReturnType<ChatSocketDeps['chatAgent']['as']>
+type StartedRun = Awaited<ReturnType<Client['startRun']>>
+
+type Start = (client: Client, run: { session_id: string; run_id: string }) => Promise<StartedRun>
+
 interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
   readonly source: EntrySource
   readonly onEntry?: () => void
@@ -135,7 +140,11 @@ export class ChatSocket {
       case 'audio':
         throw notServed('audio', 'audio_data')
       case 'text':
-        return this.#counted(() => this.#startRun(frame.content, frame.session_id ?? this.#sessionId))
+        return this.#counted(() => this.#startRun(frame, (client, run) => client.startRun({ text_input: frame.content, ...run })))
+      case 'retry': {
+        const { message_id, content } = frame
+        return this.#counted(() => this.#startRun(frame, (client, run) => client.retryMessage({ message_id, content, ...run })))
+      }
       case 'stop':
         return this.#stop(frame.run_id)
       case 'resume':
@@ -143,7 +152,7 @@ export class ChatSocket {
     }
   }
 
-  async #startRun(text_input: string, session_id: string): Promise<void> {
+  async #startRun({ session_id = this.#sessionId }: { readonly session_id?: string | undefined }, start: Start): Promise<void> {
     this.#limit('chat')
     const starting = { isStopped: false }
     const started = () => {
@@ -153,7 +162,7 @@ export class ChatSocket {
     try {
       const client = await this.#client()
       const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
-        client.startRun({ text_input, session_id, run_id }),
+        start(client, { session_id, run_id }),
       )
       if (starting.isStopped) void this.#stop(run.run_id).catch((error: unknown) => this.#refuse(error))
       await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, ...reading })

@@ -18,8 +18,12 @@ export interface ChatAgentTables extends SystemTables {
     /** Someone set `enable_tools` by hand: a run may then switch tools off, but not on. */
     tools_pinned: boolean
     message_count: Generated<number>
-    /** Number of the latest run. */
+    /** Number of the latest run, of all branches. */
     turn: Generated<number>
+    /** The branch that goes on; `null` as long as there is only one. */
+    branch: Generated<number | null>
+    /** Its `id` in `branches`; `null` for branch 0. */
+    branch_id: Generated<string | null>
     created_at: Generated<string>
     updated_at: Generated<string>
   }
@@ -30,11 +34,26 @@ export interface ChatAgentTables extends SystemTables {
     session_id: string
     run_id: string
     turn: number
+    branch: Generated<number>
     position: Generated<number>
     role: 'user' | 'assistant'
     content: Buffer
     tokens_in: Generated<number>
     tokens_out: Generated<number>
+    created_at: Generated<string>
+  }
+  /**
+   * A branch of a session beside its first one, which is 0 and has no row. It has the messages of `from_branch` before the one at
+   * `before_turn` and `before_position`, in whose place its own first turn stands. `number`: of that turn; `id`: of its run.
+   */
+  branches: {
+    session_id: string
+    number: number
+    space_id: string
+    id: string
+    from_branch: number
+    before_turn: number
+    before_position: number
     created_at: Generated<string>
   }
   /** The domain half of the `jobs` row with the same id. */
@@ -47,6 +66,7 @@ export interface ChatAgentTables extends SystemTables {
     session_id: string
     grant_id: string
     turn: number
+    branch: Generated<number>
     status: Generated<Status>
     /** The attempt whose entries count; a former owner's are no longer written. */
     attempt: Generated<number>
@@ -154,6 +174,7 @@ export interface ChatAgentTables extends SystemTables {
 }
 
 export type SessionRow = Selectable<ChatAgentTables['sessions']>
+export type BranchRow = Selectable<ChatAgentTables['branches']>
 export type MessageRow = Selectable<ChatAgentTables['messages']>
 export type RunRow = Selectable<ChatAgentTables['runs']>
 export type EntryRow = Selectable<ChatAgentTables['run_entries']>

@@ -43,7 +43,7 @@ export async function loadRun(repositories: ChatAgentRepositories, space: SpaceS
     runs.steps(run.id),
     runs.unfinishedCalls(run.id),
     toolRuns.ofRun(run.id),
-    messages.latest(run.session_id, run.turn, HISTORY),
+    messages.latest(run, HISTORY),
   ])
   return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: turns })
 }
@@ -76,7 +76,8 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
   const settings = unsealSettings(space, run)
   const all = settings.conversation ?? shownTurns(space, messages)
   const conversation = all.filter(({ role }) => role !== 'system')
-  const told = [settings.instructions ?? '', ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
+  const { session_instructions = '', instructions = '' } = settings
+  const told = [session_instructions, instructions, ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
   // All of the client's own results belong to its last question.
   const begin = conversation.findLastIndex(({ role }) => role === 'user')
   const modelCalls = [...steps, ...unfinishedCalls]

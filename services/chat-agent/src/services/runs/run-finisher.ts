@@ -163,9 +163,10 @@ async function addAnswer(
   { id, text }: { readonly id: string; readonly text: string },
 ): Promise<void> {
   const content = space.sealText(text, sealContext.message(id))
-  const { session_id, space_id, turn } = run
+  const { session_id, space_id, turn, branch } = run
   const { tokens_in, tokens_out } = modelCalls.usage
-  await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
+  const place = { session_id, space_id, run_id: run.id, turn, branch }
+  await messages.add([{ id, ...place, role: 'assistant', content, tokens_in, tokens_out }])
 }
 
 interface End {
