@@ -181,13 +181,14 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
 }
 
 const settingsOf = (
-  { instructions, language, parameters, ...input }: Draft['input'],
+  { instructions, language, parameters, strategy, ...input }: Draft['input'],
   { conversation }: Plan,
   ofSession: string | undefined,
 ): RunSettings => ({
   instructions: [ofSession, instructions].filter((text) => text).join('\n\n') || undefined,
   language: language ?? undefined,
   parameters: parameters ?? undefined,
+  strategy: strategy ?? undefined,
   plain: input.plain || undefined,
   append_only: input.append_only || undefined,
   conversation,
