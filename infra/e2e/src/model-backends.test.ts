@@ -276,3 +276,76 @@ test('neither an answer nor a line of a log has ever shown the key', () => {
   expect(answers).not.toContain(KEY)
   expect(system.logs()).not.toContain(KEY)
 })
+
+/** A model that cannot call tools and writes its calls as text, as it was told. */
+const reactAnswer = async ({ body }: { body: { messages: { role: string; content: string }[] } }) => {
+  const { role, content } = body.messages.at(-1) ?? { role: '', content: '' }
+  if (!content.startsWith('Observation:')) {
+    expect(role).toBe('user')
+    return 'Thought: I look it up.\nAction: knowledge_search\nAction Input: {"query": "Which river flows through Ulm?"}\nObservation: the Rhine'
+  }
+  return content.includes('Danube')
+    ? 'Thought: It says so.\nFinal Answer: It is the Danube [1].'
+    : 'Final Answer: Nothing was found.'
+}
+const RIVER = [{ name: 'ulm.md', content: '# Ulm\n\nThe Danube flows through Ulm.\n' }]
+
+test('a model without tools writes its calls as text, reads their results, and cites', async () => {
+  await ada.upload(RIVER)
+  const server = await serve({ protocol: 'ollama', models: ['wordy'], answer: reactAnswer })
+  await add('wordy', 'ollama', server)
+  const { done, events } = await ada.chat('Which river flows through Ulm?', { model: 'wordy' })
+  expect(done).toMatchObject({ content: 'It is the Danube [1].', metadata: { status: 'success', iterations: 2 } })
+  expect(done.citations).toEqual([expect.objectContaining({ index: 1, title: 'Ulm' })])
+  expect(done.tool_events.map(({ tool, status }: { tool: string; status: string }) => [tool, status])).toEqual([
+    ['knowledge_search', 'start'],
+    ['knowledge_search', 'end'],
+  ])
+  const [first, second] = server.chats.map(({ body }) => body)
+  expect(first).toMatchObject({ options: { stop: ['\nObservation:'] } })
+  expect(first.tools ?? []).toEqual([])
+  expect(first.messages[0].content).toContain('- knowledge_search:')
+  expect(second.messages.slice(-2)).toEqual([
+    { role: 'assistant', content: 'Action: knowledge_search\nAction Input: {"query":"Which river flows through Ulm?"}' },
+    { role: 'user', content: expect.stringMatching(/^Observation: \[1\] Ulm\n/) },
+  ])
+  expect(JSON.stringify(events)).not.toContain('Thought:')
+})
+
+test("a client's own tool comes back as a call from a model without tools", async () => {
+  const answer = 'Action: get_weather\nAction Input: {"city": "Ulm"}'
+  const server = await serve({ protocol: 'openai', models: ['plainly'], answer })
+  await add('plainly', 'openai', server)
+  const parameters = { type: 'object', properties: { city: { type: 'string' } } }
+  const tools = [{ type: 'function', function: { name: 'get_weather', description: 'Weather', parameters } }]
+  const asked = { model: 'plainly', messages: [{ role: 'user', content: 'Weather in Ulm?' }], tools, strategy: 'react' }
+  const { body } = await ada.post('/v1/chat/completions', asked)
+  expect(body.choices[0]).toMatchObject({
+    finish_reason: 'tool_calls',
+    message: { tool_calls: [{ function: { name: 'get_weather', arguments: '{"city":"Ulm"}' } }] },
+  })
+  expect(server.chats[0]?.body.messages).toEqual([
+    { role: 'system', content: expect.stringMatching(/^You have these tools:\n- get_weather/) },
+    { role: 'user', content: 'Weather in Ulm?' },
+  ])
+})
+
+test('with rag the documents are searched first, and the model is asked once, without tools', async () => {
+  await bob.upload(RIVER)
+  const server = await serve({ protocol: 'openai', models: ['quick'], answer: 'The Danube [1].' })
+  await add('quick', 'openai', server)
+  const { done, runId } = await bob.chat('Which river flows through Ulm?', { model: 'quick', strategy: 'rag' })
+  expect(done).toMatchObject({ content: 'The Danube [1].', metadata: { iterations: 1, tool_calls: 1 } })
+  expect(done.citations).toEqual([expect.objectContaining({ index: 1, title: 'Ulm' })])
+  expect(server.chats).toHaveLength(1)
+  const [{ body } = { body: undefined }] = server.chats
+  expect(body.tools ?? []).toEqual([])
+  expect(body.messages.map(({ role }: { role: string }) => role)).toEqual(['system', 'user'])
+  expect(body.messages[1].content).toMatch(/^Which river flows through Ulm\?\n\nFound in the documents:\n\[1\] Ulm\n/)
+  const { steps } = (await bob.get(`/v1/runs/${runId}`)).body
+  expect(steps.map(({ kind, name }: { kind: string; name: string }) => `${kind} ${name}`)).toEqual([
+    'tool knowledge_search',
+    'model quick',
+  ])
+  expect((await bob.post('/v1/chat', { text_input: 'x', strategy: 'guess' })).body).toMatchObject(failure('VALIDATION_ERROR'))
+})

@@ -1,3 +1,4 @@
+import { Strategy } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ConversationMessage, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
@@ -47,6 +48,7 @@ type CountBody = z.output<typeof CountBody>
 export const MessageBody = CountBody.extend({
   max_tokens: z.number().int().min(1).max(1_000_000),
   stream: z.boolean().nullish(),
+  strategy: Strategy.nullish(),
   temperature: z.number().min(0).max(1).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   stop_sequences: z.array(z.string().min(1).max(200)).max(4).nullish(),
@@ -71,6 +73,7 @@ export function toRunInput(body: MessageBody) {
     parameters,
     tools: toolsOf(body),
     mayUseTools: body.tool_choice?.type !== 'none',
+    strategy: body.strategy,
   })
 }
 

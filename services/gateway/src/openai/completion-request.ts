@@ -1,4 +1,4 @@
-import { SessionRef } from '@youworker/contracts/agent/chat-input'
+import { SessionRef, Strategy } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ConversationMessage, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
@@ -58,6 +58,7 @@ export const CompletionBody = z
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
+    strategy: Strategy.nullish(),
     session_id: SessionRef.nullish().meta({
       description: 'Ours: goes on with this session, which has the messages before the last one already.',
     }),
@@ -78,6 +79,7 @@ export function toRunInput(body: CompletionBody) {
     parameters: parametersOf(body),
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
+    strategy: body.strategy,
   })
   if (!session_id) return { ...input, conversation }
   if (asked.conversation.at(-1)?.role === 'user') return { ...input, session_id }

@@ -129,7 +129,7 @@ export class AgentRunner {
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
     state.modelChosen(info.name)
     if (info.notice !== undefined && !log.logs.some(({ msg }) => msg === info.notice)) log.note('info', info.notice)
-    await using tools = await this.#connectTools(state, info.tools, { wait: waits.tools, signal })
+    await using tools = await this.#connectTools(state, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)
     state.toolsMissing(tools.away)
     const outcome = await loop.run(state, { info, tools, waits, signal, maxIterations: run.max_iterations ?? maxIterations })
@@ -146,15 +146,10 @@ export class AgentRunner {
 
   async #connectTools(
     state: RunState,
-    modelHasTools: boolean,
     { wait, signal }: { readonly wait: OutageWait; readonly signal: AbortSignal },
   ): Promise<ToolBox> {
     const { enable_tools, disable_web, grant_id } = state.run
     if (!enable_tools) return ToolBox.none()
-    if (!modelHasTools) {
-      state.log.note('warning', `${state.model} cannot use tools; it answers from what it knows.`)
-      return ToolBox.none()
-    }
     const { grants, tools } = this.#parts
     return ToolBox.connect({ ...tools, disable_web, wait, signal, token: () => grants.issueToken(grant_id) })
   }

@@ -10,6 +10,7 @@ import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
 import type { CallUse } from '../models/call-use.ts'
 import type { RunState } from '../runs/run-state.ts'
+import type { Strategy } from '../strategies/strategy.ts'
 import { CallMeter } from './call-meter.ts'
 import { fitContext } from './fit-context.ts'
 import { CUT, LONGEST_NOTICE } from './notices.ts'
@@ -36,6 +37,7 @@ interface ModelTurn extends CallUse {
 interface AnswerOptions {
   readonly info: ModelInfo
   readonly tools: readonly ModelTool[]
+  readonly strategy: Strategy
   readonly signal: AbortSignal
   /** Called when the call has waited for its turn and begins. */
   readonly onTurn: () => void
@@ -45,7 +47,7 @@ interface AnswerOptions {
 export async function streamAnswer(
   model: ModelPort,
   state: RunState,
-  { info, tools, signal, onTurn }: AnswerOptions,
+  { info, tools, strategy, signal, onTurn }: AnswerOptions,
 ): Promise<ModelTurn> {
   // Called from outside of the run, where nobody could catch that an earlier entry is lost: what is said next throws as well.
   const say = (data: Extract<RunEntryBody, { event: 'status' }>['data']) => {
@@ -62,12 +64,13 @@ export async function streamAnswer(
     onTurn()
   }
   const onWaiting = () => say({ stage: 'waiting' })
-  const messages = conversation(state, tools.length > 0, info)
+  const messages = conversation(state, strategy.prompt(tools, state.settings.plain === true), info)
   const user = state.run.user_id
-  const request = { model: info, messages, tools, parameters: parametersOf(state), signal, user, onQueued, onWaiting }
+  const asked = { model: info, messages, tools, parameters: parametersOf(state), signal, user, onQueued, onWaiting }
+  const request = strategy.asked(asked)
   const meter = new CallMeter(request)
   try {
-    return { ...(await readAnswer(model.chat(request), state, meter, signal)), ...meter.use() }
+    return { ...(await readAnswer(strategy.read(model.chat(request)), state, meter, signal)), ...meter.use() }
   } catch (error) {
     state.modelCalls.broke(meter.use())
     throw error
@@ -124,12 +127,11 @@ function parametersOf({ settings: { parameters = {} }, partial }: RunState): Mod
   return max_tokens === undefined ? parameters : { ...parameters, max_tokens: Math.max(1, max_tokens - countTokens(partial)) }
 }
 
-function conversation(state: RunState, hasTools: boolean, info: ModelInfo): ModelMessage[] {
+function conversation(state: RunState, rules: string, info: ModelInfo): ModelMessage[] {
   const { history, messages: turn, settings } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
-  const prompt = [settings.plain ? '' : systemPrompt(hasTools, settings.language), settings.instructions ?? ''].filter(
-    (text) => text !== '',
-  )
-  const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
+  const base = [settings.plain ? '' : systemPrompt(settings.language), rules].filter((text) => text !== '').join('\n')
+  const prompt = [base, settings.instructions ?? ''].filter((text) => text !== '').join('\n\n')
+  const system = prompt === '' ? undefined : ({ role: 'system', content: prompt } as const)
   return fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
 }

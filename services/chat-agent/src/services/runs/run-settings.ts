@@ -1,3 +1,4 @@
+import type { Strategy } from '@youworker/contracts/agent/chat-input'
 import type { ClientTool, ConversationMessage, ModelParameters } from '@youworker/contracts/agent/model'
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
@@ -27,6 +28,7 @@ export interface RunSettings {
   /** Tag of the answer's language. */
   readonly language?: string | undefined
   readonly parameters?: ModelParameters | undefined
+  readonly strategy?: Strategy | undefined
   /** The model itself, without the agent's prompt. */
   readonly plain?: boolean | undefined
   /** What the model is given in place of the session's messages. */

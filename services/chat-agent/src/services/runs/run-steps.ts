@@ -14,7 +14,8 @@ type Step = ChatRun['steps'][number]
 /** The calls of a run in their order. With `space` the words of model servers about failures are unsealed. */
 export function stepsOf({ steps, unfinished, tools }: Calls, space: SpaceSealer | undefined): Step[] {
   const last = Math.max(0, ...steps.map(({ iteration }) => iteration), ...unfinished.map(({ iteration }) => iteration))
-  return Array.from({ length: last }, (_, index) => index + 1).flatMap((iteration) => {
+  // 0: tools that were called before the model was asked.
+  return Array.from({ length: last + 1 }, (_, iteration) => iteration).flatMap((iteration) => {
     const inIteration = (call: { readonly iteration: number }) => call.iteration === iteration
     return [
       ...unfinished.filter(inIteration).map((call) => unfinishedStep(call, space)),

@@ -189,13 +189,14 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
 }
 
 const settingsOf = (
-  { input: { instructions, language, parameters, ...input }, conversation }: Plan,
+  { input: { instructions, language, parameters, strategy, ...input }, conversation }: Plan,
   session_instructions: string | undefined,
 ): RunSettings => ({
   session_instructions: session_instructions || undefined,
   instructions: instructions || undefined,
   language: language ?? undefined,
   parameters: parameters ?? undefined,
+  strategy: strategy ?? undefined,
   plain: input.plain || undefined,
   append_only: input.append_only || undefined,
   conversation,

@@ -63,7 +63,7 @@ function withQuestion(conversation: readonly StoredTurn[], content: string | und
 const inputOf = (
   retry: Retry,
   run: RunRow | undefined,
-  { language, parameters, plain, instructions }: RunSettings,
+  { language, parameters, strategy, plain, instructions }: RunSettings,
 ): RunInput => ({
   enable_tools: retry.enable_tools ?? run?.enable_tools ?? true,
   disable_web: retry.disable_web ?? run?.disable_web ?? false,
@@ -74,5 +74,6 @@ const inputOf = (
   instructions: retry.instructions ?? instructions,
   language: retry.language ?? language,
   parameters: retry.parameters ?? parameters,
+  strategy: retry.strategy ?? strategy,
   plain,
 })
