@@ -6,6 +6,7 @@ import { MessageText, SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
+import { steps } from './agent/run-steps.ts'
 
 const Count = z.number().int().min(0)
 
@@ -115,6 +116,7 @@ export const chatAgent = {
     errors: ['SESSION_NOT_FOUND', 'CONFLICT'],
   }),
   ...responses,
+  ...steps,
   ...models,
   getRun: request('rpc.chat-agent.v1.run.get', {
     input: RunId,

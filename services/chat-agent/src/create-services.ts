@@ -26,6 +26,7 @@ import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
+import { StepService } from './services/steps/step-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
 import { ToolCaller } from './services/agent/tool-caller.ts'
 import { toolsCheck } from './services/tools/tools-check.ts'
@@ -111,6 +112,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     pulls: new PullService({ uow, registry, logger }),
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting }),
     runs,
+    steps: new StepService(uow, sealer),
     sessions: new SessionService(uow, sealer, waker),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),

@@ -7,6 +7,7 @@ import type { PullService } from '../services/models/pull-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { SessionService } from '../services/sessions/session-service.ts'
 import type { StartRun } from '../services/runs/start-run.ts'
+import type { StepService } from '../services/steps/step-service.ts'
 import type { ToolRunService } from '../services/tools/tool-run-service.ts'
 
 interface Services {
@@ -15,6 +16,7 @@ interface Services {
   readonly pulls: PullService
   readonly startRun: StartRun
   readonly runs: RunService
+  readonly steps: StepService
   readonly responses: ResponseService
   readonly sessions: SessionService
   readonly toolRuns: ToolRunService
@@ -26,6 +28,7 @@ export function chatAgentHandlers({
   pulls,
   startRun,
   runs,
+  steps,
   responses,
   sessions,
   toolRuns,
@@ -54,6 +57,7 @@ export function chatAgentHandlers({
     cancelModelPull: ({ pull_id }, context) => pulls.cancel(pull_id, context),
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
+    listSteps: (input, { caller }) => steps.list(caller.user_id, input),
     listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),
     createSession: (input, context) => sessions.create(input, context),
     listSessions: (page, { caller }) => sessions.list(caller.user_id, page),

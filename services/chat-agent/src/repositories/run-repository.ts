@@ -17,9 +17,17 @@ type NewRun = Pick<
   | 'settings'
 >
 export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
+/** Without what was asked and answered, which may be long. */
+export type ModelStep = Omit<ModelStepRow, 'content'>
+export type UnfinishedCall = Omit<UnfinishedCallRow, 'content'>
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
 
 const now = sql<string>`now()`
+
+const CALL = ['space_id', 'iteration', 'model', 'latency_ms', 'tokens_in', 'tokens_out', 'estimated', 'text_end'] as const
+const RECORD = ['run_id', 'attempt', 'started_at', 'backend', 'num_ctx', 'max_tokens'] as const
+const STEP = [...CALL, ...RECORD, 'finish_reason'] as const
+const UNFINISHED = [...CALL, ...RECORD, 'n', 'reason', 'said', 'error', 'created_at'] as const
 
 export class RunRepository {
   readonly #db: Kysely<ChatAgentTables>
@@ -148,11 +156,20 @@ export class RunRepository {
     if (calls.length > 0) await this.#db.insertInto('unfinished_calls').values(calls).execute()
   }
 
-  unfinishedCalls(runId: string): Promise<UnfinishedCallRow[]> {
-    return this.#db.selectFrom('unfinished_calls').selectAll().where('run_id', '=', runId).orderBy('n').execute()
+  unfinishedCalls(runId: string): Promise<UnfinishedCall[]> {
+    return this.#db.selectFrom('unfinished_calls').select(UNFINISHED).where('run_id', '=', runId).orderBy('n').execute()
   }
 
-  steps(runId: string): Promise<ModelStepRow[]> {
-    return this.#db.selectFrom('model_steps').selectAll().where('run_id', '=', runId).orderBy('iteration').execute()
+  steps(runId: string): Promise<ModelStep[]> {
+    return this.#db.selectFrom('model_steps').select(STEP).where('run_id', '=', runId).orderBy('iteration').execute()
+  }
+
+  /** What was asked and answered. */
+  async contentOf(runId: string, call: { readonly iteration: number } | { readonly n: number }): Promise<Buffer | null> {
+    const row =
+      'n' in call
+        ? this.#db.selectFrom('unfinished_calls').select('content').where('run_id', '=', runId).where('n', '=', call.n)
+        : this.#db.selectFrom('model_steps').select('content').where('run_id', '=', runId).where('iteration', '=', call.iteration)
+    return (await row.executeTakeFirst())?.content ?? null
   }
 }

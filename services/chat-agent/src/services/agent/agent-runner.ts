@@ -179,7 +179,7 @@ export class AgentRunner {
         state.messages.map(({ content }) => content),
       )
     const said = error instanceof ModelError ? wordsOf(error.said) : undefined
-    if (error instanceof ModelError) state.modelUnfinished('failed', said)
+    if (error instanceof ModelError) state.modelUnfinished('failed', { said, error: error.message })
     const isFinal = this.#isFinal(state, error)
     const line = { run: state.run.id, attempt: state.attempt, code: error.code, reason: wordsOf(innerMessage(error)), said }
     logger.warn(line, isFinal ? 'a run failed' : 'an attempt of a run failed')

@@ -9,6 +9,7 @@ import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
 import type { CallUse } from '../models/call-use.ts'
+import type { CallRecord, StoredPrompt } from '../steps/call-record.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { CallMeter } from './call-meter.ts'
 import { fitContext } from './fit-context.ts'
@@ -31,6 +32,7 @@ interface ModelTurn extends CallUse {
   readonly tool_calls: readonly ModelToolCall[]
   /** The answer reached its longest while the model was still writing. */
   readonly cut: boolean
+  readonly record: CallRecord
 }
 
 interface AnswerOptions {
@@ -62,14 +64,15 @@ export async function streamAnswer(
     onTurn()
   }
   const onWaiting = () => say({ stage: 'waiting' })
-  const messages = conversation(state, tools.length > 0, info)
+  const { messages, prompt } = conversation(state, tools, info)
   const user = state.run.user_id
-  const request = { model: info, messages, tools, parameters: parametersOf(state), signal, user, onQueued, onWaiting }
-  const meter = new CallMeter(request)
+  const onAsked = (backend: string) => meter.askedAt(backend)
+  const request = { model: info, messages, tools, parameters: parametersOf(state), signal, user, onQueued, onWaiting, onAsked }
+  const meter = new CallMeter(request, prompt)
   try {
-    return { ...(await readAnswer(model.chat(request), state, meter, signal)), ...meter.use() }
+    return { ...(await readAnswer(model.chat(request), state, meter, signal)), ...meter.use(), record: meter.record }
   } catch (error) {
-    state.modelCalls.broke(meter.use())
+    state.modelCalls.broke(meter.use(), meter.record)
     throw error
   } finally {
     const { tokens_in, tokens_out } = meter.use()
@@ -124,12 +127,19 @@ function parametersOf({ settings: { parameters = {} }, partial }: RunState): Mod
   return max_tokens === undefined ? parameters : { ...parameters, max_tokens: Math.max(1, max_tokens - countTokens(partial)) }
 }
 
-function conversation(state: RunState, hasTools: boolean, info: ModelInfo): ModelMessage[] {
+/** The prompt, and the same as it is stored. */
+function conversation(
+  state: RunState,
+  tools: readonly ModelTool[],
+  info: ModelInfo,
+): { messages: ModelMessage[]; prompt: StoredPrompt } {
   const { history, messages: turn, settings } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
-  const prompt = [settings.plain ? '' : systemPrompt(hasTools, settings.language), settings.instructions ?? ''].filter(
-    (text) => text !== '',
-  )
+  const own = settings.plain ? '' : systemPrompt(tools.length > 0, settings.language)
+  const prompt = [own, settings.instructions ?? ''].filter((text) => text !== '')
   const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
-  return fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
+  const messages = fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
+  const refs = state.promptRefs()
+  const stored = messages.slice(system ? 1 : 0).map((message) => refs.get(message) ?? message)
+  return { messages, prompt: { system: own, messages: stored, tools: tools.map(({ name }) => name) } }
 }

@@ -20,7 +20,7 @@ export interface ModelTool {
 
 export interface ModelChunk {
   readonly text: string
-  /** What the model thinks before it answers: counted, never shown. */
+  /** What the model thinks before it answers: counted, and shown only to who asks for it. */
   readonly thinking: string
   readonly tool_calls: readonly ModelToolCall[]
   /** With the last chunk only: why it ended, when the server said so. */
@@ -61,6 +61,8 @@ export interface ModelCall extends Omit<ModelRequest, 'onEnd'> {
   readonly user: string
   /** While the call waits for its turn: how many go first, when that changes; `undefined` when the turn has come. */
   readonly onQueued: (position: number | undefined) => void
+  /** Called with the name of each server that is asked. */
+  readonly onAsked?: ((backend: string) => void) | undefined
 }
 
 /** The models of all servers. Throws ModelError, or the reason of a signal that aborts. */

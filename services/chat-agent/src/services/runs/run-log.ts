@@ -54,6 +54,10 @@ export class RunLog {
     return this.#transcript.logs
   }
 
+  get attempts(): Transcript['attempts'] {
+    return this.#transcript.attempts
+  }
+
   /** How long the run has waited in this stage, over all attempts. */
   waitedMs(stage: WaitStage): number {
     return this.#transcript.waitedMs(stage)

@@ -1,7 +1,19 @@
-import { ENTRIES_PER_ATTEMPT, type Done, type RunEntry, type ToolEvent } from '@youworker/contracts/agent/run-log'
+import {
+  ENTRIES_PER_ATTEMPT,
+  type Done,
+  type RunEntry,
+  type RunEntryBody,
+  type ToolEvent,
+} from '@youworker/contracts/agent/run-log'
 
 /** Stages of a run that waits for a service that is away. */
 export type WaitStage = 'waiting_for_tools' | 'waiting_for_model'
+
+export interface AttemptEnd {
+  readonly attempt: number
+  readonly text_end: number
+  readonly isAsking: boolean
+}
 
 export const entryNumber = (attempt: number, index: number): number => attempt * ENTRIES_PER_ATTEMPT + index
 export const attemptOf = (n: number): number => Math.floor(n / ENTRIES_PER_ATTEMPT)
@@ -13,6 +25,8 @@ export class Transcript {
   readonly #logs: Done['logs'] = []
   readonly #lastIndex = new Map<number, number>()
   readonly #waitedMs = new Map<string, number>()
+  readonly #attempts = new Map<number, AttemptEnd>()
+  #isAsking = false
 
   /** The answer so far. */
   get text(): string {
@@ -37,12 +51,35 @@ export class Transcript {
     return this.#waitedMs.get(stage) ?? 0
   }
 
+  /** The attempts that wrote, in their order: how long the text was when they ended, and whether they had asked the model by then. */
+  get attempts(): readonly AttemptEnd[] {
+    return [...this.#attempts.values()]
+  }
+
   add({ n, body }: RunEntry): void {
     this.#lastIndex.set(attemptOf(n), n % ENTRIES_PER_ATTEMPT)
     if (body.event === 'token') this.#text += body.data.text
-    else if (body.event === 'rewind') this.#text = this.#text.slice(0, body.data.offset)
-    else if (body.event === 'tool') this.#toolEvents.push(body.data)
-    else if (body.event === 'status') this.#waitedMs.set(body.data.stage, body.data.waited_ms ?? 0)
+    else if (body.event === 'rewind') this.#rewind(body.data.offset)
+    else if (body.event === 'tool') this.#addTool(body.data)
+    else if (body.event === 'status') this.#addStatus(body.data)
     else if (body.event === 'log') this.#logs.push(body.data)
+    const attempt = attemptOf(n)
+    this.#attempts.set(attempt, { attempt, text_end: this.#text.length, isAsking: this.#isAsking })
+  }
+
+  /** The first entry of a further attempt. */
+  #rewind(offset: number): void {
+    this.#isAsking = false
+    this.#text = this.#text.slice(0, offset)
+  }
+
+  #addTool(event: ToolEvent): void {
+    this.#isAsking = false
+    this.#toolEvents.push(event)
+  }
+
+  #addStatus({ stage, waited_ms = 0 }: Extract<RunEntryBody, { event: 'status' }>['data']): void {
+    this.#isAsking = stage === 'thinking' || stage === 'waiting'
+    this.#waitedMs.set(stage, waited_ms)
   }
 }
