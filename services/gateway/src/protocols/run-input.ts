@@ -12,10 +12,12 @@ interface Asked {
   readonly tools: readonly ClientTool[]
   /** Which of its own tools the agent may use: with `false` none. */
   readonly mayUseTools: boolean
+  /** The answer comes with what the model thinks. */
+  readonly showThinking?: boolean
 }
 
 /** What starts the run that answers it. */
-export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools }: Asked) {
+export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools, showThinking }: Asked) {
   const isAgent = model === AGENT_MODEL
   return {
     text_input: questionOf(conversation),
@@ -26,6 +28,7 @@ export function runInput({ model, instructions, conversation, parameters, tools,
     model: isAgent ? undefined : model,
     enable_tools: isAgent && mayUseTools,
     plain: !isAgent,
+    show_thinking: showThinking,
     // Neither protocol can take back what it has sent.
     append_only: true,
   }

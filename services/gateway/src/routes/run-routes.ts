@@ -1,6 +1,6 @@
 import { ChatRun, chatAgent } from '@youworker/contracts/chat-agent'
 import { TERMINAL } from '@youworker/contracts/common'
-import { Done, RunEntryBody } from '@youworker/contracts/agent/run-log'
+import { RunEntryBody, WholeDone } from '@youworker/contracts/agent/run-log'
 import { RunStep, StepPage } from '@youworker/contracts/agent/run-steps'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
@@ -28,7 +28,7 @@ export const runRoutes = [
     csrf: 'none',
     limit: 'default',
     params: RunPath,
-    answer: ChatRun.extend({ answer: Done.nullable() }),
+    answer: ChatRun.extend({ answer: WholeDone.nullable() }),
     errors,
     async handle({ params, context }, { chatAgent: client, runStreams }: Pick<Clients, 'chatAgent'> & Streams) {
       const run = await client.as(context.scope).getRun(params)

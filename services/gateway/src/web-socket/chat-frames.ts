@@ -1,4 +1,4 @@
-import { MessageText } from '@youworker/contracts/agent/chat-input'
+import { ChatInput, MessageText } from '@youworker/contracts/agent/chat-input'
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
@@ -8,7 +8,12 @@ import { toLine } from '../streams/sse.ts'
 
 /** The frames a client may send over the chat socket. */
 export const ClientFrame = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('text'), content: MessageText, metadata: z.record(z.string(), z.unknown()).optional() }),
+  z.object({
+    type: z.literal('text'),
+    content: MessageText,
+    metadata: z.record(z.string(), z.unknown()).optional(),
+    show_thinking: ChatInput.shape.show_thinking,
+  }),
   z.object({ type: z.literal('audio') }),
   z.object({ type: z.literal('stop') }),
   z.object({ type: z.literal('ping') }),

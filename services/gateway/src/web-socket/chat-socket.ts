@@ -115,7 +115,7 @@ export class ChatSocket {
       case 'audio':
         throw notServed('audio', 'audio_data')
       case 'text':
-        return this.#startRun(frame.content)
+        return this.#startRun(frame)
       case 'stop':
         return this.#stop()
       case 'resume':
@@ -127,7 +127,7 @@ export class ChatSocket {
     }
   }
 
-  async #startRun(text_input: string): Promise<void> {
+  async #startRun({ content: text_input, show_thinking }: Extract<ClientFrame, { type: 'text' }>): Promise<void> {
     this.#limit('chat')
     this.#requireReader()
     const starting = {}
@@ -138,7 +138,7 @@ export class ChatSocket {
     try {
       const client = await this.#client()
       const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
-        client.startRun({ text_input, session_id: this.#sessionId, run_id }),
+        client.startRun({ text_input, session_id: this.#sessionId, show_thinking, run_id }),
       )
       await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, ...reading })
     } finally {

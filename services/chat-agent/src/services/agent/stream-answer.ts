@@ -24,7 +24,6 @@ const MAX_CALLS = 16
 /** UTF-16 units after which a call is ended although its text is still short: it thinks, repeats or writes blanks without end. */
 const MOST_WRITTEN = 4 * LIMITS.answer
 const EMPTY = 'The model gave an empty answer; ask again, or choose another model.'
-/** Servers that count in UTF-16 may send the rest of a character with the next token. */
 const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 
 interface ModelTurn extends CallUse {
@@ -91,24 +90,35 @@ async function readAnswer(
   const citations = new CitationFilter(state.book.isHit)
   citations.resume(state.log.text)
   const tool_calls: ModelToolCall[] = []
-  let half = ''
+  const words = new WholeCharacters()
+  const thoughts = new WholeCharacters()
   let cut = false
   let finish: ModelTurn['finish']
   for await (const chunk of chunks) {
     signal.throwIfAborted()
     meter.add(chunk)
     finish = chunk.finish ?? finish
-    const text = half + chunk.text
-    half = HALF_CHARACTER.exec(text)?.[0] ?? ''
-    const whole = cleanText(text.slice(0, text.length - half.length))
+    if (chunk.thinking !== '') state.thoughtStreamed(thoughts.push(chunk.thinking))
+    const text = words.push(chunk.text)
     tool_calls.push(...chunk.tool_calls.slice(0, MAX_CALLS - tool_calls.length))
-    cut = (text !== half && !addText(state, citations.push(overlap.push(whole)))) || meter.length > MOST_WRITTEN
+    cut = (text !== '' && !addText(state, citations.push(overlap.push(text)))) || meter.length > MOST_WRITTEN
     if (cut) break
   }
   signal.throwIfAborted()
   if (!cut) addText(state, citations.push(overlap.end()) + citations.end())
   if (tool_calls.length === 0 && state.partial.trim() === '') throw new ModelError('failed', EMPTY)
   return { tool_calls, cut, finish: cut ? 'length' : finish }
+}
+
+/** Servers that count in UTF-16 may send the rest of a character with the next token. */
+class WholeCharacters {
+  #half = ''
+
+  push(part: string): string {
+    const text = this.#half + part
+    this.#half = HALF_CHARACTER.exec(text)?.[0] ?? ''
+    return cleanText(text.slice(0, text.length - this.#half.length))
+  }
 }
 
 /** False when the answer reached its limit; it then ends with a note. */

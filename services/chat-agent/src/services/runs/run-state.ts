@@ -1,5 +1,7 @@
 import type { ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import { LIMITS } from '@youworker/contracts/limits'
+import { cutText } from '@youworker/runtime/text/text'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { CitationBook } from '../citations/citation-book.ts'
@@ -13,6 +15,8 @@ import { type LogOutputs, RunLog } from './run-log.ts'
 import type { RunSettings } from './run-settings.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { sinceMs } from '../since-ms.ts'
+
+const THOUGHT_CUT = '\n(The thoughts are cut here: they reached the most that is shown.)'
 
 interface UnfinishedCall {
   readonly said?: string | undefined
@@ -155,17 +159,24 @@ export class RunState {
     this.log.write(text)
   }
 
+  /** What the model thinks, for a run that shows it. */
+  thoughtStreamed(text: string): void {
+    if (this.settings.show_thinking !== true || text === '') return
+    const left = LIMITS.thinking - this.log.thoughtLength
+    if (left > 0) this.log.think(text.length <= left ? text : `${cutText(text, left)}${THOUGHT_CUT}`)
+  }
+
   /** Counts the calls of attempts whose process ended, as far as it is known of them. `mostTokens`: the model's window. */
   countInterrupted(mostTokens: number): void {
     const isInCall = this.#pendingCalls.length === 0
     const since = this.log.attempts.filter(({ attempt }) => attempt >= Math.max(1, this.#answeredBy))
-    for (const { attempt, text_end, isAsking } of since) {
+    for (const { attempt, text_end, isAsking, thought } of since) {
       const lost = this.log.text.slice(Math.max(this.#answer.end, this.modelCalls.countedText), text_end)
       const isKnown = lost !== '' || (isAsking && isInCall)
       if (!isKnown || this.modelCalls.isCounted(this.#iterations + 1, attempt)) continue
       const tokens_in = estimatePrompt([...this.history, ...this.#messages], mostTokens)
-      const use = { tokens_in, tokens_out: countTokens(lost), estimated: true, latency_ms: null }
-      this.modelCalls.broke(use, lostCall(lost))
+      const use = { tokens_in, tokens_out: countTokens(thought + lost), estimated: true, latency_ms: null }
+      this.modelCalls.broke(use, lostCall(lost, thought))
       this.modelUnfinished('interrupted', { attempt, text_end })
     }
   }

@@ -189,6 +189,7 @@ const settingsOf = (
   language: language ?? undefined,
   parameters: parameters ?? undefined,
   plain: input.plain || undefined,
+  show_thinking: input.show_thinking || undefined,
   append_only: input.append_only || undefined,
   conversation,
   client_tools: input.client_tools?.length ? input.client_tools : undefined,

@@ -13,6 +13,8 @@ export interface AttemptEnd {
   readonly attempt: number
   readonly text_end: number
   readonly isAsking: boolean
+  /** What the model thought since it was asked, as far as the run shows it. */
+  readonly thought: string
 }
 
 export const entryNumber = (attempt: number, index: number): number => attempt * ENTRIES_PER_ATTEMPT + index
@@ -27,6 +29,8 @@ export class Transcript {
   readonly #waitedMs = new Map<string, number>()
   readonly #attempts = new Map<number, AttemptEnd>()
   #isAsking = false
+  #thought = ''
+  #thoughtLength = 0
 
   /** The answer so far. */
   get text(): string {
@@ -39,6 +43,11 @@ export class Transcript {
 
   get logs(): Readonly<Done['logs']> {
     return this.#logs
+  }
+
+  /** UTF-16 units of thoughts that the run has shown. */
+  get thoughtLength(): number {
+    return this.#thoughtLength
   }
 
   /** Index of the last entry of an attempt; 0 when it has none. */
@@ -59,22 +68,33 @@ export class Transcript {
   add({ n, body }: RunEntry): void {
     this.#lastIndex.set(attemptOf(n), n % ENTRIES_PER_ATTEMPT)
     if (body.event === 'token') this.#text += body.data.text
+    else if (body.event === 'thinking') this.#addThought(body.data.text)
     else if (body.event === 'rewind') this.#rewind(body.data.offset)
     else if (body.event === 'tool') this.#addTool(body.data)
     else if (body.event === 'status') this.#addStatus(body.data)
     else if (body.event === 'log') this.#logs.push(body.data)
     const attempt = attemptOf(n)
-    this.#attempts.set(attempt, { attempt, text_end: this.#text.length, isAsking: this.#isAsking })
+    this.#attempts.set(attempt, { attempt, text_end: this.#text.length, isAsking: this.#isAsking, thought: this.#thought })
   }
 
   /** The first entry of a further attempt. */
   #rewind(offset: number): void {
-    this.#isAsking = false
+    this.#endAsking()
     this.#text = this.#text.slice(0, offset)
   }
 
-  #addTool(event: ToolEvent): void {
+  #endAsking(): void {
     this.#isAsking = false
+    this.#thought = ''
+  }
+
+  #addThought(text: string): void {
+    this.#thought += text
+    this.#thoughtLength += text.length
+  }
+
+  #addTool(event: ToolEvent): void {
+    this.#endAsking()
     this.#toolEvents.push(event)
   }
 

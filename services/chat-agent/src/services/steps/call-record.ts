@@ -38,9 +38,9 @@ export interface CallRecord {
 export const UNKNOWN = { started_at: null, backend: null, num_ctx: null, max_tokens: null } as const
 
 /** Of a call whose process ended. */
-export const lostCall = (text: string): CallRecord => ({
+export const lostCall = (text: string, thinking: string): CallRecord => ({
   ...UNKNOWN,
-  content: storedCall({ prompt: null, text, thinking: '', tool_calls: [] }),
+  content: storedCall({ prompt: null, text, thinking, tool_calls: [] }),
 })
 
 /** UTF-16 units that are stored of one call, and bytes of its tool calls. */
