@@ -127,7 +127,7 @@ export class AgentRunner {
       tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }),
     }
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
-    state.modelChosen(info.name)
+    state.modelChosen(info)
     if (info.notice !== undefined && !log.logs.some(({ msg }) => msg === info.notice)) log.note('info', info.notice)
     await using tools = await this.#connectTools(state, info.tools, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)

@@ -5,7 +5,7 @@ import { cutText } from '@youworker/runtime/text/text'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { CitationBook } from '../citations/citation-book.ts'
-import type { ModelMessage } from '../models/model-port.ts'
+import type { ModelInfo, ModelMessage } from '../models/model-port.ts'
 import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
 import { type CallUse, estimatePrompt } from '../models/call-use.ts'
 import { type CallRecord, lostCall, type PromptRef } from '../steps/call-record.ts'
@@ -48,6 +48,7 @@ export class RunState {
   /** The attempt that ended the newest call of the model, as far as it is stored. */
   readonly #answeredBy: number
   #model: string
+  #canTitle = false
   #finish: 'stop' | 'length' | undefined
   #lastStep: ModelStepRow | undefined
   /** Offset in the run's text where the newest whole answer of the model begins, and where it ends. */
@@ -141,8 +142,14 @@ export class RunState {
     })
   }
 
-  modelChosen(name: string): void {
+  modelChosen({ name, notice }: Pick<ModelInfo, 'name' | 'notice'>): void {
     this.#model = name
+    this.#canTitle = notice === undefined
+  }
+
+  /** The model can write a title: one with a notice, as the offline model, is no real one. */
+  get canTitle(): boolean {
+    return this.#canTitle
   }
 
   /** Tools that are missing because their server is away. */

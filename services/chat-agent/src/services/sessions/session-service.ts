@@ -56,6 +56,7 @@ export class SessionService {
         const settings = {
           external_id,
           title,
+          title_by: title ? ('user' as const) : null,
           metadata,
           model,
           enable_tools,
@@ -105,7 +106,7 @@ export class SessionService {
       const row = await sessions.lock(userId, ref)
       if (!row) throw notFound()
       const changed = await sessions.update(row.id, {
-        ...(title === undefined ? {} : { title: sealTitle(space, row.id, title) }),
+        ...(title === undefined ? {} : { title: sealTitle(space, row.id, title), title_by: title ? ('user' as const) : null }),
         ...(model === undefined ? {} : { model }),
         ...(metadata === undefined ? {} : { metadata: sealMetadata(space, row.id, metadata) }),
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
