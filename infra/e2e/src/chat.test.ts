@@ -112,7 +112,7 @@ test('a session is stored, found by either id, renamed and erased', async () => 
 
 test('a model of its own titles a session after its first answer, and not one that the user has named', async () => {
   const answer = async ({ body }: { readonly body: { messages: { content: string }[] } }) =>
-    /^Write a title/.test(body.messages[0]?.content ?? '') ? '**The Danube**' : 'Through ten.'
+    body.messages[0]?.content.startsWith('Write a title') === true ? '**The Danube**' : 'Through ten.'
   await using model = await startModelServer({ protocol: 'openai', models: ['titler'], answer })
   const backend = { name: 'titler', protocol: 'openai', base_url: model.url }
   const { id } = (await system.root.post('/v1/admin/models/backends', backend)).body

@@ -45,9 +45,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   let worker: Worker<LoadedRun> | undefined
   const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
-  stack.use(services.writer)
-  stack.use(services.pulls)
-  stack.use(followModels(nats, services.modelBackends))
+  for (const part of [services.writer, services.pulls, followModels(nats, services.modelBackends)]) stack.use(part)
 
   const readiness = stack.use(
     new Readiness({
@@ -97,7 +95,9 @@ const startTitles = (
   logger: Logger,
 ) =>
   startWorker({
-    ...{ database, uow, logger },
+    database,
+    uow,
+    logger,
     kind: TITLE_KIND,
     concurrency: TITLES_AT_ONCE,
     run: (job, { signal }) => titles.run(job, signal),

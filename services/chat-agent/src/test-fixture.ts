@@ -97,7 +97,9 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
   if (hasWorker && config.AGENT__TITLES === 'model')
     own.use(
       startWorker({
-        ...{ database, uow, logger },
+        database,
+        uow,
+        logger,
         kind: 'title',
         concurrency: 4,
         run: (job, { signal }) => titles.run(job, signal),

@@ -22,17 +22,8 @@ interface Services {
   readonly toolRuns: ToolRunService
 }
 
-export function chatAgentHandlers({
-  model,
-  backendAdmin,
-  pulls,
-  startRun,
-  runs,
-  steps,
-  responses,
-  sessions,
-  toolRuns,
-}: Services): Handlers<typeof chatAgent> {
+export function chatAgentHandlers(services: Services): Handlers<typeof chatAgent> {
+  const { startRun, runs, steps, responses, sessions, toolRuns } = services
   return {
     startRun: (input, context) => startRun.start(input, context),
     startResponse: (input, context) => startRun.start(input, context),
@@ -42,19 +33,7 @@ export function chatAgentHandlers({
       await responses.delete(run_id, context)
       return {}
     },
-    listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
-    listModelBackends: async (_input, context) => ({ backends: await backendAdmin.list(context) }),
-    getModelBackend: ({ backend_id }, context) => backendAdmin.get(backend_id, context),
-    getTransportKey: async () => backendAdmin.transportKey,
-    createModelBackend: (input, context) => backendAdmin.create(input, context),
-    updateModelBackend: ({ backend_id, ...changes }, context) => backendAdmin.update(backend_id, changes, context),
-    async deleteModelBackend({ backend_id }, context) {
-      await backendAdmin.delete(backend_id, context)
-      return {}
-    },
-    startModelPull: (input, context) => pulls.start(input, context),
-    getModelPull: ({ pull_id }, context) => pulls.get(pull_id, context),
-    cancelModelPull: ({ pull_id }, context) => pulls.cancel(pull_id, context),
+    ...modelHandlers(services),
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
     listSteps: (input, { caller }) => steps.list(caller.user_id, input),
@@ -74,3 +53,20 @@ export function chatAgentHandlers({
     cancelTask: ({ task_id }, { caller }) => runs.cancelTask(caller.user_id, task_id),
   }
 }
+
+const modelHandlers = ({ model, backendAdmin, pulls }: Pick<Services, 'model' | 'backendAdmin' | 'pulls'>) =>
+  ({
+    listModels: async (_input, { signal }) => ({ models: await model.list(signal) }),
+    listModelBackends: async (_input, context) => ({ backends: await backendAdmin.list(context) }),
+    getModelBackend: ({ backend_id }, context) => backendAdmin.get(backend_id, context),
+    getTransportKey: async () => backendAdmin.transportKey,
+    createModelBackend: (input, context) => backendAdmin.create(input, context),
+    updateModelBackend: ({ backend_id, ...changes }, context) => backendAdmin.update(backend_id, changes, context),
+    async deleteModelBackend({ backend_id }, context) {
+      await backendAdmin.delete(backend_id, context)
+      return {}
+    },
+    startModelPull: (input, context) => pulls.start(input, context),
+    getModelPull: ({ pull_id }, context) => pulls.get(pull_id, context),
+    cancelModelPull: ({ pull_id }, context) => pulls.cancel(pull_id, context),
+  }) satisfies Partial<Handlers<typeof chatAgent>>

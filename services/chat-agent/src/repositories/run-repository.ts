@@ -164,12 +164,20 @@ export class RunRepository {
     return this.#db.selectFrom('model_steps').select(STEP).where('run_id', '=', runId).orderBy('iteration').execute()
   }
 
-  /** What was asked and answered. */
-  async contentOf(runId: string, call: { readonly iteration: number } | { readonly n: number }): Promise<Buffer | null> {
-    const row =
-      'n' in call
-        ? this.#db.selectFrom('unfinished_calls').select('content').where('run_id', '=', runId).where('n', '=', call.n)
-        : this.#db.selectFrom('model_steps').select('content').where('run_id', '=', runId).where('iteration', '=', call.iteration)
-    return (await row.executeTakeFirst())?.content ?? null
+  /** What was asked and answered, by iteration. */
+  async stepContents(runId: string, iterations: readonly number[]): Promise<Map<number, Buffer | null>> {
+    const contents = this.#db.selectFrom('model_steps').select(['iteration as key', 'content']).where('run_id', '=', runId)
+    return byKey(await contents.where('iteration', '=', anyOf(iterations)).execute())
+  }
+
+  /** The same of calls that did not come to their end, by `n`. */
+  async unfinishedContents(runId: string, ns: readonly number[]): Promise<Map<number, Buffer | null>> {
+    const contents = this.#db.selectFrom('unfinished_calls').select(['n as key', 'content']).where('run_id', '=', runId)
+    return byKey(await contents.where('n', '=', anyOf(ns)).execute())
   }
 }
+
+const anyOf = (numbers: readonly number[]) => sql<number>`any(${[...numbers]}::integer[])`
+
+const byKey = (rows: readonly { readonly key: number; readonly content: Buffer | null }[]) =>
+  new Map(rows.map(({ key, content }) => [key, content]))

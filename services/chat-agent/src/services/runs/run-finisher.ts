@@ -81,10 +81,8 @@ export class RunFinisher {
           content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessages(run.session_id, 1),
         )
         if (claimed.session === undefined) return { entries: [], result: claimed.result }
-        const written = await writeEnd(repositories, state, {
-          ...{ outcome, content, ending, unstored, session: claimed.session },
-          titles: this.#titles,
-        })
+        const ended = { outcome, content, ending, unstored, session: claimed.session, titles: this.#titles }
+        const written = await writeEnd(repositories, state, ended)
         return { entries: written, result: claimed.result }
       }),
     )

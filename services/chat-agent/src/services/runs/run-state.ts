@@ -210,13 +210,10 @@ export class RunState {
     this.#answer = { start: this.#answer.end, end: text_end }
     const iteration = this.#iterations
     const { content, ...known } = turn.record
-    this.#lastStep = {
-      ...{ run_id, iteration, space_id, model: this.#model, latency_ms, tokens_in, tokens_out, estimated, text_end },
-      ...known,
-      attempt: this.attempt,
-      finish_reason: content.tool_calls.length > 0 ? 'tool_calls' : (turn.finish ?? null),
-      content: this.space.sealText(JSON.stringify(content), sealContext.stepContent(run_id, iteration)),
-    }
+    const call = { run_id, iteration, space_id, model: this.#model, latency_ms, tokens_in, tokens_out, estimated, text_end }
+    const finish_reason = content.tool_calls.length > 0 ? 'tool_calls' : (turn.finish ?? null)
+    const sealed = this.space.sealText(JSON.stringify(content), sealContext.stepContent(run_id, iteration))
+    this.#lastStep = { ...call, ...known, attempt: this.attempt, finish_reason, content: sealed }
   }
 
   /** The tool calls of the model's newest answer were stored. */

@@ -9,12 +9,17 @@ import {
 /** Stages of a run that waits for a service that is away. */
 export type WaitStage = 'waiting_for_tools' | 'waiting_for_model'
 
-export interface AttemptEnd {
+/** How far an attempt has come. */
+interface Progress {
   readonly attempt: number
-  readonly text_end: number
-  readonly isAsking: boolean
+  /** Index of its last entry. */
+  index: number
+  /** Length of the run's text after it. */
+  text_end: number
+  /** It has asked the model, which has not ended its answer. */
+  isAsking: boolean
   /** What the model thought since it was asked, as far as the run shows it. */
-  readonly thought: string
+  thought: string
 }
 
 export const entryNumber = (attempt: number, index: number): number => attempt * ENTRIES_PER_ATTEMPT + index
@@ -25,11 +30,9 @@ export class Transcript {
   #text = ''
   readonly #toolEvents: ToolEvent[] = []
   readonly #logs: Done['logs'] = []
-  readonly #lastIndex = new Map<number, number>()
   readonly #waitedMs = new Map<string, number>()
-  readonly #attempts = new Map<number, AttemptEnd>()
-  #isAsking = false
-  #thought = ''
+  /** Of the attempts that wrote, in their order. */
+  readonly #attempts: Progress[] = []
   #thoughtLength = 0
 
   /** The answer so far. */
@@ -52,7 +55,7 @@ export class Transcript {
 
   /** Index of the last entry of an attempt; 0 when it has none. */
   lastIndex(attempt: number): number {
-    return this.#lastIndex.get(attempt) ?? 0
+    return this.#attempts.find((one) => one.attempt === attempt)?.index ?? 0
   }
 
   /** How long the run has waited in a stage, as its last `status` entry says. */
@@ -60,46 +63,44 @@ export class Transcript {
     return this.#waitedMs.get(stage) ?? 0
   }
 
-  /** The attempts that wrote, in their order: how long the text was when they ended, and whether they had asked the model by then. */
-  get attempts(): readonly AttemptEnd[] {
-    return [...this.#attempts.values()]
+  /** Of those that wrote, in their order. */
+  get attempts(): readonly Readonly<Progress>[] {
+    return this.#attempts
   }
 
   add({ n, body }: RunEntry): void {
-    this.#lastIndex.set(attemptOf(n), n % ENTRIES_PER_ATTEMPT)
+    const own = this.#progressOf(attemptOf(n))
+    own.index = n % ENTRIES_PER_ATTEMPT
     if (body.event === 'token') this.#text += body.data.text
-    else if (body.event === 'thinking') this.#addThought(body.data.text)
-    else if (body.event === 'rewind') this.#rewind(body.data.offset)
-    else if (body.event === 'tool') this.#addTool(body.data)
-    else if (body.event === 'status') this.#addStatus(body.data)
+    else if (body.event === 'thinking') this.#addThought(own, body.data.text)
+    else if (body.event === 'rewind') this.#text = this.#text.slice(0, body.data.offset)
+    else if (body.event === 'tool') this.#addTool(own, body.data)
+    else if (body.event === 'status') this.#addStatus(own, body.data)
     else if (body.event === 'log') this.#logs.push(body.data)
-    const attempt = attemptOf(n)
-    this.#attempts.set(attempt, { attempt, text_end: this.#text.length, isAsking: this.#isAsking, thought: this.#thought })
+    own.text_end = this.#text.length
   }
 
-  /** The first entry of a further attempt. */
-  #rewind(offset: number): void {
-    this.#endAsking()
-    this.#text = this.#text.slice(0, offset)
+  #progressOf(attempt: number): Progress {
+    const newest = this.#attempts.at(-1)
+    if (newest?.attempt === attempt) return newest
+    const own = { attempt, index: 0, text_end: 0, isAsking: false, thought: '' }
+    this.#attempts.push(own)
+    return own
   }
 
-  #endAsking(): void {
-    this.#isAsking = false
-    this.#thought = ''
-  }
-
-  #addThought(text: string): void {
-    this.#thought += text
+  #addThought(own: Progress, text: string): void {
+    own.thought += text
     this.#thoughtLength += text.length
   }
 
-  #addTool(event: ToolEvent): void {
-    this.#endAsking()
+  #addTool(own: Progress, event: ToolEvent): void {
+    own.isAsking = false
+    own.thought = ''
     this.#toolEvents.push(event)
   }
 
-  #addStatus({ stage, waited_ms = 0 }: Extract<RunEntryBody, { event: 'status' }>['data']): void {
-    this.#isAsking = stage === 'thinking' || stage === 'waiting'
+  #addStatus(own: Progress, { stage, waited_ms = 0 }: Extract<RunEntryBody, { event: 'status' }>['data']): void {
+    own.isAsking = stage === 'thinking' || stage === 'waiting'
     this.#waitedMs.set(stage, waited_ms)
   }
 }

@@ -5,7 +5,7 @@ import type { LoadedRun } from '../runs/load-run.ts'
 import type { PromptRef, StoredCall, StoredPrompt } from './call-record.ts'
 
 /** Bytes of JSON: the longest call must fit into one reply. */
-const SHOWN = { prompt: 192 * 1024, system: 64 * 1024, text: 128 * 1024, thinking: 64 * 1024, calls: 48 * 1024 } as const
+const SHOWN = { prompt: 192 * 1024, system: 64 * 1024, text: 96 * 1024, thinking: 48 * 1024, calls: 32 * 1024 } as const
 /** Bytes around a message. */
 const FRAME = 100
 

@@ -92,7 +92,7 @@ test('each call of a run is a step with what it was given and answered; a conver
   expect(JSON.stringify(light)).not.toMatch(/content|look it up|384,400|How far/)
 
   const steps = await stepsOf(replica, first, 'content')
-  expect(steps.map(({ content, ...step }) => step)).toEqual(light)
+  expect(steps.map(({ content: _content, ...step }) => step)).toEqual(light)
   const calls = callsOf(steps).map(({ content }) => content)
   const tool_calls = [1, 2].map(() => ({ name: 'look', arguments: { of: 'the moon' } }))
   const asked = [
@@ -152,23 +152,28 @@ test('calls that failed, were stopped or lost their process are steps, and count
     thinks('Hm, the moon.', breaksOff('The moon')),
     ({ text }) => text(' is'),
     hangs,
+    thinks('Still the moon.', hangs),
     ({ text }) => text(' far away'),
   )
   const first = replicaOf(model)
-  const started = await start(first, { text_input: 'How far is the moon?', enable_tools: false })
+  const started = await start(first, { text_input: 'How far is the moon?', enable_tools: false, show_thinking: true })
   const text = async (replica: Replica) => textOf(await entriesOf(replica, started.user, started.run_id))
   await waitFor(async () => (await text(first)) === 'The moon is', { what: 'the text of the second call' })
   expect((await stepsOf(first, started)).map(({ status }) => status)).toEqual(['failed', 'running'])
   await first.die()
   await leaseEnds(started)
-  // The second replica dies before the model says a word.
-  const second = replicaOf(model)
-  await waitFor(() => model.asked() === 3, { what: 'the call of the second replica' })
-  const entries = () => entriesOf(second, started.user, started.run_id)
-  const isAsking = async () => (await entries()).at(-1)?.body.event === 'status'
-  await waitFor(isAsking, { what: 'the entry that it asks' })
-  await second.die()
-  await leaseEnds(started)
+  // Two more die, one before the model says anything, and one while it thinks.
+  for (const [asked, event] of [
+    [3, 'status'],
+    [4, 'thinking'],
+  ] as const) {
+    const next = replicaOf(model)
+    await waitFor(() => model.asked() === asked, { what: 'the next call' })
+    const isStored = async () => (await entriesOf(next, started.user, started.run_id)).at(-1)?.body.event === event
+    await waitFor(isStored, { what: 'the entry about it' })
+    await next.die()
+    await leaseEnds(started)
+  }
 
   await using third = replicaOf(model)
   await waitFor(async () => (await text(third)) === 'The moon is far away', { what: 'the text of the third call' })
@@ -180,18 +185,20 @@ test('calls that failed, were stopped or lost their process are steps, and count
     ['failed', 1, true, expect.stringContaining('broke off')],
     ['interrupted', 1, true, null],
     ['interrupted', 1, true, null],
+    ['interrupted', 1, true, null],
     ['stopped', 1, true, null],
   ])
-  const words = ['Hm, the moon.The moon', ' is', '', ' far away'].map(countTokens)
+  const words = ['Hm, the moon.The moon', ' is', '', 'Still the moon.', ' far away'].map(countTokens)
   expect(calls.map(({ tokens_out }) => tokens_out)).toEqual(words)
   expect(Math.min(...calls.map(({ tokens_in }) => tokens_in))).toBeGreaterThan(5)
   const sum = (name: 'tokens_in' | 'tokens_out') => calls.reduce((total, call) => total + call[name], 0)
   expect(done.metadata).toMatchObject({ tokens_in: sum('tokens_in'), tokens_out: sum('tokens_out') })
-  expect(calls.map(({ content }) => content?.response.content)).toEqual(['The moon', ' is', '', ' far away'])
-  expect(calls[0]?.content?.response.thinking).toBe('Hm, the moon.')
+  expect(calls.map(({ content }) => content?.response.content)).toEqual(['The moon', ' is', '', '', ' far away'])
+  const thoughts = ['Hm, the moon.', '', '', 'Still the moon.', '']
+  expect(calls.map(({ content }) => content?.response.thinking)).toEqual(thoughts)
   // What a dead process had asked is not known; what the last one asked continues the text.
   expect(calls[1]?.content?.prompt).toBeNull()
-  expect(calls[3]?.content?.prompt?.at(-1)).toEqual({ role: 'assistant', content: 'The moon is' })
+  expect(calls[4]?.content?.prompt?.at(-1)).toEqual({ role: 'assistant', content: 'The moon is' })
 }, 60_000)
 
 test('while a run runs its steps tell what it does; a tool call that nobody knows the end of says so', async () => {

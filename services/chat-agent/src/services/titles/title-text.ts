@@ -2,7 +2,7 @@ import { cleanText } from '@youworker/runtime/text/text'
 
 const LONGEST = 80
 /** Marks of Markdown, quotes and blanks. */
-const AROUND = [...' \t*_`~|"\'“”„‟‘’‚‛«»‹›「」『』《》']
+const AROUND = ' \t*_`~|"\'“”„‟‘’‚‛«»‹›「」『』《》'.split('')
 const BEFORE = new Set([...AROUND, '#', '>', '-', '–', '—'])
 const BEHIND = new Set([...AROUND, '.', ':', ';', ',', '。', '、'])
 /** Models like to say what they write. */
@@ -16,7 +16,7 @@ export function titleIn(text: string): string | undefined {
 }
 
 function stripped(text: string): string {
-  const signs = [...text.trim()]
+  const signs = text.trim().split('')
   const first = signs.findIndex((sign) => !BEFORE.has(sign))
   const last = signs.findLastIndex((sign) => !BEHIND.has(sign))
   return first === -1 ? '' : signs.slice(first, last + 1).join('')
