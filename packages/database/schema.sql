@@ -608,6 +608,13 @@ create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
   tokens_out integer not null,
   text_end integer not null,
   estimated boolean not null default false,
+  attempt integer,
+  started_at timestamp with time zone,
+  backend text,
+  num_ctx integer,
+  max_tokens integer,
+  content bytea,
+  finish_reason text,
   constraint model_steps_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
   constraint model_steps_pkey PRIMARY KEY (run_id, iteration)
 );
@@ -696,6 +703,8 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   instructions bytea,
   branch integer,
   branch_id uuid,
+  title_by text,
+  constraint sessions_title_by_check CHECK ((title_by = ANY (ARRAY['user'::text, 'words'::text, 'model'::text]))),
   constraint sessions_when_busy_check CHECK ((when_busy = ANY (ARRAY['queue'::text, 'interrupt'::text, 'reject'::text]))),
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_external_id UNIQUE (user_id, external_id)
@@ -749,6 +758,13 @@ create table "chat_agent"."unfinished_calls" ( -- owner: chat_agent_owner
   text_end integer not null,
   said bytea,
   created_at timestamp with time zone not null default now(),
+  attempt integer,
+  started_at timestamp with time zone,
+  backend text,
+  num_ctx integer,
+  max_tokens integer,
+  content bytea,
+  error bytea,
   constraint unfinished_calls_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
   constraint unfinished_calls_pkey PRIMARY KEY (run_id, n)
 );

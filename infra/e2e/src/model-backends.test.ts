@@ -1,7 +1,9 @@
+import Anthropic from '@anthropic-ai/sdk'
 import { startModelServer, type TestModelServer } from '@youworker/test-kit/model-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
+import OpenAI from 'openai'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { failure, type Answer, type Person } from './support/person.ts'
+import { failure, type Answer, type Person, readEvents, textOf } from './support/person.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
 const BACKENDS = '/v1/admin/models/backends'
@@ -179,6 +181,64 @@ test('parameters reach both protocols, and thoughts are kept out of the answer',
   expect(openai.chats[2]?.body).toMatchObject({ reasoning_effort: 'low' })
   for (const bad of [{ keep_alive: '25h' }, { keep_alive: -1 }, { num_ctx: 1 }, { think: 'a lot' }])
     expect((await ada.post('/v1/chat', { text_input: 'Hello?', parameters: bad })).status, JSON.stringify(bad)).toBe(400)
+})
+
+test('thoughts are shown to who asks for them, by each protocol, and change nothing of the answer', async () => {
+  const thinking = 'Which greeting? 🙂'
+  const answer = 'Good day.'
+  await add('ollama-3', 'ollama', await serve({ protocol: 'ollama', models: ['field'], thinking, answer }))
+  await add('openai-3', 'openai', await serve({ protocol: 'openai', models: ['delta'], thinking, answer }))
+  const marked = `<think>${thinking}</think>\n\n${answer}`
+  await add('openai-4', 'openai', await serve({ protocol: 'openai', models: ['marks'], answer: marked }))
+  const openai = new OpenAI({ baseURL: `${system.api}/v1`, apiKey: ada.key })
+  const anthropic = new Anthropic({ baseURL: system.api, apiKey: ada.key })
+  for (const model of ['field', 'delta', 'marks']) {
+    const body = { model, enable_tools: false }
+    const asked = await ada.chat('Greet me.', { ...body, show_thinking: true })
+    const shown = asked.events.flatMap(({ event, data }) => (event === 'thinking' ? [data.text] : []))
+    expect([shown.join(''), textOf(asked.events), asked.done.content]).toEqual([thinking, answer, answer])
+    expect((await ada.get(`/v1/runs/${asked.runId}`)).body.answer).toMatchObject({ content: answer, thinking })
+    const again = await Array.fromAsync(readEvents(await ada.fetch(`/v1/runs/${asked.runId}/events`)))
+    expect(again).toEqual(asked.events)
+    const whole = await ada.post('/v1/chat', { ...body, text_input: 'Greet me.', stream: false, show_thinking: true })
+    expect(whole.body).toMatchObject({ content: answer, thinking })
+
+    const plain = await ada.chat('Greet me.', body)
+    expect(JSON.stringify(plain)).not.toContain('Which greeting')
+    expect(textOf(plain.events)).toBe(answer)
+    const steps = `/v1/runs/${plain.runId}/steps`
+    expect(JSON.stringify((await ada.get(steps)).body)).not.toContain('Which greeting')
+    expect((await ada.get(`${steps}?include=content`)).body.steps[0].content.response).toMatchObject({
+      content: answer,
+      thinking,
+    })
+
+    const question = { role: 'user' as const, content: 'Greet me.' }
+    const completion = { model, messages: [question] }
+    const showing = { ...completion, include_reasoning: true }
+    const message = (await openai.chat.completions.create(showing)).choices[0]?.message
+    expect(message).toMatchObject({ content: answer, reasoning_content: thinking })
+    const chunks = await Array.fromAsync(await openai.chat.completions.create({ ...showing, stream: true }))
+    const deltas = chunks.map(({ choices: [choice] }) => ({ reasoning_content: '', content: '', ...choice?.delta }))
+    expect(deltas.map((delta) => delta.reasoning_content).join('')).toBe(thinking)
+    expect(deltas.map(({ content }) => content).join('')).toBe(answer)
+    const silent = await openai.chat.completions.create(completion)
+    expect(JSON.stringify(silent)).not.toContain('Which greeting')
+
+    const thinks = { type: 'enabled' as const, budget_tokens: 1_024 }
+    const request = { model, max_tokens: 2_000, messages: [question], thinking: thinks }
+    const blocks = [
+      { type: 'thinking', thinking, signature: expect.any(String) },
+      { type: 'text', text: answer },
+    ]
+    expect((await anthropic.messages.create(request)).content).toMatchObject(blocks)
+    const streamed = await anthropic.messages.stream(request).finalMessage()
+    expect(streamed.content).toMatchObject(blocks)
+    const next = [question, { role: 'assistant' as const, content: streamed.content }, question]
+    const hidden = await anthropic.messages.create({ ...request, messages: next, thinking: { type: 'disabled' } })
+    expect(hidden.content).toMatchObject([{ type: 'text', text: answer }])
+    expect(hidden.content).toHaveLength(1)
+  }
 })
 
 test('what is wrong is refused', async () => {

@@ -54,6 +54,8 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['DELETE', '/v1/ingestion-runs/{}', 'ingestion'],
   ['GET', '/v1/runs/{}', 'run'],
   ['GET', '/v1/runs/{}/events', 'run'],
+  ['GET', '/v1/runs/{}/steps', 'run'],
+  ['GET', '/v1/runs/{}/steps?include=content', 'run'],
   ['POST', '/v1/runs/{}/stop', 'run'],
   ['GET', '/v1/responses/{}', 'response'],
   ['GET', '/v1/responses/{}?stream=true', 'response'],

@@ -7,6 +7,7 @@ import { MessageText, SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
+import { steps } from './agent/run-steps.ts'
 
 const Count = z.number().int().min(0)
 
@@ -124,6 +125,7 @@ export const chatAgent = {
   }),
   ...responses,
   ...branches,
+  ...steps,
   ...models,
   getRun: request('rpc.chat-agent.v1.run.get', {
     input: RunId,

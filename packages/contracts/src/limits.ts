@@ -12,6 +12,8 @@ export const LIMITS = {
   message: 64 * 1024,
   /** Text of one answer (UTF-16 units). A longer one is cut and marked. */
   answer: 96 * 1024,
+  /** What a run shows of the thoughts of its model (UTF-16 units). */
+  thinking: 64 * 1024,
   /** Rows of one list page. */
   listRows: 200,
   /** Branches of one session. */

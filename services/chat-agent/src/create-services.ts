@@ -27,7 +27,9 @@ import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
+import { StepService } from './services/steps/step-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
+import { TitleWriter } from './services/titles/title-writer.ts'
 import { ToolCaller } from './services/agent/tool-caller.ts'
 import { toolsCheck } from './services/tools/tools-check.ts'
 import { ToolDiscovery } from './services/tools/tool-discovery.ts'
@@ -98,7 +100,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     waitMs: config.AGENT__TOOL_WAIT_MS,
   }
   const writer = new EntryWriter(uow, logger)
-  const finisher = new RunFinisher(uow)
+  const finisher = new RunFinisher(uow, config.AGENT__TITLES)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
@@ -112,10 +114,12 @@ export function createServices(config: Config, { database, live, waker, reserve,
     pulls: new PullService({ uow, registry, logger }),
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting }),
     runs,
+    steps: new StepService(uow, sealer),
     sessions: new SessionService(uow, sealer, waker),
     branches: new BranchService(uow, sealer),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
+    titles: new TitleWriter({ uow, sealer, model, logger }),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({
       uow,

@@ -38,6 +38,8 @@ export const Retry = ChatInput.pick({
   instructions: true,
   language: true,
   parameters: true,
+  strategy: true,
+  show_thinking: true,
 }).extend({
   content: MessageText.nullish().meta({ description: 'The question instead of that one; only for a message of the user.' }),
   enable_tools: z.boolean().nullish(),

@@ -54,6 +54,7 @@ export const ChatInput = z
       .meta({ description: 'Of the answer, as a tag like `de` or `pt-BR`; without it that of the question.' }),
     parameters: ModelParameters.nullish(),
     strategy: Strategy.nullish(),
+    show_thinking: z.boolean().nullish().meta({ description: 'Show what the model thinks before it answers, where it tells.' }),
   })
   .meta({ id: 'ChatInput' })
 export type ChatInput = z.infer<typeof ChatInput>

@@ -9,6 +9,7 @@ import type { PullService } from '../services/models/pull-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { SessionService } from '../services/sessions/session-service.ts'
 import type { StartRun } from '../services/runs/start-run.ts'
+import type { StepService } from '../services/steps/step-service.ts'
 import type { ToolRunService } from '../services/tools/tool-run-service.ts'
 
 interface Services {
@@ -18,22 +19,14 @@ interface Services {
   readonly startRun: StartRun
   readonly runs: RunService
   readonly branches: BranchService
+  readonly steps: StepService
   readonly responses: ResponseService
   readonly sessions: SessionService
   readonly toolRuns: ToolRunService
 }
 
-export function chatAgentHandlers({
-  model,
-  backendAdmin,
-  pulls,
-  startRun,
-  runs,
-  branches,
-  responses,
-  sessions,
-  toolRuns,
-}: Services): Handlers<typeof chatAgent> {
+export function chatAgentHandlers(services: Services): Handlers<typeof chatAgent> {
+  const { startRun, runs, branches, steps, responses, sessions, toolRuns } = services
   return {
     startRun: (input, context) => startRun.start(input, context),
     startResponse: (input, context) => startRun.start(input, context),
@@ -45,9 +38,10 @@ export function chatAgentHandlers({
       await responses.delete(run_id, context)
       return {}
     },
-    ...modelHandlers({ model, backendAdmin, pulls }),
+    ...modelHandlers(services),
     getRun: ({ run_id }, { caller }) => runs.get(caller.user_id, run_id, caller.is_root),
     stopRun: ({ run_id }, { caller }) => runs.stop(caller.user_id, run_id),
+    listSteps: (input, { caller }) => steps.list(caller.user_id, input),
     listEntries: ({ run_id, after }, { caller }) => runs.entries(caller.user_id, run_id, after),
     createSession: (input, context) => sessions.create(input, context),
     listSessions: (page, { caller }) => sessions.list(caller.user_id, page),

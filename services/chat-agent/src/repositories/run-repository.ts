@@ -19,9 +19,17 @@ type NewRun = Pick<
   | 'settings'
 >
 export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
+/** Without what was asked and answered, which may be long. */
+export type ModelStep = Omit<ModelStepRow, 'content'>
+export type UnfinishedCall = Omit<UnfinishedCallRow, 'content'>
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
 
 const now = sql<string>`now()`
+
+const CALL = ['space_id', 'iteration', 'model', 'latency_ms', 'tokens_in', 'tokens_out', 'estimated', 'text_end'] as const
+const RECORD = ['run_id', 'attempt', 'started_at', 'backend', 'num_ctx', 'max_tokens'] as const
+const STEP = [...CALL, ...RECORD, 'finish_reason'] as const
+const UNFINISHED = [...CALL, ...RECORD, 'n', 'reason', 'said', 'error', 'created_at'] as const
 
 export class RunRepository {
   readonly #db: Kysely<ChatAgentTables>
@@ -148,11 +156,28 @@ export class RunRepository {
     if (calls.length > 0) await this.#db.insertInto('unfinished_calls').values(calls).execute()
   }
 
-  unfinishedCalls(runId: string): Promise<UnfinishedCallRow[]> {
-    return this.#db.selectFrom('unfinished_calls').selectAll().where('run_id', '=', runId).orderBy('n').execute()
+  unfinishedCalls(runId: string): Promise<UnfinishedCall[]> {
+    return this.#db.selectFrom('unfinished_calls').select(UNFINISHED).where('run_id', '=', runId).orderBy('n').execute()
   }
 
-  steps(runId: string): Promise<ModelStepRow[]> {
-    return this.#db.selectFrom('model_steps').selectAll().where('run_id', '=', runId).orderBy('iteration').execute()
+  steps(runId: string): Promise<ModelStep[]> {
+    return this.#db.selectFrom('model_steps').select(STEP).where('run_id', '=', runId).orderBy('iteration').execute()
+  }
+
+  /** What was asked and answered, by iteration. */
+  async stepContents(runId: string, iterations: readonly number[]): Promise<Map<number, Buffer | null>> {
+    const contents = this.#db.selectFrom('model_steps').select(['iteration as key', 'content']).where('run_id', '=', runId)
+    return byKey(await contents.where('iteration', '=', anyOf(iterations)).execute())
+  }
+
+  /** The same of calls that did not come to their end, by `n`. */
+  async unfinishedContents(runId: string, ns: readonly number[]): Promise<Map<number, Buffer | null>> {
+    const contents = this.#db.selectFrom('unfinished_calls').select(['n as key', 'content']).where('run_id', '=', runId)
+    return byKey(await contents.where('n', '=', anyOf(ns)).execute())
   }
 }
+
+const anyOf = (numbers: readonly number[]) => sql<number>`any(${[...numbers]}::integer[])`
+
+const byKey = (rows: readonly { readonly key: number; readonly content: Buffer | null }[]) =>
+  new Map(rows.map(({ key, content }) => [key, content]))

@@ -6,11 +6,20 @@ type NewSession = Pick<
   SessionRow,
   'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'
 > &
-  Partial<Pick<SessionRow, 'metadata' | 'instructions' | 'when_busy' | 'turn' | 'message_count'>>
+  Partial<Pick<SessionRow, 'title_by' | 'metadata' | 'instructions' | 'when_busy' | 'turn' | 'message_count'>>
 type SessionPatch = Partial<
   Pick<
     SessionRow,
-    'title' | 'metadata' | 'instructions' | 'when_busy' | 'model' | 'enable_tools' | 'tools_pinned' | 'branch' | 'branch_id'
+    | 'title'
+    | 'title_by'
+    | 'metadata'
+    | 'instructions'
+    | 'when_busy'
+    | 'model'
+    | 'enable_tools'
+    | 'tools_pinned'
+    | 'branch'
+    | 'branch_id'
   >
 >
 
@@ -81,6 +90,7 @@ export class SessionRepository {
         ...(branch_id === undefined ? {} : { branch: sql<number>`turn + 1`, branch_id }),
         message_count: sql<number>`message_count + ${messages}`,
         title: set.fn.coalesce('title', set.val(title)),
+        title_by: sql<SessionRow['title_by']>`case when title is null then 'words' else title_by end`,
         enable_tools: sql<boolean>`case when tools_pinned then enable_tools else ${enable_tools} end`,
         updated_at: now,
       }))

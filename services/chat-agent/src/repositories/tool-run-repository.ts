@@ -10,6 +10,22 @@ export type NewToolRun = Pick<
 type ToolRunEnd = Pick<ToolRunRow, 'status' | 'result' | 'preview' | 'error' | 'is_away' | 'latency_ms'>
 type ListedToolRun = Omit<ToolRunRow, 'result' | 'is_away'>
 
+/** Without what was sent and came back. */
+export type ToolStepRow = Pick<ToolRunRow, (typeof STEP)[number]>
+
+const STEP = [
+  'id',
+  'iteration',
+  'tool_name',
+  'status',
+  'idempotent',
+  'error',
+  'start_ts',
+  'called_at',
+  'end_ts',
+  'latency_ms',
+] as const
+
 const LISTED = [
   'id',
   'space_id',
@@ -80,6 +96,11 @@ export class ToolRunRepository {
       .orderBy('iteration')
       .orderBy('index')
       .execute()
+  }
+
+  stepsOf(runId: string): Promise<ToolStepRow[]> {
+    const rows = this.#db.selectFrom('tool_runs').select(STEP).where('run_id', '=', runId)
+    return rows.orderBy('iteration').orderBy('index').execute()
   }
 
   /** `end`: only those of its path. */

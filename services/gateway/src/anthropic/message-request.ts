@@ -51,6 +51,13 @@ export const MessageBody = CountBody.extend({
   strategy: Strategy.nullish(),
   temperature: z.number().min(0).max(1).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
+  thinking: z
+    .object({ type: z.string().max(32), display: z.string().max(32).nullish() })
+    .nullish()
+    .meta({
+      description:
+        'What the model thinks comes as blocks, unless it is `disabled` or its display `omitted`; where the model tells.',
+    }),
   stop_sequences: z.array(z.string().min(1).max(200)).max(4).nullish(),
 }).meta({ id: 'MessageBody' })
 type MessageBody = z.output<typeof MessageBody>
@@ -74,6 +81,7 @@ export function toRunInput(body: MessageBody) {
     tools: toolsOf(body),
     mayUseTools: body.tool_choice?.type !== 'none',
     strategy: body.strategy,
+    showThinking: body.thinking != null && body.thinking.type !== 'disabled' && body.thinking.display !== 'omitted',
   })
 }
 

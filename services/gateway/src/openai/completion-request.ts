@@ -55,6 +55,9 @@ export const CompletionBody = z
     stop: z.union([z.string().min(1).max(200), z.array(z.string().min(1).max(200)).max(4)]).nullish(),
     response_format: ResponseFormat.nullish(),
     reasoning_effort: ReasoningEffort.nullish(),
+    include_reasoning: z.boolean().nullish().meta({
+      description: "As vLLM's and OpenRouter's: what the model thinks comes as `reasoning_content`, where it tells.",
+    }),
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
@@ -80,6 +83,7 @@ export function toRunInput(body: CompletionBody) {
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
     strategy: body.strategy,
+    showThinking: body.include_reasoning ?? false,
   })
   if (!session_id) return { ...input, conversation }
   if (asked.conversation.at(-1)?.role === 'user') return { ...input, session_id }

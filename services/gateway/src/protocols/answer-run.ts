@@ -1,4 +1,4 @@
-import type { Done } from '@youworker/contracts/agent/run-log'
+import type { Done, WholeDone } from '@youworker/contracts/agent/run-log'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { Clients } from '../clients.ts'
 import { Reply } from '../http/answers/reply.ts'
@@ -11,7 +11,7 @@ interface Protocol {
   /** Of one entry of the run's log, in the protocol's frames; empty when it has none for it. */
   readonly framesOf: FramesOf
   /** Throws when the run failed. */
-  readonly bodyOf: (done: Done, runId: string) => unknown
+  readonly bodyOf: (done: WholeDone, runId: string) => unknown
 }
 
 /** Of a request's JSON: leaves space for what is added when it is passed on, which must fit into one NATS request. */

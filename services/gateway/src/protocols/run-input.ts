@@ -15,10 +15,12 @@ interface Asked {
   readonly mayUseTools: boolean
   /** How the model uses tools; ours in every protocol. */
   readonly strategy: Strategy | null | undefined
+  /** The answer comes with what the model thinks. */
+  readonly showThinking?: boolean
 }
 
 /** What starts the run that answers it. */
-export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools, strategy }: Asked) {
+export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools, strategy, showThinking }: Asked) {
   const isAgent = model === AGENT_MODEL
   return {
     text_input: questionOf(conversation),
@@ -30,6 +32,7 @@ export function runInput({ model, instructions, conversation, parameters, tools,
     enable_tools: isAgent && mayUseTools,
     plain: !isAgent,
     strategy: strategy ?? undefined,
+    show_thinking: showThinking,
     // Neither protocol can take back what it has sent.
     append_only: true,
   }

@@ -1,5 +1,5 @@
 import { ChatInput, SessionRef } from '@youworker/contracts/agent/chat-input'
-import { Citation, Done, RunEntryBody, ToolEvent } from '@youworker/contracts/agent/run-log'
+import { Citation, Done, RunEntryBody, ToolEvent, WholeDone } from '@youworker/contracts/agent/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
@@ -56,7 +56,7 @@ const SimpleBody = z
 const VoiceBody = z.object({ audio_b64: z.string().min(1), sample_rate: z.number().int() }).meta({ id: 'VoiceBody' })
 const VoiceAnswer = z.object({ transcript: z.string(), assistant_text: z.string() }).meta({ id: 'VoiceAnswer' })
 
-export const ChatAnswer = Done.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
+export const ChatAnswer = WholeDone.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
 type ChatAnswer = z.output<typeof ChatAnswer>
 /** The answer was not there in time. */
 export const RunAccepted = z.object({ run_id: Id, session_id: Id, message: z.string() }).meta({ id: 'RunAccepted' })
@@ -71,6 +71,7 @@ const UnifiedAnswer = SimpleAnswer.extend({
   stt_confidence: z.null(),
   stt_language: z.null(),
   citations: z.array(Citation),
+  thinking: WholeDone.shape.thinking,
 }).meta({ id: 'UnifiedAnswer' })
 
 const simple = ({ content, session_id, metadata, tool_events, logs: lines }: ChatAnswer): z.input<typeof SimpleAnswer> => ({
@@ -163,7 +164,10 @@ export const chatRoutes = [
       requireTextOnly({ audio_b64, images_b64 })
       if (!streaming) {
         const voice = { transcript: null, audio_b64: null, audio_sample_rate: null, stt_confidence: null, stt_language: null }
-        return answerWhole(question, context, deps, (answer) => ({ ...simple(answer), citations: answer.citations, ...voice }))
+        return answerWhole(question, context, deps, (answer) => {
+          const { citations, thinking } = answer
+          return { ...simple(answer), citations, ...(thinking === undefined ? {} : { thinking }), ...voice }
+        })
       }
       const { identity, incoming } = context
       if (identity?.credential.kind === 'session') deps.csrf.require(incoming.headers, identity.caller.sid, 'required')

@@ -1,4 +1,4 @@
-import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
+import type { Done, RunEntry, WholeDone } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -94,7 +94,7 @@ export class RunStreams {
   }
 
   /** The `done` of a run that has ended. */
-  whole(runId: string, context: RequestContext, waitMs: number): Promise<Done | undefined> {
+  whole(runId: string, context: RequestContext, waitMs: number): Promise<WholeDone | undefined> {
     return this.#whole({ run_id: runId, source: this.#deps.sourceOf(runId, context) }, context, waitMs)
   }
 
@@ -106,7 +106,7 @@ export class RunStreams {
     context: RequestContext,
     waitMs: () => number,
     start: (run_id: string) => Promise<T>,
-  ): Promise<{ started: T; done: Done | undefined }> {
+  ): Promise<{ started: T; done: WholeDone | undefined }> {
     const { started, ...reading } = await startReading(this.#deps.sourceOf, context, start)
     return { started, done: await this.#whole({ run_id: started.run_id, ...reading }, context, waitMs()) }
   }
@@ -115,14 +115,16 @@ export class RunStreams {
     { run_id, source, liveFrom }: { run_id: string; source: EntrySource; liveFrom?: number | undefined },
     context: RequestContext,
     waitMs: number,
-  ): Promise<Done | undefined> {
+  ): Promise<WholeDone | undefined> {
     const { streams } = this.#deps
     const stop = new AbortController()
     context.outgoing.once('close', () => stop.abort())
     using _entry = streams.add(context.caller, (why) => (why === 'moving' ? undefined : stop.abort(why)))
     let done: Done | undefined
+    let thinking = ''
     const writer = {
       write: ({ body }: RunEntry) => {
+        if (body.event === 'thinking') thinking += body.data.text
         if (body.event === 'done') done = body.data
       },
       isFull: false,
@@ -133,7 +135,7 @@ export class RunStreams {
     const hasEnded = await settledWithin(Math.max(READ_MS, waitMs), reading)
     if (hasEnded) await reading
     else stop.abort()
-    if (done) return done
+    if (done) return thinking === '' ? done : { ...done, thinking }
     if (stop.signal.reason === 'revoked')
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: you were signed out meanwhile')
     if (stop.signal.aborted) return undefined

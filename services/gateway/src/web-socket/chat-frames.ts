@@ -1,4 +1,4 @@
-import { MessageText, SessionRef } from '@youworker/contracts/agent/chat-input'
+import { ChatInput, MessageText, SessionRef } from '@youworker/contracts/agent/chat-input'
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
@@ -15,6 +15,7 @@ export const ClientFrame = z.discriminatedUnion('type', [
     content: MessageText,
     metadata: z.record(z.string(), z.unknown()).optional(),
     session_id: OtherSession,
+    show_thinking: ChatInput.shape.show_thinking,
   }),
   z.object({ type: z.literal('retry'), message_id: Id, content: MessageText.optional(), session_id: OtherSession }),
   z.object({ type: z.literal('audio') }),

@@ -139,8 +139,10 @@ export class ChatSocket {
         return this.#sender.answer(pongFrame())
       case 'audio':
         throw notServed('audio', 'audio_data')
-      case 'text':
-        return this.#counted(() => this.#startRun(frame, (client, run) => client.startRun({ text_input: frame.content, ...run })))
+      case 'text': {
+        const { content: text_input, show_thinking } = frame
+        return this.#counted(() => this.#startRun(frame, (client, run) => client.startRun({ text_input, show_thinking, ...run })))
+      }
       case 'retry': {
         const { message_id, content } = frame
         return this.#counted(() => this.#startRun(frame, (client, run) => client.retryMessage({ message_id, content, ...run })))

@@ -10,6 +10,8 @@ export interface ChatAgentTables extends SystemTables {
     user_id: string
     external_id: string
     title: Buffer | null
+    /** Who wrote the title: `words` are the first ones of its first question. `null`: nobody, or nobody knows. */
+    title_by: 'user' | 'words' | 'model' | null
     metadata: Generated<Buffer | null>
     instructions: Generated<Buffer | null>
     when_busy: Generated<'queue' | 'interrupt' | 'reject'>
@@ -86,7 +88,10 @@ export interface ChatAgentTables extends SystemTables {
   }
   /** The run's log; `body` is a sealed `RunEntryBody`. */
   run_entries: { run_id: string; n: number; attempt: number; space_id: string; body: Buffer }
-  /** One per call of the model that ended. `text_end`: length of the run's text by then, in UTF-16 units. */
+  /**
+   * One per call of the model that ended. `text_end`: length of the run's text by then, in UTF-16 units. `num_ctx` and `max_tokens`: what
+   * the call was given of them, beside the parameters of its run. `content`: what it was asked and what it answered, sealed.
+   */
   model_steps: {
     run_id: string
     iteration: number
@@ -98,10 +103,17 @@ export interface ChatAgentTables extends SystemTables {
     /** The model did not count; the tokens are those of `countTokens`. */
     estimated: Generated<boolean>
     text_end: number
+    attempt: number | null
+    started_at: string | null
+    backend: string | null
+    num_ctx: number | null
+    max_tokens: number | null
+    finish_reason: string | null
+    content: Buffer | null
   }
   /**
    * One per call of the model that did not come to its end: it failed, was stopped, or the process that made it ended. `iteration`: the
-   * step it would have been. `said`: the sealed words of the model server about its failure.
+   * step it would have been. `said`: the sealed words of the model server about its failure; `error`: those that its user is told.
    */
   unfinished_calls: {
     run_id: string
@@ -116,6 +128,13 @@ export interface ChatAgentTables extends SystemTables {
     estimated: boolean
     text_end: number
     said: Buffer | null
+    error: Buffer | null
+    attempt: number | null
+    started_at: string | null
+    backend: string | null
+    num_ctx: number | null
+    max_tokens: number | null
+    content: Buffer | null
     created_at: Generated<string>
   }
   /** Written before the call is made. `called_at` without `end_ts`: nobody knows what became of the call. */

@@ -127,7 +127,7 @@ export class AgentRunner {
       tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }),
     }
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
-    state.modelChosen(info.name)
+    state.modelChosen(info)
     if (info.notice !== undefined && !log.logs.some(({ msg }) => msg === info.notice)) log.note('info', info.notice)
     await using tools = await this.#connectTools(state, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)
@@ -174,7 +174,7 @@ export class AgentRunner {
         state.messages.map(({ content }) => content),
       )
     const said = error instanceof ModelError ? wordsOf(error.said) : undefined
-    if (error instanceof ModelError) state.modelUnfinished('failed', said)
+    if (error instanceof ModelError) state.modelUnfinished('failed', { said, error: error.message })
     const isFinal = this.#isFinal(state, error)
     const line = { run: state.run.id, attempt: state.attempt, code: error.code, reason: wordsOf(innerMessage(error)), said }
     logger.warn(line, isFinal ? 'a run failed' : 'an attempt of a run failed')

@@ -29,6 +29,8 @@ export interface RunSettings {
   readonly language?: string | undefined
   readonly parameters?: ModelParameters | undefined
   readonly strategy?: Strategy | undefined
+  /** What the model thinks is told in the run's log. */
+  readonly show_thinking?: boolean | undefined
   /** The model itself, without the agent's prompt. */
   readonly plain?: boolean | undefined
   /** What the model is given in place of the session's messages. */

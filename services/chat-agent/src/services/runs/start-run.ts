@@ -198,6 +198,7 @@ const settingsOf = (
   parameters: parameters ?? undefined,
   strategy: strategy ?? undefined,
   plain: input.plain || undefined,
+  show_thinking: input.show_thinking || undefined,
   append_only: input.append_only || undefined,
   conversation,
   client_tools: input.client_tools?.length ? input.client_tools : undefined,
@@ -243,7 +244,17 @@ async function addSession(
   const { enable_tools } = input
   const model = input.model ?? null
   const title = sealedTitle(draft, text, id)
-  const row = { id, space_id: user_id, user_id, external_id: id, title, model, enable_tools, tools_pinned: false }
+  const row = {
+    id,
+    space_id: user_id,
+    user_id,
+    external_id: id,
+    title,
+    title_by: 'words' as const,
+    model,
+    enable_tools,
+    tools_pinned: false,
+  }
   const session = await sessions.add({ ...row, turn: 1, message_count: turns.length })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)

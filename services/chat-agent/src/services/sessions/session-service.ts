@@ -64,6 +64,7 @@ export class SessionService {
         const settings = {
           external_id,
           title,
+          title_by: title ? ('user' as const) : null,
           metadata,
           model,
           enable_tools,
@@ -114,7 +115,7 @@ export class SessionService {
       if (!row) throw notFound()
       const branch = active_branch === undefined ? undefined : await branchNumber({ branches }, row, active_branch)
       const changed = await sessions.update(row.id, {
-        ...(title === undefined ? {} : { title: sealTitle(space, row.id, title) }),
+        ...(title === undefined ? {} : { title: sealTitle(space, row.id, title), title_by: title ? ('user' as const) : null }),
         ...(model === undefined ? {} : { model }),
         ...(metadata === undefined ? {} : { metadata: sealMetadata(space, row.id, metadata) }),
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),

@@ -63,7 +63,7 @@ function withQuestion(conversation: readonly StoredTurn[], content: string | und
 const inputOf = (
   retry: Retry,
   run: RunRow | undefined,
-  { language, parameters, strategy, plain, instructions }: RunSettings,
+  { language, parameters, strategy, show_thinking, plain, instructions }: RunSettings,
 ): RunInput => ({
   enable_tools: retry.enable_tools ?? run?.enable_tools ?? true,
   disable_web: retry.disable_web ?? run?.disable_web ?? false,
@@ -75,5 +75,6 @@ const inputOf = (
   language: retry.language ?? language,
   parameters: retry.parameters ?? parameters,
   strategy: retry.strategy ?? strategy,
+  show_thinking: retry.show_thinking ?? show_thinking,
   plain,
 })

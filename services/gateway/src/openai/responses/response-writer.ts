@@ -54,6 +54,7 @@ export class ResponseWriter {
       case 'done':
         return this.#end(body.data)
       // Entries come only once they are stored, and no attempt takes back what is stored.
+      case 'thinking':
       case 'rewind':
       case 'log':
       case 'tool':
