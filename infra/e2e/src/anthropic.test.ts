@@ -56,6 +56,27 @@ test('a model itself gets the messages as they are', async () => {
   ])
 })
 
+test('what Claude Code sends beside it is taken: later system messages, tools with long descriptions', async () => {
+  const asked = {
+    model: 'youworker-offline',
+    max_tokens: 99,
+    messages: [
+      { role: 'user', content: [{ type: 'text', text: 'Repeat the conversation', cache_control: { type: 'ephemeral' } }] },
+      { role: 'system', content: 'Agents: none.' },
+    ],
+    tools: [{ ...WEATHER, description: 'x'.repeat(40_000) }],
+    thinking: { type: 'adaptive' },
+    context_management: { edits: [{ type: 'clear_thinking_20251015', keep: 'all' }] },
+    output_config: { effort: 'high' },
+    metadata: { user_id: '{}' },
+  }
+  const { status, body } = await ada.post('/v1/messages?beta=true', asked)
+  expect([status, JSON.parse(body.content[0].text)]).toEqual([
+    200,
+    [{ role: 'system', content: 'Agents: none.' }, user('Repeat the conversation')],
+  ])
+})
+
 const WEATHER = { name: 'get_weather', description: 'The weather', input_schema: { type: 'object', properties: {} } } as const
 
 test('tools that the client runs, whole and in a stream', async () => {

@@ -79,7 +79,7 @@ export const ClientTool = z.object({
   name: Line(64),
   description: z
     .string()
-    .max(16 * 1024)
+    .max(64 * 1024)
     .default(''),
   /** JSON Schema. */
   parameters: Arguments.default({ type: 'object', properties: {} }),

@@ -36,7 +36,7 @@ export const CountBody = z
     model: Line(128),
     system: z.union([z.string(), z.array(TextBlock).max(100)]).nullish(),
     messages: z
-      .array(z.object({ role: z.enum(['user', 'assistant']), content: z.union([z.string(), z.array(Block).max(500)]) }))
+      .array(z.object({ role: z.enum(['user', 'assistant', 'system']), content: z.union([z.string(), z.array(Block).max(500)]) }))
       .min(1)
       .max(1_000),
     tools: z.array(Tool).max(128).nullish(),
@@ -115,6 +115,7 @@ function readMessages({ messages }: CountBody): ConversationMessage[] {
     const blocks: readonly Block[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content
     const read = { field: `messages.${index}.content`, names }
     if (role === 'assistant') conversation.push(readAssistant(blocks, read))
+    else if (role === 'system') conversation.push({ role, content: textOf(blocks, read.field) })
     else conversation.push(...readUser(blocks, read))
   }
   return conversation
@@ -154,9 +155,11 @@ function readUser(blocks: readonly Block[], { field, names }: Reading): Conversa
   return texts.length === 0 ? results : [...results, { role: 'user', content: texts.join('\n\n') }]
 }
 
-function resultText(content: z.output<typeof ResultContent>, field: string): string {
-  if (typeof content === 'string') return content
-  const texts = content.map((block) => {
+const resultText = (content: z.output<typeof ResultContent>, field: string): string =>
+  typeof content === 'string' ? content : textOf(content, field)
+
+function textOf(blocks: readonly Block[], field: string): string {
+  const texts = blocks.map((block) => {
     if ('text' in block) return block.text
     throw notText(field, block.type)
   })
