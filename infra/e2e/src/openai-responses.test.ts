@@ -74,7 +74,7 @@ test("the library's own reader of streams reads it", async () => {
   const stream = client.responses.stream({ ...agent, input: 'Count to sixty' })
   stream.on('response.output_text.delta', ({ delta }) => void seen.push(delta))
   const answer = await stream.finalResponse()
-  expect(seen.length).toBeGreaterThan(5)
+  expect(seen.length).toBeGreaterThan(1)
   expect([seen.join(''), answer.output_text]).toEqual([COUNT, COUNT])
 })
 
