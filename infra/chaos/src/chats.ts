@@ -33,6 +33,7 @@ export async function chats(stack: AsyncDisposableStack, { chats: least, kills, 
     env: {
       OFFLINE_MODEL__SCRIPT: await writeScript(stack),
       OFFLINE_MODEL__TOKENS_PER_SECOND: '30',
+      LLM__OLLAMA_CONCURRENCY: String(AT_ONCE),
       MCP__SERVER_URLS: `notes=${tools.url}`,
       MCP__ALLOWED_TOOLS: 'notes/*',
     },
