@@ -32,7 +32,7 @@ export async function chats(stack: AsyncDisposableStack, { chats: least, kills, 
   const system = await startSystem(stack, ['--replicas', 'gateway=2,chat-agent=2'], {
     env: {
       OFFLINE_MODEL__SCRIPT: await writeScript(stack),
-      OFFLINE_MODEL__TOKENS_PER_SECOND: '30',
+      OFFLINE_MODEL__TOKENS_PER_SECOND: '60',
       LLM__OLLAMA_CONCURRENCY: String(AT_ONCE),
       MCP__SERVER_URLS: `notes=${tools.url}`,
       MCP__ALLOWED_TOOLS: 'notes/*',
