@@ -7,8 +7,12 @@ import { Done } from './run-log.ts'
 
 export const RunId = z.object({ run_id: Id })
 
+/** Of a question that was spoken, which is the input's text. `digest`: of the recording, by which a repeated request is known. */
+const Voice = z.object({ digest: z.string().max(64), language: z.string().max(64).optional(), confidence: z.number().optional() })
+
 export const StartRun = ChatInput.extend({
   run_id: Id.optional(),
+  voice: Voice.optional(),
   plain: z.boolean().optional(),
   append_only: z.boolean().optional(),
   ...WholeConversation,

@@ -20,15 +20,23 @@ protocols \`bearer\` and the token; a browser's \`Origin\` must be allowed. The 
 - \`stop\` ends the answers that this socket reads
 - \`resume\` reads an answer from the entry behind \`after\`: send it after a reconnect (close codes 1012 and 1013)
 - \`ping\` is answered by \`pong\`; the server's own pings, every 30 s, are those of the protocol
-- \`audio\` is not taken yet
+- \`audio\` asks with a recording; the answer comes as text and, unless \`expect_audio\` is false, as one \`audio\` frame before its \`done\`
 
 The server's frames have the schema \`SocketServerFrame\`: the events of a run with the number of the entry as \`seq\`, \`pong\`, and \`error\` with the
 body of every error. The event \`run\` is a \`status\` with stage \`started\`; in \`tool\` frames \`run_id\` is the tool run's.
 
+## Speech
+
+With an audio server (\`AUDIO__BASE_URL\`) a question may be a recording: \`audio_b64\` of \`/v1/unified-chat\` and \`/v1/voice-turn\`. WAV, WebM, Ogg, MP3,
+FLAC and M4A are recognised by their content; anything else counts as samples of 16 bits (mono, little-endian) when \`sample_rate\` says how
+many there are in a second. What was understood is the user's message, an event \`transcript\` and \`transcript\` in \`done\`. With \`expect_audio\` the
+answer is spoken once it is whole: \`audio_b64\` (WAV) and \`audio_sample_rate\` in \`done\`. Sound is not kept: who reads the run again has the text, and
+\`/v1/audio/speech\` reads it aloud. An answer that could not be spoken says so in \`logs\`.
+
 ## Clients of OpenAI and Anthropic
 
-They work with the address of this server, for OpenAI's with \`/v1\` behind it, and an API key of ours: chat completions, models and embeddings,
-and messages. The model \`youworker\` is the agent with its documents and tools; its marks like [1] point to \`citations\`, a field of our own.
+They work with the address of this server, for OpenAI's with \`/v1\` behind it, and an API key of ours: chat completions, responses, models, embeddings
+and audio, and messages. The model \`youworker\` is the agent with its documents and tools; its marks like [1] point to \`citations\`, a field of our own.
 Every other name is a model itself. Each answer is a run of a new session, which keeps the question and the answer; a chat completion goes on
 in the session that its field \`session_id\` names. A client that leaves does not stop the run. What a stream has sent is stored, so nothing of it
 is ever taken back. \`tools\` are the client's own: a call of one ends the run, and the client sends the conversation again with the result.

@@ -143,6 +143,7 @@ export class ChunkWriter {
       case 'log':
       case 'status':
       case 'tool':
+      case 'transcript':
         return ''
     }
   }

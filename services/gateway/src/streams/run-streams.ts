@@ -15,13 +15,30 @@ const READ_MS = 250
 
 export type StartRun = Parameters<typeof startReading>[2]
 
-type FramesOf = (entry: RunEntry) => string
+/** Adds to the end of an answer what is not kept; what it notes is new in `logs`. Never rejects. */
+type Finish = (done: Done, signal: AbortSignal) => Promise<Done>
 
-interface StreamOptions {
+interface Shape {
+  /** Entries in another form. */
+  readonly framesOf?: ((entry: RunEntry) => string) | undefined
+  readonly finish?: Finish | undefined
+}
+
+interface StreamOptions extends Shape {
   readonly after: number
   readonly begun: boolean
   readonly liveFrom?: number | undefined
-  readonly framesOf?: FramesOf | undefined
+}
+
+interface WholeOptions extends Pick<Shape, 'finish'> {
+  readonly run_id: string
+  readonly source: EntrySource
+  readonly liveFrom?: number | undefined
+}
+
+interface DoneEntry {
+  readonly n: number
+  readonly done: Done
 }
 
 interface Deps {
@@ -38,26 +55,29 @@ export class RunStreams {
     this.#deps = deps
   }
 
-  /** Sends the run's log as server-sent events, with `framesOf` in another form; resolves when it has ended. */
+  /** Sends the run's log as server-sent events; resolves when it has ended. */
   stream(runId: string, context: RequestContext, options: Partial<StreamOptions> = {}): Promise<Reply> {
     return this.#stream(this.#deps.sourceOf(runId, context), context, { after: 0, begun: false, ...options })
   }
 
-  /** Starts a run and sends its log. With `framesOf` in another form. */
-  async streamNew(context: RequestContext, start: StartRun, framesOf?: FramesOf): Promise<Reply> {
+  /** Starts a run and sends its log. */
+  async streamNew(context: RequestContext, start: StartRun, shape: Shape = {}): Promise<Reply> {
     const { source, liveFrom } = await startReading(this.#deps.sourceOf, context, start)
-    return this.#stream(source, context, { after: 0, begun: true, liveFrom, framesOf })
+    return this.#stream(source, context, { after: 0, begun: true, liveFrom, ...shape })
   }
 
   /** With `begun` the headers are sent before the first entry. */
-  async #stream(source: EntrySource, context: RequestContext, { begun, framesOf, ...from }: StreamOptions): Promise<Reply> {
+  async #stream(source: EntrySource, context: RequestContext, options: StreamOptions): Promise<Reply> {
+    const { begun, framesOf, finish, ...from } = options
     const { streams, logger } = this.#deps
+    let end: DoneEntry | undefined
     using stream = new SseStream(context, streams)
     // Clients of other protocols take the end of a stream for that of the answer.
     stream.isWhole = framesOf === undefined
     if (begun) stream.begin()
     const writer = {
       write(entry: RunEntry) {
+        if (finish && entry.body.event === 'done') return void (end = { n: entry.n, done: entry.body.data })
         if (entry.body.event === 'done') stream.isWhole = true
         const frames = framesOf?.(entry)
         if (frames !== undefined && frames !== '') stream.send(frames, { passing: true })
@@ -74,6 +94,7 @@ export class RunStreams {
     }
     try {
       await new RunReader(source, writer, { ...from, signal: stream.signal, begun }).run()
+      if (end && finish) await sendEnd(stream, end, finish)
     } catch (error) {
       if (!stream.hasBegun) throw error
       logger.debug({ correlation_id: context.correlationId, err: error }, 'a stream ended early')
@@ -99,13 +120,14 @@ export class RunStreams {
     context: RequestContext,
     waitMs: () => number,
     start: (run_id: string) => Promise<T>,
+    finish?: Finish,
   ): Promise<{ started: T; done: Done | undefined }> {
     const { started, ...reading } = await startReading(this.#deps.sourceOf, context, start)
-    return { started, done: await this.#whole({ run_id: started.run_id, ...reading }, context, waitMs()) }
+    return { started, done: await this.#whole({ run_id: started.run_id, finish, ...reading }, context, waitMs()) }
   }
 
   async #whole(
-    { run_id, source, liveFrom }: { run_id: string; source: EntrySource; liveFrom?: number | undefined },
+    { run_id, source, liveFrom, finish }: WholeOptions,
     context: RequestContext,
     waitMs: number,
   ): Promise<Done | undefined> {
@@ -125,10 +147,23 @@ export class RunStreams {
     const hasEnded = await settledWithin(Math.max(READ_MS, waitMs), reading)
     if (hasEnded) await reading
     else stop.abort()
-    if (done) return done
+    if (done && !finish) return done
+    const end = done
+    const finished = end && finish ? await context.deadline.pausedFor(() => finish(end, stop.signal)) : undefined
+    if (finished && !stop.signal.aborted) return finished
     if (stop.signal.reason === 'revoked')
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: you were signed out meanwhile')
     if (stop.signal.aborted) return undefined
     throw new AppError('INTERNAL_ERROR', `The run ${run_id} ended without an answer; GET /v1/runs/${run_id} tells its state`)
   }
+}
+
+/** A stream that has ended its answer but for what is added to it. */
+async function sendEnd(stream: SseStream, { n, done }: DoneEntry, finish: Finish): Promise<void> {
+  if (stream.signal.aborted) return
+  // The frames without an id are no entries of the log.
+  stream.send(eventFrame('status', { stage: 'speaking' }), { passing: true })
+  const finished = await finish(done, stream.signal)
+  for (const note of finished.logs.slice(done.logs.length)) stream.send(eventFrame('log', note), { passing: true })
+  stream.send(eventFrame('done', finished, n))
 }

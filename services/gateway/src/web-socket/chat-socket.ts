@@ -1,30 +1,47 @@
-import type { RunEntry } from '@youworker/contracts/agent/run-log'
+import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { Logger } from '@youworker/runtime/logger'
 import type { WebSocket } from 'ws'
 import type { Clients } from '../clients.ts'
-import { type ClientFrame, entryFrame, errorFrame, pongFrame, readFrame, statusFrame } from './chat-frames.ts'
+import { USUAL_RATE } from '../audio/sound.ts'
+import type { Question, Speak, Voice } from '../audio/voice.ts'
+import {
+  audioFrame,
+  type ClientFrame,
+  entryFrame,
+  errorFrame,
+  logFrame,
+  pongFrame,
+  readFrame,
+  statusFrame,
+} from './chat-frames.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RateLimiter } from '../http/guards/rate-limit.ts'
-import { notServed } from '../http/text-only.ts'
 import { toAppError } from '../http/answers/to-app-error.ts'
 import { RunReader, type RunReaderOptions } from '../streams/run-reader.ts'
 import type { EntrySource, EntrySourceOf } from '../streams/entry-source.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
+import { SocketWriter } from './socket-writer.ts'
 import { startReading } from '../streams/start-reading.ts'
 
 const PING_MS = 30_000
-/** A client with more unread bytes than this is disconnected; it reconnects with `resume`. */
-const MAX_BUFFERED = 1024 * 1024
-/** The next page of a replay waits until no more than this is unread. */
-const LOW_WATER = 64 * 1024
+/** Bytes of a frame that holds no audio. */
+export const MAX_TEXT_FRAME = 256 * 1024
 /** Runs one socket may read at once. */
 const MAX_READERS = 8
 
 /** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. */
-const CLOSE = { policy: 1008, serviceRestart: 1012, tryAgain: 1013 } as const
+const CLOSE = { policy: 1008, tooBig: 1009, serviceRestart: 1012 } as const
+
+type AudioClientFrame = Extract<ClientFrame, { type: 'audio' }>
+
+/** Whether the client wants the answer spoken, in either of the two places where clients say so. */
+function isSpoken({ expect_audio, metadata }: Pick<AudioClientFrame, 'expect_audio' | 'metadata'>, usual: boolean): boolean {
+  const wanted = expect_audio ?? metadata?.['expect_audio']
+  return typeof wanted === 'boolean' ? wanted : usual
+}
 
 export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly authenticator: Authenticator
@@ -32,16 +49,19 @@ export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly logger: Logger
   readonly sourceOf: EntrySourceOf
   readonly streams: OpenStreams
+  readonly voice: Voice
 }
 
 interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
   readonly source: EntrySource
+  readonly speak?: Speak | undefined
   readonly onEntry?: () => void
 }
 
 /** One WebSocket of a chat session. */
 export class ChatSocket {
   readonly #socket: WebSocket
+  readonly #writer: SocketWriter
   readonly #context: RequestContext
   readonly #sessionId: string
   readonly #deps: ChatSocketDeps
@@ -54,6 +74,7 @@ export class ChatSocket {
 
   constructor(socket: WebSocket, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
     this.#socket = socket
+    this.#writer = new SocketWriter(socket, this.#closed.signal)
     this.#context = context
     this.#sessionId = sessionId
     this.#deps = deps
@@ -102,7 +123,9 @@ export class ChatSocket {
     try {
       this.#limit('default')
       if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames mean nothing here')
-      await this.#handle(readFrame(data))
+      const frame = readFrame(data)
+      if (data.length > MAX_TEXT_FRAME && frame.type !== 'audio') return this.#socket.close(CLOSE.tooBig, 'too big')
+      await this.#handle(frame)
     } catch (error) {
       this.#refuse(error)
     }
@@ -111,11 +134,11 @@ export class ChatSocket {
   async #handle(frame: ClientFrame): Promise<void> {
     switch (frame.type) {
       case 'ping':
-        return this.#send(pongFrame())
+        return this.#writer.send(pongFrame())
       case 'audio':
-        throw notServed('audio', 'audio_data')
+        return this.#startRun(() => this.#hear(frame), isSpoken(frame, true))
       case 'text':
-        return this.#startRun(frame.content)
+        return this.#startRun(async () => ({ text_input: frame.content }), isSpoken(frame, false))
       case 'stop':
         return this.#stop()
       case 'resume':
@@ -127,7 +150,12 @@ export class ChatSocket {
     }
   }
 
-  async #startRun(text_input: string): Promise<void> {
+  #hear({ audio_data: audio, sample_rate: sampleRate }: AudioClientFrame): Promise<Question> {
+    const caller = { user: this.#context.caller.user_id, signal: this.#closed.signal }
+    return this.#deps.voice.question({ audio, sampleRate: sampleRate ?? USUAL_RATE, field: 'audio_data' }, caller)
+  }
+
+  async #startRun(ask: () => Promise<Partial<Question>>, isToBeSpoken: boolean): Promise<void> {
     this.#limit('chat')
     this.#requireReader()
     const starting = {}
@@ -136,11 +164,13 @@ export class ChatSocket {
     }
     this.#starting.add(starting)
     try {
+      const question = await ask()
       const client = await this.#client()
       const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
-        client.startRun({ text_input, session_id: this.#sessionId, run_id }),
+        client.startRun({ ...question, session_id: this.#sessionId, run_id }),
       )
-      await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, ...reading })
+      const speak = isToBeSpoken ? this.#deps.voice.speaker(this.#context.caller.user_id) : undefined
+      await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, speak, ...reading })
     } finally {
       started()
     }
@@ -151,23 +181,34 @@ export class ChatSocket {
     await Promise.all([...this.#reading].map((run_id) => client.stopRun({ run_id })))
   }
 
-  async #read(run_id: string, { source, onEntry, ...from }: ReadOptions): Promise<void> {
+  async #read(run_id: string, { source, onEntry, speak, ...from }: ReadOptions): Promise<void> {
     if (this.#reading.has(run_id)) return
     this.#requireReader()
     this.#reading.add(run_id)
+    let end: RunEntry | undefined
     const writer = {
       write: (entry: RunEntry) => {
-        this.#send(entryFrame(run_id, entry))
+        if (speak && entry.body.event === 'done') end = entry
+        else this.#writer.send(entryFrame(run_id, entry))
         onEntry?.()
       },
-      drained: () => this.#drained(),
-      onOutage: () => this.#send(statusFrame(run_id, 'reconnecting')),
+      drained: () => this.#writer.drained(),
+      onOutage: () => this.#writer.send(statusFrame(run_id, 'reconnecting')),
     }
     try {
       await new RunReader(source, writer, { ...from, signal: this.#closed.signal }).run()
+      if (end?.body.event === 'done' && speak) await this.#sendSpoken(run_id, { n: end.n, done: end.body.data }, speak)
     } finally {
       this.#reading.delete(run_id)
     }
+  }
+
+  async #sendSpoken(run_id: string, { n, done }: { readonly n: number; readonly done: Done }, speak: Speak): Promise<void> {
+    this.#writer.send(statusFrame(run_id, 'speaking'))
+    const spoken = await speak(done, this.#closed.signal)
+    for (const note of spoken.logs.slice(done.logs.length)) this.#writer.send(logFrame(run_id, note))
+    if (spoken.audio_b64 !== undefined) this.#writer.send(audioFrame(run_id, spoken), { isLarge: true })
+    this.#writer.send(entryFrame(run_id, { n, body: { event: 'done', data: { ...done, logs: spoken.logs } } }))
   }
 
   #requireReader(): void {
@@ -191,25 +232,7 @@ export class ChatSocket {
     const failure = toAppError(error)
     const { correlationId: correlation_id } = this.#context
     if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'a frame failed')
-    this.#send(errorFrame(failure, correlation_id))
+    this.#writer.send(errorFrame(failure, correlation_id))
     if (failure.code === 'NOT_AUTHENTICATED') this.#socket.close(CLOSE.policy, 'signed out')
-  }
-
-  #send(frame: string): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    this.#socket.send(frame)
-    if (this.#socket.bufferedAmount <= MAX_BUFFERED) return
-    this.#socket.close(CLOSE.tryAgain, 'too slow')
-    this.#socket.terminate()
-  }
-
-  /** Resolves when the client has read most of what was sent. */
-  async #drained(): Promise<void> {
-    if (this.#socket.bufferedAmount <= LOW_WATER || this.#closed.signal.aborted) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#closed.signal.addEventListener('abort', () => resolve(), { once: true })
-    // The callback of an empty ping runs when everything before it was sent.
-    this.#socket.ping('', false, () => resolve())
-    await promise
   }
 }

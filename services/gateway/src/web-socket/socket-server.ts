@@ -7,6 +7,8 @@ import { AppError } from '@youworker/contracts/errors'
 import { WebSocketServer } from 'ws'
 import type { AuditReporter } from '../audit-reporter.ts'
 import { canonicalPath } from '../http/canonical-path.ts'
+import { MOST_RECORDED } from '../audio/voice.ts'
+import { LargeFrames } from './large-frames.ts'
 import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
 import { RequestContext, type RequestSettings } from '../http/request-context.ts'
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
@@ -23,7 +25,8 @@ const PATTERNS = SOCKET_PATHS.map((path) => new RegExp(`^${path.replace('{sessio
 const sessionInPath = (path: string): string | undefined =>
   PATTERNS.map((pattern) => pattern.exec(path)?.[1]).find((ref) => ref !== undefined)
 
-const MAX_FRAME = 256 * 1024
+/** A recording in base64, and what is around it. */
+const MAX_FRAME = Math.ceil((MOST_RECORDED * 4) / 3) + 64 * 1024
 const BEARER = 'bearer'
 const CLOSING_MS = 500
 
@@ -43,6 +46,7 @@ interface Deps extends ChatSocketDeps {
 export class SocketServer {
   readonly #deps: Deps
   readonly #settings: RequestSettings
+  readonly #largeFrames = new LargeFrames()
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_FRAME,
@@ -68,6 +72,7 @@ export class SocketServer {
       this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
         socket.off('error', onError)
         socket.once('close', () => context.served(this.#deps.logger, { route: SOCKET_PATHS[0], status: 101 }))
+        this.#largeFrames.watch(socket, webSocket, context.caller.user_id)
         new ChatSocket(webSocket, context, sessionId, this.#deps).serve()
       })
     } catch (error) {

@@ -54,6 +54,10 @@ export class RunLog {
     return this.#transcript.logs
   }
 
+  get heard(): string | undefined {
+    return this.#transcript.heard
+  }
+
   /** How long the run has waited in this stage, over all attempts. */
   waitedMs(stage: WaitStage): number {
     return this.#transcript.waitedMs(stage)

@@ -21,11 +21,6 @@ import { entryNumber } from './transcript.ts'
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
 
-const NO_AUDIO: RunEntryBody = {
-  event: 'log',
-  data: { level: 'warning', msg: 'This version has no voice yet (AUDIO__BASE_URL): the answer comes as text only.' },
-}
-
 type Started = HandlerOutput<typeof chatAgent.startRun>
 type StartInput = HandlerInput<typeof chatAgent.startResponse>
 
@@ -80,7 +75,7 @@ export class StartRun {
     using slot = reserve()
     const draft: Draft = { run_id, grant_id, input, turns, space, context, owner: slot?.owner }
     const added: Added = { entries: [] }
-    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
+    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: sameOf(input) }
     const started = await uow
       .in([user_id])
       .write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
@@ -95,6 +90,10 @@ export class StartRun {
     return started
   }
 }
+
+/** What a repeated request has in common with the first: the same recording may be understood in other words. */
+const sameOf = (input: Draft['input']): object =>
+  input.voice ? { ...input, text_input: undefined, voice: input.voice.digest } : input
 
 function present(session: SessionRow | undefined): SessionRow {
   if (session) return session
@@ -256,6 +255,11 @@ async function addMessages(
   return rows
 }
 
+const heard = (text: string, { digest: _digest, ...how }: NonNullable<StartInput['voice']>): RunEntryBody => ({
+  event: 'transcript',
+  data: { text, ...how },
+})
+
 /** These let a stream show the run's position in the queue before a worker has claimed it. */
 async function addFirstEntries(
   { entries }: ChatAgentRepositories,
@@ -266,7 +270,7 @@ async function addFirstEntries(
   const bodies: RunEntryBody[] = [
     { event: 'run', data: { run_id, session_id } },
     { event: 'status', data: { stage: 'queued', position } },
-    ...(input.expect_audio ? [NO_AUDIO] : []),
+    ...(input.voice && input.text_input !== undefined ? [heard(input.text_input, input.voice)] : []),
   ]
   const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
   const space_id = context.caller.user_id

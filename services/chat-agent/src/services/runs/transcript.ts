@@ -12,6 +12,7 @@ export class Transcript {
   readonly #toolEvents: ToolEvent[] = []
   readonly #logs: Done['logs'] = []
   readonly #lastIndex = new Map<number, number>()
+  #heard: string | undefined
   readonly #waitedMs = new Map<string, number>()
 
   /** The answer so far. */
@@ -25,6 +26,11 @@ export class Transcript {
 
   get logs(): Readonly<Done['logs']> {
     return this.#logs
+  }
+
+  /** What was understood of a spoken question. */
+  get heard(): string | undefined {
+    return this.#heard
   }
 
   /** Index of the last entry of an attempt; 0 when it has none. */
@@ -43,6 +49,7 @@ export class Transcript {
     else if (body.event === 'rewind') this.#text = this.#text.slice(0, body.data.offset)
     else if (body.event === 'tool') this.#toolEvents.push(body.data)
     else if (body.event === 'status') this.#waitedMs.set(body.data.stage, body.data.waited_ms ?? 0)
+    else if (body.event === 'transcript') this.#heard = body.data.text
     else if (body.event === 'log') this.#logs.push(body.data)
   }
 }

@@ -57,6 +57,7 @@ export class ResponseWriter {
       case 'rewind':
       case 'log':
       case 'tool':
+      case 'transcript':
         return this.#start()
     }
   }
