@@ -40,7 +40,14 @@ and audio, and messages. The model \`youworker\` is the agent with its documents
 Every other name is a model itself. Each answer is a run of a new session, which keeps the question and the answer; a chat completion goes on
 in the session that its field \`session_id\` names. A client that leaves does not stop the run. What a stream has sent is stored, so nothing of it
 is ever taken back. \`tools\` are the client's own: a call of one ends the run, and the client sends the conversation again with the result.
-Images and \`n\` above 1 are refused.
+\`n\` above 1 is refused.
+
+## Images
+
+PNG, JPEG, WebP and GIF are taken as data, never by address: \`images_b64\` of \`/v1/unified-chat\`, \`data:\` URLs in \`image_url\` and \`input_image\`, base64
+sources of Anthropic's. A request may have 16, of 624 KB together. They go to the model that is asked; for the agent it is \`LLM__VISION_MODEL\`, where that is
+set. A model that is known not to see is refused with 400. A conversation that the client sends whole is shown whole. Where it is stored here, the next
+question goes with the text only: send an image again to ask about it again.
 
 ## Answers that are the same
 

@@ -14,8 +14,6 @@ interface Protocol {
   readonly bodyOf: (done: Done, runId: string) => unknown
 }
 
-/** Of a request's JSON: leaves space for what is added when it is passed on, which must fit into one NATS request. */
-export const BODY_BYTES = 384 * 1024
 /** How long clients of these protocols wait for a whole answer. */
 export const WHOLE_MS = 10 * 60_000
 /** Not to be sent again: the run that it began would begin anew. */

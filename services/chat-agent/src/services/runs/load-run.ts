@@ -12,7 +12,8 @@ import { CitationBook } from '../citations/citation-book.ts'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
-import { unsealSettings } from './run-settings.ts'
+import type { ModelMessage } from '../models/model-port.ts'
+import { type RunSettings, unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
 
@@ -88,7 +89,7 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     transcript,
     book,
     history: conversation.slice(0, begin),
-    ...restoreTurn({ begun: conversation.slice(begin), text: transcript.text, steps, calls }, book),
+    ...restoreTurn({ begun: withImages(conversation.slice(begin), settings.images), text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
     unfinishedCalls,
@@ -97,6 +98,10 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     estimated: modelCalls.some((call) => call.estimated),
   }
 }
+
+/** The question comes first. */
+const withImages = (turn: readonly ModelMessage[], images: RunSettings['images']): readonly ModelMessage[] =>
+  images ? turn.map((message, at) => (at === 0 && message.role === 'user' ? { ...message, images } : message)) : turn
 
 /** The number of a passage has a meaning only within its own run. */
 export const unnumbered = (text: string): string => new CitationFilter(() => false).whole(text)

@@ -9,6 +9,7 @@ import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import type { Sight } from '../models/sight.ts'
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions } from '../sealed-fields.ts'
@@ -28,6 +29,8 @@ interface Draft {
   readonly run_id: string
   readonly grant_id: string
   readonly input: Omit<StartInput, 'run_id'>
+  /** The model that is given images, when none was asked for. */
+  readonly seeing: string | undefined
   readonly turns: ReturnType<typeof readTurns> | undefined
   readonly space: SpaceSealer
   readonly context: UserContext
@@ -53,6 +56,7 @@ interface StartRunParts {
   /** Of this process's worker. */
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
+  readonly sight: Sight
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
 }
@@ -66,14 +70,15 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn, sight, endWaiting } = this.#parts
     const { user_id } = context.caller
+    const seeing = await sight.modelFor(input, context.signal)
     const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     const space = await sealer.forSpace(user_id)
     using slot = reserve()
-    const draft: Draft = { run_id, grant_id, input, turns, space, context, owner: slot?.owner }
+    const draft: Draft = { run_id, grant_id, input, seeing, turns, space, context, owner: slot?.owner }
     const added: Added = { entries: [] }
     const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: sameOf(input) }
     const started = await uow
@@ -150,7 +155,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     session_id: session.id,
     grant_id,
     turn: session.turn,
-    model: input.model ?? session.model,
+    model: input.model ?? draft.seeing ?? session.model,
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
@@ -190,6 +195,7 @@ const settingsOf = (
   plain: input.plain || undefined,
   append_only: input.append_only || undefined,
   conversation,
+  images: input.images?.length ? input.images : undefined,
   client_tools: input.client_tools?.length ? input.client_tools : undefined,
   response: input.request && {
     request: input.request,
@@ -238,7 +244,7 @@ async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Dr
 
 async function addMessages(
   { messages, outbox }: ChatAgentRepositories,
-  { run_id, input, space, context }: Draft,
+  { run_id, input, seeing, space, context }: Draft,
   { id: session_id, space_id, turn, model: usual }: SessionRow,
   turns: readonly Turn[],
 ): Promise<readonly StoredMessage[]> {
@@ -248,7 +254,7 @@ async function addMessages(
     const id = newId()
     return { id, space_id, session_id, run_id, turn, role, content: space.sealText(content, sealContext.message(id)), ...used }
   })
-  const model = input.model ?? usual
+  const model = input.model ?? seeing ?? usual
   for (const { id: message_id, role } of rows)
     outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
   await messages.add(rows)

@@ -10,7 +10,7 @@ import type { RunStreams } from '../../streams/run-streams.ts'
 import type { ChatAnswer, ChatQuestion } from './chat-bodies.ts'
 
 export type ChatDeps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams; readonly voice: Voice }
-export type AskedQuestion = ChatQuestion & Pick<z.input<typeof StartRun>, 'voice'>
+export type AskedQuestion = ChatQuestion & Pick<z.input<typeof StartRun>, 'voice' | 'images'>
 
 /** Returns what starts the run, under an id that its reader has chosen. */
 function startOf(body: AskedQuestion, context: RequestContext, { chatAgent }: Pick<ChatDeps, 'chatAgent'>) {

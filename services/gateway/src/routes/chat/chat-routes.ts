@@ -1,13 +1,15 @@
 import { RunEntryBody } from '@youworker/contracts/agent/run-log'
 import type { ErrorCode } from '@youworker/contracts/errors'
 import { defineRoute } from '../../http/define-route.ts'
-import { notServed } from '../../http/text-only.ts'
 import type { Csrf } from '../../http/guards/csrf.ts'
+import { readImage, requireFewImages } from '../../protocols/images.ts'
+import { IMAGE_ONLY } from '../../protocols/run-input.ts'
 import { WHOLE_MS } from '../../protocols/answer-run.ts'
 import { answerAsStream, answerVoice, answerWhole, type ChatDeps, heardQuestion } from './answer-chat.ts'
 import {
   ChatAnswer,
   ChatBody,
+  type ChatQuestion,
   RunAccepted,
   simple,
   SimpleAnswer,
@@ -34,6 +36,14 @@ const chat = {
   accepted: RunAccepted,
   errors,
 } as const
+/** The images of a question, which may be all that is sent. */
+function shownImages(images_b64: readonly string[], { text_input, messages }: ChatQuestion) {
+  const images = images_b64.map((image) => readImage(image, 'images_b64'))
+  if (images.length === 0) return {}
+  requireFewImages(images)
+  return { images, ...(text_input?.trim() || messages ? {} : { text_input: IMAGE_ONLY }) }
+}
+
 const spoken = { errors: [...errors, 'EXTERNAL_SERVICE_ERROR'] } as const
 
 export const chatRoutes = [
@@ -56,7 +66,7 @@ export const chatRoutes = [
     ...spoken,
     path: '/v1/unified-chat',
     operation: 'chatUnified',
-    summary: 'Ask in text or speech; the answer streams as events, or comes whole with `stream: false`',
+    summary: 'Ask in text or speech, with images; the answer streams as events, or comes whole with `stream: false`',
     csrf: 'lenient',
     bodyLimit: UNIFIED_BYTES,
     body: UnifiedBody,
@@ -65,13 +75,13 @@ export const chatRoutes = [
     events: RunEntryBody,
     async handle({ body, context }, deps: ChatDeps & { readonly csrf: Csrf }) {
       const { stream: streaming, audio_b64, images_b64, sample_rate: sampleRate, ...asked } = body
-      if (images_b64?.length) throw notServed('images', 'images_b64')
+      const shown = shownImages(images_b64 ?? [], asked)
       const { identity, incoming } = context
       if (streaming && identity?.credential.kind === 'session')
         deps.csrf.require(incoming.headers, identity.caller.sid, 'required')
       const recording = audio_b64 ? { audio: audio_b64, sampleRate, text: asked.text_input, field: 'audio_b64' } : undefined
       const heard = recording && (await heardQuestion(recording, context, deps))
-      const question = { ...asked, ...heard }
+      const question = { ...asked, ...shown, ...heard }
       if (streaming) return answerAsStream(question, context, deps)
       return answerWhole(question, context, deps, (answer) => unified(answer, heard?.voice))
     },
