@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 
-const DATA_URL = /^data:[\w.+-]+\/[\w.+-]+(?:;[\w.+-]+=[\w.+-]+){0,4};base64,/
+/** Before the data of a data URL (RFC 2397), which has a media type of at most 200 characters. */
+const DATA_URL = /^data:[^,]{0,200};base64,/i
 
 /**
  * The bytes of base64 (RFC 4648 section 4 or 5, with or without padding), which may come as a data URL, as browsers make it. Throws
