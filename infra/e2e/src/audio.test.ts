@@ -117,16 +117,6 @@ const jsonPost = (body: object, headers: Record<string, string> = {}) => ({
   body: JSON.stringify(body),
 })
 
-test('only so much of a long answer is spoken as ends with a sentence, and the answer says so', async () => {
-  const long = `${'Water is wet. '.repeat(400)}`
-  const answer = await ada.post('/v1/chat', { text_input: long, stream: false, enable_tools: false, expect_audio: true })
-  const asked = audio.asked.at(-1)
-  const input = asked?.kind === 'speech' ? asked.body.input : ''
-  expect(input.length).toBeLessThanOrEqual(2_000)
-  expect(answer.body.content.length).toBeGreaterThan(0)
-  expect(input).toMatch(/[.!?…]$/)
-})
-
 test('an audio server that fails to speak takes nothing of the answer', async () => {
   for (const [mood, why] of [
     [500, '500'],

@@ -138,7 +138,7 @@ test("Anthropic's client and the AI SDK send images", async () => {
   const provider = createOpenAICompatible({ name: 'youworker', baseURL: `${ada.api}/v1`, apiKey: ada.key ?? '' })
   const parts = [
     { type: 'text' as const, text: 'What is this?' },
-    { type: 'image' as const, image: Buffer.from(JPEG, 'base64'), mediaType: 'image/jpeg' },
+    { type: 'file' as const, data: Buffer.from(JPEG, 'base64'), mediaType: 'image/jpeg' },
   ]
   const { text } = await generateText({ model: provider('eyes'), messages: [{ role: 'user', content: parts }] })
   expect(text).toBe('I see.')

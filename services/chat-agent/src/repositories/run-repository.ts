@@ -36,6 +36,12 @@ export class RunRepository {
     return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
+  /** Without the run's settings, which may hold images. */
+  async status(id: string): Promise<RunRow['status'] | undefined> {
+    const found = await this.#db.selectFrom('runs').select('status').where('id', '=', id).executeTakeFirst()
+    return found?.status
+  }
+
   /** Of the last turn. */
   latest(sessionId: string): Promise<RunRow | undefined> {
     const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
