@@ -15,6 +15,7 @@ import { type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 const SEALED = {
   'message text': canary('message'),
   'text of a message beyond ASCII': canary('unicode'),
+  'question in other words': canary('reworded'),
   'session title': canary('title'),
   'renamed session title': canary('renamed'),
   'text that is in a file and in no passage of it': canary('comment'),
@@ -80,12 +81,28 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   expect(upload.body.success, JSON.stringify(upload.body)).toBe(true)
 
   const question = `What is the vault word of the green library in the western tower? ${SEALED['message text']}`
-  const { done, sessionId } = await ada.chat(question)
+  const { done, runId, sessionId } = await ada.chat(question)
   expect(done.content).toContain(CLEAR['passage of a document'])
   expect(done.citations).toHaveLength(1)
   // The question is also stored as the tool's argument, and the passage as its result.
   expect(JSON.stringify(done.tool_events)).toContain(SEALED['message text'])
+  // So are what the model was asked and what it answered.
+  const { steps } = (await ada.get(`/v1/runs/${runId}/steps?include=content`)).body
+  expect(steps.map(({ kind, status }: { kind: string; status: string }) => [kind, status])).toEqual([
+    ['model', 'done'],
+    ['tool', 'done'],
+    ['model', 'done'],
+  ])
+  expect(steps[0].content.prompt.at(-1)).toEqual({ role: 'user', content: question })
+  expect(steps[2].content.response.content).toContain(CLEAR['passage of a document'])
   await ada.chat(`œuvre 日本 ${SEALED['text of a message beyond ASCII']} 🙂`, { session_id: sessionId })
+  const [, , , last] = (await ada.get(`/v1/sessions/${sessionId}`)).body.messages
+  const [asked] = (await ada.get(`/v1/sessions/${sessionId}/messages?limit=3`)).body.messages.slice(-1)
+  const reworded = await ada.post(`/v1/sessions/${sessionId}/messages/${asked.id}/retry`, {
+    content: SEALED['question in other words'],
+    stream: false,
+  })
+  expect([last.role, reworded.status]).toEqual(['assistant', 200])
   await ada.call('PATCH', `/v1/sessions/${sessionId}`, { title: SEALED['renamed session title'] })
   const settings = { title: SEALED['session title'], instructions: SEALED['instructions of a session'] }
   const { external_id } = (await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body

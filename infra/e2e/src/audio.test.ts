@@ -1,10 +1,11 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { ServerFrame } from '@youworker/gateway/server-frame'
 import { recordingOf, startAudioServer, type TestAudioServer, wordsIn } from '@youworker/test-kit/audio-server'
 import OpenAI from 'openai'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import type { Person } from './support/person.ts'
+import { type Person, readEvents } from './support/person.ts'
 import { clientOf } from './support/responses.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
@@ -28,6 +29,28 @@ afterAll(async () => {
   await system?.[Symbol.asyncDispose]()
   await audio?.[Symbol.asyncDispose]()
 })
+
+async function openSocket(session: string): Promise<WebSocket> {
+  const options = { headers: { 'x-api-key': ada.key ?? '' } }
+  const socket = new WebSocket(`${system.api.replace('http', 'ws')}/v1/ws/chat/${session}`, options)
+  await once(socket, 'open')
+  return socket
+}
+
+/** What the socket is spoken over, which the library has under this name. */
+const connectionOf = (socket: WebSocket) => (socket as unknown as { readonly _socket: Socket })._socket
+
+/** The types of the frames of one answer. */
+function framesUntilDone(socket: WebSocket): Promise<string[]> {
+  const types: string[] = []
+  const { promise, resolve, reject } = Promise.withResolvers<string[]>()
+  socket.on('message', (data: Buffer) => {
+    types.push(String(JSON.parse(data.toString()).type))
+    if (types.at(-1) === 'done') resolve(types)
+  })
+  socket.once('close', (code) => reject(new Error(`closed with ${code}`)))
+  return promise
+}
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
 const said = (words: string, start?: Uint8Array) => base64(recordingOf(words, start))
@@ -248,6 +271,57 @@ test('a recording on the socket is heard and answered in speech', async () => {
   const [code] = (await once(socket, 'close')) as [number]
   expect(code).toBe(1009)
 })
+
+test('a retry is answered in speech too, over HTTP and on the socket', async () => {
+  const { sessionId } = await ada.chat('Hello there', { enable_tools: false })
+  const [question] = (await ada.get(`/v1/sessions/${sessionId}/messages`)).body.messages
+  const path = `/v1/sessions/${sessionId}/messages/${question.id}/retry`
+  const whole = await ada.post(path, { expect_audio: true, stream: false })
+  expect(whole).toMatchObject({ status: 200, body: { audio_sample_rate: 24_000 } })
+  const events = await Array.fromAsync(readEvents(await ada.fetch(path, jsonPost({ expect_audio: true }))))
+  expect(events.at(-1)).toMatchObject({ event: 'done', data: { audio_b64: expect.any(String) } })
+  const socket = await openSocket(sessionId)
+  socket.send(JSON.stringify({ type: 'retry', message_id: question.id, expect_audio: true }))
+  expect((await framesUntilDone(socket)).slice(-2)).toEqual(['audio', 'done'])
+  socket.terminate()
+})
+
+test('a long spoken answer reaches who reads slowly; who leaves four unread gets the next as text', async () => {
+  audio.moods.speech = 'long'
+  const session = (await ada.post('/v1/sessions', {})).body.external_id as string
+  const ask = JSON.stringify({ type: 'text', content: 'Hello', expect_audio: true })
+  const slow = await openSocket(session)
+  const ended = framesUntilDone(slow)
+  let left = 0
+  connectionOf(slow).prependListener('data', ({ length }: Buffer) => (left -= length) <= 0 && slow.pause())
+  const reading = setInterval(() => {
+    left = 256 * 1024
+    slow.resume()
+  }, 50)
+  slow.send(ask)
+  expect((await ended).slice(-2)).toEqual(['audio', 'done'])
+  clearInterval(reading)
+  slow.terminate()
+
+  const held = async () =>
+    Number(/^stream_held_bytes\{kind="web_socket"\} (\d+)$/m.exec((await system.root.get('/metrics')).body)?.[1])
+  const unread: WebSocket[] = []
+  for (let n = 1; n <= 4; n += 1) {
+    const before = await held()
+    const socket = await openSocket((await ada.post('/v1/sessions', {})).body.external_id)
+    unread.push(socket)
+    socket.pause()
+    socket.send(ask)
+    await expect.poll(held, { timeout: 10_000 }).toBeGreaterThan(before)
+  }
+  audio.moods.speech = 'well'
+  const { done } = await ada.chat('Hello', { expect_audio: true, enable_tools: false })
+  expect(done.audio_b64).toBeUndefined()
+  expect(done.logs.map(({ msg }) => msg)).toContainEqual(expect.stringContaining('At most 4 spoken answers'))
+  for (const socket of unread) socket.terminate()
+  const speaks = async () => (await ada.chat('Hello', { expect_audio: true, enable_tools: false })).done.audio_b64
+  await expect.poll(speaks).toEqual(expect.any(String))
+}, 60_000)
 
 test('recordings that do not come to their end are few', async () => {
   const session = (await ada.post('/v1/sessions', {})).body.external_id as string

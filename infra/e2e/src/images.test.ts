@@ -5,7 +5,7 @@ import { generateText } from 'ai'
 import OpenAI from 'openai'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Person } from './support/person.ts'
+import { type Person, readEvents } from './support/person.ts'
 import { clientOf } from './support/responses.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
@@ -42,7 +42,7 @@ afterAll(() => stack.disposeAsync())
 
 /** The messages of the newest request for an answer. */
 const shown = (server: typeof eyes) => server.chats.at(-1)?.body.messages
-const question = (...urls: string[]): OpenAI.ChatCompletionUserMessageParam => ({
+const asking = (...urls: string[]): OpenAI.ChatCompletionUserMessageParam => ({
   role: 'user',
   content: [
     { type: 'text', text: 'What is this?' },
@@ -51,7 +51,7 @@ const question = (...urls: string[]): OpenAI.ChatCompletionUserMessageParam => (
 })
 
 test('a chat completion shows its images to either kind of model server, those of earlier turns too', async () => {
-  const messages = [question(url(PNG, 'image/whatever'), url(JPEG)), { role: 'assistant', content: 'A cat.' } as const]
+  const messages = [asking(url(PNG, 'image/whatever'), url(JPEG)), { role: 'assistant', content: 'A cat.' } as const]
   const more = [...messages, { role: 'user', content: 'Which colour?' } as const]
   const plain = await openai.chat.completions.create({ model: 'eyes', messages: more })
   expect(plain.choices[0]?.message.content).toBe('I see.')
@@ -69,13 +69,13 @@ test('a chat completion shows its images to either kind of model server, those o
   }))
   expect(shown(seer)).toEqual([{ role: 'user', content: [{ type: 'text', text: 'What is this?' }, ...parts] }])
   const session_id = (plain as unknown as { session_id: string }).session_id
-  const on = { model: 'eyes', session_id, messages: [question(url(PNG))] } as OpenAI.ChatCompletionCreateParamsNonStreaming
+  const on = { model: 'eyes', session_id, messages: [asking(url(PNG))] } as OpenAI.ChatCompletionCreateParamsNonStreaming
   await openai.chat.completions.create(on)
   expect(shown(eyes).at(-1)).toEqual({ role: 'user', content: 'What is this?', images: [PNG] })
 })
 
 test('the agent answers what it is shown with the model for it', async () => {
-  await openai.chat.completions.create({ model: 'youworker', messages: [question(url(PNG))] })
+  await openai.chat.completions.create({ model: 'youworker', messages: [asking(url(PNG))] })
   expect(shown(eyes).at(-1)).toMatchObject({ role: 'user', images: [PNG] })
   const answer = await ada.post('/v1/unified-chat', { images_b64: [PNG, url(JPEG)], text_input: 'What is it?', stream: false })
   expect(answer).toMatchObject({ status: 200, body: { content: 'I see.', metadata: { model: 'eyes', status: 'success' } } })
@@ -147,11 +147,11 @@ test("Anthropic's client and the AI SDK send images", async () => {
 
 test('large images pass, and what is too large or no image is refused with what to do', async () => {
   const large = image('\x89PNG\r\n\x1A\n', 9, 600 * 1024)
-  await openai.chat.completions.create({ model: 'eyes', messages: [question(url(large))] })
+  await openai.chat.completions.create({ model: 'eyes', messages: [asking(url(large))] })
   expect(shown(eyes)[0].images).toEqual([large])
   const refused = async (...urls: string[]) => {
     const error: unknown = await openai.chat.completions
-      .create({ model: 'eyes', messages: [question(...urls)] })
+      .create({ model: 'eyes', messages: [asking(...urls)] })
       .catch((one: unknown) => one)
     return error instanceof OpenAI.APIError ? [error.status, error.param] : error
   }
@@ -171,13 +171,13 @@ test('large images pass, and what is too large or no image is refused with what 
   const unified = await ada.post('/v1/unified-chat', { text_input: 'Hello', images_b64: [large, large], stream: false })
   expect([unified.status, unified.body.error.code]).toEqual([413, 'PAYLOAD_TOO_LARGE'])
   const system = { role: 'system', content: [{ type: 'image_url', image_url: { url: url(PNG) } }] }
-  const instructed = await ada.post('/v1/chat/completions', { model: 'eyes', messages: [system, question()] })
+  const instructed = await ada.post('/v1/chat/completions', { model: 'eyes', messages: [system, asking()] })
   expect(instructed.status).toBe(400)
 })
 
 test('a model that is known not to see is refused before anything is stored', async () => {
   const before = (await ada.get('/v1/sessions')).body.total
-  const asked = openai.chat.completions.create({ model: 'youworker-offline', messages: [question(url(PNG))] })
+  const asked = openai.chat.completions.create({ model: 'youworker-offline', messages: [asking(url(PNG))] })
   await expect(asked).rejects.toMatchObject({
     status: 400,
     message: expect.stringMatching(/youworker-offline cannot see images.*vision/),
@@ -191,6 +191,51 @@ test('a model that is known not to see is refused before anything is stored', as
     stream: false,
   })
   expect([later.status, later.body.error.param]).toEqual([400, 'model'])
+})
+
+test('a retry shows the images of its question again, with other words too; a model that does not see is refused', async () => {
+  const first = await ada.post('/v1/unified-chat', { images_b64: [PNG], text_input: 'What is it?', stream: false })
+  const { session_id } = first.body
+  await ada.post('/v1/unified-chat', { session_id, text_input: 'Thanks', enable_tools: false, stream: false })
+  const [question, answer, thanks] = (await ada.get(`/v1/sessions/${session_id}/messages`)).body.messages
+  const retry = ({ id }: { id: string }, body: object = {}) =>
+    ada.post(`/v1/sessions/${session_id}/messages/${id}/retry`, { stream: false, enable_tools: false, ...body })
+  expect((await retry(thanks)).status).toBe(200)
+  expect((await retry(answer)).body).toMatchObject({ content: 'I see.', metadata: { model: 'eyes' } })
+  expect(shown(eyes).at(-1)).toEqual({ role: 'user', content: 'What is it?', images: [PNG] })
+  await retry(question, { content: 'Which colour?', model: 'seer' })
+  expect(shown(seer).at(-1).content).toEqual([
+    { type: 'text', text: 'Which colour?' },
+    { type: 'image_url', image_url: { url: url(PNG) } },
+  ])
+  const blind = await retry(question, { model: 'youworker-offline' })
+  expect([blind.status, blind.body.error.param]).toEqual([400, 'model'])
+
+  const whole = await openai.chat.completions.create({ model: 'eyes', messages: [asking(url(JPEG))] })
+  const session = (whole as unknown as { session_id: string }).session_id
+  const [asked] = (await ada.get(`/v1/sessions/${session}/messages`)).body.messages
+  const again = await ada.post(`/v1/sessions/${session}/messages/${asked.id}/retry`, { content: 'Who is this?', stream: false })
+  expect(again.status).toBe(200)
+  expect(shown(eyes)).toEqual([{ role: 'user', content: 'Who is this?', images: [JPEG] }])
+})
+
+test('an image is not stored again with each call: a step tells that there was one', async () => {
+  await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries.\n' }])
+  const body = { images_b64: [PNG], text_input: 'Which river is this? The Danube?', strategy: 'rag' }
+  const headers = { 'content-type': 'application/json' }
+  const posted = await ada.fetch('/v1/unified-chat', { method: 'POST', headers, body: JSON.stringify(body) })
+  const events = await Array.fromAsync(readEvents(posted))
+  expect(shown(eyes).at(-1)).toEqual({ role: 'user', content: expect.stringContaining('ten countries'), images: [PNG] })
+  const run = events[0]?.data.run_id
+  const { steps } = (await ada.get(`/v1/runs/${run}/steps?include=content`)).body
+  const call = steps.find(({ kind }: { kind: string }) => kind === 'model')
+  expect(call.content.prompt).toContainEqual({ role: 'user', content: `${body.text_input}\n[An image stood here.]` })
+  expect(JSON.stringify(steps)).not.toContain(PNG)
+  const client = new pg.Client({ connectionString: system.running.adminUrl })
+  await client.connect()
+  const { rows } = await client.query('select content from chat_agent.model_steps where run_id = $1', [run])
+  expect(rows.map(({ content }) => content.length < 8_000)).toEqual([true])
+  await client.end()
 })
 
 test('images are erased with their session', async () => {

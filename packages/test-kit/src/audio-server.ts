@@ -5,6 +5,8 @@ import { restartableServer } from './restartable-server.ts'
 /** What a recording says stands behind this in its bytes, up to a zero: as clear speech, for who can hear it. */
 const MARK = 'SAID:'
 const RATE = 24_000
+/** Bytes. */
+const LONG = 11 * 1024 * 1024
 
 interface AskedToHear {
   readonly kind: 'transcription'
@@ -22,8 +24,8 @@ interface AskedToSpeak {
 }
 export type AudioAsked = AskedToHear | AskedToSpeak
 
-/** What the server does instead of its work: `silence` hears nobody, `mumble` other words each time, `huge` speaks without end, a number is the status of a refusal. */
-export type AudioMood = 'well' | 'hang' | 'silence' | 'mumble' | 'huge' | 'nonsense' | 'text_only' | number
+/** What the server does instead of its work: `silence` hears nobody, `mumble` other words each time, `huge` speaks without end, `long` for minutes, a number is the status of a refusal. */
+export type AudioMood = 'well' | 'hang' | 'silence' | 'mumble' | 'huge' | 'long' | 'nonsense' | 'text_only' | number
 
 export interface TestAudioServer extends AsyncDisposable {
   /** `AUDIO__BASE_URL`. */
@@ -140,6 +142,7 @@ function hear(response: ServerResponse, { fields }: AskedToHear, text: string): 
 
 function speak(response: ServerResponse, text: string, mood: AudioMood): void {
   response.writeHead(200, { 'content-type': 'audio/wav' })
+  if (mood === 'long') return void response.end(Buffer.concat([recordingOf(text, wavHead(LONG)), Buffer.alloc(LONG)]))
   if (mood !== 'huge') return void response.end(recordingOf(text, wavHead(0xff_ff_ff_ff)))
   response.write(wavHead(0xff_ff_ff_ff))
   const part = Buffer.alloc(256 * 1024)

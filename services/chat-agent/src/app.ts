@@ -1,7 +1,7 @@
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
-import { openDatabase, poolSettings } from '@youworker/database/connection/open'
+import { type Database, openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
@@ -16,6 +16,7 @@ import { createTokenVerifier, type TokenVerifier } from '@youworker/messaging/to
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
 import { hasMemoryRoom } from '@youworker/runtime/process/memory-room'
+import type { Logger } from '@youworker/runtime/logger'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
@@ -24,11 +25,14 @@ import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
+import { TITLE_KIND } from './services/runs/run-finisher.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 
 const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
 const MODELS = 'models'
+/** One process writes at most so many at the same time. */
+const TITLES_AT_ONCE = 4
 const ORPHANS_MS = 15_000
 
 /** Composition root of the service. */
@@ -41,9 +45,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   let worker: Worker<LoadedRun> | undefined
   const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
-  stack.use(services.writer)
-  stack.use(services.pulls)
-  stack.use(followModels(nats, services.modelBackends))
+  for (const part of [services.writer, services.pulls, followModels(nats, services.modelBackends)]) stack.use(part)
 
   const readiness = stack.use(
     new Readiness({
@@ -71,6 +73,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
       giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
   )
+  if (config.AGENT__TITLES === 'model') stack.use(startTitles(database, services, logger))
   stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
   const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
   stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
@@ -84,6 +87,22 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const running = stack.move()
   return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+
+/** Nobody waits for them: the worker looks for new ones every second or two. */
+const startTitles = (
+  database: Database<ChatAgentTables>,
+  { uow, titles }: Pick<ReturnType<typeof createServices>, 'uow' | 'titles'>,
+  logger: Logger,
+) =>
+  startWorker({
+    database,
+    uow,
+    logger,
+    kind: TITLE_KIND,
+    concurrency: TITLES_AT_ONCE,
+    run: (job, { signal }) => titles.run(job, signal),
+    giveUp: (job) => titles.giveUp(job),
+  })
 
 function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {
   const following = backends.start()

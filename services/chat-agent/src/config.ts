@@ -49,6 +49,12 @@ const ENV = z.object({
   AGENT__CONCURRENCY: integer(1, 10_000)
     .default(2_000)
     .describe('Most runs that one process works on at the same time; it takes fewer while its memory is nearly used up'),
+  AGENT__TITLES: z
+    .enum(['model', 'words'])
+    .default('model')
+    .describe(
+      'Who titles a session after its first answer: its model, with one short call in the background, or nobody: then the first words of its question stay. The offline model is never asked',
+    ),
   AGENT__TOOL_TIMEOUT_MS: integer(100, 600_000)
     .default(30_000)
     .meta({ description: 'How long one tool call may take', unit: 'ms' }),

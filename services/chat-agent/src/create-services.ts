@@ -19,6 +19,7 @@ import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
+import { BranchService } from './services/branches/branch-service.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -27,7 +28,9 @@ import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
+import { StepService } from './services/steps/step-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
+import { TitleWriter } from './services/titles/title-writer.ts'
 import { ToolCaller } from './services/agent/tool-caller.ts'
 import { toolsCheck } from './services/tools/tools-check.ts'
 import { ToolDiscovery } from './services/tools/tool-discovery.ts'
@@ -84,21 +87,23 @@ function createModels(
   return { specs, registry, model, sight: new Sight(model, config.LLM__VISION_MODEL) }
 }
 
+const toolsOf = (config: Config, logger: Dependencies['logger']) => ({
+  port: createMcpPort(logger),
+  discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
+  servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
+  allowed: config.MCP__ALLOWED_TOOLS,
+  timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
+  waitMs: config.AGENT__TOOL_WAIT_MS,
+})
+
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const { specs, registry, model, sight } = createModels(config, { uow, sealer, logger })
-  const tools = {
-    port: createMcpPort(logger),
-    discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
-    servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
-    allowed: config.MCP__ALLOWED_TOOLS,
-    timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
-    waitMs: config.AGENT__TOOL_WAIT_MS,
-  }
+  const tools = toolsOf(config, logger)
   const writer = new EntryWriter(uow, logger)
-  const finisher = new RunFinisher(uow)
+  const finisher = new RunFinisher(uow, config.AGENT__TITLES)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
@@ -112,9 +117,12 @@ export function createServices(config: Config, { database, live, waker, reserve,
     pulls: new PullService({ uow, registry, logger }),
     startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, sight }),
     runs,
+    steps: new StepService(uow, sealer),
     sessions: new SessionService(uow, sealer, waker),
+    branches: new BranchService(uow, sealer),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
+    titles: new TitleWriter({ uow, sealer, model, logger }),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({
       uow,

@@ -44,6 +44,7 @@ function requestSettings(config: Config, logger: Logger) {
     proxies,
     devices: new KnownDevices(config.SECURITY__CSRF_SECRET),
     deadlineMs: config.API__DEADLINE_MS,
+    stallMs: config.API__STALL_MS,
   } satisfies RequestSettings
 }
 

@@ -44,6 +44,10 @@ const ENV = z.object({
     description: 'How long a request may take in all; streams may last once they have begun',
     unit: 'ms',
   }),
+  API__STALL_MS: integer(100, 600_000).default(10_000).meta({
+    description: 'A client of a stream that reads nothing for so long, though there is something, is disconnected; it can resume',
+    unit: 'ms',
+  }),
   API__MIN_UPLOAD_RATE: integer(1, 1_048_576).default(1_024).meta({
     description: 'An upload that comes more slowly, on average over 30 s, is ended with 408',
     unit: 'bytes/s',

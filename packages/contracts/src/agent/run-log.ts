@@ -87,6 +87,10 @@ export const Done = z
   .meta({ id: 'Done' })
 export type Done = z.infer<typeof Done>
 
+/** With what its model thought, of a run that shows it. */
+export const WholeDone = Done.extend({ thinking: z.string().optional() }).meta({ id: 'WholeDone' })
+export type WholeDone = z.infer<typeof WholeDone>
+
 /** Body of a run log entry. `event` is the name of the SSE event; published clients match names by prefix. */
 export const RunEntryBody = z.discriminatedUnion('event', [
   z.object({ event: z.literal('run'), data: z.object({ run_id: Id, session_id: Id }) }),
@@ -97,6 +101,8 @@ export const RunEntryBody = z.discriminatedUnion('event', [
   }),
   z.object({ event: z.literal('transcript'), data: Heard }),
   z.object({ event: z.literal('token'), data: z.object({ text: z.string() }) }),
+  /** What the model thinks before it answers, of a run that was asked to show it. It is no part of the answer, and nothing discards it. */
+  z.object({ event: z.literal('thinking'), data: z.object({ text: z.string() }) }),
   z.object({ event: z.literal('tool'), data: ToolEvent }),
   z.object({ event: z.literal('log'), data: Log }),
   /** Discards the text after `offset` (UTF-16 units of the concatenated tokens). The answer continues from there. */

@@ -25,6 +25,8 @@ export const metrics = {
   cacheEvictions: counter('cache_evictions_total', 'Entries dropped for room', 'cache', 'tier'),
   wsConnections: gauge('ws_connections', 'Open WebSockets'),
   sseStreams: gauge('sse_streams', 'Open event streams'),
+  streamHeldBytes: gauge('stream_held_bytes', 'Bytes that wait for clients which read slowly', 'kind'),
+  slowClients: counter('slow_clients_total', 'Clients that were disconnected because they did not read', 'kind'),
   breakerState: gauge('breaker_state', '0 closed, 1 half open, 2 open', 'target'),
   jobsWaiting: gauge('jobs_waiting', 'Jobs that wait', 'kind'),
   jobsRunning: gauge('jobs_running', 'Jobs running in this process', 'kind'),

@@ -4,6 +4,7 @@ import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
 import { newId } from '@youworker/runtime/id'
 import { ModelError } from '@youworker/runtime/model-error'
 import { z } from 'zod'
+import { readArguments } from '../services/tools/tool-arguments.ts'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelRequest, ModelServerPort } from '../services/models/model-port.ts'
 import { ModelServer, within } from './model-server.ts'
 import { eventData } from './event-data.ts'
@@ -201,11 +202,7 @@ class CallParts {
   }
 
   whole(): ModelChunk['tool_calls'] {
-    return [...this.#parts].map(([, { name, json }]) => {
-      const value = parseJson(json)
-      const args = typeof value === 'object' && value !== null ? { ...value } : {}
-      return { name: name || `unnamed_${newId()}`, arguments: args }
-    })
+    return [...this.#parts].map(([, { name, json }]) => ({ name: name || `unnamed_${newId()}`, arguments: readArguments(json) }))
   }
 }
 

@@ -1,3 +1,4 @@
+import { Strategy } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ConversationMessage, type Image, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
 import { countTokens, IMAGE_TOKENS } from '@youworker/runtime/text/count-tokens'
@@ -57,8 +58,16 @@ type CountBody = z.output<typeof CountBody>
 export const MessageBody = CountBody.extend({
   max_tokens: z.number().int().min(1).max(1_000_000),
   stream: z.boolean().nullish(),
+  strategy: Strategy.nullish(),
   temperature: z.number().min(0).max(1).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
+  thinking: z
+    .object({ type: z.string().max(32), display: z.string().max(32).nullish() })
+    .nullish()
+    .meta({
+      description:
+        'What the model thinks comes as blocks, unless it is `disabled` or its display `omitted`; where the model tells.',
+    }),
   stop_sequences: z.array(z.string().min(1).max(200)).max(4).nullish(),
 }).meta({ id: 'MessageBody' })
 type MessageBody = z.output<typeof MessageBody>
@@ -81,6 +90,8 @@ export function toRunInput(body: MessageBody) {
     parameters,
     tools: toolsOf(body),
     mayUseTools: body.tool_choice?.type !== 'none',
+    strategy: body.strategy,
+    showThinking: body.thinking != null && body.thinking.type !== 'disabled' && body.thinking.display !== 'omitted',
   })
 }
 

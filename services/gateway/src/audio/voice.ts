@@ -6,6 +6,7 @@ import type { RequestContext } from '../http/request-context.ts'
 import type { AudioCaller, AudioPort, Heard } from './audio-port.ts'
 import { readBase64 } from '../http/base64.ts'
 import { readMp3 } from './mp3.ts'
+import { Slots } from './slots.ts'
 import { readSound } from './sound.ts'
 import { spokenText } from './spoken-text.ts'
 import { readWav, withTrueLengths } from './wav.ts'
@@ -32,8 +33,13 @@ export interface Question {
   readonly voice: { readonly digest: string; readonly language?: string | undefined; readonly confidence?: number | undefined }
 }
 
+/** The end of an answer with its speech, which is in memory until this is disposed. */
+interface Spoken extends Disposable {
+  readonly done: Done
+}
+
 /** Adds the speech to the end of an answer, or a note why there is none. Never rejects. */
-export type Speak = (done: Done, signal: AbortSignal) => Promise<Done>
+export type Speak = (done: Done, signal: AbortSignal) => Promise<Spoken>
 
 export function notSetUp(field: string): AppError {
   const message = `No audio is taken: ${NO_SERVER}; send text`
@@ -43,6 +49,8 @@ export function notSetUp(field: string): AppError {
 /** Turns spoken questions into text, and answers into speech. Nothing of it is kept. */
 export class Voice {
   readonly #server: AudioPort | undefined
+  /** Until their clients have read them: each can have megabytes. */
+  readonly #held = new Slots({ what: 'spoken answers', perUser: 4, inAll: 32 })
 
   constructor(server: AudioPort | undefined) {
     this.#server = server
@@ -68,24 +76,35 @@ export class Voice {
 
   speaker(user: string): Speak {
     return async (done, signal) => {
-      const { content, metadata } = done
-      const { text, isCut } = spokenText(content)
-      if (text === '' || metadata.status === 'error') return done
-      if (!this.#server) return withNote(done, 'warning', `The answer is not spoken: ${NO_SERVER}.`)
+      let slot: Disposable | undefined
       try {
-        const wav = await this.#server.say({ text, format: 'wav' }, { user, signal })
-        const audio = withTrueLengths(wav)
-        const rate = (readWav(audio) ?? readMp3(audio))?.sampleRate
-        if (rate === undefined) return withNote(done, 'warning', 'The answer is not spoken: the audio server sent no WAV.')
-        const spoken = { ...done, audio_b64: audio.toString('base64'), audio_sample_rate: rate }
-        return isCut ? withNote(spoken, 'info', 'Only the beginning of the answer is spoken.') : spoken
+        slot = this.#held.take(user)
+        const spoken = await this.#spoken(done, { user, signal })
+        if (spoken.audio_b64 === undefined) slot[Symbol.dispose]()
+        return held(spoken, slot)
       } catch (error) {
+        slot?.[Symbol.dispose]()
         const why = error instanceof AppError ? error.message : 'something went wrong'
-        return withNote(done, 'warning', `The answer is not spoken: ${why}.`)
+        return held(withNote(done, 'warning', `The answer is not spoken: ${why}.`))
       }
     }
   }
+
+  async #spoken(done: Done, caller: AudioCaller): Promise<Done> {
+    const { content, metadata } = done
+    const { text, isCut } = spokenText(content)
+    if (text === '' || metadata.status === 'error') return done
+    if (!this.#server) return withNote(done, 'warning', `The answer is not spoken: ${NO_SERVER}.`)
+    const wav = await this.#server.say({ text, format: 'wav' }, caller)
+    const audio = withTrueLengths(wav)
+    const rate = (readWav(audio) ?? readMp3(audio))?.sampleRate
+    if (rate === undefined) return withNote(done, 'warning', 'The answer is not spoken: the audio server sent no WAV.')
+    const spoken = { ...done, audio_b64: audio.toString('base64'), audio_sample_rate: rate }
+    return isCut ? withNote(spoken, 'info', 'Only the beginning of the answer is spoken.') : spoken
+  }
 }
+
+const held = (done: Done, slot?: Disposable): Spoken => ({ done, [Symbol.dispose]: () => slot?.[Symbol.dispose]() })
 
 const withNote = (done: Done, level: 'info' | 'warning', msg: string): Done => ({ ...done, logs: [...done.logs, { level, msg }] })
 

@@ -77,12 +77,15 @@ test('each scope of an API key opens these routes and no others', () => {
   expect(opened('ops').sort()).toEqual([...always, 'GET /health/detailed', 'GET /metrics', 'GET /metrics/targets'].sort())
   const me = 'GET /v1/auth/me'
   const chat = ['chat', 'unified-chat', 'simple-chat', 'voice-turn'].map((name) => `POST /v1/${name}`)
-  const runs = ['GET /v1/runs/{run_id}', 'GET /v1/runs/{run_id}/events', 'POST /v1/runs/{run_id}/stop', 'GET /v1/tool-runs']
+  const run = ['GET', 'GET /events', 'GET /steps', 'POST /stop'].map((line) => line.replace(/^(\w+) ?/, '$1 /v1/runs/{run_id}'))
+  const runs = [...run, 'GET /v1/tool-runs']
   const sessions = [
     'GET',
     'POST',
     'GET /{session_id}',
     'GET /{session_id}/messages',
+    'POST /{session_id}/messages/{message_id}/retry',
+    'GET /{session_id}/branches',
     'PATCH /{session_id}',
     'DELETE /{session_id}',
   ].map((line) => {

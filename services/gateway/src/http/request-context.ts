@@ -24,6 +24,8 @@ export interface RequestSettings {
   readonly devices: KnownDevices
   /** How long a request may take in all. */
   readonly deadlineMs: number
+  /** How long a client of a stream may read nothing while there is something to read. */
+  readonly stallMs: number
 }
 
 interface ServedAs {
@@ -78,6 +80,10 @@ export class RequestContext {
     this.correlationId = readCorrelationId(incoming.headers['x-correlation-id']) ?? newCorrelationId()
     this.span = spanOf(incoming, this.correlationId)
     this.origin = allowedOrigin(incoming.headers, settings.origins)
+  }
+
+  get stallMs(): number {
+    return this.#settings.stallMs
   }
 
   /** Canonical; behind trusted proxies the one that they report. */

@@ -1,4 +1,4 @@
-import { SessionRef } from '@youworker/contracts/agent/chat-input'
+import { SessionRef, Strategy } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ConversationMessage, type Image, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
@@ -57,9 +57,13 @@ export const CompletionBody = z
     stop: z.union([z.string().min(1).max(200), z.array(z.string().min(1).max(200)).max(4)]).nullish(),
     response_format: ResponseFormat.nullish(),
     reasoning_effort: ReasoningEffort.nullish(),
+    include_reasoning: z.boolean().nullish().meta({
+      description: "As vLLM's and OpenRouter's: what the model thinks comes as `reasoning_content`, where it tells.",
+    }),
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
+    strategy: Strategy.nullish(),
     session_id: SessionRef.nullish().meta({
       description: 'Ours: goes on with this session, which has the messages before the last one already.',
     }),
@@ -80,6 +84,8 @@ export function toRunInput(body: CompletionBody) {
     parameters: parametersOf(body),
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
+    strategy: body.strategy,
+    showThinking: body.include_reasoning ?? false,
   })
   if (!session_id) return { ...input, conversation }
   const last = asked.conversation.at(-1)

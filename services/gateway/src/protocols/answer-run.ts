@@ -1,17 +1,17 @@
-import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
+import type { Done, WholeDone } from '@youworker/contracts/agent/run-log'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { Clients } from '../clients.ts'
 import { Reply } from '../http/answers/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import type { RunStreams, StartRun } from '../streams/run-streams.ts'
+import type { FramesOf, RunStreams, StartRun } from '../streams/run-streams.ts'
 
 export type ProtocolDeps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
 interface Protocol {
   /** Of one entry of the run's log, in the protocol's frames; empty when it has none for it. */
-  readonly framesOf: (entry: RunEntry) => string
+  readonly framesOf: FramesOf
   /** Throws when the run failed. */
-  readonly bodyOf: (done: Done, runId: string) => unknown
+  readonly bodyOf: (done: WholeDone, runId: string) => unknown
 }
 
 /** How long clients of these protocols wait for a whole answer. */

@@ -26,6 +26,7 @@ import { analyticsRoutes } from './analytics-routes.ts'
 import { accountRoutes } from './accounts/account-routes.ts'
 import { userRoutes } from './accounts/user-routes.ts'
 import { authRoutes } from './auth-routes.ts'
+import { branchRoutes } from './chat/branch-routes.ts'
 import { chatRoutes } from './chat/chat-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { documentRoutes, searchRoutes } from './document-routes.ts'
@@ -69,6 +70,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...modelPullRoutes,
   ...groupRoutes,
   ...sessionRoutes,
+  ...branchRoutes,
   ...chatRoutes,
   ...completionRoutes,
   ...responseRoutes,

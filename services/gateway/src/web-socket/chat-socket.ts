@@ -1,47 +1,34 @@
-import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { Logger } from '@youworker/runtime/logger'
 import type { WebSocket } from 'ws'
 import type { Clients } from '../clients.ts'
 import { USUAL_RATE } from '../audio/sound.ts'
-import type { Question, Speak, Voice } from '../audio/voice.ts'
-import {
-  audioFrame,
-  type ClientFrame,
-  entryFrame,
-  errorFrame,
-  logFrame,
-  pongFrame,
-  readFrame,
-  statusFrame,
-} from './chat-frames.ts'
+import type { Voice } from '../audio/voice.ts'
+import { AnswerReader } from './answer-reader.ts'
+import { type ClientFrame, errorFrame, FrameTooBig, isSpoken, pongFrame, readFrame } from './chat-frames.ts'
+import { type Connection, FrameSender } from './frame-sender.ts'
+import { RunStops, tooMany } from './run-stops.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RateLimiter } from '../http/guards/rate-limit.ts'
 import { toAppError } from '../http/answers/to-app-error.ts'
-import { RunReader, type RunReaderOptions } from '../streams/run-reader.ts'
-import type { EntrySource, EntrySourceOf } from '../streams/entry-source.ts'
+import type { EntrySourceOf } from '../streams/entry-source.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
-import { SocketWriter } from './socket-writer.ts'
 import { startReading } from '../streams/start-reading.ts'
 
 const PING_MS = 30_000
-/** Bytes of a frame that holds no audio. */
-export const MAX_TEXT_FRAME = 256 * 1024
 /** Runs one socket may read at once. */
 const MAX_READERS = 8
+/** A client that goes on sending after so many refused frames is disconnected. */
+const MAX_REFUSED = 100
+/** Between two of our own. */
+const MAX_PINGS = 1_000
 
-/** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. */
+/** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. Those of wrong frames (1002, 1007, most of 1009) come from `ws`. */
 const CLOSE = { policy: 1008, tooBig: 1009, serviceRestart: 1012 } as const
 
-type AudioClientFrame = Extract<ClientFrame, { type: 'audio' }>
-
-/** Whether the client wants the answer spoken, in either of the two places where clients say so. */
-function isSpoken({ expect_audio, metadata }: Pick<AudioClientFrame, 'expect_audio' | 'metadata'>, usual: boolean): boolean {
-  const wanted = expect_audio ?? metadata?.['expect_audio']
-  return typeof wanted === 'boolean' ? wanted : usual
-}
+type FrameOf<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>
 
 export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly authenticator: Authenticator
@@ -52,29 +39,34 @@ export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly voice: Voice
 }
 
-interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
-  readonly source: EntrySource
-  readonly speak?: Speak | undefined
-  readonly onEntry?: () => void
-}
+type Client = ReturnType<ChatSocketDeps['chatAgent']['as']>
+type StartedRun = Awaited<ReturnType<Client['startRun']>>
+
+type Start = (client: Client, run: { session_id: string; run_id: string }) => Promise<StartedRun>
 
 /** One WebSocket of a chat session. */
 export class ChatSocket {
   readonly #socket: WebSocket
-  readonly #writer: SocketWriter
+  readonly #sender: FrameSender
+  readonly #answers: AnswerReader
   readonly #context: RequestContext
   readonly #sessionId: string
   readonly #deps: ChatSocketDeps
   readonly #closed = new AbortController()
-  readonly #reading = new Set<string>()
+  readonly #stops = new RunStops(async (run_id) => (await this.#client()).stopRun({ run_id }))
   /** Answers that were asked for and whose run the client does not know yet. */
-  readonly #starting = new Set<object>()
+  readonly #starting = new Set<{ isStopped: boolean }>()
+  /** Answers that are begun or read. */
+  #begun = 0
+  #refused = 0
+  #pings = 0
   #isMoving = false
   #isAlive = true
 
-  constructor(socket: WebSocket, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
-    this.#socket = socket
-    this.#writer = new SocketWriter(socket, this.#closed.signal)
+  constructor(connection: Connection, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
+    this.#socket = connection.webSocket
+    this.#sender = new FrameSender(connection, context.stallMs)
+    this.#answers = new AnswerReader(this.#sender, this.#closed.signal)
     this.#context = context
     this.#sessionId = sessionId
     this.#deps = deps
@@ -91,8 +83,10 @@ export class ChatSocket {
     const pings = setInterval(() => this.#ping(), PING_MS)
     metrics.wsConnections.inc()
     socket.on('pong', () => (this.#isAlive = true))
-    socket.on('error', () => socket.terminate())
-    socket.on('message', (data: Buffer, isBinary) => void this.#receive(data, isBinary))
+    socket.on('ping', (data: Buffer) => this.#pong(data))
+    // The closing frame that says what was wrong is on its way.
+    socket.on('error', (error) => this.#deps.logger.debug({ err: error }, 'a WebSocket broke off'))
+    socket.on('message', (data: Buffer, isBinary) => this.#receive(data, isBinary))
     socket.on('close', () => {
       clearInterval(pings)
       entry[Symbol.dispose]()
@@ -113,109 +107,117 @@ export class ChatSocket {
   #ping(): void {
     if (!this.#isAlive) return this.#socket.terminate()
     this.#isAlive = false
+    this.#pings = 0
     this.#socket.ping()
   }
 
-  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
+  #pong(data: Buffer): void {
+    if (++this.#pings > MAX_PINGS) this.#socket.close(CLOSE.policy, 'too many pings')
+    else this.#sender.pong(data)
+  }
+
+  /** What was received is not kept while it is answered. */
+  #receive(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true
     // What comes after the closing frame gets no answer, so the client sends it again on its next socket.
     if (this.#socket.readyState !== this.#socket.OPEN) return
+    let frame: ClientFrame | undefined
     try {
       this.#limit('default')
       if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames mean nothing here')
-      const frame = readFrame(data)
-      if (data.length > MAX_TEXT_FRAME && frame.type !== 'audio') return this.#socket.close(CLOSE.tooBig, 'too big')
-      await this.#handle(frame)
+      frame = readFrame(data)
     } catch (error) {
-      this.#refuse(error)
+      if (error instanceof FrameTooBig) this.#socket.close(CLOSE.tooBig, 'too big')
+      else this.#refuse(error)
+      return
     }
+    this.#refused = 0
+    this.#handle(frame).catch((error: unknown) => this.#refuse(error, frame))
   }
 
   async #handle(frame: ClientFrame): Promise<void> {
     switch (frame.type) {
       case 'ping':
-        return this.#writer.send(pongFrame())
+        return this.#sender.answer(pongFrame())
       case 'audio':
-        return this.#startRun(() => this.#hear(frame), isSpoken(frame, true))
-      case 'text':
-        return this.#startRun(async () => ({ text_input: frame.content }), isSpoken(frame, false))
+        return this.#counted(() => this.#hear(frame))
+      case 'text': {
+        const { content: text_input, show_thinking } = frame
+        const start: Start = (client, run) => client.startRun({ text_input, show_thinking, ...run })
+        return this.#counted(() => this.#startRun(frame, async () => start, isSpoken(frame, false)))
+      }
+      case 'retry': {
+        const { message_id, content } = frame
+        const start: Start = (client, run) => client.retryMessage({ message_id, content, ...run })
+        return this.#counted(() => this.#startRun(frame, async () => start, isSpoken(frame, false)))
+      }
       case 'stop':
-        return this.#stop()
+        return this.#stop(frame.run_id)
       case 'resume':
-        return this.#read(frame.run_id, {
-          after: frame.after,
-          begun: false,
-          source: this.#deps.sourceOf(frame.run_id, this.#context),
-        })
+        return this.#resume(frame.run_id, frame.after)
     }
   }
 
-  #hear({ audio_data: audio, sample_rate: sampleRate }: AudioClientFrame): Promise<Question> {
+  #hear(frame: FrameOf<'audio'>): Promise<void> {
+    const { sample_rate, show_thinking } = frame
     const caller = { user: this.#context.caller.user_id, signal: this.#closed.signal }
-    return this.#deps.voice.question({ audio, sampleRate: sampleRate ?? USUAL_RATE, field: 'audio_data' }, caller)
+    const heard = async (): Promise<Start> => {
+      const recording = { audio: frame.audio_data, sampleRate: sample_rate ?? USUAL_RATE, field: 'audio_data' }
+      // The frame stays for as long as its answer takes.
+      frame.audio_data = ''
+      const question = await this.#deps.voice.question(recording, caller)
+      return (client, run) => client.startRun({ ...question, show_thinking, ...run })
+    }
+    return this.#startRun(frame, heard, isSpoken(frame, true))
   }
 
-  async #startRun(ask: () => Promise<Partial<Question>>, isToBeSpoken: boolean): Promise<void> {
+  /** `ask`: finds out what is asked. */
+  async #startRun(
+    { session_id = this.#sessionId }: { readonly session_id?: string | undefined },
+    ask: () => Promise<Start>,
+    isToBeSpoken: boolean,
+  ): Promise<void> {
     this.#limit('chat')
-    this.#requireReader()
-    const starting = {}
+    const starting = { isStopped: false }
     const started = () => {
       if (this.#starting.delete(starting)) this.#closeToMove()
     }
     this.#starting.add(starting)
     try {
-      const question = await ask()
+      const start = await ask()
       const client = await this.#client()
       const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
-        client.startRun({ ...question, session_id: this.#sessionId, run_id }),
+        start(client, { session_id, run_id }),
       )
+      if (starting.isStopped) void this.#stop(run.run_id).catch((error: unknown) => this.#refuse(error))
       const speak = isToBeSpoken ? this.#deps.voice.speaker(this.#context.caller.user_id) : undefined
-      await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, speak, ...reading })
+      await this.#answers.read(run.run_id, { after: 0, begun: true, onEntry: started, speak, ...reading })
     } finally {
       started()
     }
   }
 
-  async #stop(): Promise<void> {
-    const client = await this.#client()
-    await Promise.all([...this.#reading].map((run_id) => client.stopRun({ run_id })))
+  async #resume(run_id: string, after: number): Promise<void> {
+    if (this.#answers.reading.has(run_id)) return
+    const source = this.#deps.sourceOf(run_id, this.#context)
+    await this.#counted(() => this.#answers.read(run_id, { after, begun: false, source }))
   }
 
-  async #read(run_id: string, { source, onEntry, speak, ...from }: ReadOptions): Promise<void> {
-    if (this.#reading.has(run_id)) return
-    this.#requireReader()
-    this.#reading.add(run_id)
-    let end: RunEntry | undefined
-    const writer = {
-      write: (entry: RunEntry) => {
-        if (speak && entry.body.event === 'done') end = entry
-        else this.#writer.send(entryFrame(run_id, entry))
-        onEntry?.()
-      },
-      drained: () => this.#writer.drained(),
-      onOutage: () => this.#writer.send(statusFrame(run_id, 'reconnecting')),
-    }
+  /** All answers of this socket, those that begin among them, or one of the caller's. */
+  async #stop(run_id: string | undefined): Promise<void> {
+    if (run_id === undefined) for (const starting of this.#starting) starting.isStopped = true
+    await this.#stops.stop(run_id === undefined ? this.#answers.reading : [run_id])
+  }
+
+  /** Bounds what one socket can have begun. */
+  async #counted(work: () => Promise<void>): Promise<void> {
+    if (this.#begun >= MAX_READERS) throw tooMany('answers', MAX_READERS)
+    this.#begun += 1
     try {
-      await new RunReader(source, writer, { ...from, signal: this.#closed.signal }).run()
-      if (end?.body.event === 'done' && speak) await this.#sendSpoken(run_id, { n: end.n, done: end.body.data }, speak)
+      await work()
     } finally {
-      this.#reading.delete(run_id)
+      this.#begun -= 1
     }
-  }
-
-  async #sendSpoken(run_id: string, { n, done }: { readonly n: number; readonly done: Done }, speak: Speak): Promise<void> {
-    this.#writer.send(statusFrame(run_id, 'speaking'))
-    const spoken = await speak(done, this.#closed.signal)
-    for (const note of spoken.logs.slice(done.logs.length)) this.#writer.send(logFrame(run_id, note))
-    if (spoken.audio_b64 !== undefined) this.#writer.send(audioFrame(run_id, spoken), { isLarge: true })
-    this.#writer.send(entryFrame(run_id, { n, body: { event: 'done', data: { ...done, logs: spoken.logs } } }))
-  }
-
-  #requireReader(): void {
-    if (this.#reading.size < MAX_READERS) return
-    throw new AppError('RATE_LIMIT_EXCEEDED', `One socket follows at most ${MAX_READERS} answers at once; wait for one to end`, {
-      retryAfter: 5,
-    })
   }
 
   #limit(name: 'default' | 'chat'): void {
@@ -228,11 +230,13 @@ export class ChatSocket {
     return this.#deps.chatAgent.as(await this.#context.renewedScope(this.#deps.authenticator))
   }
 
-  #refuse(error: unknown): void {
+  #refuse(error: unknown, frame?: ClientFrame): void {
     const failure = toAppError(error)
     const { correlationId: correlation_id } = this.#context
     if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'a frame failed')
-    this.#writer.send(errorFrame(failure, correlation_id))
+    const run_id = frame !== undefined && 'run_id' in frame ? frame.run_id : undefined
+    this.#sender.answer(errorFrame(failure, correlation_id, run_id))
     if (failure.code === 'NOT_AUTHENTICATED') this.#socket.close(CLOSE.policy, 'signed out')
+    else if (frame === undefined && ++this.#refused > MAX_REFUSED) this.#socket.close(CLOSE.policy, 'too many refused frames')
   }
 }

@@ -21,7 +21,7 @@ export interface ModelTool {
 
 export interface ModelChunk {
   readonly text: string
-  /** What the model thinks before it answers: counted, never shown. */
+  /** What the model thinks before it answers: counted, and shown only to who asks for it. */
   readonly thinking: string
   readonly tool_calls: readonly ModelToolCall[]
   /** With the last chunk only: why it ended, when the server said so. */
@@ -62,8 +62,12 @@ export interface ModelRequest {
 export interface ModelCall extends Omit<ModelRequest, 'onEnd'> {
   /** The calls of users take turns. */
   readonly user: string
+  /** It goes behind all calls for which somebody waits. */
+  readonly isBackground?: boolean | undefined
   /** While the call waits for its turn: how many go first, when that changes; `undefined` when the turn has come. */
   readonly onQueued: (position: number | undefined) => void
+  /** Called with the name of each server that is asked. */
+  readonly onAsked?: ((backend: string) => void) | undefined
 }
 
 /** The models of all servers. Throws ModelError, or the reason of a signal that aborts. */

@@ -53,14 +53,35 @@ export class Sight {
    * The model when none is asked for, if there is one for this question. Throws `VALIDATION_ERROR` when the model is known not to see. One
    * that cannot be asked in time is asked again by the run.
    */
-  async modelFor({ model, session_id, images, conversation = [] }: Asked, signal: AbortSignal): Promise<string | undefined> {
-    if (!images?.length && !hasImages(conversation)) return undefined
+  async modelFor(asked: Asked, signal: AbortSignal): Promise<string | undefined> {
+    const { model, session_id, images, conversation } = asked
+    if (!isShown(images, conversation)) return undefined
     const name = model ?? this.#usual
     // The session may have another one.
     if (name === undefined && session_id) return undefined
-    const asked = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])
-    const info = await this.#model.describe(name ?? null, asked).catch(() => signal.throwIfAborted())
-    if (info) requireSight(info)
+    this.#require(await this.#describe(name ?? null, signal))
     return this.#usual
   }
+
+  /** The same for images that are known only later, by what is returned. */
+  async later({ model }: Pick<Asked, 'model'>, signal: AbortSignal) {
+    const info = model ? await this.#describe(model, signal) : undefined
+    return (images: Asked['images'], conversation: Asked['conversation']): string | undefined => {
+      if (!isShown(images, conversation)) return undefined
+      this.#require(info)
+      return this.#usual
+    }
+  }
+
+  async #describe(model: string | null, signal: AbortSignal): Promise<ModelInfo | undefined> {
+    const asked = AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])
+    return (await this.#model.describe(model, asked).catch(() => signal.throwIfAborted())) ?? undefined
+  }
+
+  #require(info: ModelInfo | undefined): void {
+    if (info) requireSight(info)
+  }
 }
+
+const isShown = (images: Asked['images'], conversation: Asked['conversation']): boolean =>
+  Boolean(images?.length) || hasImages(conversation ?? [])

@@ -21,6 +21,9 @@ export interface Outcome {
   readonly notice?: string | undefined
 }
 
+/** The `kind` of a job that gives a session its title. */
+export const TITLE_KIND = 'title'
+
 const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
   success: 'success',
   partial: 'partial',
@@ -37,9 +40,11 @@ export const CLIENT_CALLS_BYTES = 128 * 1024
 /** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
 export class RunFinisher {
   readonly #uow: ChatAgentUnitOfWork
+  readonly #titles: 'model' | 'words'
 
-  constructor(uow: ChatAgentUnitOfWork) {
+  constructor(uow: ChatAgentUnitOfWork, titles: 'model' | 'words') {
     this.#uow = uow
+    this.#titles = titles
   }
 
   /** For the worker that owns the run. */
@@ -76,7 +81,8 @@ export class RunFinisher {
           content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessages(run.session_id, 1),
         )
         if (claimed.session === undefined) return { entries: [], result: claimed.result }
-        const written = await writeEnd(repositories, state, { outcome, content, ending, unstored, session: claimed.session })
+        const ended = { outcome, content, ending, unstored, session: claimed.session, titles: this.#titles }
+        const written = await writeEnd(repositories, state, ended)
         return { entries: written, result: claimed.result }
       }),
     )
@@ -98,13 +104,14 @@ interface Ending {
   readonly ending: string
   readonly unstored: readonly EntryRow[]
   readonly session: SessionRow
+  readonly titles: 'model' | 'words'
 }
 
 /** Returns the entries that are to be published. */
 async function writeEnd(
   repositories: ChatAgentRepositories,
   state: RunState,
-  { outcome, content, ending, unstored, session }: Ending,
+  { outcome, content, ending, unstored, session, titles }: Ending,
 ): Promise<RunEntry[]> {
   const { run, space, log } = state
   const { runs, entries, toolRuns, outbox } = repositories
@@ -122,10 +129,24 @@ async function writeEnd(
     runs.end(run.id, end),
     entries.add([...unstored, ...last.map(({ row }) => row)]),
     state.toolCalls > 0 && toolRuns.endRunning(run.id, (id) => space.sealText(unknown, sealContext.error(id))),
+    titles === 'model' && wantsTitle(state, { session, status, content }) && repositories.jobs.add(titleJob(state)),
     answerId && addAnswer(repositories, state, { id: answerId, text: content }),
     outbox.write(),
   ])
   return last.map(({ entry }) => entry)
+}
+
+/** The first answer of a session that nobody has named. Clients of other protocols often make one for each request and show no title. */
+function wantsTitle(
+  { settings, canTitle }: RunState,
+  { session, status, content }: { readonly session: SessionRow; readonly status: Status; readonly content: string },
+): boolean {
+  const isAnswered = (status === 'success' || status === 'partial') && content !== ''
+  return isAnswered && session.title_by === 'words' && canTitle && settings.append_only !== true
+}
+
+const titleJob = ({ run: { id: run_id, user_id, space_id, session_id } }: RunState) => {
+  return { id: newId(), kind: TITLE_KIND, user_id, space_id, payload: { session_id, run_id }, queue_key: session_id }
 }
 
 function doneOf(
@@ -164,9 +185,10 @@ async function addAnswer(
   { id, text }: { readonly id: string; readonly text: string },
 ): Promise<void> {
   const content = space.sealText(text, sealContext.message(id))
-  const { session_id, space_id, turn } = run
+  const { session_id, space_id, turn, branch } = run
   const { tokens_in, tokens_out } = modelCalls.usage
-  await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
+  const place = { session_id, space_id, run_id: run.id, turn, branch }
+  await messages.add([{ id, ...place, role: 'assistant', content, tokens_in, tokens_out }])
 }
 
 interface End {

@@ -32,7 +32,7 @@ interface RunParts {
 type StopReason = NonNullable<RunRow['stop_reason']>
 
 /** Rows read for a page; most entries are one token. */
-const PAGE_ROWS = 1_500
+const PAGE_ROWS = 500
 
 const notFound = (code: ErrorCode = 'RUN_NOT_FOUND') =>
   new AppError(code, code === 'RUN_NOT_FOUND' ? 'There is no such run' : 'There is no such task')
@@ -77,7 +77,7 @@ export class RunService {
       return { status: found, rows: page }
     })
     const all = rows.map((row) => unsealEntry(space, runId, row))
-    const fitting = withinBytes(all, LIMITS.entriesPage)
+    const fitting = withinBytes(all, LIMITS.runPage)
     const entries = fitting.length === 0 ? all.slice(0, 1) : fitting
     return { entries, more: entries.length < all.length || rows.length === PAGE_ROWS, status }
   }
@@ -110,7 +110,7 @@ export class RunService {
 
   async getTask(userId: string, taskId: string): Promise<Task> {
     const job = await this.#parts.uow.in([userId]).read(({ jobs }) => jobs.get(taskId))
-    if (!job || job.user_id !== userId) throw notFound('TASK_NOT_FOUND')
+    if (!job || job.user_id !== userId || job.kind !== RUN_KIND) throw notFound('TASK_NOT_FOUND')
     return toTask(job)
   }
 

@@ -1,23 +1,27 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
-import { type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { Slot } from '@youworker/database/jobs/worker'
-import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { Sight } from '../models/sight.ts'
-import { readTurns, titleOf, type Turn } from './chat-turns.ts'
+import { titleOf } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions } from '../sealed-fields.ts'
+import { activeEnd } from '../branches/path-end.ts'
 import { clearWay } from '../sessions/clear-way.ts'
-import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
-import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
-import { type RunSettings, sealSettings, type StoredTurn } from './run-settings.ts'
-import { entryNumber } from './transcript.ts'
+import { addFirstEntries } from '../turns/add-first-entries.ts'
+import { addMessages } from '../turns/add-messages.ts'
+import { modelOf, type Plan, type RunInput } from '../turns/plan.ts'
+import { planRetry, type Retry } from '../turns/plan-retry.ts'
+import { planTurn, readMessage } from '../turns/plan-turn.ts'
+import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
+import { type RunSettings, sealSettings } from './run-settings.ts'
 
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
@@ -25,13 +29,17 @@ export const RUN_KIND = 'run'
 type Started = HandlerOutput<typeof chatAgent.startRun>
 type StartInput = HandlerInput<typeof chatAgent.startResponse>
 
-interface Draft {
+/** A request for a run. */
+interface Asked {
   readonly run_id: string
+  readonly subject: string
+  /** Without the id of the run: what a repeat has in common with the first request. */
+  readonly request: unknown
+  readonly plan: (repositories: ChatAgentRepositories, space: SpaceSealer) => Promise<Plan>
+}
+
+interface Draft extends Pick<Asked, 'run_id' | 'plan'> {
   readonly grant_id: string
-  readonly input: Omit<StartInput, 'run_id'>
-  /** The model that is given images, when none was asked for. */
-  readonly seeing: string | undefined
-  readonly turns: ReturnType<typeof readTurns> | undefined
   readonly space: SpaceSealer
   readonly context: UserContext
   /** Of the slot in which this process runs it, when nothing else of the session comes first. */
@@ -70,17 +78,51 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve, isSignedIn, sight, endWaiting } = this.#parts
     const { user_id } = context.caller
-    const seeing = await sight.modelFor(input, context.signal)
-    const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
+    const said = readMessage(input)
+    const seeing = await this.#parts.sight.modelFor(input, context.signal)
+    return this.#accept(
+      {
+        run_id,
+        subject: chatAgent.startRun.subject,
+        request: sameOf(input),
+        plan: async (repositories, space) => ({ ...(await planTurn(repositories, { user_id, space }, input, said)), seeing }),
+      },
+      context,
+    )
+  }
+
+  /** Asks a question of a session again, in a branch of its own. */
+  async retry(
+    { run_id = newId(), ...retry }: Retry & { readonly run_id?: string | undefined },
+    context: UserContext,
+  ): Promise<Started> {
+    const { user_id } = context.caller
+    const seeing = await this.#parts.sight.later(retry, context.signal)
+    return this.#accept(
+      {
+        run_id,
+        subject: chatAgent.retryMessage.subject,
+        request: retry,
+        plan: async (repositories, space) => {
+          const plan = await planRetry(repositories, { user_id, space }, retry)
+          return { ...plan, seeing: seeing(plan.input.images, plan.conversation) }
+        },
+      },
+      context,
+    )
+  }
+
+  async #accept({ run_id, plan, subject, request: asked }: Asked, context: UserContext): Promise<Started> {
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
+    const { user_id } = context.caller
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     const space = await sealer.forSpace(user_id)
     using slot = reserve()
-    const draft: Draft = { run_id, grant_id, input, seeing, turns, space, context, owner: slot?.owner }
+    const draft: Draft = { run_id, plan, grant_id, space, context, owner: slot?.owner }
     const added: Added = { entries: [] }
-    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: sameOf(input) }
+    const request = { user_id, subject, key: context.idempotencyKey, request: asked }
     const started = await uow
       .in([user_id])
       .write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
@@ -97,51 +139,18 @@ export class StartRun {
 }
 
 /** What a repeated request has in common with the first: the same recording may be understood in other words. */
-const sameOf = (input: Draft['input']): object =>
-  input.voice ? { ...input, text_input: undefined, voice: input.voice.digest } : input
+const sameOf = (input: RunInput): object => (input.voice ? { ...input, text_input: undefined, voice: input.voice.digest } : input)
 
 function present(session: SessionRow | undefined): SessionRow {
   if (session) return session
   throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
 }
 
-/** With messages of its own behind those of a run or session. */
-const goesOn = ({ previous_run_id, session_id, conversation }: Draft['input']): boolean =>
-  conversation !== undefined && (previous_run_id !== undefined || Boolean(session_id))
-
-/** Where a run belongs, and what it begins with. */
-interface Plan {
-  /** Of a session that goes on. */
-  readonly ref: string | undefined
-  /** To be stored as messages. */
-  readonly turns: readonly Turn[]
-  readonly text: string
-  /** What the model is given in place of the session's messages. */
-  readonly conversation: readonly StoredTurn[] | undefined
-}
-
-async function planOf(repositories: ChatAgentRepositories, { input, space, context, turns }: Draft): Promise<Plan> {
-  const { session_id, conversation = [] } = input
-  if (!goesOn(input)) {
-    const { text = '', earlier = [] } = turns ?? {}
-    const ref = session_id || undefined
-    const own = input.conversation && withCallsResolved(conversation)
-    return { ref, text, turns: [...(ref ? [] : earlier), { role: 'user', content: text }], conversation: own }
-  }
-  const { user_id } = context.caller
-  const { previous_run_id } = input
-  const goingOn = await continuedConversation(repositories, { user_id, space, previous_run_id, session_id, conversation })
-  const text = turns?.text ?? goingOn.conversation.findLast(({ role }) => role === 'user')?.content
-  if (text === undefined) throw new AppError('VALIDATION_ERROR', 'Send a message of the user: there is none before it')
-  const isNew = turns !== undefined || goingOn.session === undefined
-  return { ref: goingOn.session, text, turns: isNew ? [{ role: 'user', content: text }] : [], conversation: goingOn.conversation }
-}
-
 async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: Added): Promise<Started> {
-  const { run_id, grant_id, input, context } = draft
+  const { run_id, grant_id, context } = draft
   const { user_id, sid } = context.caller
-  const plan = await planOf(repositories, draft)
-  const { ref, turns } = plan
+  const plan = await draft.plan(repositories, draft.space)
+  const { ref, input, fork } = plan
   const { session, ahead } = ref
     ? await continueSession(repositories, draft, { ...plan, ref }, added)
     : { session: await addSession(repositories, draft, plan), ahead: 0 }
@@ -155,24 +164,24 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     session_id: session.id,
     grant_id,
     turn: session.turn,
-    model: input.model ?? draft.seeing ?? session.model,
+    branch: session.branch ?? 0,
+    model: modelOf(plan, session),
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(input, plan, unsealInstructions(draft.space, session))),
+    settings: sealSettings(draft.space, run_id, settingsOf(plan, unsealInstructions(draft.space, session))),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
   repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   // Sent together and carried out in this order. The events come behind `addMessages`, which adds its own.
-  const [jobRow, runRow, messages, entries, latest] = await Promise.all([
+  const [jobRow, runRow, messages, entries, , latest] = await Promise.all([
     repositories.jobs.add(job),
     repositories.runs.add(run),
-    addMessages(repositories, draft, session, turns),
-    addFirstEntries(repositories, draft, session.id, ahead),
-    ref && owner !== undefined && !plan.conversation
-      ? repositories.messages.latest(session.id, session.turn, HISTORY)
-      : undefined,
+    addMessages(repositories, draft, session, plan),
+    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead }, input),
+    fork && repositories.branches.add({ ...fork, id: run_id, session_id: session.id, space_id: user_id, number: session.turn }),
+    ref && owner !== undefined && !plan.conversation ? repositories.messages.latest(activeEnd(session), HISTORY) : undefined,
     repositories.outbox.write(),
   ])
   added.entries = entries
@@ -185,14 +194,16 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
 }
 
 const settingsOf = (
-  { instructions, language, parameters, ...input }: Draft['input'],
-  { conversation }: Plan,
-  ofSession: string | undefined,
+  { input: { instructions, language, parameters, strategy, ...input }, conversation }: Plan,
+  session_instructions: string | undefined,
 ): RunSettings => ({
-  instructions: [ofSession, instructions].filter((text) => text).join('\n\n') || undefined,
+  session_instructions: session_instructions || undefined,
+  instructions: instructions || undefined,
   language: language ?? undefined,
   parameters: parameters ?? undefined,
+  strategy: strategy ?? undefined,
   plain: input.plain || undefined,
+  show_thinking: input.show_thinking || undefined,
   append_only: input.append_only || undefined,
   conversation,
   images: input.images?.length ? input.images : undefined,
@@ -211,78 +222,47 @@ const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
 async function continueSession(
   repositories: ChatAgentRepositories,
   draft: Draft,
-  { ref, text, turns }: Plan & { readonly ref: string },
+  { ref, text, turns, input, fork }: Plan & { readonly ref: string },
   added: Added,
 ) {
   const { sessions, jobs } = repositories
-  const { context, input } = draft
+  const { context, run_id } = draft
   const locked = present(await sessions.lock(context.caller.user_id, ref))
   const { id } = locked
   if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
   const [session, ahead] = await Promise.all([
-    sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools }),
+    sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools, branch_id: fork && run_id }),
     jobs.unfinished(RUN_KIND, id),
   ])
   return { session, ahead }
 }
 
 /** Adds a session in its first turn. */
-async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Draft, { text, turns }: Plan): Promise<SessionRow> {
-  const { input, context } = draft
+async function addSession(
+  { sessions, outbox }: ChatAgentRepositories,
+  draft: Draft,
+  { text, turns, input }: Plan,
+): Promise<SessionRow> {
+  const { context } = draft
   const id = newId()
   const { user_id } = context.caller
   const { enable_tools } = input
   const model = input.model ?? null
   const title = sealedTitle(draft, text, id)
-  const row = { id, space_id: user_id, user_id, external_id: id, title, model, enable_tools, tools_pinned: false }
+  const row = {
+    id,
+    space_id: user_id,
+    user_id,
+    external_id: id,
+    title,
+    title_by: 'words' as const,
+    model,
+    enable_tools,
+    tools_pinned: false,
+  }
   const session = await sessions.add({ ...row, turn: 1, message_count: turns.length })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
-}
-
-async function addMessages(
-  { messages, outbox }: ChatAgentRepositories,
-  { run_id, input, seeing, space, context }: Draft,
-  { id: session_id, space_id, turn, model: usual }: SessionRow,
-  turns: readonly Turn[],
-): Promise<readonly StoredMessage[]> {
-  const { user_id } = context.caller
-  const used = { tokens_in: 0, tokens_out: 0 }
-  const rows = turns.map(({ role, content }) => {
-    const id = newId()
-    return { id, space_id, session_id, run_id, turn, role, content: space.sealText(content, sealContext.message(id)), ...used }
-  })
-  const model = input.model ?? seeing ?? usual
-  for (const { id: message_id, role } of rows)
-    outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
-  await messages.add(rows)
-  return rows
-}
-
-const heard = (text: string, { digest: _digest, ...how }: NonNullable<StartInput['voice']>): RunEntryBody => ({
-  event: 'transcript',
-  data: { text, ...how },
-})
-
-/** These let a stream show the run's position in the queue before a worker has claimed it. */
-async function addFirstEntries(
-  { entries }: ChatAgentRepositories,
-  { run_id, input, space, context }: Draft,
-  session_id: string,
-  position: number,
-): Promise<RunEntry[]> {
-  const bodies: RunEntryBody[] = [
-    { event: 'run', data: { run_id, session_id } },
-    { event: 'status', data: { stage: 'queued', position } },
-    ...(input.voice && input.text_input !== undefined ? [heard(input.text_input, input.voice)] : []),
-  ]
-  const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
-  const space_id = context.caller.user_id
-  const rows = first.map(({ n, body }): EntryRow => {
-    return { run_id, n, attempt: 0, space_id, body: space.sealText(JSON.stringify(body), sealContext.entry(run_id, n)) }
-  })
-  await entries.add(rows)
-  return first
 }

@@ -12,21 +12,29 @@ import type { ChatAnswer, ChatQuestion } from './chat-bodies.ts'
 export type ChatDeps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams; readonly voice: Voice }
 export type AskedQuestion = ChatQuestion & Pick<z.input<typeof StartRun>, 'voice' | 'images'>
 
-/** Returns what starts the run, under an id that its reader has chosen. */
-function startOf(body: AskedQuestion, context: RequestContext, { chatAgent }: Pick<ChatDeps, 'chatAgent'>) {
-  // The answer is spoken here.
-  const { text_input, messages, expect_audio: _spoken, ...rest } = body
+type StartsRun = (run_id: string) => ReturnType<ReturnType<Clients['chatAgent']['as']>['startRun']>
+
+interface Asked {
+  /** Starts the run, under an id that its reader has chosen. */
+  readonly start: StartsRun
+  /** The answer is wanted as speech too, which is made here. */
+  readonly isSpoken: boolean
+}
+
+function askedOf(body: AskedQuestion, context: RequestContext, { chatAgent }: Pick<ChatDeps, 'chatAgent'>): Asked {
+  const { text_input, messages, expect_audio: isSpoken, ...rest } = body
   if (!text_input && !messages) {
     throw new AppError('VALIDATION_ERROR', 'Send text_input, or messages with the question last', {
       details: [{ field: 'text_input', message: 'is missing' }],
     })
   }
   const turns = { ...(text_input ? { text_input } : {}), ...(messages ? { messages } : {}) }
-  return (run_id: string) => chatAgent.as(context.scope).startRun({ ...rest, ...turns, run_id }, context.idempotency)
+  const start: StartsRun = (run_id) => chatAgent.as(context.scope).startRun({ ...rest, ...turns, run_id }, context.idempotency)
+  return { start, isSpoken }
 }
 
-const speakerOf = ({ expect_audio }: AskedQuestion, context: RequestContext, { voice }: ChatDeps) =>
-  expect_audio ? voice.speaker(context.caller.user_id) : undefined
+const speakerOf = ({ isSpoken }: Asked, context: RequestContext, { voice }: ChatDeps) =>
+  isSpoken ? voice.speaker(context.caller.user_id) : undefined
 
 /** What was said, as the question. */
 export const heardQuestion = (
@@ -35,16 +43,23 @@ export const heardQuestion = (
   { voice }: Pick<ChatDeps, 'voice'>,
 ): Promise<Question> => ofRequest(context, (caller) => voice.question(recording, caller))
 
-/** 200 with the answer as `shape` makes it, or 202 when it is not there in time: the run goes on. */
-export async function answerWhole(
+export const answerWhole = async (
   body: AskedQuestion,
+  context: RequestContext,
+  deps: ChatDeps,
+  shape?: (answer: ChatAnswer) => unknown,
+): Promise<Reply> => answerStart(askedOf(body, context, deps), context, deps, shape)
+
+/** 200 with the answer as `shape` makes it, or 202 when it is not there in time: the run goes on. */
+export async function answerStart(
+  asked: Asked,
   context: RequestContext,
   deps: ChatDeps,
   shape: (answer: ChatAnswer) => unknown = (answer) => answer,
 ): Promise<Reply> {
   const wait = waitOf(context)
-  const start = startOf(body, context, deps)
-  const { started, done } = await deps.runStreams.wholeNew(context, () => wait.leftMs(), start, speakerOf(body, context, deps))
+  const speaker = speakerOf(asked, context, deps)
+  const { started, done } = await deps.runStreams.wholeNew(context, () => wait.leftMs(), asked.start, speaker)
   const { run_id, session_id } = started
   if (done) return new Reply(200, shape({ run_id, session_id, ...done }), wait.headers)
   const run = `/v1/runs/${run_id}`
@@ -59,16 +74,19 @@ export async function answerVoice(
   deps: ChatDeps,
   waitMs: number,
 ): Promise<ChatAnswer> {
-  const start = startOf(body, context, deps)
+  const asked = askedOf(body, context, deps)
   const patient = () => {
     context.deadline.lift()
     return waitMs
   }
-  const { started, done } = await deps.runStreams.wholeNew(context, patient, start, speakerOf(body, context, deps))
+  const { started, done } = await deps.runStreams.wholeNew(context, patient, asked.start, speakerOf(asked, context, deps))
   const { run_id, session_id } = started
   if (done) return { run_id, session_id, ...done }
   throw new AppError('DEADLINE_EXCEEDED', `The run goes on: GET /v1/runs/${run_id} has its answer when it has ended`)
 }
 
 export const answerAsStream = async (body: AskedQuestion, context: RequestContext, deps: ChatDeps): Promise<Reply> =>
-  deps.runStreams.streamNew(context, startOf(body, context, deps), { finish: speakerOf(body, context, deps) })
+  streamStart(askedOf(body, context, deps), context, deps)
+
+export const streamStart = (asked: Asked, context: RequestContext, deps: ChatDeps): Promise<Reply> =>
+  deps.runStreams.streamNew(context, asked.start, { finish: speakerOf(asked, context, deps) })

@@ -1,5 +1,5 @@
 import { ChatInput, SessionRef } from '@youworker/contracts/agent/chat-input'
-import { Citation, Done, ToolEvent } from '@youworker/contracts/agent/run-log'
+import { Citation, Done, ToolEvent, WholeDone } from '@youworker/contracts/agent/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { USUAL_RATE } from '../../audio/sound.ts'
 
 /** Throws during parsing, so that a message that is too long is 413 and not a wrong field. */
-const Text = z.string().superRefine((text) => {
+export const Text = z.string().superRefine((text) => {
   if (Buffer.byteLength(text) > LIMITS.message) {
     throw new AppError(
       'PAYLOAD_TOO_LARGE',
@@ -57,7 +57,7 @@ export const VoiceBody = ChatInput.omit({ messages: true, text_input: true })
   })
   .meta({ id: 'VoiceBody' })
 
-export const ChatAnswer = Done.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
+export const ChatAnswer = WholeDone.extend({ run_id: Id, session_id: Id }).meta({ id: 'ChatAnswer' })
 export type ChatAnswer = z.output<typeof ChatAnswer>
 /** The answer was not there in time. */
 export const RunAccepted = z.object({ run_id: Id, session_id: Id, message: z.string() }).meta({ id: 'RunAccepted' })
@@ -73,9 +73,10 @@ const spoken = {
   stt_confidence: z.number().nullable().meta({ description: '0 to 1, as far as the audio server tells.' }),
   stt_language: z.string().nullable(),
 }
-export const UnifiedAnswer = SimpleAnswer.extend({ ...spoken, citations: z.array(Citation) }).meta({ id: 'UnifiedAnswer' })
+const shown = { citations: z.array(Citation), thinking: WholeDone.shape.thinking }
+export const UnifiedAnswer = SimpleAnswer.extend({ ...spoken, ...shown }).meta({ id: 'UnifiedAnswer' })
 export const VoiceAnswer = SimpleAnswer.omit({ content: true })
-  .extend({ ...spoken, transcript: z.string(), assistant_text: z.string(), run_id: Id, citations: z.array(Citation) })
+  .extend({ ...spoken, transcript: z.string(), assistant_text: z.string(), run_id: Id, ...shown })
   .meta({ id: 'VoiceAnswer' })
 
 export const simple = ({
@@ -101,6 +102,7 @@ interface HowHeard {
 export const unified = (answer: ChatAnswer, heard: HowHeard = {}): z.input<typeof UnifiedAnswer> => ({
   ...simple(answer),
   citations: answer.citations,
+  ...(answer.thinking === undefined ? {} : { thinking: answer.thinking }),
   transcript: answer.transcript ?? null,
   audio_b64: answer.audio_b64 ?? null,
   audio_sample_rate: answer.audio_sample_rate ?? null,
