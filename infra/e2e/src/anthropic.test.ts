@@ -109,10 +109,10 @@ test('tokens are counted without an answer', async () => {
 })
 
 test("what is not served is refused, and errors are of the library's classes", async () => {
-  const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AA==' } } as const
+  const file = { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'AA==' } } as const
   const asking = (content: Anthropic.MessageParam['content']) =>
     client.messages.create({ ...usual, messages: [{ role: 'user', content }] })
-  await expect(asking([image])).rejects.toBeInstanceOf(Anthropic.BadRequestError)
+  await expect(asking([file])).rejects.toBeInstanceOf(Anthropic.BadRequestError)
   await expect(asking('Fail')).rejects.toMatchObject({ status: 502 })
   const stream = client.messages.stream({ ...usual, messages: [user('Fail')] })
   await expect(stream.finalMessage()).rejects.toBeInstanceOf(Anthropic.APIError)

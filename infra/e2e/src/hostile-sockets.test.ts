@@ -62,11 +62,12 @@ test.each<[string, number, (socket: RawWebSocket) => void]>([
   ['half of a surrogate pair in UTF-8', 1007, (socket) => socket.frame(TEXT, Uint8Array.of(0x22, 0xed, 0xa0, 0x80, 0x22))],
   ['a message that is too big', 1009, (socket) => socket.frame(TEXT, 'x'.repeat(257 * 1024))],
   [
-    'a message that is too big in its parts',
+    'a message of parts that is too big and no recording',
     1009,
     (socket) => {
       socket.frame(0x01, 'x'.repeat(100 * 1024))
       for (let n = 0; n < 3; n += 1) socket.frame(0x00, 'x'.repeat(100 * 1024))
+      socket.frame(0x80, 'x')
     },
   ],
   [
@@ -74,7 +75,7 @@ test.each<[string, number, (socket: RawWebSocket) => void]>([
     1008,
     (socket) => {
       socket.frame(0x01, '"')
-      for (let n = 0; n < 300; n += 1) socket.frame(0x00, 'x')
+      for (let n = 0; n < 1_100; n += 1) socket.frame(0x00, 'x')
     },
   ],
   [

@@ -3,6 +3,7 @@ import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Line, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { branches, Siblings } from './agent/branches.ts'
+import { LIMITS } from './limits.ts'
 import { MessageText, SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
@@ -117,11 +118,13 @@ export const chatAgent = {
    * already listens to; `last_entry`: number of the last entry that the start wrote. `plain`: the model itself, without the agent's prompt.
    * `append_only`: entries are sent live only once they are stored, so that what a reader has seen is never taken back. `conversation`: what
    * the model is given in place of the session's messages, with the question last or results of the client's tools behind it.
+   * `images` belong to the question; a conversation has its own.
    */
   startRun: request('rpc.chat-agent.v1.run.start', {
     input: StartRun,
     output: StartedRun,
     errors: ['SESSION_NOT_FOUND', 'CONFLICT'],
+    maxBytes: LIMITS.wireWithImages,
   }),
   ...responses,
   ...branches,

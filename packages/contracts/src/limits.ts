@@ -2,6 +2,10 @@
 export const LIMITS = {
   /** One NATS request or reply. */
   wire: 512 * 1024,
+  /** A NATS request that starts a run, which may hold images. nats-server takes 1 MiB, with the headers. */
+  wireWithImages: 960 * 1024,
+  /** Images of one request. Not bytes. */
+  images: 16,
   /** One part of a file, stored as one row. */
   part: 256 * 1024,
   /** One page of messages or of a response's input. */

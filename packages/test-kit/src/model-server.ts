@@ -15,6 +15,8 @@ interface ModelServerOptions {
   readonly models: readonly string[]
   /** The text of an answer, which comes when the promise resolves. */
   readonly answer: string | ((asked: Asked) => Promise<string>)
+  /** What Ollama says of each model. */
+  readonly capabilities?: readonly string[]
   /** What it thinks before it answers, in the field that its protocol has for it. */
   readonly thinking?: string
   /** Requests with another key are refused, with what they sent in the message, as hosted servers do. */
@@ -79,12 +81,12 @@ const textOf = async (asked: Asked, { answer }: ModelServerOptions): Promise<str
   typeof answer === 'string' ? answer : answer(asked)
 
 async function serveOllama(asked: Asked, response: ServerResponse, options: ModelServerOptions): Promise<void> {
-  const { models } = options
+  const { models, capabilities = ['completion', 'thinking'] } = options
   if (asked.path === '/api/tags' || asked.path === '/api/ps')
     return send(response, { models: models.map((name) => ({ name, size: 1, modified_at: '2026-01-01T00:00:00Z' })) })
   if (asked.path === '/api/pull') return sendPull(asked.body.model ?? asked.body.name, response, options)
   if (!models.includes(asked.body?.model)) return refuse(response, 404, 'no such model')
-  if (asked.path === '/api/show') return send(response, { capabilities: ['completion', 'thinking'], model_info: {} })
+  if (asked.path === '/api/show') return send(response, { capabilities, model_info: {} })
   const content = await textOf(asked, options)
   const line = (value: object) => response.write(`${JSON.stringify({ model: asked.body.model, ...value })}\n`)
   const { thinking } = options

@@ -28,6 +28,11 @@ const ENV = z.object({
     .optional()
     .describe("The same of the server with OpenAI's protocol; without it 256"),
   LLM__CHAT_MODEL: z.string().min(1).optional().describe('Model of answers; without it the first that is listed'),
+  LLM__VISION_MODEL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Model of answers to questions with images, unless the request names one; without it the same as of others'),
   LLM__CONTEXT_TOKENS: integer(2_048, 1_000_000).default(16_384).meta({
     description: 'Most of a conversation that the model is given, its answer included; a smaller window of the model wins',
     unit: 'tokens',

@@ -14,6 +14,7 @@ import { BackendAdmin } from './services/models/backend-admin.ts'
 import { BackendRegistry } from './services/models/backend-registry.ts'
 import { BackendSpecs, ENVIRONMENT_NAMES, type EnvironmentBackend } from './services/models/backend-specs.ts'
 import { ModelBackends } from './services/models/model-backends.ts'
+import { Sight } from './services/models/sight.ts'
 import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
@@ -83,22 +84,24 @@ function createModels(
   const specs = new BackendSpecs({ ...parts, environment: environmentBackends(config) })
   const registry = new BackendRegistry({ specs, connect: connectWith(config), logger: parts.logger })
   const model = new ModelBackends({ backends: () => registry.enabled, defaultModel: config.LLM__CHAT_MODEL })
-  return { specs, registry, model }
+  return { specs, registry, model, sight: new Sight(model, config.LLM__VISION_MODEL) }
 }
+
+const toolsOf = (config: Config, logger: Dependencies['logger']) => ({
+  port: createMcpPort(logger),
+  discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
+  servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
+  allowed: config.MCP__ALLOWED_TOOLS,
+  timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
+  waitMs: config.AGENT__TOOL_WAIT_MS,
+})
 
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
-  const { specs, registry, model } = createModels(config, { uow, sealer, logger })
-  const tools = {
-    port: createMcpPort(logger),
-    discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
-    servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
-    allowed: config.MCP__ALLOWED_TOOLS,
-    timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
-    waitMs: config.AGENT__TOOL_WAIT_MS,
-  }
+  const { specs, registry, model, sight } = createModels(config, { uow, sealer, logger })
+  const tools = toolsOf(config, logger)
   const writer = new EntryWriter(uow, logger)
   const finisher = new RunFinisher(uow, config.AGENT__TITLES)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
@@ -112,7 +115,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting }),
+    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, sight }),
     runs,
     steps: new StepService(uow, sealer),
     sessions: new SessionService(uow, sealer, waker),

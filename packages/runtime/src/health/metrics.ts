@@ -39,6 +39,7 @@ export const metrics = {
   modelTokens: counter('model_tokens_total', 'Tokens by model', 'model', 'direction'),
   modelTtft: histogram('model_ttft_seconds', 'Time to the first token', 'model'),
   toolRuns: counter('tool_runs_total', 'Tool calls', 'tool', 'status'),
+  audioDuration: histogram('audio_duration_seconds', 'Calls of the audio server', 'kind', 'status'),
   diskFree: gauge('disk_free_bytes', 'Free space of the file system of a folder', 'folder'),
   diskFreeInodes: gauge('disk_free_inodes', 'Files that can still be made in the file system of a folder', 'folder'),
   searchDuration: histogram('search_duration_seconds', 'Searches by mode', 'mode'),

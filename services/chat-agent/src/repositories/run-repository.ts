@@ -46,6 +46,12 @@ export class RunRepository {
     return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
+  /** Without the run's settings, which may hold images. */
+  async status(id: string): Promise<RunRow['status'] | undefined> {
+    const found = await this.#db.selectFrom('runs').select('status').where('id', '=', id).executeTakeFirst()
+    return found?.status
+  }
+
   /** Of the last turn of a path. */
   async latest(end: PathEnd): Promise<RunRow | undefined> {
     return (await onPath('runs', end, { order: 'desc', limit: 1 }).execute(this.#db)).rows[0]

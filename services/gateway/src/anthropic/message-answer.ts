@@ -119,6 +119,7 @@ export class MessageWriter {
         return frame({ event: 'ping', data: { type: 'ping' } })
       case 'log':
       case 'tool':
+      case 'transcript':
         return ''
     }
   }

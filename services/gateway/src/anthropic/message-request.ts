@@ -1,15 +1,24 @@
 import { Strategy } from '@youworker/contracts/agent/chat-input'
-import { ClientTool, type ConversationMessage, type ModelParameters } from '@youworker/contracts/agent/model'
+import { ClientTool, type ConversationMessage, type Image, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
-import { countTokens } from '@youworker/runtime/text/count-tokens'
+import { countTokens, IMAGE_TOKENS } from '@youworker/runtime/text/count-tokens'
 import { z } from 'zod'
+import { imagesOfInput, readImage } from '../protocols/images.ts'
 import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 
 const CallId = z.string().max(200)
 const ToolName = z.string().max(64)
 const TextBlock = z.object({ type: z.literal('text'), text: z.string() })
+const ImageBlock = z.object({
+  type: z.literal('image'),
+  source: z.union([
+    z.object({ type: z.literal('base64'), data: z.string() }),
+    z.object({ type: z.literal('url'), url: z.string() }),
+    z.object({ type: z.string().refine((type) => type !== 'base64' && type !== 'url', 'lacks data or url') }),
+  ]),
+})
 /** Blocks of other types are refused with what they are. */
-const OtherBlock = z.object({ type: z.string() })
+const OtherBlock = z.object({ type: z.string().refine((type) => type !== 'image', 'lacks its source') })
 const ResultContent = z.union([z.string(), z.array(z.union([TextBlock, OtherBlock])).max(200)])
 const Block = z.union([
   TextBlock,
@@ -20,6 +29,7 @@ const Block = z.union([
     content: ResultContent.nullish(),
     is_error: z.boolean().nullish(),
   }),
+  ImageBlock,
   OtherBlock,
 ])
 type Block = z.output<typeof Block>
@@ -87,10 +97,12 @@ export function toRunInput(body: MessageBody) {
 
 /** Estimated, as all tokens that no model has counted. */
 export function countInput(body: CountBody): number {
-  const texts = readMessages(body).map((message) => message.content + callsOf(message))
+  const conversation = readMessages(body)
+  const texts = conversation.map((message) => message.content + callsOf(message))
+  const ofImages = imagesOfInput({ conversation }).length * IMAGE_TOKENS
   return [systemOf(body), ...texts, ...(body.tools ?? []).map((tool) => JSON.stringify(tool))].reduce(
     (sum, text) => sum + countTokens(text),
-    0,
+    ofImages,
   )
 }
 
@@ -143,6 +155,7 @@ function readAssistant(blocks: readonly Block[], { field, names }: Reading): Con
 function readUser(blocks: readonly Block[], { field, names }: Reading): ConversationMessage[] {
   const results: ConversationMessage[] = []
   const texts: string[] = []
+  const images: Image[] = []
   for (const block of blocks) {
     if ('text' in block) texts.push(block.text)
     else if ('tool_use_id' in block) {
@@ -150,9 +163,17 @@ function readUser(blocks: readonly Block[], { field, names }: Reading): Conversa
       if (tool_name === undefined) throw refusal(field, `No message before it has a tool_use with the id ${block.tool_use_id}`)
       const text = resultText(block.content ?? '', field)
       results.push({ role: 'tool', tool_name, content: block.is_error ? `Error: ${text}` : text })
-    } else throw notText(field, block.type)
+    } else if ('source' in block) images.push(imageOf(block, field))
+    else throw notText(field, block.type)
   }
-  return texts.length === 0 ? results : [...results, { role: 'user', content: texts.join('\n\n') }]
+  if (texts.length + images.length === 0) return results
+  return [...results, { role: 'user', content: texts.join('\n\n'), ...(images.length > 0 ? { images } : {}) }]
+}
+
+function imageOf({ source }: z.output<typeof ImageBlock>, field: string): Image {
+  if ('data' in source) return readImage(source.data, field)
+  if ('url' in source) return readImage(source.url, field)
+  throw refusal(field, `This version takes images as base64, not as ${source.type}`)
 }
 
 const resultText = (content: z.output<typeof ResultContent>, field: string): string =>
@@ -166,4 +187,5 @@ function textOf(blocks: readonly Block[], field: string): string {
   return texts.join('\n')
 }
 
-const notText = (field: string, type: string) => refusal(field, `This version takes text only, and no block of the type ${type}`)
+const notText = (field: string, type: string) =>
+  refusal(field, `This version takes text and, of the user, images, and no block of the type ${type}`)

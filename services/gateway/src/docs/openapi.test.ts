@@ -28,7 +28,8 @@ test('operations are named by verbs, streams by their events, and no request has
   expect(streams.length).toBeGreaterThan(3)
   expect(streams.filter(({ events }) => events === undefined)).toEqual([])
   const text = JSON.stringify(description.paths['/v1/runs/{run_id}/events'])
-  for (const event of ['run', 'status', 'token', 'tool', 'log', 'rewind', 'done']) expect(text).toContain(`"title":"${event}"`)
+  for (const event of ['run', 'status', 'transcript', 'token', 'tool', 'log', 'rewind', 'done'])
+    expect(text).toContain(`"title":"${event}"`)
   for (const schema of ['ChatBody', 'SearchQuery', 'SocketClientFrame'])
     expect(JSON.stringify(description.components.schemas[schema])).not.toContain('"default"')
 })
@@ -92,7 +93,14 @@ test('each scope of an API key opens these routes and no others', () => {
     return `${method} /v1/sessions${rest}`
   })
   const models = ['GET /v1/models', 'GET /v1/models/{model}', 'POST /v1/embeddings']
-  const protocols = ['chat/completions', 'responses', 'messages', 'messages/count_tokens'].map((name) => `POST /v1/${name}`)
+  const protocols = [
+    'chat/completions',
+    'responses',
+    'messages',
+    'messages/count_tokens',
+    'audio/transcriptions',
+    'audio/speech',
+  ].map((name) => `POST /v1/${name}`)
   const response = '/v1/responses/{response_id}'
   const responses = [`GET ${response}`, `GET ${response}/input_items`, `POST ${response}/cancel`, `DELETE ${response}`]
   const conversations = ['POST', 'GET /{id}', 'POST /{id}', 'DELETE /{id}', 'GET /{id}/items'].map((line) =>

@@ -61,6 +61,8 @@ export class RequestContext {
   readonly deadline: RequestDeadline
   identity: Identity | undefined
   rate: RateState | undefined
+  /** Of a JSON body; 0 without one. */
+  bodyBytes = 0
   /** Of the error that answers it. */
   code: ErrorCode | undefined
   readonly #settings: RequestSettings

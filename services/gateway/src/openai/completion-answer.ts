@@ -149,6 +149,7 @@ export class ChunkWriter {
       case 'log':
       case 'status':
       case 'tool':
+      case 'transcript':
         return ''
     }
   }

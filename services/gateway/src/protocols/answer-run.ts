@@ -14,10 +14,8 @@ interface Protocol {
   readonly bodyOf: (done: WholeDone, runId: string) => unknown
 }
 
-/** Of a request's JSON: leaves space for what is added when it is passed on, which must fit into one NATS request. */
-export const BODY_BYTES = 384 * 1024
 /** How long clients of these protocols wait for a whole answer. */
-const WHOLE_MS = 10 * 60_000
+export const WHOLE_MS = 10 * 60_000
 /** Not to be sent again: the run that it began would begin anew. */
 const NO_RETRY = { 'x-should-retry': 'false' }
 
@@ -29,7 +27,7 @@ export async function answerRun(
   context: RequestContext,
   { runStreams }: Pick<ProtocolDeps, 'runStreams'>,
 ): Promise<Reply> {
-  if (isStream) return runStreams.streamNew(context, start, framesOf)
+  if (isStream) return runStreams.streamNew(context, start, { framesOf })
   const waitMs = () => {
     context.deadline.lift()
     return WHOLE_MS

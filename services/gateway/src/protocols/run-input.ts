@@ -38,8 +38,15 @@ export function runInput({ model, instructions, conversation, parameters, tools,
   }
 }
 
-const questionOf = (conversation: readonly ConversationMessage[]): string | undefined =>
-  conversation.findLast(({ role, content }) => role === 'user' && content.trim() !== '')?.content
+/** What is stored as the question when an image is all that is sent. */
+export const IMAGE_ONLY = '[image]'
+
+function questionOf(conversation: readonly ConversationMessage[]): string | undefined {
+  const asked = conversation.findLast(
+    (message) => message.role === 'user' && (message.content.trim() !== '' || message.images?.length),
+  )
+  return asked && (asked.content.trim() === '' ? IMAGE_ONLY : asked.content)
+}
 
 /** Throws `VALIDATION_ERROR` when there is nothing to answer. `isWhole`: nothing stands before it. */
 export function requireQuestion(conversation: readonly ConversationMessage[], field: string, { isWhole = true } = {}): void {

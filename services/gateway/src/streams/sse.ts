@@ -1,7 +1,7 @@
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { RequestContext } from '../http/request-context.ts'
 import type { OpenStreams } from './open-streams.ts'
-import { endWithin, untilRead } from './until-read.ts'
+import { endWithin, spokenUntil, untilRead } from './until-read.ts'
 
 const COMMENT_MS = 15_000
 /** A longer frame is written in pieces, each when the client has read those before. In UTF-16 units. */
@@ -54,6 +54,8 @@ export class SseStream implements Disposable {
   #draining: Promise<void> | undefined
   /** Of the frame that is being written, in UTF-16 units. */
   #left = 0
+  /** Until when the client may take to read a spoken answer. */
+  #spokenUntil: number | undefined
   #hasBegun = false
   #isResumable = false
   #isMoving = false
@@ -109,6 +111,12 @@ export class SseStream implements Disposable {
     if (this.#isMoving) this.#move()
   }
 
+  /** The end of an answer, which may be much larger than other frames. The client gets the time for it that a slow network takes. */
+  sendSpoken(frame: string): void {
+    this.#spokenUntil = spokenUntil(frame.length, this.#context.stallMs)
+    this.send(frame)
+  }
+
   #sendLater(frames: Iterable<string>): void {
     const [before, more] = [this.#rest, this.#piecesOf(frames)]
     this.#rest = before ? joined(before, more) : more
@@ -159,7 +167,7 @@ export class SseStream implements Disposable {
       const heldBytes = outgoing.writableLength + Math.max(0, this.#left)
       // Node.js loses the event `drain` of texts that have more bytes than characters.
       const onRead = (read: () => void) => void outgoing.write('', read)
-      if (this.#isBuffering) await untilRead({ socket, onRead, heldBytes, stallMs, kind: 'sse' })
+      if (this.#isBuffering) await untilRead({ socket, onRead, heldBytes, stallMs, until: this.#spokenUntil, kind: 'sse' })
       this.#pump()
     }
   }

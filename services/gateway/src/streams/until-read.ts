@@ -8,6 +8,9 @@ const OVER_MS = 1_000
 /** Who reads a little now and then, or sends and does not read, is waited for so many times as long as one that does nothing. */
 const PATIENCE = 3
 
+/** Bytes that a client must read in a millisecond of a spoken answer. */
+const SLOWEST_SPOKEN = 16
+
 interface Unread {
   readonly socket: Socket
   /** Calls back when everything was handed to the kernel. */
@@ -15,18 +18,25 @@ interface Unread {
   readonly heldBytes: number
   /** How long the client may read nothing. */
   readonly stallMs: number
+  /** For a spoken answer: when all of it must be read, whatever is held, by `performance.now()`. */
+  readonly until?: number | undefined
   readonly kind: 'sse' | 'web_socket'
 }
 
+/** When a client must have read a spoken answer of so many bytes. */
+export const spokenUntil = (bytes: number, stallMs: number): number =>
+  performance.now() + PATIENCE * stallMs + bytes / SLOWEST_SPOKEN
+
 /** Resolves when the client has read what waits in this process for it, or is disconnected, which one that does not read is. */
-export async function untilRead({ socket, onRead, heldBytes, stallMs, kind }: Unread): Promise<void> {
+export async function untilRead({ socket, onRead, heldBytes, stallMs, until, kind }: Unread): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const cut = () => {
     metrics.slowClients.inc({ kind })
     socket.destroy()
     resolve()
   }
-  const timer = setTimeout(cut, heldBytes > MAX_HELD ? Math.min(OVER_MS, stallMs) : PATIENCE * stallMs)
+  const usual = heldBytes > MAX_HELD ? Math.min(OVER_MS, stallMs) : PATIENCE * stallMs
+  const timer = setTimeout(cut, until === undefined ? usual : Math.max(0, until - performance.now()))
   metrics.streamHeldBytes.inc({ kind }, heldBytes)
   // Node.js counts each byte that the kernel takes as a sign of life.
   socket.setTimeout(stallMs).prependListener('timeout', cut)

@@ -1,19 +1,19 @@
-import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { Logger } from '@youworker/runtime/logger'
 import type { WebSocket } from 'ws'
 import type { Clients } from '../clients.ts'
-import { type ClientFrame, entryFrame, errorFrame, pongFrame, readFrame, statusFrame } from './chat-frames.ts'
+import { USUAL_RATE } from '../audio/sound.ts'
+import type { Voice } from '../audio/voice.ts'
+import { AnswerReader } from './answer-reader.ts'
+import { type ClientFrame, errorFrame, FrameTooBig, isSpoken, pongFrame, readFrame } from './chat-frames.ts'
 import { type Connection, FrameSender } from './frame-sender.ts'
 import { RunStops, tooMany } from './run-stops.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RateLimiter } from '../http/guards/rate-limit.ts'
-import { notServed } from '../http/text-only.ts'
 import { toAppError } from '../http/answers/to-app-error.ts'
-import { RunReader, type RunReaderOptions } from '../streams/run-reader.ts'
-import type { EntrySource, EntrySourceOf } from '../streams/entry-source.ts'
+import type { EntrySourceOf } from '../streams/entry-source.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import { startReading } from '../streams/start-reading.ts'
 
@@ -25,8 +25,10 @@ const MAX_REFUSED = 100
 /** Between two of our own. */
 const MAX_PINGS = 1_000
 
-/** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. Those of wrong frames (1002, 1007, 1009) come from `ws`. */
-const CLOSE = { policy: 1008, serviceRestart: 1012 } as const
+/** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. Those of wrong frames (1002, 1007, most of 1009) come from `ws`. */
+const CLOSE = { policy: 1008, tooBig: 1009, serviceRestart: 1012 } as const
+
+type FrameOf<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>
 
 export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly authenticator: Authenticator
@@ -34,6 +36,7 @@ export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly logger: Logger
   readonly sourceOf: EntrySourceOf
   readonly streams: OpenStreams
+  readonly voice: Voice
 }
 
 type Client = ReturnType<ChatSocketDeps['chatAgent']['as']>
@@ -41,25 +44,20 @@ type StartedRun = Awaited<ReturnType<Client['startRun']>>
 
 type Start = (client: Client, run: { session_id: string; run_id: string }) => Promise<StartedRun>
 
-interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
-  readonly source: EntrySource
-  readonly onEntry?: () => void
-}
-
 /** One WebSocket of a chat session. */
 export class ChatSocket {
   readonly #socket: WebSocket
   readonly #sender: FrameSender
+  readonly #answers: AnswerReader
   readonly #context: RequestContext
   readonly #sessionId: string
   readonly #deps: ChatSocketDeps
   readonly #closed = new AbortController()
-  readonly #reading = new Set<string>()
   readonly #stops = new RunStops(async (run_id) => (await this.#client()).stopRun({ run_id }))
   /** Answers that were asked for and whose run the client does not know yet. */
   readonly #starting = new Set<{ isStopped: boolean }>()
   /** Answers that are begun or read. */
-  #answers = 0
+  #begun = 0
   #refused = 0
   #pings = 0
   #isMoving = false
@@ -68,6 +66,7 @@ export class ChatSocket {
   constructor(connection: Connection, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
     this.#socket = connection.webSocket
     this.#sender = new FrameSender(connection, context.stallMs)
+    this.#answers = new AnswerReader(this.#sender, this.#closed.signal)
     this.#context = context
     this.#sessionId = sessionId
     this.#deps = deps
@@ -87,7 +86,7 @@ export class ChatSocket {
     socket.on('ping', (data: Buffer) => this.#pong(data))
     // The closing frame that says what was wrong is on its way.
     socket.on('error', (error) => this.#deps.logger.debug({ err: error }, 'a WebSocket broke off'))
-    socket.on('message', (data: Buffer, isBinary) => void this.#receive(data, isBinary))
+    socket.on('message', (data: Buffer, isBinary) => this.#receive(data, isBinary))
     socket.on('close', () => {
       clearInterval(pings)
       entry[Symbol.dispose]()
@@ -117,7 +116,8 @@ export class ChatSocket {
     else this.#sender.pong(data)
   }
 
-  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
+  /** What was received is not kept while it is answered. */
+  #receive(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true
     // What comes after the closing frame gets no answer, so the client sends it again on its next socket.
     if (this.#socket.readyState !== this.#socket.OPEN) return
@@ -126,11 +126,13 @@ export class ChatSocket {
       this.#limit('default')
       if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames mean nothing here')
       frame = readFrame(data)
-      this.#refused = 0
-      await this.#handle(frame)
     } catch (error) {
-      this.#refuse(error, frame)
+      if (error instanceof FrameTooBig) this.#socket.close(CLOSE.tooBig, 'too big')
+      else this.#refuse(error)
+      return
     }
+    this.#refused = 0
+    this.#handle(frame).catch((error: unknown) => this.#refuse(error, frame))
   }
 
   async #handle(frame: ClientFrame): Promise<void> {
@@ -138,14 +140,16 @@ export class ChatSocket {
       case 'ping':
         return this.#sender.answer(pongFrame())
       case 'audio':
-        throw notServed('audio', 'audio_data')
+        return this.#counted(() => this.#hear(frame))
       case 'text': {
         const { content: text_input, show_thinking } = frame
-        return this.#counted(() => this.#startRun(frame, (client, run) => client.startRun({ text_input, show_thinking, ...run })))
+        const start: Start = (client, run) => client.startRun({ text_input, show_thinking, ...run })
+        return this.#counted(() => this.#startRun(frame, async () => start, isSpoken(frame, false)))
       }
       case 'retry': {
         const { message_id, content } = frame
-        return this.#counted(() => this.#startRun(frame, (client, run) => client.retryMessage({ message_id, content, ...run })))
+        const start: Start = (client, run) => client.retryMessage({ message_id, content, ...run })
+        return this.#counted(() => this.#startRun(frame, async () => start, isSpoken(frame, false)))
       }
       case 'stop':
         return this.#stop(frame.run_id)
@@ -154,7 +158,25 @@ export class ChatSocket {
     }
   }
 
-  async #startRun({ session_id = this.#sessionId }: { readonly session_id?: string | undefined }, start: Start): Promise<void> {
+  #hear(frame: FrameOf<'audio'>): Promise<void> {
+    const { sample_rate, show_thinking } = frame
+    const caller = { user: this.#context.caller.user_id, signal: this.#closed.signal }
+    const heard = async (): Promise<Start> => {
+      const recording = { audio: frame.audio_data, sampleRate: sample_rate ?? USUAL_RATE, field: 'audio_data' }
+      // The frame stays for as long as its answer takes.
+      frame.audio_data = ''
+      const question = await this.#deps.voice.question(recording, caller)
+      return (client, run) => client.startRun({ ...question, show_thinking, ...run })
+    }
+    return this.#startRun(frame, heard, isSpoken(frame, true))
+  }
+
+  /** `ask`: finds out what is asked. */
+  async #startRun(
+    { session_id = this.#sessionId }: { readonly session_id?: string | undefined },
+    ask: () => Promise<Start>,
+    isToBeSpoken: boolean,
+  ): Promise<void> {
     this.#limit('chat')
     const starting = { isStopped: false }
     const started = () => {
@@ -162,58 +184,39 @@ export class ChatSocket {
     }
     this.#starting.add(starting)
     try {
+      const start = await ask()
       const client = await this.#client()
       const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
         start(client, { session_id, run_id }),
       )
       if (starting.isStopped) void this.#stop(run.run_id).catch((error: unknown) => this.#refuse(error))
-      await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, ...reading })
+      const speak = isToBeSpoken ? this.#deps.voice.speaker(this.#context.caller.user_id) : undefined
+      await this.#answers.read(run.run_id, { after: 0, begun: true, onEntry: started, speak, ...reading })
     } finally {
       started()
     }
   }
 
   async #resume(run_id: string, after: number): Promise<void> {
-    if (this.#reading.has(run_id)) return
+    if (this.#answers.reading.has(run_id)) return
     const source = this.#deps.sourceOf(run_id, this.#context)
-    await this.#counted(() => this.#read(run_id, { after, begun: false, source }))
+    await this.#counted(() => this.#answers.read(run_id, { after, begun: false, source }))
   }
 
   /** All answers of this socket, those that begin among them, or one of the caller's. */
   async #stop(run_id: string | undefined): Promise<void> {
     if (run_id === undefined) for (const starting of this.#starting) starting.isStopped = true
-    await this.#stops.stop(run_id === undefined ? this.#reading : [run_id])
-  }
-
-  async #read(run_id: string, { source, onEntry, ...from }: ReadOptions): Promise<void> {
-    const sender = this.#sender
-    this.#reading.add(run_id)
-    const writer = {
-      get isFull() {
-        return sender.isFull
-      },
-      write(entry: RunEntry) {
-        sender.send(entryFrame(run_id, entry))
-        onEntry?.()
-      },
-      drained: () => sender.drained(),
-      onOutage: () => sender.answer(statusFrame(run_id, 'reconnecting')),
-    }
-    try {
-      await new RunReader(source, writer, { ...from, signal: this.#closed.signal }).run()
-    } finally {
-      this.#reading.delete(run_id)
-    }
+    await this.#stops.stop(run_id === undefined ? this.#answers.reading : [run_id])
   }
 
   /** Bounds what one socket can have begun. */
   async #counted(work: () => Promise<void>): Promise<void> {
-    if (this.#answers >= MAX_READERS) throw tooMany('answers', MAX_READERS)
-    this.#answers += 1
+    if (this.#begun >= MAX_READERS) throw tooMany('answers', MAX_READERS)
+    this.#begun += 1
     try {
       await work()
     } finally {
-      this.#answers -= 1
+      this.#begun -= 1
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { untilRead } from '../streams/until-read.ts'
+import { spokenUntil, untilRead } from '../streams/until-read.ts'
 
 /** `socket`: what the WebSocket is spoken over. */
 export interface Connection {
@@ -8,12 +8,14 @@ export interface Connection {
   readonly socket: Socket
 }
 
-/** Sends the frames of one socket. For a client that reads slowly as much is kept as node.js buffers, and one frame of each answer. */
+/** Sends the frames of one socket. For a client that reads slowly as much is kept as node.js buffers, and one frame of each answer; of spoken answers `Voice` bounds how many. */
 export class FrameSender {
   readonly #webSocket: WebSocket
   readonly #socket: Socket
   readonly #stallMs: number
   #draining: Promise<void> | undefined
+  /** Until when the client may take to read a spoken answer. */
+  #spokenUntil: number | undefined
 
   constructor({ webSocket, socket }: Connection, stallMs: number) {
     this.#webSocket = webSocket
@@ -34,6 +36,12 @@ export class FrameSender {
     if (this.#isOpen) this.#webSocket.send(frame)
   }
 
+  /** A frame that may be much larger than others. The client gets the time for it that a slow network takes. */
+  sendSpoken(frame: string): void {
+    this.#spokenUntil = Math.max(this.#spokenUntil ?? 0, spokenUntil(frame.length, this.#stallMs))
+    this.send(frame)
+  }
+
   /** To what the client has sent: one that sends and does not read gets no answer. */
   answer(frame: string): void {
     if (!this.isFull) this.send(frame)
@@ -51,9 +59,11 @@ export class FrameSender {
   }
 
   async #drain(): Promise<void> {
+    const until = this.#spokenUntil
+    this.#spokenUntil = undefined
     if (!this.isFull) return
     const [socket, stallMs] = [this.#socket, this.#stallMs]
     const heldBytes = this.#webSocket.bufferedAmount
-    await untilRead({ socket, onRead: (read) => socket.once('drain', read), heldBytes, stallMs, kind: 'web_socket' })
+    await untilRead({ socket, onRead: (read) => socket.once('drain', read), heldBytes, stallMs, until, kind: 'web_socket' })
   }
 }

@@ -7,6 +7,8 @@ import { AppError } from '@youworker/contracts/errors'
 import { WebSocketServer } from 'ws'
 import type { AuditReporter } from '../audit-reporter.ts'
 import { canonicalPath } from '../http/canonical-path.ts'
+import { MOST_RECORDED } from '../audio/voice.ts'
+import { LargeFrames } from './large-frames.ts'
 import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
 import { RequestContext, type RequestSettings } from '../http/request-context.ts'
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
@@ -24,11 +26,12 @@ const PATTERNS = SOCKET_PATHS.map((path) => new RegExp(`^${path.replace('{sessio
 const sessionInPath = (path: string): string | undefined =>
   PATTERNS.map((pattern) => pattern.exec(path)?.[1]).find((ref) => ref !== undefined)
 
-const MAX_FRAME = 256 * 1024
-/** Of one message. */
-const MAX_FRAGMENTS = 256
-/** Reads of the network that one frame may take. */
-const MAX_CHUNKS = 4_096
+/** A recording in base64, and what is around it. Only a frame `audio` has more than `MAX_TEXT_FRAME`. */
+const MAX_FRAME = Math.ceil((MOST_RECORDED * 4) / 3) + 64 * 1024
+/** Of one message: browsers send a recording in parts. */
+const MAX_FRAGMENTS = 1_024
+/** Reads of the network that a recording may take; other frames have a lower bound. */
+const MAX_CHUNKS = 16_384
 const BEARER = 'bearer'
 /** How long a client may take to answer the closing handshake. */
 const CLOSING_MS = 5_000
@@ -67,6 +70,7 @@ export class SocketServer {
   readonly #settings: RequestSettings
   /** By user. */
   readonly #open = new OpenSockets()
+  readonly #largeFrames = new LargeFrames()
   readonly #server = new WebSocketServer(OPTIONS)
 
   constructor(deps: Deps, settings: RequestSettings) {
@@ -91,6 +95,7 @@ export class SocketServer {
           context.served(this.#deps.logger, { route: SOCKET_PATHS[0], status: 101 })
         })
         this.#open.enter(context.caller.user_id)
+        this.#largeFrames.watch({ webSocket, socket }, context.caller.user_id)
         new ChatSocket({ webSocket, socket }, context, sessionId, this.#deps).serve()
       })
     } catch (error) {

@@ -6,6 +6,7 @@ import type { RunRow, SessionRow } from '@youworker/database/owners/chat-agent/t
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { activeEnd } from '../branches/path-end.ts'
+import { withoutImages } from '../models/sight.ts'
 import { withinBytes } from '../clip.ts'
 import { HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
 import { type StoredTurn, unsealSettings } from '../runs/run-settings.ts'
@@ -26,7 +27,7 @@ interface Continuing {
 
 /**
  * The conversation of a run that goes on with another one. It is a copy: what becomes of the other run and its session later changes
- * nothing. `session`: where the new run belongs, a new one when undefined.
+ * nothing, and it has no images of earlier turns. `session`: where the new run belongs, a new one when undefined.
  */
 export async function continuedConversation(
   repositories: ChatAgentRepositories,
@@ -36,7 +37,7 @@ export async function continuedConversation(
     from.previous_run_id === undefined
       ? await behindSession(repositories, from)
       : await behindRun(repositories, { ...from, run_id: from.previous_run_id })
-  return { session, conversation: withCallsResolved([...fitting(before, conversation), ...conversation]) }
+  return { session, conversation: withCallsResolved([...shownBefore(before, conversation), ...conversation]) }
 }
 
 type From = Omit<Continuing, 'conversation'>
@@ -96,6 +97,13 @@ export async function answersOf(
   const rows = ended.length === 0 ? [] : await entries.lastOf(ended)
   const bodies = rows.map((row) => ({ id: row.run_id, body: unsealEntry(space, row.run_id, row).body }))
   return new Map(bodies.flatMap(({ id, body }) => (body.event === 'done' ? [[id, body.data]] : [])))
+}
+
+/** Only a question that waits for results of the client's tools keeps its images. */
+function shownBefore(before: readonly ConversationMessage[], added: readonly ConversationMessage[]): ConversationMessage[] {
+  const shown = withoutImages(before)
+  const at = added.some(({ role }) => role === 'user') ? -1 : before.findLastIndex(({ role }) => role === 'user')
+  return fitting(shown, added).map((turn) => (turn === shown[at] ? (before[at] ?? turn) : turn))
 }
 
 /** The newest messages that can be stored beside the added ones. What was said as system stays. */

@@ -7,6 +7,7 @@ import type { MessageRow, RunRow, SessionRow } from '@youworker/database/owners/
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { activeEnd } from '../branches/path-end.ts'
+import { withoutImageData } from '../models/sight.ts'
 import { withinBytes } from '../clip.ts'
 import { shownTurns } from '../runs/load-run.ts'
 import { unsealSettings } from '../runs/run-settings.ts'
@@ -69,7 +70,8 @@ function partsOf(space: SpaceSealer, run: RunRow, messages: readonly MessageRow[
   const { response, conversation } = unsealSettings(space, run)
   const own = messages.filter(({ run_id }) => run_id === run.id)
   const asked = answer?.content ? own.slice(0, -1) : own
-  const input = response && conversation ? conversation.slice(conversation.length - response.added) : inOrder(space, asked)
+  const input =
+    response && conversation ? withoutImageData(conversation.slice(conversation.length - response.added)) : inOrder(space, asked)
   const of = { run_id: run.id, position: run.turn * 2 }
   if (!answer) return [{ ...of, input: [...input] }]
   const { content, citations, client_calls, metadata } = answer

@@ -8,7 +8,8 @@ import { CitationFilter } from '../citations/citation-filter.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
 import type { PromptRef } from '../steps/call-record.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
-import { unsealSettings } from './run-settings.ts'
+import type { ModelMessage } from '../models/model-port.ts'
+import { type RunSettings, unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
 
@@ -93,7 +94,7 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     book,
     history: conversation.slice(0, begin),
     historyRefs,
-    ...restoreTurn({ begun: conversation.slice(begin), text: transcript.text, steps, calls }, book),
+    ...restoreTurn({ begun: withImages(conversation.slice(begin), settings.images), text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
     answeredBy: steps.at(-1)?.attempt ?? 0,
@@ -103,6 +104,10 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     estimated: modelCalls.some((call) => call.estimated),
   }
 }
+
+/** The question comes first. */
+const withImages = (turn: readonly ModelMessage[], images: RunSettings['images']): readonly ModelMessage[] =>
+  images ? turn.map((message, at) => (at === 0 && message.role === 'user' ? { ...message, images } : message)) : turn
 
 /** The number of a passage has a meaning only within its own run. */
 export const unnumbered = (text: string): string => new CitationFilter(() => false).whole(text)

@@ -55,6 +55,10 @@ export class RunLog {
     return this.#transcript.logs
   }
 
+  get heard(): string | undefined {
+    return this.#transcript.heard
+  }
+
   get attempts(): Transcript['attempts'] {
     return this.#transcript.attempts
   }

@@ -1,5 +1,5 @@
 import type { Strategy } from '@youworker/contracts/agent/chat-input'
-import type { ClientTool, ConversationMessage, ModelParameters } from '@youworker/contracts/agent/model'
+import type { ClientTool, ConversationMessage, Image, ModelParameters } from '@youworker/contracts/agent/model'
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { sealContext } from '../sealed-fields.ts'
@@ -35,6 +35,8 @@ export interface RunSettings {
   readonly plain?: boolean | undefined
   /** What the model is given in place of the session's messages. */
   readonly conversation?: readonly StoredTurn[] | undefined
+  /** Of the question. A conversation has its own. */
+  readonly images?: readonly Image[] | undefined
   readonly client_tools?: readonly ClientTool[] | undefined
   /** Entries are sent live only once they are stored. */
   readonly append_only?: boolean | undefined

@@ -1,34 +1,30 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
-import { type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { Slot } from '@youworker/database/jobs/worker'
-import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import type { Sight } from '../models/sight.ts'
 import { titleOf } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions } from '../sealed-fields.ts'
 import { activeEnd } from '../branches/path-end.ts'
 import { clearWay } from '../sessions/clear-way.ts'
+import { addFirstEntries } from '../turns/add-first-entries.ts'
 import { addMessages } from '../turns/add-messages.ts'
-import type { Plan } from '../turns/plan.ts'
+import { modelOf, type Plan, type RunInput } from '../turns/plan.ts'
 import { planRetry, type Retry } from '../turns/plan-retry.ts'
 import { planTurn, readMessage } from '../turns/plan-turn.ts'
 import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
 import { type RunSettings, sealSettings } from './run-settings.ts'
-import { entryNumber } from './transcript.ts'
 
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
-
-const NO_AUDIO: RunEntryBody = {
-  event: 'log',
-  data: { level: 'warning', msg: 'This version has no voice yet (AUDIO__BASE_URL): the answer comes as text only.' },
-}
 
 type Started = HandlerOutput<typeof chatAgent.startRun>
 type StartInput = HandlerInput<typeof chatAgent.startResponse>
@@ -68,6 +64,7 @@ interface StartRunParts {
   /** Of this process's worker. */
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
+  readonly sight: Sight
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
 }
@@ -83,29 +80,34 @@ export class StartRun {
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
     const { user_id } = context.caller
     const said = readMessage(input)
+    const seeing = await this.#parts.sight.modelFor(input, context.signal)
     return this.#accept(
       {
         run_id,
         subject: chatAgent.startRun.subject,
-        request: input,
-        plan: (repositories, space) => planTurn(repositories, { user_id, space }, input, said),
+        request: sameOf(input),
+        plan: async (repositories, space) => ({ ...(await planTurn(repositories, { user_id, space }, input, said)), seeing }),
       },
       context,
     )
   }
 
   /** Asks a question of a session again, in a branch of its own. */
-  retry(
+  async retry(
     { run_id = newId(), ...retry }: Retry & { readonly run_id?: string | undefined },
     context: UserContext,
   ): Promise<Started> {
     const { user_id } = context.caller
+    const seeing = await this.#parts.sight.later(retry, context.signal)
     return this.#accept(
       {
         run_id,
         subject: chatAgent.retryMessage.subject,
         request: retry,
-        plan: (repositories, space) => planRetry(repositories, { user_id, space }, retry),
+        plan: async (repositories, space) => {
+          const plan = await planRetry(repositories, { user_id, space }, retry)
+          return { ...plan, seeing: seeing(plan.input.images, plan.conversation) }
+        },
       },
       context,
     )
@@ -136,6 +138,9 @@ export class StartRun {
   }
 }
 
+/** What a repeated request has in common with the first: the same recording may be understood in other words. */
+const sameOf = (input: RunInput): object => (input.voice ? { ...input, text_input: undefined, voice: input.voice.digest } : input)
+
 function present(session: SessionRow | undefined): SessionRow {
   if (session) return session
   throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
@@ -160,7 +165,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     grant_id,
     turn: session.turn,
     branch: session.branch ?? 0,
-    model: input.model ?? session.model,
+    model: modelOf(plan, session),
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
@@ -174,7 +179,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     repositories.jobs.add(job),
     repositories.runs.add(run),
     addMessages(repositories, draft, session, plan),
-    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead, expect_audio: input.expect_audio }),
+    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead }, input),
     fork && repositories.branches.add({ ...fork, id: run_id, session_id: session.id, space_id: user_id, number: session.turn }),
     ref && owner !== undefined && !plan.conversation ? repositories.messages.latest(activeEnd(session), HISTORY) : undefined,
     repositories.outbox.write(),
@@ -201,6 +206,7 @@ const settingsOf = (
   show_thinking: input.show_thinking || undefined,
   append_only: input.append_only || undefined,
   conversation,
+  images: input.images?.length ? input.images : undefined,
   client_tools: input.client_tools?.length ? input.client_tools : undefined,
   response: input.request && {
     request: input.request,
@@ -259,28 +265,4 @@ async function addSession(
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
-}
-
-/** These let a stream show the run's position in the queue before a worker has claimed it. */
-async function addFirstEntries(
-  { entries }: ChatAgentRepositories,
-  { run_id, space, context }: Draft,
-  {
-    session_id,
-    position,
-    expect_audio,
-  }: { readonly session_id: string; readonly position: number; readonly expect_audio: boolean },
-): Promise<RunEntry[]> {
-  const bodies: RunEntryBody[] = [
-    { event: 'run', data: { run_id, session_id } },
-    { event: 'status', data: { stage: 'queued', position } },
-    ...(expect_audio ? [NO_AUDIO] : []),
-  ]
-  const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
-  const space_id = context.caller.user_id
-  const rows = first.map(({ n, body }): EntryRow => {
-    return { run_id, n, attempt: 0, space_id, body: space.sealText(JSON.stringify(body), sealContext.entry(run_id, n)) }
-  })
-  await entries.add(rows)
-  return first
 }

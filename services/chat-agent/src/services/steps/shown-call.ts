@@ -1,6 +1,7 @@
 import type { ModelCallContent, PromptMessage } from '@youworker/contracts/agent/run-steps'
 import { bytesOf, clipArgs, clipBytes } from '../clip.ts'
 import type { ModelMessage, ModelToolCall } from '../models/model-port.ts'
+import { withoutImages } from '../models/sight.ts'
 import type { LoadedRun } from '../runs/load-run.ts'
 import type { PromptRef, StoredCall, StoredPrompt } from './call-record.ts'
 
@@ -58,7 +59,8 @@ function finderOf({ history, historyRefs, messages }: Run): (ref: PromptRef) => 
 }
 
 function fitMessage(message: ModelMessage, bytes: number): { message: PromptMessage; isCut: boolean } {
-  const { role, content } = message
+  const { role } = message
+  const content = withoutImages([message])[0]?.content ?? ''
   const calls = role === 'assistant' && message.tool_calls?.length ? shownCalls(message.tool_calls, bytes / 2) : undefined
   const left = Math.floor(bytes - FRAME - (calls ? bytesOf(calls.shown) : 0))
   const shown = clipBytes(content, Math.max(left, FRAME))

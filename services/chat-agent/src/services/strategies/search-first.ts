@@ -32,7 +32,7 @@ function withPassages(messages: readonly ModelMessage[]): ModelMessage[] {
     if (message.role !== 'tool')
       turns.push(message.role === 'assistant' ? { role: message.role, content: message.content } : message)
     else if (last?.role !== 'user') turns.push({ role: 'user', content: `${FOUND}\n${message.content}` })
-    else turns[turns.length - 1] = { role: 'user', content: `${last.content}\n\n${FOUND}\n${message.content}` }
+    else turns[turns.length - 1] = { ...last, content: `${last.content}\n\n${FOUND}\n${message.content}` }
   }
   return turns
 }

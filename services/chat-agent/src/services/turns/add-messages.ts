@@ -6,23 +6,24 @@ import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import type { StoredMessage } from '../runs/load-run.ts'
 import { sealContext } from '../sealed-fields.ts'
-import type { Plan } from './plan.ts'
+import { modelOf, type Plan } from './plan.ts'
 
 /** Stores what a run begins with. */
 export async function addMessages(
   { messages, outbox }: ChatAgentRepositories,
   { run_id, space, context }: { readonly run_id: string; readonly space: SpaceSealer; readonly context: UserContext },
-  { id: session_id, space_id, turn, branch: active, model: usual }: SessionRow,
-  { turns, input }: Plan,
+  session: SessionRow,
+  plan: Plan,
 ): Promise<readonly StoredMessage[]> {
   const { user_id } = context.caller
+  const { id: session_id, space_id, turn, branch: active } = session
   const used = { tokens_in: 0, tokens_out: 0 }
   const place = { space_id, session_id, run_id, turn, branch: active ?? 0 }
-  const rows = turns.map(({ role, content }) => {
+  const rows = plan.turns.map(({ role, content }) => {
     const id = newId()
     return { id, ...place, role, content: space.sealText(content, sealContext.message(id)), ...used }
   })
-  const model = input.model ?? usual
+  const model = modelOf(plan, session)
   for (const { id: message_id, role } of rows)
     outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
   await messages.add(rows)

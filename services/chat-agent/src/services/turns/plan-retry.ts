@@ -28,10 +28,22 @@ export async function planRetry(
   const asked = question && space.openText(question.content, sealContext.message(question.id))
   const text = retry.content ?? asked ?? settings.conversation?.findLast(({ role }) => role === 'user')?.content
   if (text === undefined) throw new AppError('VALIDATION_ERROR', 'No question stands before this message; retry a later one')
+  const images = await imagesOf(repositories, question, settings)
   const fork = await forkAt(repositories, session, question ?? message)
   const conversation = settings.conversation && withQuestion(settings.conversation, retry.content ?? undefined)
-  const input = { ...inputOf(retry, run, settings), session_id: session.id }
+  const input = { ...inputOf(retry, run, settings), images, session_id: session.id }
   return { input, ref: session.id, text, turns: question ? [{ role: 'user', content: text }] : [], conversation, fork }
+}
+
+/** Those of the question, which it keeps with other words too: a retry cannot send them again. Earlier questions of its turn had none. */
+async function imagesOf(
+  { messages }: ChatAgentRepositories,
+  question: MessageRow | undefined,
+  { images }: RunSettings,
+): Promise<RunInput['images']> {
+  if (!images || !question) return undefined
+  const last = await messages.lastOfTurns(question.session_id, [question.turn])
+  return last.some(({ id }) => id === question.id) ? [...images] : undefined
 }
 
 function requireQuestion({ role }: MessageRow, { content }: Retry): void {
@@ -55,8 +67,10 @@ async function forkAt({ branches }: ChatAgentRepositories, session: SessionRow, 
 /** With other words in place of the last question, which makes what came behind it void. */
 function withQuestion(conversation: readonly StoredTurn[], content: string | undefined): readonly StoredTurn[] {
   if (content === undefined) return conversation
-  const place = conversation.findLastIndex((turn) => turn.role === 'user' && turn.content.trim() !== '')
-  return [...conversation.slice(0, place === -1 ? undefined : place), { role: 'user', content }]
+  const place = conversation.findLastIndex((turn) => turn.role === 'user' && (turn.content.trim() !== '' || turn.images?.length))
+  const asked = conversation[place]
+  const shown = asked?.role === 'user' && asked.images ? { images: asked.images } : {}
+  return [...conversation.slice(0, place === -1 ? undefined : place), { role: 'user', content, ...shown }]
 }
 
 /** What is left out is as it was for the first answer. Without a run the message is one from before the first question. */
@@ -67,7 +81,7 @@ const inputOf = (
 ): RunInput => ({
   enable_tools: retry.enable_tools ?? run?.enable_tools ?? true,
   disable_web: retry.disable_web ?? run?.disable_web ?? false,
-  expect_audio: retry.expect_audio ?? false,
+  expect_audio: false,
   max_iterations: retry.max_iterations ?? run?.max_iterations,
   // A run of the agent names the model that it was given, which need not be the one that was asked for.
   model: retry.model ?? (plain ? run?.model : undefined),

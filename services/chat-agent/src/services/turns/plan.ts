@@ -1,5 +1,6 @@
 import type { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput } from '@youworker/contracts/define'
+import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { NewBranch } from '../../repositories/branch-repository.ts'
 import type { Turn } from '../runs/chat-turns.ts'
 import type { StoredTurn } from '../runs/run-settings.ts'
@@ -12,6 +13,8 @@ export type Fork = Pick<NewBranch, 'from_branch' | 'before_turn' | 'before_posit
 /** Where a run belongs, and what it begins with. */
 export interface Plan {
   readonly input: RunInput
+  /** The model that is given images, when none was asked for. */
+  readonly seeing?: string | undefined
   /** Of a session that goes on. */
   readonly ref: string | undefined
   /** To be stored as messages. */
@@ -22,3 +25,7 @@ export interface Plan {
   /** Of the branch that it begins. */
   readonly fork?: Fork | undefined
 }
+
+/** `null`: the usual one. */
+export const modelOf = ({ input, seeing }: Plan, session: Pick<SessionRow, 'model'>): string | null =>
+  input.model ?? seeing ?? session.model

@@ -58,6 +58,7 @@ export class ResponseWriter {
       case 'rewind':
       case 'log':
       case 'tool':
+      case 'transcript':
         return this.#start()
     }
   }

@@ -3,10 +3,10 @@ import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { Id, Page } from '@youworker/contracts/common'
 import { z } from 'zod'
-import type { Clients } from '../clients.ts'
-import { defineRoute } from '../http/define-route.ts'
-import type { RunStreams } from '../streams/run-streams.ts'
-import { answerStart, ChatAnswer, RunAccepted, Text } from './chat-routes.ts'
+import type { Clients } from '../../clients.ts'
+import { defineRoute } from '../../http/define-route.ts'
+import { answerStart, type ChatDeps, streamStart } from './answer-chat.ts'
+import { ChatAnswer, RunAccepted, Text } from './chat-bodies.ts'
 
 const SessionPath = z.object({ session_id: SessionRef })
 const RetryBody = Retry.extend({
@@ -15,8 +15,6 @@ const RetryBody = Retry.extend({
     .meta(Retry.shape.content.meta() ?? {}),
   stream: z.boolean().default(true),
 }).meta({ id: 'RetryBody' })
-
-type Deps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
 export const branchRoutes = [
   defineRoute({
@@ -37,10 +35,11 @@ export const branchRoutes = [
     media: 'text/event-stream',
     events: RunEntryBody,
     errors: [...branches.retryMessage.errors, 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
-    async handle({ params, body: { stream, ...retry }, context }, deps: Deps) {
+    async handle({ params, body: { stream, expect_audio, ...retry }, context }, deps: ChatDeps) {
       const client = deps.chatAgent.as(context.scope)
       const start = (run_id: string) => client.retryMessage({ ...params, ...retry, run_id }, context.idempotency)
-      return stream ? deps.runStreams.streamNew(context, start) : answerStart(start, context, deps)
+      const asked = { start, isSpoken: expect_audio === true }
+      return stream ? streamStart(asked, context, deps) : answerStart(asked, context, deps)
     },
   }),
   defineRoute({
