@@ -234,6 +234,22 @@ export const chatAgent = {
       duration_ms: Count,
     }),
   ),
+  summaryFinished: event(
+    'events.chat-agent.v1.summary.finished',
+    'A model has summarised older turns of a conversation, or failed to: what that call used, which no message has.',
+    z.object({
+      /** The message of the summary, which only models are shown; of a call that failed, nothing has this id. */
+      summary_id: Id,
+      session_id: Id,
+      user_id: Id,
+      status: z.enum(['success', 'failed']),
+      model: z.string(),
+      tokens_in: Count,
+      tokens_out: Count,
+      /** The model did not count all of them. */
+      estimated: z.boolean(),
+    }),
+  ),
   toolRunFinished: event(
     'events.chat-agent.v1.tool-run.finished',
     'A tool call of a run has ended and its result is stored.',

@@ -1,7 +1,7 @@
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
-import { openDatabase, poolSettings } from '@youworker/database/connection/open'
+import { type Database, openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
@@ -16,6 +16,7 @@ import { createTokenVerifier, type TokenVerifier } from '@youworker/messaging/to
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
 import { hasMemoryRoom } from '@youworker/runtime/process/memory-room'
+import type { Logger } from '@youworker/runtime/logger'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
@@ -25,10 +26,13 @@ import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
+import { SUMMARY_KIND } from './services/summaries/summary-job.ts'
 
 const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
 const MODELS = 'models'
+/** One process summarises at most so many sessions at the same time. */
+const SUMMARIES_AT_ONCE = 4
 const ORPHANS_MS = 15_000
 
 /** Composition root of the service. */
@@ -71,9 +75,9 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
       giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
   )
+  stack.use(startSummaries(database, services, logger))
   stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
-  const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
-  stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
+  stack.use(endRevoked(verifier, services, logger))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
   const more = { model: () => services.model.check(), pool: database.checkUse }
@@ -84,6 +88,27 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const running = stack.move()
   return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
+
+function endRevoked(verifier: TokenVerifier, { runs }: Pick<ReturnType<typeof createServices>, 'runs'>, logger: Logger) {
+  const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
+  return verifier.onRevoked((revocation) => void runs.revoke(revocation).catch(failed))
+}
+
+/** Nobody waits for them: the worker looks for new ones every second or two. */
+export const startSummaries = (
+  database: Database<ChatAgentTables>,
+  { uow, summaries }: Pick<ReturnType<typeof createServices>, 'uow' | 'summaries'>,
+  logger: Logger,
+) =>
+  startWorker({
+    database,
+    uow,
+    logger,
+    kind: SUMMARY_KIND,
+    concurrency: SUMMARIES_AT_ONCE,
+    run: (job, { signal }) => summaries.run(job, signal),
+    giveUp: (job) => summaries.giveUp(job),
+  })
 
 function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {
   const following = backends.start()

@@ -26,6 +26,7 @@ import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
+import { SummaryWriter } from './services/summaries/summary-writer.ts'
 import { StartRun } from './services/runs/start-run.ts'
 import { ToolCaller } from './services/agent/tool-caller.ts'
 import { toolsCheck } from './services/tools/tools-check.ts'
@@ -114,6 +115,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     sessions: new SessionService(uow, sealer, waker),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
+    summaries: new SummaryWriter({ uow, sealer, model, logger }),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({
       uow,

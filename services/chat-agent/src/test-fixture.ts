@@ -12,6 +12,7 @@ import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { expect } from 'vitest'
+import { startSummaries } from './app.ts'
 import { Env } from './config.ts'
 import { createServices } from './create-services.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -92,6 +93,7 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
     const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
     worker = own.use(startWorker<LoadedRun>({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
   }
+  if (hasWorker) own.use(startSummaries(database, services, logger))
   const die = async () => database[Symbol.asyncDispose]()
   return { services, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }

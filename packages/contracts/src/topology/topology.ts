@@ -95,6 +95,8 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       chatAgent.sessionCreated,
       chatAgent.sessionDeleted,
       chatAgent.messageCreated,
+      chatAgent.runFinished,
+      chatAgent.summaryFinished,
       chatAgent.toolRunFinished,
       ingestion.runFinished,
       ingestion.documentIngested,

@@ -23,7 +23,10 @@ export interface ChatAgentTables extends SystemTables {
     created_at: Generated<string>
     updated_at: Generated<string>
   }
-  /** In the order of the conversation: by `turn`, then by `position`. An answer belongs to its question's turn. */
+  /**
+   * In the order of the conversation: by `turn`, then by `position`. An answer belongs to its question's turn. A `summary` stands behind the
+   * last turn of those that it covers; only models are shown it.
+   */
   messages: {
     id: string
     space_id: string
@@ -31,7 +34,7 @@ export interface ChatAgentTables extends SystemTables {
     run_id: string
     turn: number
     position: Generated<number>
-    role: 'user' | 'assistant'
+    role: 'user' | 'assistant' | 'summary'
     content: Buffer
     tokens_in: Generated<number>
     tokens_out: Generated<number>

@@ -124,12 +124,12 @@ function parametersOf({ settings: { parameters = {} }, partial }: RunState): Mod
   return max_tokens === undefined ? parameters : { ...parameters, max_tokens: Math.max(1, max_tokens - countTokens(partial)) }
 }
 
-function conversation(state: RunState, hasTools: boolean, info: ModelInfo): ModelMessage[] {
-  const { history, messages: turn, settings } = state
+function conversation(state: RunState, hasTools: boolean, info: ModelInfo): readonly ModelMessage[] {
+  const { summary, history, messages: turn, settings } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
   const prompt = [settings.plain ? '' : systemPrompt(hasTools, settings.language), settings.instructions ?? ''].filter(
     (text) => text !== '',
   )
   const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
-  return fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
+  return state.contextUse.given(fitContext({ system, summary, history, turn }, Math.floor(context * (1 - ANSWER_SHARE))))
 }

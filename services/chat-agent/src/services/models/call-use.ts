@@ -13,13 +13,26 @@ export interface CallUse {
 export const NO_USE: CallUse = { tokens_in: 0, tokens_out: 0, estimated: false, latency_ms: null }
 
 /** Estimated tokens around each message. */
-const FRAME = 8
+export const FRAME = 8
+
+/** Messages do not change, and are counted again for each call of the model. */
+const counted = new WeakMap<ModelMessage, number>()
+
+/** About how many tokens one message of a conversation is, its tool calls included. */
+export function estimateMessage(message: ModelMessage): number {
+  const known = counted.get(message)
+  if (known !== undefined) return known
+  const calls = message.role === 'assistant' && message.tool_calls ? JSON.stringify(message.tool_calls) : ''
+  const tokens = FRAME + countTokens(message.content) + countTokens(calls)
+  counted.set(message, tokens)
+  return tokens
+}
 
 /** About how many tokens of a conversation the model was given; `most` is its window. */
 export function estimatePrompt(messages: readonly ModelMessage[], most: number): number {
   let tokens = 0
-  for (const { content } of messages.toReversed()) {
-    tokens += FRAME + countTokens(content)
+  for (const message of messages.toReversed()) {
+    tokens += estimateMessage(message)
     if (tokens >= most) return most
   }
   return tokens

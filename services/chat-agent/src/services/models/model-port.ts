@@ -59,6 +59,8 @@ export interface ModelRequest {
 export interface ModelCall extends Omit<ModelRequest, 'onEnd'> {
   /** The calls of users take turns. */
   readonly user: string
+  /** It goes behind all calls for which somebody waits. */
+  readonly isBackground?: boolean | undefined
   /** While the call waits for its turn: how many go first, when that changes; `undefined` when the turn has come. */
   readonly onQueued: (position: number | undefined) => void
 }

@@ -12,6 +12,7 @@ import { CitationBook } from '../citations/citation-book.ts'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
+import { sinceSummary, summaryTurns } from '../summaries/stored-summary.ts'
 import { unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
@@ -70,7 +71,8 @@ async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSe
   }
 }
 
-function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls, toolRuns, messages }: RunRows) {
+function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls, toolRuns, messages: stored }: RunRows) {
+  const { summary, messages } = sinceSummary(stored)
   const book = new CitationBook()
   const calls = toolRuns.map((row) => unsealCall(space, row))
   const settings = unsealSettings(space, run)
@@ -87,6 +89,7 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     space,
     transcript,
     book,
+    summary: settings.conversation || !summary ? [] : summaryTurns(space, summary),
     history: conversation.slice(0, begin),
     ...restoreTurn({ begun: conversation.slice(begin), text: transcript.text, steps, calls }, book),
     calls,
@@ -101,11 +104,12 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
 /** The number of a passage has a meaning only within its own run. */
 export const unnumbered = (text: string): string => new CitationFilter(() => false).whole(text)
 
-/** Messages of a session as a model is shown them, oldest first. `messages`: newest first. */
+/** Messages of a session as a model is shown them, oldest first, without summaries. `messages`: newest first. */
 export function shownTurns(space: SpaceSealer, messages: readonly StoredMessage[]) {
-  return messages.toReversed().map(({ id, role, content }) => {
+  return messages.toReversed().flatMap(({ id, role, content }) => {
+    if (role === 'summary') return []
     const text = space.openText(content, sealContext.message(id))
-    return { role, content: role === 'assistant' ? unnumbered(text) : text }
+    return [{ role, content: role === 'assistant' ? unnumbered(text) : text }]
   })
 }
 

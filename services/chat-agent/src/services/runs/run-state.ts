@@ -2,6 +2,7 @@ import type { ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { ContextUse } from '../summaries/context-use.ts'
 import type { CitationBook } from '../citations/citation-book.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
@@ -19,8 +20,11 @@ export class RunState {
   readonly attempt: number
   readonly space: SpaceSealer
   readonly book: CitationBook
+  /** What stands for the turns before `history`. */
+  readonly summary: readonly ModelMessage[]
   /** Earlier turns of the session, oldest first. */
   readonly history: readonly ModelMessage[]
+  readonly contextUse: ContextUse
   readonly log: RunLog
   readonly modelCalls: ModelCalls
   readonly #loadedCalls: readonly ToolCall[]
@@ -43,8 +47,10 @@ export class RunState {
     this.attempt = attempt
     this.space = space
     this.book = loaded.book
+    this.summary = loaded.summary
     this.history = loaded.history
     this.log = new RunLog({ run, space, attempt, transcript, isAppendOnly: loaded.settings.append_only === true }, outputs)
+    this.contextUse = new ContextUse(this.log)
     this.modelCalls = new ModelCalls(loaded)
     this.#loadedCalls = calls
     for (const call of calls) this.#noteAway(call)
@@ -133,7 +139,7 @@ export class RunState {
   countInterrupted(mostTokens: number): void {
     const lost = this.log.text.slice(Math.max(this.#answer.end, this.modelCalls.countedText))
     if (lost === '') return
-    const tokens_in = estimatePrompt([...this.history, ...this.#messages], mostTokens)
+    const tokens_in = estimatePrompt([...this.summary, ...this.history, ...this.#messages], mostTokens)
     this.modelCalls.broke({ tokens_in, tokens_out: countTokens(lost), estimated: true, latency_ms: null })
     this.modelUnfinished('interrupted')
   }

@@ -154,9 +154,10 @@ export class SessionService {
       if (!session) throw notFound()
       return messages.page(session.id, after, limit)
     })
-    const all = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
+    const all = rows.flatMap(({ id, role, content, tokens_in, tokens_out, created_at }): Message[] => {
+      if (role === 'summary') return []
       const text = space.openText(content, sealContext.message(id))
-      return { id, role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out, created_at }
+      return [{ id, role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out, created_at }]
     })
     const fitting = withinBytes(all, LIMITS.entriesPage)
     const messages = fitting.length === 0 ? all.slice(0, 1) : fitting

@@ -1,0 +1,21 @@
+import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { StoredMessage } from '../runs/load-run.ts'
+import type { ModelMessage } from '../models/model-port.ts'
+import { sealContext } from '../sealed-fields.ts'
+
+const ASKED = 'Summarise our conversation up to here.'
+const TITLE = 'Summary of the earlier conversation:'
+
+/** Splits messages, newest first, at the newest summary: what stands before it is covered. */
+export function sinceSummary<M extends Pick<StoredMessage, 'role'>>(
+  messages: readonly M[],
+): { readonly summary: M | undefined; readonly messages: readonly M[] } {
+  const at = messages.findIndex(({ role }) => role === 'summary')
+  return at < 0 ? { summary: undefined, messages } : { summary: messages[at], messages: messages.slice(0, at) }
+}
+
+/** A summary as a model is shown it: words of its own, which say no more than its answers did, and never the system's. */
+export const summaryTurns = (space: SpaceSealer, { id, content }: Pick<StoredMessage, 'id' | 'content'>): ModelMessage[] => [
+  { role: 'user', content: ASKED },
+  { role: 'assistant', content: `${TITLE}\n\n${space.openText(content, sealContext.message(id))}` },
+]
