@@ -674,6 +674,7 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   metadata bytea,
   when_busy text not null default 'queue'::text,
   instructions bytea,
+  group_id uuid,
   constraint sessions_when_busy_check CHECK ((when_busy = ANY (ARRAY['queue'::text, 'interrupt'::text, 'reject'::text]))),
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_external_id UNIQUE (user_id, external_id)
@@ -762,6 +763,7 @@ create table "group"."groups" ( -- owner: group_owner
   created_by uuid not null,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  instructions bytea,
   constraint groups_pkey PRIMARY KEY (id)
 );
 alter table "group"."groups" enable row level security;

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Line, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
-import { MessageText, SessionRef } from './agent/chat-input.ts'
+import { MessageText, SessionGroup, SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
@@ -28,6 +28,7 @@ export const Session = z
     message_count: Count,
     when_busy: WhenBusy.optional(),
     instructions: z.string().optional(),
+    group_id: Id.optional(),
     metadata: Metadata.optional(),
     created_at: Time,
     updated_at: Time,
@@ -97,8 +98,10 @@ export const SessionSettings = z.object({
   enable_tools: z.boolean().optional(),
   when_busy: WhenBusy.optional(),
   instructions: MessageText.nullish().meta({
-    description: 'Added to the system prompt of every answer in this session, as they are.',
+    description:
+      'Added to the system prompt of every answer in this session. `{{date}}`, `{{user}}`, `{{language}}` and, in a session of a group, `{{group}}` are replaced; other text in double braces stays.',
   }),
+  group_id: SessionGroup.nullish(),
   metadata: Metadata.nullish(),
 })
 
@@ -112,7 +115,7 @@ export const chatAgent = {
   startRun: request('rpc.chat-agent.v1.run.start', {
     input: StartRun,
     output: StartedRun,
-    errors: ['SESSION_NOT_FOUND', 'CONFLICT'],
+    errors: ['SESSION_NOT_FOUND', 'GROUP_NOT_FOUND', 'CONFLICT'],
   }),
   ...responses,
   ...models,
@@ -139,7 +142,7 @@ export const chatAgent = {
   createSession: request('rpc.chat-agent.v1.session.create', {
     input: SessionSettings.extend({ external_id: SessionRef.optional(), opening: Opening.optional() }),
     output: Session,
-    errors: ['CONFLICT'],
+    errors: ['GROUP_NOT_FOUND', 'CONFLICT'],
   }),
   listSessions: request('rpc.chat-agent.v1.session.list', {
     input: CursorPage,
@@ -155,7 +158,7 @@ export const chatAgent = {
   updateSession: request('rpc.chat-agent.v1.session.update', {
     input: SessionId.extend(SessionSettings.shape),
     output: Session,
-    errors: ['SESSION_NOT_FOUND'],
+    errors: ['SESSION_NOT_FOUND', 'GROUP_NOT_FOUND'],
   }),
   /** Erases the session with its messages, runs and tool runs. */
   deleteSession: request('rpc.chat-agent.v1.session.delete', {

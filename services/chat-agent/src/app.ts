@@ -1,5 +1,6 @@
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
+import { group } from '@youworker/contracts/group'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { type Database, openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
@@ -23,7 +24,7 @@ import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
-import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
+import type { Grants, Groups, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 import { SUMMARY_KIND } from './services/summaries/summary-job.ts'
@@ -43,7 +44,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const live = { publish: (runId: string, entry: Parameters<typeof publishLive>[2]) => publishLive(nats, runId, entry) }
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   let worker: Worker<LoadedRun> | undefined
-  const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
+  const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), groups: groupsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   stack.use(services.writer)
   stack.use(services.pulls)
@@ -135,11 +136,17 @@ const wakerOf = (nats: NatsConnection): Waker => ({
   backendsChanged: () => wake(nats, SERVICE, MODELS),
 })
 
+function groupsOf(nats: NatsConnection): Groups {
+  const client = createClient(nats, group)
+  return { prompt: async (user_id, group_id) => (await client.getGroupPrompt({ user_id, group_id })).group ?? undefined }
+}
+
 function grantsOf(nats: NatsConnection): Grants {
   const client = createClient(nats, auth)
   return {
     create: async (run_id, context) => (await client.as(context).createGrant({ run_id })).grant_id,
     check: async (grant_id) => void (await client.checkGrant({ grant_id })),
+    userName: async (grant_id) => (await client.checkGrant({ grant_id })).username,
     issueToken: async (grant_id) => (await client.issueGrantToken({ grant_id })).token,
   }
 }

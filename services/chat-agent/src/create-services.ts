@@ -19,8 +19,9 @@ import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
-import type { Grants, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
+import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
+import { SessionPrompts } from './services/prompts/session-prompts.ts'
 import { ResponseService } from './services/responses/response-service.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
@@ -41,6 +42,7 @@ interface Dependencies {
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
   readonly grants: Grants
+  readonly groups: Groups
   readonly logger: Logger
 }
 
@@ -85,7 +87,8 @@ function createModels(
 }
 
 /** The services of the chat-agent, without their transport. */
-export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
+export function createServices(config: Config, dependencies: Dependencies) {
+  const { database, live, waker, reserve, isSignedIn, grants, groups, logger } = dependencies
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const { specs, registry, model } = createModels(config, { uow, sealer, logger })
@@ -110,9 +113,9 @@ export function createServices(config: Config, { database, live, waker, reserve,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting }),
+    startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting }),
     runs,
-    sessions: new SessionService(uow, sealer, waker),
+    sessions: new SessionService({ uow, sealer, waker, groups }),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
     summaries: new SummaryWriter({ uow, sealer, model, logger }),
@@ -123,6 +126,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
       writer,
       live,
       grants,
+      prompts: new SessionPrompts(groups, grants),
       model,
       tools,
       loop,

@@ -79,7 +79,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     subscribes: [auth.revocationAdded],
   },
   'chat-agent': {
-    calls: [...verifier, auth.createGrant, auth.checkGrant, auth.issueGrantToken, auth.reportErasure],
+    calls: [...verifier, auth.createGrant, auth.checkGrant, auth.issueGrantToken, auth.reportErasure, group.getGroupPrompt],
     consumes: [auth.userDeleted],
     subscribes: [auth.revocationAdded],
   },

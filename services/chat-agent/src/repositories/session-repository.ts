@@ -6,9 +6,9 @@ type NewSession = Pick<
   SessionRow,
   'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'
 > &
-  Partial<Pick<SessionRow, 'metadata' | 'instructions' | 'when_busy' | 'turn' | 'message_count'>>
+  Partial<Pick<SessionRow, 'metadata' | 'instructions' | 'group_id' | 'when_busy' | 'turn' | 'message_count'>>
 type SessionPatch = Partial<
-  Pick<SessionRow, 'title' | 'metadata' | 'instructions' | 'when_busy' | 'model' | 'enable_tools' | 'tools_pinned'>
+  Pick<SessionRow, 'title' | 'metadata' | 'instructions' | 'group_id' | 'when_busy' | 'model' | 'enable_tools' | 'tools_pinned'>
 >
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i

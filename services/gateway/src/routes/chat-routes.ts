@@ -1,4 +1,4 @@
-import { ChatInput, SessionRef } from '@youworker/contracts/agent/chat-input'
+import { ChatInput, SessionGroup, SessionRef } from '@youworker/contracts/agent/chat-input'
 import { Citation, Done, RunEntryBody, ToolEvent } from '@youworker/contracts/agent/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
@@ -46,6 +46,7 @@ const SimpleBody = z
   .object({
     message: Text.refine((text) => text.trim() !== '', 'must not be blank'),
     session_id: SessionRef.nullish(),
+    group_id: SessionGroup.nullish(),
     enable_tools: z.boolean().default(true),
     model: Line(128).nullish(),
     disable_web: z.boolean().default(false),
@@ -115,7 +116,13 @@ async function answerWhole(
 const stream = async (body: Omit<ChatBody, 'stream'>, context: RequestContext, deps: Deps) =>
   deps.runStreams.streamNew(context, startOf(body, context, deps))
 
-const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'CONFLICT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
+const errors: readonly ErrorCode[] = [
+  'SESSION_NOT_FOUND',
+  'GROUP_NOT_FOUND',
+  'CONFLICT',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+]
 const chat = {
   method: 'POST',
   tag: 'chat',

@@ -12,6 +12,8 @@ export interface ChatAgentTables extends SystemTables {
     title: Buffer | null
     metadata: Generated<Buffer | null>
     instructions: Generated<Buffer | null>
+    /** Its user may have left it. */
+    group_id: Generated<string | null>
     when_busy: Generated<'queue' | 'interrupt' | 'reject'>
     model: string | null
     enable_tools: boolean

@@ -127,9 +127,11 @@ function parametersOf({ settings: { parameters = {} }, partial }: RunState): Mod
 function conversation(state: RunState, hasTools: boolean, info: ModelInfo): readonly ModelMessage[] {
   const { summary, history, messages: turn, settings } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
-  const prompt = [settings.plain ? '' : systemPrompt(hasTools, settings.language), settings.instructions ?? ''].filter(
-    (text) => text !== '',
-  )
+  const prompt = [
+    settings.plain ? '' : systemPrompt(hasTools, settings.language),
+    state.sessionPrompt,
+    settings.instructions ?? '',
+  ].filter((text) => text !== '')
   const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
   return state.contextUse.given(fitContext({ system, summary, history, turn }, Math.floor(context * (1 - ANSWER_SHARE))))
 }

@@ -35,6 +35,7 @@ export class RunState {
   #toolCalls: number
   #iterations: number
   #model: string
+  #sessionPrompt = ''
   #finish: 'stop' | 'length' | undefined
   #lastStep: ModelStepRow | undefined
   /** Offset in the run's text where the newest whole answer of the model begins, and where it ends. */
@@ -65,6 +66,11 @@ export class RunState {
   /** Name of the model; empty until one was chosen. */
   get model(): string {
     return this.#model
+  }
+
+  /** What the session and its group add to the system prompt. */
+  get sessionPrompt(): string {
+    return this.#sessionPrompt
   }
 
   /** Why the newest text of the model ended, when the model said so. */
@@ -115,6 +121,10 @@ export class RunState {
       const { id, status } = call
       return status === 'running' || logged.has(id) ? [] : [{ ...call, status }]
     })
+  }
+
+  promptRead(prompt: string): void {
+    this.#sessionPrompt = prompt
   }
 
   modelChosen(name: string): void {

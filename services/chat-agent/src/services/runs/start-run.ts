@@ -10,8 +10,10 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
-import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
-import { sealContext, unsealInstructions } from '../sealed-fields.ts'
+import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
+import { requireGroup } from '../prompts/session-prompts.ts'
+import { sealContext } from '../sealed-fields.ts'
+import { requireSameGroup, settingsOfSession } from '../sessions/session-group.ts'
 import { clearWay } from '../sessions/clear-way.ts'
 import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
 import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
@@ -53,6 +55,7 @@ interface StartRunParts {
   readonly uow: ChatAgentUnitOfWork
   readonly sealer: Sealer
   readonly grants: Grants
+  readonly groups: Groups
   readonly live: LivePublisher
   readonly waker: Waker
   /** Of this process's worker. */
@@ -71,9 +74,10 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
+    const { uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
     const { user_id } = context.caller
     const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
+    await requireGroup(groups, user_id, input.group_id)
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     const space = await sealer.forSpace(user_id)
@@ -155,7 +159,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(input, plan, unsealInstructions(draft.space, session))),
+    settings: sealSettings(draft.space, run_id, settingsOf(input, plan, settingsOfSession(draft.space, session))),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
@@ -183,9 +187,10 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
 const settingsOf = (
   { instructions, language, parameters, ...input }: Draft['input'],
   { conversation }: Plan,
-  ofSession: string | undefined,
+  ofSession: Pick<RunSettings, 'session_instructions' | 'group_id'>,
 ): RunSettings => ({
-  instructions: [ofSession, instructions].filter((text) => text).join('\n\n') || undefined,
+  ...ofSession,
+  instructions: instructions || undefined,
   language: language ?? undefined,
   parameters: parameters ?? undefined,
   plain: input.plain || undefined,
@@ -212,6 +217,7 @@ async function continueSession(
   const { sessions, jobs } = repositories
   const { context, input } = draft
   const locked = present(await sessions.lock(context.caller.user_id, ref))
+  requireSameGroup(locked, input.group_id)
   const { id } = locked
   if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
@@ -230,7 +236,17 @@ async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Dr
   const { enable_tools } = input
   const model = input.model ?? null
   const title = sealedTitle(draft, text, id)
-  const row = { id, space_id: user_id, user_id, external_id: id, title, model, enable_tools, tools_pinned: false }
+  const row = {
+    id,
+    space_id: user_id,
+    user_id,
+    external_id: id,
+    title,
+    model,
+    enable_tools,
+    tools_pinned: false,
+    group_id: input.group_id ?? null,
+  }
   const session = await sessions.add({ ...row, turn: 1, message_count: turns.length })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)

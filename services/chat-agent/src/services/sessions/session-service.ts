@@ -10,7 +10,8 @@ import type { Trace, UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withinBytes } from '../clip.ts'
-import type { Waker } from '../ports.ts'
+import { requireGroup } from '../prompts/session-prompts.ts'
+import type { Groups, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions, unsealTitle } from '../sealed-fields.ts'
 import { eraseSession } from './erase.ts'
 
@@ -20,6 +21,7 @@ interface Settings {
   readonly enable_tools?: boolean | undefined
   readonly when_busy?: SessionRow['when_busy'] | undefined
   readonly instructions?: string | null | undefined
+  readonly group_id?: string | null | undefined
   readonly metadata?: Metadata | null | undefined
 }
 type NewSession = HandlerInput<typeof chatAgent.createSession>
@@ -28,15 +30,24 @@ const PAGE_ROWS = 200
 const NO_TOKENS = { tokens_in: 0, tokens_out: 0 } as const
 const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
+interface SessionParts {
+  readonly uow: ChatAgentUnitOfWork
+  readonly sealer: Sealer
+  readonly waker: Waker
+  readonly groups: Groups
+}
+
 export class SessionService {
   readonly #uow: ChatAgentUnitOfWork
   readonly #sealer: Sealer
   readonly #waker: Waker
+  readonly #groups: Groups
 
-  constructor(uow: ChatAgentUnitOfWork, sealer: Sealer, waker: Waker) {
+  constructor({ uow, sealer, waker, groups }: SessionParts) {
     this.#uow = uow
     this.#sealer = sealer
     this.#waker = waker
+    this.#groups = groups
   }
 
   async create(input: NewSession, context: UserContext): Promise<Session> {
@@ -44,6 +55,7 @@ export class SessionService {
     const id = newId()
     const external_id = input.external_id ?? id
     if (/\p{Cc}/u.test(external_id)) throw new AppError('VALIDATION_ERROR', 'external_id must not contain control characters')
+    await requireGroup(this.#groups, user_id, input.group_id)
     const space = await this.#sealer.forSpace(user_id)
     const { model = null, enable_tools = true, when_busy = 'queue', opening = [] } = input
     const title = sealTitle(space, id, input.title)
@@ -62,6 +74,7 @@ export class SessionService {
           tools_pinned,
           when_busy,
           instructions,
+          group_id: input.group_id ?? null,
           message_count: opening.length,
         }
         const row = await sessions.add({ id, space_id: user_id, user_id, ...settings })
@@ -99,7 +112,8 @@ export class SessionService {
 
   async update(ref: string, settings: Settings, context: UserContext): Promise<Session> {
     const { user_id: userId } = context.caller
-    const { title, model, enable_tools, when_busy, instructions, metadata } = settings
+    const { title, model, enable_tools, when_busy, instructions, group_id, metadata } = settings
+    await requireGroup(this.#groups, userId, group_id)
     const space = await this.#sealer.forSpace(userId)
     return this.#uow.in([userId]).write(async ({ sessions, outbox }) => {
       const row = await sessions.lock(userId, ref)
@@ -111,6 +125,7 @@ export class SessionService {
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
         ...(when_busy === undefined ? {} : { when_busy }),
         ...(instructions === undefined ? {} : { instructions: sealInstructions(space, row.id, instructions) }),
+        ...(group_id === undefined ? {} : { group_id }),
       })
       recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
       return toSession(space, changed)
@@ -195,6 +210,7 @@ function toSession(space: SpaceSealer, row: SessionRow): Session {
     when_busy,
     ...(metadata ? { metadata } : {}),
     ...(instructions ? { instructions } : {}),
+    ...(row.group_id === null ? {} : { group_id: row.group_id }),
   }
   return { id, external_id, ...settings, message_count, created_at, updated_at }
 }
