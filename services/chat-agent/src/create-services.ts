@@ -86,20 +86,22 @@ function createModels(
   return { specs, registry, model }
 }
 
+const toolsOf = (config: Config, logger: Logger) => ({
+  port: createMcpPort(logger),
+  discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
+  servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
+  allowed: config.MCP__ALLOWED_TOOLS,
+  timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
+  waitMs: config.AGENT__TOOL_WAIT_MS,
+})
+
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, dependencies: Dependencies) {
   const { database, live, waker, reserve, isSignedIn, grants, groups, logger } = dependencies
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const { specs, registry, model } = createModels(config, { uow, sealer, logger })
-  const tools = {
-    port: createMcpPort(logger),
-    discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
-    servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
-    allowed: config.MCP__ALLOWED_TOOLS,
-    timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
-    waitMs: config.AGENT__TOOL_WAIT_MS,
-  }
+  const tools = toolsOf(config, logger)
   const writer = new EntryWriter(uow, logger)
   const finisher = new RunFinisher(uow)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))

@@ -13,11 +13,12 @@ import { readTurns, titleOf, type Turn } from './chat-turns.ts'
 import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { requireGroup } from '../prompts/session-prompts.ts'
 import { sealContext } from '../sealed-fields.ts'
-import { requireSameGroup, settingsOfSession } from '../sessions/session-group.ts'
+import { requireSameGroup } from '../sessions/session-group.ts'
+import { settingsOf, settingsOfSession } from '../sessions/settings-of-run.ts'
 import { clearWay } from '../sessions/clear-way.ts'
 import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
 import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
-import { type RunSettings, sealSettings, type StoredTurn } from './run-settings.ts'
+import { sealSettings, type StoredTurn } from './run-settings.ts'
 import { entryNumber } from './transcript.ts'
 
 /** The `kind` of a run's job. */
@@ -159,7 +160,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(input, plan, settingsOfSession(draft.space, session))),
+    settings: sealSettings(draft.space, run_id, settingsOf(input, plan.conversation, settingsOfSession(draft.space, session))),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
@@ -183,26 +184,6 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   const last_entry = entries.at(-1)?.n
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
-
-const settingsOf = (
-  { instructions, language, parameters, ...input }: Draft['input'],
-  { conversation }: Plan,
-  ofSession: Pick<RunSettings, 'session_instructions' | 'group_id'>,
-): RunSettings => ({
-  ...ofSession,
-  instructions: instructions || undefined,
-  language: language ?? undefined,
-  parameters: parameters ?? undefined,
-  plain: input.plain || undefined,
-  append_only: input.append_only || undefined,
-  conversation,
-  client_tools: input.client_tools?.length ? input.client_tools : undefined,
-  response: input.request && {
-    request: input.request,
-    added: input.conversation?.length ?? 0,
-    in_session: input.session_id ? true : undefined,
-  },
-})
 
 const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
   space.sealText(titleOf(text), sealContext.title(sessionId))

@@ -1,5 +1,5 @@
+import type { MessageRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
-import type { StoredMessage } from '../runs/load-run.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 import { sealContext } from '../sealed-fields.ts'
 
@@ -7,7 +7,7 @@ const ASKED = 'Summarise our conversation up to here.'
 const TITLE = 'Summary of the earlier conversation:'
 
 /** Splits messages, newest first, at the newest summary: what stands before it is covered. */
-export function sinceSummary<M extends Pick<StoredMessage, 'role'>>(
+export function sinceSummary<M extends Pick<MessageRow, 'role'>>(
   messages: readonly M[],
 ): { readonly summary: M | undefined; readonly messages: readonly M[] } {
   const at = messages.findIndex(({ role }) => role === 'summary')
@@ -15,7 +15,7 @@ export function sinceSummary<M extends Pick<StoredMessage, 'role'>>(
 }
 
 /** A summary as a model is shown it: words of its own, which say no more than its answers did, and never the system's. */
-export const summaryTurns = (space: SpaceSealer, { id, content }: Pick<StoredMessage, 'id' | 'content'>): ModelMessage[] => [
+export const summaryTurns = (space: SpaceSealer, { id, content }: Pick<MessageRow, 'id' | 'content'>): ModelMessage[] => [
   { role: 'user', content: ASKED },
   { role: 'assistant', content: `${TITLE}\n\n${space.openText(content, sealContext.message(id))}` },
 ]
