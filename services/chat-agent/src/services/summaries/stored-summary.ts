@@ -6,12 +6,17 @@ import { sealContext } from '../sealed-fields.ts'
 const ASKED = 'Summarise our conversation up to here.'
 const TITLE = 'Summary of the earlier conversation:'
 
-/** Splits messages, newest first, at the newest summary: what stands before it is covered. */
+/**
+ * Splits messages, newest first, at the newest summary: what stands before it is covered. The newest question never is, also when its
+ * turn was covered since.
+ */
 export function sinceSummary<M extends Pick<MessageRow, 'role'>>(
   messages: readonly M[],
 ): { readonly summary: M | undefined; readonly messages: readonly M[] } {
-  const at = messages.findIndex(({ role }) => role === 'summary')
-  return at < 0 ? { summary: undefined, messages } : { summary: messages[at], messages: messages.slice(0, at) }
+  const question = messages.findIndex(({ role }) => role === 'user')
+  const at = messages.findIndex(({ role }, index) => role === 'summary' && index > question)
+  const newer = at < 0 ? messages : messages.slice(0, at)
+  return { summary: at < 0 ? undefined : messages[at], messages: newer.filter(({ role }) => role !== 'summary') }
 }
 
 /** A summary as a model is shown it: words of its own, which say no more than its answers did, and never the system's. */
