@@ -26,14 +26,15 @@ import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, Groups, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
+import { TITLE_KIND } from './services/runs/run-finisher.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 import { SUMMARY_KIND } from './services/summaries/summary-job.ts'
 
 const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
 const MODELS = 'models'
-/** One process summarises at most so many sessions at the same time. */
-const SUMMARIES_AT_ONCE = 4
+/** One process does at most so many of one kind at the same time. */
+const BACKGROUND_AT_ONCE = 4
 const ORPHANS_MS = 15_000
 
 /** Composition root of the service. */
@@ -46,9 +47,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   let worker: Worker<LoadedRun> | undefined
   const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), groups: groupsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
-  stack.use(services.writer)
-  stack.use(services.pulls)
-  stack.use(followModels(nats, services.modelBackends))
+  for (const part of [services.writer, services.pulls, followModels(nats, services.modelBackends)]) stack.use(part)
 
   const readiness = stack.use(
     new Readiness({
@@ -76,7 +75,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
       giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
   )
-  stack.use(startSummaries(database, services, logger))
+  stack.use(startBackground(config, { database, services, logger }))
   stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
   stack.use(endRevoked(verifier, services, logger))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
@@ -95,21 +94,34 @@ function endRevoked(verifier: TokenVerifier, { runs }: Pick<ReturnType<typeof cr
   return verifier.onRevoked((revocation) => void runs.revoke(revocation).catch(failed))
 }
 
-/** Nobody waits for them: the worker looks for new ones every second or two. */
-export const startSummaries = (
-  database: Database<ChatAgentTables>,
-  { uow, summaries }: Pick<ReturnType<typeof createServices>, 'uow' | 'summaries'>,
-  logger: Logger,
-) =>
-  startWorker({
-    database,
-    uow,
-    logger,
-    kind: SUMMARY_KIND,
-    concurrency: SUMMARIES_AT_ONCE,
-    run: (job, { signal }) => summaries.run(job, signal),
-    giveUp: (job) => summaries.giveUp(job),
-  })
+interface Background {
+  readonly database: Database<ChatAgentTables>
+  readonly services: Pick<ReturnType<typeof createServices>, 'uow' | 'summaries' | 'titles'>
+  readonly logger: Logger
+}
+
+/** Summaries and titles. Nobody waits for them: the workers look for new ones every second or two. */
+export function startBackground(
+  { AGENT__TITLES }: Pick<Config, 'AGENT__TITLES'>,
+  { database, services: { uow, summaries, titles }, logger }: Background,
+): AsyncDisposable {
+  const stack = new AsyncDisposableStack()
+  const start = (kind: string, writer: Pick<typeof summaries, 'run' | 'giveUp'>) =>
+    stack.use(
+      startWorker({
+        database,
+        uow,
+        logger,
+        kind,
+        concurrency: BACKGROUND_AT_ONCE,
+        run: (job, { signal }) => writer.run(job, signal),
+        giveUp: (job) => writer.giveUp(job),
+      }),
+    )
+  start(SUMMARY_KIND, summaries)
+  if (AGENT__TITLES === 'model') start(TITLE_KIND, titles)
+  return stack
+}
 
 function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {
   const following = backends.start()

@@ -14,10 +14,12 @@ import { BackendAdmin } from './services/models/backend-admin.ts'
 import { BackendRegistry } from './services/models/backend-registry.ts'
 import { BackendSpecs, ENVIRONMENT_NAMES, type EnvironmentBackend } from './services/models/backend-specs.ts'
 import { ModelBackends } from './services/models/model-backends.ts'
+import { Sight } from './services/models/sight.ts'
 import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
+import { BranchService } from './services/branches/branch-service.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
 import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -28,7 +30,9 @@ import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
 import { SummaryWriter } from './services/summaries/summary-writer.ts'
+import { StepService } from './services/steps/step-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
+import { TitleWriter } from './services/titles/title-writer.ts'
 import { ToolCaller } from './services/agent/tool-caller.ts'
 import { toolsCheck } from './services/tools/tools-check.ts'
 import { ToolDiscovery } from './services/tools/tool-discovery.ts'
@@ -83,7 +87,7 @@ function createModels(
   const specs = new BackendSpecs({ ...parts, environment: environmentBackends(config) })
   const registry = new BackendRegistry({ specs, connect: connectWith(config), logger: parts.logger })
   const model = new ModelBackends({ backends: () => registry.enabled, defaultModel: config.LLM__CHAT_MODEL })
-  return { specs, registry, model }
+  return { specs, registry, model, sight: new Sight(model, config.LLM__VISION_MODEL) }
 }
 
 const toolsOf = (config: Config, logger: Logger) => ({
@@ -100,10 +104,10 @@ export function createServices(config: Config, dependencies: Dependencies) {
   const { database, live, waker, reserve, isSignedIn, grants, groups, logger } = dependencies
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
-  const { specs, registry, model } = createModels(config, { uow, sealer, logger })
+  const { specs, registry, model, sight } = createModels(config, { uow, sealer, logger })
   const tools = toolsOf(config, logger)
   const writer = new EntryWriter(uow, logger)
-  const finisher = new RunFinisher(uow)
+  const finisher = new RunFinisher(uow, config.AGENT__TITLES)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
@@ -115,12 +119,15 @@ export function createServices(config: Config, dependencies: Dependencies) {
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting }),
+    startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting, sight }),
     runs,
+    steps: new StepService(uow, sealer),
     sessions: new SessionService({ uow, sealer, waker, groups }),
+    branches: new BranchService(uow, sealer),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
     summaries: new SummaryWriter({ uow, sealer, model, logger }),
+    titles: new TitleWriter({ uow, sealer, model, logger }),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({
       uow,

@@ -12,7 +12,7 @@ import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { expect } from 'vitest'
-import { startSummaries } from './app.ts'
+import { startBackground } from './app.ts'
 import { Env } from './config.ts'
 import { createServices } from './create-services.ts'
 import type { GroupPrompt } from './services/ports.ts'
@@ -82,6 +82,7 @@ export async function chatDatabase() {
   const base = {
     DATABASE__URL: roleUrl(adminUrl, 'chat-agent', testPassword),
     NATS__URL: 'nats://127.0.0.1:1',
+    AGENT__TITLES: 'words',
     SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: randomBytes(32).toString('base64url'),
   }
   /** The service without NATS; with `worker: false` its runs stay in the queue. */
@@ -117,7 +118,7 @@ function startReplica(env: Record<string, string>, { grants, groups }: Others, h
     const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
     worker = own.use(startWorker<LoadedRun>({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
   }
-  if (hasWorker) own.use(startSummaries(database, services, logger))
+  if (hasWorker) own.use(startBackground(config, { database, services, logger }))
   const die = async () => database[Symbol.asyncDispose]()
   return { services, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }

@@ -29,6 +29,12 @@ function isLanguage(tag: string): boolean {
   }
 }
 
+export const Strategy = z.enum(['tools', 'react', 'rag']).meta({
+  description:
+    'How the model uses tools. `tools`: it calls them itself. `react`: it writes its calls as text. `rag`: the documents are searched for the question, then the model is asked once. Without it `tools` for models that can, and `react` for others.',
+})
+export type Strategy = z.infer<typeof Strategy>
+
 export const ChatInput = z
   .object({
     messages: z
@@ -53,6 +59,8 @@ export const ChatInput = z
       .nullish()
       .meta({ description: 'Of the answer, as a tag like `de` or `pt-BR`; without it that of the question.' }),
     parameters: ModelParameters.nullish(),
+    strategy: Strategy.nullish(),
+    show_thinking: z.boolean().nullish().meta({ description: 'Show what the model thinks before it answers, where it tells.' }),
   })
   .meta({ id: 'ChatInput' })
 export type ChatInput = z.infer<typeof ChatInput>

@@ -52,8 +52,9 @@ export class OllamaModel implements ModelServerPort {
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const tools = shown.capabilities?.includes('tools') ?? true
+    const vision = shown.capabilities?.includes('vision')
     const { model_info: more } = shown
-    return { name, tools, context, thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
+    return { name, tools, vision, context, thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
   }
 
   async defaultModel(signal: AbortSignal): Promise<string> {
@@ -214,6 +215,10 @@ function thinkFor(wanted: NonNullable<ModelParameters['think']>, { thinking }: M
 }
 
 function toMessage(message: ModelMessage): Message {
+  if (message.role === 'user') {
+    const { content, images } = message
+    return { role: 'user', content, ...(images?.length ? { images: images.map(({ data }) => data) } : {}) }
+  }
   if (message.role !== 'assistant') return { ...message }
   const calls = message.tool_calls?.map((call) => ({ function: { name: call.name, arguments: call.arguments } }))
   return { role: 'assistant', content: message.content, ...(calls ? { tool_calls: calls } : {}) }

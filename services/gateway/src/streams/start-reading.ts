@@ -1,4 +1,4 @@
-import type { RunEntry } from '@youworker/contracts/agent/run-log'
+import type { LiveListener } from '@youworker/messaging/live/live'
 import { newId } from '@youworker/runtime/id'
 import type { RequestContext } from '../http/request-context.ts'
 import type { EntrySource, EntrySourceOf } from './entry-source.ts'
@@ -46,20 +46,20 @@ class EarlySource implements EntrySource, Disposable {
   readonly readPage: EntrySource['readPage']
   readonly onReconnect: EntrySource['onReconnect']
   readonly #live: Disposable
-  readonly #early: RunEntry[] = []
-  #listener = (entry: RunEntry): void => {
+  readonly #early: Parameters<LiveListener>[] = []
+  #listener: LiveListener = (...entry) => {
     if (this.#early.length < MAX_EARLY) this.#early.push(entry)
   }
 
   constructor(source: EntrySource) {
     this.readPage = source.readPage.bind(source)
     this.onReconnect = source.onReconnect.bind(source)
-    this.#live = source.subscribe((entry) => this.#listener(entry))
+    this.#live = source.subscribe((...entry) => this.#listener(...entry))
   }
 
-  subscribe(listener: (entry: RunEntry) => void): Disposable {
+  subscribe(listener: LiveListener): Disposable {
     this.#listener = listener
-    for (const entry of this.#early.splice(0)) listener(entry)
+    for (const entry of this.#early.splice(0)) listener(...entry)
     return this
   }
 

@@ -1,4 +1,4 @@
-import { countTokens } from '@youworker/runtime/text/count-tokens'
+import { countTokens, IMAGE_TOKENS } from '@youworker/runtime/text/count-tokens'
 import type { ModelMessage } from './model-port.ts'
 
 /** What one call of the model used. */
@@ -18,12 +18,12 @@ export const FRAME = 8
 /** Messages do not change, and are counted again for each call of the model. */
 const counted = new WeakMap<ModelMessage, number>()
 
-/** About how many tokens one message of a conversation is, its tool calls included. */
+/** About how many tokens one message of a conversation is, its tool calls and images included. */
 export function estimateMessage(message: ModelMessage): number {
   const known = counted.get(message)
   if (known !== undefined) return known
   const calls = message.role === 'assistant' && message.tool_calls ? JSON.stringify(message.tool_calls) : ''
-  const tokens = FRAME + countTokens(message.content) + countTokens(calls)
+  const tokens = FRAME + countTokens(message.content) + countTokens(calls) + imageTokens(message)
   counted.set(message, tokens)
   return tokens
 }
@@ -37,3 +37,6 @@ export function estimatePrompt(messages: readonly ModelMessage[], most: number):
   }
   return tokens
 }
+
+const imageTokens = (message: ModelMessage): number =>
+  message.role === 'user' && message.images ? message.images.length * IMAGE_TOKENS : 0

@@ -143,7 +143,12 @@ export class ModelBackends implements ModelPort {
 function common([first, ...others]: readonly ModelInfo[]): ModelInfo {
   if (!first) throw new TypeError('no model')
   return others.reduce(
-    (one, other) => ({ ...one, tools: one.tools && other.tools, context: Math.min(one.context, other.context) }),
+    (one, other) => ({
+      ...one,
+      tools: one.tools && other.tools,
+      vision: one.vision === false || other.vision === false ? false : one.vision,
+      context: Math.min(one.context, other.context),
+    }),
     first,
   )
 }

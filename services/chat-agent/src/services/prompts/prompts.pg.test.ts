@@ -47,15 +47,23 @@ test('answers of a session get the instructions of its group, then its own, then
   const session = await sessions.create({ external_id: 'with-group', group_id, instructions }, testUserContext(user))
   expect(session).toMatchObject({ group_id, instructions })
   const own = { session_id: session.id, instructions: 'REQUEST {{user}}', language: 'de' }
-  const { prompt } = await promptOf(user, own)
+  const { prompt, run_id } = await promptOf(user, own)
   const today = new Date().toISOString().slice(0, 10)
   expect(prompt).toContain(`GROUP Crew {{user}} ${today} German {{other}}\n\nSESSION of ada\n\nREQUEST {{user}}`)
   expect(prompt.startsWith('You are YouWorker')).toBe(true)
+  const { steps } = await replica.services.steps.list(user, { run_id, include: 'content', after: 0, limit: 5 })
+  expect(steps[0]).toMatchObject({ content: { prompt: [{ role: 'system', content: prompt }, { content: 'Hello' }], cut: false } })
+
+  const [question] = (await sessions.messages(user, session.id)).messages
+  await sessions.update(session.id, { instructions: 'NEWER of {{user}}' }, testUserContext(user))
+  const retry = { session_id: session.id, message_id: question?.id ?? '' }
+  await doneOf(replica, user, (await replica.services.startRun.retry(retry, testUserContext(user))).run_id)
+  expect(asked.at(-1)?.messages[0]?.content).toBe(prompt.replace('SESSION', 'NEWER'))
 
   expect((await promptOf(user, { group_id })).prompt).toContain('the language of the question {{other}}')
   const plain = await promptOf(user, {})
   expect(plain.prompt).not.toContain('GROUP')
-  expect(fixture.groups.asked).toBe(4)
+  expect(fixture.groups.asked).toBe(5)
 
   await sessions.update(session.id, { group_id: null }, testUserContext(user))
   expect((await promptOf(user, { session_id: session.id })).prompt).not.toContain('GROUP')

@@ -1,19 +1,16 @@
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
-import type {
-  MessageRow,
-  ModelStepRow,
-  RunRow,
-  ToolRunRow,
-  UnfinishedCallRow,
-} from '@youworker/database/owners/chat-agent/tables'
+import type { MessageRow, RunRow, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { ModelStep, UnfinishedCall } from '../../repositories/run-repository.ts'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { CitationBook } from '../citations/citation-book.ts'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
+import type { PromptRef } from '../steps/call-record.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
+import type { ModelMessage } from '../models/model-port.ts'
 import { sinceSummary, summaryTurns } from '../summaries/stored-summary.ts'
-import { unsealSettings } from './run-settings.ts'
+import { type RunSettings, unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
 
@@ -26,8 +23,8 @@ export type StoredMessage = Pick<MessageRow, 'id' | 'run_id' | 'role' | 'content
 interface RunRows {
   readonly run: RunRow
   readonly transcript: Transcript
-  readonly steps: readonly ModelStepRow[]
-  readonly unfinishedCalls: readonly UnfinishedCallRow[]
+  readonly steps: readonly ModelStep[]
+  readonly unfinishedCalls: readonly UnfinishedCall[]
   readonly toolRuns: readonly ToolRunRow[]
   /** Of the session up to this run's turn, newest first. */
   readonly messages: readonly StoredMessage[]
@@ -44,9 +41,17 @@ export async function loadRun(repositories: ChatAgentRepositories, space: SpaceS
     runs.steps(run.id),
     runs.unfinishedCalls(run.id),
     toolRuns.ofRun(run.id),
-    messages.latest(run.session_id, run.turn, HISTORY),
+    // Some more: of a run that has ended, the newest ones are its own answer, and a summary of it.
+    messages.latest(run, HISTORY + 2),
   ])
-  return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: turns })
+  const before = sinceQuestion(turns).slice(0, HISTORY)
+  return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: before })
+}
+
+/** From the newest question on. `messages`: newest first. */
+function sinceQuestion(messages: readonly StoredMessage[]): readonly StoredMessage[] {
+  const question = messages.findIndex(({ role }) => role === 'user')
+  return messages.slice(Math.max(0, question))
 }
 
 /** The same of a run that was just added, without reading it. `messages`: newest first. */
@@ -78,9 +83,13 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
   const settings = unsealSettings(space, run)
   const all = settings.conversation ?? shownTurns(space, messages)
   const conversation = all.filter(({ role }) => role !== 'system')
-  const told = [settings.instructions ?? '', ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
+  const { instructions = '' } = settings
+  const told = [instructions, ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
   // All of the client's own results belong to its last question.
   const begin = conversation.findLastIndex(({ role }) => role === 'user')
+  const history = conversation.slice(0, begin)
+  const summed = settings.conversation ? undefined : summary
+  const summaryShown = summed ? summaryTurns(space, summed) : []
   const modelCalls = [...steps, ...unfinishedCalls]
   const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
@@ -89,17 +98,33 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     space,
     transcript,
     book,
-    summary: settings.conversation || !summary ? [] : summaryTurns(space, summary),
-    history: conversation.slice(0, begin),
-    ...restoreTurn({ begun: conversation.slice(begin), text: transcript.text, steps, calls }, book),
+    summary: summaryShown,
+    history,
+    refs: new Map([
+      ...refsTo(summaryShown.slice(-1), summed ? [summed] : []),
+      ...refsTo(history, settings.conversation ? [] : messages.toReversed()),
+    ]),
+    ...restoreTurn({ begun: withImages(conversation.slice(begin), settings.images), text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
+    answeredBy: steps.at(-1)?.attempt ?? 0,
     unfinishedCalls,
     tokens_in: sum('tokens_in'),
     tokens_out: sum('tokens_out'),
     estimated: modelCalls.some((call) => call.estimated),
   }
 }
+
+/** Where each of these is stored: `rows` begins with the same messages. */
+const refsTo = (shown: readonly ModelMessage[], rows: readonly StoredMessage[]) =>
+  shown.map((message, at): readonly [ModelMessage, PromptRef] => {
+    const row = rows[at]
+    return [message, row ? { message: row.id } : { sent: at }]
+  })
+
+/** The question comes first. */
+const withImages = (turn: readonly ModelMessage[], images: RunSettings['images']): readonly ModelMessage[] =>
+  images ? turn.map((message, at) => (at === 0 && message.role === 'user' ? { ...message, images } : message)) : turn
 
 /** The number of a passage has a meaning only within its own run. */
 export const unnumbered = (text: string): string => new CitationFilter(() => false).whole(text)
@@ -112,6 +137,10 @@ export function shownTurns(space: SpaceSealer, messages: readonly StoredMessage[
     return [{ role, content: role === 'assistant' ? unnumbered(text) : text }]
   })
 }
+
+/** One of a session as a model is shown it; of a summary what it says. */
+export const shownMessage = (space: SpaceSealer, row: StoredMessage): ModelMessage | undefined =>
+  row.role === 'summary' ? summaryTurns(space, row).at(-1) : shownTurns(space, [row])[0]
 
 function unsealCall(space: SpaceSealer, row: ToolRunRow): ToolCall {
   const { id, iteration, status, idempotent, is_away, latency_ms } = row

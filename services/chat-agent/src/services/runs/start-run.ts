@@ -1,42 +1,48 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
-import { type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { Slot } from '@youworker/database/jobs/worker'
-import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
-import { readTurns, titleOf, type Turn } from './chat-turns.ts'
+import type { Sight } from '../models/sight.ts'
+import { titleOf } from './chat-turns.ts'
 import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { requireGroup } from '../prompts/session-prompts.ts'
 import { sealContext } from '../sealed-fields.ts'
+import { activeEnd } from '../branches/path-end.ts'
+import { clearWay } from '../sessions/clear-way.ts'
 import { requireSameGroup } from '../sessions/session-group.ts'
 import { settingsOf, settingsOfSession } from '../sessions/settings-of-run.ts'
-import { clearWay } from '../sessions/clear-way.ts'
-import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
-import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
-import { sealSettings, type StoredTurn } from './run-settings.ts'
-import { entryNumber } from './transcript.ts'
+import { addFirstEntries } from '../turns/add-first-entries.ts'
+import { addMessages } from '../turns/add-messages.ts'
+import { modelOf, type Plan, type RunInput } from '../turns/plan.ts'
+import { planRetry, type Retry } from '../turns/plan-retry.ts'
+import { planTurn, readMessage } from '../turns/plan-turn.ts'
+import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
+import { sealSettings } from './run-settings.ts'
 
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
 
-const NO_AUDIO: RunEntryBody = {
-  event: 'log',
-  data: { level: 'warning', msg: 'This version has no voice yet (AUDIO__BASE_URL): the answer comes as text only.' },
-}
-
 type Started = HandlerOutput<typeof chatAgent.startRun>
 type StartInput = HandlerInput<typeof chatAgent.startResponse>
 
-interface Draft {
+/** A request for a run. */
+interface Asked {
   readonly run_id: string
+  readonly subject: string
+  /** Without the id of the run: what a repeat has in common with the first request. */
+  readonly request: unknown
+  readonly plan: (repositories: ChatAgentRepositories, space: SpaceSealer) => Promise<Plan>
+}
+
+interface Draft extends Pick<Asked, 'run_id' | 'plan'> {
   readonly grant_id: string
-  readonly input: Omit<StartInput, 'run_id'>
-  readonly turns: ReturnType<typeof readTurns> | undefined
   readonly space: SpaceSealer
   readonly context: UserContext
   /** Of the slot in which this process runs it, when nothing else of the session comes first. */
@@ -62,6 +68,7 @@ interface StartRunParts {
   /** Of this process's worker. */
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
+  readonly sight: Sight
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
 }
@@ -75,17 +82,52 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
     const { user_id } = context.caller
-    const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
-    await requireGroup(groups, user_id, input.group_id)
+    const said = readMessage(input)
+    await requireGroup(this.#parts.groups, user_id, input.group_id)
+    const seeing = await this.#parts.sight.modelFor(input, context.signal)
+    return this.#accept(
+      {
+        run_id,
+        subject: chatAgent.startRun.subject,
+        request: sameOf(input),
+        plan: async (repositories, space) => ({ ...(await planTurn(repositories, { user_id, space }, input, said)), seeing }),
+      },
+      context,
+    )
+  }
+
+  /** Asks a question of a session again, in a branch of its own. */
+  async retry(
+    { run_id = newId(), ...retry }: Retry & { readonly run_id?: string | undefined },
+    context: UserContext,
+  ): Promise<Started> {
+    const { user_id } = context.caller
+    const seeing = await this.#parts.sight.later(retry, context.signal)
+    return this.#accept(
+      {
+        run_id,
+        subject: chatAgent.retryMessage.subject,
+        request: retry,
+        plan: async (repositories, space) => {
+          const plan = await planRetry(repositories, { user_id, space }, retry)
+          return { ...plan, seeing: seeing(plan.input.images, plan.conversation) }
+        },
+      },
+      context,
+    )
+  }
+
+  async #accept({ run_id, plan, subject, request: asked }: Asked, context: UserContext): Promise<Started> {
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
+    const { user_id } = context.caller
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     const space = await sealer.forSpace(user_id)
     using slot = reserve()
-    const draft: Draft = { run_id, grant_id, input, turns, space, context, owner: slot?.owner }
+    const draft: Draft = { run_id, plan, grant_id, space, context, owner: slot?.owner }
     const added: Added = { entries: [] }
-    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
+    const request = { user_id, subject, key: context.idempotencyKey, request: asked }
     const started = await uow
       .in([user_id])
       .write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
@@ -101,48 +143,19 @@ export class StartRun {
   }
 }
 
+/** What a repeated request has in common with the first: the same recording may be understood in other words. */
+const sameOf = (input: RunInput): object => (input.voice ? { ...input, text_input: undefined, voice: input.voice.digest } : input)
+
 function present(session: SessionRow | undefined): SessionRow {
   if (session) return session
   throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
 }
 
-/** With messages of its own behind those of a run or session. */
-const goesOn = ({ previous_run_id, session_id, conversation }: Draft['input']): boolean =>
-  conversation !== undefined && (previous_run_id !== undefined || Boolean(session_id))
-
-/** Where a run belongs, and what it begins with. */
-interface Plan {
-  /** Of a session that goes on. */
-  readonly ref: string | undefined
-  /** To be stored as messages. */
-  readonly turns: readonly Turn[]
-  readonly text: string
-  /** What the model is given in place of the session's messages. */
-  readonly conversation: readonly StoredTurn[] | undefined
-}
-
-async function planOf(repositories: ChatAgentRepositories, { input, space, context, turns }: Draft): Promise<Plan> {
-  const { session_id, conversation = [] } = input
-  if (!goesOn(input)) {
-    const { text = '', earlier = [] } = turns ?? {}
-    const ref = session_id || undefined
-    const own = input.conversation && withCallsResolved(conversation)
-    return { ref, text, turns: [...(ref ? [] : earlier), { role: 'user', content: text }], conversation: own }
-  }
-  const { user_id } = context.caller
-  const { previous_run_id } = input
-  const goingOn = await continuedConversation(repositories, { user_id, space, previous_run_id, session_id, conversation })
-  const text = turns?.text ?? goingOn.conversation.findLast(({ role }) => role === 'user')?.content
-  if (text === undefined) throw new AppError('VALIDATION_ERROR', 'Send a message of the user: there is none before it')
-  const isNew = turns !== undefined || goingOn.session === undefined
-  return { ref: goingOn.session, text, turns: isNew ? [{ role: 'user', content: text }] : [], conversation: goingOn.conversation }
-}
-
 async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: Added): Promise<Started> {
-  const { run_id, grant_id, input, context } = draft
+  const { run_id, grant_id, context } = draft
   const { user_id, sid } = context.caller
-  const plan = await planOf(repositories, draft)
-  const { ref, turns } = plan
+  const plan = await draft.plan(repositories, draft.space)
+  const { ref, input, fork } = plan
   const { session, ahead } = ref
     ? await continueSession(repositories, draft, { ...plan, ref }, added)
     : { session: await addSession(repositories, draft, plan), ahead: 0 }
@@ -156,24 +169,24 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     session_id: session.id,
     grant_id,
     turn: session.turn,
-    model: input.model ?? session.model,
+    branch: session.branch ?? 0,
+    model: modelOf(plan, session),
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(input, plan.conversation, settingsOfSession(draft.space, session))),
+    settings: sealSettings(draft.space, run_id, settingsOf(plan, settingsOfSession(draft.space, session))),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
   repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   // Sent together and carried out in this order. The events come behind `addMessages`, which adds its own.
-  const [jobRow, runRow, messages, entries, latest] = await Promise.all([
+  const [jobRow, runRow, messages, entries, , latest] = await Promise.all([
     repositories.jobs.add(job),
     repositories.runs.add(run),
-    addMessages(repositories, draft, session, turns),
-    addFirstEntries(repositories, draft, session.id, ahead),
-    ref && owner !== undefined && !plan.conversation
-      ? repositories.messages.latest(session.id, session.turn, HISTORY)
-      : undefined,
+    addMessages(repositories, draft, session, plan),
+    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead }, input),
+    fork && repositories.branches.add({ ...fork, id: run_id, session_id: session.id, space_id: user_id, number: session.turn }),
+    ref && owner !== undefined && !plan.conversation ? repositories.messages.latest(activeEnd(session), HISTORY) : undefined,
     repositories.outbox.write(),
   ])
   added.entries = entries
@@ -192,26 +205,30 @@ const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
 async function continueSession(
   repositories: ChatAgentRepositories,
   draft: Draft,
-  { ref, text, turns }: Plan & { readonly ref: string },
+  { ref, text, turns, input, fork }: Plan & { readonly ref: string },
   added: Added,
 ) {
   const { sessions, jobs } = repositories
-  const { context, input } = draft
+  const { context, run_id } = draft
   const locked = present(await sessions.lock(context.caller.user_id, ref))
   requireSameGroup(locked, input.group_id)
   const { id } = locked
   if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
   const [session, ahead] = await Promise.all([
-    sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools }),
+    sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools, branch_id: fork && run_id }),
     jobs.unfinished(RUN_KIND, id),
   ])
   return { session, ahead }
 }
 
 /** Adds a session in its first turn. */
-async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Draft, { text, turns }: Plan): Promise<SessionRow> {
-  const { input, context } = draft
+async function addSession(
+  { sessions, outbox }: ChatAgentRepositories,
+  draft: Draft,
+  { text, turns, input }: Plan,
+): Promise<SessionRow> {
+  const { context } = draft
   const id = newId()
   const { user_id } = context.caller
   const { enable_tools } = input
@@ -223,6 +240,7 @@ async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Dr
     user_id,
     external_id: id,
     title,
+    title_by: 'words' as const,
     model,
     enable_tools,
     tools_pinned: false,
@@ -232,44 +250,4 @@ async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Dr
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
-}
-
-async function addMessages(
-  { messages, outbox }: ChatAgentRepositories,
-  { run_id, input, space, context }: Draft,
-  { id: session_id, space_id, turn, model: usual }: SessionRow,
-  turns: readonly Turn[],
-): Promise<readonly StoredMessage[]> {
-  const { user_id } = context.caller
-  const used = { tokens_in: 0, tokens_out: 0 }
-  const rows = turns.map(({ role, content }) => {
-    const id = newId()
-    return { id, space_id, session_id, run_id, turn, role, content: space.sealText(content, sealContext.message(id)), ...used }
-  })
-  const model = input.model ?? usual
-  for (const { id: message_id, role } of rows)
-    outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
-  await messages.add(rows)
-  return rows
-}
-
-/** These let a stream show the run's position in the queue before a worker has claimed it. */
-async function addFirstEntries(
-  { entries }: ChatAgentRepositories,
-  { run_id, input, space, context }: Draft,
-  session_id: string,
-  position: number,
-): Promise<RunEntry[]> {
-  const bodies: RunEntryBody[] = [
-    { event: 'run', data: { run_id, session_id } },
-    { event: 'status', data: { stage: 'queued', position } },
-    ...(input.expect_audio ? [NO_AUDIO] : []),
-  ]
-  const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
-  const space_id = context.caller.user_id
-  const rows = first.map(({ n, body }): EntryRow => {
-    return { run_id, n, attempt: 0, space_id, body: space.sealText(JSON.stringify(body), sealContext.entry(run_id, n)) }
-  })
-  await entries.add(rows)
-  return first
 }

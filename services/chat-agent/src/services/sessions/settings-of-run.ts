@@ -1,25 +1,24 @@
-import type { chatAgent } from '@youworker/contracts/chat-agent'
-import type { HandlerInput } from '@youworker/contracts/define'
 import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { RunSettings } from '../runs/run-settings.ts'
 import { unsealInstructions } from '../sealed-fields.ts'
-
-type StartInput = Omit<HandlerInput<typeof chatAgent.startResponse>, 'run_id'>
+import type { Plan } from '../turns/plan.ts'
 
 /** What a run keeps of the request that starts it, and of its session. */
 export const settingsOf = (
-  { instructions, language, parameters, ...input }: StartInput,
-  conversation: RunSettings['conversation'],
+  { input: { instructions, language, parameters, strategy, ...input }, conversation }: Plan,
   ofSession: Pick<RunSettings, 'session_instructions' | 'group_id'>,
 ): RunSettings => ({
   ...ofSession,
   instructions: instructions || undefined,
   language: language ?? undefined,
   parameters: parameters ?? undefined,
+  strategy: strategy ?? undefined,
   plain: input.plain || undefined,
+  show_thinking: input.show_thinking || undefined,
   append_only: input.append_only || undefined,
   conversation,
+  images: input.images?.length ? input.images : undefined,
   client_tools: input.client_tools?.length ? input.client_tools : undefined,
   response: input.request && {
     request: input.request,

@@ -33,10 +33,14 @@ async function talker(summarise: Reply = says('They spoke of topics [1].', { pro
 const queueOf = (session: string) =>
   asAdmin<{ id: string }>(fixture.adminUrl, `select id from chat_agent.jobs where kind = 'summary' and queue_key = '${session}'`)
 const summariesOf = (session: string) =>
-  asAdmin<{ turn: number; content: Buffer; tokens_in: number }>(
+  asAdmin<{ id: string; turn: number; content: Buffer; tokens_in: number }>(
     fixture.adminUrl,
-    `select turn, content, tokens_in from chat_agent.messages where session_id = '${session}' and role = 'summary' order by position`,
+    `select id, turn, content, tokens_in from chat_agent.messages where session_id = '${session}' and role = 'summary' order by position`,
   )
+async function lastRunOf(session: string): Promise<string> {
+  const latest = `select id from chat_agent.runs where session_id = '${session}' order by turn desc limit 1`
+  return (await asAdmin<{ id: string }>(fixture.adminUrl, latest))[0]?.id ?? ''
+}
 const idle = (session: string) => waitFor(async () => (await queueOf(session)).length === 0, { what: 'the summary' })
 const allOf = async ({ services }: Replica, user: string, session: string) =>
   (await services.sessions.messages(user, session)).messages
@@ -81,20 +85,18 @@ test('older turns are summarised behind an answer, and later answers get the sum
     ...Array.from({ length: 5 - (stored?.turn ?? 0) }, (_, index) => `Question ${(stored?.turn ?? 0) + 1 + index}`),
   ])
 
+  const given = { messages: shown, run_id: await lastRunOf(session) }
+
   await talk(replica, user, [6, 9], session)
+  const { steps } = await replica.services.steps.list(user, { run_id: given.run_id, include: 'content', after: 0, limit: 5 })
+  expect(steps[0]).toMatchObject({ content: { prompt: given.messages, cut: false } })
   expect(model.summaries.length).toBeGreaterThan(1)
   expect(model.summaries.at(-1)?.messages[1]?.content).toContain('{"role":"summary","text":"They spoke of topics ."}')
   expect(model.summaries.at(-1)?.messages[1]?.content).not.toContain('Question 1:')
   const all = await allOf(replica, user, session)
   expect(all.map(({ role }) => role)).toEqual(Array.from({ length: 18 }, (_, index) => (index % 2 === 0 ? 'user' : 'assistant')))
   expect((await replica.services.sessions.get(user, session)).message_count).toBe(18)
-  const last = (
-    await asAdmin<{ id: string }>(
-      fixture.adminUrl,
-      `select id from chat_agent.runs where session_id = '${session}' order by turn desc limit 1`,
-    )
-  )[0]
-  const done = await doneOf(replica, user, last?.id ?? '')
+  const done = await doneOf(replica, user, await lastRunOf(session))
   expect(done.logs).toContainEqual(expect.objectContaining({ msg: expect.stringContaining('as a summary') }))
   const events = await asAdmin<{ data: object }>(
     fixture.adminUrl,
@@ -172,4 +174,79 @@ test('a summary whose process ends is written by another one, once; one of a ses
     async () => (await asAdmin(fixture.adminUrl, `select from chat_agent.messages where session_id = '${session}'`)).length === 0,
     { what: 'nothing' },
   )
+})
+
+test('a summary that was begun from one which is erased meanwhile is not kept', async () => {
+  const open: (() => void)[] = []
+  let isHeld = false
+  await using model = await talker((answer, asked, headers) => {
+    if (isHeld) open.push(() => void says('late')(answer, asked, headers))
+    else void says('They spoke.')(answer, asked, headers)
+  })
+  await using replica = fixture.replica({ ...ENV, LLM__OLLAMA_BASE_URL: model.url, LLM__OLLAMA_CONCURRENCY: '5' })
+  const { startRun, responses } = replica.services
+  const user = randomUUID()
+  const text_input = `Question 1: ${'word '.repeat(200)}`
+  const asResponse = { conversation: [{ role: 'user' as const, content: text_input }], request: {}, plain: true }
+  const first = await startRun.start({ ...chat({ text_input }), ...asResponse }, testUserContext(user))
+  await doneOf(replica, user, first.run_id)
+  const session = await talk(replica, user, [2, 5], first.session_id)
+  const before = await summariesOf(session)
+  expect(before.length).toBeGreaterThan(0)
+
+  isHeld = true
+  for (let n = 6; open.length === 0; n += 1) {
+    const input = chat({ text_input: `Question ${n}: ${'word '.repeat(200)}`, session_id: session })
+    await doneOf(replica, user, (await startRun.start(input, testUserContext(user))).run_id)
+    if ((await queueOf(session)).length > 0) await waitFor(async () => open.length > 0, { what: 'the call' })
+  }
+  expect(model.summaries.at(-1)?.messages[1]?.content).toContain('They spoke.')
+  await responses.delete(first.run_id, testUserContext(user))
+  isHeld = false
+  for (const answer of open) answer()
+  await idle(session)
+  expect(await summariesOf(session)).toEqual([])
+})
+
+test('a branch is given the summaries of the turns that it has, and none that covers others', async () => {
+  await using model = await talker()
+  await using replica = fixture.replica({ ...ENV, LLM__OLLAMA_BASE_URL: model.url })
+  const { startRun, branches } = replica.services
+  const user = randomUUID()
+  const session = await talk(replica, user, [1, 5])
+  const [stored] = await summariesOf(session)
+  const covered = stored?.turn ?? 0
+  expect(covered).toBeGreaterThan(1)
+  const shown = () => model.answers.at(-1)?.messages.slice(1) ?? []
+  const isSummarised = () => JSON.stringify(shown()).includes('They spoke of topics')
+  const all = await allOf(replica, user, session)
+  const retry = async (turn: number, content?: string) => {
+    const message_id = all.find((message) => message.content.startsWith(`Question ${turn}:`))?.id ?? ''
+    const { run_id } = await startRun.retry({ session_id: session, message_id, content }, testUserContext(user))
+    await doneOf(replica, user, run_id)
+    await idle(session)
+    return run_id
+  }
+
+  await retry(covered, 'Another one?')
+  expect(isSummarised()).toBe(false)
+  expect(shown().at(-1)?.content).toBe('Another one?')
+  expect(shown()[0]?.content).toMatch(/^Question 1:/)
+  const goesOn = await startRun.start(chat({ text_input: 'Go on', session_id: session }), testUserContext(user))
+  await doneOf(replica, user, goesOn.run_id)
+  expect(isSummarised()).toBe(false)
+  await idle(session)
+
+  const begun = await retry(covered + 1)
+  expect(isSummarised()).toBe(true)
+  expect(shown().at(-1)?.content).toMatch(new RegExp(`^Question ${covered + 1}:`))
+  const listed = await branches.list(user, { session_id: session, limit: 10, offset: 0 })
+  const lastAnswer = all.findLast(({ role }, at) => role === 'assistant' && at < 2 * covered)
+  expect(listed.branches.find(({ id }) => id === begun)?.after_message_id).toBe(lastAnswer?.id)
+  const own = await allOf(replica, user, session)
+  expect(own.map(({ role }) => role)).toEqual(own.map((_, at) => (at % 2 === 0 ? 'user' : 'assistant')))
+  const message_id = stored?.id ?? ''
+  await expect(startRun.retry({ session_id: session, message_id }, testUserContext(user))).rejects.toMatchObject({
+    code: 'MESSAGE_NOT_FOUND',
+  })
 })

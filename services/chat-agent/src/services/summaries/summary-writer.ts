@@ -76,7 +76,7 @@ export class SummaryWriter {
   #find({ space_id, payload }: JobRow): Promise<{ run: RunRow; messages: readonly MessageRow[] } | undefined> {
     return this.#parts.uow.in([space_id]).read(async ({ runs, messages }) => {
       const run = await runs.find(String(payload['run_id']))
-      return run && { run, messages: await messages.latest(run.session_id, run.turn, READ) }
+      return run && { run, messages: await messages.latest(run, READ) }
     })
   }
 
@@ -129,10 +129,10 @@ export class SummaryWriter {
         text !== '' &&
         (await messages.areThere(
           session.id,
-          plan.covered.map((row) => row.id),
+          plan.read.map((row) => row.id),
         ))
       if (isWhole) {
-        const place = { session_id: session.id, space_id, run_id: last.run_id, turn: last.turn }
+        const place = { session_id: session.id, space_id, run_id: last.run_id, turn: last.turn, branch: last.branch }
         await messages.add([{ id, ...place, role: 'summary', content: space.sealText(text, sealContext.message(id)), ...use }])
       }
       if (use.tokens_in + use.tokens_out > 0) {

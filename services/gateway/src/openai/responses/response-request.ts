@@ -1,3 +1,4 @@
+import { Strategy } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line, Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
@@ -81,6 +82,7 @@ export const ResponseBody = ResponseRequest.extend({
   input: z.union([z.string(), z.array(InputItem).min(1).max(1_000)]).nullish(),
   stream: z.boolean().nullish(),
   include: z.array(z.string().max(64)).max(20).nullish(),
+  strategy: Strategy.nullish(),
   max_tool_calls: z.number().int().nullish(),
   prompt: z.unknown().optional(),
   top_logprobs: z.number().int().nullish(),
@@ -102,12 +104,19 @@ export function toRunInput(body: ResponseBody) {
     parameters: parametersOf(body),
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
+    strategy: body.strategy,
   })
   // Only what is kept can be read and gone on from.
   return { ...input, ...before, request: body.store === false ? undefined : requestOf(body) }
 }
 
-const requestOf = ({ input: _input, stream: _stream, include: _include, ...request }: ResponseBody): ResponseRequest => request
+const requestOf = ({
+  input: _input,
+  stream: _stream,
+  include: _include,
+  strategy: _strategy,
+  ...request
+}: ResponseBody): ResponseRequest => request
 
 /** The run or session behind which the input stands. */
 function goingOn({ previous_response_id: previous, conversation }: ResponseBody) {
