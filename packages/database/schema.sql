@@ -704,6 +704,7 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   branch integer,
   branch_id uuid,
   title_by text,
+  group_id uuid,
   constraint sessions_title_by_check CHECK ((title_by = ANY (ARRAY['user'::text, 'words'::text, 'model'::text]))),
   constraint sessions_when_busy_check CHECK ((when_busy = ANY (ARRAY['queue'::text, 'interrupt'::text, 'reject'::text]))),
   constraint sessions_pkey PRIMARY KEY (id),
@@ -800,6 +801,7 @@ create table "group"."groups" ( -- owner: group_owner
   created_by uuid not null,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  instructions bytea,
   constraint groups_pkey PRIMARY KEY (id)
 );
 alter table "group"."groups" enable row level security;

@@ -21,6 +21,7 @@ const SEALED = {
   'text that is in a file and in no passage of it': canary('comment'),
   'key of a repeated request’s body': canary('repeated'),
   'instructions of a session': canary('manner'),
+  'instructions of a group': canary('crew'),
   'instructions of a response': canary('instructions'),
   'metadata of a response': canary('metadata'),
   'metadata of a conversation': canary('topic'),
@@ -107,6 +108,10 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   const settings = { title: SEALED['session title'], instructions: SEALED['instructions of a session'] }
   const { external_id } = (await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body
   expect((await ada.get(`/v1/sessions/${external_id}`)).body.session).toMatchObject(settings)
+  const group = { name: 'Crew', instructions: SEALED['instructions of a group'] }
+  const group_id = (await ada.post('/v1/groups', group, { 'idempotency-key': 'group' })).body.id
+  expect((await ada.get(`/v1/groups/${group_id}`)).body).toMatchObject(group)
+  await ada.chat('Hello', { group_id })
   const repeated = { text_input: SEALED['key of a repeated request’s body'], stream: false }
   for (let i = 0; i < 2; i += 1) await ada.post('/v1/chat', repeated, { 'idempotency-key': 'twice' })
   const instructions = SEALED['instructions of a response']

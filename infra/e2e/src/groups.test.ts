@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { newId } from '@youworker/runtime/id'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import pg from 'pg'
@@ -5,16 +8,23 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, type Person } from './support/person.ts'
 
+let dir: string
 let system: TestSystem
 let ada: Person
 let bob: Person
 let eve: Person
 
 beforeAll(async () => {
-  system = await startTestSystem()
+  dir = await mkdtemp(join(tmpdir(), 'youworker-groups-'))
+  const script = join(dir, 'script.json')
+  await writeFile(script, JSON.stringify({ rules: [{ match: { contains: 'Show the prompt' }, reply: { echo: true } }] }))
+  system = await startTestSystem({ script })
   ;[ada, bob, eve] = [await system.newPerson('ada'), await system.newPerson('bob'), await system.newPerson('eve')]
 }, 120_000)
-afterAll(() => system[Symbol.asyncDispose]())
+afterAll(async () => {
+  await system?.[Symbol.asyncDispose]()
+  await rm(dir, { recursive: true, force: true })
+})
 
 const newGroup = async (name: string) => {
   const { status, body } = await ada.post('/v1/groups', { name, description: 'Überblick 日本 🙂' })
@@ -59,6 +69,43 @@ test('a group is created, joined, renamed, passed on and deleted', async () => {
   expect((await ada.get(`/v1/groups/${id}`)).body).toMatchObject(failure('GROUP_NOT_FOUND'))
   expect((await bob.call('DELETE', `/v1/groups/${id}`)).status).toBe(204)
   expect((await bob.get('/v1/groups')).body.total).toBe(0)
+})
+
+test('answers in sessions of a group follow its instructions, as long as their user is in it', async () => {
+  const instructions = 'You are {{group}}, it is {{date}}, {{user}} asks; {{unknown}} stays.'
+  const made = await ada.post('/v1/groups', { name: 'Pirates', instructions })
+  expect([made.status, made.body.instructions]).toEqual([201, instructions])
+  const id = made.body.id as string
+  await ada.post(`/v1/groups/${id}/members`, { username: 'bob' })
+  expect((await bob.get(`/v1/groups/${id}`)).body.instructions).toBe(instructions)
+  expect(Object.keys((await bob.get('/v1/groups')).body.groups[0])).not.toContain('instructions')
+  expect((await bob.call('PATCH', `/v1/groups/${id}`, { instructions: 'Mine' })).body).toMatchObject(failure('NOT_GROUP_ADMIN'))
+  const tooLong = await ada.call('PATCH', `/v1/groups/${id}`, { instructions: 'é'.repeat(9_000) })
+  expect(tooLong.body).toMatchObject(failure('VALIDATION_ERROR'))
+
+  const ask = { text_input: 'Show the prompt', enable_tools: false, stream: false }
+  const promptIn = ({ content }: { content: string }): string => JSON.parse(content)[0].content
+  const asked = await bob.post('/v1/chat', { ...ask, group_id: id })
+  const filled = `You are Pirates, it is ${new Date().toISOString().slice(0, 10)}, bob asks; {{unknown}} stays.`
+  expect(promptIn(asked.body)).toContain(filled)
+  const { session_id } = asked.body
+  expect((await bob.get(`/v1/sessions/${session_id}`)).body.session.group_id).toBe(id)
+  const simple = await bob.post('/v1/simple-chat', { message: 'Show the prompt', group_id: id, enable_tools: false })
+  expect(promptIn(simple.body)).toContain(filled)
+
+  const hers = (await eve.post('/v1/sessions', {})).body.external_id
+  for (const answer of [
+    await eve.post('/v1/chat', { ...ask, group_id: id }),
+    await eve.post('/v1/sessions', { group_id: id }),
+    await eve.call('PATCH', `/v1/sessions/${hers}`, { group_id: id }),
+  ])
+    expect(answer).toMatchObject({ status: 404, body: failure('GROUP_NOT_FOUND') })
+
+  expect((await bob.call('DELETE', `/v1/groups/${id}/members/${bob.id}`)).status).toBe(204)
+  const later = await bob.post('/v1/chat', { ...ask, session_id })
+  expect([later.status, promptIn(later.body).includes('Pirates')]).toEqual([200, false])
+  expect(JSON.stringify(later.body.logs)).toContain('no longer in the group')
+  expect((await ada.call('DELETE', `/v1/groups/${id}`)).status).toBe(204)
 })
 
 test('invalid group requests get the published error codes', async () => {

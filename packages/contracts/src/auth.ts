@@ -257,7 +257,7 @@ export const auth = {
   checkGrant: request('rpc.auth.internal.v1.grant.check', {
     auth: 'service',
     input: z.object({ grant_id: Id }),
-    output: z.object({}),
+    output: z.object({ username: z.string().optional() }),
     repeatable: true,
   }),
   /** Issues a token with audience `run`, valid for at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant ended. */

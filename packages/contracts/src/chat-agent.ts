@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
-import { CursorPage, Id, Line, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
+import { CursorPage, Id, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { branches, Siblings } from './agent/branches.ts'
 import { LIMITS } from './limits.ts'
-import { MessageText, SessionRef } from './agent/chat-input.ts'
+import { SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
+import { SessionChanges, SessionSettings, WhenBusy } from './agent/session-settings.ts'
 import { steps } from './agent/run-steps.ts'
 
 const Count = z.number().int().min(0)
@@ -16,12 +17,6 @@ const Count = z.number().int().min(0)
 export const BranchQuery = z.object({ branch: Id.optional() })
 /** A page of a session's messages, which may begin behind the message `after`. */
 export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional(), ...BranchQuery.shape })
-
-/** What a message does while an earlier one of its session is being answered. */
-export const WhenBusy = z.enum(['queue', 'interrupt', 'reject']).meta({
-  description:
-    '`queue`: it waits (the default). `interrupt`: the earlier answer is stopped. `reject`: it is refused with CONFLICT.',
-})
 
 export const Session = z
   .object({
@@ -33,6 +28,7 @@ export const Session = z
     message_count: Count,
     when_busy: WhenBusy.optional(),
     instructions: z.string().optional(),
+    group_id: Id.optional(),
     metadata: Metadata.optional(),
     active_branch: Id.optional().meta({ description: 'Of a session that has more than one.' }),
     created_at: Time,
@@ -98,19 +94,6 @@ export const ChatRun = z
 export type ChatRun = z.infer<typeof ChatRun>
 
 const SessionId = z.object({ session_id: SessionRef })
-export const SessionSettings = z.object({
-  title: Line(200).nullish(),
-  model: Line(128).nullish(),
-  enable_tools: z.boolean().optional(),
-  when_busy: WhenBusy.optional(),
-  instructions: MessageText.nullish().meta({
-    description: 'Added to the system prompt of every answer in this session, as they are.',
-  }),
-  metadata: Metadata.nullish(),
-})
-export const SessionChanges = SessionSettings.extend({
-  active_branch: Id.optional().meta({ description: 'The branch to go on with, from the list of branches.' }),
-})
 
 export const chatAgent = {
   /**
@@ -123,7 +106,7 @@ export const chatAgent = {
   startRun: request('rpc.chat-agent.v1.run.start', {
     input: StartRun,
     output: StartedRun,
-    errors: ['SESSION_NOT_FOUND', 'CONFLICT'],
+    errors: ['SESSION_NOT_FOUND', 'GROUP_NOT_FOUND', 'CONFLICT'],
     maxBytes: LIMITS.wireWithImages,
   }),
   ...responses,
@@ -153,7 +136,7 @@ export const chatAgent = {
   createSession: request('rpc.chat-agent.v1.session.create', {
     input: SessionSettings.extend({ external_id: SessionRef.optional(), opening: Opening.optional() }),
     output: Session,
-    errors: ['CONFLICT'],
+    errors: ['GROUP_NOT_FOUND', 'CONFLICT'],
   }),
   listSessions: request('rpc.chat-agent.v1.session.list', {
     input: CursorPage,
@@ -169,7 +152,7 @@ export const chatAgent = {
   updateSession: request('rpc.chat-agent.v1.session.update', {
     input: SessionId.extend(SessionChanges.shape),
     output: Session,
-    errors: ['SESSION_NOT_FOUND', 'BRANCH_NOT_FOUND'],
+    errors: ['SESSION_NOT_FOUND', 'GROUP_NOT_FOUND', 'BRANCH_NOT_FOUND'],
   }),
   /** Erases the session with its messages, runs and tool runs. */
   deleteSession: request('rpc.chat-agent.v1.session.delete', {
@@ -247,6 +230,22 @@ export const chatAgent = {
       tokens_in: Count,
       tokens_out: Count,
       duration_ms: Count,
+    }),
+  ),
+  summaryFinished: event(
+    'events.chat-agent.v1.summary.finished',
+    'A model has summarised older turns of a conversation, or failed to: what that call used, which no message has.',
+    z.object({
+      /** The message of the summary, which only models are shown; of a call that failed, nothing has this id. */
+      summary_id: Id,
+      session_id: Id,
+      user_id: Id,
+      status: z.enum(['success', 'failed']),
+      model: z.string(),
+      tokens_in: Count,
+      tokens_out: Count,
+      /** The model did not count all of them. */
+      estimated: z.boolean(),
     }),
   ),
   toolRunFinished: event(

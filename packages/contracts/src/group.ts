@@ -15,6 +15,10 @@ export const Group = z
     created_at: Time,
     updated_at: Time,
     member_count: z.number().int(),
+    instructions: z
+      .string()
+      .optional()
+      .meta({ description: 'For answers in sessions of the group; lists of groups leave them out.' }),
     /** The caller's role. */
     role: Role,
   })
@@ -25,6 +29,18 @@ export const Member = z.object({ user_id: Id, username: z.string(), role: Role, 
 export type Member = z.infer<typeof Member>
 
 const Description = z.string().trim().max(500).nullable()
+const INSTRUCTIONS_BYTES = 16 * 1024
+const utf8 = new TextEncoder()
+const Instructions = z
+  .string()
+  .trim()
+  .min(1)
+  .refine((text) => utf8.encode(text).length <= INSTRUCTIONS_BYTES, `must be at most ${INSTRUCTIONS_BYTES} bytes`)
+  .nullable()
+  .meta({
+    description:
+      'Added to the system prompt of answers in sessions of the group, before the instructions of the session. `{{date}}`, `{{user}}`, `{{language}}` and `{{group}}` are replaced; other text in double braces stays.',
+  })
 /** Accepts any string: published clients expect `INVALID_ROLE` for a wrong role, not `VALIDATION_ERROR`. */
 const RoleName = z.string().max(32)
 const GroupId = z.object({ group_id: Id })
@@ -32,13 +48,17 @@ const MembershipId = GroupId.extend({ user_id: Id })
 
 export const group = {
   createGroup: request('rpc.group.v1.group.create', {
-    input: z.object({ name: Line(128), description: Description.optional() }),
+    input: z.object({ name: Line(128), description: Description.optional(), instructions: Instructions.optional() }),
     output: Group,
     /** `GROUP_NOT_FOUND`: a repeat with the same idempotency key after the group was deleted. */
     errors: ['GROUP_NAME_EXISTS', 'GROUP_NOT_FOUND'],
   }),
   updateGroup: request('rpc.group.v1.group.update', {
-    input: GroupId.extend({ name: Line(128).optional(), description: Description.optional() }),
+    input: GroupId.extend({
+      name: Line(128).optional(),
+      description: Description.optional(),
+      instructions: Instructions.optional(),
+    }),
     output: Group,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'GROUP_NAME_EXISTS'],
   }),
@@ -97,6 +117,13 @@ export const group = {
     auth: 'service',
     input: z.object({ user_id: Id, space_id: Id }),
     output: z.object({ allowed: z.boolean(), role: Role.optional() }),
+    repeatable: true,
+  }),
+  /** What a group adds to the answers of a member, for runs, which have no token of their user; `null` for who is not a member. */
+  getGroupPrompt: request('rpc.group.internal.v1.group.prompt', {
+    auth: 'service',
+    input: GroupId.extend({ user_id: Id }),
+    output: z.object({ group: z.object({ name: z.string(), instructions: z.string().nullable() }).nullable() }),
     repeatable: true,
   }),
 

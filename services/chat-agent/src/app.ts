@@ -1,5 +1,6 @@
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
+import { group } from '@youworker/contracts/group'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { type Database, openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
@@ -23,16 +24,17 @@ import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
-import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
+import type { Grants, Groups, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { TITLE_KIND } from './services/runs/run-finisher.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
+import { SUMMARY_KIND } from './services/summaries/summary-job.ts'
 
 const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
 const MODELS = 'models'
-/** One process writes at most so many at the same time. */
-const TITLES_AT_ONCE = 4
+/** One process does at most so many of one kind at the same time. */
+const BACKGROUND_AT_ONCE = 4
 const ORPHANS_MS = 15_000
 
 /** Composition root of the service. */
@@ -43,7 +45,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const live = { publish: (runId: string, entry: Parameters<typeof publishLive>[2]) => publishLive(nats, runId, entry) }
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   let worker: Worker<LoadedRun> | undefined
-  const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
+  const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), groups: groupsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   for (const part of [services.writer, services.pulls, followModels(nats, services.modelBackends)]) stack.use(part)
 
@@ -73,10 +75,9 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
       giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
   )
-  if (config.AGENT__TITLES === 'model') stack.use(startTitles(database, services, logger))
+  stack.use(startBackground(config, { database, services, logger }))
   stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
-  const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
-  stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
+  stack.use(endRevoked(verifier, services, logger))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
   const more = { model: () => services.model.check(), pool: database.checkUse }
@@ -88,21 +89,39 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
-/** Nobody waits for them: the worker looks for new ones every second or two. */
-const startTitles = (
-  database: Database<ChatAgentTables>,
-  { uow, titles }: Pick<ReturnType<typeof createServices>, 'uow' | 'titles'>,
-  logger: Logger,
-) =>
-  startWorker({
-    database,
-    uow,
-    logger,
-    kind: TITLE_KIND,
-    concurrency: TITLES_AT_ONCE,
-    run: (job, { signal }) => titles.run(job, signal),
-    giveUp: (job) => titles.giveUp(job),
-  })
+function endRevoked(verifier: TokenVerifier, { runs }: Pick<ReturnType<typeof createServices>, 'runs'>, logger: Logger) {
+  const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
+  return verifier.onRevoked((revocation) => void runs.revoke(revocation).catch(failed))
+}
+
+interface Background {
+  readonly database: Database<ChatAgentTables>
+  readonly services: Pick<ReturnType<typeof createServices>, 'uow' | 'summaries' | 'titles'>
+  readonly logger: Logger
+}
+
+/** Summaries and titles. Nobody waits for them: the workers look for new ones every second or two. */
+export function startBackground(
+  { AGENT__TITLES }: Pick<Config, 'AGENT__TITLES'>,
+  { database, services: { uow, summaries, titles }, logger }: Background,
+): AsyncDisposable {
+  const stack = new AsyncDisposableStack()
+  const start = (kind: string, writer: Pick<typeof summaries, 'run' | 'giveUp'>) =>
+    stack.use(
+      startWorker({
+        database,
+        uow,
+        logger,
+        kind,
+        concurrency: BACKGROUND_AT_ONCE,
+        run: (job, { signal }) => writer.run(job, signal),
+        giveUp: (job) => writer.giveUp(job),
+      }),
+    )
+  start(SUMMARY_KIND, summaries)
+  if (AGENT__TITLES === 'model') start(TITLE_KIND, titles)
+  return stack
+}
 
 function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {
   const following = backends.start()
@@ -129,11 +148,17 @@ const wakerOf = (nats: NatsConnection): Waker => ({
   backendsChanged: () => wake(nats, SERVICE, MODELS),
 })
 
+function groupsOf(nats: NatsConnection): Groups {
+  const client = createClient(nats, group)
+  return { prompt: async (user_id, group_id) => (await client.getGroupPrompt({ user_id, group_id })).group ?? undefined }
+}
+
 function grantsOf(nats: NatsConnection): Grants {
   const client = createClient(nats, auth)
   return {
     create: async (run_id, context) => (await client.as(context).createGrant({ run_id })).grant_id,
     check: async (grant_id) => void (await client.checkGrant({ grant_id })),
+    userName: async (grant_id) => (await client.checkGrant({ grant_id })).username,
     issueToken: async (grant_id) => (await client.issueGrantToken({ grant_id })).token,
   }
 }

@@ -21,13 +21,15 @@ import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
 import { BranchService } from './services/branches/branch-service.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
-import type { Grants, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
+import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
+import { SessionPrompts } from './services/prompts/session-prompts.ts'
 import { ResponseService } from './services/responses/response-service.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
+import { SummaryWriter } from './services/summaries/summary-writer.ts'
 import { StepService } from './services/steps/step-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
 import { TitleWriter } from './services/titles/title-writer.ts'
@@ -44,6 +46,7 @@ interface Dependencies {
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
   readonly grants: Grants
+  readonly groups: Groups
   readonly logger: Logger
 }
 
@@ -87,7 +90,7 @@ function createModels(
   return { specs, registry, model, sight: new Sight(model, config.LLM__VISION_MODEL) }
 }
 
-const toolsOf = (config: Config, logger: Dependencies['logger']) => ({
+const toolsOf = (config: Config, logger: Logger) => ({
   port: createMcpPort(logger),
   discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
   servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
@@ -97,7 +100,8 @@ const toolsOf = (config: Config, logger: Dependencies['logger']) => ({
 })
 
 /** The services of the chat-agent, without their transport. */
-export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
+export function createServices(config: Config, dependencies: Dependencies) {
+  const { database, live, waker, reserve, isSignedIn, grants, groups, logger } = dependencies
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const { specs, registry, model, sight } = createModels(config, { uow, sealer, logger })
@@ -115,13 +119,14 @@ export function createServices(config: Config, { database, live, waker, reserve,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, sight }),
+    startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting, sight }),
     runs,
     steps: new StepService(uow, sealer),
-    sessions: new SessionService(uow, sealer, waker),
+    sessions: new SessionService({ uow, sealer, waker, groups }),
     branches: new BranchService(uow, sealer),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
+    summaries: new SummaryWriter({ uow, sealer, model, logger }),
     titles: new TitleWriter({ uow, sealer, model, logger }),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({
@@ -130,6 +135,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
       writer,
       live,
       grants,
+      prompts: new SessionPrompts(groups, grants),
       model,
       tools,
       loop,

@@ -12,8 +12,10 @@ import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { sql } from 'kysely'
 import { expect } from 'vitest'
+import { startBackground } from './app.ts'
 import { Env } from './config.ts'
 import { createServices } from './create-services.ts'
+import type { GroupPrompt } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 
 /** Grants of an auth service that the test controls; the tests of the whole system use the real one. */
@@ -32,11 +34,32 @@ class TestGrants {
     if (this.revoked) throw new AppError('NOT_AUTHENTICATED', 'Not authenticated')
   }
 
+  readonly userName = async () => 'ada'
+
   readonly issueToken = async (): Promise<string> => {
     await this.check()
     this.issued += 1
     return `token-${this.issued}`
   }
+}
+
+/** Groups of a group service that the test controls. */
+class TestGroups {
+  readonly prompts = new Map<string, GroupPrompt>()
+  isAway = false
+  asked = 0
+
+  readonly prompt = async (userId: string, groupId: string): Promise<GroupPrompt | undefined> => {
+    const { AppError } = await import('@youworker/contracts/errors')
+    this.asked += 1
+    if (this.isAway) throw new AppError('SERVICE_UNAVAILABLE', 'group is away', { retryAfter: 1 })
+    return this.prompts.get(`${userId} ${groupId}`)
+  }
+}
+
+interface Others {
+  readonly grants: TestGrants
+  readonly groups: TestGroups
 }
 
 export interface Replica extends AsyncDisposable {
@@ -55,6 +78,7 @@ export async function chatDatabase() {
     }),
   )
   const grants = new TestGrants()
+  const groups = new TestGroups()
   const base = {
     DATABASE__URL: roleUrl(adminUrl, 'chat-agent', testPassword),
     NATS__URL: 'nats://127.0.0.1:1',
@@ -63,11 +87,11 @@ export async function chatDatabase() {
   }
   /** The service without NATS; with `worker: false` its runs stay in the queue. */
   const replica = (env: Record<string, string> = {}, { worker = true }: { worker?: boolean } = {}): Replica =>
-    stack.use(startReplica({ ...base, ...env }, grants, worker))
-  return { adminUrl, grants, replica, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+    stack.use(startReplica({ ...base, ...env }, { grants, groups }, worker))
+  return { adminUrl, grants, groups, replica, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker: boolean): Replica {
+function startReplica(env: Record<string, string>, { grants, groups }: Others, hasWorker: boolean): Replica {
   const config = readEnv(Env, env)
   const logger = silentLogger()
   const live: Replica['live'] = []
@@ -84,6 +108,7 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
     reserve: () => worker?.reserve(),
     isSignedIn: async () => !grants.revoked,
     grants,
+    groups,
     logger,
   })
   own.use(services.writer)
@@ -93,19 +118,7 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
     const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
     worker = own.use(startWorker<LoadedRun>({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
   }
-  const { titles } = services
-  if (hasWorker && config.AGENT__TITLES === 'model')
-    own.use(
-      startWorker({
-        database,
-        uow,
-        logger,
-        kind: 'title',
-        concurrency: 4,
-        run: (job, { signal }) => titles.run(job, signal),
-        giveUp: (job) => titles.giveUp(job),
-      }),
-    )
+  if (hasWorker) own.use(startBackground(config, { database, services, logger }))
   const die = async () => database[Symbol.asyncDispose]()
   return { services, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }

@@ -5,6 +5,8 @@ import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
+import { parseKeyRing } from '@youworker/database/sealing/key-ring'
+import { createSealer } from '@youworker/database/sealing/sealer'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher } from '@youworker/messaging/events/events'
@@ -17,6 +19,7 @@ import { authDirectory } from './clients/auth-directory.ts'
 import type { Config } from './config.ts'
 import { groupHandlers } from './handlers/group-handlers.ts'
 import { ErasureService } from './services/erasure-service.ts'
+import { GroupInstructions } from './services/group-instructions.ts'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
 import { OwnGroups } from './services/own-groups.ts'
@@ -31,7 +34,9 @@ export async function startGroup(config: Config, { logger, metricsAt }: ServiceC
   const uow = createGroupUnitOfWork(database)
   const own = new OwnGroups(uow)
   const users = authDirectory(createClient(nats, auth))
-  const groups = new GroupService(uow, users, own)
+  const ring = parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)
+  const instructions = new GroupInstructions(createSealer(database, ring))
+  const groups = new GroupService({ uow, users, own, instructions })
   const members = new MemberService(uow, users, own)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
@@ -39,7 +44,7 @@ export async function startGroup(config: Config, { logger, metricsAt }: ServiceC
     new Readiness({ postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }),
   )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: 'group', logger }))
-  const erasure = new ErasureService(uow, own)
+  const erasure = new ErasureService(uow, own, instructions)
   const erasing = onUserDeleted(nats, 'group', (userId, trace) => erasure.eraseUser(userId, trace))
   stack.use(await consumeEvents(nats, { service: 'group', logger, handlers: [erasing], deadLetter: storeDeadLetter(uow) }))
   stack.use(await serveHealth(nats, 'group', readiness, { logger, metricsAt, more: { pool: database.checkUse } }))

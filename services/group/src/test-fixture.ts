@@ -1,12 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import { AppError } from '@youworker/contracts/errors'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
+import { parseKeyRing } from '@youworker/database/sealing/key-ring'
+import { createSealer } from '@youworker/database/sealing/sealer'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import { GroupInstructions } from './services/group-instructions.ts'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
 import { OwnGroups } from './services/own-groups.ts'
@@ -50,9 +54,10 @@ export async function openTestGroup() {
   const uow = createGroupUnitOfWork(database)
   const own = new OwnGroups(uow)
   const users = new Users()
+  const instructions = new GroupInstructions(createSealer(database, parseKeyRing(randomBytes(32).toString('base64url'))))
   const resources = stack.move()
   return {
-    groups: new GroupService(uow, users, own),
+    groups: new GroupService({ uow, users, own, instructions }),
     members: new MemberService(uow, users, own),
     users,
     uow,

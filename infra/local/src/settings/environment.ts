@@ -9,7 +9,7 @@ const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   NATS__URL: [],
   SECURITY__ROOT_API_KEY: ['auth'],
   SECURITY__JWT_PRIVATE_KEY: ['auth'],
-  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ['chat-agent', 'ingestion'],
+  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ['group', 'chat-agent', 'ingestion'],
   SECURITY__AUDIT_KEY: ['auth'],
   LLM__OPENAI_API_KEY: ['chat-agent'],
   AUDIO__API_KEY: ['gateway'],

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Line } from '../common.ts'
+import { Id, Line } from '../common.ts'
 import { LIMITS } from '../limits.ts'
 import { ModelParameters } from './model.ts'
 
@@ -14,6 +14,11 @@ export const MessageText = z
 
 /** The `id` or the `external_id` of a session. */
 export const SessionRef = z.string().min(1).max(128)
+
+/** The group of a session. */
+export const SessionGroup = Id.meta({
+  description: 'A group of yours, whose instructions the answers of the session follow as long as you are in it.',
+})
 
 /** BCP 47, without extensions. */
 function isLanguage(tag: string): boolean {
@@ -39,6 +44,7 @@ export const ChatInput = z
       .optional(),
     text_input: MessageText.optional(),
     session_id: SessionRef.nullish(),
+    group_id: SessionGroup.nullish(),
     enable_tools: z.boolean().default(true),
     model: Line(128).nullish(),
     disable_web: z.boolean().default(false),

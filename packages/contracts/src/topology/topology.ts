@@ -79,7 +79,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     subscribes: [auth.revocationAdded],
   },
   'chat-agent': {
-    calls: [...verifier, auth.createGrant, auth.checkGrant, auth.issueGrantToken, auth.reportErasure],
+    calls: [...verifier, auth.createGrant, auth.checkGrant, auth.issueGrantToken, auth.reportErasure, group.getGroupPrompt],
     consumes: [auth.userDeleted],
     subscribes: [auth.revocationAdded],
   },
@@ -95,6 +95,8 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       chatAgent.sessionCreated,
       chatAgent.sessionDeleted,
       chatAgent.messageCreated,
+      chatAgent.runFinished,
+      chatAgent.summaryFinished,
       chatAgent.toolRunFinished,
       ingestion.runFinished,
       ingestion.documentIngested,

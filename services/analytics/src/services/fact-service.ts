@@ -10,9 +10,8 @@ import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work
 /** Sees every space, because an event may change a row of another user, as when a member deletes a group's document. */
 type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
 
-type ChatData<K extends 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'runFinished' | 'toolRunFinished'> = z.output<
-  (typeof chatAgent)[K]['payload']
->
+type ChatEvent = 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'runFinished' | 'summaryFinished' | 'toolRunFinished'
+type ChatData<K extends ChatEvent> = z.output<(typeof chatAgent)[K]['payload']>
 type DocumentData<K extends 'runFinished' | 'documentIngested' | 'documentDeleted'> = z.output<(typeof ingestion)[K]['payload']>
 type Origin = Pick<EventEnvelope, 'id' | 'time'>
 
@@ -58,6 +57,15 @@ export class FactService {
     await this.#add(origin, {
       message: { message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at },
     })
+  }
+
+  /** Nobody sees a summary: it counts for its tokens, and not as a message. */
+  summaryFinished(
+    { summary_id: message_id, session_id, user_id: space_id, model, tokens_in, tokens_out }: ChatData<'summaryFinished'>,
+    { id, time: created_at }: Origin,
+  ): Promise<void> {
+    const message = { message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at } as const
+    return this.#add({ id, time: created_at }, { message })
   }
 
   toolRunFinished({ user_id: space_id, ...toolRun }: ChatData<'toolRunFinished'>, origin: Origin): Promise<void> {

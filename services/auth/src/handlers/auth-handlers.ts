@@ -50,10 +50,7 @@ export function authHandlers(services: Services): Handlers<typeof auth> {
     },
     lookUpUsers: async (input) => ({ users: await accounts.lookUp(input) }),
     createGrant: async ({ run_id }, { caller }) => ({ grant_id: await grants.create(run_id, caller) }),
-    checkGrant: async ({ grant_id }) => {
-      await grants.check(grant_id)
-      return {}
-    },
+    checkGrant: async ({ grant_id }) => ({ username: await grants.check(grant_id) }),
     async issueGrantToken({ grant_id }) {
       const { token, expires_at } = await grants.issueToken(grant_id)
       return { token, token_expires_at: expires_at }

@@ -5,6 +5,7 @@ import { sql, type Transaction } from 'kysely'
 export interface LiveGrant {
   readonly user_id: string
   readonly sid: string
+  readonly username: string
   /** Of the key that started the run or its session. */
   readonly scopes: Scope[] | null
   readonly expires_at: string
@@ -50,7 +51,7 @@ export class GrantRepository {
       .innerJoin('users', 'users.id', 'grants.user_id')
       .leftJoin('sessions', 'sessions.id', 'grants.sid')
       .leftJoin('api_keys', (join) => join.on(sql<boolean>`api_keys.id = coalesce(sessions.api_key_id, grants.sid)`))
-      .select(['grants.user_id', 'grants.sid', 'api_keys.scopes'])
+      .select(['grants.user_id', 'grants.sid', 'users.username', 'api_keys.scopes'])
       .select(sql<string>`least(grants.expires_at, api_keys.expires_at)`.as('expires_at'))
       .where('grants.id', '=', id)
       .where('users.suspended_at', 'is', null)

@@ -72,7 +72,7 @@ export class BranchRepository {
         ${column('before_position')}::bigint[]) as b (number, from_branch, before_turn, before_position)
       cross join lateral (
         select id from messages m where m.session_id = ${sessionId} and m.branch = b.from_branch
-          and (m.turn, m.position) < (b.before_turn, b.before_position)
+          and m.role <> 'summary' and (m.turn, m.position) < (b.before_turn, b.before_position)
         order by m.turn desc, m.position desc limit 1
       ) as last`.execute(this.#db)
     return rows

@@ -1,8 +1,11 @@
-import type { ChatAgentTables, MessageRow } from '@youworker/database/owners/chat-agent/tables'
+import type { ChatAgentTables, MessageRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
 import { onPath, type PathEnd } from './path.ts'
 
 export type NewMessage = Omit<MessageRow, 'position' | 'created_at'>
+
+/** What somebody said, and no summary of it. */
+const SAID = sql`role <> 'summary'`
 
 export class MessageRepository {
   readonly #db: Kysely<ChatAgentTables>
@@ -15,14 +18,28 @@ export class MessageRepository {
     if (messages.length > 0) await this.#db.insertInto('messages').values(messages).execute()
   }
 
-  /** Returns how many there were. */
-  async deleteOfRun(sessionId: string, runId: string): Promise<number> {
-    const messages = this.#db.deleteFrom('messages').where('session_id', '=', sessionId).where('run_id', '=', runId)
-    return Number((await messages.executeTakeFirst()).numDeletedRows)
+  /** Deletes summaries that tell of them too. Returns how many messages there were. */
+  async deleteOfRun({ session_id, id, turn }: Pick<RunRow, 'session_id' | 'id' | 'turn'>): Promise<number> {
+    const ofSession = this.#db.deleteFrom('messages').where('session_id', '=', session_id)
+    await ofSession.where('role', '=', 'summary').where('turn', '>=', turn).execute()
+    return Number((await ofSession.where('run_id', '=', id).executeTakeFirst()).numDeletedRows)
   }
 
+  /** Whether the session still has every one of them. */
+  async areThere(sessionId: string, ids: readonly string[]): Promise<boolean> {
+    const { count } = await this.#db
+      .selectFrom('messages')
+      .where('session_id', '=', sessionId)
+      .where(sql<boolean>`id = any(${ids}::uuid[])`)
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow()
+    return count === ids.length
+  }
+
+  /** A summary is none. */
   find(sessionId: string, id: string): Promise<MessageRow | undefined> {
-    return this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId).where('id', '=', id).executeTakeFirst()
+    const found = this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId).where('id', '=', id)
+    return found.where('role', '<>', 'summary').executeTakeFirst()
   }
 
   /** The question that a message is or answers. */
@@ -39,12 +56,12 @@ export class MessageRepository {
       .executeTakeFirst()
   }
 
-  /** The messages behind `after`, oldest first. An unknown `after` gives none. */
+  /** The messages behind `after`, oldest first, without summaries. An unknown `after` gives none. */
   async page(end: PathEnd, after: string | undefined, limit: number): Promise<MessageRow[]> {
-    const where = sql`(turn, position) > (
+    const behind = sql`(turn, position) > (
       select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${end.session_id})`
-    const page = { order: 'asc', limit, ...(after === undefined ? {} : { where }) } as const
-    return (await onPath('messages', end, page).execute(this.#db)).rows
+    const where = after === undefined ? SAID : sql`${SAID} and ${behind}`
+    return (await onPath('messages', end, { order: 'asc', limit, where }).execute(this.#db)).rows
   }
 
   /** Positions of the question that each of these messages is or answers; of a message without one, its own. */
@@ -70,13 +87,13 @@ export class MessageRepository {
     return rows
   }
 
-  /** In the order of the conversation. */
+  /** In the order of the conversation, without summaries. */
   async ofTurns(end: PathEnd, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
-    const where = sql`turn >= ${turns.from} and turn <= ${turns.to}`
+    const where = sql`${SAID} and turn >= ${turns.from} and turn <= ${turns.to}`
     return (await onPath('messages', end, { order: 'asc', where }).execute(this.#db)).rows
   }
 
-  /** The latest messages of a path, newest first. */
+  /** The latest messages of a path, newest first. A summary comes behind the turns that it covers, so it is only on paths that have all of them. */
   async latest(end: PathEnd, limit: number): Promise<MessageRow[]> {
     return (await onPath('messages', end, { order: 'desc', limit }).execute(this.#db)).rows
   }

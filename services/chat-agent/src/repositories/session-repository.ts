@@ -6,7 +6,7 @@ type NewSession = Pick<
   SessionRow,
   'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'
 > &
-  Partial<Pick<SessionRow, 'title_by' | 'metadata' | 'instructions' | 'when_busy' | 'turn' | 'message_count'>>
+  Partial<Pick<SessionRow, 'title_by' | 'metadata' | 'instructions' | 'group_id' | 'when_busy' | 'turn' | 'message_count'>>
 type SessionPatch = Partial<
   Pick<
     SessionRow,
@@ -14,6 +14,7 @@ type SessionPatch = Partial<
     | 'title_by'
     | 'metadata'
     | 'instructions'
+    | 'group_id'
     | 'when_busy'
     | 'model'
     | 'enable_tools'

@@ -16,11 +16,24 @@ export interface Waker {
 /** Whether the caller is signed in still, as far as this process knows: it is told when that ends. */
 export type IsSignedIn = (context: UserContext) => Promise<boolean>
 
+export interface GroupPrompt {
+  readonly name: string
+  readonly instructions: string | null
+}
+
+/** Groups, asked of the service that has them. */
+export interface Groups {
+  /** What a group adds to the answers of a member; `undefined` for everybody else. */
+  prompt(userId: string, groupId: string): Promise<GroupPrompt | undefined>
+}
+
 /** The right of a run to act for its user, stored by auth. */
 export interface Grants {
   create(runId: string, context: UserContext): Promise<string>
   /** `NOT_AUTHENTICATED` when the user's session or the grant has ended. */
   check(grantId: string): Promise<void>
+  /** The name of its user. `NOT_AUTHENTICATED` as above. */
+  userName(grantId: string): Promise<string | undefined>
   /** A token of at most 5 minutes. `NOT_AUTHENTICATED` when the user's session or the grant has ended. */
   issueToken(grantId: string): Promise<string>
 }

@@ -11,6 +11,17 @@ A browser's \`EventSource\` cannot POST: start the answer with \`POST /v1/chat\`
 itself, sends \`Last-Event-ID\`, and gets the rest; when nothing follows it gets 204, which ends its reconnecting. Whoever was cut off from
 \`POST /v1/chat\` reads the rest there, too.
 
+## Long conversations and instructions
+
+When the messages of a session take half of what the model is given at once, the older ones are summarised in the background; later answers
+get the summary and the newer messages. The messages themselves stay as they are. The log of a run says when it had a summary, or when older
+messages were left out. A summary holds for the branches that have all of the messages in it.
+
+The system prompt of an answer has the \`instructions\` of the session's group (\`group_id\`), of the session and of the request, in this order. In
+those of groups and sessions \`{{date}}\` (of the question, in UTC), \`{{user}}\` (the user's name), \`{{language}}\` (of the answer) and \`{{group}}\`
+(the group's name) are replaced by text, the first hundred of them; nothing else in double braces is. Whoever leaves the group keeps the
+session, without the group's instructions.
+
 ## Branches
 
 \`POST /v1/sessions/{session_id}/messages/{message_id}/retry\` has a question answered anew: the message of the user itself, or the one before

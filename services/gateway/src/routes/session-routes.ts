@@ -1,15 +1,7 @@
-import {
-  BranchQuery,
-  chatAgent,
-  Message,
-  MessagePage,
-  Session,
-  SessionChanges,
-  SessionSettings,
-  type ToolRun,
-} from '@youworker/contracts/chat-agent'
+import { BranchQuery, chatAgent, Message, MessagePage, Session, type ToolRun } from '@youworker/contracts/chat-agent'
 import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { ToolEvent } from '@youworker/contracts/agent/run-log'
+import { SessionChanges, SessionSettings } from '@youworker/contracts/agent/session-settings'
 import { CursorPage, Id, listed } from '@youworker/contracts/common'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'

@@ -20,5 +20,6 @@ export const groupHandlers = (groups: GroupService, members: MemberService): Han
     return {}
   },
   checkSpace: ({ user_id, space_id }) => groups.rightsIn(space_id, user_id),
+  getGroupPrompt: async ({ user_id, group_id }) => ({ group: await groups.promptFor(user_id, group_id) }),
   listSpaces: async (_input, context) => ({ space_ids: await groups.spaces(context) }),
 })

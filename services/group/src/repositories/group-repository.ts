@@ -15,7 +15,12 @@ export interface GroupView {
   readonly role: Role
 }
 
-export interface GroupWithMembers extends GroupView {
+/** Its instructions are sealed. */
+export interface GroupWithInstructions extends GroupView {
+  readonly instructions: Buffer | null
+}
+
+export interface GroupWithMembers extends GroupWithInstructions {
   readonly members: readonly Membership[]
 }
 
@@ -24,7 +29,15 @@ interface NewGroup {
   readonly name: string
   readonly name_key: string
   readonly description: string | null
+  readonly instructions: Buffer | null
   readonly created_by: string
+}
+
+interface GroupPatch {
+  readonly name?: string
+  readonly name_key?: string
+  readonly description?: string | null
+  readonly instructions?: Buffer | null
 }
 
 export class GroupRepository {
@@ -41,8 +54,8 @@ export class GroupRepository {
     return { ...row, member_count: 1, role: 'admin' }
   }
 
-  seenBy(userId: string, groupId: string): Promise<GroupView | undefined> {
-    return this.#views(userId).where('groups.id', '=', groupId).executeTakeFirst()
+  seenBy(userId: string, groupId: string): Promise<GroupWithInstructions | undefined> {
+    return this.#views(userId).select('groups.instructions').where('groups.id', '=', groupId).executeTakeFirst()
   }
 
   /**
@@ -52,7 +65,7 @@ export class GroupRepository {
   async seenWithMembers(userId: string, groupId: string, limit: number): Promise<GroupWithMembers | undefined> {
     // Postgres formats times inside JSON, so the format of the driver is repeated here.
     const { rows } = await sql<GroupWithMembers>`
-      select groups.id, groups.name, groups.description, groups.created_at, groups.updated_at, mine.role,
+      select groups.id, groups.name, groups.description, groups.instructions, groups.created_at, groups.updated_at, mine.role,
         (select count(*) from members where group_id = groups.id) as member_count,
         to_json(array(
           select json_build_object('user_id', user_id, 'role', role,
@@ -76,7 +89,18 @@ export class GroupRepository {
     return row !== undefined
   }
 
-  async update(groupId: string, changes: { name?: string; name_key?: string; description?: string | null }): Promise<void> {
+  /** What it adds to the answers of a member; `undefined` for everybody else. */
+  promptFor(userId: string, groupId: string): Promise<Pick<GroupWithInstructions, 'id' | 'name' | 'instructions'> | undefined> {
+    return this.#db
+      .selectFrom('groups')
+      .innerJoin('members as mine', 'mine.group_id', 'groups.id')
+      .select(['groups.id', 'groups.name', 'groups.instructions'])
+      .where('mine.user_id', '=', userId)
+      .where('groups.id', '=', groupId)
+      .executeTakeFirst()
+  }
+
+  async update(groupId: string, changes: GroupPatch): Promise<void> {
     await this.#db
       .updateTable('groups')
       .set({ ...changes, updated_at: sql`now()` })

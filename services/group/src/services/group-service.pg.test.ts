@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { newId } from '@youworker/runtime/id'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { as, openTestGroup, type TestGroup } from '../test-fixture.ts'
@@ -46,7 +47,7 @@ test('a query without where returns no rows of other spaces', async () => {
   expect(await fixture.uow.in([newId()]).read(({ members }) => members.count(made.id))).toBe(0)
   expect(await fixture.uow.in([]).write(({ groups }) => groups.lock(made.id))).toBe(false)
   expect(await fixture.db.selectFrom('groups').selectAll().execute()).toEqual([])
-  const foreign = { id: newId(), name: 'x', name_key: 'x', description: null, created_by: newId() }
+  const foreign = { id: newId(), name: 'x', name_key: 'x', description: null, instructions: null, created_by: newId() }
   await expect(fixture.uow.in([newId()]).write(({ groups }) => groups.add(foreign))).rejects.toMatchObject({
     code: 'DATABASE_ERROR',
   })
@@ -120,3 +121,48 @@ test('only an admin changes or deletes a group; refused attempts are audited; a 
   expect(await fixture.groups.spaces(as(bob))).toEqual([bob])
   expect((await fixture.published(id)).at(-1)).toBe('group.deleted')
 })
+
+test('instructions of a group are sealed, shown to members in one group and not in lists, and go with it', async () => {
+  const [ada, bob, eve] = [fixture.users.add('ada-i'), fixture.users.add('bob-i'), fixture.users.add('eve-i')]
+  const text = 'Answer as a pirate would.'
+  const made = await fixture.groups.create({ name: 'Sealed', instructions: text }, as(ada))
+  expect(made).toMatchObject({ instructions: text })
+  await fixture.members.add(made.id, { user_id: bob, role: 'member' }, as(ada))
+  expect(await fixture.groups.get(made.id, as(bob))).toMatchObject({ instructions: text })
+  expect((await fixture.groups.list(page, as(bob))).groups[0]).not.toHaveProperty('instructions')
+  const [row] = await fixture.uow.in([made.id]).read(async ({ groups }) => [await groups.promptFor(bob, made.id)])
+  expect(row?.instructions?.includes('pirate')).toBe(false)
+  expect(await fixture.groups.promptFor(bob, made.id)).toEqual({ name: 'Sealed', instructions: text })
+  expect(await fixture.groups.promptFor(eve, made.id)).toBeNull()
+  await expect(fixture.groups.update(made.id, { instructions: 'x' }, as(bob))).rejects.toMatchObject({ code: 'NOT_GROUP_ADMIN' })
+  await expect(fixture.groups.update(made.id, { instructions: 'x' }, as(eve))).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' })
+  expect(await fixture.audited()).toContain(`denied group.update ${made.id}`)
+  expect(await fixture.groups.update(made.id, { name: 'Renamed' }, as(ada))).toMatchObject({
+    name: 'Renamed',
+    instructions: text,
+  })
+  expect(await fixture.groups.update(made.id, { instructions: 'Shorter.' }, as(ada))).toMatchObject({ instructions: 'Shorter.' })
+  expect(await fixture.groups.update(made.id, { instructions: null }, as(ada))).not.toHaveProperty('instructions')
+  await fixture.groups.update(made.id, { instructions: text }, as(ada))
+  await fixture.groups.delete(made.id, as(ada))
+  expect(await keysOf(made.id)).toBe(0)
+})
+
+test('a repeated creation makes no second group and leaves no key behind', async () => {
+  const ada = fixture.users.add('ada-r')
+  const input = { name: 'Once', instructions: 'Be brief.' }
+  const before = await keysOf()
+  const [first, second] = [await fixture.groups.create(input, as(ada, 'key')), await fixture.groups.create(input, as(ada, 'key'))]
+  expect(second).toMatchObject({ id: first.id, instructions: 'Be brief.' })
+  expect((await keysOf()) - before).toBe(1)
+  await expect(fixture.groups.create({ ...input, instructions: 'Other.' }, as(ada, 'key'))).rejects.toThrow()
+})
+
+/** Data keys of one space, or of all. */
+const keysOf = async (spaceId?: string): Promise<number> => {
+  const rows = await fixture.db.transaction().execute(async (trx) => {
+    await sql`select set_config('app.spaces', '*', true)`.execute(trx)
+    return trx.selectFrom('data_keys').select('space_id').execute()
+  })
+  return rows.filter(({ space_id }) => spaceId === undefined || space_id === spaceId).length
+}

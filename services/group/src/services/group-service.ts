@@ -5,12 +5,24 @@ import { newId } from '@youworker/runtime/id'
 import type { GroupUnitOfWork } from '../unit-of-work.ts'
 import { type Act, audited, groupNotFound, recordAct, requireAdmin } from './access.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import type { GroupInstructions, SealedInstructions } from './group-instructions.ts'
 import { type ClaimName, nameKey, type OwnGroups } from './own-groups.ts'
 import { type UserDirectory, withNames } from './user-directory.ts'
 
 export interface GroupChanges {
   readonly name?: string | undefined
   readonly description?: string | null | undefined
+  readonly instructions?: string | null | undefined
+}
+
+/** The same, sealed. */
+type SealedChanges = Omit<GroupChanges, 'instructions'> & { readonly instructions?: Buffer | null }
+
+interface GroupParts {
+  readonly uow: GroupUnitOfWork
+  readonly users: UserDirectory
+  readonly own: OwnGroups
+  readonly instructions: GroupInstructions
 }
 
 const actOn = (action: Act['action'], groupId: string): Act => ({ action, target_type: 'group', target_id: groupId })
@@ -19,20 +31,24 @@ export class GroupService {
   readonly #uow: GroupUnitOfWork
   readonly #users: UserDirectory
   readonly #own: OwnGroups
+  readonly #instructions: GroupInstructions
 
-  constructor(uow: GroupUnitOfWork, users: UserDirectory, own: OwnGroups) {
+  constructor({ uow, users, own, instructions }: GroupParts) {
     this.#uow = uow
     this.#users = users
     this.#own = own
+    this.#instructions = instructions
   }
 
   /** The caller becomes the first admin. */
-  async create({ name, description = null }: GroupChanges & { name: string }, context: UserContext): Promise<Group> {
+  async create(input: GroupChanges & { name: string }, context: UserContext): Promise<Group> {
+    const { name, description = null, instructions = null } = input
     const { user_id: userId } = context.caller
     const id = newId()
-    const request = { name, description }
+    const request = { name, description, ...(instructions === null ? {} : { instructions }) }
     const call = { user_id: userId, subject: group.createGroup.subject, key: context.idempotencyKey, request }
     let made: Group | undefined
+    const sealed = instructions === null ? null : await this.#instructions.seal(id, instructions)
     const naming = { userId, name, groupId: id, isNew: true, signal: context.signal }
     const { group_id } = await this.#own.naming(naming, (claim) =>
       this.#uow.in([id]).write((repos) =>
@@ -43,15 +59,16 @@ export class GroupService {
           await claim(repos)
           // Sent together and carried out in this order.
           const rows = [
-            repos.groups.add({ id, name, name_key: nameKey(name), description, created_by: userId }),
+            repos.groups.add({ id, name, name_key: nameKey(name), description, instructions: sealed, created_by: userId }),
             repos.members.add(id, userId, 'admin'),
             repos.outbox.write(),
           ] as const
-          made = (await Promise.all(rows))[0]
+          made = { ...(await Promise.all(rows))[0], ...(instructions === null ? {} : { instructions }) }
           return { group_id: id }
         }),
       ),
     )
+    if (!made && sealed !== null) await this.#instructions.forget(id)
     return made ?? this.#view(group_id, context)
   }
 
@@ -60,7 +77,7 @@ export class GroupService {
     const { user_id: userId } = context.caller
     const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenWithMembers(userId, groupId, LIMITS.listRows))
     if (!view) throw groupNotFound()
-    return { ...view, members: await withNames(this.#users, view.members, context) }
+    return { ...(await this.#opened(view)), members: await withNames(this.#users, view.members, context) }
   }
 
   async list(page: Page, { caller }: UserContext): Promise<{ groups: Group[]; total: number }> {
@@ -70,15 +87,15 @@ export class GroupService {
   }
 
   async update(groupId: string, changes: GroupChanges, context: UserContext): Promise<Group> {
-    const { name } = changes
+    const { name, instructions, ...others } = changes
     const { caller, signal } = context
-    await audited(this.#uow, actOn('group.update', groupId), context, () =>
-      name === undefined
-        ? this.#change(groupId, changes, context, async () => {})
-        : this.#own.naming({ userId: caller.user_id, name, groupId, isNew: false, signal }, (claim) =>
-            this.#change(groupId, changes, context, claim),
-          ),
-    )
+    await audited(this.#uow, actOn('group.update', groupId), context, async () => {
+      const sealed = await this.#sealFor(groupId, instructions, caller.user_id)
+      const named = { ...others, name, ...(sealed === undefined ? {} : { instructions: sealed }) }
+      if (name === undefined) return this.#change(groupId, named, context, async () => {})
+      const naming = { userId: caller.user_id, name, groupId, isNew: false, signal }
+      return this.#own.naming(naming, (claim) => this.#change(groupId, named, context, claim))
+    })
     return this.#view(groupId, context)
   }
 
@@ -94,6 +111,12 @@ export class GroupService {
         recordAct(repos, act, context)
       }),
     )
+    await this.#instructions.forget(groupId)
+  }
+
+  async promptFor(userId: string, groupId: string): Promise<{ name: string; instructions: string | null } | null> {
+    const found = await this.#uow.in([groupId]).read(({ groups }) => groups.promptFor(userId, groupId))
+    return found ? { name: found.name, instructions: (await this.#instructions.open(found)) ?? null } : null
   }
 
   /** Every space the caller may read: their own and their groups'. */
@@ -110,16 +133,34 @@ export class GroupService {
   async #view(groupId: string, { caller }: UserContext): Promise<Group> {
     const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenBy(caller.user_id, groupId))
     if (!view) throw groupNotFound()
-    return view
+    return this.#opened(view)
   }
 
-  async #change(groupId: string, { name, description }: GroupChanges, context: UserContext, claim: ClaimName): Promise<void> {
+  async #opened<View extends SealedInstructions>(view: View): Promise<Omit<View, 'instructions'> & { instructions?: string }> {
+    const { instructions: _sealed, ...rest } = view
+    const instructions = await this.#instructions.open(view)
+    return { ...rest, ...(instructions === undefined ? {} : { instructions }) }
+  }
+
+  /** Nobody else's request makes a key for the space. */
+  async #sealFor(groupId: string, text: string | null | undefined, userId: string): Promise<Buffer | null | undefined> {
+    if (text === null || text === undefined) return text
+    await this.#uow.in([groupId]).read((repos) => requireAdmin(repos, groupId, userId))
+    return this.#instructions.seal(groupId, text)
+  }
+
+  async #change(groupId: string, changes: SealedChanges, context: UserContext, claim: ClaimName): Promise<void> {
+    const { name, description, instructions } = changes
     await this.#uow.in([groupId]).write(async (repos) => {
       await repos.groups.lock(groupId)
       await requireAdmin(repos, groupId, context.caller.user_id)
       await claim(repos)
       const naming = name === undefined ? {} : { name, name_key: nameKey(name) }
-      await repos.groups.update(groupId, { ...naming, ...(description === undefined ? {} : { description }) })
+      const told = {
+        ...(description === undefined ? {} : { description }),
+        ...(instructions === undefined ? {} : { instructions }),
+      }
+      await repos.groups.update(groupId, { ...naming, ...told })
       recordAct(repos, actOn('group.update', groupId), context)
     })
   }

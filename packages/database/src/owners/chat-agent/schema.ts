@@ -1,5 +1,6 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as branches from './migrations/0009-branches.ts'
+import * as groupsOfSessions from './migrations/0012-groups-of-sessions.ts'
 import * as init from './migrations/0001-init.ts'
 import * as modelCalls from './migrations/0010-model-calls.ts'
 import * as modelBackends from './migrations/0007-model-backends.ts'
@@ -23,5 +24,6 @@ export const chatAgentSchema = defineSchema({
     '0008-session-settings': sessionSettings,
     '0009-branches': branches,
     '0010-model-calls': modelCalls,
+    '0012-groups-of-sessions': groupsOfSessions,
   },
 })

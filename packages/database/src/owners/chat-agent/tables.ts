@@ -14,6 +14,8 @@ export interface ChatAgentTables extends SystemTables {
     title_by: 'user' | 'words' | 'model' | null
     metadata: Generated<Buffer | null>
     instructions: Generated<Buffer | null>
+    /** Its user may have left it. */
+    group_id: Generated<string | null>
     when_busy: Generated<'queue' | 'interrupt' | 'reject'>
     model: string | null
     enable_tools: boolean
@@ -29,7 +31,10 @@ export interface ChatAgentTables extends SystemTables {
     created_at: Generated<string>
     updated_at: Generated<string>
   }
-  /** In the order of the conversation: by `turn`, then by `position`. An answer belongs to its question's turn. */
+  /**
+   * In the order of the conversation: by `turn`, then by `position`. An answer belongs to its question's turn. A `summary` stands behind the
+   * last turn of those that it covers; only models are shown it.
+   */
   messages: {
     id: string
     space_id: string
@@ -38,7 +43,7 @@ export interface ChatAgentTables extends SystemTables {
     turn: number
     branch: Generated<number>
     position: Generated<number>
-    role: 'user' | 'assistant'
+    role: 'user' | 'assistant' | 'summary'
     content: Buffer
     tokens_in: Generated<number>
     tokens_out: Generated<number>

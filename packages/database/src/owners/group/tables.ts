@@ -12,6 +12,8 @@ export interface GroupTables extends SystemTables {
     /** `name` folded (NFKC, lower case): unique among the groups of each member. */
     name_key: string
     description: string | null
+    /** Sealed. */
+    instructions: Generated<Buffer | null>
     created_by: string
     created_at: Generated<string>
     updated_at: Generated<string>

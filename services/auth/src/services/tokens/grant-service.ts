@@ -42,9 +42,11 @@ export class GrantService {
     return wanted.id
   }
 
-  /** Throws when the grant, its session or key, or the user is no longer good. What ends at the same moment ends the run by its event. */
-  async check(grantId: string): Promise<void> {
-    if (!(await this.#uow.in(NO_SPACES).read(({ grants }) => grants.live(grantId)))) throw ended()
+  /** Returns the name of its user. Throws when the grant, its session or key, or the user is no longer good. What ends at the same moment ends the run by its event. */
+  async check(grantId: string): Promise<string> {
+    const grant = await this.#uow.in(NO_SPACES).read(({ grants }) => grants.live(grantId))
+    if (!grant) throw ended()
+    return grant.username
   }
 
   issueToken(grantId: string): Promise<SignedToken> {

@@ -15,6 +15,7 @@ import type { EntryWriter } from '../runs/entry-writer.ts'
 import { type LoadedRun, loadRun } from '../runs/load-run.ts'
 import { OutageWait } from '../runs/outage-wait.ts'
 import type { Outcome, RunFinisher } from '../runs/run-finisher.ts'
+import type { SessionPrompts } from '../prompts/session-prompts.ts'
 import { RunState } from '../runs/run-state.ts'
 import type { AllowedTools, McpServer } from '../tools/mcp-servers.ts'
 import { ToolBox } from '../tools/tool-box.ts'
@@ -27,6 +28,7 @@ interface AgentParts {
   readonly writer: EntryWriter
   readonly live: LivePublisher
   readonly grants: Grants
+  readonly prompts: SessionPrompts
   readonly model: ModelPort
   readonly tools: {
     readonly port: ToolPort
@@ -127,6 +129,7 @@ export class AgentRunner {
       model: new OutageWait({ log, stage: 'waiting_for_model', limitMs: this.#parts.modelWaitMs, signal }),
       tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }),
     }
+    state.promptRead(await this.#parts.prompts.of(state))
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
     state.modelChosen(info)
     if (hasImages(state.history) || hasImages(state.messages)) requireSight(info)

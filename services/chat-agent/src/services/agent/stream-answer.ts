@@ -145,15 +145,17 @@ function parametersOf({ settings: { parameters = {} }, partial }: RunState): Mod
 function conversation(
   state: RunState,
   { tools, strategy, info }: Pick<AnswerOptions, 'tools' | 'strategy' | 'info'>,
-): { messages: ModelMessage[]; prompt: StoredPrompt } {
-  const { history, messages: turn, settings } = state
+): { messages: readonly ModelMessage[]; prompt: StoredPrompt } {
+  const { summary, history, messages: turn, settings, sessionPrompt } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
   const rules = strategy.prompt(tools, settings.plain === true)
   const own = [settings.plain ? '' : systemPrompt(settings.language), rules].filter((text) => text !== '').join('\n')
-  const prompt = [own, settings.instructions ?? ''].filter((text) => text !== '')
-  const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
-  const messages = fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
+  const given = [own, sessionPrompt].filter((text) => text !== '').join('\n\n')
+  const told = [given, settings.instructions ?? ''].filter((text) => text !== '')
+  const system = told.length === 0 ? undefined : ({ role: 'system', content: told.join('\n\n') } as const)
+  const fitted = fitContext({ system, summary, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
+  const messages = state.contextUse.given(fitted)
   const refs = state.promptRefs()
   const stored = messages.slice(system ? 1 : 0).map((message) => refs.get(message) ?? message)
-  return { messages, prompt: { system: own, messages: stored, tools: tools.map(({ name }) => name) } }
+  return { messages, prompt: { system: given, messages: stored, tools: tools.map(({ name }) => name) } }
 }

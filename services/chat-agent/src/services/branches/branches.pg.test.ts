@@ -235,6 +235,9 @@ test('another replica that runs or takes over a retry sees the same branch', asy
   const next = await startRun.start(chat({ text_input: 'three', session_id: me.session(), enable_tools: false }), context)
   for (const { run_id } of [retried, next]) await me.ended(run_id)
   expect(seen.slice(2)).toEqual(['one|re one|zwei', 'one|re one|zwei|re zwei|three'])
+  const messages = ['a', 'b', 'c'].map((content, at) => ({ role: at === 1 ? 'assistant' : 'user', content }))
+  await me.ended((await startRun.start(chat({ messages, enable_tools: false }), context)).run_id)
+  expect(seen.at(-1)).toBe('a|b|c')
 })
 
 test('ids that are not there, other words for an answer, and too many branches are refused', async () => {

@@ -13,17 +13,30 @@ export interface CallUse {
 export const NO_USE: CallUse = { tokens_in: 0, tokens_out: 0, estimated: false, latency_ms: null }
 
 /** Estimated tokens around each message. */
-const FRAME = 8
+export const FRAME = 8
+
+/** Messages do not change, and are counted again for each call of the model. */
+const counted = new WeakMap<ModelMessage, number>()
+
+/** About how many tokens one message of a conversation is, its tool calls and images included. */
+export function estimateMessage(message: ModelMessage): number {
+  const known = counted.get(message)
+  if (known !== undefined) return known
+  const calls = message.role === 'assistant' && message.tool_calls ? JSON.stringify(message.tool_calls) : ''
+  const tokens = FRAME + countTokens(message.content) + countTokens(calls) + imageTokens(message)
+  counted.set(message, tokens)
+  return tokens
+}
 
 /** About how many tokens of a conversation the model was given; `most` is its window. */
 export function estimatePrompt(messages: readonly ModelMessage[], most: number): number {
   let tokens = 0
   for (const message of messages.toReversed()) {
-    tokens += FRAME + countTokens(message.content) + imageTokens(message)
+    tokens += estimateMessage(message)
     if (tokens >= most) return most
   }
   return tokens
 }
 
-export const imageTokens = (message: ModelMessage): number =>
+const imageTokens = (message: ModelMessage): number =>
   message.role === 'user' && message.images ? message.images.length * IMAGE_TOKENS : 0

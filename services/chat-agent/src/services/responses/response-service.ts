@@ -58,7 +58,7 @@ export class ResponseService {
       else {
         await eraseRuns(repositories, [runId], context)
         await runs.delete(runId)
-        await sessions.countMessages(session.id, -(await messages.deleteOfRun(session.id, runId)))
+        await sessions.countMessages(session.id, -(await messages.deleteOfRun(run)))
       }
       const act = {
         actor_id: user_id,

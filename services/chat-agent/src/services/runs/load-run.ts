@@ -9,6 +9,7 @@ import { sealContext, unsealEntry } from '../sealed-fields.ts'
 import type { PromptRef } from '../steps/call-record.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
 import type { ModelMessage } from '../models/model-port.ts'
+import { sinceSummary, summaryTurns } from '../summaries/stored-summary.ts'
 import { type RunSettings, unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
@@ -40,11 +41,17 @@ export async function loadRun(repositories: ChatAgentRepositories, space: SpaceS
     runs.steps(run.id),
     runs.unfinishedCalls(run.id),
     toolRuns.ofRun(run.id),
-    // One more: of a run that has ended, the newest one is its own answer.
-    messages.latest(run, HISTORY + 1),
+    // Some more: of a run that has ended, the newest ones are its own answer, and a summary of it.
+    messages.latest(run, HISTORY + 2),
   ])
-  const before = turns.filter(({ run_id, role }) => run_id !== run.id || role === 'user').slice(0, HISTORY)
+  const before = sinceQuestion(turns).slice(0, HISTORY)
   return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: before })
+}
+
+/** From the newest question on. `messages`: newest first. */
+function sinceQuestion(messages: readonly StoredMessage[]): readonly StoredMessage[] {
+  const question = messages.findIndex(({ role }) => role === 'user')
+  return messages.slice(Math.max(0, question))
 }
 
 /** The same of a run that was just added, without reading it. `messages`: newest first. */
@@ -69,21 +76,20 @@ async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSe
   }
 }
 
-function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls, toolRuns, messages }: RunRows) {
+function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls, toolRuns, messages: stored }: RunRows) {
+  const { summary, messages } = sinceSummary(stored)
   const book = new CitationBook()
   const calls = toolRuns.map((row) => unsealCall(space, row))
   const settings = unsealSettings(space, run)
   const all = settings.conversation ?? shownTurns(space, messages)
   const conversation = all.filter(({ role }) => role !== 'system')
-  const { session_instructions = '', instructions = '' } = settings
-  const told = [session_instructions, instructions, ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
+  const { instructions = '' } = settings
+  const told = [instructions, ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
   // All of the client's own results belong to its last question.
   const begin = conversation.findLastIndex(({ role }) => role === 'user')
-  const ids = settings.conversation ? [] : messages.map(({ id }) => id).reverse()
-  const historyRefs = conversation.slice(0, begin).map((_, at): PromptRef => {
-    const message = ids[at]
-    return message === undefined ? { sent: at } : { message }
-  })
+  const history = conversation.slice(0, begin)
+  const summed = settings.conversation ? undefined : summary
+  const summaryShown = summed ? summaryTurns(space, summed) : []
   const modelCalls = [...steps, ...unfinishedCalls]
   const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
@@ -92,8 +98,12 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     space,
     transcript,
     book,
-    history: conversation.slice(0, begin),
-    historyRefs,
+    summary: summaryShown,
+    history,
+    refs: new Map([
+      ...refsTo(summaryShown.slice(-1), summed ? [summed] : []),
+      ...refsTo(history, settings.conversation ? [] : messages.toReversed()),
+    ]),
     ...restoreTurn({ begun: withImages(conversation.slice(begin), settings.images), text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
@@ -105,6 +115,13 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
   }
 }
 
+/** Where each of these is stored: `rows` begins with the same messages. */
+const refsTo = (shown: readonly ModelMessage[], rows: readonly StoredMessage[]) =>
+  shown.map((message, at): readonly [ModelMessage, PromptRef] => {
+    const row = rows[at]
+    return [message, row ? { message: row.id } : { sent: at }]
+  })
+
 /** The question comes first. */
 const withImages = (turn: readonly ModelMessage[], images: RunSettings['images']): readonly ModelMessage[] =>
   images ? turn.map((message, at) => (at === 0 && message.role === 'user' ? { ...message, images } : message)) : turn
@@ -112,13 +129,18 @@ const withImages = (turn: readonly ModelMessage[], images: RunSettings['images']
 /** The number of a passage has a meaning only within its own run. */
 export const unnumbered = (text: string): string => new CitationFilter(() => false).whole(text)
 
-/** Messages of a session as a model is shown them, oldest first. `messages`: newest first. */
+/** Messages of a session as a model is shown them, oldest first, without summaries. `messages`: newest first. */
 export function shownTurns(space: SpaceSealer, messages: readonly StoredMessage[]) {
-  return messages.toReversed().map(({ id, role, content }) => {
+  return messages.toReversed().flatMap(({ id, role, content }) => {
+    if (role === 'summary') return []
     const text = space.openText(content, sealContext.message(id))
-    return { role, content: role === 'assistant' ? unnumbered(text) : text }
+    return [{ role, content: role === 'assistant' ? unnumbered(text) : text }]
   })
 }
+
+/** One of a session as a model is shown it; of a summary what it says. */
+export const shownMessage = (space: SpaceSealer, row: StoredMessage): ModelMessage | undefined =>
+  row.role === 'summary' ? summaryTurns(space, row).at(-1) : shownTurns(space, [row])[0]
 
 function unsealCall(space: SpaceSealer, row: ToolRunRow): ToolCall {
   const { id, iteration, status, idempotent, is_away, latency_ms } = row

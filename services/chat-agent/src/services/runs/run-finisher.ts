@@ -9,6 +9,7 @@ import { bytesOf, withinBytes } from '../clip.ts'
 import { sealContext, unsealTitle } from '../sealed-fields.ts'
 import type { ModelToolCall } from '../models/model-port.ts'
 import type { RunState } from './run-state.ts'
+import { addSummaryJob, needsSummary } from '../summaries/summary-job.ts'
 import { sinceMs } from '../since-ms.ts'
 
 export interface Outcome {
@@ -129,6 +130,7 @@ async function writeEnd(
     runs.end(run.id, end),
     entries.add([...unstored, ...last.map(({ row }) => row)]),
     state.toolCalls > 0 && toolRuns.endRunning(run.id, (id) => space.sealText(unknown, sealContext.error(id))),
+    needsSummary(state) && addSummaryJob(repositories, state),
     titles === 'model' && wantsTitle(state, { session, status, content }) && repositories.jobs.add(titleJob(state)),
     answerId && addAnswer(repositories, state, { id: answerId, text: content }),
     outbox.write(),

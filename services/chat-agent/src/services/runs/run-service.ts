@@ -110,7 +110,7 @@ export class RunService {
 
   async getTask(userId: string, taskId: string): Promise<Task> {
     const job = await this.#parts.uow.in([userId]).read(({ jobs }) => jobs.get(taskId))
-    if (!job || job.user_id !== userId || job.kind !== RUN_KIND) throw notFound('TASK_NOT_FOUND')
+    if (job?.kind !== RUN_KIND || job.user_id !== userId) throw notFound('TASK_NOT_FOUND')
     return toTask(job)
   }
 

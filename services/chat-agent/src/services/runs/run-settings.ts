@@ -23,6 +23,8 @@ interface ResponseSettings {
 export interface RunSettings {
   /** Those of the session when it began, added to the system prompt before its own. */
   readonly session_instructions?: string | undefined
+  /** The group of the session when it began, whose instructions come first. */
+  readonly group_id?: string | undefined
   /** Its own, added to the system prompt. */
   readonly instructions?: string | undefined
   /** Tag of the answer's language. */

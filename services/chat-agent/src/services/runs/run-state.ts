@@ -4,6 +4,7 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { cutText } from '@youworker/runtime/text/text'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { ContextUse } from '../summaries/context-use.ts'
 import type { CitationBook } from '../citations/citation-book.ts'
 import type { ModelInfo, ModelMessage } from '../models/model-port.ts'
 import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
@@ -33,9 +34,12 @@ export class RunState {
   readonly attempt: number
   readonly space: SpaceSealer
   readonly book: CitationBook
+  /** What stands for the turns before `history`. */
+  readonly summary: readonly ModelMessage[]
   /** Earlier turns of the session, oldest first. */
   readonly history: readonly ModelMessage[]
-  readonly #historyRefs: readonly PromptRef[]
+  readonly contextUse: ContextUse
+  readonly #refs: LoadedRun['refs']
   readonly log: RunLog
   readonly modelCalls: ModelCalls
   readonly #loadedCalls: readonly ToolCall[]
@@ -48,6 +52,7 @@ export class RunState {
   /** The attempt that ended the newest call of the model, as far as it is stored. */
   readonly #answeredBy: number
   #model: string
+  #sessionPrompt = ''
   #canTitle = false
   #finish: 'stop' | 'length' | undefined
   #lastStep: ModelStepRow | undefined
@@ -61,9 +66,11 @@ export class RunState {
     this.attempt = attempt
     this.space = space
     this.book = loaded.book
+    this.summary = loaded.summary
     this.history = loaded.history
-    this.#historyRefs = loaded.historyRefs
+    this.#refs = loaded.refs
     this.log = new RunLog({ run, space, attempt, transcript, isAppendOnly: loaded.settings.append_only === true }, outputs)
+    this.contextUse = new ContextUse(this.log)
     this.modelCalls = new ModelCalls(loaded)
     this.#loadedCalls = calls
     for (const call of calls) this.#noteAway(call)
@@ -79,6 +86,11 @@ export class RunState {
   /** Name of the model; empty until one was chosen. */
   get model(): string {
     return this.#model
+  }
+
+  /** What the session and its group add to the system prompt. */
+  get sessionPrompt(): string {
+    return this.#sessionPrompt
   }
 
   /** Why the newest text of the model ended, when the model said so. */
@@ -109,11 +121,7 @@ export class RunState {
 
   /** Where the messages of a prompt are stored. */
   promptRefs(): ReadonlyMap<ModelMessage, PromptRef> {
-    const refs = new Map<ModelMessage, PromptRef>()
-    for (const [at, ref] of this.#historyRefs.entries()) {
-      const message = this.history[at]
-      if (message) refs.set(message, ref)
-    }
+    const refs = new Map(this.#refs)
     for (const [turn, message] of this.#messages.entries()) refs.set(message, { turn })
     return refs
   }
@@ -140,6 +148,10 @@ export class RunState {
       const { id, status } = call
       return status === 'running' || logged.has(id) ? [] : [{ ...call, status }]
     })
+  }
+
+  promptRead(prompt: string): void {
+    this.#sessionPrompt = prompt
   }
 
   modelChosen({ name, notice }: Pick<ModelInfo, 'name' | 'notice'>): void {
@@ -181,7 +193,7 @@ export class RunState {
       const lost = this.log.text.slice(Math.max(this.#answer.end, this.modelCalls.countedText), text_end)
       const isKnown = lost !== '' || (isAsking && isInCall)
       if (!isKnown || this.modelCalls.isCounted(this.#iterations + 1, attempt)) continue
-      const tokens_in = estimatePrompt([...this.history, ...this.#messages], mostTokens)
+      const tokens_in = estimatePrompt([...this.summary, ...this.history, ...this.#messages], mostTokens)
       const use = { tokens_in, tokens_out: countTokens(thought + lost), estimated: true, latency_ms: null }
       this.modelCalls.broke(use, lostCall(lost, thought))
       this.modelUnfinished('interrupted', { attempt, text_end })

@@ -11,17 +11,20 @@ import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { Sight } from '../models/sight.ts'
 import { titleOf } from './chat-turns.ts'
-import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
-import { sealContext, unsealInstructions } from '../sealed-fields.ts'
+import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
+import { requireGroup } from '../prompts/session-prompts.ts'
+import { sealContext } from '../sealed-fields.ts'
 import { activeEnd } from '../branches/path-end.ts'
 import { clearWay } from '../sessions/clear-way.ts'
+import { requireSameGroup } from '../sessions/session-group.ts'
+import { settingsOf, settingsOfSession } from '../sessions/settings-of-run.ts'
 import { addFirstEntries } from '../turns/add-first-entries.ts'
 import { addMessages } from '../turns/add-messages.ts'
 import { modelOf, type Plan, type RunInput } from '../turns/plan.ts'
 import { planRetry, type Retry } from '../turns/plan-retry.ts'
 import { planTurn, readMessage } from '../turns/plan-turn.ts'
 import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
-import { type RunSettings, sealSettings } from './run-settings.ts'
+import { sealSettings } from './run-settings.ts'
 
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
@@ -59,6 +62,7 @@ interface StartRunParts {
   readonly uow: ChatAgentUnitOfWork
   readonly sealer: Sealer
   readonly grants: Grants
+  readonly groups: Groups
   readonly live: LivePublisher
   readonly waker: Waker
   /** Of this process's worker. */
@@ -80,6 +84,7 @@ export class StartRun {
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
     const { user_id } = context.caller
     const said = readMessage(input)
+    await requireGroup(this.#parts.groups, user_id, input.group_id)
     const seeing = await this.#parts.sight.modelFor(input, context.signal)
     return this.#accept(
       {
@@ -169,7 +174,7 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(plan, unsealInstructions(draft.space, session))),
+    settings: sealSettings(draft.space, run_id, settingsOf(plan, settingsOfSession(draft.space, session))),
   }
   const payload = { session_id: session.id }
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
@@ -193,28 +198,6 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
-const settingsOf = (
-  { input: { instructions, language, parameters, strategy, ...input }, conversation }: Plan,
-  session_instructions: string | undefined,
-): RunSettings => ({
-  session_instructions: session_instructions || undefined,
-  instructions: instructions || undefined,
-  language: language ?? undefined,
-  parameters: parameters ?? undefined,
-  strategy: strategy ?? undefined,
-  plain: input.plain || undefined,
-  show_thinking: input.show_thinking || undefined,
-  append_only: input.append_only || undefined,
-  conversation,
-  images: input.images?.length ? input.images : undefined,
-  client_tools: input.client_tools?.length ? input.client_tools : undefined,
-  response: input.request && {
-    request: input.request,
-    added: input.conversation?.length ?? 0,
-    in_session: input.session_id ? true : undefined,
-  },
-})
-
 const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
   space.sealText(titleOf(text), sealContext.title(sessionId))
 
@@ -228,6 +211,7 @@ async function continueSession(
   const { sessions, jobs } = repositories
   const { context, run_id } = draft
   const locked = present(await sessions.lock(context.caller.user_id, ref))
+  requireSameGroup(locked, input.group_id)
   const { id } = locked
   if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
@@ -260,6 +244,7 @@ async function addSession(
     model,
     enable_tools,
     tools_pinned: false,
+    group_id: input.group_id ?? null,
   }
   const session = await sessions.add({ ...row, turn: 1, message_count: turns.length })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')

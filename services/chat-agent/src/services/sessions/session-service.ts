@@ -12,7 +12,8 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { branchNumber, pathEnd } from '../branches/path-end.ts'
 import { siblingsOf } from '../branches/siblings.ts'
 import { withinBytes } from '../clip.ts'
-import type { Waker } from '../ports.ts'
+import { requireGroup } from '../prompts/session-prompts.ts'
+import type { Groups, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions, unsealTitle } from '../sealed-fields.ts'
 import { eraseSession } from './erase.ts'
 
@@ -22,6 +23,7 @@ interface Settings {
   readonly enable_tools?: boolean | undefined
   readonly when_busy?: SessionRow['when_busy'] | undefined
   readonly instructions?: string | null | undefined
+  readonly group_id?: string | null | undefined
   readonly metadata?: Metadata | null | undefined
   readonly active_branch?: string | undefined
 }
@@ -36,15 +38,24 @@ const PAGE_ROWS = 200
 const OPENING = { turn: 0, branch: 0, tokens_in: 0, tokens_out: 0 } as const
 const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
+interface SessionParts {
+  readonly uow: ChatAgentUnitOfWork
+  readonly sealer: Sealer
+  readonly waker: Waker
+  readonly groups: Groups
+}
+
 export class SessionService {
   readonly #uow: ChatAgentUnitOfWork
   readonly #sealer: Sealer
   readonly #waker: Waker
+  readonly #groups: Groups
 
-  constructor(uow: ChatAgentUnitOfWork, sealer: Sealer, waker: Waker) {
+  constructor({ uow, sealer, waker, groups }: SessionParts) {
     this.#uow = uow
     this.#sealer = sealer
     this.#waker = waker
+    this.#groups = groups
   }
 
   async create(input: NewSession, context: UserContext): Promise<Session> {
@@ -52,6 +63,7 @@ export class SessionService {
     const id = newId()
     const external_id = input.external_id ?? id
     if (/\p{Cc}/u.test(external_id)) throw new AppError('VALIDATION_ERROR', 'external_id must not contain control characters')
+    await requireGroup(this.#groups, user_id, input.group_id)
     const space = await this.#sealer.forSpace(user_id)
     const { model = null, enable_tools = true, when_busy = 'queue', opening = [] } = input
     const title = sealTitle(space, id, input.title)
@@ -71,6 +83,7 @@ export class SessionService {
           tools_pinned,
           when_busy,
           instructions,
+          group_id: input.group_id ?? null,
           message_count: opening.length,
         }
         const row = await sessions.add({ id, space_id: user_id, user_id, ...settings })
@@ -108,7 +121,8 @@ export class SessionService {
 
   async update(ref: string, settings: Settings, context: UserContext): Promise<Session> {
     const { user_id: userId } = context.caller
-    const { title, model, enable_tools, when_busy, instructions, metadata, active_branch } = settings
+    const { title, model, enable_tools, when_busy, instructions, group_id, metadata, active_branch } = settings
+    await requireGroup(this.#groups, userId, group_id)
     const space = await this.#sealer.forSpace(userId)
     return this.#uow.in([userId]).write(async ({ sessions, branches, outbox }) => {
       const row = await sessions.lock(userId, ref)
@@ -121,6 +135,7 @@ export class SessionService {
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
         ...(when_busy === undefined ? {} : { when_busy }),
         ...(instructions === undefined ? {} : { instructions: sealInstructions(space, row.id, instructions) }),
+        ...(group_id === undefined ? {} : { group_id }),
         // A session with one branch stays as it is.
         ...(branch === undefined || row.branch === null
           ? {}
@@ -170,11 +185,12 @@ export class SessionService {
       const shown = branch ?? session.branch_id ?? session.id
       return { rows: page, places: await siblingsOf(repositories, session, page), shown }
     })
-    const all = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
+    const all = rows.flatMap(({ id, role, content, tokens_in, tokens_out, created_at }): Message[] => {
+      if (role === 'summary') return []
       const text = space.openText(content, sealContext.message(id))
       const siblings = places.get(id)
       const told = { role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out }
-      return { id, ...told, ...(siblings ? { siblings } : {}), created_at }
+      return [{ id, ...told, ...(siblings ? { siblings } : {}), created_at }]
     })
     const fitting = withinBytes(all, LIMITS.entriesPage)
     const messages = fitting.length === 0 ? all.slice(0, 1) : fitting
@@ -212,6 +228,7 @@ function toSession(space: SpaceSealer, row: SessionRow): Session {
     when_busy,
     ...(metadata ? { metadata } : {}),
     ...(instructions ? { instructions } : {}),
+    ...(row.group_id === null ? {} : { group_id: row.group_id }),
     ...(row.branch === null ? {} : { active_branch: row.branch_id ?? id }),
   }
   return { id, external_id, ...settings, message_count, created_at, updated_at }

@@ -9,7 +9,7 @@ import type { ModelMessage, ModelToolCall } from '../models/model-port.ts'
 export type PromptRef = { readonly message: string } | { readonly sent: number } | { readonly turn: number }
 
 export interface StoredPrompt {
-  /** Ours, which stands before the instructions of the run. */
+  /** Ours with those of the group and the session as they were filled in. The instructions of the run stand behind it. */
   readonly system: string
   readonly messages: readonly (PromptRef | ModelMessage)[]
   /** Names of those that were offered. */
@@ -51,7 +51,7 @@ export function storedCall({ prompt, text, thinking, tool_calls }: Omit<StoredCa
   const calls = bytesOf(tool_calls) <= KEPT.calls ? tool_calls : tool_calls.map(clipCall(KEPT.calls / tool_calls.length))
   const messages = prompt?.messages.map((part) => ('content' in part ? cutMessage(part) : part))
   const kept = {
-    prompt: prompt && { ...prompt, messages: messages ?? [] },
+    prompt: prompt && { ...prompt, system: cutText(prompt.system, KEPT.message), messages: messages ?? [] },
     text: cutText(text, KEPT.text),
     thinking: cutText(thinking, KEPT.thinking),
     tool_calls: calls,
@@ -60,6 +60,7 @@ export function storedCall({ prompt, text, thinking, tool_calls }: Omit<StoredCa
     kept.text !== text ||
     kept.thinking !== thinking ||
     calls !== tool_calls ||
+    kept.prompt?.system !== prompt?.system ||
     messages?.some((part, n) => part !== prompt?.messages[n])
   return isCut ? { ...kept, cut: true } : kept
 }

@@ -10,7 +10,10 @@ const SHOWN = { prompt: 192 * 1024, system: 64 * 1024, text: 96 * 1024, thinking
 /** Bytes around a message. */
 const FRAME = 100
 
-type Run = Pick<LoadedRun, 'settings' | 'history' | 'historyRefs' | 'messages'>
+interface Run extends Pick<LoadedRun, 'settings' | 'history' | 'messages'> {
+  /** Of the session. */
+  readonly messageOf: (id: string) => ModelMessage | undefined
+}
 
 /** What a call of the model was given and answered, with what is stored elsewhere put in its place, and bounded. */
 export function shownCall(call: StoredCall, run: Run): ModelCallContent {
@@ -50,13 +53,12 @@ function shownPrompt({ system, messages }: StoredPrompt, run: Run): { messages: 
   return { messages: [...(told === '' ? [] : [{ role: 'system' as const, content: shownSystem }]), ...shown], isCut }
 }
 
-function finderOf({ history, historyRefs, messages }: Run): (ref: PromptRef) => ModelMessage | undefined {
-  const ofSession = new Map(historyRefs.map((ref, at) => ['message' in ref ? ref.message : '', history[at]]))
-  return (ref) => {
+const finderOf =
+  ({ history, messages, messageOf }: Run) =>
+  (ref: PromptRef): ModelMessage | undefined => {
     if ('turn' in ref) return messages[ref.turn]
-    return 'sent' in ref ? history[ref.sent] : ofSession.get(ref.message)
+    return 'sent' in ref ? history[ref.sent] : messageOf(ref.message)
   }
-}
 
 function fitMessage(message: ModelMessage, bytes: number): { message: PromptMessage; isCut: boolean } {
   const { role } = message

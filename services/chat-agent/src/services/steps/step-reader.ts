@@ -4,7 +4,8 @@ import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ModelStep } from '../../repositories/run-repository.ts'
 import type { ToolStepRow } from '../../repositories/tool-run-repository.ts'
 import { bytesOf, clipArgs, clipBytes } from '../clip.ts'
-import type { LoadedRun } from '../runs/load-run.ts'
+import type { ModelMessage } from '../models/model-port.ts'
+import { type LoadedRun, shownMessage, type StoredMessage } from '../runs/load-run.ts'
 import { unsealSettings } from '../runs/run-settings.ts'
 import { sealContext } from '../sealed-fields.ts'
 import type { StoredCall } from './call-record.ts'
@@ -18,6 +19,8 @@ const TOOL_STATUS = { running: 'running', success: 'done', error: 'failed', unkn
 /** What was asked and answered, sealed, by iteration and by `n`, and what is needed to read it. */
 export interface Contents {
   readonly loaded: LoadedRun
+  /** Of the session, summaries among them: also what a summary that is newer than the run covers. */
+  readonly messages: readonly StoredMessage[]
   readonly answered: ReadonlyMap<number, Buffer | null>
   readonly unfinished: ReadonlyMap<number, Buffer | null>
 }
@@ -27,12 +30,14 @@ export class StepReader {
   readonly #space: SpaceSealer
   readonly #run: RunRow
   readonly #contents: Contents | undefined
+  readonly #messages: ReadonlyMap<string, ModelMessage | undefined>
   readonly #parameters: Extract<RunStep, { kind: 'model' }>['parameters']
 
   constructor(space: SpaceSealer, run: RunRow, contents: Contents | undefined) {
     this.#space = space
     this.#run = run
     this.#contents = contents
+    this.#messages = new Map(contents?.messages.map((row) => [row.id, shownMessage(space, row)]))
     const { format, ...more } = unsealSettings(space, run).parameters ?? {}
     const shown = typeof format === 'object' ? clipArgs(format, SHOWN.format) : format
     this.#parameters = { ...more, ...(shown === undefined ? {} : { format: shown }) }
@@ -84,7 +89,7 @@ export class StepReader {
     if (!this.#contents || !sealed) return {}
     // Written by this service from the same type.
     const call = JSON.parse(this.#space.openText(sealed, context)) as StoredCall
-    return { content: shownCall(call, this.#contents.loaded) }
+    return { content: shownCall(call, { ...this.#contents.loaded, messageOf: (id) => this.#messages.get(id) }) }
   }
 
   #toolCall(row: ToolStepRow) {

@@ -7,7 +7,7 @@ import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { bytesOf } from '../clip.ts'
-import { loadRun } from '../runs/load-run.ts'
+import { HISTORY, loadRun } from '../runs/load-run.ts'
 import { type Contents, StepReader } from './step-reader.ts'
 import { type StoredStep, storedSteps } from './stored-steps.ts'
 
@@ -15,6 +15,8 @@ type Page = HandlerOutput<typeof chatAgent.listSteps>
 
 /** Most steps of a page that has what was asked and answered. */
 const CONTENT_ROWS = 20
+/** Messages of the session that are read: those that the run was given, and the summaries that were put among them since. */
+const MESSAGES = 2 * HISTORY
 
 /** The calls that runs made, as their users read them. */
 export class StepService {
@@ -54,12 +56,13 @@ async function readContents(
 ): Promise<Contents> {
   const iterations = page.flatMap((step) => (step.is === 'answered' ? [step.row.iteration] : []))
   const ns = page.flatMap((step) => (step.is === 'unfinished' ? [step.row.n] : []))
-  const [loaded, answered, unfinished] = await Promise.all([
+  const [loaded, messages, answered, unfinished] = await Promise.all([
     loadRun(repositories, space, run),
+    repositories.messages.latest(run, MESSAGES),
     repositories.runs.stepContents(run.id, iterations),
     repositories.runs.unfinishedContents(run.id, ns),
   ])
-  return { loaded, answered, unfinished }
+  return { loaded, messages, answered, unfinished }
 }
 
 function pageOf(

@@ -1,4 +1,4 @@
-import { ChatInput, SessionRef } from '@youworker/contracts/agent/chat-input'
+import { ChatInput, SessionGroup, SessionRef } from '@youworker/contracts/agent/chat-input'
 import { Citation, Done, ToolEvent, WholeDone } from '@youworker/contracts/agent/run-log'
 import { Id, Line } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
@@ -41,6 +41,7 @@ export const SimpleBody = z
   .object({
     message: Text.refine((text) => text.trim() !== '', 'must not be blank'),
     session_id: SessionRef.nullish(),
+    group_id: SessionGroup.nullish(),
     enable_tools: z.boolean().default(true),
     model: Line(128).nullish(),
     disable_web: z.boolean().default(false),

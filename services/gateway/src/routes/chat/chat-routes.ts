@@ -26,7 +26,13 @@ const CHAT_BYTES = 448 * 1024
 /** Ten megabytes of audio in base64, and the text. */
 const UNIFIED_BYTES = 16 * 1024 * 1024
 
-const errors: readonly ErrorCode[] = ['SESSION_NOT_FOUND', 'CONFLICT', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
+const errors: readonly ErrorCode[] = [
+  'SESSION_NOT_FOUND',
+  'GROUP_NOT_FOUND',
+  'CONFLICT',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+]
 const chat = {
   method: 'POST',
   tag: 'chat',
