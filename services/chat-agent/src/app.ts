@@ -21,6 +21,7 @@ import type { Service, ServiceContext } from '@youworker/runtime/process/service
 import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
+import { followKnowledge } from './consumers/knowledge-events.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -30,6 +31,7 @@ const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
 const MODELS = 'models'
 const ORPHANS_MS = 15_000
+const SWEEP_MS = 60_000
 
 /** Composition root of the service. */
 export async function startChatAgent(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
@@ -43,6 +45,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   stack.use(services.writer)
   stack.use(services.pulls)
+  stack.use(services.knowledge)
+  stack.use(await followKnowledge(nats, services.knowledge))
   stack.use(followModels(nats, services.modelBackends))
 
   const readiness = stack.use(
@@ -75,6 +79,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
   stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
+  stack.use(every(SWEEP_MS, () => services.cache.sweep(), { what: 'the sweep of kept answers', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
   const more = { model: () => services.model.check(), pool: database.checkUse }
   stack.use(await serveHealth(nats, SERVICE, readiness, { logger, metricsAt, more }))

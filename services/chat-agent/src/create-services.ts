@@ -18,12 +18,15 @@ import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
+import { AnswerCache } from './services/cache/answer-cache.ts'
+import { KnowledgeChanges } from './services/cache/knowledge-changes.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { ResponseService } from './services/responses/response-service.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
+import { OfferedTools } from './services/tools/offered-tools.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
@@ -97,7 +100,10 @@ export function createServices(config: Config, { database, live, waker, reserve,
     waitMs: config.AGENT__TOOL_WAIT_MS,
   }
   const writer = new EntryWriter(uow, logger)
-  const finisher = new RunFinisher(uow)
+  const knowledge = new KnowledgeChanges(uow, logger)
+  const offered = new OfferedTools(tools)
+  const cache = new AnswerCache({ uow, knowledge, model, tools: offered, ttlMs: config.AGENT__CACHE_TTL_MS })
+  const finisher = new RunFinisher(uow, cache)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
@@ -105,11 +111,13 @@ export function createServices(config: Config, { database, live, waker, reserve,
   return {
     uow,
     writer,
+    knowledge,
+    cache,
     model,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting }),
+    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, cache }),
     runs,
     sessions: new SessionService(uow, sealer, waker),
     responses: new ResponseService(uow, sealer, waker),
@@ -125,6 +133,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
       tools,
       loop,
       finisher,
+      cache,
       maxIterations,
       modelWaitMs,
       contextTokens,

@@ -1,7 +1,9 @@
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
+import { CachedAnswerRepository } from './repositories/cached-answer-repository.ts'
 import { EntryRepository } from './repositories/entry-repository.ts'
+import { KnowledgeRepository } from './repositories/knowledge-repository.ts'
 import { MessageRepository } from './repositories/message-repository.ts'
 import { ModelBackendRepository } from './repositories/model-backend-repository.ts'
 import { ModelPullRepository } from './repositories/model-pull-repository.ts'
@@ -17,6 +19,8 @@ export interface ChatAgentRepositories extends SystemRepositories {
   readonly toolRuns: ToolRunRepository
   readonly modelBackends: ModelBackendRepository
   readonly modelPulls: ModelPullRepository
+  readonly cachedAnswers: CachedAnswerRepository
+  readonly knowledge: KnowledgeRepository
 }
 
 export type ChatAgentUnitOfWork = UnitOfWork<ChatAgentRepositories>
@@ -30,4 +34,6 @@ export const createChatAgentUnitOfWork = (database: Database<ChatAgentTables>): 
     toolRuns: new ToolRunRepository(trx),
     modelBackends: new ModelBackendRepository(trx),
     modelPulls: new ModelPullRepository(trx),
+    cachedAnswers: new CachedAnswerRepository(trx),
+    knowledge: new KnowledgeRepository(trx),
   }))

@@ -47,6 +47,10 @@ export const ChatInput = z
       .nullish()
       .meta({ description: 'Of the answer, as a tag like `de` or `pt-BR`; without it that of the question.' }),
     parameters: ModelParameters.nullish(),
+    cache: z.boolean().nullish().meta({
+      description:
+        'Take the answer that the caller got to the same conversation a few minutes ago, if nothing that it was made from has changed, and keep this one. Off by default.',
+    }),
   })
   .meta({ id: 'ChatInput' })
 export type ChatInput = z.infer<typeof ChatInput>

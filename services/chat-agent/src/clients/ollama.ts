@@ -52,8 +52,9 @@ export class OllamaModel implements ModelServerPort {
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const tools = shown.capabilities?.includes('tools') ?? true
-    const { model_info: more } = shown
-    return { name, tools, context, thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
+    const { model_info: more, modified_at } = shown
+    const own = { thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
+    return { name, tools, context, ...own, version: modified_at === undefined ? undefined : String(modified_at) }
   }
 
   async defaultModel(signal: AbortSignal): Promise<string> {

@@ -15,7 +15,8 @@ type NewRun = Pick<
   | 'disable_web'
   | 'max_iterations'
   | 'settings'
->
+> &
+  Partial<Pick<RunRow, 'status' | 'attempt' | 'ttft_ms'>>
 export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
 

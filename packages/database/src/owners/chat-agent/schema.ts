@@ -1,4 +1,5 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
+import * as answerCache from './migrations/0013-answer-cache.ts'
 import * as init from './migrations/0001-init.ts'
 import * as modelBackends from './migrations/0007-model-backends.ts'
 import * as outages from './migrations/0002-outages.ts'
@@ -19,5 +20,6 @@ export const chatAgentSchema = defineSchema({
     '0006-responses': responses,
     '0007-model-backends': modelBackends,
     '0008-session-settings': sessionSettings,
+    '0013-answer-cache': answerCache,
   },
 })

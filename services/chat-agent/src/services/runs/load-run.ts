@@ -12,7 +12,7 @@ import { CitationBook } from '../citations/citation-book.ts'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
-import { unsealSettings } from './run-settings.ts'
+import { type RunSettings, type StoredTurn, unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
 
@@ -73,28 +73,37 @@ async function readTranscript({ entries }: ChatAgentRepositories, space: SpaceSe
 function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls, toolRuns, messages }: RunRows) {
   const book = new CitationBook()
   const calls = toolRuns.map((row) => unsealCall(space, row))
-  const settings = unsealSettings(space, run)
-  const all = settings.conversation ?? shownTurns(space, messages)
-  const conversation = all.filter(({ role }) => role !== 'system')
-  const told = [settings.instructions ?? '', ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
-  // All of the client's own results belong to its last question.
-  const begin = conversation.findLastIndex(({ role }) => role === 'user')
+  const own = unsealSettings(space, run)
+  const { settings, history, begun } = conversationOf(own, own.conversation ?? shownTurns(space, messages))
   const modelCalls = [...steps, ...unfinishedCalls]
   const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
     run,
-    settings: { ...settings, instructions: told.filter((text) => text !== '').join('\n\n') },
+    settings,
     space,
     transcript,
     book,
-    history: conversation.slice(0, begin),
-    ...restoreTurn({ begun: conversation.slice(begin), text: transcript.text, steps, calls }, book),
+    history,
+    ...restoreTurn({ begun, text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
     unfinishedCalls,
     tokens_in: sum('tokens_in'),
     tokens_out: sum('tokens_out'),
     estimated: modelCalls.some((call) => call.estimated),
+  }
+}
+
+/** What a model is shown of these messages, the newest last. */
+export function conversationOf(settings: RunSettings, all: readonly StoredTurn[]) {
+  const conversation = all.filter(({ role }) => role !== 'system')
+  const told = [settings.instructions ?? '', ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
+  // All of the client's own results belong to its last question.
+  const begin = conversation.findLastIndex(({ role }) => role === 'user')
+  return {
+    settings: { ...settings, instructions: told.filter((text) => text !== '').join('\n\n') },
+    history: conversation.slice(0, begin),
+    begun: conversation.slice(begin),
   }
 }
 

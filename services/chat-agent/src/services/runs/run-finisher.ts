@@ -5,6 +5,7 @@ import type { FinalStatus, JobEnded } from '@youworker/database/jobs/jobs'
 import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import type { AnswerCache } from '../cache/answer-cache.ts'
 import { bytesOf, withinBytes } from '../clip.ts'
 import { sealContext, unsealTitle } from '../sealed-fields.ts'
 import type { ModelToolCall } from '../models/model-port.ts'
@@ -37,9 +38,11 @@ export const CLIENT_CALLS_BYTES = 128 * 1024
 /** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
 export class RunFinisher {
   readonly #uow: ChatAgentUnitOfWork
+  readonly #cache: Pick<AnswerCache, 'keep'>
 
-  constructor(uow: ChatAgentUnitOfWork) {
+  constructor(uow: ChatAgentUnitOfWork, cache: Pick<AnswerCache, 'keep'>) {
     this.#uow = uow
+    this.#cache = cache
   }
 
   /** For the worker that owns the run. */
@@ -76,7 +79,8 @@ export class RunFinisher {
           content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessages(run.session_id, 1),
         )
         if (claimed.session === undefined) return { entries: [], result: claimed.result }
-        const written = await writeEnd(repositories, state, { outcome, content, ending, unstored, session: claimed.session })
+        const end = { outcome, content, ending, unstored, session: claimed.session }
+        const written = await writeEnd(repositories, state, end, this.#cache)
         return { entries: written, result: claimed.result }
       }),
     )
@@ -105,6 +109,7 @@ async function writeEnd(
   repositories: ChatAgentRepositories,
   state: RunState,
   { outcome, content, ending, unstored, session }: Ending,
+  cache: Pick<AnswerCache, 'keep'>,
 ): Promise<RunEntry[]> {
   const { run, space, log } = state
   const { runs, entries, toolRuns, outbox } = repositories
@@ -124,6 +129,7 @@ async function writeEnd(
     state.toolCalls > 0 && toolRuns.endRunning(run.id, (id) => space.sealText(unknown, sealContext.error(id))),
     answerId && addAnswer(repositories, state, { id: answerId, text: content }),
     outbox.write(),
+    state.cacheKey && cache.keep(repositories, state, outcome, data),
   ])
   return last.map(({ entry }) => entry)
 }

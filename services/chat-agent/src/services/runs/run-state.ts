@@ -2,6 +2,7 @@ import type { ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
+import { AnswerSources } from '../cache/answer-sources.ts'
 import type { CitationBook } from '../citations/citation-book.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
@@ -23,6 +24,9 @@ export class RunState {
   readonly history: readonly ModelMessage[]
   readonly log: RunLog
   readonly modelCalls: ModelCalls
+  readonly sources = new AnswerSources()
+  /** Under which its answer may be kept; `undefined` when it may not. */
+  cacheKey: Buffer | undefined
   readonly #loadedCalls: readonly ToolCall[]
   readonly #messages: ModelMessage[]
   /** Names of tools whose newest call failed because they were away. */
@@ -170,6 +174,7 @@ export class RunState {
   toolCallEnded(call: EndedToolCall): void {
     this.#pendingCalls = this.#pendingCalls.filter(({ id }) => id !== call.id)
     this.#messages.push(toolMessage(call, this.book))
+    this.sources.add(call)
     this.#noteAway(call)
   }
 

@@ -1,6 +1,6 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
-import { type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
+import { ENTRIES_PER_ATTEMPT, type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { Slot } from '@youworker/database/jobs/worker'
@@ -12,11 +12,14 @@ import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-w
 import { readTurns, titleOf, type Turn } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions } from '../sealed-fields.ts'
+import type { AnswerCache } from '../cache/answer-cache.ts'
+import { endOf, startCached } from '../cache/ended-run.ts'
+import { addMessages } from '../turns/add-messages.ts'
 import { clearWay } from '../sessions/clear-way.ts'
-import { firstAttempt, HISTORY, type LoadedRun, type StoredMessage } from './load-run.ts'
+import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
 import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
 import { type RunSettings, sealSettings, type StoredTurn } from './run-settings.ts'
-import { entryNumber } from './transcript.ts'
+import { attemptOf, entryNumber } from './transcript.ts'
 
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
@@ -38,6 +41,8 @@ interface Draft {
   readonly context: UserContext
   /** Of the slot in which this process runs it, when nothing else of the session comes first. */
   readonly owner: string | undefined
+  /** The run is only added if it ends at once, with an answer from here. */
+  readonly cache?: AnswerCache | undefined
 }
 
 /** What becomes of a draft, besides the answer. */
@@ -60,6 +65,7 @@ interface StartRunParts {
   readonly isSignedIn: IsSignedIn
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
+  readonly cache: AnswerCache
 }
 
 /** Accepts a chat turn: writes the user's message, the run and its job in one transaction. */
@@ -71,19 +77,25 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, cache } = this.#parts
     const { user_id } = context.caller
     const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
+    const space = await sealer.forSpace(user_id)
+    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
+    const add = (draft: Draft, added: Added) =>
+      uow.in([user_id]).write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
+    const begun = { run_id, input, turns, space, context }
+    const ended: Added = { entries: [] }
+    // It needs no grant: nothing is done for it.
+    const known = await startCached(cache, input, () => add({ ...begun, grant_id: run_id, owner: undefined, cache }, ended))
+    for (const entry of ended.entries) live.publish(run_id, entry)
+    if (known) return known
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
-    const space = await sealer.forSpace(user_id)
     using slot = reserve()
-    const draft: Draft = { run_id, grant_id, input, turns, space, context, owner: slot?.owner }
+    const draft: Draft = { ...begun, grant_id, owner: slot?.owner }
     const added: Added = { entries: [] }
-    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
-    const started = await uow
-      .in([user_id])
-      .write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
+    const started = await add(draft, added)
     for (const entry of added.entries) live.publish(run_id, entry)
     const { job, run, stopped } = added
     if (stopped?.isRunning) waker.cancelled()
@@ -155,17 +167,20 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(input, plan, unsealInstructions(draft.space, session))),
   }
+  const settings = settingsOf(draft, plan, unsealInstructions(draft.space, session))
+  const end = draft.cache && (await endOf(repositories, draft.cache, { ...draft, ...plan, session, ahead, run, settings }))
   const payload = { session_id: session.id }
-  const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
+  const ended = end?.run.status
+  const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner, ended }
   repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
+  if (end) repositories.outbox.add(chatAgent.runFinished, end.finished, context)
   // Sent together and carried out in this order. The events come behind `addMessages`, which adds its own.
   const [jobRow, runRow, messages, entries, latest] = await Promise.all([
     repositories.jobs.add(job),
-    repositories.runs.add(run),
-    addMessages(repositories, draft, session, turns),
-    addFirstEntries(repositories, draft, session.id, ahead),
+    repositories.runs.add({ ...run, settings: sealSettings(draft.space, run_id, settings), ...end?.run }),
+    addMessages(repositories, draft, session, end ? [...turns, end.message] : turns),
+    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead, ending: end?.entries }),
     ref && owner !== undefined && !plan.conversation
       ? repositories.messages.latest(session.id, session.turn, HISTORY)
       : undefined,
@@ -176,12 +191,13 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     added.job = jobRow
     added.run = firstAttempt(draft.space, runRow, latest ?? messages.toReversed(), entries)
   }
-  const last_entry = entries.at(-1)?.n
+  // Of those before the first attempt.
+  const last_entry = entries.findLast(({ n }) => n < ENTRIES_PER_ATTEMPT)?.n
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
 const settingsOf = (
-  { instructions, language, parameters, ...input }: Draft['input'],
+  { input: { instructions, language, parameters, ...input }, context }: Draft,
   { conversation }: Plan,
   ofSession: string | undefined,
 ): RunSettings => ({
@@ -197,6 +213,7 @@ const settingsOf = (
     added: input.conversation?.length ?? 0,
     in_session: input.session_id ? true : undefined,
   },
+  cache: input.cache ? { scopes: context.caller.scopes.toSorted() } : undefined,
 })
 
 const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
@@ -216,7 +233,7 @@ async function continueSession(
   if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
   const [session, ahead] = await Promise.all([
-    sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools }),
+    sessions.beginTurn(id, { messages: turns.length + (draft.cache ? 1 : 0), title, enable_tools: input.enable_tools }),
     jobs.unfinished(RUN_KIND, id),
   ])
   return { session, ahead }
@@ -231,47 +248,40 @@ async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Dr
   const model = input.model ?? null
   const title = sealedTitle(draft, text, id)
   const row = { id, space_id: user_id, user_id, external_id: id, title, model, enable_tools, tools_pinned: false }
-  const session = await sessions.add({ ...row, turn: 1, message_count: turns.length })
+  const session = await sessions.add({ ...row, turn: 1, message_count: turns.length + (draft.cache ? 1 : 0) })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
 }
 
-async function addMessages(
-  { messages, outbox }: ChatAgentRepositories,
-  { run_id, input, space, context }: Draft,
-  { id: session_id, space_id, turn, model: usual }: SessionRow,
-  turns: readonly Turn[],
-): Promise<readonly StoredMessage[]> {
-  const { user_id } = context.caller
-  const used = { tokens_in: 0, tokens_out: 0 }
-  const rows = turns.map(({ role, content }) => {
-    const id = newId()
-    return { id, space_id, session_id, run_id, turn, role, content: space.sealText(content, sealContext.message(id)), ...used }
-  })
-  const model = input.model ?? usual
-  for (const { id: message_id, role } of rows)
-    outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
-  await messages.add(rows)
-  return rows
+interface FirstEntries {
+  readonly session_id: string
+  readonly position: number
+  /** Of a run that ends at once. */
+  readonly ending?: readonly RunEntry[] | undefined
 }
 
 /** These let a stream show the run's position in the queue before a worker has claimed it. */
 async function addFirstEntries(
   { entries }: ChatAgentRepositories,
   { run_id, input, space, context }: Draft,
-  session_id: string,
-  position: number,
+  { session_id, position, ending = [] }: FirstEntries,
 ): Promise<RunEntry[]> {
   const bodies: RunEntryBody[] = [
     { event: 'run', data: { run_id, session_id } },
     { event: 'status', data: { stage: 'queued', position } },
     ...(input.expect_audio ? [NO_AUDIO] : []),
   ]
-  const first = bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body }))
+  const first = [...bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body })), ...ending]
   const space_id = context.caller.user_id
   const rows = first.map(({ n, body }): EntryRow => {
-    return { run_id, n, attempt: 0, space_id, body: space.sealText(JSON.stringify(body), sealContext.entry(run_id, n)) }
+    return {
+      run_id,
+      n,
+      attempt: attemptOf(n),
+      space_id,
+      body: space.sealText(JSON.stringify(body), sealContext.entry(run_id, n)),
+    }
   })
   await entries.add(rows)
   return first
