@@ -1,5 +1,6 @@
 // `npm run bench -- NAME`, or `all`: ratios against a bare baseline of the same run.
 import { answers } from './chat/answers.ts'
+import { cache } from './chat/cache.ts'
 import { rivals } from './chat/rivals.ts'
 import { signIn } from './chat/sign-in.ts'
 import { stream } from './chat/stream.ts'
@@ -15,6 +16,7 @@ import { start } from './start.ts'
 
 const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<number>>> = {
   answers,
+  cache,
   'database-driver': databaseDriver,
   events,
   'gateway-overhead': gatewayOverhead,

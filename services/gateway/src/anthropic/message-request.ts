@@ -2,7 +2,7 @@ import { ClientTool, type ConversationMessage, type ModelParameters } from '@you
 import { Line } from '@youworker/contracts/common'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { z } from 'zod'
-import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
+import { Cache, refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 
 const CallId = z.string().max(200)
 const ToolName = z.string().max(64)
@@ -50,6 +50,7 @@ export const MessageBody = CountBody.extend({
   temperature: z.number().min(0).max(1).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   stop_sequences: z.array(z.string().min(1).max(200)).max(4).nullish(),
+  cache: Cache,
 }).meta({ id: 'MessageBody' })
 type MessageBody = z.output<typeof MessageBody>
 
@@ -71,6 +72,7 @@ export function toRunInput(body: MessageBody) {
     parameters,
     tools: toolsOf(body),
     mayUseTools: body.tool_choice?.type !== 'none',
+    cache: body.cache,
   })
 }
 

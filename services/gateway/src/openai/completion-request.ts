@@ -2,7 +2,7 @@ import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ConversationMessage, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
-import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
+import { Cache, refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 import { ReasoningEffort, thinkOf } from './reasoning-effort.ts'
 
 const TextPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string() })
@@ -58,6 +58,7 @@ export const CompletionBody = z
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
+    cache: Cache,
     session_id: SessionRef.nullish().meta({
       description: 'Ours: goes on with this session, which has the messages before the last one already.',
     }),
@@ -78,6 +79,7 @@ export function toRunInput(body: CompletionBody) {
     parameters: parametersOf(body),
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
+    cache: body.cache,
   })
   if (!session_id) return { ...input, conversation }
   if (asked.conversation.at(-1)?.role === 'user') return { ...input, session_id }

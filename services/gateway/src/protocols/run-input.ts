@@ -1,3 +1,4 @@
+import { ChatInput } from '@youworker/contracts/agent/chat-input'
 import type { ClientTool, ConversationMessage, ModelParameters } from '@youworker/contracts/agent/model'
 import { AppError } from '@youworker/contracts/errors'
 import { AGENT_MODEL } from './agent-model.ts'
@@ -12,10 +13,14 @@ interface Asked {
   readonly tools: readonly ClientTool[]
   /** Which of its own tools the agent may use: with `false` none. */
   readonly mayUseTools: boolean
+  readonly cache: boolean | null | undefined
 }
 
+/** A field of ours beside those of the protocols. */
+export const Cache = ChatInput.shape.cache
+
 /** What starts the run that answers it. */
-export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools }: Asked) {
+export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools, cache }: Asked) {
   const isAgent = model === AGENT_MODEL
   return {
     text_input: questionOf(conversation),
@@ -28,6 +33,7 @@ export function runInput({ model, instructions, conversation, parameters, tools,
     plain: !isAgent,
     // Neither protocol can take back what it has sent.
     append_only: true,
+    cache: cache || undefined,
   }
 }
 
