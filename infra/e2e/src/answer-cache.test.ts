@@ -1,7 +1,13 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Person, readEvents, textOf } from './support/person.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
+const CLI = join(import.meta.dirname, '../../cli/src/main.ts')
 const QUESTION = 'What is the word of the lighthouse keeper?'
 let system: TestSystem
 beforeAll(async () => {
@@ -100,4 +106,37 @@ test('every protocol takes the field, and the same answer serves them all', asyn
   expect((await message()).body).toMatchObject({ content: [{ text: content }], usage: { output_tokens: 0 } })
   // Without the field the model is asked.
   expect((await dee.chat(QUESTION)).done.metadata.cached).toBeUndefined()
+}, 60_000)
+
+test('cache warm asks what a file has, again anew, and says what is wrong with it', async () => {
+  const fay = await system.newPerson('fay')
+  await fay.upload([{ name: 'keeper.md', content: keeper('jade') }])
+  const dir = await mkdtemp(join(tmpdir(), 'youworker-warm-'))
+  const warm = async (text: string) => {
+    const file = join(dir, 'questions.txt')
+    await writeFile(file, text)
+    const env = { ...process.env, YOUWORKER_API_KEY: fay.key }
+    const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'cache', 'warm', file, '--api', system.api], { env })
+    return stdout
+  }
+  try {
+    const questions = `${QUESTION}\n\n{"text_input": "What is jade?", "language": "de"}\n`
+    expect(await warm(questions)).toContain('2 of 2 questions are answered: 2 now, 0 had an answer; 0 failed.')
+    expect(await ask(fay)).toMatchObject({ content: expect.stringContaining('jade'), isCached: true })
+    expect((await fay.chat('What is jade?', { cache: true, language: 'de' })).done.metadata.cached).toBe(true)
+    const titles = async () =>
+      (await fay.get('/v1/sessions')).body.sessions.filter(({ title }: { title: string }) => title.startsWith('Cache warm'))
+    expect(await titles()).toHaveLength(2)
+    // Those of the time before make way.
+    expect(await warm(QUESTION)).toContain('1 of 1 questions are answered: 1 now')
+    expect(await titles()).toHaveLength(1)
+    const failing = (text: string) =>
+      warm(text).catch(({ stdout, stderr }: { stdout: string; stderr: string }) => stdout + stderr)
+    expect(await failing(`${QUESTION}\n{"text_input": "x", "max_iterations": 0}`)).toMatch(/Question 2: .*max_iterations/)
+    expect(await failing('{"text_input": "x", "session_id": "y"}')).toContain('Line 1 has session_id')
+    expect(await failing('{"text_input"')).toContain('Line 1 begins like JSON and is none')
+    expect(await failing('\n')).toContain('The file has no question; write one a line')
+  } finally {
+    await rm(dir, { recursive: true, force: true })
+  }
 }, 60_000)

@@ -7,6 +7,8 @@ interface Started {
   readonly run_id: string
   /** Number of the last entry that the start itself wrote. */
   readonly last_entry?: number | undefined
+  /** All of a run that has ended. */
+  readonly entries?: readonly RunEntry[] | undefined
 }
 
 interface Reading<T> {
@@ -32,6 +34,7 @@ export async function startReading<T extends Started>(
   const early = new EarlySource(sourceOf(run_id, context))
   try {
     const started = await start(run_id)
+    early.add(started.entries)
     if (started.run_id === run_id) return { started, source: early, liveFrom: started.last_entry }
     early[Symbol.dispose]()
     return { started, source: sourceOf(started.run_id, context) }
@@ -55,6 +58,10 @@ class EarlySource implements EntrySource, Disposable {
     this.readPage = source.readPage.bind(source)
     this.onReconnect = source.onReconnect.bind(source)
     this.#live = source.subscribe((entry) => this.#listener(entry))
+  }
+
+  add(entries: readonly RunEntry[] = []): void {
+    for (const entry of entries) this.#listener(entry)
   }
 
   subscribe(listener: (entry: RunEntry) => void): Disposable {

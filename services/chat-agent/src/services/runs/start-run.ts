@@ -86,10 +86,9 @@ export class StartRun {
       uow.in([user_id]).write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
     const begun = { run_id, input, turns, space, context }
     const ended: Added = { entries: [] }
-    // It needs no grant: nothing is done for it.
+    // It needs no grant: nothing is done for it. Nobody but the caller can know its id before it has ended.
     const known = await startCached(cache, input, () => add({ ...begun, grant_id: run_id, owner: undefined, cache }, ended))
-    for (const entry of ended.entries) live.publish(run_id, entry)
-    if (known) return known
+    if (known) return { ...known, ...(ended.entries.length > 0 ? { entries: [...ended.entries] } : {}) }
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     using slot = reserve()
@@ -173,8 +172,8 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   const payload = { session_id: session.id }
   const ended = end?.run.status
   const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner, ended }
-  repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   if (end) repositories.outbox.add(chatAgent.runFinished, end.finished, context)
+  else repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   // Sent together and carried out in this order. The events come behind `addMessages`, which adds its own.
   const [jobRow, runRow, messages, entries, latest] = await Promise.all([
     repositories.jobs.add(job),
