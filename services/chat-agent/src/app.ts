@@ -17,6 +17,7 @@ import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
 import { hasMemoryRoom } from '@youworker/runtime/process/memory-room'
 import { Readiness } from '@youworker/runtime/health/readiness'
+import type { Logger } from '@youworker/runtime/logger'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
@@ -45,10 +46,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   stack.use(services.writer)
   stack.use(services.pulls)
-  stack.use(services.knowledge)
-  stack.use(await followKnowledge(nats, services.knowledge))
+  stack.use(await keepAnswersCurrent(nats, services, logger))
   stack.use(followModels(nats, services.modelBackends))
-
   const readiness = stack.use(
     new Readiness({
       postgres: () => database.check(),
@@ -58,9 +57,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
     }),
   )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: SERVICE, logger }))
-  const consumer = { service: SERVICE, logger, deadLetter: storeDeadLetter(services.uow) }
-  const erasing = onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))
-  stack.use(await consumeEvents(nats, { ...consumer, handlers: [erasing] }))
+  const handlers = [onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))]
+  stack.use(await consumeEvents(nats, { service: SERVICE, logger, handlers, deadLetter: storeDeadLetter(services.uow) }))
   worker = stack.use(
     startWorker<LoadedRun>({
       database,
@@ -79,15 +77,26 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
   stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
-  stack.use(every(SWEEP_MS, () => services.cache.sweep(), { what: 'the sweep of kept answers', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
   const more = { model: () => services.model.check(), pool: database.checkUse }
   stack.use(await serveHealth(nats, SERVICE, readiness, { logger, metricsAt, more }))
   const denied = stack.use(new SampledAudit({ uow: services.uow, event: chatAgent.auditRecorded, logger }))
-  const onDenied = denied.record.bind(denied)
-  stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger, onDenied }))
+  const served = { service: SERVICE, verifier, logger, onDenied: denied.record.bind(denied) }
+  stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), served))
   const running = stack.move()
   return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+async function keepAnswersCurrent(
+  nats: NatsConnection,
+  { knowledge, cache }: Pick<ReturnType<typeof createServices>, 'knowledge' | 'cache'>,
+  logger: Logger,
+): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  stack.use(knowledge)
+  stack.use(await followKnowledge(nats, knowledge))
+  stack.use(every(SWEEP_MS, () => cache.sweep(), { what: 'the sweep of kept answers', logger }))
+  return stack.move()
 }
 
 function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {

@@ -86,6 +86,17 @@ function createModels(
   return { specs, registry, model }
 }
 
+function createCache(
+  { AGENT__CACHE_TTL_MS: ttlMs }: Config,
+  {
+    logger,
+    ...parts
+  }: Pick<ConstructorParameters<typeof AnswerCache>[0], 'uow' | 'model' | 'tools'> & { readonly logger: Logger },
+) {
+  const knowledge = new KnowledgeChanges(parts.uow, logger)
+  return { knowledge, cache: new AnswerCache({ ...parts, knowledge, ttlMs }) }
+}
+
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
@@ -100,9 +111,7 @@ export function createServices(config: Config, { database, live, waker, reserve,
     waitMs: config.AGENT__TOOL_WAIT_MS,
   }
   const writer = new EntryWriter(uow, logger)
-  const knowledge = new KnowledgeChanges(uow, logger)
-  const offered = new OfferedTools(tools)
-  const cache = new AnswerCache({ uow, knowledge, model, tools: offered, ttlMs: config.AGENT__CACHE_TTL_MS })
+  const { cache, knowledge } = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
   const finisher = new RunFinisher(uow, cache)
   const loop = new AgentLoop(uow, model, new ToolCaller(uow))
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config

@@ -54,7 +54,12 @@ test('the second time the answer comes without the model, as a run like any othe
       ...first.done.metadata,
       session_id: second.session_id,
       session_external_id: second.session_external_id,
-      ...{ iterations: 0, tokens_in: 0, tokens_out: 0, ttft_ms: 0, duration_ms: 0, cached: true },
+      iterations: 0,
+      tokens_in: 0,
+      tokens_out: 0,
+      ttft_ms: 0,
+      duration_ms: 0,
+      cached: true,
     },
   })
   const entries = await entriesOf(replica, user, second.run_id)

@@ -1,5 +1,6 @@
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import { systemPrompt } from '../agent/system-prompt.ts'
 import type { KnownModel, ModelMessage, ModelTool } from '../models/model-port.ts'
 import type { RunSettings } from '../runs/run-settings.ts'
 
@@ -23,23 +24,21 @@ const NOT_ANSWERED = ['response', 'append_only', 'conversation'] as const
 
 /**
  * The same for two runs of one user if all that an answer depends on is the same: the conversation and every setting, those among them that
- * this code does not know; the model and where it is; the tools with their schemas; and what the caller's credential may do.
+ * this code does not know; the prompt; the model and where it is; the tools with their schemas; and what the caller's credential may do.
  */
 export function cacheKey(space: SpaceSealer, { run, settings, history, messages }: Asked, { model, tools }: Offered): Buffer {
   const { enable_tools, disable_web, max_iterations } = run
   const options = { enable_tools, disable_web, max_iterations }
-  const asked = Object.entries(settings).filter(([name]) => !NOT_ANSWERED.some((other) => other === name))
-  const given = { options, settings: Object.fromEntries(asked), history, messages, model, tools }
-  return space.digest(JSON.stringify(given, canonical), 'cached_answers.key')
+  const prompt = settings.plain ? '' : systemPrompt(tools.length > 0, settings.language)
+  const given = { options, settings: settingsThatCount(settings), prompt, history, messages, model, tools }
+  return space.digest(JSON.stringify(given), 'cached_answers.key')
 }
 
-/** In one order of keys, and without what is empty: clients leave out what others send so. */
-function canonical(_key: string, value: unknown): unknown {
-  if (value === '' || value === null) return undefined
-  if (typeof value !== 'object' || Array.isArray(value)) return value
-  const entries = Object.entries(value as object).filter(([, inner]) => !isEmpty(inner))
-  return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)))
-}
+/** In one order, and without what is empty: some clients leave out what others send so. */
+const settingsThatCount = (settings: RunSettings) =>
+  Object.entries(settings)
+    .filter(([name, value]) => !NOT_ANSWERED.some((other) => other === name) && !isEmpty(value))
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
 
 const isEmpty = (value: unknown): boolean =>
-  value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+  value === undefined || value === '' || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
