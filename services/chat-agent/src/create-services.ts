@@ -111,22 +111,20 @@ export function createServices(config: Config, { database, live, waker, reserve,
     waitMs: config.AGENT__TOOL_WAIT_MS,
   }
   const writer = new EntryWriter(uow, logger)
-  const { cache, knowledge } = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
-  const finisher = new RunFinisher(uow, cache)
-  const loop = new AgentLoop(uow, model, new ToolCaller(uow))
+  const kept = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
+  const finisher = new RunFinisher(uow, kept.cache)
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
   const endWaiting = runs.endWithoutOwner.bind(runs)
   return {
     uow,
     writer,
-    knowledge,
-    cache,
+    ...kept,
     model,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, cache }),
+    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, cache: kept.cache }),
     runs,
     sessions: new SessionService(uow, sealer, waker),
     responses: new ResponseService(uow, sealer, waker),
@@ -140,9 +138,9 @@ export function createServices(config: Config, { database, live, waker, reserve,
       grants,
       model,
       tools,
-      loop,
+      loop: new AgentLoop(uow, model, new ToolCaller(uow)),
       finisher,
-      cache,
+      cache: kept.cache,
       maxIterations,
       modelWaitMs,
       contextTokens,
