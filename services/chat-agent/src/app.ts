@@ -23,6 +23,7 @@ import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
 import { followKnowledge } from './consumers/knowledge-events.ts'
+import { sweepAnswers } from './jobs/sweep-answers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -89,13 +90,13 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
 
 async function keepAnswersCurrent(
   nats: NatsConnection,
-  { knowledge, cache }: Pick<ReturnType<typeof createServices>, 'knowledge' | 'cache'>,
+  { knowledge, uow }: Pick<ReturnType<typeof createServices>, 'knowledge' | 'uow'>,
   logger: Logger,
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack()
   stack.use(knowledge)
   stack.use(await followKnowledge(nats, knowledge))
-  stack.use(every(SWEEP_MS, () => cache.sweep(), { what: 'the sweep of kept answers', logger }))
+  stack.use(every(SWEEP_MS, () => sweepAnswers(uow), { what: 'the sweep of kept answers', logger }))
   return stack.move()
 }
 

@@ -86,14 +86,13 @@ function createModels(
   return { specs, registry, model }
 }
 
-function createCache(
-  { AGENT__CACHE_TTL_MS: ttlMs }: Config,
-  {
-    logger,
-    ...parts
-  }: Pick<ConstructorParameters<typeof AnswerCache>[0], 'uow' | 'model' | 'tools'> & { readonly logger: Logger },
-) {
-  const knowledge = new KnowledgeChanges(parts.uow, logger)
+interface CacheParts extends Pick<ConstructorParameters<typeof AnswerCache>[0], 'model' | 'tools'> {
+  readonly uow: ChatAgentUnitOfWork
+  readonly logger: Logger
+}
+
+function createCache({ AGENT__CACHE_TTL_MS: ttlMs }: Config, { uow, logger, ...parts }: CacheParts) {
+  const knowledge = new KnowledgeChanges(uow, logger)
   return { knowledge, cache: new AnswerCache({ ...parts, knowledge, ttlMs }) }
 }
 

@@ -4,6 +4,7 @@ import { renderMetrics } from '@youworker/runtime/health/metrics'
 import { startMcpServer } from '@youworker/test-kit/mcp-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asAdmin, chat, chatDatabase, doneOf, entriesOf, expectWholeLog, type Replica, textOf } from '../../test-fixture.ts'
+import { sweepAnswers } from '../../jobs/sweep-answers.ts'
 import { startModel, says } from '../../test-model.ts'
 
 let fixture: Awaited<ReturnType<typeof chatDatabase>>
@@ -147,7 +148,7 @@ test('an answer is given for so long, and not once its session, its run or its u
   await asAdmin(fixture.adminUrl, age)
   expect((await ask({})).isCached).toBe(false)
   await asAdmin(fixture.adminUrl, age)
-  await replica.services.cache.sweep()
+  await sweepAnswers(replica.services.uow)
   const count = () =>
     asAdmin<{ of: number }>(fixture.adminUrl, `select count(*)::int as of from cached_answers where space_id = '${user}'`)
   expect(await count()).toEqual([{ of: 0 }])

@@ -1,13 +1,14 @@
 import type { Done } from '@youworker/contracts/agent/run-log'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { metrics } from '@youworker/runtime/health/metrics'
-import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import type { ModelPort } from '../models/model-port.ts'
 import type { Outcome } from '../runs/run-finisher.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { sealContext } from '../sealed-fields.ts'
 import type { OfferedTools } from '../tools/offered-tools.ts'
 import { type Asked, cacheKey, type Offered } from './cache-key.ts'
+import { evicted, LABELS } from './evicted.ts'
 import { bucketOf, EVERYTHING } from './knowledge-buckets.ts'
 import type { KnowledgeChanges } from './knowledge-changes.ts'
 
@@ -18,7 +19,6 @@ export interface CachedAnswer extends Pick<Done, 'content' | 'citations' | 'logs
 }
 
 interface CacheParts {
-  readonly uow: ChatAgentUnitOfWork
   readonly knowledge: KnowledgeChanges
   readonly model: Pick<ModelPort, 'known'>
   readonly tools: OfferedTools
@@ -28,10 +28,8 @@ interface CacheParts {
 
 /** UTF-8 bytes of JSON; longer answers are not kept. */
 const MOST_BYTES = 64 * 1024
-/** Answers kept of one user, and of all. */
-const MOST = { ofUser: 100, ofAll: 50_000 } as const
-const SWEPT = 5_000
-const LABELS = ['answers', 'database'] as const
+/** Answers kept of one user. */
+const MOST_OF_USER = 100
 
 /** Answers of a few minutes, for those who ask the same again with `cache: true`. Nobody gets another user's. */
 export class AnswerCache {
@@ -80,14 +78,7 @@ export class AnswerCache {
     const body = space.sealText(json, sealContext.cachedAnswer(run.id))
     const { space_id } = run
     await cachedAnswers.put({ space_id, key, run_id: run.id, body, knowledge }, this.#parts.ttlMs)
-    evicted(await cachedAnswers.limit(space_id, MOST.ofUser))
-  }
-
-  /** Takes away what has expired, and what is too much. */
-  async sweep(): Promise<void> {
-    const { uow } = this.#parts
-    for (let swept = SWEPT; swept === SWEPT;) swept = await uow.system().write(({ cachedAnswers }) => cachedAnswers.sweep(SWEPT))
-    evicted(await uow.system().write(({ cachedAnswers }) => cachedAnswers.limitAll(MOST.ofAll)))
+    evicted(await cachedAnswers.limit(space_id, MOST_OF_USER))
   }
 
   /** Whether answers are given: not before all changes that this process has heard of are noted. */
@@ -102,8 +93,6 @@ export class AnswerCache {
     return tools && { model, tools }
   }
 }
-
-const evicted = (count: number): void => metrics.cacheEvictions.labels(...LABELS).inc(count)
 
 /** Only a whole answer, for which nothing was missing. */
 const mayBeKept = ({ awayTools }: RunState, { status, client_calls, notice }: Outcome): boolean =>

@@ -5,7 +5,6 @@ import type { FinalStatus, JobEnded } from '@youworker/database/jobs/jobs'
 import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
-import type { AnswerCache } from '../cache/answer-cache.ts'
 import { bytesOf, withinBytes } from '../clip.ts'
 import { sealContext, unsealTitle } from '../sealed-fields.ts'
 import type { ModelToolCall } from '../models/model-port.ts'
@@ -20,6 +19,11 @@ export interface Outcome {
   readonly client_calls?: readonly ModelToolCall[] | undefined
   /** Written under the answer. */
   readonly notice?: string | undefined
+}
+
+/** Keeps answers for those who ask the same again, in the transaction that ends a run. */
+interface AnswerKeeper {
+  keep(repositories: ChatAgentRepositories, state: RunState, outcome: Outcome, done: Done): Promise<void>
 }
 
 const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
@@ -38,9 +42,9 @@ export const CLIENT_CALLS_BYTES = 128 * 1024
 /** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
 export class RunFinisher {
   readonly #uow: ChatAgentUnitOfWork
-  readonly #cache: Pick<AnswerCache, 'keep'>
+  readonly #cache: AnswerKeeper
 
-  constructor(uow: ChatAgentUnitOfWork, cache: Pick<AnswerCache, 'keep'>) {
+  constructor(uow: ChatAgentUnitOfWork, cache: AnswerKeeper) {
     this.#uow = uow
     this.#cache = cache
   }
@@ -109,7 +113,7 @@ async function writeEnd(
   repositories: ChatAgentRepositories,
   state: RunState,
   { outcome, content, ending, unstored, session }: Ending,
-  cache: Pick<AnswerCache, 'keep'>,
+  cache: AnswerKeeper,
 ): Promise<RunEntry[]> {
   const { run, space, log } = state
   const { runs, entries, toolRuns, outbox } = repositories
