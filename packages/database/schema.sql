@@ -440,6 +440,24 @@ create table "auth"."users" ( -- owner: auth_owner
 );
 CREATE INDEX users_newest ON auth.users USING btree (created_at DESC, id DESC);
 
+create table "chat_agent"."branches" ( -- owner: chat_agent_owner
+  session_id uuid not null,
+  number integer not null,
+  space_id uuid not null,
+  id uuid not null,
+  from_branch integer not null,
+  before_turn integer not null,
+  before_position bigint not null,
+  created_at timestamp with time zone not null default now(),
+  constraint branches_check CHECK ((number > from_branch)),
+  constraint branches_from_branch_check CHECK ((from_branch >= 0)),
+  constraint branches_session_id_fkey FOREIGN KEY (session_id) REFERENCES chat_agent.sessions(id) ON DELETE CASCADE,
+  constraint branches_pkey PRIMARY KEY (session_id, number)
+);
+alter table "chat_agent"."branches" enable row level security;
+alter table "chat_agent"."branches" force row level security;
+create policy branches_spaces on "chat_agent"."branches" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "chat_agent"."cached_answers" ( -- owner: chat_agent_owner
   space_id uuid not null,
   key bytea not null,
@@ -545,6 +563,7 @@ create table "chat_agent"."messages" ( -- owner: chat_agent_owner
   tokens_in integer not null default 0,
   tokens_out integer not null default 0,
   created_at timestamp with time zone not null default now(),
+  branch integer not null default 0,
   constraint messages_session_id_fkey FOREIGN KEY (session_id) REFERENCES chat_agent.sessions(id) ON DELETE CASCADE,
   constraint messages_pkey PRIMARY KEY (id)
 );
@@ -612,6 +631,13 @@ create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
   tokens_out integer not null,
   text_end integer not null,
   estimated boolean not null default false,
+  attempt integer,
+  started_at timestamp with time zone,
+  backend text,
+  num_ctx integer,
+  max_tokens integer,
+  content bytea,
+  finish_reason text,
   constraint model_steps_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
   constraint model_steps_pkey PRIMARY KEY (run_id, iteration)
 );
@@ -672,6 +698,7 @@ create table "chat_agent"."runs" ( -- owner: chat_agent_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   settings bytea,
+  branch integer not null default 0,
   constraint runs_session_id_fkey FOREIGN KEY (session_id) REFERENCES chat_agent.sessions(id) ON DELETE CASCADE,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_turn UNIQUE (session_id, turn)
@@ -697,6 +724,10 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   metadata bytea,
   when_busy text not null default 'queue'::text,
   instructions bytea,
+  branch integer,
+  branch_id uuid,
+  title_by text,
+  constraint sessions_title_by_check CHECK ((title_by = ANY (ARRAY['user'::text, 'words'::text, 'model'::text]))),
   constraint sessions_when_busy_check CHECK ((when_busy = ANY (ARRAY['queue'::text, 'interrupt'::text, 'reject'::text]))),
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_external_id UNIQUE (user_id, external_id)
@@ -750,6 +781,13 @@ create table "chat_agent"."unfinished_calls" ( -- owner: chat_agent_owner
   text_end integer not null,
   said bytea,
   created_at timestamp with time zone not null default now(),
+  attempt integer,
+  started_at timestamp with time zone,
+  backend text,
+  num_ctx integer,
+  max_tokens integer,
+  content bytea,
+  error bytea,
   constraint unfinished_calls_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
   constraint unfinished_calls_pkey PRIMARY KEY (run_id, n)
 );

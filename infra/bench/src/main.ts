@@ -1,6 +1,9 @@
 // `npm run bench -- NAME`, or `all`: ratios against a bare baseline of the same run.
 import { answers } from './chat/answers.ts'
 import { cache } from './chat/cache.ts'
+import { protocols } from './chat/protocols.ts'
+import { queue } from './chat/queue.ts'
+import { resume } from './chat/resume/resume.ts'
 import { rivals } from './chat/rivals.ts'
 import { signIn } from './chat/sign-in.ts'
 import { stream } from './chat/stream.ts'
@@ -11,6 +14,7 @@ import { gatewayOverhead } from './gateway-overhead.ts'
 import { lists } from './lists.ts'
 import { natsRequest } from './nats-request.ts'
 import { printProfile } from './measuring/profile.ts'
+import { slowReaders } from './chat/resume/slow-readers.ts'
 import { scale } from './chat/scale.ts'
 import { start } from './start.ts'
 
@@ -22,15 +26,19 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
   'gateway-overhead': gatewayOverhead,
   lists,
   'nats-request': natsRequest,
+  protocols,
+  queue,
+  resume,
   rivals,
   scale,
   'sign-in': signIn,
+  'slow-readers': slowReaders,
   start,
   stream,
   ttft,
 }
-/** Takes part only by name: it installs from the network. */
-const ALONE = 'rivals'
+/** Take part only by name: one installs from the network, one fills hundreds of megabytes of the kernel's buffers. */
+const ALONE: readonly string[] = ['rivals', 'slow-readers']
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
 /** Everything that the running bench starts or writes; disposed of however it ends. */
@@ -45,7 +53,7 @@ process.once('disconnect', interrupt)
 process.exit(await run(process.argv[2] ?? ''))
 
 async function run(name: string): Promise<number> {
-  const names = name === 'all' ? Object.keys(BENCHES).filter((each) => each !== ALONE) : [name]
+  const names = name === 'all' ? Object.keys(BENCHES).filter((each) => !ALONE.includes(each)) : [name]
   const [unknown] = names.filter((each) => !(each in BENCHES))
   if (unknown !== undefined) {
     console.error(`Usage: npm run bench -- (all | ${Object.keys(BENCHES).join(' | ')}) [--quick] [--profile=PROCESS]`)

@@ -6,16 +6,19 @@ import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
 import { rounds } from './measuring/effort.ts'
 import { sharedBytes } from './measuring/process-memory.ts'
-import { endWith, startSystem, temporaryDir } from './system.ts'
+import { type Endpoints, endWith, startSystem, temporaryDir } from './system.ts'
 import { median } from './measuring/load.ts'
+import { spread } from './measuring/measure.ts'
 
 const ROUNDS = rounds(3)
 const ROOT = join(import.meta.dirname, '../../..')
+const QUESTION = 'What is sealed at rest?'
+const QUESTIONS = 20
 const SERVERS = ['postgres', 'nats', 'offline-model']
 
 /**
- * The wall time of a warm `npm start -- --once` on a fresh data folder against starting a bare Postgres and nats-server in turn; then the
- * memory (PSS) of each service after the answer, as seven processes and as one. The ratio is bare / system.
+ * The wall time of a warm `npm start -- --once` on a fresh data folder against starting a bare Postgres and nats-server in turn; then, as
+ * seven processes and as one, the memory (PSS) of each service after the answer of the start, and the first words of more answers. The ratio is bare / system.
  */
 export async function start(stack: AsyncDisposableStack): Promise<number> {
   console.log('one start to warm up, step by step:')
@@ -30,8 +33,8 @@ export async function start(stack: AsyncDisposableStack): Promise<number> {
     console.log(`round ${round}: npm start -- --once ${system.toFixed(1)} s, bare Postgres and NATS ${bare.toFixed(1)} s`)
   }
   console.log(`npm start -- --once: ${median(times).toFixed(1)} s (median)`)
-  await printMemory(stack, 'seven processes', [])
-  await printMemory(stack, 'one process', ['--single-process'])
+  await printAnswering(stack, 'seven processes', [])
+  await printAnswering(stack, 'one process', ['--single-process'])
   return median(ratios)
 }
 
@@ -69,16 +72,47 @@ async function startBare(stack: AsyncDisposableStack): Promise<void> {
   await Promise.all([postgres.stop(), nats.stop()])
 }
 
-/** Counts the services only, not Postgres, NATS and the model. */
-async function printMemory(stack: AsyncDisposableStack, what: string, args: readonly string[]): Promise<void> {
+interface Sizes {
+  /** MB of each service, without Postgres, NATS and the model. */
+  readonly services: ReadonlyMap<string, number>
+  readonly firstWords: readonly number[]
+}
+
+/** Of one new system each round. */
+async function printAnswering(stack: AsyncDisposableStack, what: string, args: readonly string[]): Promise<void> {
+  const all: Sizes[] = []
+  for (let round = 1; round <= ROUNDS; round += 1) all.push(await answering(stack, args))
+  const names = [...(all[0]?.services.keys() ?? [])]
+  const of = (name: string) => all.map(({ services }) => services.get(name) ?? Number.NaN)
+  const totals = all.map(({ services }) => [...services.values()].reduce((sum, size) => sum + size, 0))
+  console.log(`${what}: ${spread(totals, 0)} MB: ${names.map((name) => `${name} ${spread(of(name), 0)}`).join(', ')}`)
+  const words = all.map(({ firstWords }) => median(firstWords))
+  console.log(`${what}: first word of an answer from documents after ${spread(words, 0)} ms`)
+}
+
+async function answering(stack: AsyncDisposableStack, args: readonly string[]): Promise<Sizes> {
   const system = await startSystem(stack, args, /^Sources:[\s\S]*^API +http/m)
-  let total = 0
   const sizes = await sharedBytes(system.endpoints.processes.filter(({ name }) => !SERVERS.includes(name)))
-  for (const [name, bytes] of sizes) {
-    const megabytes = bytes / 1_024 / 1_024
-    total += megabytes
-    console.log(`  ${name}: ${megabytes.toFixed(0)} MB`)
-  }
-  console.log(`${what}: ${total.toFixed(0)} MB PSS`)
+  const firstWords: number[] = []
+  for (let n = 0; n < QUESTIONS; n += 1) firstWords.push(await firstWord(system.endpoints))
   await system.stop()
+  return { services: new Map([...sizes].map(([name, bytes]) => [name, bytes / 1_024 / 1_024])), firstWords }
+}
+
+/** Ms from the question to the first word. */
+async function firstWord({ api, root_api_key }: Endpoints): Promise<number> {
+  const started = performance.now()
+  const response = await fetch(`${api}/v1/chat`, {
+    method: 'POST',
+    headers: { 'x-api-key': root_api_key, 'content-type': 'application/json' },
+    body: JSON.stringify({ text_input: QUESTION }),
+  })
+  let after: number | undefined
+  let text = ''
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part
+    if (text.includes('event: token')) after ??= performance.now() - started
+  }
+  if (after === undefined) throw new Error(`no answer: ${text}`)
+  return after
 }

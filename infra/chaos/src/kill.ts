@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { conclude } from './account.ts'
 import { Client } from './client.ts'
-import { startSystem } from './running-system.ts'
+import { type RunningSystem, startSystem } from './running-system.ts'
 import { describe, isFailure, newLedger, type Outcome, work } from './work.ts'
 
-interface KillOptions {
+export interface KillOptions {
   readonly kills: number
   readonly seed: number
 }
@@ -25,17 +25,7 @@ export async function kill(stack: AsyncDisposableStack, { kills, seed }: KillOpt
   const outcomes: Outcome[] = []
   const stop = new AbortController()
   const workers = Promise.all(WORKERS.map((tasks) => work(client, { tasks, stop: stop.signal, ledger, outcomes })))
-  const random = randomFrom(seed)
-  const names = (await system.names()).filter((name) => name !== 'offline-model')
-  let bag: string[] = []
-  for (let n = 1; n <= kills; n += 1) {
-    await sleep(PAUSE_MS.least + random() * (PAUSE_MS.most - PAUSE_MS.least))
-    // Each in turn, in a random order, so that a run of some length hits everything.
-    if (bag.length === 0) bag = shuffled(names, random)
-    const name = bag.pop() ?? ''
-    const isKilled = await system.kill(name)
-    console.log(`${n}/${kills} kill -9 ${name}${isKilled ? '' : ' (was down already)'}`)
-  }
+  await killAtRandom(system, { kills, seed })
   await sleep(RECOVERY_MS)
   const recovered = performance.now()
   await sleep(WELL_MS)
@@ -49,6 +39,20 @@ export async function kill(stack: AsyncDisposableStack, { kills, seed }: KillOpt
       `longest without a success: ${longestGaps(outcomes)}`,
   )
   return conclude(client, system, ledger, late.length === 0 && after.length > 0)
+}
+
+/** Each process but the model in turn, in a random order, so that a run of some length hits everything. */
+export async function killAtRandom(system: RunningSystem, { kills, seed }: KillOptions): Promise<void> {
+  const random = randomFrom(seed)
+  const names = (await system.names()).filter((name) => name !== 'offline-model')
+  let bag: string[] = []
+  for (let n = 1; n <= kills; n += 1) {
+    await sleep(PAUSE_MS.least + random() * (PAUSE_MS.most - PAUSE_MS.least))
+    if (bag.length === 0) bag = shuffled(names, random)
+    const name = bag.pop() ?? ''
+    const isKilled = await system.kill(name)
+    console.log(`${n}/${kills} kill -9 ${name}${isKilled ? '' : ' (was down already)'}`)
+  }
 }
 
 /** Per kind of request the longest time between two successes with a failure between them. */

@@ -1,6 +1,7 @@
 // `npm run chaos -- COMMAND` and `npm run scale:check`: faults and changes on a system of its own, bounded and counted.
 import { parseArgs } from 'node:util'
 import { SERVICES } from '@youworker/contracts/topology/topology'
+import { chats, MOST_CHATS } from './chats.ts'
 import { fillDisk } from './fill-disk.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
@@ -22,6 +23,9 @@ const USAGE = `Usage: npm run chaos -- COMMAND
   kill [--kills 20] [--seed 1]
              kills services, NATS and Postgres with SIGKILL at random moments during chats and ingestions. Ends with 1
              when acknowledged work is lost, double or stuck
+  chats [--chats 200] [--kills 20] [--seed 1]
+             kills them in the same way during so many chats with calls of tools, or more as long as the kills last. Ends
+             with 1 when an answer is lost, stuck or wrong, a call was made twice, or 5 % of the takeovers took over 15 s
   scale [--services a,b] [--users 24] [--seed 1]
              (also npm run scale:check) restarts each service and scales it from 1 to 3 replicas and back while users work.
              Ends with 1 when a request failed, an answer was degraded or a replica's share of the work was more than
@@ -37,6 +41,7 @@ const ARGUMENTS = {
     times: { type: 'string' },
     events: { type: 'string', default: '160' },
     size: { type: 'string', default: '400' },
+    chats: { type: 'string', default: '200' },
     kills: { type: 'string', default: '20' },
     services: { type: 'string', default: SERVICES.join(',') },
     users: { type: 'string', default: '24' },
@@ -93,6 +98,14 @@ async function run(): Promise<number> {
   if (name === 'fill-disk') {
     const options = { sizeMb: number(values.size, 4_000), seconds: number(values.seconds ?? '25', 300), times: times('1') }
     return namespaceDir === undefined ? inNamespace(stack) : passed(await fillDisk(stack, namespaceDir, options))
+  }
+  if (name === 'chats') {
+    const options = {
+      chats: number(values.chats, MOST_CHATS),
+      kills: number(values.kills, 1_000),
+      seed: number(values.seed, 2 ** 31),
+    }
+    return passed(await chats(stack, options))
   }
   if (name === 'kill')
     return passed(await kill(stack, { kills: number(values.kills, 1_000), seed: number(values.seed, 2 ** 31) }))

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RunEntryBody } from '@youworker/contracts/agent/run-log'
-import { readEvents } from '@youworker/local/demo/server-events'
+import { AnswerReader, FOLLOW_MS } from './answer-reader.ts'
 import type { Client } from './client.ts'
 
 /** What the system has acknowledged, and therefore owes. */
@@ -30,8 +29,6 @@ export interface Outcome {
 const PAUSE_MS = 100
 /** An ingestion is waited for this long before the next upload. */
 const INGEST_MS = 20_000
-/** A stream that is cut is followed this long. */
-const FOLLOW_MS = 90_000
 
 export const newLedger = (): Ledger => ({ uploads: new Map(), sessions: [], chats: [] })
 export const isFailure = ({ outcome }: Outcome): boolean => typeof outcome === 'string' || outcome >= 400
@@ -105,41 +102,7 @@ async function chat(client: Client, ledger: Ledger): Promise<number> {
   }
   const entry: Chat = { ...reader.run, question }
   ledger.chats.push(entry)
-  await follow(client, reader)
+  await reader.follow(client)
   if (reader.done) entry.received = { text: reader.text, ...reader.done }
   return response.status
-}
-
-async function follow(client: Client, reader: AnswerReader): Promise<void> {
-  for (const until = Date.now() + FOLLOW_MS; !reader.done && Date.now() < until; await sleep(250)) {
-    const headers = { 'last-event-id': reader.lastId }
-    const again = await client.fetch(`/v1/runs/${reader.run?.run_id}/events`, { headers }, FOLLOW_MS).catch(() => undefined)
-    if (again?.ok) await reader.read(again)
-    else await again?.arrayBuffer()
-  }
-}
-
-/** Pieces an answer together from streams that may be cut anywhere. */
-class AnswerReader {
-  run: { readonly run_id: string; readonly session_id: string } | undefined
-  done: { readonly content: string; readonly status: string } | undefined
-  text = ''
-  lastId = ''
-
-  /** Returns why the stream broke. */
-  async read(response: Response): Promise<unknown> {
-    try {
-      for await (const { id, event, data: received } of readEvents(response)) {
-        if (id !== undefined) this.lastId = String(id)
-        const { event: kind, data } = RunEntryBody.parse({ event, data: received })
-        if (kind === 'run') this.run = data
-        else if (kind === 'token') this.text += data.text
-        else if (kind === 'rewind') this.text = this.text.slice(0, data.offset)
-        else if (kind === 'done') this.done = { content: data.content, status: data.metadata.status }
-      }
-      return undefined
-    } catch (error) {
-      return error
-    }
-  }
 }

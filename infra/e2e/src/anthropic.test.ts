@@ -56,6 +56,27 @@ test('a model itself gets the messages as they are', async () => {
   ])
 })
 
+test('what Claude Code sends beside it is taken: later system messages, tools with long descriptions', async () => {
+  const asked = {
+    model: 'youworker-offline',
+    max_tokens: 99,
+    messages: [
+      { role: 'user', content: [{ type: 'text', text: 'Repeat the conversation', cache_control: { type: 'ephemeral' } }] },
+      { role: 'system', content: 'Agents: none.' },
+    ],
+    tools: [{ ...WEATHER, description: 'x'.repeat(40_000) }],
+    thinking: { type: 'adaptive' },
+    context_management: { edits: [{ type: 'clear_thinking_20251015', keep: 'all' }] },
+    output_config: { effort: 'high' },
+    metadata: { user_id: '{}' },
+  }
+  const { status, body } = await ada.post('/v1/messages?beta=true', asked)
+  expect([status, JSON.parse(body.content[0].text)]).toEqual([
+    200,
+    [{ role: 'system', content: 'Agents: none.' }, user('Repeat the conversation')],
+  ])
+})
+
 const WEATHER = { name: 'get_weather', description: 'The weather', input_schema: { type: 'object', properties: {} } } as const
 
 test('tools that the client runs, whole and in a stream', async () => {
@@ -88,10 +109,10 @@ test('tokens are counted without an answer', async () => {
 })
 
 test("what is not served is refused, and errors are of the library's classes", async () => {
-  const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AA==' } } as const
+  const file = { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'AA==' } } as const
   const asking = (content: Anthropic.MessageParam['content']) =>
     client.messages.create({ ...usual, messages: [{ role: 'user', content }] })
-  await expect(asking([image])).rejects.toBeInstanceOf(Anthropic.BadRequestError)
+  await expect(asking([file])).rejects.toBeInstanceOf(Anthropic.BadRequestError)
   await expect(asking('Fail')).rejects.toMatchObject({ status: 502 })
   const stream = client.messages.stream({ ...usual, messages: [user('Fail')] })
   await expect(stream.finalMessage()).rejects.toBeInstanceOf(Anthropic.APIError)

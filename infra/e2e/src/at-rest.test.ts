@@ -2,6 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SCHEMAS } from '@youworker/contracts/topology/topology'
+import { recordingOf, startAudioServer, type TestAudioServer } from '@youworker/test-kit/audio-server'
+import { startModelServer, type TestModelServer } from '@youworker/test-kit/model-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Browser } from './support/browser.ts'
@@ -13,6 +15,7 @@ import { type SpawnedSystem, spawnSystem } from './support/spawned-system.ts'
 const SEALED = {
   'message text': canary('message'),
   'text of a message beyond ASCII': canary('unicode'),
+  'question in other words': canary('reworded'),
   'session title': canary('title'),
   'renamed session title': canary('renamed'),
   'text that is in a file and in no passage of it': canary('comment'),
@@ -21,6 +24,9 @@ const SEALED = {
   'instructions of a response': canary('instructions'),
   'metadata of a response': canary('metadata'),
   'metadata of a conversation': canary('topic'),
+  'what was said': canary('said'),
+  'part of an image': canary('image'),
+  'part of an image of a response': canary('picture'),
   'query of a search': canary('search'),
   'filter of a list': canary('filter'),
   'body that is no JSON': canary('broken'),
@@ -36,12 +42,21 @@ const PASSWORD = `correct horse ${canary('battery')}`
 
 let dir: string
 let system: SpawnedSystem
+let audio: TestAudioServer
+let model: TestModelServer
 let secrets: Record<string, string>
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker at rest '))
+  audio = await startAudioServer()
+  model = await startModelServer({ protocol: 'openai', models: ['seer'], answer: 'I see.' })
   system = await spawnSystem(join(dir, 'data'), ['--no-demo', '--single-process'], {
-    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', LOG_LEVEL: 'debug', TRACES__PATH: join(dir, 'data/logs/traces.jsonl') },
+    env: {
+      AUDIO__BASE_URL: audio.url,
+      OFFLINE_MODEL__TOKENS_PER_SECOND: '0',
+      LOG_LEVEL: 'debug',
+      TRACES__PATH: join(dir, 'data/logs/traces.jsonl'),
+    },
   })
   secrets = await storeTexts(system)
   await waitFor(async () => (await system.sql('select from chat_agent.outbox where published_at is null')).length === 0, {
@@ -52,6 +67,8 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(async () => {
   await system?.stop()
+  await audio?.[Symbol.asyncDispose]()
+  await model?.[Symbol.asyncDispose]()
   await rm(dir, { recursive: true, force: true })
 })
 
@@ -64,12 +81,28 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   expect(upload.body.success, JSON.stringify(upload.body)).toBe(true)
 
   const question = `What is the vault word of the green library in the western tower? ${SEALED['message text']}`
-  const { done, sessionId } = await ada.chat(question, { cache: true })
+  const { done, runId, sessionId } = await ada.chat(question, { cache: true })
   expect(done.content).toContain(CLEAR['passage of a document'])
   expect(done.citations).toHaveLength(1)
   // The question is also stored as the tool's argument, and the passage as its result.
   expect(JSON.stringify(done.tool_events)).toContain(SEALED['message text'])
+  // So are what the model was asked and what it answered.
+  const { steps } = (await ada.get(`/v1/runs/${runId}/steps?include=content`)).body
+  expect(steps.map(({ kind, status }: { kind: string; status: string }) => [kind, status])).toEqual([
+    ['model', 'done'],
+    ['tool', 'done'],
+    ['model', 'done'],
+  ])
+  expect(steps[0].content.prompt.at(-1)).toEqual({ role: 'user', content: question })
+  expect(steps[2].content.response.content).toContain(CLEAR['passage of a document'])
   await ada.chat(`œuvre 日本 ${SEALED['text of a message beyond ASCII']} 🙂`, { session_id: sessionId })
+  const [, , , last] = (await ada.get(`/v1/sessions/${sessionId}`)).body.messages
+  const [asked] = (await ada.get(`/v1/sessions/${sessionId}/messages?limit=3`)).body.messages.slice(-1)
+  const reworded = await ada.post(`/v1/sessions/${sessionId}/messages/${asked.id}/retry`, {
+    content: SEALED['question in other words'],
+    stream: false,
+  })
+  expect([last.role, reworded.status]).toEqual(['assistant', 200])
   await ada.call('PATCH', `/v1/sessions/${sessionId}`, { title: SEALED['renamed session title'] })
   const settings = { title: SEALED['session title'], instructions: SEALED['instructions of a session'] }
   const { external_id } = (await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body
@@ -82,6 +115,18 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   expect((await ada.get(`/v1/responses/${id}`)).body).toMatchObject({ instructions, metadata: response.metadata })
   const metadata = { topic: SEALED['metadata of a conversation'] }
   expect((await ada.post('/v1/conversations', { metadata })).body.metadata).toEqual(metadata)
+  const spoken = recordingOf(SEALED['what was said']).toString('base64')
+  const turn = await ada.post('/v1/voice-turn', { audio_b64: spoken, enable_tools: false })
+  expect(turn.body.transcript).toBe(SEALED['what was said'])
+  expect((await root.post('/v1/admin/models/backends', { name: 'sees', protocol: 'openai', base_url: model.url })).status).toBe(
+    201,
+  )
+  const imageOf = (text: string) => Buffer.from(`\x89PNG\r\n\x1A\n${text}`, 'latin1').toString('base64')
+  const image = { images_b64: [imageOf(SEALED['part of an image'])], model: 'seer', stream: false }
+  expect((await ada.post('/v1/unified-chat', image)).body.content).toBe('I see.')
+  const image_url = `data:image/png;base64,${imageOf(SEALED['part of an image of a response'])}`
+  const input = [{ role: 'user', content: [{ type: 'input_image', image_url }] }]
+  expect((await ada.post('/v1/responses', { model: 'seer', input })).body.status).toBe('completed')
   await ada.post('/v1/search', { query: SEALED['query of a search'] })
   await ada.get(`/v1/documents?q=${SEALED['filter of a list']}`)
   const broken = await ada.fetch('/v1/chat', {

@@ -1,3 +1,5 @@
+import { startModelServer } from '@youworker/test-kit/model-server'
+import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 import { failure, type Person, readEvents, textOf } from './support/person.ts'
@@ -6,7 +8,7 @@ let system: TestSystem
 let ada: Person
 
 beforeAll(async () => {
-  system = await startTestSystem({ tokensPerSecond: 40 })
+  system = await startTestSystem({ tokensPerSecond: 40, env: { AGENT__TITLES: 'model' } })
   ada = await system.newPerson('ada')
   await ada.upload([
     {
@@ -59,18 +61,12 @@ test('simple-chat and unified-chat answer in the shapes of published clients', a
   })
 })
 
-test('audio and images are refused with the setting that they will need; an answer that should be spoken says why it is not', async () => {
+test('without an audio server a recording is refused with the setting; an answer that should be spoken says why it is not', async () => {
   const audio = { audio_b64: 'AAAA', sample_rate: 16_000 }
-  const images = { text_input: QUESTION, images_b64: ['AAAA'] }
-  const cases = [
-    ['/v1/unified-chat', audio, 'audio_b64', 'AUDIO__BASE_URL'],
-    ['/v1/unified-chat', images, 'images_b64', 'LLM__VISION_MODEL'],
-    ['/v1/voice-turn', audio, 'audio_b64', 'AUDIO__BASE_URL'],
-  ] as const
-  for (const [path, body, param, setting] of cases) {
-    const answer = await ada.post(path, body)
-    expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([503, 'SERVICE_UNAVAILABLE', param])
-    expect(answer.body.error.message).toContain(setting)
+  for (const path of ['/v1/unified-chat', '/v1/voice-turn']) {
+    const answer = await ada.post(path, audio)
+    expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([503, 'SERVICE_UNAVAILABLE', 'audio_b64'])
+    expect(answer.body.error.message).toContain('AUDIO__BASE_URL')
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
   }
   const note = { level: 'warning', msg: expect.stringContaining('AUDIO__BASE_URL') }
@@ -106,6 +102,24 @@ test('a session is stored, found by either id, renamed and erased', async () => 
   expect(await runsOf('unknown')).toMatchObject(failure('SESSION_NOT_FOUND'))
   expect((await ada.call('DELETE', `/v1/sessions/${sessionId}`)).status).toBe(204)
   expect((await ada.get(`/v1/sessions/${sessionId}`)).body).toMatchObject(failure('SESSION_NOT_FOUND'))
+})
+
+test('a model of its own titles a session after its first answer, and not one that the user has named', async () => {
+  const answer = async ({ body }: { readonly body: { messages: { content: string }[] } }) =>
+    body.messages[0]?.content.startsWith('Write a title') === true ? '**The Danube**' : 'Through ten.'
+  await using model = await startModelServer({ protocol: 'openai', models: ['titler'], answer })
+  const backend = { name: 'titler', protocol: 'openai', base_url: model.url }
+  const { id } = (await system.root.post('/v1/admin/models/backends', backend)).body
+  const asked = { model: 'titler', enable_tools: false }
+  const [auto, offline] = [await ada.chat(QUESTION, asked), await ada.chat(QUESTION)]
+  const named = (await ada.post('/v1/sessions', { title: 'My rivers' })).body.external_id
+  await ada.chat(QUESTION, { ...asked, session_id: named })
+  const titleOf = async (session: string) => (await ada.get(`/v1/sessions/${session}`)).body.session.title
+  expect(auto.done.metadata.session_title).toBe(QUESTION)
+  await waitFor(async () => (await titleOf(auto.sessionId)) === 'The Danube', { what: 'the title of the model' })
+  expect([await titleOf(offline.sessionId), await titleOf(named)]).toEqual([QUESTION, 'My rivers'])
+  expect(model.chats).toHaveLength(3)
+  await system.root.call('DELETE', `/v1/admin/models/backends/${id}`)
 })
 
 test('a client that was disconnected reads the rest, from any event', async () => {

@@ -100,10 +100,11 @@ test('networks: only the proxy is reachable from outside, only who needs it reac
   const publishing = services.filter(([, { ports }]) => ports !== undefined).map(([name]) => name)
   expect(publishing).toEqual(['proxy'])
   const open = Object.entries(compose.networks).filter(([, { internal }]) => internal !== true)
-  expect(open.map(([name]) => name)).toEqual(['public', 'outside'])
+  expect(open.map(([name]) => name)).toEqual(['public', 'outside', 'speech'])
   expect(members('public')).toEqual(['proxy'])
   // The offline model is asked only by its own network.
   expect(members('outside').sort()).toEqual(['chat-agent', 'ingestion', 'ollama'])
+  expect(members('speech')).toEqual(['gateway'])
   expect(members('edge')).toEqual(['proxy', 'gateway'])
   expect(members('models').sort()).toEqual(['chat-agent', 'ingestion', 'offline-model', 'ollama'])
   expect(members('data').sort()).toEqual([...Object.keys(SCHEMAS), 'migrate', 'postgres'].sort())

@@ -17,6 +17,8 @@ let ada: Person
 let bob: Person
 /** A group of ada's with bob as a member. */
 let groupId: string
+/** A session of ada's. */
+let sessionId: string
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker-errors-'))
@@ -28,6 +30,7 @@ beforeAll(async () => {
   ;[ada, bob] = [await system.newPerson('ada'), await system.newPerson('bob')]
   groupId = (await ada.post('/v1/groups', { name: 'Circle' })).body.id
   await ada.post(`/v1/groups/${groupId}/members`, { username: 'bob' })
+  sessionId = (await ada.post('/v1/sessions')).body.external_id
 }, 120_000)
 afterAll(async () => {
   await system?.[Symbol.asyncDispose]()
@@ -54,6 +57,8 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   GROUP_NOT_FOUND: () => ada.get(`/v1/groups/${UNKNOWN}`),
   MEMBERSHIP_NOT_FOUND: () => ada.call('DELETE', `/v1/groups/${groupId}/members/${UNKNOWN}`),
   SESSION_NOT_FOUND: () => ada.get(`/v1/sessions/${UNKNOWN}`),
+  BRANCH_NOT_FOUND: () => ada.call('PATCH', `/v1/sessions/${sessionId}`, { active_branch: UNKNOWN }),
+  MESSAGE_NOT_FOUND: () => ada.post(`/v1/sessions/${sessionId}/messages/${UNKNOWN}/retry`),
   RUN_NOT_FOUND: () => ada.get(`/v1/runs/${UNKNOWN}`),
   MODEL_BACKEND_NOT_FOUND: () => system.root.get(`/v1/admin/models/backends/${UNKNOWN}`),
   DOCUMENT_NOT_FOUND: () => ada.get(`/v1/documents/${UNKNOWN}`),

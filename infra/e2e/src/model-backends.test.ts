@@ -1,7 +1,9 @@
+import Anthropic from '@anthropic-ai/sdk'
 import { startModelServer, type TestModelServer } from '@youworker/test-kit/model-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
+import OpenAI from 'openai'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { failure, type Answer, type Person } from './support/person.ts'
+import { failure, type Answer, type Person, readEvents, textOf } from './support/person.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
 const BACKENDS = '/v1/admin/models/backends'
@@ -181,6 +183,64 @@ test('parameters reach both protocols, and thoughts are kept out of the answer',
     expect((await ada.post('/v1/chat', { text_input: 'Hello?', parameters: bad })).status, JSON.stringify(bad)).toBe(400)
 })
 
+test('thoughts are shown to who asks for them, by each protocol, and change nothing of the answer', async () => {
+  const thinking = 'Which greeting? 🙂'
+  const answer = 'Good day.'
+  await add('ollama-3', 'ollama', await serve({ protocol: 'ollama', models: ['field'], thinking, answer }))
+  await add('openai-3', 'openai', await serve({ protocol: 'openai', models: ['delta'], thinking, answer }))
+  const marked = `<think>${thinking}</think>\n\n${answer}`
+  await add('openai-4', 'openai', await serve({ protocol: 'openai', models: ['marks'], answer: marked }))
+  const openai = new OpenAI({ baseURL: `${system.api}/v1`, apiKey: ada.key })
+  const anthropic = new Anthropic({ baseURL: system.api, apiKey: ada.key })
+  for (const model of ['field', 'delta', 'marks']) {
+    const body = { model, enable_tools: false }
+    const asked = await ada.chat('Greet me.', { ...body, show_thinking: true })
+    const shown = asked.events.flatMap(({ event, data }) => (event === 'thinking' ? [data.text] : []))
+    expect([shown.join(''), textOf(asked.events), asked.done.content]).toEqual([thinking, answer, answer])
+    expect((await ada.get(`/v1/runs/${asked.runId}`)).body.answer).toMatchObject({ content: answer, thinking })
+    const again = await Array.fromAsync(readEvents(await ada.fetch(`/v1/runs/${asked.runId}/events`)))
+    expect(again).toEqual(asked.events)
+    const whole = await ada.post('/v1/chat', { ...body, text_input: 'Greet me.', stream: false, show_thinking: true })
+    expect(whole.body).toMatchObject({ content: answer, thinking })
+
+    const plain = await ada.chat('Greet me.', body)
+    expect(JSON.stringify(plain)).not.toContain('Which greeting')
+    expect(textOf(plain.events)).toBe(answer)
+    const steps = `/v1/runs/${plain.runId}/steps`
+    expect(JSON.stringify((await ada.get(steps)).body)).not.toContain('Which greeting')
+    expect((await ada.get(`${steps}?include=content`)).body.steps[0].content.response).toMatchObject({
+      content: answer,
+      thinking,
+    })
+
+    const question = { role: 'user' as const, content: 'Greet me.' }
+    const completion = { model, messages: [question] }
+    const showing = { ...completion, include_reasoning: true }
+    const message = (await openai.chat.completions.create(showing)).choices[0]?.message
+    expect(message).toMatchObject({ content: answer, reasoning_content: thinking })
+    const chunks = await Array.fromAsync(await openai.chat.completions.create({ ...showing, stream: true }))
+    const deltas = chunks.map(({ choices: [choice] }) => ({ reasoning_content: '', content: '', ...choice?.delta }))
+    expect(deltas.map((delta) => delta.reasoning_content).join('')).toBe(thinking)
+    expect(deltas.map(({ content }) => content).join('')).toBe(answer)
+    const silent = await openai.chat.completions.create(completion)
+    expect(JSON.stringify(silent)).not.toContain('Which greeting')
+
+    const thinks = { type: 'enabled' as const, budget_tokens: 1_024 }
+    const request = { model, max_tokens: 2_000, messages: [question], thinking: thinks }
+    const blocks = [
+      { type: 'thinking', thinking, signature: expect.any(String) },
+      { type: 'text', text: answer },
+    ]
+    expect((await anthropic.messages.create(request)).content).toMatchObject(blocks)
+    const streamed = await anthropic.messages.stream(request).finalMessage()
+    expect(streamed.content).toMatchObject(blocks)
+    const next = [question, { role: 'assistant' as const, content: streamed.content }, question]
+    const hidden = await anthropic.messages.create({ ...request, messages: next, thinking: { type: 'disabled' } })
+    expect(hidden.content).toMatchObject([{ type: 'text', text: answer }])
+    expect(hidden.content).toHaveLength(1)
+  }
+})
+
 test('what is wrong is refused', async () => {
   const good = { name: 'good', protocol: 'ollama', base_url: 'http://127.0.0.1:1' }
   for (const bad of [
@@ -275,4 +335,77 @@ test('neither an answer nor a line of a log has ever shown the key', () => {
   expect(answers).toContain('gpu-1')
   expect(answers).not.toContain(KEY)
   expect(system.logs()).not.toContain(KEY)
+})
+
+/** A model that cannot call tools and writes its calls as text, as it was told. */
+const reactAnswer = async ({ body }: { body: { messages: { role: string; content: string }[] } }) => {
+  const { role, content } = body.messages.at(-1) ?? { role: '', content: '' }
+  if (!content.startsWith('Observation:')) {
+    expect(role).toBe('user')
+    return 'Thought: I look it up.\nAction: knowledge_search\nAction Input: {"query": "Which river flows through Ulm?"}\nObservation: the Rhine'
+  }
+  return content.includes('Danube')
+    ? 'Thought: It says so.\nFinal Answer: It is the Danube [1].'
+    : 'Final Answer: Nothing was found.'
+}
+const RIVER = [{ name: 'ulm.md', content: '# Ulm\n\nThe Danube flows through Ulm.\n' }]
+
+test('a model without tools writes its calls as text, reads their results, and cites', async () => {
+  await ada.upload(RIVER)
+  const server = await serve({ protocol: 'ollama', models: ['wordy'], answer: reactAnswer })
+  await add('wordy', 'ollama', server)
+  const { done, events } = await ada.chat('Which river flows through Ulm?', { model: 'wordy' })
+  expect(done).toMatchObject({ content: 'It is the Danube [1].', metadata: { status: 'success', iterations: 2 } })
+  expect(done.citations).toEqual([expect.objectContaining({ index: 1, title: 'Ulm' })])
+  expect(done.tool_events.map(({ tool, status }: { tool: string; status: string }) => [tool, status])).toEqual([
+    ['knowledge_search', 'start'],
+    ['knowledge_search', 'end'],
+  ])
+  const [first, second] = server.chats.map(({ body }) => body)
+  expect(first).toMatchObject({ options: { stop: ['\nObservation:'] } })
+  expect(first.tools ?? []).toEqual([])
+  expect(first.messages[0].content).toContain('- knowledge_search:')
+  expect(second.messages.slice(-2)).toEqual([
+    { role: 'assistant', content: 'Action: knowledge_search\nAction Input: {"query":"Which river flows through Ulm?"}' },
+    { role: 'user', content: expect.stringMatching(/^Observation: \[1\] Ulm\n/) },
+  ])
+  expect(JSON.stringify(events)).not.toContain('Thought:')
+})
+
+test("a client's own tool comes back as a call from a model without tools", async () => {
+  const answer = 'Action: get_weather\nAction Input: {"city": "Ulm"}'
+  const server = await serve({ protocol: 'openai', models: ['plainly'], answer })
+  await add('plainly', 'openai', server)
+  const parameters = { type: 'object', properties: { city: { type: 'string' } } }
+  const tools = [{ type: 'function', function: { name: 'get_weather', description: 'Weather', parameters } }]
+  const asked = { model: 'plainly', messages: [{ role: 'user', content: 'Weather in Ulm?' }], tools, strategy: 'react' }
+  const { body } = await ada.post('/v1/chat/completions', asked)
+  expect(body.choices[0]).toMatchObject({
+    finish_reason: 'tool_calls',
+    message: { tool_calls: [{ function: { name: 'get_weather', arguments: '{"city":"Ulm"}' } }] },
+  })
+  expect(server.chats[0]?.body.messages).toEqual([
+    { role: 'system', content: expect.stringMatching(/^You have these tools:\n- get_weather/) },
+    { role: 'user', content: 'Weather in Ulm?' },
+  ])
+})
+
+test('with rag the documents are searched first, and the model is asked once, without tools', async () => {
+  await bob.upload(RIVER)
+  const server = await serve({ protocol: 'openai', models: ['quick'], answer: 'The Danube [1].' })
+  await add('quick', 'openai', server)
+  const { done, runId } = await bob.chat('Which river flows through Ulm?', { model: 'quick', strategy: 'rag' })
+  expect(done).toMatchObject({ content: 'The Danube [1].', metadata: { iterations: 1, tool_calls: 1 } })
+  expect(done.citations).toEqual([expect.objectContaining({ index: 1, title: 'Ulm' })])
+  expect(server.chats).toHaveLength(1)
+  const [{ body } = { body: undefined }] = server.chats
+  expect(body.tools ?? []).toEqual([])
+  expect(body.messages.map(({ role }: { role: string }) => role)).toEqual(['system', 'user'])
+  expect(body.messages[1].content).toMatch(/^Which river flows through Ulm\?\n\nFound in the documents:\n\[1\] Ulm\n/)
+  const { steps } = (await bob.get(`/v1/runs/${runId}`)).body
+  expect(steps.map(({ kind, name }: { kind: string; name: string }) => `${kind} ${name}`)).toEqual([
+    'tool knowledge_search',
+    'model quick',
+  ])
+  expect((await bob.post('/v1/chat', { text_input: 'x', strategy: 'guess' })).body).toMatchObject(failure('VALIDATION_ERROR'))
 })

@@ -74,7 +74,7 @@ test("the library's own reader of streams reads it", async () => {
   const stream = client.responses.stream({ ...agent, input: 'Count to sixty' })
   stream.on('response.output_text.delta', ({ delta }) => void seen.push(delta))
   const answer = await stream.finalResponse()
-  expect(seen.length).toBeGreaterThan(5)
+  expect(seen.length).toBeGreaterThan(1)
   expect([seen.join(''), answer.output_text]).toEqual([COUNT, COUNT])
 })
 
@@ -188,7 +188,9 @@ test('what is not served is refused with the field that asks for it', async () =
       (error: InstanceType<typeof OpenAI.APIError>) => [error.status, error.param, error.code],
     )
   const refused = (field: string) => [400, field, 'VALIDATION_ERROR']
-  const image = { type: 'input_image', image_url: 'data:image/png;base64,AA==', detail: 'auto' }
+  const file = { type: 'input_file', file_data: 'AA==' }
+  const image = { type: 'input_image', file_id: 'file-1', detail: 'auto' }
+  expect(await ask({ input: [{ role: 'user', content: [file] }] })).toEqual(refused('input.0'))
   expect(await ask({ input: [{ role: 'user', content: [image] }] })).toEqual(refused('input.0'))
   expect(await ask({ input: [{ type: 'function_call_output', call_id: 'none', output: '1' }] })).toEqual(refused('input'))
   expect(await ask({ input: [{ type: 'computer_call_output', call_id: 'x' }] })).toEqual(refused('input.0'))

@@ -99,14 +99,14 @@ test('what is not served is refused with the field that asks for it', async () =
       () => 'answered',
       (error: InstanceType<typeof OpenAI.APIError>) => [error.status, error.param, error.code],
     )
-  const image = { role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AA==' } }] }
+  const sound = { role: 'user', content: [{ type: 'input_audio', input_audio: { data: 'AA==', format: 'wav' } }] }
   expect(await ask({ n: 2 })).toEqual([400, 'n', 'VALIDATION_ERROR'])
   expect(await ask({ messages: [user('x'), { role: 'tool', content: '1', tool_call_id: 'none' }] })).toEqual([
     400,
     'messages.1.tool_call_id',
     'VALIDATION_ERROR',
   ])
-  expect(await ask({ messages: [image] })).toEqual([400, 'messages.0.content', 'VALIDATION_ERROR'])
+  expect(await ask({ messages: [sound] })).toEqual([400, 'messages.0.content', 'VALIDATION_ERROR'])
   expect(await ask({ messages: [{ role: 'system', content: 'x' }] })).toEqual([400, 'messages', 'VALIDATION_ERROR'])
   expect(await ask({ temperature: 3 })).toEqual([400, 'temperature', 'VALIDATION_ERROR'])
 })

@@ -36,6 +36,7 @@ beforeAll(async () => {
     document: upload.body.files[0].document_id,
     ingestion: upload.body.run_id,
     group: group.body.id,
+    message: (await ada.get(`/v1/sessions/${sessionId}`)).body.messages[0].id,
     unknown,
   }
 }, 120_000)
@@ -53,6 +54,8 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['DELETE', '/v1/ingestion-runs/{}', 'ingestion'],
   ['GET', '/v1/runs/{}', 'run'],
   ['GET', '/v1/runs/{}/events', 'run'],
+  ['GET', '/v1/runs/{}/steps', 'run'],
+  ['GET', '/v1/runs/{}/steps?include=content', 'run'],
   ['POST', '/v1/runs/{}/stop', 'run'],
   ['GET', '/v1/responses/{}', 'response'],
   ['GET', '/v1/responses/{}?stream=true', 'response'],
@@ -65,6 +68,9 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['GET', '/v1/conversations/{}/items', 'conversation'],
   ['GET', '/v1/sessions/{}', 'session'],
   ['GET', '/v1/chat/sessions/{}', 'session'],
+  ['GET', '/v1/sessions/{}/messages', 'session'],
+  ['GET', '/v1/sessions/{}/branches', 'session'],
+  ['POST', '/v1/sessions/{}/messages/01890000-0000-7000-8000-000000000000/retry', 'session', { stream: false }],
   ['PATCH', '/v1/sessions/{}', 'session', { title: 'mine now' }],
   ['DELETE', '/v1/sessions/{}', 'session'],
   ['GET', '/v1/sessions/{}', 'external'],
@@ -97,6 +103,16 @@ test('ids of another user in bodies and queries are not found', async () => {
   expect([joining.status, joining.body.error.code]).toEqual([404, 'SESSION_NOT_FOUND'])
   const chat = keep(await eve.post('/v1/chat', { text_input: 'hi', session_id: paths['session'], stream: false }))
   expect([chat.status, chat.body.error.code]).toEqual([404, 'SESSION_NOT_FOUND'])
+  const own = (await eve.post('/v1/sessions')).body.external_id
+  const retried = keep(await eve.post(`/v1/sessions/${own}/messages/${paths['message']}/retry`, { stream: false }))
+  expect([retried.status, retried.body.error.code]).toEqual([404, 'MESSAGE_NOT_FOUND'])
+  for (const answer of [
+    await eve.get(`/v1/sessions/${own}/messages?branch=${paths['session']}`),
+    await eve.get(`/v1/sessions/${own}?branch=${paths['session']}`),
+    await eve.call('PATCH', `/v1/sessions/${own}`, { active_branch: paths['session'] }),
+  ])
+    expect([keep(answer).status, answer.body.error.code]).toEqual([404, 'BRANCH_NOT_FOUND'])
+  expect((await eve.call('DELETE', `/v1/sessions/${own}`)).status).toBe(204)
   for (const answer of [
     await eve.post('/v1/search', { query: 'vault code', group_id: paths['group'] }),
     await eve.upload([{ name: 'x.md', content: '# X\n\nx' }], { wait: 'true', group_id: paths['group'] ?? '' }),

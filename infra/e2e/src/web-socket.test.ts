@@ -57,6 +57,15 @@ test('a socket answers pings, streams answers, stops and resumes them', async ()
   const seqs = chat.frames.filter(({ run_id }) => run_id === done?.run_id).map(({ seq }) => seq)
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
 
+  const [question] = (await ada.get(`/v1/sessions/${session}`)).body.messages
+  const before = chat.frames.length
+  chat.send({ type: 'retry', message_id: question.id, content: 'Why is the sky so blue?' })
+  expect((await chat.until('done', before))?.['run_id']).not.toBe(done?.run_id)
+  const { messages } = (await ada.get(`/v1/sessions/${session}`)).body
+  expect(messages[0]).toMatchObject({ content: 'Why is the sky so blue?', siblings: { index: 2, count: 2 } })
+  chat.send({ type: 'retry', message_id: session })
+  expect(await chat.until('error', before)).toMatchObject({ error: { code: 'MESSAGE_NOT_FOUND' } })
+
   for (const frame of chat.frames) expect([frame, ServerFrame.safeParse(frame).error]).toEqual([frame, undefined])
 
   const from = chat.frames.length

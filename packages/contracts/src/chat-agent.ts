@@ -2,15 +2,20 @@ import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Line, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
+import { branches, Siblings } from './agent/branches.ts'
+import { LIMITS } from './limits.ts'
 import { MessageText, SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
+import { steps } from './agent/run-steps.ts'
 
 const Count = z.number().int().min(0)
 
+/** The messages of a branch; without one of the active branch. */
+export const BranchQuery = z.object({ branch: Id.optional() })
 /** A page of a session's messages, which may begin behind the message `after`. */
-export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional() })
+export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional(), ...BranchQuery.shape })
 
 /** What a message does while an earlier one of its session is being answered. */
 export const WhenBusy = z.enum(['queue', 'interrupt', 'reject']).meta({
@@ -29,6 +34,7 @@ export const Session = z
     when_busy: WhenBusy.optional(),
     instructions: z.string().optional(),
     metadata: Metadata.optional(),
+    active_branch: Id.optional().meta({ description: 'Of a session that has more than one.' }),
     created_at: Time,
     updated_at: Time,
   })
@@ -44,6 +50,7 @@ export const Message = z
     tool_call_id: z.string().nullable(),
     tokens_in: Count,
     tokens_out: Count,
+    siblings: Siblings.optional().meta({ description: 'When the question was asked again, of it and of what answers it.' }),
     created_at: Time,
   })
   .meta({ id: 'Message' })
@@ -101,6 +108,9 @@ export const SessionSettings = z.object({
   }),
   metadata: Metadata.nullish(),
 })
+export const SessionChanges = SessionSettings.extend({
+  active_branch: Id.optional().meta({ description: 'The branch to go on with, from the list of branches.' }),
+})
 
 export const chatAgent = {
   /**
@@ -109,13 +119,17 @@ export const chatAgent = {
    * `entries`: of a run that ended at once, all of them, which are not sent live. `plain`: the model itself, without the agent's prompt.
    * `append_only`: entries are sent live only once they are stored, so that what a reader has seen is never taken back. `conversation`: what
    * the model is given in place of the session's messages, with the question last or results of the client's tools behind it.
+   * `images` belong to the question; a conversation has its own.
    */
   startRun: request('rpc.chat-agent.v1.run.start', {
     input: StartRun,
     output: StartedRun,
     errors: ['SESSION_NOT_FOUND', 'CONFLICT'],
+    maxBytes: LIMITS.wireWithImages,
   }),
   ...responses,
+  ...branches,
+  ...steps,
   ...models,
   getRun: request('rpc.chat-agent.v1.run.get', {
     input: RunId,
@@ -129,7 +143,7 @@ export const chatAgent = {
     errors: ['RUN_NOT_FOUND'],
     repeatable: true,
   }),
-  /** Persisted entries with `n > after`, oldest first, at most `LIMITS.entriesPage` bytes. Also the access check of a stream. */
+  /** Persisted entries with `n > after`, oldest first, at most `LIMITS.runPage` bytes or one that has more. Also the access check of a stream. */
   listEntries: request('rpc.chat-agent.v1.run.entries', {
     input: RunId.extend({ after: z.number().int().min(0).default(0) }),
     output: z.object({ entries: z.array(RunEntry), more: z.boolean(), status: Status }),
@@ -154,9 +168,9 @@ export const chatAgent = {
     repeatable: true,
   }),
   updateSession: request('rpc.chat-agent.v1.session.update', {
-    input: SessionId.extend(SessionSettings.shape),
+    input: SessionId.extend(SessionChanges.shape),
     output: Session,
-    errors: ['SESSION_NOT_FOUND'],
+    errors: ['SESSION_NOT_FOUND', 'BRANCH_NOT_FOUND'],
   }),
   /** Erases the session with its messages, runs and tool runs. */
   deleteSession: request('rpc.chat-agent.v1.session.delete', {
@@ -164,17 +178,18 @@ export const chatAgent = {
     output: Nothing,
     errors: ['SESSION_NOT_FOUND'],
   }),
-  /** Oldest first, at most `LIMITS.entriesPage` bytes; `next` is the `after` of the following page. */
+  /** Oldest first, at most `LIMITS.entriesPage` bytes; `next` is the `after` of the following page, and `branch` what they are read from. */
   listMessages: request('rpc.chat-agent.v1.message.list', {
-    input: SessionId.extend({ after: Id.optional(), limit: MessagePage.shape.limit.optional() }),
-    output: z.object({ messages: z.array(Message), next: Id.nullable() }),
-    errors: ['SESSION_NOT_FOUND'],
+    input: SessionId.extend({ ...MessagePage.shape, limit: MessagePage.shape.limit.optional() }),
+    output: z.object({ messages: z.array(Message), next: Id.nullable(), branch: Id.optional() }),
+    errors: ['SESSION_NOT_FOUND', 'BRANCH_NOT_FOUND'],
     repeatable: true,
   }),
+  /** `branch`: only calls for answers of that branch of the session, with `null` of its active one. */
   listToolRuns: request('rpc.chat-agent.v1.tool-run.list', {
-    input: CursorPage.extend({ session_id: SessionRef.optional() }),
+    input: CursorPage.extend({ session_id: SessionRef.optional(), branch: Id.nullish() }),
     output: z.object({ runs: z.array(ToolRun), ...listed }),
-    errors: ['SESSION_NOT_FOUND'],
+    errors: ['SESSION_NOT_FOUND', 'BRANCH_NOT_FOUND'],
     repeatable: true,
   }),
   listTasks: request('rpc.chat-agent.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),

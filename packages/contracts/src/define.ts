@@ -30,6 +30,8 @@ export interface Request<
   readonly body: B
   readonly reply: R
   readonly deadlineMs: number
+  /** Of one request, when it is not `LIMITS.wire`. */
+  readonly maxBytes?: number | undefined
   /** Whether a caller may send the request again when it does not know the outcome of the first attempt. */
   readonly repeatable: boolean
 }
@@ -54,6 +56,7 @@ interface RequestDefinition<I, O, B, R, A> {
   body?: B
   reply?: R
   deadlineMs?: number
+  maxBytes?: number
   repeatable?: boolean
 }
 
@@ -64,9 +67,23 @@ export function request<
   R extends BodyKind = 'json',
   A extends AuthKind = 'user',
 >(subject: string, def: RequestDefinition<I, O, B, R, A>): Request<I, O, B, R, A> {
-  const { input, output, errors = [], auth = 'user' as A, audience = ['api'], deadlineMs = WAIT.request, scopes } = def
+  const { input, output, errors = [], auth = 'user' as A, audience = ['api'], deadlineMs = WAIT.request, scopes, maxBytes } = def
   const { body = 'json' as B, reply = 'json' as R, repeatable = false } = def
-  return { kind: 'request', subject, input, output, errors, auth, audience, scopes, body, reply, deadlineMs, repeatable }
+  return {
+    kind: 'request',
+    subject,
+    input,
+    output,
+    errors,
+    auth,
+    audience,
+    scopes,
+    body,
+    reply,
+    deadlineMs,
+    repeatable,
+    maxBytes,
+  }
 }
 
 export function event<P extends z.ZodType>(subject: string, when: string, payload: P): Event<P> {

@@ -15,6 +15,10 @@ interface ModelServerOptions {
   readonly models: readonly string[]
   /** The text of an answer, which comes when the promise resolves. */
   readonly answer: string | ((asked: Asked) => Promise<string>)
+  /** What Ollama says of each model. */
+  readonly capabilities?: readonly string[]
+  /** What it thinks before it answers, in the field that its protocol has for it. */
+  readonly thinking?: string
   /** Requests with another key are refused, with what they sent in the message, as hosted servers do. */
   readonly apiKey?: string
   /** Ollama's, line by line; the signal aborts when the client goes. */
@@ -77,14 +81,16 @@ const textOf = async (asked: Asked, { answer }: ModelServerOptions): Promise<str
   typeof answer === 'string' ? answer : answer(asked)
 
 async function serveOllama(asked: Asked, response: ServerResponse, options: ModelServerOptions): Promise<void> {
-  const { models } = options
+  const { models, capabilities = ['completion', 'thinking'] } = options
   if (asked.path === '/api/tags' || asked.path === '/api/ps')
     return send(response, { models: models.map((name) => ({ name, size: 1, modified_at: '2026-01-01T00:00:00Z' })) })
   if (asked.path === '/api/pull') return sendPull(asked.body.model ?? asked.body.name, response, options)
   if (!models.includes(asked.body?.model)) return refuse(response, 404, 'no such model')
-  if (asked.path === '/api/show') return send(response, { capabilities: ['completion', 'thinking'], model_info: {} })
+  if (asked.path === '/api/show') return send(response, { capabilities, model_info: {} })
   const content = await textOf(asked, options)
   const line = (value: object) => response.write(`${JSON.stringify({ model: asked.body.model, ...value })}\n`)
+  const { thinking } = options
+  if (thinking !== undefined) line({ message: { role: 'assistant', content: '', thinking }, done: false })
   line({ message: { role: 'assistant', content }, done: false })
   const counts = { prompt_eval_count: USAGE.input, eval_count: USAGE.output }
   line({ message: { role: 'assistant', content: '' }, done: true, done_reason: 'stop', ...counts })
@@ -105,6 +111,7 @@ async function serveOpenAi(asked: Asked, response: ServerResponse, options: Mode
   const content = await textOf(asked, options)
   const event = (value: object) => response.write(`data: ${JSON.stringify(value)}\n\n`)
   response.writeHead(200, { 'content-type': 'text/event-stream' })
+  if (options.thinking !== undefined) event({ choices: [{ index: 0, delta: { reasoning_content: options.thinking } }] })
   event({ choices: [{ index: 0, delta: { content } }] })
   event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
   event({ choices: [], usage: { prompt_tokens: USAGE.input, completion_tokens: USAGE.output } })

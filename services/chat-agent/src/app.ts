@@ -1,7 +1,7 @@
 import { auth } from '@youworker/contracts/auth'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
-import { openDatabase, poolSettings } from '@youworker/database/connection/open'
+import { type Database, openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
@@ -27,11 +27,14 @@ import { sweepAnswers } from './jobs/sweep-answers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
+import { TITLE_KIND } from './services/runs/run-finisher.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 
 const SERVICE = 'chat-agent'
 const CANCEL = 'cancel'
 const MODELS = 'models'
+/** One process writes at most so many at the same time. */
+const TITLES_AT_ONCE = 4
 const ORPHANS_MS = 15_000
 const SWEEP_MS = 60_000
 
@@ -45,10 +48,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   let worker: Worker<LoadedRun> | undefined
   const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
-  stack.use(services.writer)
-  stack.use(services.pulls)
+  for (const part of [services.writer, services.pulls, followModels(nats, services.modelBackends)]) stack.use(part)
   stack.use(await keepAnswersCurrent(nats, services, logger))
-  stack.use(followModels(nats, services.modelBackends))
   const readiness = stack.use(
     new Readiness({
       postgres: () => database.check(),
@@ -74,6 +75,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
       giveUp: (job, reason) => services.runner.giveUp(job, reason),
     }),
   )
+  if (config.AGENT__TITLES === 'model') stack.use(startTitles(database, services, logger))
   stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
   const failed = (error: unknown) => logger.error({ err: error }, 'runs of an ended sign-in could not be stopped')
   stack.use(verifier.onRevoked((revocation) => void services.runs.revoke(revocation).catch(failed)))
@@ -99,6 +101,22 @@ async function keepAnswersCurrent(
   stack.use(every(SWEEP_MS, () => sweepAnswers(uow), { what: 'the sweep of kept answers', logger }))
   return stack.move()
 }
+
+/** Nobody waits for them: the worker looks for new ones every second or two. */
+const startTitles = (
+  database: Database<ChatAgentTables>,
+  { uow, titles }: Pick<ReturnType<typeof createServices>, 'uow' | 'titles'>,
+  logger: Logger,
+) =>
+  startWorker({
+    database,
+    uow,
+    logger,
+    kind: TITLE_KIND,
+    concurrency: TITLES_AT_ONCE,
+    run: (job, { signal }) => titles.run(job, signal),
+    giveUp: (job) => titles.giveUp(job),
+  })
 
 function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {
   const following = backends.start()

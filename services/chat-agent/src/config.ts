@@ -28,6 +28,11 @@ const ENV = z.object({
     .optional()
     .describe("The same of the server with OpenAI's protocol; without it 256"),
   LLM__CHAT_MODEL: z.string().min(1).optional().describe('Model of answers; without it the first that is listed'),
+  LLM__VISION_MODEL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Model of answers to questions with images, unless the request names one; without it the same as of others'),
   LLM__CONTEXT_TOKENS: integer(2_048, 1_000_000).default(16_384).meta({
     description: 'Most of a conversation that the model is given, its answer included; a smaller window of the model wins',
     unit: 'tokens',
@@ -44,6 +49,12 @@ const ENV = z.object({
   AGENT__CONCURRENCY: integer(1, 10_000)
     .default(2_000)
     .describe('Most runs that one process works on at the same time; it takes fewer while its memory is nearly used up'),
+  AGENT__TITLES: z
+    .enum(['model', 'words'])
+    .default('model')
+    .describe(
+      'Who titles a session after its first answer: its model, with one short call in the background, or nobody: then the first words of its question stay. The offline model is never asked',
+    ),
   AGENT__TOOL_TIMEOUT_MS: integer(100, 600_000)
     .default(30_000)
     .meta({ description: 'How long one tool call may take', unit: 'ms' }),

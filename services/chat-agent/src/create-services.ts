@@ -14,10 +14,12 @@ import { BackendAdmin } from './services/models/backend-admin.ts'
 import { BackendRegistry } from './services/models/backend-registry.ts'
 import { BackendSpecs, ENVIRONMENT_NAMES, type EnvironmentBackend } from './services/models/backend-specs.ts'
 import { ModelBackends } from './services/models/model-backends.ts'
+import { Sight } from './services/models/sight.ts'
 import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
+import { BranchService } from './services/branches/branch-service.ts'
 import { AnswerCache } from './services/cache/answer-cache.ts'
 import { KnowledgeChanges } from './services/cache/knowledge-changes.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
@@ -29,7 +31,9 @@ import { RunService } from './services/runs/run-service.ts'
 import { OfferedTools } from './services/tools/offered-tools.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
+import { StepService } from './services/steps/step-service.ts'
 import { StartRun } from './services/runs/start-run.ts'
+import { TitleWriter } from './services/titles/title-writer.ts'
 import { ToolCaller } from './services/agent/tool-caller.ts'
 import { toolsCheck } from './services/tools/tools-check.ts'
 import { ToolDiscovery } from './services/tools/tool-discovery.ts'
@@ -83,7 +87,7 @@ function createModels(
   const specs = new BackendSpecs({ ...parts, environment: environmentBackends(config) })
   const registry = new BackendRegistry({ specs, connect: connectWith(config), logger: parts.logger })
   const model = new ModelBackends({ backends: () => registry.enabled, defaultModel: config.LLM__CHAT_MODEL })
-  return { specs, registry, model }
+  return { specs, registry, model, sight: new Sight(model, config.LLM__VISION_MODEL) }
 }
 
 interface CacheParts extends Pick<ConstructorParameters<typeof AnswerCache>[0], 'model' | 'tools'> {
@@ -96,22 +100,24 @@ function createCache({ AGENT__CACHE_TTL_MS: ttlMs }: Config, { uow, logger, ...p
   return { knowledge, cache: new AnswerCache({ ...parts, knowledge, ttlMs }) }
 }
 
+const toolsOf = (config: Config, logger: Dependencies['logger']) => ({
+  port: createMcpPort(logger),
+  discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
+  servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
+  allowed: config.MCP__ALLOWED_TOOLS,
+  timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
+  waitMs: config.AGENT__TOOL_WAIT_MS,
+})
+
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, { database, live, waker, reserve, isSignedIn, grants, logger }: Dependencies) {
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
-  const { specs, registry, model } = createModels(config, { uow, sealer, logger })
-  const tools = {
-    port: createMcpPort(logger),
-    discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
-    servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
-    allowed: config.MCP__ALLOWED_TOOLS,
-    timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
-    waitMs: config.AGENT__TOOL_WAIT_MS,
-  }
+  const { specs, registry, model, sight } = createModels(config, { uow, sealer, logger })
+  const tools = toolsOf(config, logger)
   const writer = new EntryWriter(uow, logger)
   const kept = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
-  const finisher = new RunFinisher(uow, kept.cache)
+  const finisher = new RunFinisher(uow, { cache: kept.cache, titles: config.AGENT__TITLES })
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
   const endWaiting = runs.endWithoutOwner.bind(runs)
@@ -123,11 +129,14 @@ export function createServices(config: Config, { database, live, waker, reserve,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, cache: kept.cache }),
+    startRun: new StartRun({ uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, sight, cache: kept.cache }),
     runs,
+    steps: new StepService(uow, sealer),
     sessions: new SessionService(uow, sealer, waker),
+    branches: new BranchService(uow, sealer),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
+    titles: new TitleWriter({ uow, sealer, model, logger }),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({
       uow,

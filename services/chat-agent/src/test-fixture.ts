@@ -58,6 +58,7 @@ export async function chatDatabase() {
   const base = {
     DATABASE__URL: roleUrl(adminUrl, 'chat-agent', testPassword),
     NATS__URL: 'nats://127.0.0.1:1',
+    AGENT__TITLES: 'words',
     SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: randomBytes(32).toString('base64url'),
   }
   /** The service without NATS; with `worker: false` its runs stay in the queue. */
@@ -92,6 +93,19 @@ function startReplica(env: Record<string, string>, grants: TestGrants, hasWorker
     const giveUp: WorkerOptions['giveUp'] = (job, reason) => runner.giveUp(job, reason)
     worker = own.use(startWorker<LoadedRun>({ database, uow, kind: 'run', concurrency: 10, logger, run, giveUp }))
   }
+  const { titles } = services
+  if (hasWorker && config.AGENT__TITLES === 'model')
+    own.use(
+      startWorker({
+        database,
+        uow,
+        logger,
+        kind: 'title',
+        concurrency: 4,
+        run: (job, { signal }) => titles.run(job, signal),
+        giveUp: (job) => titles.giveUp(job),
+      }),
+    )
   const die = async () => database[Symbol.asyncDispose]()
   return { services, live, die, [Symbol.asyncDispose]: () => own.disposeAsync() }
 }

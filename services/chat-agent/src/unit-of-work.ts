@@ -1,6 +1,7 @@
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
+import { BranchRepository } from './repositories/branch-repository.ts'
 import { CachedAnswerRepository } from './repositories/cached-answer-repository.ts'
 import { EntryRepository } from './repositories/entry-repository.ts'
 import { KnowledgeRepository } from './repositories/knowledge-repository.ts'
@@ -13,6 +14,7 @@ import { ToolRunRepository } from './repositories/tool-run-repository.ts'
 
 export interface ChatAgentRepositories extends SystemRepositories {
   readonly sessions: SessionRepository
+  readonly branches: BranchRepository
   readonly messages: MessageRepository
   readonly runs: RunRepository
   readonly entries: EntryRepository
@@ -28,6 +30,7 @@ export type ChatAgentUnitOfWork = UnitOfWork<ChatAgentRepositories>
 export const createChatAgentUnitOfWork = (database: Database<ChatAgentTables>): ChatAgentUnitOfWork =>
   createUnitOfWork(database, (trx) => ({
     sessions: new SessionRepository(trx),
+    branches: new BranchRepository(trx),
     messages: new MessageRepository(trx),
     runs: new RunRepository(trx),
     entries: new EntryRepository(trx),

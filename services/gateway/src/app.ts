@@ -10,6 +10,7 @@ import { HttpListener } from '@youworker/runtime/http/http-listener'
 import type { Logger } from '@youworker/runtime/logger'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
+import { connectVoice } from './audio/connect-voice.ts'
 import { AuditReporter } from './audit-reporter.ts'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
@@ -43,6 +44,7 @@ function requestSettings(config: Config, logger: Logger) {
     proxies,
     devices: new KnownDevices(config.SECURITY__CSRF_SECRET),
     deadlineMs: config.API__DEADLINE_MS,
+    stallMs: config.API__STALL_MS,
   } satisfies RequestSettings
 }
 
@@ -64,7 +66,8 @@ export async function startGateway(
   const clients = createClients(nats)
   const heard = stack.use(new HeardReadiness(nats, SERVICES, GATEWAY_NEEDS))
   const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }, heard))
-  stack.use(await serveHealth(nats, 'gateway', readiness, { logger, metricsAt }))
+  const { voice, check: audio } = connectVoice(stack, config, logger)
+  stack.use(await serveHealth(nats, 'gateway', readiness, { logger, metricsAt, more: { audio } }))
 
   const settings = requestSettings(config, logger)
   const { proxies, devices } = settings
@@ -93,31 +96,36 @@ export async function startGateway(
     runStreams: new RunStreams({ sourceOf, streams, logger }),
     secureCookies: config.APP_ENV === 'production',
     streams,
+    voice,
   })
   const api = createApi({ ...guards, routes, dispatcher: new Dispatcher({ ...clients, ...guards }), logger })
-  const sockets = new SocketServer({ ...clients, ...guards, sourceOf, streams, logger }, settings)
+  const sockets = new SocketServer({ ...clients, ...guards, sourceOf, streams, voice, logger }, settings)
   const server = createHttpServer({ api, sockets, settings, logger })
-  const listener = await openDoor(stack, { server, sockets, streams }, config)
-  const { address: host, port } = listener.address
-  logger.info({ host, port }, 'the API listens')
-
+  const listener = await openDoor(stack, { server, sockets, streams, logger }, config)
   const running = stack.move()
   const drain = async () => {
     streams.move()
     await listener.drain()
   }
-  return { readiness, port, drain, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { readiness, port: listener.address.port, drain, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 interface Door {
+  readonly logger: Logger
   readonly server: Server
   readonly sockets: SocketServer
   readonly streams: OpenStreams
 }
 
-async function openDoor(stack: AsyncDisposableStack, { server, sockets, streams }: Door, config: Config): Promise<HttpListener> {
+async function openDoor(
+  stack: AsyncDisposableStack,
+  { server, sockets, streams, logger }: Door,
+  config: Config,
+): Promise<HttpListener> {
   const { API__HOST: host, API__PORT: port, CONNECTIONS__FROM: from } = config
   const listener = await HttpListener.open(server, { host, port, from, name: 'gateway' })
+  const { address, port: given } = listener.address
+  logger.info({ host: address, port: given }, 'the API listens')
   stack.defer(async () => {
     const closed = listener.close(Math.max(500, config.SHUTDOWN__GRACE_MS / 2 - 500))
     streams.stop()

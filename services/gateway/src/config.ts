@@ -1,4 +1,14 @@
-import { checkTogether, commaList, flag, integer, listenEnv, natsEnv, processEnv } from '@youworker/runtime/process/config'
+import { BackendKey } from '@youworker/contracts/agent/model-backends'
+import {
+  checkTogether,
+  commaList,
+  flag,
+  httpUrl,
+  integer,
+  listenEnv,
+  natsEnv,
+  processEnv,
+} from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { isAddressRange } from './http/guards/client-address.ts'
 
@@ -18,6 +28,8 @@ const Origins = commaList
     ),
   )
 
+const isPlain = ({ username, password, search, hash }: URL): boolean => username + password + search + hash === ''
+
 const AddressRanges = commaList.pipe(
   z.array(z.string().refine(isAddressRange, 'must be addresses or CIDR ranges, like 10.0.0.7 or 10.0.0.0/8')),
 )
@@ -32,6 +44,10 @@ const ENV = z.object({
     description: 'How long a request may take in all; streams may last once they have begun',
     unit: 'ms',
   }),
+  API__STALL_MS: integer(100, 600_000).default(10_000).meta({
+    description: 'A client of a stream that reads nothing for so long, though there is something, is disconnected; it can resume',
+    unit: 'ms',
+  }),
   API__MIN_UPLOAD_RATE: integer(1, 1_048_576).default(1_024).meta({
     description: 'An upload that comes more slowly, on average over 30 s, is ended with 408',
     unit: 'bytes/s',
@@ -40,6 +56,27 @@ const ENV = z.object({
     description: 'Signs CSRF tokens and the cookies of known devices; another value makes browsers fetch a new token',
     secret: true,
   }),
+  AUDIO__BASE_URL: httpUrl
+    .refine(
+      (url) => !URL.canParse(url) || isPlain(new URL(url)),
+      'must have no user, password, query or fragment: a key goes into AUDIO__API_KEY',
+    )
+    .optional()
+    .describe(
+      "A server that hears and speaks, with OpenAI's protocol: speaches, LocalAI, whisper.cpp's, a hosted one; with its version, as http://host:8000/v1. Without it chat takes and gives text only",
+    ),
+  AUDIO__API_KEY: BackendKey.optional().meta({ description: 'Key of that server', secret: true }),
+  AUDIO__TRANSCRIPTION_MODEL: z.string().min(1).default('whisper-1').describe('Its model that hears'),
+  AUDIO__SPEECH_MODEL: z.string().min(1).default('tts-1').describe('Its model that speaks'),
+  AUDIO__VOICE: z.string().min(1).default('alloy').describe('The voice of that model'),
+  AUDIO__TIMEOUT_MS: integer(100, 300_000)
+    .default(60_000)
+    .meta({ description: 'How long it may take for one recording or one spoken answer', unit: 'ms' }),
+  AUDIO__CONCURRENCY: integer(1, 1_000)
+    .default(8)
+    .describe(
+      'Most recordings, and most spoken answers, that one gateway gives it at the same time; further ones are refused with 503',
+    ),
   FRONTEND_ORIGIN: Origins.default([]).describe('Origins of browser apps that may call with cookies, separated by commas'),
   SECURITY__TRUSTED_PROXIES: AddressRanges.default([]).describe(
     'Proxies whose X-Forwarded-For is trusted: addresses or CIDR ranges, separated by commas',

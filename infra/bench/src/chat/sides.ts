@@ -21,16 +21,17 @@ interface Options {
   readonly rules: readonly object[]
   /** Of `npm start`. */
   readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Starts the system with users. */
 export async function startOurs(
   stack: AsyncDisposableStack,
-  { clients: count, rules, args = [] }: Options,
+  { clients: count, rules, args = [], env: more = {} }: Options,
 ): Promise<{ system: Side; users: readonly ApiUser[]; endpoints: Endpoints }> {
   const script = join(await temporaryDir(stack), 'script.json')
   await writeFile(script, JSON.stringify({ rules }))
-  const env = { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', OFFLINE_MODEL__SCRIPT: script }
+  const env = { OFFLINE_MODEL__TOKENS_PER_SECOND: '0', OFFLINE_MODEL__SCRIPT: script, ...more }
   const { endpoints } = await startSystem(stack, ['--no-demo', ...args], /^API +http/m, env)
   const root = ApiUser.root(endpoints)
   const users = []

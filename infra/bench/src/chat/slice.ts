@@ -1,7 +1,7 @@
 import { Agent } from 'node:http'
 import { type Cost, cpuOf, measure, perSecond } from '../measuring/measure.ts'
 import { median } from '../measuring/load.ts'
-import { ask } from './ask.ts'
+import { ask, type Protocol } from './ask.ts'
 import type { Side } from './sides.ts'
 
 /** Of answers. */
@@ -14,13 +14,18 @@ export interface Slice extends Cost {
 export type BodyOf = (client: number, n: number) => Readonly<Record<string, unknown>>
 
 /** Each client asks again as soon as it has its answer, for so long. */
-export async function slice({ url, clients, processes }: Side, ms: number, bodyOf: BodyOf = () => ({})): Promise<Slice> {
+export async function slice(
+  { url, clients, processes }: Side,
+  ms: number,
+  bodyOf: BodyOf = () => ({}),
+  protocol?: Protocol,
+): Promise<Slice> {
   const agent = new Agent({ keepAlive: true })
   const until = performance.now() + ms
   const firstTokens: number[] = []
   const askAgain = async (headers: Readonly<Record<string, string>>, client: number) => {
     for (let n = 0; performance.now() < until; n += 1) {
-      const [first = Number.NaN] = await ask({ url, headers, agent, body: bodyOf(client, n) })
+      const [first = Number.NaN] = await ask({ url, headers, agent, body: bodyOf(client, n), protocol })
       firstTokens.push(first)
     }
   }

@@ -62,6 +62,8 @@ async function useEverything(user: ApiUser): Promise<void> {
   const session = metadata.session_id
   const once = () => ({ 'idempotency-key': crypto.randomUUID() })
   await user.post('/v1/chat', { text_input: 'And how many exactly?', stream: false, session_id: session }, once())
+  const { messages } = (await user.get(`/v1/sessions/${session}`)) as { messages: { id: string }[] }
+  await user.post(`/v1/sessions/${session}/messages/${messages[0]?.id}/retry`, { stream: false }, once())
   await user.signIn()
   const group = (await user.post('/v1/groups', { name: crypto.randomUUID() }, once())) as { id: string }
   await user.post('/v1/search', { query: 'paid leave' })
@@ -84,7 +86,8 @@ async function useEverything(user: ApiUser): Promise<void> {
     'ingestion-stats',
     'session-activity',
   ]
-  const paths = [...lists, ...figures.map((name) => `analytics/${name}`), `sessions/${session}`, `groups/${group.id}/members`]
+  const things = [`sessions/${session}`, `sessions/${session}/branches`, `groups/${group.id}/members`]
+  const paths = [...lists, ...figures.map((name) => `analytics/${name}`), ...things]
   for (const path of paths) await user.get(`/v1/${path}`)
 }
 

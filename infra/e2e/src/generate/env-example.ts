@@ -20,6 +20,7 @@ const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[]
   ['API', ['API', 'FRONTEND_ORIGIN', 'CONNECTIONS']],
   ['Secrets and protection', ['SECURITY']],
   ['Models', ['LLM', 'OFFLINE_MODEL']],
+  ['Speech', ['AUDIO']],
   ['Agent and tools', ['AGENT', 'TOOLS', 'MCP']],
   ['Documents', ['INGEST', 'DISK']],
 ]

@@ -35,7 +35,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
       ...options,
       adminUrl: database.adminUrl,
       rolePassword: testPassword,
-      env: { FRONTEND_ORIGIN, LOG_LEVEL: 'debug', API__DEADLINE_MS: PATIENT_MS, ...options.env },
+      env: { FRONTEND_ORIGIN, LOG_LEVEL: 'debug', AGENT__TITLES: 'words', API__DEADLINE_MS: PATIENT_MS, ...options.env },
       logger,
     }),
   )

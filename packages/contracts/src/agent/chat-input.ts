@@ -24,6 +24,12 @@ function isLanguage(tag: string): boolean {
   }
 }
 
+export const Strategy = z.enum(['tools', 'react', 'rag']).meta({
+  description:
+    'How the model uses tools. `tools`: it calls them itself. `react`: it writes its calls as text. `rag`: the documents are searched for the question, then the model is asked once. Without it `tools` for models that can, and `react` for others.',
+})
+export type Strategy = z.infer<typeof Strategy>
+
 export const ChatInput = z
   .object({
     messages: z
@@ -51,6 +57,8 @@ export const ChatInput = z
       description:
         'Take the answer that the caller got to the same conversation a few minutes ago, if nothing that it was made from has changed, and keep this one. Off by default.',
     }),
+    strategy: Strategy.nullish(),
+    show_thinking: z.boolean().nullish().meta({ description: 'Show what the model thinks before it answers, where it tells.' }),
   })
   .meta({ id: 'ChatInput' })
 export type ChatInput = z.infer<typeof ChatInput>

@@ -50,12 +50,21 @@ export type ModelParameters = z.infer<typeof ModelParameters>
 const Arguments = z.record(z.string(), z.unknown())
 const MAX_TOOL_NAME = 128
 
+/** What a model may be shown, by its content. */
+export const Image = z.object({
+  mime: z.enum(['image/png', 'image/jpeg', 'image/webp', 'image/gif']),
+  /** Base64. Empty where a conversation is told: images go to models only. */
+  data: z.string().max(LIMITS.wireWithImages),
+})
+export type Image = z.infer<typeof Image>
+export const Images = z.array(Image).max(LIMITS.images)
+
 const CallId = z.string().min(1).max(200)
 
 /** A message as a model has it, for clients that send the whole conversation each time. `system` adds to the system prompt. */
 export const ConversationMessage = z.discriminatedUnion('role', [
   z.object({ role: z.literal('system'), content: z.string() }),
-  z.object({ role: z.literal('user'), content: z.string() }),
+  z.object({ role: z.literal('user'), content: z.string(), images: Images.optional() }),
   z.object({
     role: z.literal('assistant'),
     content: z.string(),
@@ -79,7 +88,7 @@ export const ClientTool = z.object({
   name: Line(64),
   description: z
     .string()
-    .max(16 * 1024)
+    .max(64 * 1024)
     .default(''),
   /** JSON Schema. */
   parameters: Arguments.default({ type: 'object', properties: {} }),

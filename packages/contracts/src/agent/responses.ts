@@ -1,14 +1,20 @@
 import { z } from 'zod'
 import { Id, Nothing, Status } from '../common.ts'
 import { request } from '../define.ts'
+import { LIMITS } from '../limits.ts'
 import { ChatInput, MessageText, SessionRef } from './chat-input.ts'
-import { ConversationMessage, WholeConversation } from './model.ts'
+import { ConversationMessage, Images, WholeConversation } from './model.ts'
 import { Done, RunEntry } from './run-log.ts'
 
 export const RunId = z.object({ run_id: Id })
 
+/** Of a question that was spoken, which is the input's text. `digest`: of the recording, by which a repeated request is known. */
+const Voice = z.object({ digest: z.string().max(64), language: z.string().max(64).optional(), confidence: z.number().optional() })
+
 export const StartRun = ChatInput.extend({
   run_id: Id.optional(),
+  voice: Voice.optional(),
+  images: Images.optional(),
   plain: z.boolean().optional(),
   append_only: z.boolean().optional(),
   ...WholeConversation,
@@ -36,6 +42,7 @@ export const responses = {
     input: StartRun.extend({ request: ResponseRequest.optional(), previous_run_id: Id.optional() }),
     output: StartedRun,
     errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'CONFLICT'],
+    maxBytes: LIMITS.wireWithImages,
   }),
   /** `input`: what the request added to the conversation. */
   getResponse: request('rpc.chat-agent.v1.response.get', {

@@ -40,9 +40,25 @@ const Log = z.object({ level: z.enum(['info', 'warning', 'error']), msg: z.strin
 const ClientToolCall = z.object({ id: z.string(), name: z.string(), arguments: z.record(z.string(), z.unknown()) })
 export type ClientToolCall = z.infer<typeof ClientToolCall>
 
+/** What was understood of a question that was spoken. */
+export const Heard = z.object({
+  text: z.string(),
+  /** As the audio server names it. */
+  language: z.string().optional(),
+  /** 0 to 1. */
+  confidence: z.number().optional(),
+})
+export type Heard = z.infer<typeof Heard>
+
 export const Done = z
   .object({
     content: z.string(),
+    transcript: z.string().optional().meta({ description: 'Of a question that was spoken.' }),
+    audio_b64: z.string().optional().meta({
+      description:
+        'The answer as speech (WAV), when it was asked for. It is not kept: who reads the log later has the text only.',
+    }),
+    audio_sample_rate: z.number().int().optional(),
     citations: z.array(Citation),
     metadata: z.object({
       iterations: Count,
@@ -73,6 +89,10 @@ export const Done = z
   .meta({ id: 'Done' })
 export type Done = z.infer<typeof Done>
 
+/** With what its model thought, of a run that shows it. */
+export const WholeDone = Done.extend({ thinking: z.string().optional() }).meta({ id: 'WholeDone' })
+export type WholeDone = z.infer<typeof WholeDone>
+
 /** Body of a run log entry. `event` is the name of the SSE event; published clients match names by prefix. */
 export const RunEntryBody = z.discriminatedUnion('event', [
   z.object({ event: z.literal('run'), data: z.object({ run_id: Id, session_id: Id }) }),
@@ -81,7 +101,10 @@ export const RunEntryBody = z.discriminatedUnion('event', [
     /** `waited_ms`: how long the run has waited for a service that is away, over all its attempts. */
     data: z.object({ stage: z.string(), position: Count.optional(), waited_ms: Count.optional() }),
   }),
+  z.object({ event: z.literal('transcript'), data: Heard }),
   z.object({ event: z.literal('token'), data: z.object({ text: z.string() }) }),
+  /** What the model thinks before it answers, of a run that was asked to show it. It is no part of the answer, and nothing discards it. */
+  z.object({ event: z.literal('thinking'), data: z.object({ text: z.string() }) }),
   z.object({ event: z.literal('tool'), data: ToolEvent }),
   z.object({ event: z.literal('log'), data: Log }),
   /** Discards the text after `offset` (UTF-16 units of the concatenated tokens). The answer continues from there. */

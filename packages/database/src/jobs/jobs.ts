@@ -219,6 +219,12 @@ export class JobRepository {
     return count
   }
 
+  /** Deletes those with the queue key that have not ended. */
+  async deleteQueued(kind: string, queueKey: string): Promise<void> {
+    const queued = this.#db.deleteFrom('jobs').where('kind', '=', kind).where('queue_key', '=', queueKey)
+    await queued.where('status', 'in', ['pending', 'running']).execute()
+  }
+
   async delete(id: string): Promise<JobEnded> {
     await this.#db.deleteFrom('jobs').where('id', '=', id).execute()
     return new JobEnded()

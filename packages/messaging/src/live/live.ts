@@ -18,15 +18,18 @@ export function publishLive(nats: NatsConnection, runId: string, entry: RunEntry
   })
 }
 
+/** `bytes`: size of the entry as it was sent. */
+export type LiveListener = (entry: RunEntry, bytes: number) => void
+
 /** Calls `listener` for each live entry of a run, in the order published by the attempt's owner; any entry may be missing. */
-export function subscribeLive(nats: NatsConnection, runId: string, listener: (entry: RunEntry) => void): Disposable {
+export function subscribeLive(nats: NatsConnection, runId: string, listener: LiveListener): Disposable {
   const subject = liveSubject(runId)
   const subscription = nats.core.subscribe(subject, {
     callback: (refused, message) => {
       if (refused) return nats.subscriptionRefused(subject, refused)
       try {
         const entry = decodeJson(message.data)
-        if (isEntry(entry)) listener(entry)
+        if (isEntry(entry)) listener(entry, message.data.length)
       } catch (error) {
         nats.logger.error({ run_id: runId, error: describeError(error) }, 'a received live entry could not be handled')
       }

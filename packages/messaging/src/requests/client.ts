@@ -132,8 +132,9 @@ function encodeInput(request: Request, input: unknown): { data: Uint8Array; args
   const data = bytes ?? encodeJson(json)
   const args = bytes ? argsLine(json) : ''
   const size = data.length + args.length
-  if (size <= LIMITS.wire) return { data, args }
-  throw new AppError('PAYLOAD_TOO_LARGE', `The request is ${size} bytes; ${LIMITS.wire} fit into one`)
+  const { maxBytes = LIMITS.wire } = request
+  if (size <= maxBytes) return { data, args }
+  throw new AppError('PAYLOAD_TOO_LARGE', `The request is ${size} bytes; ${maxBytes} fit into one`)
 }
 
 function decodeReply({ request, mayCross }: Route, reply: Msg): unknown {

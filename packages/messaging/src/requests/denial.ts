@@ -9,6 +9,8 @@ export type Denial = AuditedAct
 /** What a code says is not there, and the fields that name it. Tasks are missing: for each, one of two services says no. */
 const TARGETS: Readonly<Partial<Record<ErrorCode, { readonly type: string; readonly fields: readonly string[] }>>> = {
   SESSION_NOT_FOUND: { type: 'session', fields: ['session_id'] },
+  BRANCH_NOT_FOUND: { type: 'branch', fields: ['branch', 'active_branch'] },
+  MESSAGE_NOT_FOUND: { type: 'message', fields: ['message_id'] },
   RUN_NOT_FOUND: { type: 'run', fields: ['run_id'] },
   DOCUMENT_NOT_FOUND: { type: 'document', fields: ['document_id'] },
   BLOB_NOT_FOUND: { type: 'blob', fields: ['blob_id'] },

@@ -115,8 +115,9 @@ export class Endpoint {
   async #run(message: ServiceMsg, call: IncomingCall): Promise<unknown> {
     const { request, verifier, handle } = this.#parts
     const size = message.data.length + (call.args?.length ?? 0)
-    if (size > LIMITS.wire) {
-      throw new AppError('PAYLOAD_TOO_LARGE', `The request is ${size} bytes; ${LIMITS.wire} fit into one`)
+    const { maxBytes = LIMITS.wire } = request
+    if (size > maxBytes) {
+      throw new AppError('PAYLOAD_TOO_LARGE', `The request is ${size} bytes; ${maxBytes} fit into one`)
     }
     if ((call.idempotencyKey?.length ?? 0) > LIMITS.idempotencyKey) {
       throw new AppError('VALIDATION_ERROR', `An idempotency key has at most ${LIMITS.idempotencyKey} characters`)

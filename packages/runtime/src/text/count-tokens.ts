@@ -11,6 +11,9 @@ const LETTERS_PER_TOKEN_OF_NO_WORD = 2
  * About how many tokens a model's tokenizer makes of a text: a short word, a CJK character or a sign is one, longer words are one
  * for every five letters. Needs no model; within 20 % of common BPE vocabularies on English prose. Takes linear time.
  */
+/** About what a model makes of one image. */
+export const IMAGE_TOKENS = 800
+
 export function countTokens(text: string): number {
   let tokens = 0
   for (const [word] of text.matchAll(WORD_OR_SIGN)) tokens += tokensOf(word)

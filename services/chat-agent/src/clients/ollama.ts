@@ -52,9 +52,10 @@ export class OllamaModel implements ModelServerPort {
     const context = Math.min(this.#options.contextTokens, windowOf(shown.model_info))
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const tools = shown.capabilities?.includes('tools') ?? true
+    const vision = shown.capabilities?.includes('vision')
     const { model_info: more, modified_at } = shown
     const own = { thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
-    return { name, tools, context, ...own, version: modified_at === undefined ? undefined : String(modified_at) }
+    return { name, tools, vision, context, ...own, version: modified_at === undefined ? undefined : String(modified_at) }
   }
 
   async defaultModel(signal: AbortSignal): Promise<string> {
@@ -215,6 +216,10 @@ function thinkFor(wanted: NonNullable<ModelParameters['think']>, { thinking }: M
 }
 
 function toMessage(message: ModelMessage): Message {
+  if (message.role === 'user') {
+    const { content, images } = message
+    return { role: 'user', content, ...(images?.length ? { images: images.map(({ data }) => data) } : {}) }
+  }
   if (message.role !== 'assistant') return { ...message }
   const calls = message.tool_calls?.map((call) => ({ function: { name: call.name, arguments: call.arguments } }))
   return { role: 'assistant', content: message.content, ...(calls ? { tool_calls: calls } : {}) }

@@ -1,9 +1,10 @@
-import type { Model } from '@youworker/contracts/agent/model'
+import type { Image, Model } from '@youworker/contracts/agent/model'
 import { boundedBody } from '@youworker/runtime/http/bounded-body'
 import { tracedFetch } from '@youworker/runtime/http/traced-fetch'
 import { newId } from '@youworker/runtime/id'
 import { ModelError } from '@youworker/runtime/model-error'
 import { z } from 'zod'
+import { readArguments } from '../services/tools/tool-arguments.ts'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelRequest, ModelServerPort } from '../services/models/model-port.ts'
 import { ModelServer, within } from './model-server.ts'
 import { eventData } from './event-data.ts'
@@ -201,11 +202,7 @@ class CallParts {
   }
 
   whole(): ModelChunk['tool_calls'] {
-    return [...this.#parts].map(([, { name, json }]) => {
-      const value = parseJson(json)
-      const args = typeof value === 'object' && value !== null ? { ...value } : {}
-      return { name: name || `unnamed_${newId()}`, arguments: args }
-    })
+    return [...this.#parts].map(([, { name, json }]) => ({ name: name || `unnamed_${newId()}`, arguments: readArguments(json) }))
   }
 }
 
@@ -230,6 +227,8 @@ function toMessages(messages: readonly ModelMessage[]): object[] {
   const open: string[] = []
   return messages.map((message, at) => {
     if (message.role === 'tool') return { role: 'tool', content: message.content, tool_call_id: open.shift() ?? 'call_0' }
+    if (message.role === 'user' && message.images?.length)
+      return { role: 'user', content: partsOf(message.content, message.images) }
     if (message.role !== 'assistant' || !message.tool_calls?.length) return { role: message.role, content: message.content }
     const tool_calls = message.tool_calls.map((call, n) => {
       const id = `call_${at}_${n}`
@@ -239,3 +238,8 @@ function toMessages(messages: readonly ModelMessage[]): object[] {
     return { role: 'assistant', content: message.content, tool_calls }
   })
 }
+
+const partsOf = (text: string, images: readonly Image[]): object[] => [
+  ...(text === '' ? [] : [{ type: 'text', text }]),
+  ...images.map(({ mime, data }) => ({ type: 'image_url', image_url: { url: `data:${mime};base64,${data}` } })),
+]

@@ -1,5 +1,6 @@
 import type { ChatAgentTables, MessageRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
+import { onPath, type PathEnd } from './path.ts'
 
 export type NewMessage = Omit<MessageRow, 'position' | 'created_at'>
 
@@ -20,40 +21,63 @@ export class MessageRepository {
     return Number((await messages.executeTakeFirst()).numDeletedRows)
   }
 
+  find(sessionId: string, id: string): Promise<MessageRow | undefined> {
+    return this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId).where('id', '=', id).executeTakeFirst()
+  }
+
+  /** The question that a message is or answers. */
+  questionOf({ session_id, turn, position }: MessageRow): Promise<MessageRow | undefined> {
+    return this.#db
+      .selectFrom('messages')
+      .selectAll()
+      .where('session_id', '=', session_id)
+      .where('turn', '=', turn)
+      .where('role', '=', 'user')
+      .where('position', '<=', position)
+      .orderBy('position', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+  }
+
   /** The messages behind `after`, oldest first. An unknown `after` gives none. */
-  page(sessionId: string, after: string | undefined, limit: number): Promise<MessageRow[]> {
-    let rows = this.#db.selectFrom('messages').selectAll().where('session_id', '=', sessionId)
-    if (after !== undefined) {
-      rows = rows.where(
-        sql<boolean>`(turn, position) > (select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${sessionId})`,
-      )
-    }
-    return rows.orderBy('turn').orderBy('position').limit(limit).execute()
+  async page(end: PathEnd, after: string | undefined, limit: number): Promise<MessageRow[]> {
+    const where = sql`(turn, position) > (
+      select m.turn, m.position from messages m where m.id = ${after} and m.session_id = ${end.session_id})`
+    const page = { order: 'asc', limit, ...(after === undefined ? {} : { where }) } as const
+    return (await onPath('messages', end, page).execute(this.#db)).rows
+  }
+
+  /** Positions of the question that each of these messages is or answers; of a message without one, its own. */
+  async questionsOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const { rows } = await sql<{ id: string; question: number }>`
+      select m.id, coalesce((select max(q.position) from messages q where q.session_id = m.session_id and q.turn = m.turn
+        and q.role = 'user' and q.position <= m.position), m.position) as question
+      from messages m where m.id = any(${ids}::uuid[])`.execute(this.#db)
+    return new Map(rows.map(({ id, question }) => [id, question]))
+  }
+
+  /** The last question and the last answer of each turn. */
+  async lastOfTurns(
+    sessionId: string,
+    turns: readonly number[],
+  ): Promise<Pick<MessageRow, 'id' | 'turn' | 'role' | 'content'>[]> {
+    const { rows } = await sql<Pick<MessageRow, 'id' | 'turn' | 'role' | 'content'>>`
+      select last.* from unnest(${turns}::integer[]) as t (turn) cross join unnest(array['user', 'assistant']) as r (role)
+      cross join lateral (
+        select id, turn, role, content from messages m where m.session_id = ${sessionId} and m.turn = t.turn and m.role = r.role
+        order by m.position desc limit 1
+      ) as last`.execute(this.#db)
+    return rows
   }
 
   /** In the order of the conversation. */
-  ofTurns(sessionId: string, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
-    return this.#db
-      .selectFrom('messages')
-      .selectAll()
-      .where('session_id', '=', sessionId)
-      .where('turn', '>=', turns.from)
-      .where('turn', '<=', turns.to)
-      .orderBy('turn')
-      .orderBy('position')
-      .execute()
+  async ofTurns(end: PathEnd, turns: { readonly from: number; readonly to: number }): Promise<MessageRow[]> {
+    const where = sql`turn >= ${turns.from} and turn <= ${turns.to}`
+    return (await onPath('messages', end, { order: 'asc', where }).execute(this.#db)).rows
   }
 
-  /** The latest messages up to a turn, newest first. */
-  latest(sessionId: string, upToTurn: number, limit: number): Promise<MessageRow[]> {
-    return this.#db
-      .selectFrom('messages')
-      .selectAll()
-      .where('session_id', '=', sessionId)
-      .where('turn', '<=', upToTurn)
-      .orderBy('turn', 'desc')
-      .orderBy('position', 'desc')
-      .limit(limit)
-      .execute()
+  /** The latest messages of a path, newest first. */
+  async latest(end: PathEnd, limit: number): Promise<MessageRow[]> {
+    return (await onPath('messages', end, { order: 'desc', limit }).execute(this.#db)).rows
   }
 }

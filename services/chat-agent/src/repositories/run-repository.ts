@@ -1,5 +1,6 @@
 import type { ChatAgentTables, ModelStepRow, RunRow, UnfinishedCallRow } from '@youworker/database/owners/chat-agent/tables'
 import { type Kysely, sql } from 'kysely'
+import { onPath, type PathEnd } from './path.ts'
 
 type NewRun = Pick<
   RunRow,
@@ -10,6 +11,7 @@ type NewRun = Pick<
   | 'session_id'
   | 'grant_id'
   | 'turn'
+  | 'branch'
   | 'model'
   | 'enable_tools'
   | 'disable_web'
@@ -18,9 +20,17 @@ type NewRun = Pick<
 > &
   Partial<Pick<RunRow, 'status' | 'attempt' | 'ttft_ms'>>
 export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
+/** Without what was asked and answered, which may be long. */
+export type ModelStep = Omit<ModelStepRow, 'content'>
+export type UnfinishedCall = Omit<UnfinishedCallRow, 'content'>
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
 
 const now = sql<string>`now()`
+
+const CALL = ['space_id', 'iteration', 'model', 'latency_ms', 'tokens_in', 'tokens_out', 'estimated', 'text_end'] as const
+const RECORD = ['run_id', 'attempt', 'started_at', 'backend', 'num_ctx', 'max_tokens'] as const
+const STEP = [...CALL, ...RECORD, 'finish_reason'] as const
+const UNFINISHED = [...CALL, ...RECORD, 'n', 'reason', 'said', 'error', 'created_at'] as const
 
 export class RunRepository {
   readonly #db: Kysely<ChatAgentTables>
@@ -37,17 +47,21 @@ export class RunRepository {
     return this.#db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst()
   }
 
-  /** Of the last turn. */
-  latest(sessionId: string): Promise<RunRow | undefined> {
-    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
-    return runs.orderBy('turn', 'desc').limit(1).executeTakeFirst()
+  /** Without the run's settings, which may hold images. */
+  async status(id: string): Promise<RunRow['status'] | undefined> {
+    const found = await this.#db.selectFrom('runs').select('status').where('id', '=', id).executeTakeFirst()
+    return found?.status
   }
 
-  /** In the order of their turns. `turn`: of the one to begin with. */
-  ofSession(sessionId: string, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
-    const runs = this.#db.selectFrom('runs').selectAll().where('session_id', '=', sessionId)
-    const from = runs.where('turn', order === 'asc' ? '>=' : '<=', turn)
-    return from.orderBy('turn', order).limit(limit).execute()
+  /** Of the last turn of a path. */
+  async latest(end: PathEnd): Promise<RunRow | undefined> {
+    return (await onPath('runs', end, { order: 'desc', limit: 1 }).execute(this.#db)).rows[0]
+  }
+
+  /** Runs of a path in the order of their turns. `turn`: of the one to begin with. */
+  async onPath(end: PathEnd, order: 'asc' | 'desc', turn: number, limit: number): Promise<RunRow[]> {
+    const where = order === 'asc' ? sql`turn >= ${turn}` : sql`turn <= ${turn}`
+    return (await onPath('runs', end, { order, limit, where }).execute(this.#db)).rows
   }
 
   /** Its log, steps and tool runs are deleted with it. */
@@ -149,11 +163,28 @@ export class RunRepository {
     if (calls.length > 0) await this.#db.insertInto('unfinished_calls').values(calls).execute()
   }
 
-  unfinishedCalls(runId: string): Promise<UnfinishedCallRow[]> {
-    return this.#db.selectFrom('unfinished_calls').selectAll().where('run_id', '=', runId).orderBy('n').execute()
+  unfinishedCalls(runId: string): Promise<UnfinishedCall[]> {
+    return this.#db.selectFrom('unfinished_calls').select(UNFINISHED).where('run_id', '=', runId).orderBy('n').execute()
   }
 
-  steps(runId: string): Promise<ModelStepRow[]> {
-    return this.#db.selectFrom('model_steps').selectAll().where('run_id', '=', runId).orderBy('iteration').execute()
+  steps(runId: string): Promise<ModelStep[]> {
+    return this.#db.selectFrom('model_steps').select(STEP).where('run_id', '=', runId).orderBy('iteration').execute()
+  }
+
+  /** What was asked and answered, by iteration. */
+  async stepContents(runId: string, iterations: readonly number[]): Promise<Map<number, Buffer | null>> {
+    const contents = this.#db.selectFrom('model_steps').select(['iteration as key', 'content']).where('run_id', '=', runId)
+    return byKey(await contents.where('iteration', '=', anyOf(iterations)).execute())
+  }
+
+  /** The same of calls that did not come to their end, by `n`. */
+  async unfinishedContents(runId: string, ns: readonly number[]): Promise<Map<number, Buffer | null>> {
+    const contents = this.#db.selectFrom('unfinished_calls').select(['n as key', 'content']).where('run_id', '=', runId)
+    return byKey(await contents.where('n', '=', anyOf(ns)).execute())
   }
 }
+
+const anyOf = (numbers: readonly number[]) => sql<number>`any(${[...numbers]}::integer[])`
+
+const byKey = (rows: readonly { readonly key: number; readonly content: Buffer | null }[]) =>
+  new Map(rows.map(({ key, content }) => [key, content]))

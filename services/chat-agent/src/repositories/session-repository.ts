@@ -6,10 +6,31 @@ type NewSession = Pick<
   SessionRow,
   'id' | 'space_id' | 'user_id' | 'external_id' | 'title' | 'model' | 'enable_tools' | 'tools_pinned'
 > &
-  Partial<Pick<SessionRow, 'metadata' | 'instructions' | 'when_busy' | 'turn' | 'message_count'>>
+  Partial<Pick<SessionRow, 'title_by' | 'metadata' | 'instructions' | 'when_busy' | 'turn' | 'message_count'>>
 type SessionPatch = Partial<
-  Pick<SessionRow, 'title' | 'metadata' | 'instructions' | 'when_busy' | 'model' | 'enable_tools' | 'tools_pinned'>
+  Pick<
+    SessionRow,
+    | 'title'
+    | 'title_by'
+    | 'metadata'
+    | 'instructions'
+    | 'when_busy'
+    | 'model'
+    | 'enable_tools'
+    | 'tools_pinned'
+    | 'branch'
+    | 'branch_id'
+  >
 >
+
+interface NextTurn {
+  readonly messages: number
+  /** Set only where there is none. */
+  readonly title: Buffer
+  readonly enable_tools: boolean
+  /** Id of the branch that the turn begins, when it begins one. */
+  readonly branch_id?: string | undefined
+}
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const now = sql<string>`now()`
@@ -60,17 +81,16 @@ export class SessionRepository {
       .executeTakeFirstOrThrow()
   }
 
-  /** Returns the session in its next turn. `title` is set only where there is none. */
-  beginTurn(
-    id: string,
-    { messages, title, enable_tools }: { messages: number; title: Buffer; enable_tools: boolean },
-  ): Promise<SessionRow> {
+  /** Returns the session in its next turn. */
+  beginTurn(id: string, { messages, title, enable_tools, branch_id }: NextTurn): Promise<SessionRow> {
     return this.#db
       .updateTable('sessions')
       .set((set) => ({
         turn: sql<number>`turn + 1`,
+        ...(branch_id === undefined ? {} : { branch: sql<number>`turn + 1`, branch_id }),
         message_count: sql<number>`message_count + ${messages}`,
         title: set.fn.coalesce('title', set.val(title)),
+        title_by: sql<SessionRow['title_by']>`case when title is null then 'words' else title_by end`,
         enable_tools: sql<boolean>`case when tools_pinned then enable_tools else ${enable_tools} end`,
         updated_at: now,
       }))

@@ -1,6 +1,7 @@
 import type { ChatAgentTables, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, sql } from 'kysely'
+import { onPath, type PathEnd } from './path.ts'
 
 export type NewToolRun = Pick<
   ToolRunRow,
@@ -8,6 +9,22 @@ export type NewToolRun = Pick<
 >
 type ToolRunEnd = Pick<ToolRunRow, 'status' | 'result' | 'preview' | 'error' | 'is_away' | 'latency_ms'>
 type ListedToolRun = Omit<ToolRunRow, 'result' | 'is_away'>
+
+/** Without what was sent and came back. */
+export type ToolStepRow = Pick<ToolRunRow, (typeof STEP)[number]>
+
+const STEP = [
+  'id',
+  'iteration',
+  'tool_name',
+  'status',
+  'idempotent',
+  'error',
+  'start_ts',
+  'called_at',
+  'end_ts',
+  'latency_ms',
+] as const
 
 const LISTED = [
   'id',
@@ -81,9 +98,22 @@ export class ToolRunRepository {
       .execute()
   }
 
-  async list(of: { user_id: string; session_id: string | undefined }, page: ListPage): Promise<Listed<ListedToolRun>> {
+  stepsOf(runId: string): Promise<ToolStepRow[]> {
+    const rows = this.#db.selectFrom('tool_runs').select(STEP).where('run_id', '=', runId)
+    return rows.orderBy('iteration').orderBy('index').execute()
+  }
+
+  /** `end`: only those of its path. */
+  async list(
+    of: { readonly user_id: string; readonly session_id: string | undefined; readonly end: PathEnd | undefined },
+    page: ListPage,
+  ): Promise<Listed<ListedToolRun>> {
     let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id)
     if (of.session_id !== undefined) mine = mine.where('session_id', '=', of.session_id)
+    if (of.end) {
+      const runs = onPath('runs', of.end, { order: 'asc' })
+      mine = mine.where(sql<boolean>`run_id in (select id from (${runs}) as path)`)
+    }
     const [rows, counted] = await Promise.all([
       newestFirst(mine.select(LISTED), { time: 'start_ts', id: 'id' }, page).execute(),
       countSome(this.#db, (limit) => mine.select('id').limit(limit)),

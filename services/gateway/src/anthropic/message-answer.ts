@@ -1,4 +1,4 @@
-import { Citation, type Done, type RunEntry } from '@youworker/contracts/agent/run-log'
+import { Citation, type Done, type RunEntry, type WholeDone } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'
@@ -15,7 +15,9 @@ const ToolUse = z.object({
   name: z.string(),
   input: z.record(z.string(), z.unknown()),
 })
-const ContentBlock = z.discriminatedUnion('type', [TextBlock, ToolUse])
+/** The protocol's clients send it back, with a signature by which its own servers know it; here both mean nothing. */
+const Thinking = z.object({ type: z.literal('thinking'), thinking: z.string(), signature: z.string() })
+const ContentBlock = z.discriminatedUnion('type', [Thinking, TextBlock, ToolUse])
 type ContentBlock = z.output<typeof ContentBlock>
 /** Ours, beside Anthropic's fields: where the marks like [1] in the text point to, and where the run and its session are. */
 const ours = { citations: z.array(Citation), run_id: Id, session_id: Id }
@@ -34,6 +36,8 @@ export const AnsweredMessage = Message.extend(ours).meta({ id: 'AnsweredMessage'
 
 const Delta = z.discriminatedUnion('type', [
   z.object({ type: z.literal('text_delta'), text: z.string() }),
+  z.object({ type: z.literal('thinking_delta'), thinking: z.string() }),
+  z.object({ type: z.literal('signature_delta'), signature: z.string() }),
   z.object({ type: z.literal('input_json_delta'), partial_json: z.string() }),
 ])
 const event = <T extends string, S extends z.ZodRawShape>(type: T, shape: S) =>
@@ -65,8 +69,13 @@ const begun = (run_id: string, model: string) =>
   ({ id: `msg_${run_id}`, type: 'message', role: 'assistant', model, stop_sequence: null }) as const
 
 /** Throws when the run failed. */
-export function toMessage(done: Done, { run_id, model }: { run_id: string; model: string }): z.output<typeof AnsweredMessage> {
+export function toMessage(
+  done: WholeDone,
+  { run_id, model }: { run_id: string; model: string },
+): z.output<typeof AnsweredMessage> {
   if (done.metadata.status === 'error') throw failureOf(done)
+  const thinking = done.thinking ?? ''
+  const thought: ContentBlock[] = thinking === '' ? [] : [{ type: 'thinking', thinking, signature: run_id }]
   const text: ContentBlock[] = done.content === '' ? [] : [{ type: 'text', text: done.content }]
   const calls = (done.client_calls ?? []).map(({ id, name, arguments: input }) => ({
     type: 'tool_use' as const,
@@ -75,7 +84,7 @@ export function toMessage(done: Done, { run_id, model }: { run_id: string; model
     input,
   }))
   const end = { stop_reason: stopOf(done), usage: usageOf(done) }
-  return { ...begun(run_id, model), content: [...text, ...calls], ...end, ...oursOf(done, run_id) }
+  return { ...begun(run_id, model), content: [...thought, ...text, ...calls], ...end, ...oursOf(done, run_id) }
 }
 
 /** Writes the entries of a run as the events of one message. */
@@ -84,6 +93,9 @@ export class MessageWriter {
   #run_id = ''
   /** UTF-16 units of the text so far. */
   #length = 0
+  /** The block that is being written, and how many are before it. */
+  #open: 'text' | 'thinking' | undefined
+  #index = 0
 
   constructor(model: string) {
     this.#model = model
@@ -96,6 +108,8 @@ export class MessageWriter {
         return this.#start(body.data.run_id)
       case 'token':
         return this.#text(body.data.text)
+      case 'thinking':
+        return this.#goOn('thinking') + deltaOf(this.#index, { type: 'thinking_delta', thinking: body.data.text })
       // The stored text is all that was sent, so nothing is taken back; else the client has a text that no answer has.
       case 'rewind':
         return body.data.offset === this.#length ? '' : failed(new AppError('INTERNAL_ERROR', 'The answer broke off; ask again'))
@@ -105,6 +119,7 @@ export class MessageWriter {
         return frame({ event: 'ping', data: { type: 'ping' } })
       case 'log':
       case 'tool':
+      case 'transcript':
         return ''
     }
   }
@@ -117,23 +132,40 @@ export class MessageWriter {
   }
 
   #text(text: string): string {
-    const opening = this.#length === 0 ? startBlock(0, { type: 'text', text: '' }) : ''
     this.#length += text.length
-    return opening + deltaOf(0, { type: 'text_delta', text })
+    return this.#goOn('text') + deltaOf(this.#index, { type: 'text_delta', text })
+  }
+
+  /** Ends the block before, if it is another one, and begins one of this type. */
+  #goOn(type: 'text' | 'thinking'): string {
+    if (this.#open === type) return ''
+    const ending = this.#close()
+    this.#open = type
+    const block = type === 'text' ? { type, text: '' } : { type, thinking: '', signature: '' }
+    return ending + startBlock(this.#index, block)
+  }
+
+  #close(): string {
+    if (this.#open === undefined) return ''
+    const index = this.#index
+    const signed = this.#open === 'thinking' ? deltaOf(index, { type: 'signature_delta', signature: this.#run_id }) : ''
+    this.#open = undefined
+    this.#index += 1
+    return signed + stopBlock(index)
   }
 
   #end(done: Done): string {
     if (done.metadata.status === 'error') return failed(failureOf(done))
-    const hasText = this.#length > 0
+    const ending = this.#close()
     const calls = (done.client_calls ?? []).map(({ id, name, arguments: input }, n) => {
-      const index = n + (hasText ? 1 : 0)
+      const index = this.#index + n
       const block = startBlock(index, { type: 'tool_use', id, name, input: {} })
       return block + deltaOf(index, { type: 'input_json_delta', partial_json: JSON.stringify(input) }) + stopBlock(index)
     })
     const delta = { stop_reason: stopOf(done), stop_sequence: null }
     const end = { type: 'message_delta' as const, delta, usage: usageOf(done), ...oursOf(done, this.#run_id) }
     return [
-      hasText ? stopBlock(0) : '',
+      ending,
       ...calls,
       frame({ event: 'message_delta', data: end }),
       frame({ event: 'message_stop', data: { type: 'message_stop' } }),

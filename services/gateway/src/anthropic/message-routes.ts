@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineRoute } from '../http/define-route.ts'
-import { answerRun, BODY_BYTES, type ProtocolDeps } from '../protocols/answer-run.ts'
+import { answerRun, type ProtocolDeps } from '../protocols/answer-run.ts'
+import { BODY_BYTES, imagesOfInput, requireRoom } from '../protocols/images.ts'
 import { AnsweredMessage, MessageEvent, MessageWriter, toMessage } from './message-answer.ts'
 import { countInput, CountBody, MessageBody, toRunInput } from './message-request.ts'
 
@@ -33,6 +34,7 @@ export const messageRoutes = [
         bodyOf: (done: Parameters<typeof toMessage>[0], run_id: string) => toMessage(done, { run_id, model }),
       }
       const input = toRunInput(body)
+      requireRoom(imagesOfInput(input), context)
       const start = (run_id: string) => deps.chatAgent.as(context.scope).startRun({ ...input, run_id }, context.idempotency)
       return answerRun(start, stream ?? false, protocol, context, deps)
     },

@@ -28,7 +28,8 @@ test('operations are named by verbs, streams by their events, and no request has
   expect(streams.length).toBeGreaterThan(3)
   expect(streams.filter(({ events }) => events === undefined)).toEqual([])
   const text = JSON.stringify(description.paths['/v1/runs/{run_id}/events'])
-  for (const event of ['run', 'status', 'token', 'tool', 'log', 'rewind', 'done']) expect(text).toContain(`"title":"${event}"`)
+  for (const event of ['run', 'status', 'transcript', 'token', 'tool', 'log', 'rewind', 'done'])
+    expect(text).toContain(`"title":"${event}"`)
   for (const schema of ['ChatBody', 'SearchQuery', 'SocketClientFrame'])
     expect(JSON.stringify(description.components.schemas[schema])).not.toContain('"default"')
 })
@@ -76,12 +77,15 @@ test('each scope of an API key opens these routes and no others', () => {
   expect(opened('ops').sort()).toEqual([...always, 'GET /health/detailed', 'GET /metrics', 'GET /metrics/targets'].sort())
   const me = 'GET /v1/auth/me'
   const chat = ['chat', 'unified-chat', 'simple-chat', 'voice-turn'].map((name) => `POST /v1/${name}`)
-  const runs = ['GET /v1/runs/{run_id}', 'GET /v1/runs/{run_id}/events', 'POST /v1/runs/{run_id}/stop', 'GET /v1/tool-runs']
+  const run = ['GET', 'GET /events', 'GET /steps', 'POST /stop'].map((line) => line.replace(/^(\w+) ?/, '$1 /v1/runs/{run_id}'))
+  const runs = [...run, 'GET /v1/tool-runs']
   const sessions = [
     'GET',
     'POST',
     'GET /{session_id}',
     'GET /{session_id}/messages',
+    'POST /{session_id}/messages/{message_id}/retry',
+    'GET /{session_id}/branches',
     'PATCH /{session_id}',
     'DELETE /{session_id}',
   ].map((line) => {
@@ -89,7 +93,14 @@ test('each scope of an API key opens these routes and no others', () => {
     return `${method} /v1/sessions${rest}`
   })
   const models = ['GET /v1/models', 'GET /v1/models/{model}', 'POST /v1/embeddings']
-  const protocols = ['chat/completions', 'responses', 'messages', 'messages/count_tokens'].map((name) => `POST /v1/${name}`)
+  const protocols = [
+    'chat/completions',
+    'responses',
+    'messages',
+    'messages/count_tokens',
+    'audio/transcriptions',
+    'audio/speech',
+  ].map((name) => `POST /v1/${name}`)
   const response = '/v1/responses/{response_id}'
   const responses = [`GET ${response}`, `GET ${response}/input_items`, `POST ${response}/cancel`, `DELETE ${response}`]
   const conversations = ['POST', 'GET /{id}', 'POST /{id}', 'DELETE /{id}', 'GET /{id}/items'].map((line) =>

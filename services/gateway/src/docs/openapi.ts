@@ -38,27 +38,14 @@ function parameters({ params, query }: RouteDescription, components: Components)
   return [...describe(params, 'path'), ...describe(query, 'query')]
 }
 
-function requestBody({ body }: RouteDescription, components: Components): Json {
+function requestBody({ body, form }: RouteDescription, components: Components): Json {
   if (body === undefined) return {}
   if (body !== 'multipart') {
     const required = !body.safeParse({}).success
     return { requestBody: { required, content: { 'application/json': { schema: components.of(body, 'input') } } } }
   }
-  const text = { type: 'string' }
-  const properties = {
-    files: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
-    tags: { type: 'array', items: text },
-    collection: text,
-    group_id: { ...text, format: 'uuid' },
-    is_private: { type: 'boolean', default: false },
-    wait: { type: 'boolean', default: true },
-  }
-  return {
-    requestBody: {
-      required: true,
-      content: { 'multipart/form-data': { schema: { type: 'object', properties, required: ['files'] } } },
-    },
-  }
+  const content = { 'multipart/form-data': { schema: { type: 'object', ...form } } }
+  return { requestBody: { required: true, content } }
 }
 
 function success(route: RouteDescription, components: Components): Json {

@@ -42,8 +42,10 @@ export function cleanName(name: string | undefined): string {
   return parts.join('/') || 'unnamed'
 }
 
-const badForm = (cause: unknown) =>
-  new AppError('VALIDATION_ERROR', 'The body is not valid multipart/form-data: send each file as a part named `files`', { cause })
+const badForm = (cause: unknown) => invalidForm('send each file as a part named `files`', cause)
+
+export const invalidForm = (advice: string, cause: unknown): AppError =>
+  new AppError('VALIDATION_ERROR', `The body is not valid multipart/form-data: ${advice}`, { cause })
 
 /** Writes the files of a multipart body in parts while it is read; whatever its size, only a few parts are in memory. */
 export async function receiveUpload(
@@ -51,7 +53,7 @@ export async function receiveUpload(
   store: PartStore,
   { maxBytes, leastRate }: UploadLimits,
 ): Promise<ReceivedUpload> {
-  const parser = createParser(incoming)
+  const parser = createParser(incoming, { files: LIMITS.runFiles, fields: MAX_FIELDS }, badForm)
   const options = { store, queue: new WriteQueue(), maxBytes }
   const limit = pLimit({ concurrency: FILES_AT_ONCE, rejectOnClear: true })
   const fields: [string, string][] = []
@@ -79,7 +81,7 @@ export async function receiveUpload(
   parser.on('error', (error) => reject(badForm(error)))
   parser.on('close', resolve)
 
-  const stopWatching = [watchConnection(incoming, reject), watchArrival(incoming, leastRate, reject)]
+  const stopWatching = [watchConnection(incoming, (error) => reject(badForm(error))), watchArrival(incoming, leastRate, reject)]
   incoming.pipe(parser)
   try {
     await parsed
@@ -104,23 +106,28 @@ async function receiveFile(
   return { blob_id, name, ...(isKnown ? { mime: mimeType } : {}) }
 }
 
-function createParser({ headers }: IncomingMessage): busboy.Busboy {
+/** `refuse`: the error for a request whose headers are no form's. */
+export function createParser(
+  { headers }: IncomingMessage,
+  most: { readonly files: number; readonly fields: number },
+  refuse: (cause: unknown) => AppError,
+): busboy.Busboy {
   try {
     return busboy({
       headers,
       defParamCharset: 'utf8',
       preservePath: true,
-      limits: { files: LIMITS.runFiles, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, fieldNameSize: 128, headerPairs: 64 },
+      limits: { ...most, fieldSize: MAX_FIELD_BYTES, fieldNameSize: 128, headerPairs: 64 },
     })
   } catch (cause) {
-    throw badForm(cause)
+    throw refuse(cause)
   }
 }
 
-/** Ends the upload when the client disconnects. */
-function watchConnection(incoming: IncomingMessage, reject: (error: AppError) => void): () => void {
+/** Calls `left` when the client disconnects before the end of the body. */
+export function watchConnection(incoming: IncomingMessage, left: (error: Error) => void): () => void {
   const onClose = () => {
-    if (!incoming.complete) reject(badForm(new Error('the client closed the connection')))
+    if (!incoming.complete) left(new Error('the client closed the connection'))
   }
   incoming.on('close', onClose)
   return () => incoming.off('close', onClose)

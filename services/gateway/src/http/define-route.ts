@@ -21,6 +21,11 @@ export type Media = 'text/event-stream' | 'application/octet-stream' | 'text/htm
 /** Names of events and their data. */
 export type StreamEvents = z.ZodDiscriminatedUnion<z.ZodObject<{ event: z.ZodLiteral<string>; data: z.ZodType }>[], 'event'>
 
+interface MultipartForm {
+  readonly properties: Readonly<Record<string, object>>
+  readonly required: readonly string[]
+}
+
 /** Everything about a route but its handler: what CSRF, limits, validation, OpenAPI and the access tests read. */
 export interface RouteDescription {
   readonly method: Method
@@ -41,6 +46,8 @@ export interface RouteDescription {
   readonly query: z.ZodObject
   /** `multipart`: the handler reads the body itself, from the socket. */
   readonly body: z.ZodType | 'multipart' | undefined
+  /** Of a `multipart` body, for OpenAPI: JSON Schemas of its parts. */
+  readonly form: MultipartForm | undefined
   readonly answer: z.ZodType | undefined
   readonly status: 200 | 201 | 202 | 204
   /** The body of 202, on routes that may answer so: what was begun goes on. */
@@ -73,6 +80,7 @@ type WithDefaults =
   | 'params'
   | 'query'
   | 'body'
+  | 'form'
   | 'answer'
   | 'status'
   | 'accepted'
@@ -86,7 +94,10 @@ interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extend
   extends
     Omit<RouteDescription, WithDefaults>,
     Partial<
-      Pick<RouteDescription, 'aliases' | 'scopes' | 'status' | 'accepted' | 'holdsSecret' | 'events' | 'errors' | 'bodyLimit'>
+      Pick<
+        RouteDescription,
+        'aliases' | 'scopes' | 'form' | 'status' | 'accepted' | 'holdsSecret' | 'events' | 'errors' | 'bodyLimit'
+      >
     > {
   readonly params?: P
   readonly query?: Q
@@ -116,6 +127,7 @@ export function defineRoute<
     status: 200,
     accepted: undefined,
     holdsSecret: false,
+    form: undefined,
     events: undefined,
     bodyLimit: BODY_BYTES,
     ...rest,

@@ -128,12 +128,14 @@ function readQuery(request: HonoRequest): Record<string, string> {
 /** Stands for a missing body. */
 const EMPTY_BODY = {}
 
-async function readJsonBody({ incoming, deadline }: RequestContext, { body, bodyLimit }: Route): Promise<unknown> {
+async function readJsonBody(context: RequestContext, { body, bodyLimit }: Route): Promise<unknown> {
+  const { incoming, deadline } = context
   if (body === undefined) return undefined
   if (hasBody(incoming)) deadline.pauseWhileReceiving(incoming)
   if (body === 'multipart') return undefined
   const bytes = hasBody(incoming) ? await readBody(incoming, bodyLimit) : undefined
   if (!bytes || bytes.length === 0) return check(body, EMPTY_BODY, 'The body')
+  context.bodyBytes = bytes.length
   requireJsonType(incoming.headers)
   return check(body, parseJson(bytes), 'The body')
 }

@@ -6,6 +6,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
@@ -118,7 +119,8 @@ export function createHttpServer(parts: Parts): Server {
     },
     listener,
   )
-  server.on('upgrade', (incoming, socket, head) => void sockets.upgrade(incoming, socket, head))
+  // Of a server for HTTP it is a socket of the network.
+  server.on('upgrade', (incoming, socket, head) => void sockets.upgrade(incoming, socket as Socket, head))
   server.on('connect', (_, socket) =>
     refuse(socket, new AppError('METHOD_NOT_ALLOWED', 'This is no proxy: CONNECT is not served'), logger),
   )

@@ -24,6 +24,8 @@ export interface RequestSettings {
   readonly devices: KnownDevices
   /** How long a request may take in all. */
   readonly deadlineMs: number
+  /** How long a client of a stream may read nothing while there is something to read. */
+  readonly stallMs: number
 }
 
 interface ServedAs {
@@ -59,6 +61,8 @@ export class RequestContext {
   readonly deadline: RequestDeadline
   identity: Identity | undefined
   rate: RateState | undefined
+  /** Of a JSON body; 0 without one. */
+  bodyBytes = 0
   /** Of the error that answers it. */
   code: ErrorCode | undefined
   readonly #settings: RequestSettings
@@ -76,6 +80,10 @@ export class RequestContext {
     this.correlationId = readCorrelationId(incoming.headers['x-correlation-id']) ?? newCorrelationId()
     this.span = spanOf(incoming, this.correlationId)
     this.origin = allowedOrigin(incoming.headers, settings.origins)
+  }
+
+  get stallMs(): number {
+    return this.#settings.stallMs
   }
 
   /** Canonical; behind trusted proxies the one that they report. */

@@ -62,15 +62,31 @@ export class RequestDeadline {
 
   /** The clock stands still until the body has arrived, because receiving it has limits of its own. */
   pauseWhileReceiving(incoming: IncomingMessage): void {
-    if (this.#endsAt === undefined) return
+    const goOn = this.#pause()
+    if (goOn) incoming.once('end', goOn)
+  }
+
+  /** The clock stands still during work that has a limit of its own. */
+  async pausedFor<T>(work: () => Promise<T>): Promise<T> {
+    const goOn = this.#pause()
+    try {
+      return await work()
+    } finally {
+      goOn?.()
+    }
+  }
+
+  /** Returns what lets the clock go on; `undefined` when it stands still already. */
+  #pause(): (() => void) | undefined {
+    if (this.#endsAt === undefined) return undefined
     const leftMs = this.#endsAt - Date.now()
     this.#endsAt = undefined
     clearTimeout(this.#timer)
-    incoming.once('end', () => {
+    return () => {
       if (this.#isLifted) return
       this.#endsAt = Date.now() + leftMs
       this.#arm()
-    })
+    }
   }
 
   /** A stream has begun and may last. */

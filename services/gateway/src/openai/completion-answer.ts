@@ -1,4 +1,4 @@
-import { Citation, type Done, type RunEntry } from '@youworker/contracts/agent/run-log'
+import { Citation, type Done, type RunEntry, type WholeDone } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
 import { z } from 'zod'
@@ -28,6 +28,7 @@ export const Completion = z
           role: z.literal('assistant'),
           content: z.string().nullable(),
           refusal: z.null(),
+          reasoning_content: z.string().optional(),
           tool_calls: z.array(ToolCall).optional(),
         }),
         logprobs: z.null(),
@@ -51,6 +52,7 @@ export const CompletionChunk = z
         delta: z.object({
           role: z.literal('assistant').optional(),
           content: z.string().optional(),
+          reasoning_content: z.string().optional(),
           tool_calls: z.array(ToolCall.extend({ index: Count })).optional(),
         }),
         logprobs: z.null(),
@@ -88,13 +90,15 @@ const callsOf = ({ client_calls }: Done) =>
 const finishOf = ({ metadata }: Done) => metadata.finish_reason ?? 'stop'
 
 /** Throws when the run failed. */
-export function toCompletion(done: Done, of: Of): Completion {
+export function toCompletion(done: WholeDone, of: Of): Completion {
   const { content, citations, metadata } = done
   if (metadata.status === 'error') throw failureOf(done)
   const calls = callsOf(done)
   // As OpenAI's own: no text beside a call is null.
   const text = calls && content === '' ? null : content
-  const message = { role: 'assistant' as const, content: text, refusal: null, ...(calls ? { tool_calls: calls } : {}) }
+  const thought = done.thinking === undefined ? {} : { reasoning_content: done.thinking }
+  const said = { content: text, refusal: null, ...thought, ...(calls ? { tool_calls: calls } : {}) }
+  const message = { role: 'assistant' as const, ...said }
   return {
     ...commonOf(of, now()),
     object: 'chat.completion',
@@ -133,6 +137,8 @@ export class ChunkWriter {
       case 'token':
         this.#length += body.data.text.length
         return this.#frame({ delta: { content: body.data.text } })
+      case 'thinking':
+        return this.#frame({ delta: { reasoning_content: body.data.text } })
       // The stored text is all that was sent, so nothing is taken back; else the client has a text that no answer has.
       case 'rewind':
         return body.data.offset === this.#length
@@ -143,6 +149,7 @@ export class ChunkWriter {
       case 'log':
       case 'status':
       case 'tool':
+      case 'transcript':
         return ''
     }
   }

@@ -1,14 +1,16 @@
-import { SessionRef } from '@youworker/contracts/agent/chat-input'
-import { ClientTool, type ConversationMessage, type ModelParameters } from '@youworker/contracts/agent/model'
+import { SessionRef, Strategy } from '@youworker/contracts/agent/chat-input'
+import { ClientTool, type ConversationMessage, type Image, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
+import { readImage } from '../protocols/images.ts'
 import { Cache, refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 import { ReasoningEffort, thinkOf } from './reasoning-effort.ts'
 
 const TextPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string() })
+const ImagePart = z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) })
 /** Parts of other types are refused with what they are. */
-const OtherPart = z.object({ type: z.string() })
-const Content = z.union([z.string(), z.array(z.union([TextPart, OtherPart])).max(200)])
+const OtherPart = z.object({ type: z.string().refine((type) => type !== 'image_url', 'lacks image_url.url') })
+const Content = z.union([z.string(), z.array(z.union([TextPart, ImagePart, OtherPart])).max(200)])
 const CallId = z.string().max(200)
 const ToolName = z.string().max(64)
 
@@ -55,10 +57,14 @@ export const CompletionBody = z
     stop: z.union([z.string().min(1).max(200), z.array(z.string().min(1).max(200)).max(4)]).nullish(),
     response_format: ResponseFormat.nullish(),
     reasoning_effort: ReasoningEffort.nullish(),
+    include_reasoning: z.boolean().nullish().meta({
+      description: "As vLLM's and OpenRouter's: what the model thinks comes as `reasoning_content`, where it tells.",
+    }),
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
     cache: Cache,
+    strategy: Strategy.nullish(),
     session_id: SessionRef.nullish().meta({
       description: 'Ours: goes on with this session, which has the messages before the last one already.',
     }),
@@ -80,9 +86,12 @@ export function toRunInput(body: CompletionBody) {
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
     cache: body.cache,
+    strategy: body.strategy,
+    showThinking: body.include_reasoning ?? false,
   })
   if (!session_id) return { ...input, conversation }
-  if (asked.conversation.at(-1)?.role === 'user') return { ...input, session_id }
+  const last = asked.conversation.at(-1)
+  if (last?.role === 'user') return { ...input, session_id, images: last.images }
   throw refusal('session_id', 'Results of tools need the whole conversation: leave out session_id')
 }
 
@@ -100,8 +109,11 @@ function readMessages(messages: readonly CompletionMessage[]): { instructions: s
   const names = new Map<string, string>()
   for (const [index, { role, content, tool_calls, tool_call_id }] of messages.entries()) {
     const text = textOf(content, index)
+    const images = imagesOf(content, index)
+    if (images.length > 0 && role !== 'user')
+      throw refusal(`messages.${index}.content`, 'Only messages of the user may have images')
     if (role === 'system' || role === 'developer') instructions.push(text)
-    else if (role === 'user') conversation.push({ role, content: text })
+    else if (role === 'user') conversation.push({ role, content: text, ...(images.length > 0 ? { images } : {}) })
     else if (role === 'assistant') {
       const calls = (tool_calls ?? []).map(({ id, function: { name, arguments: json } }) => {
         names.set(id, name)
@@ -131,9 +143,16 @@ function textOf(content: CompletionMessage['content'], index: number): string {
   if (typeof content === 'string') return content
   const texts = (content ?? []).map((part) => {
     if ('text' in part) return part.text
-    throw refusal(`messages.${index}.content`, `This version takes text only, and no part of the type ${part.type}`)
+    if ('image_url' in part) return ''
+    throw refusal(`messages.${index}.content`, `This version takes text and images, and no part of the type ${part.type}`)
   })
   return texts.join('')
+}
+
+function imagesOf(content: CompletionMessage['content'], index: number): Image[] {
+  if (typeof content === 'string' || content == null) return []
+  const field = `messages.${index}.content`
+  return content.flatMap((part) => ('image_url' in part ? [readImage(part.image_url.url, field)] : []))
 }
 
 function parametersOf(body: CompletionBody): ModelParameters {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineRoute } from '../http/define-route.ts'
-import { answerRun, BODY_BYTES, type ProtocolDeps } from '../protocols/answer-run.ts'
+import { answerRun, type ProtocolDeps } from '../protocols/answer-run.ts'
+import { BODY_BYTES, imagesOfInput, requireRoom } from '../protocols/images.ts'
 import { ChunkWriter, Completion, CompletionChunk, toCompletion } from './completion-answer.ts'
 import { CompletionBody, toRunInput } from './completion-request.ts'
 
@@ -30,6 +31,7 @@ export const completionRoutes = [
         bodyOf: (done: Parameters<typeof toCompletion>[0], run_id: string) => toCompletion(done, { run_id, model }),
       }
       const input = toRunInput(body)
+      requireRoom(imagesOfInput(input), context)
       const start = (run_id: string) => deps.chatAgent.as(context.scope).startRun({ ...input, run_id }, context.idempotency)
       return answerRun(start, stream ?? false, protocol, context, deps)
     },

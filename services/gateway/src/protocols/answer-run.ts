@@ -1,23 +1,21 @@
-import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
+import type { Done, WholeDone } from '@youworker/contracts/agent/run-log'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { Clients } from '../clients.ts'
 import { Reply } from '../http/answers/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import type { RunStreams, StartRun } from '../streams/run-streams.ts'
+import type { FramesOf, RunStreams, StartRun } from '../streams/run-streams.ts'
 
 export type ProtocolDeps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
 interface Protocol {
   /** Of one entry of the run's log, in the protocol's frames; empty when it has none for it. */
-  readonly framesOf: (entry: RunEntry) => string
+  readonly framesOf: FramesOf
   /** Throws when the run failed. */
-  readonly bodyOf: (done: Done, runId: string) => unknown
+  readonly bodyOf: (done: WholeDone, runId: string) => unknown
 }
 
-/** Of a request's JSON: leaves space for what is added when it is passed on, which must fit into one NATS request. */
-export const BODY_BYTES = 384 * 1024
 /** How long clients of these protocols wait for a whole answer. */
-const WHOLE_MS = 10 * 60_000
+export const WHOLE_MS = 10 * 60_000
 /** Not to be sent again: the run that it began would begin anew. */
 const NO_RETRY = { 'x-should-retry': 'false' }
 
@@ -29,7 +27,7 @@ export async function answerRun(
   context: RequestContext,
   { runStreams }: Pick<ProtocolDeps, 'runStreams'>,
 ): Promise<Reply> {
-  if (isStream) return runStreams.streamNew(context, start, framesOf)
+  if (isStream) return runStreams.streamNew(context, start, { framesOf })
   const waitMs = () => {
     context.deadline.lift()
     return WHOLE_MS

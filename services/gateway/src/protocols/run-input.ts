@@ -1,4 +1,4 @@
-import { ChatInput } from '@youworker/contracts/agent/chat-input'
+import { ChatInput, type Strategy } from '@youworker/contracts/agent/chat-input'
 import type { ClientTool, ConversationMessage, ModelParameters } from '@youworker/contracts/agent/model'
 import { AppError } from '@youworker/contracts/errors'
 import { AGENT_MODEL } from './agent-model.ts'
@@ -14,13 +14,27 @@ interface Asked {
   /** Which of its own tools the agent may use: with `false` none. */
   readonly mayUseTools: boolean
   readonly cache: boolean | null | undefined
+  /** How the model uses tools; ours in every protocol. */
+  readonly strategy: Strategy | null | undefined
+  /** The answer comes with what the model thinks. */
+  readonly showThinking?: boolean
 }
 
 /** A field of ours beside those of the protocols. */
 export const Cache = ChatInput.shape.cache
 
 /** What starts the run that answers it. */
-export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools, cache }: Asked) {
+export function runInput({
+  model,
+  instructions,
+  conversation,
+  parameters,
+  tools,
+  mayUseTools,
+  strategy,
+  showThinking,
+  cache,
+}: Asked) {
   const isAgent = model === AGENT_MODEL
   return {
     text_input: questionOf(conversation),
@@ -31,14 +45,23 @@ export function runInput({ model, instructions, conversation, parameters, tools,
     model: isAgent ? undefined : model,
     enable_tools: isAgent && mayUseTools,
     plain: !isAgent,
+    strategy: strategy ?? undefined,
+    show_thinking: showThinking,
     // Neither protocol can take back what it has sent.
     append_only: true,
     cache: cache || undefined,
   }
 }
 
-const questionOf = (conversation: readonly ConversationMessage[]): string | undefined =>
-  conversation.findLast(({ role, content }) => role === 'user' && content.trim() !== '')?.content
+/** What is stored as the question when an image is all that is sent. */
+export const IMAGE_ONLY = '[image]'
+
+function questionOf(conversation: readonly ConversationMessage[]): string | undefined {
+  const asked = conversation.findLast(
+    (message) => message.role === 'user' && (message.content.trim() !== '' || message.images?.length),
+  )
+  return asked && (asked.content.trim() === '' ? IMAGE_ONLY : asked.content)
+}
 
 /** Throws `VALIDATION_ERROR` when there is nothing to answer. `isWhole`: nothing stands before it. */
 export function requireQuestion(conversation: readonly ConversationMessage[], field: string, { isWhole = true } = {}): void {

@@ -30,10 +30,13 @@ const IngestionEvents = z.discriminatedUnion('event', [
 /** Sends `progress` at each change, then `done`; both carry the whole run. */
 async function streamProgress({ params, context }: RunCall, { ingestionWatcher, streams }: ProgressDeps): Promise<Reply> {
   using stream = new SseStream(context, streams)
-  const onChange = (run: IngestionRun) => stream.send(eventFrame('progress', run))
+  // The next one has the whole run again.
+  const onChange = (run: IngestionRun) => stream.isFull || stream.send(eventFrame('progress', run))
   try {
     const run = await ingestionWatcher.watch(params.run_id, context, { signal: stream.signal, onChange })
+    await stream.drained()
     if (run && !stream.signal.aborted) stream.send(eventFrame('done', run))
+    await stream.drained()
   } catch (error) {
     if (!stream.hasBegun) throw error
   }

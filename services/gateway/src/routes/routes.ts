@@ -3,6 +3,7 @@ import type { Readiness } from '@youworker/runtime/health/readiness'
 import type { AuditReporter } from '../audit-reporter.ts'
 import type { AskHealth, Clients } from '../clients.ts'
 import type { Route, UnboundRoute } from '../http/define-route.ts'
+import type { Voice } from '../audio/voice.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { AddressList } from '../http/guards/client-address.ts'
 import type { Csrf } from '../http/guards/csrf.ts'
@@ -13,6 +14,8 @@ import type { IngestionWatcher } from '../streams/ingestion-watcher.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import type { RunStreams } from '../streams/run-streams.ts'
 import { messageRoutes } from '../anthropic/message-routes.ts'
+import { speechRoutes } from '../openai/audio/speech-routes.ts'
+import { transcriptionRoutes } from '../openai/audio/transcription-routes.ts'
 import { completionRoutes } from '../openai/completion-routes.ts'
 import { embeddingRoutes } from '../openai/embedding-routes.ts'
 import { modelRoutes } from '../openai/model-routes.ts'
@@ -23,7 +26,8 @@ import { analyticsRoutes } from './analytics-routes.ts'
 import { accountRoutes } from './accounts/account-routes.ts'
 import { userRoutes } from './accounts/user-routes.ts'
 import { authRoutes } from './auth-routes.ts'
-import { chatRoutes } from './chat-routes.ts'
+import { branchRoutes } from './chat/branch-routes.ts'
+import { chatRoutes } from './chat/chat-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { documentRoutes, searchRoutes } from './document-routes.ts'
 import { groupRoutes } from './group-routes.ts'
@@ -53,6 +57,7 @@ interface RouteDeps extends Clients {
   readonly runStreams: RunStreams
   readonly secureCookies: boolean
   readonly streams: OpenStreams
+  readonly voice: Voice
 }
 
 /** The one table of routes: OpenAPI and the tests read it without a running system. */
@@ -65,12 +70,15 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...modelPullRoutes,
   ...groupRoutes,
   ...sessionRoutes,
+  ...branchRoutes,
   ...chatRoutes,
   ...completionRoutes,
   ...responseRoutes,
   ...conversationRoutes,
   ...modelRoutes,
   ...embeddingRoutes,
+  ...transcriptionRoutes,
+  ...speechRoutes,
   ...messageRoutes,
   ...runRoutes,
   ...uploadRoutes,

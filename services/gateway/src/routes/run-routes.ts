@@ -1,6 +1,7 @@
 import { ChatRun, chatAgent } from '@youworker/contracts/chat-agent'
 import { TERMINAL } from '@youworker/contracts/common'
-import { Done, RunEntryBody } from '@youworker/contracts/agent/run-log'
+import { RunEntryBody, WholeDone } from '@youworker/contracts/agent/run-log'
+import { RunStep, StepPage } from '@youworker/contracts/agent/run-steps'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -27,7 +28,7 @@ export const runRoutes = [
     csrf: 'none',
     limit: 'default',
     params: RunPath,
-    answer: ChatRun.extend({ answer: Done.nullable() }),
+    answer: ChatRun.extend({ answer: WholeDone.nullable() }),
     errors,
     async handle({ params, context }, { chatAgent: client, runStreams }: Pick<Clients, 'chatAgent'> & Streams) {
       const run = await client.as(context.scope).getRun(params)
@@ -56,6 +57,29 @@ export const runRoutes = [
       // A browser's EventSource sends the header when it reconnects, with the query of its first request.
       const last = EntryNumber.safeParse(context.incoming.headers['last-event-id'] ?? query.after ?? 0)
       return runStreams.stream(run_id, context, { after: last.success ? last.data : 0 })
+    },
+  }),
+  defineRoute({
+    method: 'GET',
+    path: '/v1/runs/{run_id}/steps',
+    tag: 'runs',
+    operation: 'listRunSteps',
+    summary:
+      'The calls of the model and of tools that the run made, in their order; with `include=content` what was asked and answered',
+    auth: 'required',
+    scopes: ['chat'],
+    csrf: 'none',
+    limit: 'default',
+    params: RunPath,
+    query: StepPage,
+    answer: z.object({
+      steps: z.array(RunStep),
+      next_after: z.number().int().optional().meta({ description: 'For `after` of the next page, when there is one.' }),
+    }),
+    errors: chatAgent.listSteps.errors,
+    async handle({ params, query, context }, { chatAgent: client }: Pick<Clients, 'chatAgent'>) {
+      const { steps, next } = await client.as(context.scope).listSteps({ ...params, ...query })
+      return { steps, ...(next === null ? {} : { next_after: next }) }
     },
   }),
   defineRoute({

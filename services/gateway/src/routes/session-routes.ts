@@ -1,7 +1,16 @@
-import { chatAgent, Message, MessagePage, Session, SessionSettings, type ToolRun } from '@youworker/contracts/chat-agent'
+import {
+  BranchQuery,
+  chatAgent,
+  Message,
+  MessagePage,
+  Session,
+  SessionChanges,
+  SessionSettings,
+  type ToolRun,
+} from '@youworker/contracts/chat-agent'
 import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { ToolEvent } from '@youworker/contracts/agent/run-log'
-import { CursorPage, listed } from '@youworker/contracts/common'
+import { CursorPage, Id, listed } from '@youworker/contracts/common'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -13,20 +22,27 @@ const SessionPath = z.object({ session_id: SessionRef })
 const TitleQuery = SessionSettings.pick({ title: true })
 const NewSession = chatAgent.createSession.input
 
+/** A branch of a session, by default the active one. */
+interface Shown {
+  readonly session_id: string
+  readonly branch?: string | undefined
+}
+
 /** Bounds a session's history, which is answered without pages, to this many pages of 256 KiB. */
 const MAX_PAGES = 64
 
 type Deps = Pick<Clients, 'chatAgent'>
 const client = (context: RequestContext, { chatAgent: sessions }: Deps) => sessions.as(context.scope)
 
-async function messagesOf(session_id: string, context: RequestContext, deps: Deps): Promise<Message[]> {
+async function messagesOf({ session_id, branch }: Shown, context: RequestContext, deps: Deps): Promise<Message[]> {
   const all: Message[] = []
-  let after: string | undefined
+  // Another branch may become the active one between two pages.
+  let following: { after?: string; branch?: string | undefined } = { branch }
   for (let page = 0; page < MAX_PAGES; page++) {
-    const { messages, next } = await client(context, deps).listMessages({ session_id, ...(after === undefined ? {} : { after }) })
+    const { messages, next, branch: read } = await client(context, deps).listMessages({ session_id, ...following })
     all.push(...messages)
     if (next === null) break
-    after = next
+    following = { after: next, branch: read }
   }
   return all
 }
@@ -41,9 +57,9 @@ const eventsOf = ({ id: run_id, tool_name: tool, status, args, start_ts, end_ts,
   ]
 }
 
-async function toolEventsOf(session_id: string, context: RequestContext, deps: Deps): Promise<ToolEvent[]> {
+async function toolEventsOf({ session_id, branch }: Shown, context: RequestContext, deps: Deps): Promise<ToolEvent[]> {
   const runs = await everyPage(async (page) => {
-    const { runs: rows, total } = await client(context, deps).listToolRuns({ session_id, ...page })
+    const { runs: rows, total } = await client(context, deps).listToolRuns({ session_id, branch: branch ?? null, ...page })
     return { rows, total }
   })
   return runs.reverse().flatMap(eventsOf)
@@ -86,15 +102,16 @@ export const sessionRoutes = [
     ...ONE,
     method: 'GET',
     operation: 'getSession',
-    summary: 'One session with its messages and tool events',
+    summary: 'One session with the messages and tool events of its active branch, or of `branch`',
     params: SessionPath,
+    query: BranchQuery,
     answer: z.object({ session: Session, messages: z.array(Message), tool_events: z.array(ToolEvent) }),
-    errors: chatAgent.getSession.errors,
-    async handle({ params: { session_id }, context }, deps: Deps) {
+    errors: chatAgent.listMessages.errors,
+    async handle({ params: { session_id }, query: { branch }, context }, deps: Deps) {
       const [session, messages, tool_events] = await Promise.all([
         client(context, deps).getSession({ session_id }),
-        messagesOf(session_id, context, deps),
-        toolEventsOf(session_id, context, deps),
+        messagesOf({ session_id, branch }, context, deps),
+        toolEventsOf({ session_id, branch }, context, deps),
       ])
       return { session, messages, tool_events }
     },
@@ -104,14 +121,18 @@ export const sessionRoutes = [
     method: 'GET',
     path: '/v1/sessions/{session_id}/messages',
     operation: 'listMessages',
-    summary: 'Messages of a session, oldest first, page by page',
+    summary: 'Messages of a session, oldest first, page by page: those of its active branch, or of `branch`',
     params: SessionPath,
     query: MessagePage,
-    answer: z.object({ messages: z.array(Message), next_after: listed.next_after }),
+    answer: z.object({
+      messages: z.array(Message),
+      branch: Id.optional().meta({ description: 'The branch that they are of, to read the following pages from.' }),
+      next_after: listed.next_after,
+    }),
     errors: chatAgent.listMessages.errors,
     async handle({ params, query, context }, deps: Deps) {
-      const { messages, next } = await client(context, deps).listMessages({ ...params, ...query })
-      return { messages, ...(next === null ? {} : { next_after: next }) }
+      const { messages, branch, next } = await client(context, deps).listMessages({ ...params, ...query })
+      return { messages, branch, ...(next === null ? {} : { next_after: next }) }
     },
   }),
   defineRoute({
@@ -119,10 +140,10 @@ export const sessionRoutes = [
     ...ONE,
     method: 'PATCH',
     operation: 'updateSession',
-    summary: 'Change title, model, tools, or what a message does while another one is answered',
+    summary: 'Change title, model, tools, what a message does while another one is answered, or the branch that goes on',
     params: SessionPath,
     query: TitleQuery,
-    body: SessionSettings,
+    body: SessionChanges,
     answer: Session,
     errors: chatAgent.updateSession.errors,
     handle({ params, query, body, context }, deps: Deps) {

@@ -128,6 +128,19 @@ function unlessUnavailable(error: unknown): undefined {
   if (!(error instanceof AppError) || ERROR_STATUS[error.code] < 500) throw error
 }
 
+const text = { type: 'string' }
+const FORM = {
+  properties: {
+    files: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
+    tags: { type: 'array', items: text },
+    collection: text,
+    group_id: { ...text, format: 'uuid' },
+    is_private: { type: 'boolean', default: false },
+    wait: { type: 'boolean', default: true },
+  },
+  required: ['files'],
+}
+
 export const uploadRoutes = [
   defineRoute({
     method: 'POST',
@@ -141,6 +154,7 @@ export const uploadRoutes = [
     limit: 'upload',
     query: z.object({ wait: z.string().optional() }),
     body: 'multipart',
+    form: FORM,
     answer: UploadAnswer,
     accepted: z.object({ run_id: Id }),
     errors: [...ingestion.startRun.errors, 'PAYLOAD_TOO_LARGE'],

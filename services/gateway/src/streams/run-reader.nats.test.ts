@@ -2,7 +2,7 @@ import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type { Status } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { closeNats, connectNats, type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
-import { subscribeLive, publishLive } from '@youworker/messaging/live/live'
+import { type LiveListener, publishLive, subscribeLive } from '@youworker/messaging/live/live'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { type TestNats, testNats } from '@youworker/test-kit/nats'
@@ -66,6 +66,7 @@ function start({ after = 0, begun = false, log = [], status = 'running', failure
   const runId = newId()
   const stop = new AbortController()
   const state = { status, pages: 0, failure, outages: 0 }
+  const client = { isFull: false, read: () => undefined as void }
   const read: number[] = []
   const source = {
     async readPage(from: number) {
@@ -74,12 +75,15 @@ function start({ after = 0, begun = false, log = [], status = 'running', failure
       const entries = log.filter((entry) => entry.n > from).slice(0, 3)
       return { entries, more: log.some((entry) => entry.n > (entries.at(-1)?.n ?? from)), status: state.status }
     },
-    subscribe: (listener: (entry: RunEntry) => void) => subscribeLive(nats, runId, listener),
+    subscribe: (listener: LiveListener) => subscribeLive(nats, runId, listener),
     onReconnect: (listener: () => void) => onReconnect(nats, listener),
   }
   const writer = {
     write: (entry: RunEntry) => void read.push(entry.n),
-    drained: () => Promise.resolve(),
+    get isFull() {
+      return client.isFull
+    },
+    drained: () => (client.isFull ? new Promise<void>((resolve) => (client.read = resolve)) : Promise.resolve()),
     onOutage: () => void state.outages++,
   }
   const reading = new RunReader(source, writer, { after, signal: stop.signal, begun }).run()
@@ -90,7 +94,11 @@ function start({ after = 0, begun = false, log = [], status = 'running', failure
     live(entry)
   }
   const caughtUp = () => waitFor(() => state.pages > 0, { what: 'the first page' })
-  return { log, live, both, read, state, reading, stop, caughtUp }
+  const goOn = () => {
+    client.isFull = false
+    client.read()
+  }
+  return { log, live, both, read, state, reading, stop, caughtUp, client, goOn }
 }
 
 test('a finished run is read from the log, page by page', async () => {
@@ -177,6 +185,39 @@ test('a caller who may no longer read the run gets an error', async () => {
   await run.caughtUp()
   run.state.failure = new AppError('NOT_AUTHENTICATED', 'signed out')
   await expect(run.reading).rejects.toMatchObject({ code: 'NOT_AUTHENTICATED' })
+})
+
+test('for a client that is waited for a moment entries wait; the log is not read', async () => {
+  const run = start()
+  await run.caughtUp()
+  run.both(token(1, 1))
+  await waitFor(() => run.read.length === 1, { what: 'the first token' })
+  const before = run.state.pages
+  run.client.isFull = true
+  run.both(token(1, 2))
+  run.both(token(1, 3))
+  await nats.core.flush()
+  expect(run.read).toEqual([n(1, 1)])
+  run.goOn()
+  await waitFor(() => run.read.length === 3, { what: 'those that waited' })
+  expect(run.state.pages).toBe(before)
+  run.both(done(1, 4))
+  await run.reading
+  expect(run.read).toEqual([1, 2, 3, 4].map((index) => n(1, index)))
+})
+
+test('for a client that does not read nothing is kept: what it missed is read from the log', async () => {
+  const run = start()
+  await run.caughtUp()
+  run.both(token(1, 1))
+  await waitFor(() => run.read.length === 1, { what: 'the first token' })
+  run.client.isFull = true
+  for (let index = 2; index <= 1_000; index += 1) run.both(token(1, index))
+  run.both(done(1, 1_001))
+  await nats.core.flush()
+  run.goOn()
+  await run.reading
+  expect(run.read).toEqual(Array.from({ length: 1_001 }, (_, index) => n(1, index + 1)))
 })
 
 test('an aborted reading ends at once', async () => {

@@ -1,13 +1,17 @@
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import { EntryOrder } from './entry-order.ts'
 import type { EntrySource } from './entry-source.ts'
+import { PendingEntries } from './pending-entries.ts'
 
 /** Receives a run's entries in order, each once. */
 export interface EntryWriter {
   write(entry: RunEntry): void
-  /** Resolves when another page can be buffered. */
+  /** The client has not read enough of what was written: nothing more should be. */
+  readonly isFull: boolean
+  /** Resolves when more can be written, or when the client is gone. */
   drained(): Promise<void>
   /** Called once per outage, when the log cannot be read. */
   onOutage(): void
@@ -32,7 +36,8 @@ const GAP_MAX_MS = 1_000
 const OUTAGE_MS = 1_000
 /** After this long the log of a run that ended without `done` is read once more. */
 const LAST_READ_MS = 300
-const MAX_PENDING = 5_000
+/** An entry that waits here is dropped when the client has not read by then: the log has it. */
+const HOLD_MS = 500
 
 /** Reads one run to its `done`, from the log and live: in order and without gaps, even when messages are lost or repeated. */
 export class RunReader {
@@ -40,8 +45,12 @@ export class RunReader {
   readonly #writer: EntryWriter
   readonly #signal: AbortSignal
   readonly #order: EntryOrder
-  #pending: RunEntry[] = []
+  readonly #pending = new PendingEntries()
   #reading = false
+  /** The client is waited for. */
+  #isHeld = false
+  /** Entries were dropped that the log has. */
+  #isBehind = false
   #begun: boolean
   #finished = false
   #outage = false
@@ -66,7 +75,7 @@ export class RunReader {
 
   /** Resolves after `done`, when the log of an ended run has nothing after `after`, or when the signal aborts. Throws when the caller may not, or no longer, read it. */
   async run(): Promise<void> {
-    using _live = this.#source.subscribe((entry) => this.#receive(entry))
+    using _live = this.#source.subscribe((entry, bytes) => this.#receive(entry, bytes))
     using _reconnect = this.#source.onReconnect(() => {
       this.#reconnected = true
       this.#wake()
@@ -77,7 +86,7 @@ export class RunReader {
       while (!this.#isOver) {
         if (!this.#isLive) await this.#catchUp()
         this.#isLive = false
-        if (!this.#isOver) await this.#idle()
+        await this.#follow()
       }
     } finally {
       this.#finished = true
@@ -90,17 +99,29 @@ export class RunReader {
   }
 
   /** The fast path: an entry that is the next one is written at once. */
-  #receive(entry: RunEntry): void {
+  #receive(entry: RunEntry, bytes: number): void {
     if (this.#isOver) return
-    if (!this.#reading && this.#pending.length === 0) {
-      const decision = this.#order.offerLive(entry.n)
-      if (decision === 'apply') this.#apply(entry)
-      if (decision !== 'gap') return
+    if (!this.#reading && !this.#isHeld && this.#pending.isEmpty) {
+      if (this.#writer.isFull) this.#isHeld = true
+      else {
+        const decision = this.#order.offerLive(entry.n)
+        if (decision === 'apply') this.#apply(entry)
+        if (decision !== 'gap') return
+      }
     }
-    // Dropped entries are read from the log.
-    if (this.#pending.length >= MAX_PENDING) this.#pending = []
-    this.#pending.push(entry)
+    this.#keep(entry, bytes)
     if (!this.#reading) this.#wake()
+  }
+
+  #keep(entry: RunEntry, bytes: number): void {
+    // It would only wait for a client that does not read.
+    if (this.#isBehind && this.#writer.isFull) return
+    if (!this.#pending.add(entry, bytes)) this.#isBehind = true
+  }
+
+  #dropPending(): void {
+    this.#pending.clear()
+    this.#isBehind = true
   }
 
   #apply(entry: RunEntry): void {
@@ -115,6 +136,7 @@ export class RunReader {
 
   async #catchUp(): Promise<void> {
     this.#reading = true
+    this.#isBehind = false
     try {
       await this.#readLog()
       this.#begun = true
@@ -126,53 +148,84 @@ export class RunReader {
     } finally {
       this.#reading = false
     }
-    this.#drain()
+    this.#drain({ caughtUp: !this.#outage })
   }
 
   async #readLog(): Promise<void> {
     for (;;) {
-      const { entries, more, status } = await this.#source.readPage(this.#order.last)
+      const { isAtEnd, isLast } = await this.#readPage()
       if (this.#isOver) return
-      for (const entry of entries) {
-        if (this.#order.offerLogged(entry.n) === 'apply') this.#apply(entry)
-        if (this.#isOver) return
-      }
-      const isAtEnd = TERMINAL.includes(status) && entries.length === 0
-      if (isAtEnd && ++this.#emptyReads > 1) this.#finished = true
       // A client that has the whole log is not given a stream at all.
       if (!isAtEnd) await this.#writer.drained()
-      if (!more || entries.length === 0 || this.#isOver) return
+      if (isLast || this.#isOver) return
     }
   }
 
-  /** Offers entries received while the log was read, lowest numbers first. Those after a gap stay pending. */
-  #drain(): void {
-    const received = this.#pending.sort((a, b) => a.n - b.n)
-    this.#pending = []
-    const kept: RunEntry[] = []
-    for (const entry of received) {
+  /** `isAtEnd`: the run has ended, and nothing follows. `isLast`: no page follows now. */
+  async #readPage(): Promise<{ readonly isAtEnd: boolean; readonly isLast: boolean }> {
+    const { entries, more, status } = await this.#source.readPage(this.#order.last)
+    const isAtEnd = TERMINAL.includes(status) && entries.length === 0
+    for (const entry of entries) {
+      if (this.#isOver) break
+      if (this.#writer.isFull && !(await settledWithin(HOLD_MS, this.#writer.drained()))) {
+        // The rest of the page is read again when the client goes on.
+        this.#dropPending()
+        return { isAtEnd: false, isLast: false }
+      }
+      if (!this.#isOver && this.#order.offerLogged(entry.n) === 'apply') this.#apply(entry)
+    }
+    if (isAtEnd && !this.#isOver && ++this.#emptyReads > 1) this.#finished = true
+    return { isAtEnd, isLast: !more || entries.length === 0 }
+  }
+
+  /** Until the log should be read again. */
+  async #follow(): Promise<void> {
+    while (!this.#isOver) {
+      if (!this.#isHeld) await this.#idle()
+      if (!this.#isHeld) return
+      await this.#waitForClient()
+      if (this.#isBehind) return
+    }
+  }
+
+  /** What came meanwhile follows without a look into the log, unless it was too much or waited too long. */
+  async #waitForClient(): Promise<void> {
+    while (this.#isHeld && !this.#isOver) {
+      const drained = this.#writer.drained()
+      if (!(await settledWithin(HOLD_MS, drained))) {
+        this.#dropPending()
+        await drained
+      }
+      this.#isHeld = false
+      this.#drain()
+    }
+  }
+
+  /** Offers entries that were received meanwhile, lowest numbers first. Those after a gap stay pending. */
+  #drain({ caughtUp = false } = {}): void {
+    for (const { entry, bytes } of this.#pending.take()) {
       if (this.#isOver) return
-      const decision = this.#order.offerLive(entry.n, { caughtUp: !this.#outage })
+      this.#isHeld ||= this.#writer.isFull
+      const decision = this.#isHeld ? 'gap' : this.#order.offerLive(entry.n, { caughtUp })
       if (decision === 'apply') this.#apply(entry)
-      else if (decision === 'gap') kept.push(entry)
+      if (decision === 'gap') this.#keep(entry, bytes)
     }
-    this.#pending = [...kept, ...this.#pending]
   }
 
-  /** Waits until the log should be read again. */
+  /** Waits until the log should be read again, or the client waited for. */
   async #idle(): Promise<void> {
     const reconnected = this.#reconnected
     this.#reconnected = false
     if (this.#outage) return this.#pause(OUTAGE_MS)
     if (reconnected) return
     if (this.#emptyReads > 0) return this.#pause(LAST_READ_MS)
-    if (this.#pending.length > 0) return this.#pause(Math.min(GAP_MS * 2 ** this.#gaps++, GAP_MAX_MS))
+    if (!this.#pending.isEmpty || this.#isBehind) return this.#pause(Math.min(GAP_MS * 2 ** this.#gaps++, GAP_MAX_MS))
     this.#lastAt = performance.now()
     let quietMs = 0
     do {
       await this.#pause(QUIET_MS - quietMs)
       quietMs = performance.now() - this.#lastAt
-    } while (!this.#isOver && this.#pending.length === 0 && !this.#woken && quietMs < QUIET_MS - 1)
+    } while (!this.#isOver && this.#pending.isEmpty && !this.#woken && quietMs < QUIET_MS - 1)
   }
 
   #pause(ms: number): Promise<void> {

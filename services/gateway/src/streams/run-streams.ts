@@ -1,4 +1,4 @@
-import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
+import type { Done, RunEntry, WholeDone } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -15,13 +15,32 @@ const READ_MS = 250
 
 export type StartRun = Parameters<typeof startReading>[2]
 
-type FramesOf = (entry: RunEntry) => string
+/** Adds to the end of an answer what is not kept, which is held until it is disposed; what it notes is new in `logs`. Never rejects. */
+type Finish = (done: Done, signal: AbortSignal) => Promise<Disposable & { readonly done: Done }>
+/** Several frames are made one after the other as the client reads them. */
+export type FramesOf = (entry: RunEntry) => string | Iterable<string>
 
-interface StreamOptions {
+interface Shape {
+  /** Entries in another form. */
+  readonly framesOf?: FramesOf | undefined
+  readonly finish?: Finish | undefined
+}
+
+interface StreamOptions extends Shape {
   readonly after: number
   readonly begun: boolean
   readonly liveFrom?: number | undefined
-  readonly framesOf?: FramesOf | undefined
+}
+
+interface WholeOptions extends Pick<Shape, 'finish'> {
+  readonly run_id: string
+  readonly source: EntrySource
+  readonly liveFrom?: number | undefined
+}
+
+interface DoneEntry {
+  readonly n: number
+  readonly done: Done
 }
 
 interface Deps {
@@ -38,27 +57,34 @@ export class RunStreams {
     this.#deps = deps
   }
 
-  /** Sends the run's log as server-sent events, with `framesOf` in another form; resolves when it has ended. */
+  /** Sends the run's log as server-sent events; resolves when it has ended. */
   stream(runId: string, context: RequestContext, options: Partial<StreamOptions> = {}): Promise<Reply> {
     return this.#stream(this.#deps.sourceOf(runId, context), context, { after: 0, begun: false, ...options })
   }
 
-  /** Starts a run and sends its log. With `framesOf` in another form. */
-  async streamNew(context: RequestContext, start: StartRun, framesOf?: FramesOf): Promise<Reply> {
+  /** Starts a run and sends its log. */
+  async streamNew(context: RequestContext, start: StartRun, shape: Shape = {}): Promise<Reply> {
     const { source, liveFrom } = await startReading(this.#deps.sourceOf, context, start)
-    return this.#stream(source, context, { after: 0, begun: true, liveFrom, framesOf })
+    return this.#stream(source, context, { after: 0, begun: true, liveFrom, ...shape })
   }
 
   /** With `begun` the headers are sent before the first entry. */
-  async #stream(source: EntrySource, context: RequestContext, { begun, framesOf, ...from }: StreamOptions): Promise<Reply> {
+  async #stream(source: EntrySource, context: RequestContext, options: StreamOptions): Promise<Reply> {
+    const { begun, framesOf, finish, ...from } = options
     const { streams, logger } = this.#deps
+    let end: DoneEntry | undefined
     using stream = new SseStream(context, streams)
     // Clients of other protocols take the end of a stream for that of the answer.
     stream.isWhole = framesOf === undefined
     if (begun) stream.begin()
+    let hasDone = false
     const writer = {
+      get isFull() {
+        return stream.isFull
+      },
       write(entry: RunEntry) {
-        if (entry.body.event === 'done') stream.isWhole = true
+        if (finish && entry.body.event === 'done') return void (end = { n: entry.n, done: entry.body.data })
+        if (entry.body.event === 'done') hasDone = true
         const frames = framesOf?.(entry)
         if (frames !== undefined && frames !== '') stream.send(frames, { passing: true })
         if (frames === undefined) stream.send(eventFrame(entry.body.event, entry.body.data, entry.n))
@@ -69,11 +95,14 @@ export class RunStreams {
       },
       // The frame has no id: it is no entry of the log.
       onOutage: () => {
-        if (!framesOf) stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true })
+        if (!framesOf && !stream.isFull) stream.send(eventFrame('status', { stage: 'reconnecting' }), { passing: true })
       },
     }
     try {
       await new RunReader(source, writer, { ...from, signal: stream.signal, begun }).run()
+      if (end && finish) await sendEnd(stream, end, finish)
+      await stream.drained()
+      if (hasDone && !stream.signal.aborted) stream.isWhole = true
     } catch (error) {
       if (!stream.hasBegun) throw error
       logger.debug({ correlation_id: context.correlationId, err: error }, 'a stream ended early')
@@ -87,7 +116,7 @@ export class RunStreams {
   }
 
   /** The `done` of a run that has ended. */
-  whole(runId: string, context: RequestContext, waitMs: number): Promise<Done | undefined> {
+  whole(runId: string, context: RequestContext, waitMs: number): Promise<WholeDone | undefined> {
     return this.#whole({ run_id: runId, source: this.#deps.sourceOf(runId, context) }, context, waitMs)
   }
 
@@ -99,25 +128,29 @@ export class RunStreams {
     context: RequestContext,
     waitMs: () => number,
     start: (run_id: string) => Promise<T>,
-  ): Promise<{ started: T; done: Done | undefined }> {
+    finish?: Finish,
+  ): Promise<{ started: T; done: WholeDone | undefined }> {
     const { started, ...reading } = await startReading(this.#deps.sourceOf, context, start)
-    return { started, done: await this.#whole({ run_id: started.run_id, ...reading }, context, waitMs()) }
+    return { started, done: await this.#whole({ run_id: started.run_id, finish, ...reading }, context, waitMs()) }
   }
 
   async #whole(
-    { run_id, source, liveFrom }: { run_id: string; source: EntrySource; liveFrom?: number | undefined },
+    { run_id, source, liveFrom, finish }: WholeOptions,
     context: RequestContext,
     waitMs: number,
-  ): Promise<Done | undefined> {
+  ): Promise<WholeDone | undefined> {
     const { streams } = this.#deps
     const stop = new AbortController()
     context.outgoing.once('close', () => stop.abort())
     using _entry = streams.add(context.caller, (why) => (why === 'moving' ? undefined : stop.abort(why)))
     let done: Done | undefined
+    let thinking = ''
     const writer = {
       write: ({ body }: RunEntry) => {
+        if (body.event === 'thinking') thinking += body.data.text
         if (body.event === 'done') done = body.data
       },
+      isFull: false,
       drained: () => Promise.resolve(),
       onOutage: () => undefined,
     }
@@ -125,10 +158,33 @@ export class RunStreams {
     const hasEnded = await settledWithin(Math.max(READ_MS, waitMs), reading)
     if (hasEnded) await reading
     else stop.abort()
-    if (done) return done
+    if (done) {
+      const whole = finish ? await finished(done, finish, context, stop.signal) : done
+      if (!stop.signal.aborted) return thinking === '' ? whole : { ...whole, thinking }
+    }
     if (stop.signal.reason === 'revoked')
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: you were signed out meanwhile')
     if (stop.signal.aborted) return undefined
     throw new AppError('INTERNAL_ERROR', `The run ${run_id} ended without an answer; GET /v1/runs/${run_id} tells its state`)
   }
+}
+
+/** What is held is sent, or given up, when the answer is closed. */
+async function finished(done: Done, finish: Finish, { deadline, outgoing }: RequestContext, signal: AbortSignal): Promise<Done> {
+  const spoken = await deadline.pausedFor(() => finish(done, signal))
+  if (outgoing.destroyed) spoken[Symbol.dispose]()
+  else outgoing.once('close', () => spoken[Symbol.dispose]())
+  return spoken.done
+}
+
+/** A stream that has ended its answer but for what is added to it. */
+async function sendEnd(stream: SseStream, { n, done }: DoneEntry, finish: Finish): Promise<void> {
+  await stream.drained()
+  if (stream.signal.aborted) return
+  // The frames without an id are no entries of the log.
+  stream.send(eventFrame('status', { stage: 'speaking' }), { passing: true })
+  using spoken = await finish(done, stream.signal)
+  for (const note of spoken.done.logs.slice(done.logs.length)) stream.send(eventFrame('log', note), { passing: true })
+  stream.sendSpoken(eventFrame('done', spoken.done, n))
+  await stream.drained()
 }

@@ -1,12 +1,13 @@
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { RequestContext } from '../http/request-context.ts'
 import type { OpenStreams } from './open-streams.ts'
+import { endWithin, spokenUntil, untilRead } from './until-read.ts'
 
 const COMMENT_MS = 15_000
-/** A client with more unread bytes than this is disconnected; it reconnects with Last-Event-ID. */
-const MAX_BUFFERED = 1024 * 1024
-/** The next page of a replay waits until no more than this is unread. */
-const LOW_WATER = 64 * 1024
+/** A longer frame is written in pieces, each when the client has read those before. In UTF-16 units. */
+const PIECE = 16 * 1024
+/** While more waits in this process nothing is written. */
+const HIGH_WATER = 64 * 1024
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
@@ -30,7 +31,17 @@ export function eventFrame(event: string, data: unknown, id?: number): string {
 
 const retryFrame = (ms: number): string => `retry: ${Math.round(ms)}\n\n`
 
-/** Server-sent events as the answer to one request. */
+function* joined<T>(...parts: readonly Iterable<T>[]): Generator<T> {
+  for (const part of parts) yield* part
+}
+
+/** No surrogate pair is torn: half of one cannot be written in UTF-8. */
+function endOfPiece(frame: string, at: number): number {
+  const end = at + PIECE
+  return end < frame.length && /[\uD800-\uDBFF]/.test(frame.charAt(end - 1)) ? end - 1 : end
+}
+
+/** Server-sent events as the answer to one request. For a client that reads slowly `HIGH_WATER` is kept, and one frame. */
 export class SseStream implements Disposable {
   readonly #context: RequestContext
   readonly #closed = new AbortController()
@@ -38,6 +49,13 @@ export class SseStream implements Disposable {
   /** Without it the connection is cut at the end, not closed. */
   isWhole = true
   #comments: NodeJS.Timeout | undefined
+  /** What follows when the client has read more. */
+  #rest: Generator<string> | undefined
+  #draining: Promise<void> | undefined
+  /** Of the frame that is being written, in UTF-16 units. */
+  #left = 0
+  /** Until when the client may take to read a spoken answer. */
+  #spokenUntil: number | undefined
   #hasBegun = false
   #isResumable = false
   #isMoving = false
@@ -69,41 +87,88 @@ export class SseStream implements Disposable {
     const { outgoing } = this.#context
     outgoing.writeHead(200, this.#context.headers(HEADERS))
     outgoing.write(retryFrame(RETRY_MS.usual))
-    this.#comments = setInterval(() => this.#write(': \n\n'), COMMENT_MS)
+    this.#comments = setInterval(() => {
+      if (!this.isFull) outgoing.write(': \n\n')
+    }, COMMENT_MS)
   }
 
-  /** `passing`: says nothing from which a client could resume. */
-  send(frame: string, { passing = false } = {}): void {
-    this.#write(frame)
+  /** Until {@link drained} nothing more should be sent. */
+  get isFull(): boolean {
+    return this.#rest !== undefined || this.#isBuffering
+  }
+
+  get #isBuffering(): boolean {
+    return this.#context.outgoing.writableLength > HIGH_WATER
+  }
+
+  /** Several frames are made one after the other as the client reads them. `passing`: says nothing from which a client could resume. */
+  send(frames: string | Iterable<string>, { passing = false } = {}): void {
+    if (this.#closed.signal.aborted) return
+    this.begin()
+    if (typeof frames === 'string' && frames.length <= PIECE && !this.#rest) this.#context.outgoing.write(frames)
+    else this.#sendLater(typeof frames === 'string' ? [frames] : frames)
     if (!passing) this.#isResumable = true
     if (this.#isMoving) this.#move()
   }
 
-  #write(frame: string): void {
+  /** The end of an answer, which may be much larger than other frames. The client gets the time for it that a slow network takes. */
+  sendSpoken(frame: string): void {
+    this.#spokenUntil = spokenUntil(frame.length, this.#context.stallMs)
+    this.send(frame)
+  }
+
+  #sendLater(frames: Iterable<string>): void {
+    const [before, more] = [this.#rest, this.#piecesOf(frames)]
+    this.#rest = before ? joined(before, more) : more
+    this.#pump()
+  }
+
+  *#piecesOf(frames: Iterable<string>): Generator<string> {
+    for (const frame of frames) {
+      for (let at = 0; at < frame.length;) {
+        const end = endOfPiece(frame, at)
+        this.#left = frame.length - end
+        yield frame.slice(at, end)
+        at = end
+      }
+    }
+  }
+
+  #pump(): void {
     const { outgoing } = this.#context
-    if (this.#closed.signal.aborted) return
-    this.begin()
-    // One frame may be larger than that: the end of a response repeats its text.
-    if (outgoing.writableLength > MAX_BUFFERED) outgoing.destroy()
-    else outgoing.write(frame)
+    while (this.#rest && !this.#isBuffering && !this.#closed.signal.aborted) {
+      const { done, value } = this.#rest.next()
+      if (done) this.#rest = undefined
+      else outgoing.write(value)
+    }
   }
 
   /** Ends the stream as soon as the client has what it needs to resume it. */
   #move(): void {
     this.#isMoving = true
     if (!this.#isResumable) return
-    this.#write(retryFrame(RETRY_MS.least + Math.random() * RETRY_MS.spread))
+    const ms = RETRY_MS.least + Math.random() * RETRY_MS.spread
+    // Within a frame it would be a part of that.
+    if (!this.#rest) this.#context.outgoing.write(retryFrame(ms))
     this[Symbol.dispose]()
   }
 
-  /** Resolves when the client has read nearly everything. */
-  async drained(): Promise<void> {
-    const { outgoing } = this.#context
-    while (outgoing.writableLength > LOW_WATER && !this.#closed.signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      outgoing.once('drain', resolve).once('close', resolve)
-      await promise
-      outgoing.off('drain', resolve).off('close', resolve)
+  /** Resolves when the client has read what was sent, or is gone: one that does not read is disconnected. */
+  drained(): Promise<void> {
+    this.#draining ??= this.#drain().finally(() => (this.#draining = undefined))
+    return this.#draining
+  }
+
+  async #drain(): Promise<void> {
+    const { outgoing, stallMs } = this.#context
+    while (this.isFull && !this.#closed.signal.aborted) {
+      const { socket } = outgoing
+      if (!socket || socket.destroyed) return this[Symbol.dispose]()
+      const heldBytes = outgoing.writableLength + Math.max(0, this.#left)
+      // Node.js loses the event `drain` of texts that have more bytes than characters.
+      const onRead = (read: () => void) => void outgoing.write('', read)
+      if (this.#isBuffering) await untilRead({ socket, onRead, heldBytes, stallMs, until: this.#spokenUntil, kind: 'sse' })
+      this.#pump()
     }
   }
 
@@ -113,9 +178,12 @@ export class SseStream implements Disposable {
     this.#closed.abort()
     clearInterval(this.#comments)
     this.#entry[Symbol.dispose]()
+    this.#rest = undefined
     if (!this.#hasBegun) return
     metrics.sseStreams.dec()
-    if (this.isWhole) this.#context.outgoing.end()
-    else this.#context.outgoing.destroy()
+    const { outgoing, stallMs } = this.#context
+    if (!this.isWhole) return void outgoing.destroy()
+    if (outgoing.writableLength > 0) endWithin(stallMs, outgoing.socket)
+    outgoing.end()
   }
 }

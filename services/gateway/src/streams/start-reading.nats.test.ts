@@ -54,6 +54,7 @@ async function readAll({ source, liveFrom }: Pick<Awaited<ReturnType<typeof star
       read.push(n)
       if (n === ATTEMPT.at(-1)) stop.abort()
     },
+    isFull: false,
     drained: () => Promise.resolve(),
     onOutage: () => undefined,
   }
@@ -113,7 +114,7 @@ test('an error of the start is passed on, and nobody listens any more', async ()
   const heard: string[] = []
   const spied: EntrySourceOf = (runId, of) => {
     const source = sourceOf(runId, of)
-    return { ...source, subscribe: (listener) => source.subscribe((entry) => (heard.push(runId), listener(entry))) }
+    return { ...source, subscribe: (listener) => source.subscribe((entry, bytes) => (heard.push(runId), listener(entry, bytes))) }
   }
   let id = ''
   const failing = startReading(spied, context, async (run_id) => {

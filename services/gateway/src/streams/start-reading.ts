@@ -1,4 +1,5 @@
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
+import type { LiveListener } from '@youworker/messaging/live/live'
 import { newId } from '@youworker/runtime/id'
 import type { RequestContext } from '../http/request-context.ts'
 import type { EntrySource, EntrySourceOf } from './entry-source.ts'
@@ -49,24 +50,25 @@ class EarlySource implements EntrySource, Disposable {
   readonly readPage: EntrySource['readPage']
   readonly onReconnect: EntrySource['onReconnect']
   readonly #live: Disposable
-  readonly #early: RunEntry[] = []
-  #listener = (entry: RunEntry): void => {
+  readonly #early: Parameters<LiveListener>[] = []
+  #listener: LiveListener = (...entry) => {
     if (this.#early.length < MAX_EARLY) this.#early.push(entry)
   }
 
   constructor(source: EntrySource) {
     this.readPage = source.readPage.bind(source)
     this.onReconnect = source.onReconnect.bind(source)
-    this.#live = source.subscribe((entry) => this.#listener(entry))
+    this.#live = source.subscribe((...entry) => this.#listener(...entry))
   }
 
+  /** Entries that came with the reply, as if they had come live. */
   add(entries: readonly RunEntry[] = []): void {
-    for (const entry of entries) this.#listener(entry)
+    for (const entry of entries) this.#listener(entry, Buffer.byteLength(JSON.stringify(entry)))
   }
 
-  subscribe(listener: (entry: RunEntry) => void): Disposable {
+  subscribe(listener: LiveListener): Disposable {
     this.#listener = listener
-    for (const entry of this.#early.splice(0)) listener(entry)
+    for (const entry of this.#early.splice(0)) listener(...entry)
     return this
   }
 

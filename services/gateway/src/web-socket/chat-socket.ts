@@ -1,30 +1,34 @@
-import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { Logger } from '@youworker/runtime/logger'
 import type { WebSocket } from 'ws'
 import type { Clients } from '../clients.ts'
-import { type ClientFrame, entryFrame, errorFrame, pongFrame, readFrame, statusFrame } from './chat-frames.ts'
+import { USUAL_RATE } from '../audio/sound.ts'
+import type { Voice } from '../audio/voice.ts'
+import { AnswerReader } from './answer-reader.ts'
+import { type ClientFrame, errorFrame, FrameTooBig, isSpoken, pongFrame, readFrame } from './chat-frames.ts'
+import { type Connection, FrameSender } from './frame-sender.ts'
+import { RunStops, tooMany } from './run-stops.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RateLimiter } from '../http/guards/rate-limit.ts'
-import { notServed } from '../http/text-only.ts'
 import { toAppError } from '../http/answers/to-app-error.ts'
-import { RunReader, type RunReaderOptions } from '../streams/run-reader.ts'
-import type { EntrySource, EntrySourceOf } from '../streams/entry-source.ts'
+import type { EntrySourceOf } from '../streams/entry-source.ts'
 import type { OpenStreams } from '../streams/open-streams.ts'
 import { startReading } from '../streams/start-reading.ts'
 
 const PING_MS = 30_000
-/** A client with more unread bytes than this is disconnected; it reconnects with `resume`. */
-const MAX_BUFFERED = 1024 * 1024
-/** The next page of a replay waits until no more than this is unread. */
-const LOW_WATER = 64 * 1024
 /** Runs one socket may read at once. */
 const MAX_READERS = 8
+/** A client that goes on sending after so many refused frames is disconnected. */
+const MAX_REFUSED = 100
+/** Between two of our own. */
+const MAX_PINGS = 1_000
 
-/** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. */
-const CLOSE = { policy: 1008, serviceRestart: 1012, tryAgain: 1013 } as const
+/** RFC 6455 section 7.4.1 and the registry of IANA. After 1012 a client connects again and sends `resume`. Those of wrong frames (1002, 1007, most of 1009) come from `ws`. */
+const CLOSE = { policy: 1008, tooBig: 1009, serviceRestart: 1012 } as const
+
+type FrameOf<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>
 
 export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly authenticator: Authenticator
@@ -32,28 +36,37 @@ export interface ChatSocketDeps extends Pick<Clients, 'chatAgent'> {
   readonly logger: Logger
   readonly sourceOf: EntrySourceOf
   readonly streams: OpenStreams
+  readonly voice: Voice
 }
 
-interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
-  readonly source: EntrySource
-  readonly onEntry?: () => void
-}
+type Client = ReturnType<ChatSocketDeps['chatAgent']['as']>
+type StartedRun = Awaited<ReturnType<Client['startRun']>>
+
+type Start = (client: Client, run: { session_id: string; run_id: string }) => Promise<StartedRun>
 
 /** One WebSocket of a chat session. */
 export class ChatSocket {
   readonly #socket: WebSocket
+  readonly #sender: FrameSender
+  readonly #answers: AnswerReader
   readonly #context: RequestContext
   readonly #sessionId: string
   readonly #deps: ChatSocketDeps
   readonly #closed = new AbortController()
-  readonly #reading = new Set<string>()
+  readonly #stops = new RunStops(async (run_id) => (await this.#client()).stopRun({ run_id }))
   /** Answers that were asked for and whose run the client does not know yet. */
-  readonly #starting = new Set<object>()
+  readonly #starting = new Set<{ isStopped: boolean }>()
+  /** Answers that are begun or read. */
+  #begun = 0
+  #refused = 0
+  #pings = 0
   #isMoving = false
   #isAlive = true
 
-  constructor(socket: WebSocket, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
-    this.#socket = socket
+  constructor(connection: Connection, context: RequestContext, sessionId: string, deps: ChatSocketDeps) {
+    this.#socket = connection.webSocket
+    this.#sender = new FrameSender(connection, context.stallMs)
+    this.#answers = new AnswerReader(this.#sender, this.#closed.signal)
     this.#context = context
     this.#sessionId = sessionId
     this.#deps = deps
@@ -70,8 +83,10 @@ export class ChatSocket {
     const pings = setInterval(() => this.#ping(), PING_MS)
     metrics.wsConnections.inc()
     socket.on('pong', () => (this.#isAlive = true))
-    socket.on('error', () => socket.terminate())
-    socket.on('message', (data: Buffer, isBinary) => void this.#receive(data, isBinary))
+    socket.on('ping', (data: Buffer) => this.#pong(data))
+    // The closing frame that says what was wrong is on its way.
+    socket.on('error', (error) => this.#deps.logger.debug({ err: error }, 'a WebSocket broke off'))
+    socket.on('message', (data: Buffer, isBinary) => this.#receive(data, isBinary))
     socket.on('close', () => {
       clearInterval(pings)
       entry[Symbol.dispose]()
@@ -92,89 +107,117 @@ export class ChatSocket {
   #ping(): void {
     if (!this.#isAlive) return this.#socket.terminate()
     this.#isAlive = false
+    this.#pings = 0
     this.#socket.ping()
   }
 
-  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
+  #pong(data: Buffer): void {
+    if (++this.#pings > MAX_PINGS) this.#socket.close(CLOSE.policy, 'too many pings')
+    else this.#sender.pong(data)
+  }
+
+  /** What was received is not kept while it is answered. */
+  #receive(data: Buffer, isBinary: boolean): void {
     this.#isAlive = true
     // What comes after the closing frame gets no answer, so the client sends it again on its next socket.
     if (this.#socket.readyState !== this.#socket.OPEN) return
+    let frame: ClientFrame | undefined
     try {
       this.#limit('default')
       if (isBinary) throw new AppError('VALIDATION_ERROR', 'Send text frames with JSON; binary frames mean nothing here')
-      await this.#handle(readFrame(data))
+      frame = readFrame(data)
     } catch (error) {
-      this.#refuse(error)
+      if (error instanceof FrameTooBig) this.#socket.close(CLOSE.tooBig, 'too big')
+      else this.#refuse(error)
+      return
     }
+    this.#refused = 0
+    this.#handle(frame).catch((error: unknown) => this.#refuse(error, frame))
   }
 
   async #handle(frame: ClientFrame): Promise<void> {
     switch (frame.type) {
       case 'ping':
-        return this.#send(pongFrame())
+        return this.#sender.answer(pongFrame())
       case 'audio':
-        throw notServed('audio', 'audio_data')
-      case 'text':
-        return this.#startRun(frame.content)
+        return this.#counted(() => this.#hear(frame))
+      case 'text': {
+        const { content: text_input, show_thinking, cache } = frame
+        const start: Start = (client, run) => client.startRun({ text_input, show_thinking, cache, ...run })
+        return this.#counted(() => this.#startRun(frame, async () => start, isSpoken(frame, false)))
+      }
+      case 'retry': {
+        const { message_id, content } = frame
+        const start: Start = (client, run) => client.retryMessage({ message_id, content, ...run })
+        return this.#counted(() => this.#startRun(frame, async () => start, isSpoken(frame, false)))
+      }
       case 'stop':
-        return this.#stop()
+        return this.#stop(frame.run_id)
       case 'resume':
-        return this.#read(frame.run_id, {
-          after: frame.after,
-          begun: false,
-          source: this.#deps.sourceOf(frame.run_id, this.#context),
-        })
+        return this.#resume(frame.run_id, frame.after)
     }
   }
 
-  async #startRun(text_input: string): Promise<void> {
+  #hear(frame: FrameOf<'audio'>): Promise<void> {
+    const { sample_rate, show_thinking, cache } = frame
+    const caller = { user: this.#context.caller.user_id, signal: this.#closed.signal }
+    const heard = async (): Promise<Start> => {
+      const recording = { audio: frame.audio_data, sampleRate: sample_rate ?? USUAL_RATE, field: 'audio_data' }
+      // The frame stays for as long as its answer takes.
+      frame.audio_data = ''
+      const question = await this.#deps.voice.question(recording, caller)
+      return (client, run) => client.startRun({ ...question, show_thinking, cache, ...run })
+    }
+    return this.#startRun(frame, heard, isSpoken(frame, true))
+  }
+
+  /** `ask`: finds out what is asked. */
+  async #startRun(
+    { session_id = this.#sessionId }: { readonly session_id?: string | undefined },
+    ask: () => Promise<Start>,
+    isToBeSpoken: boolean,
+  ): Promise<void> {
     this.#limit('chat')
-    this.#requireReader()
-    const starting = {}
+    const starting = { isStopped: false }
     const started = () => {
       if (this.#starting.delete(starting)) this.#closeToMove()
     }
     this.#starting.add(starting)
     try {
+      const start = await ask()
       const client = await this.#client()
       const { started: run, ...reading } = await startReading(this.#deps.sourceOf, this.#context, (run_id) =>
-        client.startRun({ text_input, session_id: this.#sessionId, run_id }),
+        start(client, { session_id, run_id }),
       )
-      await this.#read(run.run_id, { after: 0, begun: true, onEntry: started, ...reading })
+      if (starting.isStopped) void this.#stop(run.run_id).catch((error: unknown) => this.#refuse(error))
+      const speak = isToBeSpoken ? this.#deps.voice.speaker(this.#context.caller.user_id) : undefined
+      await this.#answers.read(run.run_id, { after: 0, begun: true, onEntry: started, speak, ...reading })
     } finally {
       started()
     }
   }
 
-  async #stop(): Promise<void> {
-    const client = await this.#client()
-    await Promise.all([...this.#reading].map((run_id) => client.stopRun({ run_id })))
+  async #resume(run_id: string, after: number): Promise<void> {
+    if (this.#answers.reading.has(run_id)) return
+    const source = this.#deps.sourceOf(run_id, this.#context)
+    await this.#counted(() => this.#answers.read(run_id, { after, begun: false, source }))
   }
 
-  async #read(run_id: string, { source, onEntry, ...from }: ReadOptions): Promise<void> {
-    if (this.#reading.has(run_id)) return
-    this.#requireReader()
-    this.#reading.add(run_id)
-    const writer = {
-      write: (entry: RunEntry) => {
-        this.#send(entryFrame(run_id, entry))
-        onEntry?.()
-      },
-      drained: () => this.#drained(),
-      onOutage: () => this.#send(statusFrame(run_id, 'reconnecting')),
-    }
+  /** All answers of this socket, those that begin among them, or one of the caller's. */
+  async #stop(run_id: string | undefined): Promise<void> {
+    if (run_id === undefined) for (const starting of this.#starting) starting.isStopped = true
+    await this.#stops.stop(run_id === undefined ? this.#answers.reading : [run_id])
+  }
+
+  /** Bounds what one socket can have begun. */
+  async #counted(work: () => Promise<void>): Promise<void> {
+    if (this.#begun >= MAX_READERS) throw tooMany('answers', MAX_READERS)
+    this.#begun += 1
     try {
-      await new RunReader(source, writer, { ...from, signal: this.#closed.signal }).run()
+      await work()
     } finally {
-      this.#reading.delete(run_id)
+      this.#begun -= 1
     }
-  }
-
-  #requireReader(): void {
-    if (this.#reading.size < MAX_READERS) return
-    throw new AppError('RATE_LIMIT_EXCEEDED', `One socket follows at most ${MAX_READERS} answers at once; wait for one to end`, {
-      retryAfter: 5,
-    })
   }
 
   #limit(name: 'default' | 'chat'): void {
@@ -187,29 +230,13 @@ export class ChatSocket {
     return this.#deps.chatAgent.as(await this.#context.renewedScope(this.#deps.authenticator))
   }
 
-  #refuse(error: unknown): void {
+  #refuse(error: unknown, frame?: ClientFrame): void {
     const failure = toAppError(error)
     const { correlationId: correlation_id } = this.#context
     if (failure.code === 'INTERNAL_ERROR') this.#deps.logger.error({ err: error, correlation_id }, 'a frame failed')
-    this.#send(errorFrame(failure, correlation_id))
+    const run_id = frame !== undefined && 'run_id' in frame ? frame.run_id : undefined
+    this.#sender.answer(errorFrame(failure, correlation_id, run_id))
     if (failure.code === 'NOT_AUTHENTICATED') this.#socket.close(CLOSE.policy, 'signed out')
-  }
-
-  #send(frame: string): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    this.#socket.send(frame)
-    if (this.#socket.bufferedAmount <= MAX_BUFFERED) return
-    this.#socket.close(CLOSE.tryAgain, 'too slow')
-    this.#socket.terminate()
-  }
-
-  /** Resolves when the client has read most of what was sent. */
-  async #drained(): Promise<void> {
-    if (this.#socket.bufferedAmount <= LOW_WATER || this.#closed.signal.aborted) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#closed.signal.addEventListener('abort', () => resolve(), { once: true })
-    // The callback of an empty ping runs when everything before it was sent.
-    this.#socket.ping('', false, () => resolve())
-    await promise
+    else if (frame === undefined && ++this.#refused > MAX_REFUSED) this.#socket.close(CLOSE.policy, 'too many refused frames')
   }
 }

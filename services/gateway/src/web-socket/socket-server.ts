@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { AppError } from '@youworker/contracts/errors'
 import { WebSocketServer } from 'ws'
 import type { AuditReporter } from '../audit-reporter.ts'
 import { canonicalPath } from '../http/canonical-path.ts'
+import { MOST_RECORDED } from '../audio/voice.ts'
+import { LargeFrames } from './large-frames.ts'
 import { ChatSocket, type ChatSocketDeps } from './chat-socket.ts'
 import { RequestContext, type RequestSettings } from '../http/request-context.ts'
 import { bearerCredential, type Credential, notAuthenticated, readCredential } from '../http/guards/authenticate.ts'
@@ -15,6 +17,7 @@ import { isSocketOriginAllowed } from '../http/guards/cors.ts'
 import { requireOpen, type ScopeAudit } from '../http/guards/scope.ts'
 import { toAppError } from '../http/answers/to-app-error.ts'
 import { sendError } from '../http/answers/reply.ts'
+import { OpenSockets } from './open-sockets.ts'
 
 export const SOCKET_PATHS = ['/v1/ws/chat/{session_id}', '/chat/{session_id}'] as const
 const PATTERNS = SOCKET_PATHS.map((path) => new RegExp(`^${path.replace('{session_id}', '([^/]+)')}$`))
@@ -23,9 +26,17 @@ const PATTERNS = SOCKET_PATHS.map((path) => new RegExp(`^${path.replace('{sessio
 const sessionInPath = (path: string): string | undefined =>
   PATTERNS.map((pattern) => pattern.exec(path)?.[1]).find((ref) => ref !== undefined)
 
-const MAX_FRAME = 256 * 1024
+/** A recording in base64, and what is around it. Only a frame `audio` has more than `MAX_TEXT_FRAME`. */
+const MAX_FRAME = Math.ceil((MOST_RECORDED * 4) / 3) + 64 * 1024
+/** Of one message: browsers send a recording in parts. */
+const MAX_FRAGMENTS = 1_024
+/** Reads of the network that a recording may take; other frames have a lower bound. */
+const MAX_CHUNKS = 16_384
 const BEARER = 'bearer'
-const CLOSING_MS = 500
+/** How long a client may take to answer the closing handshake. */
+const CLOSING_MS = 5_000
+/** The same when this process ends. */
+const LAST_CLOSING_MS = 500
 
 /** Browsers cannot set headers on a WebSocket: they offer the protocols `bearer` and the token itself. */
 function credentialOf({ headers }: IncomingMessage): Credential | undefined {
@@ -39,24 +50,35 @@ interface Deps extends ChatSocketDeps {
   readonly allowList: AddressList
 }
 
+const OPTIONS = {
+  noServer: true,
+  maxPayload: MAX_FRAME,
+  maxFragments: MAX_FRAGMENTS,
+  maxBufferedChunks: MAX_CHUNKS,
+  perMessageDeflate: false,
+  clientTracking: true,
+  // A client that sends pings and does not read would fill the memory.
+  autoPong: false,
+  // Not in the types of 8.18 yet.
+  closeTimeout: CLOSING_MS,
+  handleProtocols: (offered: ReadonlySet<string>) => (offered.has(BEARER) ? BEARER : false),
+}
+
 /** Turns upgrade requests into chat sockets; a refused one is answered in HTTP. */
 export class SocketServer {
   readonly #deps: Deps
   readonly #settings: RequestSettings
-  readonly #server = new WebSocketServer({
-    noServer: true,
-    maxPayload: MAX_FRAME,
-    perMessageDeflate: false,
-    clientTracking: true,
-    handleProtocols: (offered) => (offered.has(BEARER) ? BEARER : false),
-  })
+  /** By user. */
+  readonly #open = new OpenSockets()
+  readonly #largeFrames = new LargeFrames()
+  readonly #server = new WebSocketServer(OPTIONS)
 
   constructor(deps: Deps, settings: RequestSettings) {
     this.#deps = deps
     this.#settings = settings
   }
 
-  async upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async upgrade(incoming: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
     const onError = () => socket.destroy()
     socket.on('error', onError)
     const response = new ServerResponse(incoming)
@@ -65,19 +87,25 @@ export class SocketServer {
       const sessionId = await context.deadline.within(() => this.#admit(context), 'try again')
       context.deadline.lift()
       if (socket.destroyed) return
+      this.#open.require(context.caller.user_id)
       this.#server.handleUpgrade(incoming, socket, head, (webSocket) => {
         socket.off('error', onError)
-        socket.once('close', () => context.served(this.#deps.logger, { route: SOCKET_PATHS[0], status: 101 }))
-        new ChatSocket(webSocket, context, sessionId, this.#deps).serve()
+        socket.once('close', () => {
+          this.#open.leave(context.caller.user_id)
+          context.served(this.#deps.logger, { route: SOCKET_PATHS[0], status: 101 })
+        })
+        this.#open.enter(context.caller.user_id)
+        this.#largeFrames.watch({ webSocket, socket }, context.caller.user_id)
+        new ChatSocket({ webSocket, socket }, context, sessionId, this.#deps).serve()
       })
     } catch (error) {
       this.#refuse(context, socket, error)
     }
   }
 
-  /** Gives clients `CLOSING_MS` to answer the closing handshake, then disconnects them. */
+  /** Gives clients a moment to answer the closing handshake, then disconnects them. */
   async close(): Promise<void> {
-    const until = Date.now() + CLOSING_MS
+    const until = Date.now() + LAST_CLOSING_MS
     while (this.#server.clients.size > 0 && Date.now() < until) await sleep(20)
     for (const client of this.#server.clients) client.terminate()
     this.#server.close()
@@ -111,7 +139,7 @@ export class SocketServer {
     return id
   }
 
-  #refuse(context: RequestContext, socket: Duplex, error: unknown): void {
+  #refuse(context: RequestContext, socket: Socket, error: unknown): void {
     const failure = toAppError(error)
     const { outgoing, correlationId: correlation_id } = context
     const { logger } = this.#deps

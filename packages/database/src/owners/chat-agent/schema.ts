@@ -1,6 +1,8 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as answerCache from './migrations/0013-answer-cache.ts'
+import * as branches from './migrations/0009-branches.ts'
 import * as init from './migrations/0001-init.ts'
+import * as modelCalls from './migrations/0010-model-calls.ts'
 import * as modelBackends from './migrations/0007-model-backends.ts'
 import * as outages from './migrations/0002-outages.ts'
 import * as responses from './migrations/0006-responses.ts'
@@ -20,6 +22,8 @@ export const chatAgentSchema = defineSchema({
     '0006-responses': responses,
     '0007-model-backends': modelBackends,
     '0008-session-settings': sessionSettings,
+    '0009-branches': branches,
+    '0010-model-calls': modelCalls,
     '0013-answer-cache': answerCache,
   },
 })

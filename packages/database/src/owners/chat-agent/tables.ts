@@ -10,6 +10,8 @@ export interface ChatAgentTables extends SystemTables {
     user_id: string
     external_id: string
     title: Buffer | null
+    /** Who wrote the title: `words` are the first ones of its first question. `null`: nobody, or nobody knows. */
+    title_by: 'user' | 'words' | 'model' | null
     metadata: Generated<Buffer | null>
     instructions: Generated<Buffer | null>
     when_busy: Generated<'queue' | 'interrupt' | 'reject'>
@@ -18,8 +20,12 @@ export interface ChatAgentTables extends SystemTables {
     /** Someone set `enable_tools` by hand: a run may then switch tools off, but not on. */
     tools_pinned: boolean
     message_count: Generated<number>
-    /** Number of the latest run. */
+    /** Number of the latest run, of all branches. */
     turn: Generated<number>
+    /** The branch that goes on; `null` as long as there is only one. */
+    branch: Generated<number | null>
+    /** Its `id` in `branches`; `null` for branch 0. */
+    branch_id: Generated<string | null>
     created_at: Generated<string>
     updated_at: Generated<string>
   }
@@ -30,11 +36,26 @@ export interface ChatAgentTables extends SystemTables {
     session_id: string
     run_id: string
     turn: number
+    branch: Generated<number>
     position: Generated<number>
     role: 'user' | 'assistant'
     content: Buffer
     tokens_in: Generated<number>
     tokens_out: Generated<number>
+    created_at: Generated<string>
+  }
+  /**
+   * A branch of a session beside its first one, which is 0 and has no row. It has the messages of `from_branch` before the one at
+   * `before_turn` and `before_position`, in whose place its own first turn stands. `number`: of that turn; `id`: of its run.
+   */
+  branches: {
+    session_id: string
+    number: number
+    space_id: string
+    id: string
+    from_branch: number
+    before_turn: number
+    before_position: number
     created_at: Generated<string>
   }
   /** The domain half of the `jobs` row with the same id. */
@@ -47,6 +68,7 @@ export interface ChatAgentTables extends SystemTables {
     session_id: string
     grant_id: string
     turn: number
+    branch: Generated<number>
     status: Generated<Status>
     /** The attempt whose entries count; a former owner's are no longer written. */
     attempt: Generated<number>
@@ -66,7 +88,10 @@ export interface ChatAgentTables extends SystemTables {
   }
   /** The run's log; `body` is a sealed `RunEntryBody`. */
   run_entries: { run_id: string; n: number; attempt: number; space_id: string; body: Buffer }
-  /** One per call of the model that ended. `text_end`: length of the run's text by then, in UTF-16 units. */
+  /**
+   * One per call of the model that ended. `text_end`: length of the run's text by then, in UTF-16 units. `num_ctx` and `max_tokens`: what
+   * the call was given of them, beside the parameters of its run. `content`: what it was asked and what it answered, sealed.
+   */
   model_steps: {
     run_id: string
     iteration: number
@@ -78,10 +103,17 @@ export interface ChatAgentTables extends SystemTables {
     /** The model did not count; the tokens are those of `countTokens`. */
     estimated: Generated<boolean>
     text_end: number
+    attempt: number | null
+    started_at: string | null
+    backend: string | null
+    num_ctx: number | null
+    max_tokens: number | null
+    finish_reason: string | null
+    content: Buffer | null
   }
   /**
    * One per call of the model that did not come to its end: it failed, was stopped, or the process that made it ended. `iteration`: the
-   * step it would have been. `said`: the sealed words of the model server about its failure.
+   * step it would have been. `said`: the sealed words of the model server about its failure; `error`: those that its user is told.
    */
   unfinished_calls: {
     run_id: string
@@ -96,6 +128,13 @@ export interface ChatAgentTables extends SystemTables {
     estimated: boolean
     text_end: number
     said: Buffer | null
+    error: Buffer | null
+    attempt: number | null
+    started_at: string | null
+    backend: string | null
+    num_ctx: number | null
+    max_tokens: number | null
+    content: Buffer | null
     created_at: Generated<string>
   }
   /** Written before the call is made. `called_at` without `end_ts`: nobody knows what became of the call. */
@@ -173,6 +212,7 @@ export interface ChatAgentTables extends SystemTables {
 }
 
 export type SessionRow = Selectable<ChatAgentTables['sessions']>
+export type BranchRow = Selectable<ChatAgentTables['branches']>
 export type MessageRow = Selectable<ChatAgentTables['messages']>
 export type RunRow = Selectable<ChatAgentTables['runs']>
 export type EntryRow = Selectable<ChatAgentTables['run_entries']>

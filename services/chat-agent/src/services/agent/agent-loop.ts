@@ -8,6 +8,8 @@ import { CLIENT_CALLS_BYTES, type Outcome } from '../runs/run-finisher.ts'
 import type { RunState } from '../runs/run-state.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { bytesOf } from '../clip.ts'
+import { chooseStrategy } from '../strategies/choose-strategy.ts'
+import type { Strategy } from '../strategies/strategy.ts'
 import type { ToolBox } from '../tools/tool-box.ts'
 import type { ToolCall } from '../tools/tool-call.ts'
 import { streamAnswer } from './stream-answer.ts'
@@ -43,10 +45,13 @@ export class AgentLoop {
     await this.#callTools(state, options)
     const { client_tools = [] } = state.settings
     const isClients = ({ name }: { readonly name: string }) => client_tools.some((tool) => tool.name === name)
-    const offered = [...tools.tools.filter((tool) => !isClients(tool)), ...client_tools]
+    const usable = [...tools.tools.filter((tool) => !isClients(tool)), ...client_tools]
+    const strategy = strategyOf(state, info, usable.length > 0)
+    await this.#open(state, strategy, options)
+    const offered = strategy.offersTools ? usable : []
     while (state.iterations < maxIterations) {
       state.log.emit({ event: 'status', data: { stage: 'thinking' } })
-      const ask = (onTurn: () => void) => streamAnswer(this.#model, state, { info, tools: offered, signal, onTurn })
+      const ask = (onTurn: () => void) => streamAnswer(this.#model, state, { info, tools: offered, strategy, signal, onTurn })
       const turn = await waits.model.repeat(ask, isModelAway)
       state.modelAnswered(turn)
       if (turn.cut) {
@@ -63,6 +68,14 @@ export class AgentLoop {
     const limit = `The agent stopped after ${maxIterations} calls of the model; raise max_iterations to let it go on.`
     state.log.note('warning', limit)
     return { status: 'max_iterations' }
+  }
+
+  /** Makes the calls that come before the model is asked, unless an earlier attempt has planned them. */
+  async #open(state: RunState, strategy: Strategy, options: LoopOptions): Promise<void> {
+    if (state.iterations > 0 || state.toolCalls > 0 || state.partial !== '') return
+    const question = state.messages.find(({ role }) => role === 'user')?.content ?? ''
+    const calls = strategy.opening(question, (name) => options.tools.find(name)?.own === true)
+    if (calls.length > 0) await this.#callTools(state, options, await this.#plan(state, calls, options))
   }
 
   /**
@@ -115,6 +128,13 @@ export class AgentLoop {
       }
     }
   }
+}
+
+function strategyOf({ settings, log, model }: RunState, info: ModelInfo, hasTools: boolean): Strategy {
+  const { strategy: wanted, parameters } = settings
+  if (hasTools && !info.tools && wanted === 'tools')
+    log.note('warning', `${model} may not be able to call tools; leave out strategy.`)
+  return chooseStrategy({ wanted, info, hasTools, isFormed: parameters?.format !== undefined })
 }
 
 /** The first call, and with it those behind it when all of them only read. */

@@ -8,6 +8,7 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
 import { awayNotice } from './notices.ts'
 import type { AnswerCache } from '../cache/answer-cache.ts'
+import { hasImages, requireSight } from '../models/sight.ts'
 import { ownWords } from '../models/own-words.ts'
 import type { ModelPort } from '../models/model-port.ts'
 import type { Grants, LivePublisher } from '../ports.ts'
@@ -129,9 +130,10 @@ export class AgentRunner {
       tools: new OutageWait({ log, stage: 'waiting_for_tools', limitMs: this.#parts.tools.waitMs, signal }),
     }
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
-    state.modelChosen(info.name)
+    state.modelChosen(info)
+    if (hasImages(state.history) || hasImages(state.messages)) requireSight(info)
     if (info.notice !== undefined && !log.logs.some(({ msg }) => msg === info.notice)) log.note('info', info.notice)
-    await using tools = await this.#connectTools(state, info.tools, { wait: waits.tools, signal })
+    await using tools = await this.#connectTools(state, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)
     state.toolsMissing(tools.away)
     if (tools.problems.length === 0) this.#parts.cache.begin(state, info.name)
@@ -149,15 +151,10 @@ export class AgentRunner {
 
   async #connectTools(
     state: RunState,
-    modelHasTools: boolean,
     { wait, signal }: { readonly wait: OutageWait; readonly signal: AbortSignal },
   ): Promise<ToolBox> {
     const { enable_tools, disable_web, grant_id } = state.run
     if (!enable_tools) return ToolBox.none()
-    if (!modelHasTools) {
-      state.log.note('warning', `${state.model} cannot use tools; it answers from what it knows.`)
-      return ToolBox.none()
-    }
     const { grants, tools } = this.#parts
     return ToolBox.connect({ ...tools, disable_web, wait, signal, token: () => grants.issueToken(grant_id) })
   }
@@ -182,7 +179,7 @@ export class AgentRunner {
         state.messages.map(({ content }) => content),
       )
     const said = error instanceof ModelError ? wordsOf(error.said) : undefined
-    if (error instanceof ModelError) state.modelUnfinished('failed', said)
+    if (error instanceof ModelError) state.modelUnfinished('failed', { said, error: error.message })
     const isFinal = this.#isFinal(state, error)
     const line = { run: state.run.id, attempt: state.attempt, code: error.code, reason: wordsOf(innerMessage(error)), said }
     logger.warn(line, isFinal ? 'a run failed' : 'an attempt of a run failed')

@@ -10,7 +10,7 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { asAdmin, ask, chat, chatDatabase, doneOf, entriesOf, expectWholeLog, type Replica, textOf } from '../../test-fixture.ts'
-import { startModel } from '../../test-model.ts'
+import { says, startModel } from '../../test-model.ts'
 
 const hit = (chunk_id: string, text: string, page?: number) => ({
   document_id: '0193a000-0000-7000-8000-000000000001',
@@ -435,6 +435,23 @@ test('an attempt logs the end of a call whose result an earlier attempt stored w
   ])
   expect(own.calls.filter(({ tool }) => tool === 'knowledge_search')).toHaveLength(1)
   hanging.resolve('late')
+}, 90_000)
+
+test('what was searched before the model was asked outlives its replica', async () => {
+  await using own = await ownTools(knowledgeSearch(PASSAGES))
+  await using silent = await startModel(() => {}, says('Leave is 30 days [1].'))
+  const env = { ...own.env, LLM__OLLAMA_BASE_URL: silent.url }
+  const first = fixture.replica(env)
+  const user = randomUUID()
+  const input = chat({ text_input: 'How much leave?', strategy: 'rag' })
+  const { run_id } = await first.services.startRun.start(input, testUserContext(user))
+  await waitFor(() => silent.asked() === 1, { what: 'the call of the model' })
+  await using second = fixture.replica(env)
+  await first[Symbol.asyncDispose]()
+  const done = await doneOf(second, user, run_id)
+  expectWholeLog(await entriesOf(second, user, run_id), 'Leave is 30 days [1].')
+  expect(done.citations.map(({ index }) => index)).toEqual([1])
+  expect(own.calls).toMatchObject([{ tool: 'knowledge_search', input: { query: 'How much leave?' } }])
 }, 90_000)
 
 test('a run without attempts left ends with one done', async () => {

@@ -1,4 +1,5 @@
 import { countTokens, cutTokens } from '@youworker/runtime/text/count-tokens'
+import { imageTokens } from '../models/call-use.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 
 /** Estimated tokens around each message. */
@@ -9,7 +10,7 @@ const NOTE = '\n(cut: the conversation is too long)'
 
 const costOf = (message: ModelMessage): number => {
   const calls = message.role === 'assistant' && message.tool_calls ? JSON.stringify(message.tool_calls) : ''
-  return FRAME + countTokens(message.content) + countTokens(calls)
+  return FRAME + countTokens(message.content) + countTokens(calls) + imageTokens(message)
 }
 
 interface Conversation {

@@ -9,12 +9,14 @@ import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import type { ModelChunk, ModelInfo, ModelMessage, ModelPort, ModelTool, ModelToolCall } from '../models/model-port.ts'
 import type { CallUse } from '../models/call-use.ts'
+import type { CallRecord, StoredPrompt } from '../steps/call-record.ts'
 import type { RunState } from '../runs/run-state.ts'
+import type { Strategy } from '../strategies/strategy.ts'
 import { CallMeter } from './call-meter.ts'
 import { fitContext } from './fit-context.ts'
 import { CUT, LONGEST_NOTICE } from './notices.ts'
 import { OverlapFilter } from './overlap-filter.ts'
-import { systemPrompt } from './system-prompt.ts'
+import { ownPrompt } from './system-prompt.ts'
 
 /** Part of the model's context window that is kept free for its answer. */
 const ANSWER_SHARE = 0.25
@@ -23,7 +25,6 @@ const MAX_CALLS = 16
 /** UTF-16 units after which a call is ended although its text is still short: it thinks, repeats or writes blanks without end. */
 const MOST_WRITTEN = 4 * LIMITS.answer
 const EMPTY = 'The model gave an empty answer; ask again, or choose another model.'
-/** Servers that count in UTF-16 may send the rest of a character with the next token. */
 const HALF_CHARACTER = /[\uD800-\uDBFF]$/
 
 interface ModelTurn extends CallUse {
@@ -31,11 +32,13 @@ interface ModelTurn extends CallUse {
   readonly tool_calls: readonly ModelToolCall[]
   /** The answer reached its longest while the model was still writing. */
   readonly cut: boolean
+  readonly record: CallRecord
 }
 
 interface AnswerOptions {
   readonly info: ModelInfo
   readonly tools: readonly ModelTool[]
+  readonly strategy: Strategy
   readonly signal: AbortSignal
   /** Called when the call has waited for its turn and begins. */
   readonly onTurn: () => void
@@ -45,7 +48,7 @@ interface AnswerOptions {
 export async function streamAnswer(
   model: ModelPort,
   state: RunState,
-  { info, tools, signal, onTurn }: AnswerOptions,
+  { info, tools, strategy, signal, onTurn }: AnswerOptions,
 ): Promise<ModelTurn> {
   // Called from outside of the run, where nobody could catch that an earlier entry is lost: what is said next throws as well.
   const say = (data: Extract<RunEntryBody, { event: 'status' }>['data']) => {
@@ -62,14 +65,17 @@ export async function streamAnswer(
     onTurn()
   }
   const onWaiting = () => say({ stage: 'waiting' })
-  const messages = conversation(state, tools.length > 0, info)
+  const { messages, prompt } = conversation(state, { tools, strategy, info })
   const user = state.run.user_id
-  const request = { model: info, messages, tools, parameters: parametersOf(state), signal, user, onQueued, onWaiting }
-  const meter = new CallMeter(request)
+  const onAsked = (backend: string) => meter.askedAt(backend)
+  const asked = { model: info, messages, tools, parameters: parametersOf(state), signal, user, onQueued, onWaiting, onAsked }
+  const request = strategy.asked(asked)
+  const meter = new CallMeter(request, prompt)
   try {
-    return { ...(await readAnswer(model.chat(request), state, meter, signal)), ...meter.use() }
+    const answer = await readAnswer(strategy.read(model.chat(request)), state, meter, signal)
+    return { ...answer, ...meter.use(), record: meter.record }
   } catch (error) {
-    state.modelCalls.broke(meter.use())
+    state.modelCalls.broke(meter.use(), meter.record)
     throw error
   } finally {
     const { tokens_in, tokens_out } = meter.use()
@@ -88,24 +94,35 @@ async function readAnswer(
   const citations = new CitationFilter(state.book.isHit)
   citations.resume(state.log.text)
   const tool_calls: ModelToolCall[] = []
-  let half = ''
+  const words = new WholeCharacters()
+  const thoughts = new WholeCharacters()
   let cut = false
   let finish: ModelTurn['finish']
   for await (const chunk of chunks) {
     signal.throwIfAborted()
     meter.add(chunk)
     finish = chunk.finish ?? finish
-    const text = half + chunk.text
-    half = HALF_CHARACTER.exec(text)?.[0] ?? ''
-    const whole = cleanText(text.slice(0, text.length - half.length))
+    if (chunk.thinking !== '') state.thoughtStreamed(thoughts.push(chunk.thinking))
+    const text = words.push(chunk.text)
     tool_calls.push(...chunk.tool_calls.slice(0, MAX_CALLS - tool_calls.length))
-    cut = (text !== half && !addText(state, citations.push(overlap.push(whole)))) || meter.length > MOST_WRITTEN
+    cut = (text !== '' && !addText(state, citations.push(overlap.push(text)))) || meter.length > MOST_WRITTEN
     if (cut) break
   }
   signal.throwIfAborted()
   if (!cut) addText(state, citations.push(overlap.end()) + citations.end())
   if (tool_calls.length === 0 && state.partial.trim() === '') throw new ModelError('failed', EMPTY)
   return { tool_calls, cut, finish: cut ? 'length' : finish }
+}
+
+/** Servers that count in UTF-16 may send the rest of a character with the next token. */
+class WholeCharacters {
+  #half = ''
+
+  push(part: string): string {
+    const text = this.#half + part
+    this.#half = HALF_CHARACTER.exec(text)?.[0] ?? ''
+    return cleanText(text.slice(0, text.length - this.#half.length))
+  }
 }
 
 /** False when the answer reached its limit; it then ends with a note. */
@@ -124,12 +141,18 @@ function parametersOf({ settings: { parameters = {} }, partial }: RunState): Mod
   return max_tokens === undefined ? parameters : { ...parameters, max_tokens: Math.max(1, max_tokens - countTokens(partial)) }
 }
 
-function conversation(state: RunState, hasTools: boolean, info: ModelInfo): ModelMessage[] {
+/** The prompt, and the same as it is stored: before the strategy writes it in its own way. */
+function conversation(
+  state: RunState,
+  { tools, strategy, info }: Pick<AnswerOptions, 'tools' | 'strategy' | 'info'>,
+): { messages: ModelMessage[]; prompt: StoredPrompt } {
   const { history, messages: turn, settings } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
-  const prompt = [settings.plain ? '' : systemPrompt(hasTools, settings.language), settings.instructions ?? ''].filter(
-    (text) => text !== '',
-  )
+  const own = ownPrompt(settings, strategy, tools)
+  const prompt = [own, settings.instructions ?? ''].filter((text) => text !== '')
   const system = prompt.length === 0 ? undefined : ({ role: 'system', content: prompt.join('\n\n') } as const)
-  return fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
+  const messages = fitContext({ system, history, turn }, Math.floor(context * (1 - ANSWER_SHARE)))
+  const refs = state.promptRefs()
+  const stored = messages.slice(system ? 1 : 0).map((message) => refs.get(message) ?? message)
+  return { messages, prompt: { system: own, messages: stored, tools: tools.map(({ name }) => name) } }
 }

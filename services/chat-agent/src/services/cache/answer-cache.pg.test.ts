@@ -5,7 +5,7 @@ import { startMcpServer } from '@youworker/test-kit/mcp-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asAdmin, chat, chatDatabase, doneOf, entriesOf, expectWholeLog, type Replica, textOf } from '../../test-fixture.ts'
 import { sweepAnswers } from '../../jobs/sweep-answers.ts'
-import { startModel, says } from '../../test-model.ts'
+import { refuses, says, startModel } from '../../test-model.ts'
 
 let fixture: Awaited<ReturnType<typeof chatDatabase>>
 beforeAll(async () => {
@@ -81,6 +81,7 @@ test('the second time the answer comes without the model, as a run like any othe
     steps: [],
     usage: { tokens_in: 0, tokens_out: 0 },
   })
+  expect((await replica.services.steps.list(user, { run_id: second.run_id, after: 0, limit: 50 })).steps).toEqual([])
   expect(await replica.services.runs.getTask(user, second.run_id)).toMatchObject({ state: 'success' })
   const events = await asAdmin<{ subject: string; status: string | null }>(
     fixture.adminUrl,
@@ -116,6 +117,8 @@ test('who does not want it, asks otherwise, or is somebody else gets an answer o
     { enable_tools: true },
     { messages: [{ role: 'assistant' as const, content: 'Hello' }] },
     { plain: true },
+    { strategy: 'rag' as const },
+    { show_thinking: true },
     { client_tools: [{ name: 'mine', description: '', parameters: { type: 'object' } }] },
   ]
   for (const other of others) {
@@ -226,7 +229,7 @@ test('an answer waits for nothing that is away, and for those before it in its s
   expect((await ask({})).done).toMatchObject({ content: 'One.', metadata: { cached: true } })
 })
 
-test('what a foreign tool said, a failure and an answer that was stopped are not kept', async () => {
+test('what a foreign tool said is not kept', async () => {
   await using foreign = await startMcpServer()
   await using tools = await withCache({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
   // Offered and not called.
@@ -262,4 +265,95 @@ test('nothing of the question or the answer can be read or guessed from what is 
   await other.ask({ text_input: 'heliotrope' })
   const keys = await asAdmin<{ key: Buffer }>(fixture.adminUrl, `select key from cached_answers`)
   expect(new Set(keys.map(({ key }) => key.toString('hex'))).size).toBe(keys.length)
+})
+
+test('a failure, an answer that was stopped or not finished, and one whose thoughts were shown are not kept', async () => {
+  const held = Promise.withResolvers<void>()
+  await using foreign = await startMcpServer()
+  await using model = await startModel(
+    refuses(400, 'no'),
+    async ({ text, response }) => {
+      text('Begun')
+      held.resolve()
+      await new Promise((resolve) => response.once('close', resolve))
+    },
+    ({ line, end }) => {
+      const calls = [{ function: { name: 'echo', arguments: { text: 'x' } } }]
+      line({ message: { role: 'assistant', content: 'Let me see.', tool_calls: calls }, done: false })
+      end()
+    },
+    ({ line, text, end }) => {
+      line({ message: { role: 'assistant', content: '', thinking: 'Hm.' }, done: false })
+      text('Thought.')
+      end()
+    },
+    says('Whole.'),
+  )
+  const env = { MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' }
+  await using replica = fixture.replica({ LLM__OLLAMA_BASE_URL: model.url, ...env })
+  const context = testUserContext(randomUUID())
+  const user = context.caller.user_id
+  const input = { text_input: 'Go', cache: true, enable_tools: true, max_iterations: 1, show_thinking: true }
+  const ask = async () => {
+    const { done } = await answerTo(replica, input, context)
+    return [done.metadata.status, done.metadata.cached === true]
+  }
+  expect(await ask()).toEqual(['error', false])
+  const { run_id } = await replica.services.startRun.start(chat(input), context)
+  await held.promise
+  await replica.services.runs.stop(user, run_id)
+  expect((await doneOf(replica, user, run_id)).metadata.status).toBe('stopped')
+  expect(await ask()).toEqual(['max_iterations', false])
+  expect(await ask()).toEqual(['success', false])
+  expect(await ask()).toEqual(['success', false])
+  expect(await ask()).toEqual(['success', true])
+  expect(model.asked()).toBe(5)
+})
+
+test('a retry is answered anew and not kept; what is asked in its branch has the path of the branch', async () => {
+  await using system = await withCache()
+  const { ask, replica, user, model } = system
+  const { startRun, sessions } = replica.services
+  const first = await ask({})
+  const { session_id } = await ask({})
+  const asked = async (text_input: string) => (await ask({ session_id, text_input })).isCached
+  expect([await asked('And a planet?'), model.asked()]).toEqual([false, 2])
+  // Of the same words in another session the same follows.
+  expect((await ask({ session_id: first.session_id, text_input: 'And a planet?' })).isCached).toBe(true)
+  const [question, answer] = (await sessions.messages(user, session_id)).messages
+  const retry = async (message_id = '', content?: string) => {
+    const { run_id } = await startRun.retry({ session_id, message_id, content }, testUserContext(user))
+    return doneOf(replica, user, run_id)
+  }
+  expect((await retry(answer?.id)).metadata).not.toHaveProperty('cached')
+  expect(model.asked()).toBe(3)
+  // The branch begins with the same words as the session of before.
+  expect([await asked('And a planet?'), model.asked()]).toEqual([true, 3])
+  await retry(question?.id, 'What is a comet?')
+  expect(model.asked()).toBe(4)
+  // The retry is not kept, and behind other words the same is another question.
+  expect((await ask({ text_input: 'What is a comet?' })).isCached).toBe(false)
+  expect([await asked('And a planet?'), await asked('And a planet?')]).toEqual([false, false])
+})
+
+test('instructions of a session are those of a request, a spoken question is a typed one, and images are told apart', async () => {
+  await using system = await withCache()
+  const { ask, replica, user, model } = system
+  await ask({ instructions: 'Be short.' })
+  const { id } = await replica.services.sessions.create({ instructions: 'Be short.' }, testUserContext(user))
+  expect((await ask({ session_id: id })).isCached).toBe(true)
+  await ask({})
+  const start = async (more: object) => {
+    const input = { ...chat({ text_input: 'What is a moon?', cache: true, enable_tools: false }), ...more }
+    const { run_id } = await replica.services.startRun.start(input, testUserContext(user))
+    return { run_id, done: await doneOf(replica, user, run_id) }
+  }
+  const spoken = await start({ voice: { digest: 'd', language: 'english', confidence: 0.9 } })
+  expect(spoken.done).toMatchObject({ transcript: 'What is a moon?', metadata: { cached: true } })
+  const [, , heard] = await entriesOf(replica, user, spoken.run_id)
+  expect(heard?.body).toEqual({ event: 'transcript', data: { text: 'What is a moon?', language: 'english', confidence: 0.9 } })
+  const before = model.asked()
+  const seeing = async (data: string) => (await start({ images: [{ mime: 'image/png', data }] })).done.metadata.cached === true
+  expect([await seeing('AAAA'), await seeing('AAAB'), await seeing('AAAA')]).toEqual([false, false, true])
+  expect(model.asked()).toBe(before + 2)
 })

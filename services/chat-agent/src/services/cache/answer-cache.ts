@@ -89,11 +89,11 @@ export class AnswerCache {
   #offered({ run }: Asked): Offered | undefined {
     const model = this.#parts.model.known(run.model)
     if (!model) return undefined
-    const tools = run.enable_tools && model.tools ? this.#parts.tools.known(run) : []
+    const tools = run.enable_tools ? this.#parts.tools.known(run) : []
     return tools && { model, tools }
   }
 }
 
-/** Only a whole answer, for which nothing was missing. */
-const mayBeKept = ({ awayTools }: RunState, { status, client_calls, notice }: Outcome): boolean =>
-  status === 'success' && client_calls === undefined && !notice && awayTools.size === 0
+/** Only a whole answer, for which nothing was missing. Thoughts that were shown are part of one, and are not kept. */
+const mayBeKept = ({ awayTools, log }: RunState, { status, client_calls, notice }: Outcome): boolean =>
+  status === 'success' && client_calls === undefined && !notice && awayTools.size === 0 && log.thoughtLength === 0

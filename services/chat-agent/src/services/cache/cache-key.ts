@@ -1,8 +1,9 @@
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
-import { systemPrompt } from '../agent/system-prompt.ts'
+import { ownPrompt } from '../agent/system-prompt.ts'
 import type { KnownModel, ModelMessage, ModelTool } from '../models/model-port.ts'
 import type { RunSettings } from '../runs/run-settings.ts'
+import { chooseStrategy } from '../strategies/choose-strategy.ts'
 
 /** What a run is asked, before anything was done about it. */
 export interface Asked {
@@ -19,17 +20,20 @@ export interface Offered {
   readonly tools: readonly ModelTool[]
 }
 
-/** Where a run is read, not what is answered. */
-const NOT_ANSWERED = ['response', 'append_only', 'conversation'] as const
+/** How a run is read, or what the conversation and its instructions have already. */
+const NOT_ANSWERED = ['response', 'append_only', 'conversation', 'images', 'session_instructions'] as const
 
 /**
- * The same for two runs of one user if all that an answer depends on is the same: the conversation and every setting, those among them that
+ * The same for two runs of one user if all that an answer depends on is the same: the conversation with its images and every setting, those among them that
  * this code does not know; the prompt; the model and where it is; the tools with their schemas; and what the caller's credential may do.
  */
 export function cacheKey(space: SpaceSealer, { run, settings, history, messages }: Asked, { model, tools }: Offered): Buffer {
   const { enable_tools, disable_web, max_iterations } = run
   const options = { enable_tools, disable_web, max_iterations }
-  const prompt = settings.plain ? '' : systemPrompt(tools.length > 0, settings.language)
+  const { strategy: wanted, parameters } = settings
+  const isFormed = parameters?.format !== undefined
+  const strategy = chooseStrategy({ wanted, info: model, hasTools: tools.length > 0, isFormed })
+  const prompt = ownPrompt(settings, strategy, strategy.offersTools ? tools : [])
   const given = { options, settings: settingsThatCount(settings), prompt, history, messages, model, tools }
   return space.digest(JSON.stringify(given), 'cached_answers.key')
 }

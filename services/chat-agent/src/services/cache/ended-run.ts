@@ -3,7 +3,8 @@ import type { RunRow, SessionRow } from '@youworker/database/owners/chat-agent/t
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
-import type { Turn } from '../runs/chat-turns.ts'
+import { activeEnd } from '../branches/path-end.ts'
+import { heardOf, type Plan } from '../turns/plan.ts'
 import { conversationOf, HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
 import type { RunSettings, StoredTurn } from '../runs/run-settings.ts'
 import { entryNumber } from '../runs/transcript.ts'
@@ -14,19 +15,16 @@ import type { Asked } from './cache-key.ts'
 type NewRun = Asked['run'] & Pick<RunRow, 'id' | 'user_id' | 'session_id' | 'grant_id'>
 
 /** A run that would begin now, before it is stored. */
-interface Beginning {
+interface Beginning extends Pick<Plan, 'input' | 'turns' | 'conversation'> {
   readonly space: SpaceSealer
   readonly session: SessionRow
   /** Runs of the session that come first. */
   readonly ahead: number
   readonly run: NewRun
   readonly settings: RunSettings
-  readonly turns: readonly Turn[]
-  /** What the model is given in place of the session's messages. */
-  readonly conversation: readonly StoredTurn[] | undefined
 }
 
-interface Wanted {
+export interface Wanted {
   readonly cache?: boolean | null | undefined
   readonly client_tools?: readonly unknown[] | undefined
 }
@@ -71,19 +69,21 @@ async function turnsOf(
 ): Promise<StoredTurn[]> {
   const added = turns.map(({ role, content }) => ({ role, content: role === 'assistant' ? unnumbered(content) : content }))
   if (session.turn === 1) return added
-  const before = await messages.latest(session.id, session.turn, HISTORY - added.length)
+  const before = await messages.latest(activeEnd(session), HISTORY - added.length)
   return [...shownTurns(space, before), ...added]
 }
 
 function endWith(
   { content, citations, logs, model, finish_reason }: CachedAnswer,
-  { space, run, session }: Pick<Beginning, 'space' | 'run' | 'session'>,
+  { space, run, session, input }: Pick<Beginning, 'space' | 'run' | 'session' | 'input'>,
 ) {
   const { id: run_id, user_id, session_id, grant_id } = run
-  const message = { id: newId(), role: 'assistant' as const, content }
+  const message = { id: newId(), role: 'assistant' as const, content, model }
+  const transcript = heardOf(input)
   const used = { tokens_in: 0, tokens_out: 0, duration_ms: 0 }
   const done: Done = {
     content,
+    ...(transcript === undefined ? {} : { transcript }),
     citations,
     metadata: {
       iterations: 0,

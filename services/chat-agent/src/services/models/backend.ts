@@ -135,6 +135,7 @@ export class Backend {
   async ask(call: ModelCall, info: ModelInfo): Promise<Begun> {
     const { name } = info
     const queue = this.#queueOf(info)
+    call.onAsked?.(this.#spec.name)
     await queue.enter(call)
     const onEnd = () => {
       queue.leave()

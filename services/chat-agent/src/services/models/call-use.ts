@@ -1,4 +1,4 @@
-import { countTokens } from '@youworker/runtime/text/count-tokens'
+import { countTokens, IMAGE_TOKENS } from '@youworker/runtime/text/count-tokens'
 import type { ModelMessage } from './model-port.ts'
 
 /** What one call of the model used. */
@@ -18,9 +18,12 @@ const FRAME = 8
 /** About how many tokens of a conversation the model was given; `most` is its window. */
 export function estimatePrompt(messages: readonly ModelMessage[], most: number): number {
   let tokens = 0
-  for (const { content } of messages.toReversed()) {
-    tokens += FRAME + countTokens(content)
+  for (const message of messages.toReversed()) {
+    tokens += FRAME + countTokens(message.content) + imageTokens(message)
     if (tokens >= most) return most
   }
   return tokens
 }
+
+export const imageTokens = (message: ModelMessage): number =>
+  message.role === 'user' && message.images ? message.images.length * IMAGE_TOKENS : 0

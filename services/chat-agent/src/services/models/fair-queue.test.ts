@@ -14,7 +14,8 @@ function queueOf(limit: number) {
       positions.push(position)
       onTold()
     }
-    return queue.enter({ user: name.replace(/\d+/, ''), signal, onQueued }).then(() => void begun.push(name))
+    const user = name.replace(/\d+/, '')
+    return queue.enter({ user, signal, isBackground: user === 'background', onQueued }).then(() => void begun.push(name))
   }
   const drain = async () => {
     for (await turn(); !queue.isIdle; await turn()) queue.leave()
@@ -44,6 +45,15 @@ test('who waited while idle gets nothing for it: a user who comes late has one t
   await Promise.all([...first, ...late])
   expect(begun.slice(0, 2)).toEqual(['a1', 'a2'])
   expect(begun.slice(2, 4).toSorted()).toEqual(['a3', 'b1'])
+})
+
+test('what nobody waits for goes behind all for which somebody does, and moves nobody back', async () => {
+  const { enter, begun, drain, told } = queueOf(1)
+  const all = ['background1', 'a1', 'background2', 'a2', 'b1'].map((name) => enter(name))
+  await drain()
+  await Promise.all(all)
+  expect(begun).toEqual(['background1', 'a1', 'b1', 'a2', 'background2'])
+  expect(told.get('b1')).toEqual([1, 0, undefined])
 })
 
 test('as many run at the same time as the limit says, also when it changes', async () => {

@@ -1,7 +1,7 @@
 import { ModelError } from '@youworker/runtime/model-error'
 import type { ModelCall } from './model-port.ts'
 
-type Turn = Pick<ModelCall, 'user' | 'signal' | 'onQueued'>
+type Turn = Pick<ModelCall, 'user' | 'signal' | 'isBackground' | 'onQueued'>
 
 interface Waiting extends Turn {
   /** Start tag: calls begin in the order of it. */
@@ -62,8 +62,7 @@ export class FairQueue {
   async enter(turn: Turn): Promise<void> {
     turn.signal.throwIfAborted()
     if (this.#waiting.length >= MAX_WAITING) throw new ModelError('busy', BUSY)
-    const start = Math.max(this.#now, this.#next.get(turn.user) ?? 0)
-    this.#next.set(turn.user, start + 1)
+    const start = turn.isBackground ? Infinity : this.#nextOf(turn.user)
     if (this.#active < this.#limit) return this.#begin(start)
     await this.#wait(turn, start)
     try {
@@ -72,6 +71,12 @@ export class FairQueue {
       this.leave()
       throw error
     }
+  }
+
+  #nextOf(user: string): number {
+    const start = Math.max(this.#now, this.#next.get(user) ?? 0)
+    this.#next.set(user, start + 1)
+    return start
   }
 
   leave(): void {
@@ -89,7 +94,7 @@ export class FairQueue {
 
   #begin(start: number): void {
     this.#active += 1
-    this.#now = start
+    if (start < Infinity) this.#now = start
   }
 
   #wait(turn: Turn, start: number): Promise<void> {

@@ -46,9 +46,9 @@ export class ModelBackends implements ModelPort {
     const name = wanted ?? this.#options.defaultModel ?? defaults[0]
     const having = name === undefined ? [] : backends.flatMap((backend) => backendWith(backend, name))
     if (having.length === 0) return undefined
-    const { name: found, tools, context, thinking } = common(having.map(({ info }) => info))
+    const { name: found, tools, vision, context, thinking } = common(having.map(({ info }) => info))
     const servers = having.map(({ backend, info }) => `${backend.spec.name} ${backend.spec.base_url} ${info.version ?? ''}`)
-    return { name: found, tools, context, thinking, servers }
+    return { name: found, tools, vision, context, thinking, servers }
   }
 
   /** Nobody is known to have the model. One that does not answer must not keep those waiting that do. */
@@ -154,7 +154,12 @@ export class ModelBackends implements ModelPort {
 function common([first, ...others]: readonly ModelInfo[]): ModelInfo {
   if (!first) throw new TypeError('no model')
   return others.reduce(
-    (one, other) => ({ ...one, tools: one.tools && other.tools, context: Math.min(one.context, other.context) }),
+    (one, other) => ({
+      ...one,
+      tools: one.tools && other.tools,
+      vision: one.vision === false || other.vision === false ? false : one.vision,
+      context: Math.min(one.context, other.context),
+    }),
     first,
   )
 }

@@ -1,4 +1,4 @@
-import type { Model, ModelParameters } from '@youworker/contracts/agent/model'
+import type { Image, Model, ModelParameters } from '@youworker/contracts/agent/model'
 
 export interface ModelToolCall {
   readonly name: string
@@ -6,7 +6,8 @@ export interface ModelToolCall {
 }
 
 export type ModelMessage =
-  | { readonly role: 'system' | 'user'; readonly content: string }
+  | { readonly role: 'system'; readonly content: string }
+  | { readonly role: 'user'; readonly content: string; readonly images?: readonly Image[] | undefined }
   /** As the last message: an answer that was begun and that the model must continue. */
   | { readonly role: 'assistant'; readonly content: string; readonly tool_calls?: readonly ModelToolCall[] | undefined }
   | { readonly role: 'tool'; readonly content: string; readonly tool_name: string }
@@ -20,7 +21,7 @@ export interface ModelTool {
 
 export interface ModelChunk {
   readonly text: string
-  /** What the model thinks before it answers: counted, never shown. */
+  /** What the model thinks before it answers: counted, and shown only to who asks for it. */
   readonly thinking: string
   readonly tool_calls: readonly ModelToolCall[]
   /** With the last chunk only: why it ended, when the server said so. */
@@ -32,6 +33,8 @@ export interface ModelChunk {
 export interface ModelInfo {
   readonly name: string
   readonly tools: boolean
+  /** Whether it sees images; `undefined` when nobody knows. */
+  readonly vision?: boolean | undefined
   /** Most tokens of conversation and answer together. */
   readonly context: number
   /** What `think` of Ollama may be; empty when it does not think, `undefined` when nobody knows. */
@@ -67,8 +70,12 @@ export interface ModelRequest {
 export interface ModelCall extends Omit<ModelRequest, 'onEnd'> {
   /** The calls of users take turns. */
   readonly user: string
+  /** It goes behind all calls for which somebody waits. */
+  readonly isBackground?: boolean | undefined
   /** While the call waits for its turn: how many go first, when that changes; `undefined` when the turn has come. */
   readonly onQueued: (position: number | undefined) => void
+  /** Called with the name of each server that is asked. */
+  readonly onAsked?: ((backend: string) => void) | undefined
 }
 
 /** The models of all servers. Throws ModelError, or the reason of a signal that aborts. */

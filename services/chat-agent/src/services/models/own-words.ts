@@ -4,7 +4,9 @@ const MOST = 1_000
 /** UTF-16 units in a row that, when they also stand in the conversation, are taken for a quotation of it. */
 const QUOTED = 16
 const REMOVED = '[…]'
+/** Also a part of an image, in base64. */
 const CREDENTIALS = [
+  /[\w+/-]{160,}={0,2}/g,
   /(?<=:\/\/)[^\s/@]{1,200}@/g,
   /(?<=\bbearer )[^\s"',]+/gi,
   /(?<=\b(?:api[-_]?key|token|secret|password)["']?[:=] ?["']?)[^\s"',&]+/gi,

@@ -2,9 +2,11 @@ import type { ConversationMessage } from '@youworker/contracts/agent/model'
 import type { Done } from '@youworker/contracts/agent/run-log'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
-import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
+import type { RunRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
+import { activeEnd } from '../branches/path-end.ts'
+import { withoutImages } from '../models/sight.ts'
 import { withinBytes } from '../clip.ts'
 import { HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
 import { type StoredTurn, unsealSettings } from '../runs/run-settings.ts'
@@ -25,7 +27,7 @@ interface Continuing {
 
 /**
  * The conversation of a run that goes on with another one. It is a copy: what becomes of the other run and its session later changes
- * nothing. `session`: where the new run belongs, a new one when undefined.
+ * nothing, and it has no images of earlier turns. `session`: where the new run belongs, a new one when undefined.
  */
 export async function continuedConversation(
   repositories: ChatAgentRepositories,
@@ -35,7 +37,7 @@ export async function continuedConversation(
     from.previous_run_id === undefined
       ? await behindSession(repositories, from)
       : await behindRun(repositories, { ...from, run_id: from.previous_run_id })
-  return { session, conversation: withCallsResolved([...fitting(before, conversation), ...conversation]) }
+  return { session, conversation: withCallsResolved([...shownBefore(before, conversation), ...conversation]) }
 }
 
 type From = Omit<Continuing, 'conversation'>
@@ -43,12 +45,12 @@ type From = Omit<Continuing, 'conversation'>
 async function behindSession(repositories: ChatAgentRepositories, { user_id, space, session_id }: From) {
   const session = await repositories.sessions.lock(user_id, session_id ?? '')
   if (!session) throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave it out to begin a new one')
-  const latest = await repositories.runs.latest(session.id)
-  const { id, turn } = session
+  const end = activeEnd(session)
+  const latest = await repositories.runs.latest(end)
   const before = latest
     ? await conversationAfter(repositories, space, latest)
-    : shownTurns(space, await repositories.messages.latest(id, turn, HISTORY))
-  return { before, session: id }
+    : shownTurns(space, await repositories.messages.latest(end, HISTORY))
+  return { before, session: session.id }
 }
 
 /** A run that is not the last one of its session, or whose session was named by the client, is gone on from in a session of its own. */
@@ -57,8 +59,15 @@ async function behindRun(repositories: ChatAgentRepositories, { user_id, space, 
   const { response } = run ? unsealSettings(space, run) : {}
   const session = run && response && (await repositories.sessions.lock(user_id, run.session_id))
   if (!session) throw new AppError('RUN_NOT_FOUND', 'There is no such response to go on from; send the conversation as input')
-  const isLast = session.turn === run.turn && !response?.in_session
+  const isLast = !response?.in_session && (await isActiveEnd(repositories, session, run))
   return { before: await conversationAfter(repositories, space, run), session: isLast ? session.id : undefined }
+}
+
+/** Nothing comes behind it in the branch that goes on. */
+async function isActiveEnd({ runs }: ChatAgentRepositories, session: SessionRow, run: RunRow): Promise<boolean> {
+  const end = activeEnd(session)
+  if (run.branch !== end.branch) return false
+  return run.turn === session.turn || (await runs.latest(end))?.id === run.id
 }
 
 /** What was said up to the end of a run, its answer included. */
@@ -70,7 +79,7 @@ async function conversationAfter(
   if (!TERMINAL.includes(run.status))
     throw new AppError('CONFLICT', 'The response before is still in progress; ask again when it has ended')
   const { conversation } = unsealSettings(space, run)
-  if (!conversation) return shownTurns(space, await messages.latest(run.session_id, run.turn, HISTORY))
+  if (!conversation) return shownTurns(space, await messages.latest(run, HISTORY))
   const done = (await answersOf({ entries }, space, [run])).get(run.id)
   if (!done) return conversation
   const { content, client_calls: tool_calls } = done
@@ -88,6 +97,13 @@ export async function answersOf(
   const rows = ended.length === 0 ? [] : await entries.lastOf(ended)
   const bodies = rows.map((row) => ({ id: row.run_id, body: unsealEntry(space, row.run_id, row).body }))
   return new Map(bodies.flatMap(({ id, body }) => (body.event === 'done' ? [[id, body.data]] : [])))
+}
+
+/** Only a question that waits for results of the client's tools keeps its images. */
+function shownBefore(before: readonly ConversationMessage[], added: readonly ConversationMessage[]): ConversationMessage[] {
+  const shown = withoutImages(before)
+  const at = added.some(({ role }) => role === 'user') ? -1 : before.findLastIndex(({ role }) => role === 'user')
+  return fitting(shown, added).map((turn) => (turn === shown[at] ? (before[at] ?? turn) : turn))
 }
 
 /** The newest messages that can be stored beside the added ones. What was said as system stays. */

@@ -6,6 +6,8 @@ import { LIMITS } from '@youworker/contracts/limits'
 import type { MessageRow, RunRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
+import { activeEnd } from '../branches/path-end.ts'
+import { withoutImageData } from '../models/sight.ts'
 import { withinBytes } from '../clip.ts'
 import { shownTurns } from '../runs/load-run.ts'
 import { unsealSettings } from '../runs/run-settings.ts'
@@ -17,7 +19,10 @@ type Part = Output['parts'][number]
 
 const PAGE_RUNS = 20
 
-/** Turn 0 is what stands before the first run. Each turn has two positions: what was asked and what was answered. */
+/**
+ * Of the active branch. Turn 0 is what stands before the first run. Each turn has two positions: what was asked and what was answered. A
+ * branch may begin within what a run was given: what it has in common with that one is a part without an answer.
+ */
 export async function listTurns(
   repositories: ChatAgentRepositories,
   space: SpaceSealer,
@@ -28,15 +33,22 @@ export async function listTurns(
   if (!session) throw new AppError('SESSION_NOT_FOUND', 'There is no such session')
   const { order, after } = input
   const turn = await firstTurn(repositories, session, input)
-  const runs = await repositories.runs.ofSession(session.id, order, turn, PAGE_RUNS)
+  const end = activeEnd(session)
+  const runs = await repositories.runs.onPath(end, order, turn, PAGE_RUNS)
   const isFull = runs.length === PAGE_RUNS
   const last = isFull || order === 'asc' ? (runs.at(-1)?.turn ?? turn) : 0
   const [answers, messages] = await Promise.all([
     answersOf(repositories, space, runs),
-    repositories.messages.ofTurns(session.id, { from: Math.min(turn, last), to: Math.max(turn, last) }),
+    repositories.messages.ofTurns(end, { from: Math.min(turn, last), to: Math.max(turn, last) }),
   ])
-  const opening = messages.filter((message) => message.turn === 0)
-  const before: Part[] = opening.length > 0 ? [{ position: 0, run_id: session.id, input: inOrder(space, opening) }] : []
+  const listed = new Set(runs.map(({ id }) => id))
+  const others = Map.groupBy(
+    messages.filter(({ run_id }) => !listed.has(run_id)),
+    (message) => message.turn,
+  )
+  const before = [...others].flatMap(([n, own]): Part[] =>
+    own[0] ? [{ position: n * 2, run_id: own[0].run_id, input: inOrder(space, own) }] : [],
+  )
   const parts = [...before, ...runs.flatMap((run) => partsOf(space, run, messages, answers.get(run.id)))]
     .sort((a, b) => (order === 'asc' ? a.position - b.position : b.position - a.position))
     .filter(({ position }) => after === undefined || (order === 'asc' ? position > after : position < after))
@@ -58,7 +70,8 @@ function partsOf(space: SpaceSealer, run: RunRow, messages: readonly MessageRow[
   const { response, conversation } = unsealSettings(space, run)
   const own = messages.filter(({ run_id }) => run_id === run.id)
   const asked = answer?.content ? own.slice(0, -1) : own
-  const input = response && conversation ? conversation.slice(conversation.length - response.added) : inOrder(space, asked)
+  const input =
+    response && conversation ? withoutImageData(conversation.slice(conversation.length - response.added)) : inOrder(space, asked)
   const of = { run_id: run.id, position: run.turn * 2 }
   if (!answer) return [{ ...of, input: [...input] }]
   const { content, citations, client_calls, metadata } = answer

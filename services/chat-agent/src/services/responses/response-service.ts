@@ -5,6 +5,7 @@ import { recordAudit } from '@youworker/database/events/record-audit'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { withoutImageData } from '../models/sight.ts'
 import type { Waker } from '../ports.ts'
 import { unsealSettings } from '../runs/run-settings.ts'
 import { listTurns } from './list-turns.ts'
@@ -30,7 +31,7 @@ export class ResponseService {
     const { response, conversation = [] } = run ? unsealSettings(space, run) : {}
     if (!run || !response) throw notFound()
     const { request, added } = response
-    const input = conversation.slice(conversation.length - added)
+    const input = withoutImageData(conversation.slice(conversation.length - added))
     return { run_id: runId, session_id: run.session_id, status: run.status, request, input }
   }
 

@@ -1,17 +1,14 @@
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
-import type {
-  MessageRow,
-  ModelStepRow,
-  RunRow,
-  ToolRunRow,
-  UnfinishedCallRow,
-} from '@youworker/database/owners/chat-agent/tables'
+import type { MessageRow, RunRow, ToolRunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { ModelStep, UnfinishedCall } from '../../repositories/run-repository.ts'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { CitationBook } from '../citations/citation-book.ts'
 import { CitationFilter } from '../citations/citation-filter.ts'
 import { sealContext, unsealEntry } from '../sealed-fields.ts'
+import type { PromptRef } from '../steps/call-record.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
+import type { ModelMessage } from '../models/model-port.ts'
 import { type RunSettings, type StoredTurn, unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
@@ -25,8 +22,8 @@ export type StoredMessage = Pick<MessageRow, 'id' | 'run_id' | 'role' | 'content
 interface RunRows {
   readonly run: RunRow
   readonly transcript: Transcript
-  readonly steps: readonly ModelStepRow[]
-  readonly unfinishedCalls: readonly UnfinishedCallRow[]
+  readonly steps: readonly ModelStep[]
+  readonly unfinishedCalls: readonly UnfinishedCall[]
   readonly toolRuns: readonly ToolRunRow[]
   /** Of the session up to this run's turn, newest first. */
   readonly messages: readonly StoredMessage[]
@@ -43,9 +40,11 @@ export async function loadRun(repositories: ChatAgentRepositories, space: SpaceS
     runs.steps(run.id),
     runs.unfinishedCalls(run.id),
     toolRuns.ofRun(run.id),
-    messages.latest(run.session_id, run.turn, HISTORY),
+    // One more: of a run that has ended, the newest one is its own answer.
+    messages.latest(run, HISTORY + 1),
   ])
-  return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: turns })
+  const before = turns.filter(({ run_id, role }) => run_id !== run.id || role === 'user').slice(0, HISTORY)
+  return unsealRun(space, { run, transcript, steps, unfinishedCalls, toolRuns: calls, messages: before })
 }
 
 /** The same of a run that was just added, without reading it. `messages`: newest first. */
@@ -75,6 +74,11 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
   const calls = toolRuns.map((row) => unsealCall(space, row))
   const own = unsealSettings(space, run)
   const { settings, history, begun } = conversationOf(own, own.conversation ?? shownTurns(space, messages))
+  const ids = own.conversation ? [] : messages.map(({ id }) => id).reverse()
+  const historyRefs = history.map((_, at): PromptRef => {
+    const message = ids[at]
+    return message === undefined ? { sent: at } : { message }
+  })
   const modelCalls = [...steps, ...unfinishedCalls]
   const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
@@ -84,9 +88,11 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     transcript,
     book,
     history,
+    historyRefs,
     ...restoreTurn({ begun, text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
+    answeredBy: steps.at(-1)?.attempt ?? 0,
     unfinishedCalls,
     tokens_in: sum('tokens_in'),
     tokens_out: sum('tokens_out'),
@@ -97,15 +103,20 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
 /** What a model is shown of these messages, the newest last. */
 export function conversationOf(settings: RunSettings, all: readonly StoredTurn[]) {
   const conversation = all.filter(({ role }) => role !== 'system')
-  const told = [settings.instructions ?? '', ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
+  const { session_instructions = '', instructions = '' } = settings
+  const told = [session_instructions, instructions, ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
   // All of the client's own results belong to its last question.
   const begin = conversation.findLastIndex(({ role }) => role === 'user')
   return {
     settings: { ...settings, instructions: told.filter((text) => text !== '').join('\n\n') },
     history: conversation.slice(0, begin),
-    begun: conversation.slice(begin),
+    begun: withImages(conversation.slice(begin), settings.images),
   }
 }
+
+/** The question comes first. */
+const withImages = (turn: readonly ModelMessage[], images: RunSettings['images']): readonly ModelMessage[] =>
+  images ? turn.map((message, at) => (at === 0 && message.role === 'user' ? { ...message, images } : message)) : turn
 
 /** The number of a passage has a meaning only within its own run. */
 export const unnumbered = (text: string): string => new CitationFilter(() => false).whole(text)

@@ -1,6 +1,7 @@
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { NewUnfinishedCall } from '../../repositories/run-repository.ts'
 import { sealContext } from '../sealed-fields.ts'
+import { type CallRecord, UNKNOWN } from '../steps/call-record.ts'
 import { type CallUse, NO_USE } from '../models/call-use.ts'
 import type { LoadedRun } from './load-run.ts'
 
@@ -13,19 +14,22 @@ interface Ending {
   readonly model: string
   /** Length of the run's text by then. */
   readonly text_end: number
+  readonly attempt: number
   /** What the model's server said about it. */
   readonly said?: string | undefined
+  /** What its user is told. */
+  readonly error?: string | undefined
 }
 
 /** What the model calls of a run used, over all attempts, and those that did not come to their end. */
 export class ModelCalls {
   readonly #loaded: Pick<LoadedRun, 'run' | 'space'>
-  readonly #unfinished: Pick<NewUnfinishedCall, 'iteration' | 'reason' | 'text_end'>[]
+  readonly #unfinished: Pick<NewUnfinishedCall, 'iteration' | 'reason' | 'text_end' | 'attempt'>[]
   #unstored: NewUnfinishedCall[] = []
   #usage: Usage
   #isEstimated: boolean
   /** Of the call that broke off and is not counted yet. */
-  #broken: CallUse | undefined
+  #broken: { readonly use: CallUse; readonly record: CallRecord | undefined } | undefined
 
   constructor(loaded: LoadedRun) {
     const { run, unfinishedCalls, tokens_in, tokens_out, estimated } = loaded
@@ -59,6 +63,11 @@ export class ModelCalls {
     return this.#unfinished.at(-1)?.text_end ?? 0
   }
 
+  /** A call of the step by this attempt is counted already. */
+  isCounted(iteration: number, attempt: number): boolean {
+    return this.#unfinished.some((call) => call.iteration === iteration && call.attempt === attempt)
+  }
+
   /** How often the call of a step has failed, over all attempts. */
   failures(iteration: number): number {
     return this.#unfinished.filter((call) => call.iteration === iteration && call.reason === 'failed').length
@@ -74,16 +83,23 @@ export class ModelCalls {
   }
 
   /** A call broke off. It is counted by {@link unfinished}, or not at all when it is repeated because the model was away. */
-  broke(use: CallUse): void {
-    this.#broken = use
+  broke(use: CallUse, record?: CallRecord): void {
+    this.#broken = { use, record }
   }
 
-  unfinished({ said, ...ending }: Ending): void {
+  unfinished({ said, error, ...ending }: Ending): void {
     const { run, space } = this.#loaded
-    const use = this.#broken ?? NO_USE
+    const { use, record } = this.#broken ?? { use: NO_USE, record: undefined }
     const n = this.#unfinished.length + 1
-    const sealed = said ? space.sealText(said, sealContext.said(run.id, n)) : null
-    const row = { run_id: run.id, n, space_id: run.space_id, ...ending, ...use, said: sealed }
+    const seal = (text: string | undefined, context: ReturnType<typeof sealContext.said>) =>
+      text ? space.sealText(text, context) : null
+    const { content, ...known } = record ?? { ...UNKNOWN, content: undefined }
+    const sealed = {
+      said: seal(said, sealContext.said(run.id, n)),
+      error: seal(error, sealContext.callError(run.id, n)),
+      content: seal(content && JSON.stringify(content), sealContext.unfinishedContent(run.id, n)),
+    }
+    const row = { run_id: run.id, n, space_id: run.space_id, ...ending, ...use, ...known, ...sealed }
     this.#broken = undefined
     this.#unfinished.push(row)
     this.#unstored.push(row)

@@ -63,3 +63,15 @@ test('an unfinished turn is restored: texts, results, passage numbers, pending c
   expect(restored.pendingCalls.map(({ id }) => id)).toEqual(['c'])
   expect(book.isHit(1)).toBe(true)
 })
+
+test('a tool that was called before the model was asked comes first', () => {
+  const stored = { begun: [{ role: 'user', content: 'Q' }], text: '', steps: [], calls: [call('a', 0, {})] } as const
+  expect(restoreTurn(stored, new CitationBook())).toMatchObject({
+    messages: [
+      { role: 'user', content: 'Q' },
+      { role: 'assistant', content: '', tool_calls: [{ name: 'tool_a', arguments: { id: 'a' } }] },
+      { role: 'tool', tool_name: 'tool_a', content: 'result a' },
+    ],
+    pendingCalls: [],
+  })
+})

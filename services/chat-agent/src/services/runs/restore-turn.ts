@@ -8,7 +8,7 @@ interface StoredWork {
   readonly begun: readonly ModelMessage[]
   /** All text of the run so far. */
   readonly text: string
-  /** Calls of the model that ended, by `iteration`. */
+  /** Calls of the model that ended, by `iteration`. Tools called before the first one have 0. */
   readonly steps: readonly Pick<ModelStepRow, 'iteration' | 'text_end'>[]
   readonly calls: readonly ToolCall[]
 }
@@ -22,7 +22,8 @@ export function restoreTurn({ begun, text, steps, calls }: StoredWork, book: Cit
   const messages: ModelMessage[] = [...begun]
   const pendingCalls: ToolCall[] = []
   let answered = 0
-  for (const { iteration, text_end } of steps) {
+  const opening = calls.some(({ iteration }) => iteration === 0) ? [{ iteration: 0, text_end: 0 }] : []
+  for (const { iteration, text_end } of [...opening, ...steps]) {
     const own = calls.filter((call) => call.iteration === iteration)
     const tool_calls = own.map((call) => ({ name: call.name, arguments: call.args }))
     messages.push({ role: 'assistant', content: text.slice(answered, text_end), tool_calls })

@@ -26,6 +26,15 @@ interface AnswerKeeper {
   keep(repositories: ChatAgentRepositories, state: RunState, outcome: Outcome, done: Done): Promise<void>
 }
 
+/** What comes of a run besides its answer. */
+interface Also {
+  readonly cache: AnswerKeeper
+  readonly titles: 'model' | 'words'
+}
+
+/** The `kind` of a job that gives a session its title. */
+export const TITLE_KIND = 'title'
+
 const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
   success: 'success',
   partial: 'partial',
@@ -36,17 +45,17 @@ const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
 
 /** Bytes of JSON: `done` must fit into one reply together with 96 Ki units of text. */
 const DONE_BYTES = { tool_events: 96 * 1024, logs: 16 * 1024, citations: 64 * 1024 }
-/** Bytes of JSON. They take the place of tool events. */
+/** Bytes of JSON. They take the place of tool events, as what was heard does. */
 export const CLIENT_CALLS_BYTES = 128 * 1024
 
 /** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
 export class RunFinisher {
   readonly #uow: ChatAgentUnitOfWork
-  readonly #cache: AnswerKeeper
+  readonly #also: Also
 
-  constructor(uow: ChatAgentUnitOfWork, cache: AnswerKeeper) {
+  constructor(uow: ChatAgentUnitOfWork, also: Also) {
     this.#uow = uow
-    this.#cache = cache
+    this.#also = also
   }
 
   /** For the worker that owns the run. */
@@ -83,8 +92,8 @@ export class RunFinisher {
           content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessages(run.session_id, 1),
         )
         if (claimed.session === undefined) return { entries: [], result: claimed.result }
-        const end = { outcome, content, ending, unstored, session: claimed.session }
-        const written = await writeEnd(repositories, state, end, this.#cache)
+        const ended = { outcome, content, ending, unstored, session: claimed.session }
+        const written = await writeEnd(repositories, state, ended, this.#also)
         return { entries: written, result: claimed.result }
       }),
     )
@@ -113,7 +122,7 @@ async function writeEnd(
   repositories: ChatAgentRepositories,
   state: RunState,
   { outcome, content, ending, unstored, session }: Ending,
-  cache: AnswerKeeper,
+  { cache, titles }: Also,
 ): Promise<RunEntry[]> {
   const { run, space, log } = state
   const { runs, entries, toolRuns, outbox } = repositories
@@ -131,11 +140,25 @@ async function writeEnd(
     runs.end(run.id, end),
     entries.add([...unstored, ...last.map(({ row }) => row)]),
     state.toolCalls > 0 && toolRuns.endRunning(run.id, (id) => space.sealText(unknown, sealContext.error(id))),
+    titles === 'model' && wantsTitle(state, { session, status, content }) && repositories.jobs.add(titleJob(state)),
     answerId && addAnswer(repositories, state, { id: answerId, text: content }),
     outbox.write(),
     state.cacheKey && cache.keep(repositories, state, outcome, data),
   ])
   return last.map(({ entry }) => entry)
+}
+
+/** The first answer of a session that nobody has named. Clients of other protocols often make one for each request and show no title. */
+function wantsTitle(
+  { settings, canTitle }: RunState,
+  { session, status, content }: { readonly session: SessionRow; readonly status: Status; readonly content: string },
+): boolean {
+  const isAnswered = (status === 'success' || status === 'partial') && content !== ''
+  return isAnswered && session.title_by === 'words' && canTitle && settings.append_only !== true
+}
+
+const titleJob = ({ run: { id: run_id, user_id, space_id, session_id } }: RunState) => {
+  return { id: newId(), kind: TITLE_KIND, user_id, space_id, payload: { session_id, run_id }, queue_key: session_id }
 }
 
 function doneOf(
@@ -146,6 +169,7 @@ function doneOf(
 ): Done {
   return {
     content,
+    ...(log.heard === undefined ? {} : { transcript: log.heard }),
     citations: withinBytes(book.citedIn(content), DONE_BYTES.citations),
     metadata: {
       iterations,
@@ -162,7 +186,7 @@ function doneOf(
       ...(error === undefined ? {} : { error }),
     },
     ...(client_calls ? { client_calls: client_calls.map((call) => ({ id: `call_${newId()}`, ...call })) } : {}),
-    tool_events: withinBytes(log.toolEvents, DONE_BYTES.tool_events - bytesOf(client_calls ?? '')),
+    tool_events: withinBytes(log.toolEvents, DONE_BYTES.tool_events - bytesOf(client_calls ?? '') - bytesOf(log.heard ?? '')),
     logs: withinBytes(log.logs, DONE_BYTES.logs),
   }
 }
@@ -173,9 +197,10 @@ async function addAnswer(
   { id, text }: { readonly id: string; readonly text: string },
 ): Promise<void> {
   const content = space.sealText(text, sealContext.message(id))
-  const { session_id, space_id, turn } = run
+  const { session_id, space_id, turn, branch } = run
   const { tokens_in, tokens_out } = modelCalls.usage
-  await messages.add([{ id, session_id, space_id, run_id: run.id, turn, role: 'assistant', content, tokens_in, tokens_out }])
+  const place = { session_id, space_id, run_id: run.id, turn, branch }
+  await messages.add([{ id, ...place, role: 'assistant', content, tokens_in, tokens_out }])
 }
 
 interface End {

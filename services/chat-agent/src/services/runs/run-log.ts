@@ -29,8 +29,9 @@ export class RunLog {
   readonly #transcript: Transcript
   readonly #isAppendOnly: boolean
   readonly #outputs: LogOutputs
-  /** Text without an entry yet. */
+  /** Text without an entry yet, of the answer or of thoughts. */
   #unwritten = ''
+  #isThought = false
 
   constructor({ run, space, attempt, transcript, isAppendOnly }: RunLogOptions, outputs: LogOutputs) {
     this.#run = run
@@ -43,7 +44,7 @@ export class RunLog {
 
   /** The answer so far. */
   get text(): string {
-    return this.#transcript.text + this.#unwritten
+    return this.#isThought ? this.#transcript.text : this.#transcript.text + this.#unwritten
   }
 
   get toolEvents(): readonly ToolEvent[] {
@@ -52,6 +53,19 @@ export class RunLog {
 
   get logs(): Readonly<Done['logs']> {
     return this.#transcript.logs
+  }
+
+  get heard(): string | undefined {
+    return this.#transcript.heard
+  }
+
+  get attempts(): Transcript['attempts'] {
+    return this.#transcript.attempts
+  }
+
+  /** UTF-16 units of thoughts that the run has shown. */
+  get thoughtLength(): number {
+    return this.#transcript.thoughtLength + (this.#isThought ? this.#unwritten.length : 0)
   }
 
   /** How long the run has waited in this stage, over all attempts. */
@@ -67,6 +81,17 @@ export class RunLog {
 
   /** Continues the answer. What the model sends within one turn of the event loop is one entry. */
   write(text: string): void {
+    this.#add(text, false)
+  }
+
+  /** The same of what the model thinks. */
+  think(text: string): void {
+    this.#add(text, true)
+  }
+
+  #add(text: string, isThought: boolean): void {
+    if (this.#isThought !== isThought) this.#emitText()
+    this.#isThought = isThought
     if (this.#unwritten === '')
       setImmediate(() => {
         try {
@@ -81,7 +106,7 @@ export class RunLog {
   #emitText(): void {
     const text = this.#unwritten
     this.#unwritten = ''
-    if (text !== '') this.#emit({ event: 'token', data: { text } })
+    if (text !== '') this.#emit({ event: this.#isThought ? 'thinking' : 'token', data: { text } })
   }
 
   #emit(body: RunEntryBody): void {

@@ -32,7 +32,7 @@ interface RunParts {
 type StopReason = NonNullable<RunRow['stop_reason']>
 
 /** Rows read for a page; most entries are one token. */
-const PAGE_ROWS = 1_500
+const PAGE_ROWS = 500
 
 const notFound = (code: ErrorCode = 'RUN_NOT_FOUND') =>
   new AppError(code, code === 'RUN_NOT_FOUND' ? 'There is no such run' : 'There is no such task')
@@ -67,16 +67,19 @@ export class RunService {
   /** The status is read before the entries, so a terminal status comes with the run's last entry, or with `more`. */
   async entries(userId: string, runId: string, after: number): Promise<{ entries: RunEntry[]; more: boolean; status: Status }> {
     const space = await this.#parts.sealer.forSpace(userId)
-    const { run, rows } = await this.#parts.uow.in([userId]).read(async (repositories) => {
+    const { status, rows } = await this.#parts.uow.in([userId]).read(async (repositories) => {
       // The statements are sent together; the first one is answered first.
-      const [found, page] = await Promise.all([repositories.runs.find(runId), repositories.entries.page(runId, after, PAGE_ROWS)])
+      const [found, page] = await Promise.all([
+        repositories.runs.status(runId),
+        repositories.entries.page(runId, after, PAGE_ROWS),
+      ])
       if (!found) throw notFound()
-      return { run: found, rows: page }
+      return { status: found, rows: page }
     })
     const all = rows.map((row) => unsealEntry(space, runId, row))
-    const fitting = withinBytes(all, LIMITS.entriesPage)
+    const fitting = withinBytes(all, LIMITS.runPage)
     const entries = fitting.length === 0 ? all.slice(0, 1) : fitting
-    return { entries, more: entries.length < all.length || rows.length === PAGE_ROWS, status: run.status }
+    return { entries, more: entries.length < all.length || rows.length === PAGE_ROWS, status }
   }
 
   async stop(userId: string, runId: string): Promise<ChatRun> {
@@ -107,7 +110,7 @@ export class RunService {
 
   async getTask(userId: string, taskId: string): Promise<Task> {
     const job = await this.#parts.uow.in([userId]).read(({ jobs }) => jobs.get(taskId))
-    if (!job || job.user_id !== userId) throw notFound('TASK_NOT_FOUND')
+    if (!job || job.user_id !== userId || job.kind !== RUN_KIND) throw notFound('TASK_NOT_FOUND')
     return toTask(job)
   }
 

@@ -1,4 +1,5 @@
-import type { ClientTool, ConversationMessage, ModelParameters } from '@youworker/contracts/agent/model'
+import type { Strategy } from '@youworker/contracts/agent/chat-input'
+import type { ClientTool, ConversationMessage, Image, ModelParameters } from '@youworker/contracts/agent/model'
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { sealContext } from '../sealed-fields.ts'
@@ -20,15 +21,22 @@ interface ResponseSettings {
 
 /** What a run was asked for beside its text. */
 export interface RunSettings {
-  /** Added to the system prompt. */
+  /** Those of the session when it began, added to the system prompt before its own. */
+  readonly session_instructions?: string | undefined
+  /** Its own, added to the system prompt. */
   readonly instructions?: string | undefined
   /** Tag of the answer's language. */
   readonly language?: string | undefined
   readonly parameters?: ModelParameters | undefined
+  readonly strategy?: Strategy | undefined
+  /** What the model thinks is told in the run's log. */
+  readonly show_thinking?: boolean | undefined
   /** The model itself, without the agent's prompt. */
   readonly plain?: boolean | undefined
   /** What the model is given in place of the session's messages. */
   readonly conversation?: readonly StoredTurn[] | undefined
+  /** Of the question. A conversation has its own. */
+  readonly images?: readonly Image[] | undefined
   readonly client_tools?: readonly ClientTool[] | undefined
   /** Entries are sent live only once they are stored. */
   readonly append_only?: boolean | undefined

@@ -1,17 +1,31 @@
 import type { ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import { LIMITS } from '@youworker/contracts/limits'
+import { cutText } from '@youworker/runtime/text/text'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { AnswerSources } from '../cache/answer-sources.ts'
 import type { CitationBook } from '../citations/citation-book.ts'
-import type { ModelMessage } from '../models/model-port.ts'
+import type { ModelInfo, ModelMessage } from '../models/model-port.ts'
 import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
 import { type CallUse, estimatePrompt } from '../models/call-use.ts'
+import { type CallRecord, lostCall, type PromptRef } from '../steps/call-record.ts'
 import type { LoadedRun } from './load-run.ts'
 import { ModelCalls } from './model-calls.ts'
 import { type LogOutputs, RunLog } from './run-log.ts'
 import type { RunSettings } from './run-settings.ts'
+import { sealContext } from '../sealed-fields.ts'
 import { sinceMs } from '../since-ms.ts'
+
+const THOUGHT_CUT = '\n(The thoughts are cut here: they reached the most that is shown.)'
+
+interface UnfinishedCall {
+  readonly said?: string | undefined
+  readonly error?: string | undefined
+  /** Those of this attempt, unless it was another one's. */
+  readonly attempt?: number
+  readonly text_end?: number
+}
 
 /** The live state of one attempt at a run. Its methods record what happened; only they change it. */
 export class RunState {
@@ -22,6 +36,7 @@ export class RunState {
   readonly book: CitationBook
   /** Earlier turns of the session, oldest first. */
   readonly history: readonly ModelMessage[]
+  readonly #historyRefs: readonly PromptRef[]
   readonly log: RunLog
   readonly modelCalls: ModelCalls
   readonly sources = new AnswerSources()
@@ -34,7 +49,10 @@ export class RunState {
   #pendingCalls: readonly ToolCall[]
   #toolCalls: number
   #iterations: number
+  /** The attempt that ended the newest call of the model, as far as it is stored. */
+  readonly #answeredBy: number
   #model: string
+  #canTitle = false
   #finish: 'stop' | 'length' | undefined
   #lastStep: ModelStepRow | undefined
   /** Offset in the run's text where the newest whole answer of the model begins, and where it ends. */
@@ -48,6 +66,7 @@ export class RunState {
     this.space = space
     this.book = loaded.book
     this.history = loaded.history
+    this.#historyRefs = loaded.historyRefs
     this.log = new RunLog({ run, space, attempt, transcript, isAppendOnly: loaded.settings.append_only === true }, outputs)
     this.modelCalls = new ModelCalls(loaded)
     this.#loadedCalls = calls
@@ -56,6 +75,7 @@ export class RunState {
     this.#pendingCalls = loaded.pendingCalls
     this.#toolCalls = calls.length
     this.#iterations = loaded.iterations
+    this.#answeredBy = loaded.answeredBy
     this.#model = run.model ?? ''
     this.#answer = { start: loaded.answered, end: loaded.answered }
   }
@@ -91,6 +111,17 @@ export class RunState {
     return partial === '' ? this.#messages : [...this.#messages, { role: 'assistant', content: partial }]
   }
 
+  /** Where the messages of a prompt are stored. */
+  promptRefs(): ReadonlyMap<ModelMessage, PromptRef> {
+    const refs = new Map<ModelMessage, PromptRef>()
+    for (const [at, ref] of this.#historyRefs.entries()) {
+      const message = this.history[at]
+      if (message) refs.set(message, ref)
+    }
+    for (const [turn, message] of this.#messages.entries()) refs.set(message, { turn })
+    return refs
+  }
+
   /** The text of the model's unfinished answer. */
   get partial(): string {
     return this.log.text.slice(this.#answer.end)
@@ -115,8 +146,14 @@ export class RunState {
     })
   }
 
-  modelChosen(name: string): void {
+  modelChosen({ name, notice }: Pick<ModelInfo, 'name' | 'notice'>): void {
     this.#model = name
+    this.#canTitle = notice === undefined
+  }
+
+  /** The model can write a title: one with a notice, as the offline model, is no real one. */
+  get canTitle(): boolean {
+    return this.#canTitle
   }
 
   /** Tools that are missing because their server is away. */
@@ -133,22 +170,40 @@ export class RunState {
     this.log.write(text)
   }
 
-  /** Counts the answer of an attempt whose process ended, as far as it was stored. `mostTokens`: the model's window. */
+  /** What the model thinks, for a run that shows it. */
+  thoughtStreamed(text: string): void {
+    if (this.settings.show_thinking !== true || text === '') return
+    const left = LIMITS.thinking - this.log.thoughtLength
+    if (left > 0) this.log.think(text.length <= left ? text : `${cutText(text, left)}${THOUGHT_CUT}`)
+  }
+
+  /** Counts the calls of attempts whose process ended, as far as it is known of them. `mostTokens`: the model's window. */
   countInterrupted(mostTokens: number): void {
-    const lost = this.log.text.slice(Math.max(this.#answer.end, this.modelCalls.countedText))
-    if (lost === '') return
-    const tokens_in = estimatePrompt([...this.history, ...this.#messages], mostTokens)
-    this.modelCalls.broke({ tokens_in, tokens_out: countTokens(lost), estimated: true, latency_ms: null })
-    this.modelUnfinished('interrupted')
+    const isInCall = this.#pendingCalls.length === 0
+    const since = this.log.attempts.filter(({ attempt }) => attempt >= Math.max(1, this.#answeredBy))
+    for (const { attempt, text_end, isAsking, thought } of since) {
+      const lost = this.log.text.slice(Math.max(this.#answer.end, this.modelCalls.countedText), text_end)
+      const isKnown = lost !== '' || (isAsking && isInCall)
+      if (!isKnown || this.modelCalls.isCounted(this.#iterations + 1, attempt)) continue
+      const tokens_in = estimatePrompt([...this.history, ...this.#messages], mostTokens)
+      const use = { tokens_in, tokens_out: countTokens(thought + lost), estimated: true, latency_ms: null }
+      this.modelCalls.broke(use, lostCall(lost, thought))
+      this.modelUnfinished('interrupted', { attempt, text_end })
+    }
   }
 
   /** The call of the model did not come to its end, and nothing else can come of it. */
-  modelUnfinished(reason: 'failed' | 'stopped' | 'interrupted', said?: string): void {
-    const ending = { iteration: this.#iterations + 1, model: this.#model, text_end: this.log.text.length }
-    this.modelCalls.unfinished({ reason, said, ...ending })
+  modelUnfinished(reason: 'failed' | 'stopped' | 'interrupted', more: UnfinishedCall = {}): void {
+    const ending = { attempt: this.attempt, text_end: this.log.text.length, ...more }
+    this.modelCalls.unfinished({ reason, iteration: this.#iterations + 1, model: this.#model, ...ending })
   }
 
-  modelAnswered(turn: CallUse & { readonly finish?: 'stop' | 'length' | undefined }): void {
+  modelAnswered(
+    turn: CallUse & {
+      readonly finish?: 'stop' | 'length' | undefined
+      readonly record: CallRecord
+    },
+  ): void {
     this.#finish = turn.finish
     const { tokens_in, tokens_out, estimated } = turn
     const latency_ms = turn.latency_ms ?? 0
@@ -158,7 +213,11 @@ export class RunState {
     this.modelCalls.finished(turn)
     this.#answer = { start: this.#answer.end, end: text_end }
     const iteration = this.#iterations
-    this.#lastStep = { run_id, iteration, space_id, model: this.#model, latency_ms, tokens_in, tokens_out, estimated, text_end }
+    const { content, ...known } = turn.record
+    const call = { run_id, iteration, space_id, model: this.#model, latency_ms, tokens_in, tokens_out, estimated, text_end }
+    const finish_reason = content.tool_calls.length > 0 ? 'tool_calls' : (turn.finish ?? null)
+    const sealed = this.space.sealText(JSON.stringify(content), sealContext.stepContent(run_id, iteration))
+    this.#lastStep = { ...call, ...known, attempt: this.attempt, finish_reason, content: sealed }
   }
 
   /** The tool calls of the model's newest answer were stored. */

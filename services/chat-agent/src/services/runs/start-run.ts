@@ -1,42 +1,49 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
-import { ENTRIES_PER_ATTEMPT, type RunEntry, type RunEntryBody } from '@youworker/contracts/agent/run-log'
+import { ENTRIES_PER_ATTEMPT, type RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { Slot } from '@youworker/database/jobs/worker'
-import type { EntryRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
-import { readTurns, titleOf, type Turn } from './chat-turns.ts'
+import type { Sight } from '../models/sight.ts'
+import { titleOf } from './chat-turns.ts'
 import type { Grants, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions } from '../sealed-fields.ts'
+import { activeEnd } from '../branches/path-end.ts'
 import type { AnswerCache } from '../cache/answer-cache.ts'
-import { endOf, startCached } from '../cache/ended-run.ts'
-import { addMessages } from '../turns/add-messages.ts'
+import { endOf, startCached, type Wanted } from '../cache/ended-run.ts'
 import { clearWay } from '../sessions/clear-way.ts'
+import { addFirstEntries } from '../turns/add-first-entries.ts'
+import { addMessages } from '../turns/add-messages.ts'
+import { modelOf, type Plan, type RunInput, settingsOf } from '../turns/plan.ts'
+import { planRetry, type Retry } from '../turns/plan-retry.ts'
+import { planTurn, readMessage } from '../turns/plan-turn.ts'
 import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
-import { continuedConversation, withCallsResolved } from '../responses/continue-run.ts'
-import { type RunSettings, sealSettings, type StoredTurn } from './run-settings.ts'
-import { attemptOf, entryNumber } from './transcript.ts'
+import { sealSettings } from './run-settings.ts'
 
 /** The `kind` of a run's job. */
 export const RUN_KIND = 'run'
 
-const NO_AUDIO: RunEntryBody = {
-  event: 'log',
-  data: { level: 'warning', msg: 'This version has no voice yet (AUDIO__BASE_URL): the answer comes as text only.' },
-}
-
 type Started = HandlerOutput<typeof chatAgent.startRun>
 type StartInput = HandlerInput<typeof chatAgent.startResponse>
 
-interface Draft {
+/** A request for a run. */
+interface Asked {
   readonly run_id: string
+  readonly subject: string
+  /** Without the id of the run: what a repeat has in common with the first request. */
+  readonly request: unknown
+  /** Whether it may be answered with what was given before. */
+  readonly wanted: Wanted
+  readonly plan: (repositories: ChatAgentRepositories, space: SpaceSealer) => Promise<Plan>
+}
+
+interface Draft extends Pick<Asked, 'run_id' | 'plan'> {
   readonly grant_id: string
-  readonly input: Omit<StartInput, 'run_id'>
-  readonly turns: ReturnType<typeof readTurns> | undefined
   readonly space: SpaceSealer
   readonly context: UserContext
   /** Of the slot in which this process runs it, when nothing else of the session comes first. */
@@ -63,6 +70,7 @@ interface StartRunParts {
   /** Of this process's worker. */
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
+  readonly sight: Sight
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
   readonly cache: AnswerCache
@@ -77,18 +85,58 @@ export class StartRun {
   }
 
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting, cache } = this.#parts
     const { user_id } = context.caller
-    const turns = goesOn(input) && input.text_input === undefined ? undefined : readTurns(input)
+    const said = readMessage(input)
+    const seeing = await this.#parts.sight.modelFor(input, context.signal)
+    return this.#accept(
+      {
+        run_id,
+        subject: chatAgent.startRun.subject,
+        request: sameOf(input),
+        wanted: input,
+        plan: async (repositories, space) => ({ ...(await planTurn(repositories, { user_id, space }, input, said)), seeing }),
+      },
+      context,
+    )
+  }
+
+  /** Asks a question of a session again, in a branch of its own: for another answer, so never for one that was given before. */
+  async retry(
+    { run_id = newId(), ...retry }: Retry & { readonly run_id?: string | undefined },
+    context: UserContext,
+  ): Promise<Started> {
+    const { user_id } = context.caller
+    const seeing = await this.#parts.sight.later(retry, context.signal)
+    return this.#accept(
+      {
+        run_id,
+        subject: chatAgent.retryMessage.subject,
+        request: retry,
+        wanted: {},
+        plan: async (repositories, space) => {
+          const plan = await planRetry(repositories, { user_id, space }, retry)
+          return { ...plan, seeing: seeing(plan.input.images, plan.conversation) }
+        },
+      },
+      context,
+    )
+  }
+
+  async #accept({ run_id, plan, subject, request: asked, wanted }: Asked, context: UserContext): Promise<Started> {
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn, cache } = this.#parts
+    const { user_id } = context.caller
     const space = await sealer.forSpace(user_id)
-    const request = { user_id, subject: chatAgent.startRun.subject, key: context.idempotencyKey, request: input }
+    const request = { user_id, subject, key: context.idempotencyKey, request: asked }
     const add = (draft: Draft, added: Added) =>
       uow.in([user_id]).write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
-    const begun = { run_id, input, turns, space, context }
+    const begun = { run_id, plan, space, context }
     const ended: Added = { entries: [] }
     // It needs no grant: nothing is done for it. Nobody but the caller can know its id before it has ended.
-    const known = await startCached(cache, input, () => add({ ...begun, grant_id: run_id, owner: undefined, cache }, ended))
-    if (known) return { ...known, ...(ended.entries.length > 0 ? { entries: [...ended.entries] } : {}) }
+    const known = await startCached(cache, wanted, () => add({ ...begun, grant_id: run_id, owner: undefined, cache }, ended))
+    if (known) {
+      this.#endStopped(ended, user_id)
+      return { ...known, ...(ended.entries.length > 0 ? { entries: [...ended.entries] } : {}) }
+    }
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
     using slot = reserve()
@@ -96,59 +144,35 @@ export class StartRun {
     const added: Added = { entries: [] }
     const started = await add(draft, added)
     for (const entry of added.entries) live.publish(run_id, entry)
-    const { job, run, stopped } = added
-    if (stopped?.isRunning) waker.cancelled()
-    // The new run is accepted, whatever becomes of this: a sweep ends them otherwise.
-    for (const id of stopped?.waiting ?? []) endWaiting(id, user_id).catch(() => {})
+    const { job, run } = added
+    this.#endStopped(added, user_id)
     // A sign-out before the commit did not find the run, one after it does. Without `run` the runner asks auth first.
     if (slot && job && run) slot.start(job, (await isSignedIn(context)) ? run : undefined)
     else waker.newRun()
     return started
   }
+
+  #endStopped({ stopped }: Added, userId: string): void {
+    const { waker, endWaiting } = this.#parts
+    if (stopped?.isRunning) waker.cancelled()
+    // The new run is accepted, whatever becomes of this: a sweep ends them otherwise.
+    for (const id of stopped?.waiting ?? []) endWaiting(id, userId).catch(() => {})
+  }
 }
+
+/** What a repeated request has in common with the first: the same recording may be understood in other words. */
+const sameOf = (input: RunInput): object => (input.voice ? { ...input, text_input: undefined, voice: input.voice.digest } : input)
 
 function present(session: SessionRow | undefined): SessionRow {
   if (session) return session
   throw new AppError('SESSION_NOT_FOUND', 'There is no such session; leave session_id out to begin a new one')
 }
 
-/** With messages of its own behind those of a run or session. */
-const goesOn = ({ previous_run_id, session_id, conversation }: Draft['input']): boolean =>
-  conversation !== undefined && (previous_run_id !== undefined || Boolean(session_id))
-
-/** Where a run belongs, and what it begins with. */
-interface Plan {
-  /** Of a session that goes on. */
-  readonly ref: string | undefined
-  /** To be stored as messages. */
-  readonly turns: readonly Turn[]
-  readonly text: string
-  /** What the model is given in place of the session's messages. */
-  readonly conversation: readonly StoredTurn[] | undefined
-}
-
-async function planOf(repositories: ChatAgentRepositories, { input, space, context, turns }: Draft): Promise<Plan> {
-  const { session_id, conversation = [] } = input
-  if (!goesOn(input)) {
-    const { text = '', earlier = [] } = turns ?? {}
-    const ref = session_id || undefined
-    const own = input.conversation && withCallsResolved(conversation)
-    return { ref, text, turns: [...(ref ? [] : earlier), { role: 'user', content: text }], conversation: own }
-  }
-  const { user_id } = context.caller
-  const { previous_run_id } = input
-  const goingOn = await continuedConversation(repositories, { user_id, space, previous_run_id, session_id, conversation })
-  const text = turns?.text ?? goingOn.conversation.findLast(({ role }) => role === 'user')?.content
-  if (text === undefined) throw new AppError('VALIDATION_ERROR', 'Send a message of the user: there is none before it')
-  const isNew = turns !== undefined || goingOn.session === undefined
-  return { ref: goingOn.session, text, turns: isNew ? [{ role: 'user', content: text }] : [], conversation: goingOn.conversation }
-}
-
 async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: Added): Promise<Started> {
-  const { run_id, grant_id, input, context } = draft
+  const { run_id, grant_id, context } = draft
   const { user_id, sid } = context.caller
-  const plan = await planOf(repositories, draft)
-  const { ref, turns } = plan
+  const plan = await draft.plan(repositories, draft.space)
+  const { ref, input, fork } = plan
   const { session, ahead } = ref
     ? await continueSession(repositories, draft, { ...plan, ref }, added)
     : { session: await addSession(repositories, draft, plan), ahead: 0 }
@@ -162,12 +186,13 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     session_id: session.id,
     grant_id,
     turn: session.turn,
-    model: input.model ?? session.model,
+    branch: session.branch ?? 0,
+    model: modelOf(plan, session),
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
   }
-  const settings = settingsOf(draft, plan, unsealInstructions(draft.space, session))
+  const settings = settingsOf(plan, unsealInstructions(draft.space, session), context)
   const end = draft.cache && (await endOf(repositories, draft.cache, { ...draft, ...plan, session, ahead, run, settings }))
   const payload = { session_id: session.id }
   const ended = end?.run.status
@@ -175,14 +200,13 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   if (end) repositories.outbox.add(chatAgent.runFinished, end.finished, context)
   else repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   // Sent together and carried out in this order. The events come behind `addMessages`, which adds its own.
-  const [jobRow, runRow, messages, entries, latest] = await Promise.all([
+  const [jobRow, runRow, messages, entries, , latest] = await Promise.all([
     repositories.jobs.add(job),
     repositories.runs.add({ ...run, settings: sealSettings(draft.space, run_id, settings), ...end?.run }),
-    addMessages(repositories, draft, session, end ? [...turns, end.message] : turns),
-    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead, ending: end?.entries }),
-    ref && owner !== undefined && !plan.conversation
-      ? repositories.messages.latest(session.id, session.turn, HISTORY)
-      : undefined,
+    addMessages(repositories, draft, session, end ? { ...plan, turns: [...plan.turns, end.message] } : plan),
+    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead, ending: end?.entries }, input),
+    fork && repositories.branches.add({ ...fork, id: run_id, session_id: session.id, space_id: user_id, number: session.turn }),
+    ref && owner !== undefined && !plan.conversation ? repositories.messages.latest(activeEnd(session), HISTORY) : undefined,
     repositories.outbox.write(),
   ])
   added.entries = entries
@@ -195,93 +219,58 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
-const settingsOf = (
-  { input: { instructions, language, parameters, ...input }, context }: Draft,
-  { conversation }: Plan,
-  ofSession: string | undefined,
-): RunSettings => ({
-  instructions: [ofSession, instructions].filter((text) => text).join('\n\n') || undefined,
-  language: language ?? undefined,
-  parameters: parameters ?? undefined,
-  plain: input.plain || undefined,
-  append_only: input.append_only || undefined,
-  conversation,
-  client_tools: input.client_tools?.length ? input.client_tools : undefined,
-  response: input.request && {
-    request: input.request,
-    added: input.conversation?.length ?? 0,
-    in_session: input.session_id ? true : undefined,
-  },
-  cache: input.cache ? { scopes: context.caller.scopes.toSorted() } : undefined,
-})
-
 const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
   space.sealText(titleOf(text), sealContext.title(sessionId))
+
+/** How many it adds at once: those that it begins with, and the answer that is there. */
+const messagesOf = (turns: Plan['turns'], { cache }: Draft): number => turns.length + (cache ? 1 : 0)
 
 /** Begins the next turn of a session. `ahead`: its runs that come first. */
 async function continueSession(
   repositories: ChatAgentRepositories,
   draft: Draft,
-  { ref, text, turns }: Plan & { readonly ref: string },
+  { ref, text, turns, input, fork }: Plan & { readonly ref: string },
   added: Added,
 ) {
   const { sessions, jobs } = repositories
-  const { context, input } = draft
+  const { context, run_id } = draft
   const locked = present(await sessions.lock(context.caller.user_id, ref))
   const { id } = locked
   if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
+  const messages = messagesOf(turns, draft)
   const [session, ahead] = await Promise.all([
-    sessions.beginTurn(id, { messages: turns.length + (draft.cache ? 1 : 0), title, enable_tools: input.enable_tools }),
+    sessions.beginTurn(id, { messages, title, enable_tools: input.enable_tools, branch_id: fork && run_id }),
     jobs.unfinished(RUN_KIND, id),
   ])
   return { session, ahead }
 }
 
 /** Adds a session in its first turn. */
-async function addSession({ sessions, outbox }: ChatAgentRepositories, draft: Draft, { text, turns }: Plan): Promise<SessionRow> {
-  const { input, context } = draft
+async function addSession(
+  { sessions, outbox }: ChatAgentRepositories,
+  draft: Draft,
+  { text, turns, input }: Plan,
+): Promise<SessionRow> {
+  const { context } = draft
   const id = newId()
   const { user_id } = context.caller
   const { enable_tools } = input
   const model = input.model ?? null
   const title = sealedTitle(draft, text, id)
-  const row = { id, space_id: user_id, user_id, external_id: id, title, model, enable_tools, tools_pinned: false }
-  const session = await sessions.add({ ...row, turn: 1, message_count: turns.length + (draft.cache ? 1 : 0) })
+  const row = {
+    id,
+    space_id: user_id,
+    user_id,
+    external_id: id,
+    title,
+    title_by: 'words' as const,
+    model,
+    enable_tools,
+    tools_pinned: false,
+  }
+  const session = await sessions.add({ ...row, turn: 1, message_count: messagesOf(turns, draft) })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session
-}
-
-interface FirstEntries {
-  readonly session_id: string
-  readonly position: number
-  /** Of a run that ends at once. */
-  readonly ending?: readonly RunEntry[] | undefined
-}
-
-/** These let a stream show the run's position in the queue before a worker has claimed it. */
-async function addFirstEntries(
-  { entries }: ChatAgentRepositories,
-  { run_id, input, space, context }: Draft,
-  { session_id, position, ending = [] }: FirstEntries,
-): Promise<RunEntry[]> {
-  const bodies: RunEntryBody[] = [
-    { event: 'run', data: { run_id, session_id } },
-    { event: 'status', data: { stage: 'queued', position } },
-    ...(input.expect_audio ? [NO_AUDIO] : []),
-  ]
-  const first = [...bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body })), ...ending]
-  const space_id = context.caller.user_id
-  const rows = first.map(({ n, body }): EntryRow => {
-    return {
-      run_id,
-      n,
-      attempt: attemptOf(n),
-      space_id,
-      body: space.sealText(JSON.stringify(body), sealContext.entry(run_id, n)),
-    }
-  })
-  await entries.add(rows)
-  return first
 }

@@ -3,11 +3,13 @@ import { TERMINAL } from '@youworker/contracts/common'
 import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Trace } from '@youworker/messaging/requests/context'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
+import { TITLE_KIND } from '../runs/run-finisher.ts'
 import { sinceMs } from '../since-ms.ts'
 
 /** Erases a locked session with its messages, runs, entries and tool runs; an unfinished run ends as cancelled. */
 export async function eraseSession(repositories: ChatAgentRepositories, session: SessionRow, context: Trace): Promise<void> {
-  const { sessions, runs, outbox } = repositories
+  const { sessions, runs, jobs, outbox } = repositories
+  await jobs.deleteQueued(TITLE_KIND, session.id)
   await eraseRuns(repositories, await runs.idsOfSession(session.id), context)
   await sessions.delete(session.id)
   outbox.add(chatAgent.sessionDeleted, { session_id: session.id, user_id: session.user_id }, context)

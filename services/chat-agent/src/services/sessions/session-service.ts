@@ -9,6 +9,8 @@ import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { Trace, UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { branchNumber, pathEnd } from '../branches/path-end.ts'
+import { siblingsOf } from '../branches/siblings.ts'
 import { withinBytes } from '../clip.ts'
 import type { Waker } from '../ports.ts'
 import { sealContext, unsealInstructions, unsealTitle } from '../sealed-fields.ts'
@@ -21,11 +23,17 @@ interface Settings {
   readonly when_busy?: SessionRow['when_busy'] | undefined
   readonly instructions?: string | null | undefined
   readonly metadata?: Metadata | null | undefined
+  readonly active_branch?: string | undefined
+}
+interface MessagesPage {
+  readonly after?: string | undefined
+  readonly limit?: number | undefined
+  readonly branch?: string | undefined
 }
 type NewSession = HandlerInput<typeof chatAgent.createSession>
 
 const PAGE_ROWS = 200
-const NO_TOKENS = { tokens_in: 0, tokens_out: 0 } as const
+const OPENING = { turn: 0, branch: 0, tokens_in: 0, tokens_out: 0 } as const
 const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
 export class SessionService {
@@ -56,6 +64,7 @@ export class SessionService {
         const settings = {
           external_id,
           title,
+          title_by: title ? ('user' as const) : null,
           metadata,
           model,
           enable_tools,
@@ -73,7 +82,7 @@ export class SessionService {
           opening.map(({ role, content }) => {
             const message = newId()
             const sealed = space.sealText(content, sealContext.message(message))
-            return { id: message, space_id: user_id, session_id: id, run_id: id, turn: 0, role, content: sealed, ...NO_TOKENS }
+            return { id: message, space_id: user_id, session_id: id, run_id: id, ...OPENING, role, content: sealed }
           }),
         )
         return { session_id: id }
@@ -99,18 +108,23 @@ export class SessionService {
 
   async update(ref: string, settings: Settings, context: UserContext): Promise<Session> {
     const { user_id: userId } = context.caller
-    const { title, model, enable_tools, when_busy, instructions, metadata } = settings
+    const { title, model, enable_tools, when_busy, instructions, metadata, active_branch } = settings
     const space = await this.#sealer.forSpace(userId)
-    return this.#uow.in([userId]).write(async ({ sessions, outbox }) => {
+    return this.#uow.in([userId]).write(async ({ sessions, branches, outbox }) => {
       const row = await sessions.lock(userId, ref)
       if (!row) throw notFound()
+      const branch = active_branch === undefined ? undefined : await branchNumber({ branches }, row, active_branch)
       const changed = await sessions.update(row.id, {
-        ...(title === undefined ? {} : { title: sealTitle(space, row.id, title) }),
+        ...(title === undefined ? {} : { title: sealTitle(space, row.id, title), title_by: title ? ('user' as const) : null }),
         ...(model === undefined ? {} : { model }),
         ...(metadata === undefined ? {} : { metadata: sealMetadata(space, row.id, metadata) }),
         ...(enable_tools === undefined ? {} : { enable_tools, tools_pinned: true }),
         ...(when_busy === undefined ? {} : { when_busy }),
         ...(instructions === undefined ? {} : { instructions: sealInstructions(space, row.id, instructions) }),
+        // A session with one branch stays as it is.
+        ...(branch === undefined || row.branch === null
+          ? {}
+          : { branch, branch_id: branch === 0 ? null : (active_branch ?? null) }),
       })
       recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
       return toSession(space, changed)
@@ -146,22 +160,26 @@ export class SessionService {
   async messages(
     userId: string,
     ref: string,
-    { after, limit = PAGE_ROWS }: { readonly after?: string | undefined; readonly limit?: number | undefined } = {},
-  ): Promise<{ messages: Message[]; next: string | null }> {
+    { after, limit = PAGE_ROWS, branch }: MessagesPage = {},
+  ): Promise<{ messages: Message[]; next: string | null; branch: string }> {
     const space = await this.#sealer.forSpace(userId)
-    const rows = await this.#uow.in([userId]).read(async ({ sessions, messages }) => {
-      const session = await sessions.find(userId, ref)
+    const { rows, places, shown } = await this.#uow.in([userId]).read(async (repositories) => {
+      const session = await repositories.sessions.find(userId, ref)
       if (!session) throw notFound()
-      return messages.page(session.id, after, limit)
+      const page = await repositories.messages.page(await pathEnd(repositories, session, branch), after, limit)
+      const shown = branch ?? session.branch_id ?? session.id
+      return { rows: page, places: await siblingsOf(repositories, session, page), shown }
     })
     const all = rows.map(({ id, role, content, tokens_in, tokens_out, created_at }): Message => {
       const text = space.openText(content, sealContext.message(id))
-      return { id, role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out, created_at }
+      const siblings = places.get(id)
+      const told = { role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out }
+      return { id, ...told, ...(siblings ? { siblings } : {}), created_at }
     })
     const fitting = withinBytes(all, LIMITS.entriesPage)
     const messages = fitting.length === 0 ? all.slice(0, 1) : fitting
     const hasMore = messages.length < all.length || rows.length === limit
-    return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null }
+    return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null, branch: shown }
   }
 }
 
@@ -194,6 +212,7 @@ function toSession(space: SpaceSealer, row: SessionRow): Session {
     when_busy,
     ...(metadata ? { metadata } : {}),
     ...(instructions ? { instructions } : {}),
+    ...(row.branch === null ? {} : { active_branch: row.branch_id ?? id }),
   }
   return { id, external_id, ...settings, message_count, created_at, updated_at }
 }

@@ -1,9 +1,9 @@
 import type { chatAgent, ToolRun } from '@youworker/contracts/chat-agent'
-import type { CursorPage } from '@youworker/contracts/common'
-import type { HandlerOutput } from '@youworker/contracts/define'
+import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import { pathEnd } from '../branches/path-end.ts'
 import { clipArgs, clipBytes } from '../clip.ts'
 import { sealContext } from '../sealed-fields.ts'
 
@@ -21,13 +21,14 @@ export class ToolRunService {
 
   async list(
     userId: string,
-    { session_id: ref, ...page }: CursorPage & { session_id?: string | undefined },
+    { session_id: ref, branch, ...page }: HandlerInput<typeof chatAgent.listToolRuns>,
   ): Promise<HandlerOutput<typeof chatAgent.listToolRuns>> {
     const space = await this.#sealer.forSpace(userId)
-    const { rows, ...rest } = await this.#uow.in([userId]).read(async ({ sessions, toolRuns }) => {
+    const { rows, ...rest } = await this.#uow.in([userId]).read(async ({ sessions, toolRuns, branches }) => {
       const session = ref === undefined ? undefined : await sessions.find(userId, ref)
       if (ref !== undefined && !session) throw new AppError('SESSION_NOT_FOUND', 'There is no such session')
-      return toolRuns.list({ user_id: userId, session_id: session?.id }, page)
+      const end = session && branch !== undefined ? await pathEnd({ branches }, session, branch) : undefined
+      return toolRuns.list({ user_id: userId, session_id: session?.id, end }, page)
     })
     const runs = rows.map(({ id, tool_name, status, start_ts, end_ts, latency_ms, args, error, preview }): ToolRun => {
       const text = (sealed: Buffer | null, context: typeof sealContext.error) =>

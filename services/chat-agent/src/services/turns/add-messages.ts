@@ -7,29 +7,34 @@ import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import type { Turn } from '../runs/chat-turns.ts'
 import type { StoredMessage } from '../runs/load-run.ts'
 import { sealContext } from '../sealed-fields.ts'
+import { modelOf, type Plan } from './plan.ts'
 
-interface Adding {
-  readonly run_id: string
-  readonly input: { readonly model?: string | null | undefined }
-  readonly space: SpaceSealer
-  readonly context: UserContext
+/** `model`: the one that wrote it, when that is known. */
+interface NewTurn extends Turn {
+  readonly id?: string
+  readonly model?: string
 }
 
-/** Adds messages to a session in its turn. Their events are added before anything is sent. */
+interface Added extends Pick<Plan, 'input' | 'seeing'> {
+  readonly turns: readonly NewTurn[]
+}
+
+/** Stores what a run begins with, and the answer of one that ends at once. Their events are added before anything is sent. */
 export async function addMessages(
   { messages, outbox }: ChatAgentRepositories,
-  { run_id, input, space, context }: Adding,
-  { id: session_id, space_id, turn, model: usual }: SessionRow,
-  turns: readonly (Turn & { readonly id?: string })[],
+  { run_id, space, context }: { readonly run_id: string; readonly space: SpaceSealer; readonly context: UserContext },
+  session: SessionRow,
+  { turns, ...plan }: Added,
 ): Promise<readonly StoredMessage[]> {
   const { user_id } = context.caller
+  const { id: session_id, space_id, turn, branch: active } = session
   const used = { tokens_in: 0, tokens_out: 0 }
-  const rows = turns.map(({ id = newId(), role, content }) => {
-    return { id, space_id, session_id, run_id, turn, role, content: space.sealText(content, sealContext.message(id)), ...used }
+  const place = { space_id, session_id, run_id, turn, branch: active ?? 0 }
+  const usual = modelOf(plan, session)
+  const rows = turns.map(({ id = newId(), role, content, model = usual }) => {
+    outbox.add(chatAgent.messageCreated, { message_id: id, session_id, user_id, role, model, ...used }, context)
+    return { id, ...place, role, content: space.sealText(content, sealContext.message(id)), ...used }
   })
-  const model = input.model ?? usual
-  for (const { id: message_id, role } of rows)
-    outbox.add(chatAgent.messageCreated, { message_id, session_id, user_id, role, model, ...used }, context)
   await messages.add(rows)
   return rows
 }

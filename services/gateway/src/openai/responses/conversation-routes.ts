@@ -3,7 +3,8 @@ import { Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { defineRoute } from '../../http/define-route.ts'
 import type { RequestContext } from '../../http/request-context.ts'
-import { BODY_BYTES, type ProtocolDeps } from '../../protocols/answer-run.ts'
+import type { ProtocolDeps } from '../../protocols/answer-run.ts'
+import { TEXT_BYTES } from '../../protocols/images.ts'
 import { refusal } from '../../protocols/run-input.ts'
 import { conversationId, noSuchItem, runIdOfItem, sessionRefOf } from './ids.ts'
 import { InputItem, readItems } from './input-items.ts'
@@ -45,12 +46,13 @@ export const conversationRoutes = [
     operation: 'createConversation',
     summary:
       "Begin a conversation for `responses`; it is a session, and each session is a conversation with the id `conv_` and the session's",
-    bodyLimit: BODY_BYTES,
+    bodyLimit: TEXT_BYTES,
     body: z.object({ items: z.array(InputItem).max(20).nullish(), metadata: Metadata.nullish() }).meta({ id: 'NewConversation' }),
     answer: Conversation,
     errors: [],
     async handle({ body: { items, metadata }, context }, { chatAgent }: Deps) {
-      const opening = readItems(items ?? []).map(({ role, content }, index) => {
+      const opening = readItems(items ?? []).map(({ role, content, ...more }, index) => {
+        if ('images' in more) throw refusal(`items.${index}`, 'A conversation begins with text: send images with a question')
         if ((role === 'user' || role === 'assistant') && content.trim() !== '') return { role, content }
         throw refusal(`items.${index}`, 'A conversation begins with messages of the user and the assistant')
       })

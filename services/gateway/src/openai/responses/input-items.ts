@@ -1,12 +1,14 @@
-import type { ConversationMessage } from '@youworker/contracts/agent/model'
+import type { ConversationMessage, Image } from '@youworker/contracts/agent/model'
 import { z } from 'zod'
+import { readImage } from '../../protocols/images.ts'
 import { refusal } from '../../protocols/run-input.ts'
 
 const TextPart = z.object({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() })
 const RefusalPart = z.object({ type: z.literal('refusal'), refusal: z.string() })
+const ImagePart = z.object({ type: z.literal('input_image'), image_url: z.string() })
 /** Parts and items of other types are refused with what they are. */
 const OtherPart = z.object({ type: z.string() })
-const Content = z.union([z.string(), z.array(z.union([TextPart, RefusalPart, OtherPart])).max(200)])
+const Content = z.union([z.string(), z.array(z.union([TextPart, RefusalPart, ImagePart, OtherPart])).max(200)])
 const CallId = z.string().min(1).max(200)
 
 const MessageItem = z.object({
@@ -33,9 +35,14 @@ export function readItems(input: string | readonly InputItem[]): ConversationMes
     const field = `input.${index}`
     if ('role' in item) {
       const role = item.role === 'developer' ? 'system' : item.role
-      conversation.push({ role, content: textOf(item.content, field) })
+      const images = imagesOf(item.content, field)
+      const content = textOf(item.content, field)
+      if (images.length === 0) conversation.push({ role, content })
+      else if (role === 'user') conversation.push({ role, content, images })
+      else throw refusal(field, 'Only messages of the user may have images')
     } else if ('arguments' in item) addCall(conversation, item, field)
     else if ('output' in item) {
+      if (imagesOf(item.output, field).length > 0) throw refusal(field, 'Only messages of the user may have images')
       conversation.push({ role: 'tool', content: textOf(item.output, field), call_id: item.call_id })
       // What a model has thought is not given to the next one.
     } else if (item.type !== 'reasoning') throw refusal(field, `This version takes no items of the type ${item.type}`)
@@ -66,7 +73,12 @@ function textOf(content: z.output<typeof Content>, field: string): string {
   const texts = content.map((part) => {
     if ('text' in part) return part.text
     if ('refusal' in part) return part.refusal
-    throw refusal(field, `This version takes text only, and no part of the type ${part.type}`)
+    if ('image_url' in part) return ''
+    const advice = part.type === 'input_image' ? ' without image_url: send the image itself, as data:image/png;base64,…' : ''
+    throw refusal(field, `This version takes text and images, and no part of the type ${part.type}${advice}`)
   })
   return texts.join('')
 }
+
+const imagesOf = (content: z.output<typeof Content>, field: string): Image[] =>
+  typeof content === 'string' ? [] : content.flatMap((part) => ('image_url' in part ? [readImage(part.image_url, field)] : []))

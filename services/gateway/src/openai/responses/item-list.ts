@@ -8,6 +8,7 @@ const status = z.literal('completed')
 const Content = z.array(
   z.discriminatedUnion('type', [
     z.object({ type: z.literal('input_text'), text: z.string() }),
+    z.object({ type: z.literal('input_image'), detail: z.literal('auto') }),
     z.object({ type: z.literal('output_text'), text: z.string(), annotations: z.array(z.never()), logprobs: z.array(z.never()) }),
   ]),
 )
@@ -50,7 +51,8 @@ export function inputItems(runId: string, input: readonly ConversationMessage[])
       return [
         { type: 'function_call_output', id: next('fco'), status: 'completed', call_id: turn.call_id ?? '', output: turn.content },
       ]
-    if (turn.role !== 'assistant') return [messageItem(next('msg'), turn.role === 'system' ? 'developer' : 'user', turn.content)]
+    if (turn.role === 'user') return [messageItem(next('msg'), 'user', turn.content, turn.images?.length)]
+    if (turn.role === 'system') return [messageItem(next('msg'), 'developer', turn.content)]
     const said = turn.content === '' ? [] : [messageItem(next('msg'), 'assistant', turn.content)]
     const calls = (turn.tool_calls ?? []).map(({ id: call_id = '', name, arguments: args }) => {
       return {
@@ -66,12 +68,14 @@ export function inputItems(runId: string, input: readonly ConversationMessage[])
   })
 }
 
-function messageItem(itemId: string, role: 'user' | 'developer' | 'assistant', text: string): Item {
+/** Images were given to the model, and are not told again. */
+function messageItem(itemId: string, role: 'user' | 'developer' | 'assistant', text: string, images = 0): Item {
   const content =
     role === 'assistant'
       ? ({ type: 'output_text', text, annotations: [], logprobs: [] } as const)
       : ({ type: 'input_text', text } as const)
-  return { type: 'message', id: itemId, status: 'completed', role, content: [content] as z.output<typeof Content> }
+  const shown = Array.from({ length: images }, () => ({ type: 'input_image', detail: 'auto' }) as const)
+  return { type: 'message', id: itemId, status: 'completed', role, content: [content, ...shown] as z.output<typeof Content> }
 }
 
 /** A page of items, which are in the order of the conversation. */

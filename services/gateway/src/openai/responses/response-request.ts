@@ -1,3 +1,4 @@
+import { Strategy } from '@youworker/contracts/agent/chat-input'
 import { ClientTool, type ModelParameters } from '@youworker/contracts/agent/model'
 import { Line, Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
@@ -81,6 +82,7 @@ export const ResponseBody = ResponseRequest.extend({
   input: z.union([z.string(), z.array(InputItem).min(1).max(1_000)]).nullish(),
   stream: z.boolean().nullish(),
   include: z.array(z.string().max(64)).max(20).nullish(),
+  strategy: Strategy.nullish(),
   max_tool_calls: z.number().int().nullish(),
   prompt: z.unknown().optional(),
   top_logprobs: z.number().int().nullish(),
@@ -104,6 +106,7 @@ export function toRunInput(body: ResponseBody) {
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
     cache: body.cache,
+    strategy: body.strategy,
   })
   // Only what is kept can be read and gone on from.
   return { ...input, ...before, request: body.store === false ? undefined : requestOf(body) }
@@ -114,6 +117,7 @@ const requestOf = ({
   stream: _stream,
   include: _include,
   cache: _cache,
+  strategy: _strategy,
   ...request
 }: ResponseBody): ResponseRequest => request
 

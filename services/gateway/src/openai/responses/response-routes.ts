@@ -5,7 +5,8 @@ import { newId } from '@youworker/runtime/id'
 import { z } from 'zod'
 import { defineRoute } from '../../http/define-route.ts'
 import type { RequestContext } from '../../http/request-context.ts'
-import { answerRun, BODY_BYTES, failureOf, type ProtocolDeps } from '../../protocols/answer-run.ts'
+import { answerRun, failureOf, type ProtocolDeps } from '../../protocols/answer-run.ts'
+import { BODY_BYTES, imagesOfInput, requireRoom } from '../../protocols/images.ts'
 import { runIdOf } from './ids.ts'
 import { withItems } from './item-references.ts'
 import { inputItems, ItemList, ItemQuery, pageOf } from './item-list.ts'
@@ -42,6 +43,7 @@ export const responseRoutes = [
     errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
     async handle({ body, context }, deps: ProtocolDeps) {
       const input = toRunInput(await withItems(body, context, deps))
+      requireRoom(imagesOfInput(input), context)
       const start = (run_id: string) => deps.chatAgent.as(context.scope).startResponse({ ...input, run_id }, context.idempotency)
       const isStream = body.stream ?? false
       if (body.background && !isStream) return begin(start, body, context, deps)

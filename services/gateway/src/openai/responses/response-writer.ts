@@ -31,7 +31,7 @@ export class ResponseWriter {
   #run_id = ''
   #session_id = ''
   #next = 0
-  #text = ''
+  #hasText = false
   #isQueued = false
 
   /** `after`: number of the last event that the client has. */
@@ -41,7 +41,7 @@ export class ResponseWriter {
   }
 
   /** The frames of an entry, which may be none. */
-  framesOf({ body }: RunEntry): string {
+  framesOf({ body }: RunEntry): string | Iterable<string> {
     switch (body.event) {
       case 'run':
         this.#run_id = body.data.run_id
@@ -52,11 +52,13 @@ export class ResponseWriter {
       case 'status':
         return body.data.stage === 'queued' ? '' : this.#start()
       case 'done':
-        return this.#start() + this.#end(body.data)
+        return this.#end(body.data)
       // Entries come only once they are stored, and no attempt takes back what is stored.
+      case 'thinking':
       case 'rewind':
       case 'log':
       case 'tool':
+      case 'transcript':
         return this.#start()
     }
   }
@@ -82,8 +84,8 @@ export class ResponseWriter {
   }
 
   #addText(text: string): string {
-    const opening = this.#text === '' ? this.#openMessage() : ''
-    this.#text += text
+    const opening = this.#hasText ? '' : this.#openMessage()
+    this.#hasText = true
     return opening + this.#frame('response.output_text.delta', { ...this.#inText, delta: text, logprobs: [] })
   }
 
@@ -99,28 +101,26 @@ export class ResponseWriter {
     )
   }
 
-  #end(done: Done): string {
+  /** Each of these frames may repeat the whole text: they are made when they are written. */
+  *#end(done: Done): Generator<string> {
+    yield this.#start()
     const response = endedResponse(done, this.#of)
-    const items = response.output.map((item, output_index) => this.#endItem(item, output_index))
-    return items.join('') + this.#frame(endEventOf(response), { response })
+    for (const [output_index, item] of response.output.entries()) {
+      if (item.type === 'message') yield* this.#endMessage(item)
+      else yield this.#endCall(item, output_index)
+      yield this.#frame('response.output_item.done', { output_index, item })
+    }
+    yield this.#frame(endEventOf(response), { response })
   }
 
-  #endItem(item: OutputItem, output_index: number): string {
-    const ending = item.type === 'message' ? this.#endMessage(item) : this.#endCall(item, output_index)
-    return ending + this.#frame('response.output_item.done', { output_index, item })
-  }
-
-  #endMessage({ content }: Extract<OutputItem, { type: 'message' }>): string {
+  *#endMessage({ content }: Extract<OutputItem, { type: 'message' }>): Generator<string> {
     const inText = this.#inText
-    return content
-      .flatMap((part) => [
-        ...part.annotations.map((annotation, annotation_index) =>
-          this.#frame('response.output_text.annotation.added', { ...inText, annotation_index, annotation }),
-        ),
-        this.#frame('response.output_text.done', { ...inText, text: part.text, logprobs: [] }),
-        this.#frame('response.content_part.done', { ...inText, part }),
-      ])
-      .join('')
+    for (const part of content) {
+      for (const [annotation_index, annotation] of part.annotations.entries())
+        yield this.#frame('response.output_text.annotation.added', { ...inText, annotation_index, annotation })
+      yield this.#frame('response.output_text.done', { ...inText, text: part.text, logprobs: [] })
+      yield this.#frame('response.content_part.done', { ...inText, part })
+    }
   }
 
   #endCall(call: Extract<OutputItem, { type: 'function_call' }>, output_index: number): string {

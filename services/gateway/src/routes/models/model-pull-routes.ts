@@ -35,7 +35,9 @@ async function streamPull(
   while (!stream.signal.aborted) {
     const hasEnded = pull.status !== 'running'
     const state = JSON.stringify(pull)
-    if (hasEnded || state !== seen) stream.send(eventFrame(hasEnded ? 'done' : 'progress', pull), { passing: true })
+    if (hasEnded) await stream.drained()
+    if (hasEnded || (state !== seen && !stream.isFull))
+      stream.send(eventFrame(hasEnded ? 'done' : 'progress', pull), { passing: true })
     if (hasEnded) return SENT
     seen = state
     await sleep(POLL_MS, undefined, { signal: stream.signal }).catch(() => {})
