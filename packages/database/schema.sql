@@ -458,6 +458,23 @@ alter table "chat_agent"."branches" enable row level security;
 alter table "chat_agent"."branches" force row level security;
 create policy branches_spaces on "chat_agent"."branches" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
+create table "chat_agent"."cached_answers" ( -- owner: chat_agent_owner
+  space_id uuid not null,
+  key bytea not null,
+  run_id uuid not null,
+  body bytea not null,
+  knowledge integer[] not null,
+  made_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint cached_answers_run_id_fkey FOREIGN KEY (run_id) REFERENCES chat_agent.runs(id) ON DELETE CASCADE,
+  constraint cached_answers_pkey PRIMARY KEY (space_id, key)
+);
+CREATE INDEX cached_answers_expires_at ON chat_agent.cached_answers USING btree (expires_at);
+CREATE INDEX cached_answers_of_run ON chat_agent.cached_answers USING btree (run_id);
+alter table "chat_agent"."cached_answers" enable row level security;
+alter table "chat_agent"."cached_answers" force row level security;
+create policy cached_answers_spaces on "chat_agent"."cached_answers" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "chat_agent"."data_keys" ( -- owner: chat_agent_owner
   space_id uuid not null,
   key_version integer not null,
@@ -527,6 +544,12 @@ CREATE INDEX jobs_open ON chat_agent.jobs USING btree (kind, turn, created_at, i
 CREATE INDEX jobs_open_of_user ON chat_agent.jobs USING btree (kind, user_id, turn) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 CREATE INDEX jobs_queue ON chat_agent.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 CREATE INDEX jobs_waiting ON chat_agent.jobs USING btree (kind, turn) WHERE (status = 'pending'::text);
+
+create table "chat_agent"."knowledge_changes" ( -- owner: chat_agent_owner
+  bucket integer not null,
+  fresh_from timestamp with time zone not null,
+  constraint knowledge_changes_pkey PRIMARY KEY (bucket)
+);
 
 create table "chat_agent"."messages" ( -- owner: chat_agent_owner
   id uuid not null,

@@ -1,5 +1,6 @@
 // `npm run bench -- NAME`, or `all`: ratios against a bare baseline of the same run.
 import { answers } from './chat/answers.ts'
+import { cache } from './chat/cache.ts'
 import { protocols } from './chat/protocols.ts'
 import { queue } from './chat/queue.ts'
 import { resume } from './chat/resume/resume.ts'
@@ -20,6 +21,7 @@ import { start } from './start.ts'
 
 const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<number>>> = {
   answers,
+  cache,
   'database-driver': databaseDriver,
   events,
   'gateway-overhead': gatewayOverhead,

@@ -6,6 +6,7 @@ import { readRequired } from '@youworker/runtime/process/config'
 import { readSetting } from '@youworker/runtime/process/read-setting'
 import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import { addUser, createKey, listKeys, revokeKey } from './accounts.ts'
+import { warmCache } from './cache-warm.ts'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import { generateSecrets, renderEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
@@ -25,6 +26,9 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   make an account in the running system and print its API key
   keys create NAME [--scopes chat,documents,documents:read,ops] [--days N], keys list, keys revoke ID
                   API keys of root in the running system
+  cache warm FILE [--at-once N]
+                  ask the questions of FILE (one a line, or the JSON of POST /v1/chat) with cache, so that
+                  their answers are kept for the user of YOUWORKER_API_KEY, or root
   events dead-letters list, events dead-letters redrive ID… | all
                   show the events that a service could not handle; publish them again
   audit verify [--checkpoints FILE]
@@ -38,7 +42,7 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   its durables begin there again. All four work on what npm start runs (--data DIR), or on the
                   secrets of docker-compose.yml (--secrets DIR)
 
-users and keys (but keys generate) call the API of the system that runs with .youworker, with --data DIR, or at
+users, keys (but keys generate) and cache call the API of the system that runs with .youworker, with --data DIR, or at
 --api URL with SECURITY__ROOT_API_KEY. Each setting may also come from a file: NAME_FILE=/path.
 `
 
@@ -108,6 +112,7 @@ const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Prom
   'keys create': createKey,
   'keys list': listKeys,
   'keys revoke': revokeKey,
+  'cache warm': warmCache,
   'events dead-letters list': () => listDeadLetters(adminUrls()),
   'events dead-letters redrive': redrive,
   'keys generate': ([dir]) => (dir === undefined ? void process.stdout.write(renderEnv(generateSecrets())) : writeFiles(dir)),

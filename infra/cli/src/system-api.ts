@@ -11,7 +11,16 @@ const REQUEST_MS = 15_000
 /** Options that name the system, for `parseArgs`. */
 export const SYSTEM_OPTIONS = { data: { type: 'string' }, api: { type: 'string' } } as const
 
-/** The HTTP API of a running system, called as root. */
+interface Sent {
+  readonly isOk: boolean
+  readonly status: number
+  readonly body: unknown
+  /** What went wrong. */
+  readonly message: string
+  readonly retryAfterMs: number | undefined
+}
+
+/** The HTTP API of a running system, called as root unless another key is given. */
 export class SystemApi {
   readonly url: string
   /** The option that named the system, to be printed after a command. */
@@ -24,13 +33,18 @@ export class SystemApi {
     this.#key = key
   }
 
-  /** The system of `npm start` that uses the folder `data`, or the one at `api` with the key in SECURITY__ROOT_API_KEY. */
+  /**
+   * The system of `npm start` that uses the folder `data`, or the one at `api` with the key in SECURITY__ROOT_API_KEY. `keyName`: a setting
+   * that may have the key of another user.
+   */
   static async open(
     { data, api }: { readonly data?: string; readonly api?: string },
     env: NodeJS.ProcessEnv,
+    keyName?: string,
   ): Promise<SystemApi> {
+    const own = keyName === undefined ? undefined : readSetting(keyName, env)
     if (api !== undefined) {
-      const key = readSetting('SECURITY__ROOT_API_KEY', env)
+      const key = own ?? readSetting('SECURITY__ROOT_API_KEY', env)
       if (key === undefined) throw new Error('--api needs the root key of that system in SECURITY__ROOT_API_KEY')
       return new SystemApi(api.replace(/\/+$/, ''), key, ` --api ${api}`)
     }
@@ -43,11 +57,17 @@ export class SystemApi {
       })
     })
     const { api: url, root_api_key } = Endpoints.parse(JSON.parse(text))
-    return new SystemApi(url, root_api_key, data === undefined ? '' : ` --data '${data}'`)
+    return new SystemApi(url, own ?? root_api_key, data === undefined ? '' : ` --data '${data}'`)
   }
 
   /** Throws the message of an error that the API answers with. */
   async call(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown> {
+    const sent = await this.send(method, path, body)
+    if (sent.isOk) return sent.body
+    throw new Error(sent.message)
+  }
+
+  async send(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<Sent> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: { 'x-api-key': this.#key, 'content-type': 'application/json' },
@@ -56,10 +76,12 @@ export class SystemApi {
     }).catch((cause: unknown) => {
       throw new Error(`The system at ${this.url} does not answer. Does it still run (npm start -- status)?`, { cause })
     })
-    const text = await response.text()
-    if (response.ok) return text === '' ? undefined : JSON.parse(text)
-    const failure = Failure.safeParse(parseJson(text))
-    throw new Error(failure.success ? failure.data.error.message : `The system at ${this.url} answered ${response.status}`)
+    const { ok: isOk, status, headers } = response
+    const json = parseJson(await response.text())
+    const failure = Failure.safeParse(json)
+    const message = failure.success ? failure.data.error.message : `The system at ${this.url} answered ${status}`
+    const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+    return { isOk, status, body: json, message, retryAfterMs: Number.isFinite(seconds) ? seconds * 1_000 : undefined }
   }
 }
 

@@ -82,7 +82,7 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   expect(upload.body.success, JSON.stringify(upload.body)).toBe(true)
 
   const question = `What is the vault word of the green library in the western tower? ${SEALED['message text']}`
-  const { done, runId, sessionId } = await ada.chat(question)
+  const { done, runId, sessionId } = await ada.chat(question, { cache: true })
   expect(done.content).toContain(CLEAR['passage of a document'])
   expect(done.citations).toHaveLength(1)
   // The question is also stored as the tool's argument, and the passage as its result.
@@ -142,6 +142,7 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   expect(broken.status).toBe(400)
   const wrong = await new Person(root.api, '').post('/v1/auth/login', { username: 'ada', password: SEALED['wrong password'] })
   expect(wrong.status).toBe(401)
+  expect((await ada.chat(question, { cache: true })).done).toMatchObject({ content: done.content, metadata: { cached: true } })
   // The owner reads everything back unchanged.
   const { messages, session } = (await ada.get(`/v1/sessions/${sessionId}`)).body
   expect([messages[0].content, session.title]).toEqual([question, SEALED['renamed session title']])

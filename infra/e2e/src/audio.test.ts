@@ -286,6 +286,32 @@ test('a retry is answered in speech too, over HTTP and on the socket', async () 
   socket.terminate()
 })
 
+test('an answer that was given before is spoken too, whole, as a stream and on the socket', async () => {
+  const question = { text_input: 'Say good evening', enable_tools: false, cache: true }
+  await ada.post('/v1/chat', { ...question, stream: false })
+  const whole = (await ada.post('/v1/chat', { ...question, expect_audio: true, stream: false })).body
+  expect(whole).toMatchObject({ metadata: { cached: true }, audio_sample_rate: 24_000 })
+  const events = await Array.fromAsync(readEvents(await ada.fetch('/v1/chat', jsonPost({ ...question, expect_audio: true }))))
+  expect(events.at(-1)).toMatchObject({ event: 'done', data: { metadata: { cached: true }, audio_b64: whole.audio_b64 } })
+  const recording = { audio_b64: said(question.text_input), enable_tools: false, cache: true, stream: false }
+  const { body } = await ada.post('/v1/unified-chat', recording)
+  expect(body).toMatchObject({ metadata: { cached: true }, transcript: question.text_input, content: whole.content })
+  const onSocket = async (frame: object) => {
+    const socket = await openSocket((await ada.post('/v1/sessions', { enable_tools: false })).body.id)
+    let done: unknown
+    socket.on('message', (data: Buffer) => (done = JSON.parse(data.toString())))
+    const types = framesUntilDone(socket)
+    socket.send(JSON.stringify({ ...frame, cache: true, expect_audio: true }))
+    expect((await types).slice(-2)).toEqual(['audio', 'done'])
+    socket.terminate()
+    return done
+  }
+  await onSocket({ type: 'text', content: 'Say good night' })
+  expect(await onSocket({ type: 'text', content: 'Say good night' })).toMatchObject({ metadata: { cached: true } })
+  const spoken = { type: 'audio', audio_data: said('Say good night') }
+  expect(await onSocket(spoken)).toMatchObject({ metadata: { cached: true }, transcript: 'Say good night' })
+})
+
 test('a long spoken answer reaches who reads slowly; who leaves four unread gets the next as text', async () => {
   audio.moods.speech = 'long'
   const session = (await ada.post('/v1/sessions', {})).body.external_id as string

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await ada.upload([{ name: 'private.md', content: text(PRIVATE) }])
   await ada.upload([{ name: 'shared.md', content: text(SHARED) }], { wait: 'true', group_id: circle })
   await ada.upload([{ name: 'shared-too.md', content: text(SHARED) }], { wait: 'false', group_id: circle })
-  const { sessionId } = await ada.chat('What is the secret word of the harbour master?')
+  const { sessionId } = await ada.chat('What is the secret word of the harbour master?', { cache: true })
   const [question] = (await ada.get(`/v1/sessions/${sessionId}`)).body.messages
   await ada.post(`/v1/sessions/${sessionId}/messages/${question.id}/retry`, { stream: false })
   await ada.post('/v1/sessions', { title: 'to be forgotten' }, { 'idempotency-key': 'one' })
@@ -66,6 +66,7 @@ test('deleting a user erases what is theirs alone, in every service; a service t
       'auth.api_keys',
       'auth.users',
       'chat_agent.branches',
+      'chat_agent.cached_answers',
       'chat_agent.data_keys',
       'chat_agent.messages',
       'group.members',

@@ -20,7 +20,7 @@ beforeAll(async () => {
   const upload = await ada.upload([{ name: 'secret.md', content: `# Secret\n\nListen: ${CANARY}.` }])
   const group = await ada.post('/v1/groups', { name: 'Inner circle' })
   await ada.upload([{ name: 'shared.md', content: `# Shared\n\nAgain: ${CANARY}.` }], { wait: 'true', group_id: group.body.id })
-  const { runId, sessionId, done } = await ada.chat('What is the vault code?')
+  const { runId, sessionId, done } = await ada.chat('What is the vault code?', { cache: true })
   expect(done.content).toContain('heliotrope')
   const response = await ada.post('/v1/responses', { input: 'What is the vault code?' })
   expect(JSON.stringify(response.body.output)).toContain('heliotrope')
@@ -130,9 +130,11 @@ test('lists, search and chat return nothing of another user', async () => {
   }
   const { body } = keep(await eve.post('/v1/search', { query: 'what is the vault code' }))
   expect(body.results).toEqual([])
-  const { done } = await eve.chat('What is the vault code?')
-  expect(done.citations).toEqual([])
-  collected += JSON.stringify(done)
+  for (const more of [{}, { cache: true }]) {
+    const { done } = await eve.chat('What is the vault code?', more)
+    expect(done.citations).toEqual([])
+    collected += JSON.stringify(done)
+  }
 })
 
 test('root cannot read the content of users', async () => {

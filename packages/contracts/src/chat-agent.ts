@@ -98,7 +98,8 @@ const SessionId = z.object({ session_id: SessionRef })
 export const chatAgent = {
   /**
    * Writes the user's message and the run in one transaction. The answer is written to the run's log. `run_id`: a new id that the caller
-   * already listens to; `last_entry`: number of the last entry that the start wrote. `plain`: the model itself, without the agent's prompt.
+   * already listens to; `last_entry`: number of the last entry before the first attempt;
+   * `entries`: of a run that ended at once, all of them, which are not sent live. `plain`: the model itself, without the agent's prompt.
    * `append_only`: entries are sent live only once they are stored, so that what a reader has seen is never taken back. `conversation`: what
    * the model is given in place of the session's messages, with the question last or results of the client's tools behind it.
    * `images` belong to the question; a conversation has its own.
@@ -213,7 +214,7 @@ export const chatAgent = {
   ),
   runStarted: event(
     'events.chat-agent.v1.run.started',
-    'A question was taken; its run waits for an agent.',
+    'A question was taken; its run waits for an agent. Not of a run that ends at once with a kept answer.',
     RunId.extend({ user_id: Id, session_id: Id, grant_id: Id }),
   ),
   runFinished: event(

@@ -17,7 +17,7 @@ import {
 } from './common.ts'
 import { event, request } from './define.ts'
 import { Embedding } from './agent/model.ts'
-import { SearchAnswer, SearchQuery } from './search.ts'
+import { SearchAnswer, SearchedSpaces, SearchQuery } from './search.ts'
 import { LIMITS, WAIT } from './limits.ts'
 
 export const Stage = z.enum(['waiting', 'parsing', 'chunking', 'embedding', 'indexing', 'done'])
@@ -207,7 +207,7 @@ export const ingestion = {
     // A run's token has the scopes of the key that started the run.
     scopes: ['documents', 'documents:read'],
     input: SearchQuery,
-    output: SearchAnswer,
+    output: SearchAnswer.extend({ searched: SearchedSpaces }),
     errors: ['GROUP_NOT_FOUND', 'LLM_ERROR'],
     deadlineMs: WAIT.slowRequest,
     repeatable: true,

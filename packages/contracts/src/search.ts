@@ -33,6 +33,11 @@ export const SearchHit = z.object({
   text: z.string(),
 })
 export type SearchHit = z.infer<typeof SearchHit>
-/** `collection` is `null` for documents without one. */
 export const SearchAnswer = z.object({ results: z.array(SearchHit), took_ms: z.number() }).meta({ id: 'SearchAnswer' })
 export type SearchAnswer = z.infer<typeof SearchAnswer>
+
+/** Most spaces that an answer names. */
+const MOST_SPACES = 200
+/** All spaces in which was looked. Missing when there are too many, or when the search could not do all that it should. */
+export const SearchedSpaces = z.array(Id).max(MOST_SPACES).optional()
+export const namedSpaces = (ids: readonly string[]): string[] | undefined => (ids.length > MOST_SPACES ? undefined : [...ids])

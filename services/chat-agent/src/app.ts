@@ -17,12 +17,14 @@ import { createTokenVerifier, type TokenVerifier } from '@youworker/messaging/to
 import { onWake, wake } from '@youworker/messaging/live/wake'
 import { every } from '@youworker/runtime/timing/every'
 import { hasMemoryRoom } from '@youworker/runtime/process/memory-room'
-import type { Logger } from '@youworker/runtime/logger'
 import { Readiness } from '@youworker/runtime/health/readiness'
+import type { Logger } from '@youworker/runtime/logger'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
+import { followKnowledge } from './consumers/knowledge-events.ts'
+import { sweepAnswers } from './jobs/sweep-answers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, Groups, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -36,6 +38,7 @@ const MODELS = 'models'
 /** One process does at most so many of one kind at the same time. */
 const BACKGROUND_AT_ONCE = 4
 const ORPHANS_MS = 15_000
+const SWEEP_MS = 60_000
 
 /** Composition root of the service. */
 export async function startChatAgent(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
@@ -48,7 +51,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const ports = { live, waker: wakerOf(nats), grants: grantsOf(nats), groups: groupsOf(nats), isSignedIn: signedInBy(verifier) }
   const services = createServices(config, { database, ...ports, reserve: () => worker?.reserve(), logger })
   for (const part of [services.writer, services.pulls, followModels(nats, services.modelBackends)]) stack.use(part)
-
+  stack.use(await keepAnswersCurrent(nats, services, logger))
   const readiness = stack.use(
     new Readiness({
       postgres: () => database.check(),
@@ -58,9 +61,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
     }),
   )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: SERVICE, logger }))
-  const consumer = { service: SERVICE, logger, deadLetter: storeDeadLetter(services.uow) }
-  const erasing = onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))
-  stack.use(await consumeEvents(nats, { ...consumer, handlers: [erasing] }))
+  const handlers = [onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))]
+  stack.use(await consumeEvents(nats, { service: SERVICE, logger, handlers, deadLetter: storeDeadLetter(services.uow) }))
   worker = stack.use(
     startWorker<LoadedRun>({
       database,
@@ -83,10 +85,22 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   const more = { model: () => services.model.check(), pool: database.checkUse }
   stack.use(await serveHealth(nats, SERVICE, readiness, { logger, metricsAt, more }))
   const denied = stack.use(new SampledAudit({ uow: services.uow, event: chatAgent.auditRecorded, logger }))
-  const onDenied = denied.record.bind(denied)
-  stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), { service: SERVICE, verifier, logger, onDenied }))
+  const served = { service: SERVICE, verifier, logger, onDenied: denied.record.bind(denied) }
+  stack.use(await serve(nats, chatAgent, chatAgentHandlers(services), served))
   const running = stack.move()
   return { readiness, drain: () => worker.drain(), [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+async function keepAnswersCurrent(
+  nats: NatsConnection,
+  { knowledge, uow }: Pick<ReturnType<typeof createServices>, 'knowledge' | 'uow'>,
+  logger: Logger,
+): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack()
+  stack.use(knowledge)
+  stack.use(await followKnowledge(nats, knowledge))
+  stack.use(every(SWEEP_MS, () => sweepAnswers(uow), { what: 'the sweep of kept answers', logger }))
+  return stack.move()
 }
 
 function endRevoked(verifier: TokenVerifier, { runs }: Pick<ReturnType<typeof createServices>, 'runs'>, logger: Logger) {

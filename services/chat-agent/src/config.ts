@@ -62,6 +62,10 @@ const ENV = z.object({
     description: 'How long one run waits, in all, for tools that are away; then it answers without them and says so',
     unit: 'ms',
   }),
+  AGENT__CACHE_TTL_MS: integer(0, 3_600_000).default(300_000).meta({
+    description: 'How long an answer is kept for those who ask the same again with `cache`; 0 keeps none',
+    unit: 'ms',
+  }),
   TOOLS__URL: httpUrl.optional().describe('Our own tool servers, at TOOLS__URL/<server>/mcp; only these get the token of a run'),
   MCP__SERVER_URLS: z
     .string()

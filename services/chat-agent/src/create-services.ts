@@ -20,6 +20,8 @@ import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
 import { AgentRunner } from './services/agent/agent-runner.ts'
 import { BranchService } from './services/branches/branch-service.ts'
+import { AnswerCache } from './services/cache/answer-cache.ts'
+import { KnowledgeChanges } from './services/cache/knowledge-changes.ts'
 import { EntryWriter } from './services/runs/entry-writer.ts'
 import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
@@ -27,6 +29,7 @@ import { SessionPrompts } from './services/prompts/session-prompts.ts'
 import { ResponseService } from './services/responses/response-service.ts'
 import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
+import { OfferedTools } from './services/tools/offered-tools.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
 import { SessionService } from './services/sessions/session-service.ts'
 import { SummaryWriter } from './services/summaries/summary-writer.ts'
@@ -90,6 +93,16 @@ function createModels(
   return { specs, registry, model, sight: new Sight(model, config.LLM__VISION_MODEL) }
 }
 
+interface CacheParts extends Pick<ConstructorParameters<typeof AnswerCache>[0], 'model' | 'tools'> {
+  readonly uow: ChatAgentUnitOfWork
+  readonly logger: Logger
+}
+
+function createCache({ AGENT__CACHE_TTL_MS: ttlMs }: Config, { uow, logger, ...parts }: CacheParts) {
+  const knowledge = new KnowledgeChanges(uow, logger)
+  return { knowledge, cache: new AnswerCache({ ...parts, knowledge, ttlMs }) }
+}
+
 const toolsOf = (config: Config, logger: Logger) => ({
   port: createMcpPort(logger),
   discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
@@ -107,19 +120,32 @@ export function createServices(config: Config, dependencies: Dependencies) {
   const { specs, registry, model, sight } = createModels(config, { uow, sealer, logger })
   const tools = toolsOf(config, logger)
   const writer = new EntryWriter(uow, logger)
-  const finisher = new RunFinisher(uow, config.AGENT__TITLES)
-  const loop = new AgentLoop(uow, model, new ToolCaller(uow))
+  const kept = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
+  const finisher = new RunFinisher(uow, { cache: kept.cache, titles: config.AGENT__TITLES })
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
   const endWaiting = runs.endWithoutOwner.bind(runs)
   return {
     uow,
     writer,
+    ...kept,
     model,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting, sight }),
+    startRun: new StartRun({
+      uow,
+      sealer,
+      grants,
+      groups,
+      live,
+      waker,
+      reserve,
+      isSignedIn,
+      endWaiting,
+      sight,
+      cache: kept.cache,
+    }),
     runs,
     steps: new StepService(uow, sealer),
     sessions: new SessionService({ uow, sealer, waker, groups }),
@@ -138,8 +164,9 @@ export function createServices(config: Config, dependencies: Dependencies) {
       prompts: new SessionPrompts(groups, grants),
       model,
       tools,
-      loop,
+      loop: new AgentLoop(uow, model, new ToolCaller(uow)),
       finisher,
+      cache: kept.cache,
       maxIterations,
       modelWaitMs,
       contextTokens,

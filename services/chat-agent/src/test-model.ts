@@ -24,7 +24,7 @@ export async function startModel(...replies: Reply[]) {
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const body = request.method === 'POST' ? await json(request) : undefined
     if (request.url !== '/api/chat')
-      return void response.end(JSON.stringify({ capabilities: ['completion', 'tools'], models: [{ name: 'm' }] }))
+      return void response.end(JSON.stringify({ capabilities: ['completion', 'tools', 'vision'], models: [{ name: 'm' }] }))
     const reply = replies[Math.min(asked, replies.length - 1)]
     asked += 1
     const line = (value: object) => void response.write(`${JSON.stringify({ model: 'm', ...value })}\n`)

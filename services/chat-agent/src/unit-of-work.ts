@@ -2,7 +2,9 @@ import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tabl
 import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { BranchRepository } from './repositories/branch-repository.ts'
+import { CachedAnswerRepository } from './repositories/cached-answer-repository.ts'
 import { EntryRepository } from './repositories/entry-repository.ts'
+import { KnowledgeRepository } from './repositories/knowledge-repository.ts'
 import { MessageRepository } from './repositories/message-repository.ts'
 import { ModelBackendRepository } from './repositories/model-backend-repository.ts'
 import { ModelPullRepository } from './repositories/model-pull-repository.ts'
@@ -19,6 +21,8 @@ export interface ChatAgentRepositories extends SystemRepositories {
   readonly toolRuns: ToolRunRepository
   readonly modelBackends: ModelBackendRepository
   readonly modelPulls: ModelPullRepository
+  readonly cachedAnswers: CachedAnswerRepository
+  readonly knowledge: KnowledgeRepository
 }
 
 export type ChatAgentUnitOfWork = UnitOfWork<ChatAgentRepositories>
@@ -33,4 +37,6 @@ export const createChatAgentUnitOfWork = (database: Database<ChatAgentTables>): 
     toolRuns: new ToolRunRepository(trx),
     modelBackends: new ModelBackendRepository(trx),
     modelPulls: new ModelPullRepository(trx),
+    cachedAnswers: new CachedAnswerRepository(trx),
+    knowledge: new KnowledgeRepository(trx),
   }))

@@ -59,6 +59,10 @@ export const ChatInput = z
       .nullish()
       .meta({ description: 'Of the answer, as a tag like `de` or `pt-BR`; without it that of the question.' }),
     parameters: ModelParameters.nullish(),
+    cache: z.boolean().nullish().meta({
+      description:
+        'Take the answer that the caller got to the same conversation a few minutes ago, if nothing that it was made from has changed, and keep this one. Off by default.',
+    }),
     strategy: Strategy.nullish(),
     show_thinking: z.boolean().nullish().meta({ description: 'Show what the model thinks before it answers, where it tells.' }),
   })

@@ -4,7 +4,7 @@ import { request } from '../define.ts'
 import { LIMITS } from '../limits.ts'
 import { ChatInput, MessageText, SessionRef } from './chat-input.ts'
 import { ConversationMessage, Images, WholeConversation } from './model.ts'
-import { Done } from './run-log.ts'
+import { Done, RunEntry } from './run-log.ts'
 
 export const RunId = z.object({ run_id: Id })
 
@@ -23,6 +23,7 @@ export const StartedRun = RunId.extend({
   session_id: Id,
   session_external_id: z.string(),
   last_entry: z.number().int().min(0).optional(),
+  entries: z.array(RunEntry).optional(),
 })
 
 /** Messages before the first question of a session. */

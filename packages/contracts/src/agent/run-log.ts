@@ -78,6 +78,8 @@ export const Done = z
       /** Why the model ended its last text: `length` when it reached the most that it may write, `tool_calls` when the client is to act. */
       finish_reason: z.enum(['stop', 'length', 'tool_calls']).optional(),
       error: z.string().optional(),
+      /** The answer of an earlier run to the same question; no model was asked. */
+      cached: z.literal(true).optional(),
     }),
     /** Of tools that the client runs. */
     client_calls: z.array(ClientToolCall).optional(),

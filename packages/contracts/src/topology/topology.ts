@@ -81,7 +81,14 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
   'chat-agent': {
     calls: [...verifier, auth.createGrant, auth.checkGrant, auth.issueGrantToken, auth.reportErasure, group.getGroupPrompt],
     consumes: [auth.userDeleted],
-    subscribes: [auth.revocationAdded],
+    subscribes: [
+      auth.revocationAdded,
+      ingestion.documentIngested,
+      ingestion.documentDeleted,
+      group.memberAdded,
+      group.memberRemoved,
+      group.groupDeleted,
+    ],
   },
   ingestion: {
     calls: [...verifier, group.listSpaces, group.checkSpace, auth.reportErasure],

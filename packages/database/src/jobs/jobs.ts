@@ -22,6 +22,8 @@ interface NewJob {
   readonly max_attempts?: number | undefined
   readonly progress_total?: number | undefined
   readonly owner?: string | undefined
+  /** It is done already, and is added for whoever asks for it. */
+  readonly ended?: FinalStatus | undefined
 }
 
 /**
@@ -91,19 +93,20 @@ export class JobRepository {
   }
 
   /** `owner`: of a slot that a worker of this process has reserved for the job, which is then its first attempt. */
-  add({ payload, queue_key, max_attempts = MAX_ATTEMPTS, progress_total = 0, owner, ...ids }: NewJob): Promise<JobRow> {
+  add({ payload, queue_key, max_attempts = MAX_ATTEMPTS, progress_total = 0, owner, ended, ...ids }: NewJob): Promise<JobRow> {
     const { correlationId, traceparent } = currentRequest()
     const whole = JSON.stringify({ ...payload, [ORIGIN]: { correlationId, traceparent } })
     const claimed =
       owner === undefined ? {} : ({ status: 'running', attempt: 1, lease_owner: owner, lease_until: newLease } as const)
+    const done = ended === undefined ? claimed : { status: ended, attempt: 1, finished_at: sql<string>`now()` }
     return this.#db
       .insertInto('jobs')
       .values({
         ...ids,
-        ...claimed,
+        ...done,
         payload: whole,
         queue_key: queue_key ?? null,
-        turn: nextTurn(ids),
+        ...(ended === undefined ? { turn: nextTurn(ids) } : {}),
         max_attempts,
         progress_total,
       })

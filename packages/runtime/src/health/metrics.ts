@@ -23,6 +23,7 @@ export const metrics = {
   cacheHits: counter('cache_hits_total', 'Cache hits', 'cache', 'tier'),
   cacheMisses: counter('cache_misses_total', 'Cache misses', 'cache', 'tier'),
   cacheEvictions: counter('cache_evictions_total', 'Entries dropped for room', 'cache', 'tier'),
+  cacheStale: counter('cache_stale_total', 'Entries found that were out of date', 'cache', 'tier'),
   wsConnections: gauge('ws_connections', 'Open WebSockets'),
   sseStreams: gauge('sse_streams', 'Open event streams'),
   streamHeldBytes: gauge('stream_held_bytes', 'Bytes that wait for clients which read slowly', 'kind'),

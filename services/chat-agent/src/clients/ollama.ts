@@ -53,8 +53,9 @@ export class OllamaModel implements ModelServerPort {
     // Ollama before 0.6.4 does not list capabilities: then tools are offered.
     const tools = shown.capabilities?.includes('tools') ?? true
     const vision = shown.capabilities?.includes('vision')
-    const { model_info: more } = shown
-    return { name, tools, vision, context, thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
+    const { model_info: more, modified_at } = shown
+    const own = { thinking: thinkingOf(shown), notice: noticeOf(more), parallel: parallelOf(more) }
+    return { name, tools, vision, context, ...own, version: modified_at === undefined ? undefined : String(modified_at) }
   }
 
   async defaultModel(signal: AbortSignal): Promise<string> {

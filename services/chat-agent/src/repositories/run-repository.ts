@@ -17,7 +17,8 @@ type NewRun = Pick<
   | 'disable_web'
   | 'max_iterations'
   | 'settings'
->
+> &
+  Partial<Pick<RunRow, 'status' | 'attempt' | 'ttft_ms'>>
 export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
 /** Without what was asked and answered, which may be long. */
 export type ModelStep = Omit<ModelStepRow, 'content'>

@@ -17,6 +17,7 @@ export const sealContext = {
   result: (id: string) => ({ table: 'tool_runs.result', id }),
   preview: (id: string) => ({ table: 'tool_runs.preview', id }),
   error: (id: string) => ({ table: 'tool_runs.error', id }),
+  cachedAnswer: (runId: string) => ({ table: 'cached_answers.body', id: runId }),
   backendKey: (id: string, origin: string) => ({ table: 'model_backends.api_key', id: `${id}/${origin}` }),
 }
 

@@ -4,7 +4,7 @@ import { Line } from '@youworker/contracts/common'
 import { countTokens, IMAGE_TOKENS } from '@youworker/runtime/text/count-tokens'
 import { z } from 'zod'
 import { imagesOfInput, readImage } from '../protocols/images.ts'
-import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
+import { Cache, refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 
 const CallId = z.string().max(200)
 const ToolName = z.string().max(64)
@@ -69,6 +69,7 @@ export const MessageBody = CountBody.extend({
         'What the model thinks comes as blocks, unless it is `disabled` or its display `omitted`; where the model tells.',
     }),
   stop_sequences: z.array(z.string().min(1).max(200)).max(4).nullish(),
+  cache: Cache,
 }).meta({ id: 'MessageBody' })
 type MessageBody = z.output<typeof MessageBody>
 
@@ -90,6 +91,7 @@ export function toRunInput(body: MessageBody) {
     parameters,
     tools: toolsOf(body),
     mayUseTools: body.tool_choice?.type !== 'none',
+    cache: body.cache,
     strategy: body.strategy,
     showThinking: body.thinking != null && body.thinking.type !== 'disabled' && body.thinking.display !== 'omitted',
   })

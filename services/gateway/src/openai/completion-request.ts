@@ -3,7 +3,7 @@ import { ClientTool, type ConversationMessage, type Image, type ModelParameters 
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { readImage } from '../protocols/images.ts'
-import { refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
+import { Cache, refusal, requireQuestion, runInput } from '../protocols/run-input.ts'
 import { ReasoningEffort, thinkOf } from './reasoning-effort.ts'
 
 const TextPart = z.object({ type: z.enum(['text', 'refusal']), text: z.string() })
@@ -63,6 +63,7 @@ export const CompletionBody = z
     n: z.number().int().nullish(),
     tools: z.array(Tool).max(128).nullish(),
     tool_choice: ToolChoice.nullish(),
+    cache: Cache,
     strategy: Strategy.nullish(),
     session_id: SessionRef.nullish().meta({
       description: 'Ours: goes on with this session, which has the messages before the last one already.',
@@ -84,6 +85,7 @@ export function toRunInput(body: CompletionBody) {
     parameters: parametersOf(body),
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
+    cache: body.cache,
     strategy: body.strategy,
     showThinking: body.include_reasoning ?? false,
   })

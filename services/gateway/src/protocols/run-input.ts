@@ -1,4 +1,4 @@
-import type { Strategy } from '@youworker/contracts/agent/chat-input'
+import { ChatInput, type Strategy } from '@youworker/contracts/agent/chat-input'
 import type { ClientTool, ConversationMessage, ModelParameters } from '@youworker/contracts/agent/model'
 import { AppError } from '@youworker/contracts/errors'
 import { AGENT_MODEL } from './agent-model.ts'
@@ -13,14 +13,28 @@ interface Asked {
   readonly tools: readonly ClientTool[]
   /** Which of its own tools the agent may use: with `false` none. */
   readonly mayUseTools: boolean
+  readonly cache: boolean | null | undefined
   /** How the model uses tools; ours in every protocol. */
   readonly strategy: Strategy | null | undefined
   /** The answer comes with what the model thinks. */
   readonly showThinking?: boolean
 }
 
+/** A field of ours beside those of the protocols. */
+export const Cache = ChatInput.shape.cache
+
 /** What starts the run that answers it. */
-export function runInput({ model, instructions, conversation, parameters, tools, mayUseTools, strategy, showThinking }: Asked) {
+export function runInput({
+  model,
+  instructions,
+  conversation,
+  parameters,
+  tools,
+  mayUseTools,
+  strategy,
+  showThinking,
+  cache,
+}: Asked) {
   const isAgent = model === AGENT_MODEL
   return {
     text_input: questionOf(conversation),
@@ -35,6 +49,7 @@ export function runInput({ model, instructions, conversation, parameters, tools,
     show_thinking: showThinking,
     // Neither protocol can take back what it has sent.
     append_only: true,
+    cache: cache || undefined,
   }
 }
 

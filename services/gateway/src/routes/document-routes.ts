@@ -82,6 +82,9 @@ export const searchRoutes = [
     body: SearchQuery,
     answer: SearchAnswer,
     errors: ingestion.search.errors,
-    handle: ({ body, context }, deps: Deps) => client(context, deps).search(body),
+    async handle({ body, context }, deps: Deps) {
+      const { results, took_ms } = await client(context, deps).search(body)
+      return { results, took_ms }
+    },
   }),
 ]

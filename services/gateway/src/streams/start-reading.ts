@@ -1,3 +1,4 @@
+import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import type { LiveListener } from '@youworker/messaging/live/live'
 import { newId } from '@youworker/runtime/id'
 import type { RequestContext } from '../http/request-context.ts'
@@ -7,6 +8,8 @@ interface Started {
   readonly run_id: string
   /** Number of the last entry that the start itself wrote. */
   readonly last_entry?: number | undefined
+  /** All of a run that has ended. */
+  readonly entries?: readonly RunEntry[] | undefined
 }
 
 interface Reading<T> {
@@ -32,6 +35,7 @@ export async function startReading<T extends Started>(
   const early = new EarlySource(sourceOf(run_id, context))
   try {
     const started = await start(run_id)
+    early.add(started.entries)
     if (started.run_id === run_id) return { started, source: early, liveFrom: started.last_entry }
     early[Symbol.dispose]()
     return { started, source: sourceOf(started.run_id, context) }
@@ -55,6 +59,11 @@ class EarlySource implements EntrySource, Disposable {
     this.readPage = source.readPage.bind(source)
     this.onReconnect = source.onReconnect.bind(source)
     this.#live = source.subscribe((...entry) => this.#listener(...entry))
+  }
+
+  /** Entries that came with the reply, as if they had come live. */
+  add(entries: readonly RunEntry[] = []): void {
+    for (const entry of entries) this.#listener(entry, Buffer.byteLength(JSON.stringify(entry)))
   }
 
   subscribe(listener: LiveListener): Disposable {

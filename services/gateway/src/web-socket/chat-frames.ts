@@ -19,6 +19,7 @@ export const ClientFrame = z.discriminatedUnion('type', [
     metadata: FrameMetadata,
     session_id: OtherSession,
     show_thinking: ChatInput.shape.show_thinking,
+    cache: ChatInput.shape.cache,
   }),
   z.object({
     type: z.literal('audio'),
@@ -31,6 +32,7 @@ export const ClientFrame = z.discriminatedUnion('type', [
     metadata: FrameMetadata,
     session_id: OtherSession,
     show_thinking: ChatInput.shape.show_thinking,
+    cache: ChatInput.shape.cache,
   }),
   z.object({
     type: z.literal('retry'),

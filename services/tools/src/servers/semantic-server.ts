@@ -1,4 +1,4 @@
-import { SearchHit, SearchQuery } from '@youworker/contracts/search'
+import { SearchedSpaces, SearchHit, SearchQuery } from '@youworker/contracts/search'
 import { z } from 'zod'
 import { formatHits, type KnowledgeService } from '../services/knowledge-service.ts'
 import { defineTool, type ToolServer } from './tool.ts'
@@ -24,10 +24,13 @@ export const semanticServer = (knowledge: KnowledgeService): ToolServer<'semanti
         group_id: group_id.describe('Only documents of this group'),
         mode: mode.describe('hybrid unless there is a reason'),
       }),
-      output: z.object({ results: z.array(SearchHit.omit({ dense_score: true, lexical_score: true })) }),
+      output: z.object({
+        results: z.array(SearchHit.omit({ dense_score: true, lexical_score: true })),
+        searched: SearchedSpaces,
+      }),
       async call(input, context) {
-        const results = await knowledge.search(input, context)
-        return { structured: { results }, text: formatHits(results) }
+        const { hits, searched } = await knowledge.search(input, context)
+        return { structured: { results: hits, searched: searched && [...searched] }, text: formatHits(hits) }
       },
     }),
   ],

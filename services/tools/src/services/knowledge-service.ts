@@ -1,5 +1,7 @@
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
-import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/search'
+import type { ingestion } from '@youworker/contracts/ingestion'
+import type { HandlerOutput } from '@youworker/contracts/define'
+import type { SearchHit, SearchQuery } from '@youworker/contracts/search'
 
 interface SearchScope {
   readonly caller: { readonly token: string }
@@ -8,9 +10,11 @@ interface SearchScope {
   readonly signal: AbortSignal
 }
 
+type Searched = HandlerOutput<typeof ingestion.search>
+
 /** Search with the rights of the caller. */
 export interface DocumentSearch {
-  search(query: SearchQuery, scope: SearchScope): Promise<SearchAnswer>
+  search(query: SearchQuery, scope: SearchScope): Promise<Searched>
 }
 
 /** A hit without the scores that only help to tune the search. */
@@ -31,11 +35,14 @@ export class KnowledgeService {
     this.#documents = documents
   }
 
-  async search(query: SearchQuery, scope: SearchScope): Promise<KnowledgeHit[]> {
-    const { results } = await this.#documents.search(query, scope).catch((error: unknown) => {
+  async search(
+    query: SearchQuery,
+    scope: SearchScope,
+  ): Promise<{ hits: KnowledgeHit[]; searched: readonly string[] | undefined }> {
+    const { results, searched } = await this.#documents.search(query, scope).catch((error: unknown) => {
       throw explain(error)
     })
-    return results.map(({ dense_score: _dense, lexical_score: _lexical, ...hit }) => hit)
+    return { hits: results.map(({ dense_score: _dense, lexical_score: _lexical, ...hit }) => hit), searched }
   }
 }
 

@@ -165,6 +165,25 @@ export interface ChatAgentTables extends SystemTables {
     end_ts: string | null
     latency_ms: number | null
   }
+  /**
+   * Answers that may be given again to the same user and question; erased with the run that made them. `key`: digest of all that the answer
+   * depends on. `knowledge`: buckets of `knowledge_changes` that it was made from. `made_at`: when its run was added.
+   */
+  cached_answers: {
+    space_id: string
+    key: Buffer
+    run_id: string
+    body: Buffer
+    knowledge: number[]
+    made_at: string
+    expires_at: string
+  }
+  /** When something changed that can be found by those who read a space. Spaces share a fixed number of buckets, so nothing is left of them. */
+  knowledge_changes: {
+    bucket: number
+    /** What was made from it before is out of date. */
+    fresh_from: string
+  }
   /** Servers of models, of the whole installation. `api_key` is sealed for the origin of `base_url`. */
   model_backends: {
     id: string

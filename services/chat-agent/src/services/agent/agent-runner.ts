@@ -7,6 +7,7 @@ import { innerMessage } from '@youworker/runtime/text/inner-text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
 import { awayNotice } from './notices.ts'
+import type { AnswerCache } from '../cache/answer-cache.ts'
 import { hasImages, requireSight } from '../models/sight.ts'
 import { ownWords } from '../models/own-words.ts'
 import type { ModelPort } from '../models/model-port.ts'
@@ -41,6 +42,7 @@ interface AgentParts {
   }
   readonly loop: AgentLoop
   readonly finisher: RunFinisher
+  readonly cache: Pick<AnswerCache, 'begin'>
   readonly maxIterations: number
   /** How long a run waits for a model that is away. */
   readonly modelWaitMs: number
@@ -137,6 +139,7 @@ export class AgentRunner {
     await using tools = await this.#connectTools(state, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)
     state.toolsMissing(tools.away)
+    if (tools.problems.length === 0) this.#parts.cache.begin(state, info.name)
     const outcome = await loop.run(state, { info, tools, waits, signal, maxIterations: run.max_iterations ?? maxIterations })
     const notice = awayNotice(state.awayTools)
     return notice === '' ? outcome : { ...outcome, status: outcome.status === 'success' ? 'partial' : outcome.status, notice }

@@ -16,7 +16,7 @@ import { CallMeter } from './call-meter.ts'
 import { fitContext } from './fit-context.ts'
 import { CUT, LONGEST_NOTICE } from './notices.ts'
 import { OverlapFilter } from './overlap-filter.ts'
-import { systemPrompt } from './system-prompt.ts'
+import { ownPrompt } from './system-prompt.ts'
 
 /** Part of the model's context window that is kept free for its answer. */
 const ANSWER_SHARE = 0.25
@@ -148,8 +148,7 @@ function conversation(
 ): { messages: readonly ModelMessage[]; prompt: StoredPrompt } {
   const { summary, history, messages: turn, settings, sessionPrompt } = state
   const context = Math.min(info.context, settings.parameters?.num_ctx ?? Infinity)
-  const rules = strategy.prompt(tools, settings.plain === true)
-  const own = [settings.plain ? '' : systemPrompt(settings.language), rules].filter((text) => text !== '').join('\n')
+  const own = ownPrompt(settings, strategy, tools)
   const given = [own, sessionPrompt].filter((text) => text !== '').join('\n\n')
   const told = [given, settings.instructions ?? ''].filter((text) => text !== '')
   const system = told.length === 0 ? undefined : ({ role: 'system', content: told.join('\n\n') } as const)

@@ -1,3 +1,6 @@
+import type { ModelTool } from '../models/model-port.ts'
+import type { Strategy } from '../strategies/strategy.ts'
+
 const NAMES = new Intl.DisplayNames('en', { type: 'language' })
 
 const baseOf = (language: string) => `You are YouWorker, an assistant that answers from the user's own documents and tools.
@@ -7,5 +10,13 @@ Answer in ${language}, plainly and to the point.`
 export const languageName = (language: string | undefined): string =>
   language === undefined ? 'the language of the question' : (NAMES.of(language) ?? language)
 
-/** `language`: the tag of the answer's; by default that of the question. */
-export const systemPrompt = (language?: string): string => baseOf(languageName(language))
+interface Prompted {
+  /** The model itself, which is told only what it cannot do without. */
+  readonly plain?: boolean | undefined
+  /** The tag of the answer's; by default that of the question. */
+  readonly language?: string | undefined
+}
+
+/** What the agent tells the model, before what the session and the client tell it. */
+export const ownPrompt = ({ plain = false, language }: Prompted, strategy: Strategy, tools: readonly ModelTool[]): string =>
+  [plain ? '' : baseOf(languageName(language)), strategy.prompt(tools, plain)].filter((text) => text !== '').join('\n')

@@ -89,8 +89,9 @@ export class ToolCaller {
         (error) => isAway(error, idempotent),
       )
       if (is_error) return failed(text || 'The tool failed.')
-      const hits = tools.find(name)?.own === true ? SearchResults.safeParse(structured).data?.results : undefined
-      return { status: 'success', result: { text, ...(hits ? { hits } : {}) }, error: null, is_away: false }
+      const found = tools.find(name)?.own === true ? SearchResults.safeParse(structured).data : undefined
+      const hits = found && { hits: found.results, ...(found.searched ? { searched: found.searched } : {}) }
+      return { status: 'success', result: { text, ...hits }, error: null, is_away: false }
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof AppError && error.code === 'NOT_AUTHENTICATED') throw error

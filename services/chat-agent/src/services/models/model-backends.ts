@@ -2,7 +2,7 @@ import type { Model } from '@youworker/contracts/agent/model'
 import { ModelError } from '@youworker/runtime/model-error'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import type { Backend } from './backend.ts'
-import type { ModelCall, ModelChunk, ModelInfo, ModelPort } from './model-port.ts'
+import type { KnownModel, ModelCall, ModelChunk, ModelInfo, ModelPort } from './model-port.ts'
 
 interface BackendsOptions {
   /** Those in use, in the order in which they are asked for a default. */
@@ -38,6 +38,17 @@ export class ModelBackends implements ModelPort {
     const known = infosOf(up, name)
     for (const backend of known.length > 0 ? up : []) backend.refresh(name)
     return known.length > 0 ? common(known) : atOnce(this.#ask(backends, name), signal)
+  }
+
+  known(wanted: string | null): KnownModel | undefined {
+    const backends = this.#options.backends()
+    const defaults = backends.flatMap((backend) => this.#defaults.get(backend) ?? [])
+    const name = wanted ?? this.#options.defaultModel ?? defaults[0]
+    const having = name === undefined ? [] : backends.flatMap((backend) => backendWith(backend, name))
+    if (having.length === 0) return undefined
+    const { name: found, tools, vision, context, thinking } = common(having.map(({ info }) => info))
+    const servers = having.map(({ backend, info }) => `${backend.spec.name} ${backend.spec.base_url} ${info.version ?? ''}`)
+    return { name: found, tools, vision, context, thinking, servers }
   }
 
   /** Nobody is known to have the model. One that does not answer must not keep those waiting that do. */
@@ -155,6 +166,11 @@ function common([first, ...others]: readonly ModelInfo[]): ModelInfo {
 
 /** Of several failures, which one counts: who answers says more than who does not, and who does not answer may yet. */
 const weight = ({ failure }: ModelError): number => (failure === 'unknown_model' ? 0 : failure === 'away' ? 1 : 2)
+
+function backendWith(backend: Backend, name: string): { backend: Backend; info: ModelInfo }[] {
+  const info = backend.known(name)
+  return info ? [{ backend, info }] : []
+}
 
 const isUnknown = (error: unknown): boolean => error instanceof ModelError && error.failure === 'unknown_model'
 

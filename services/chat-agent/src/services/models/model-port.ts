@@ -43,6 +43,14 @@ export interface ModelInfo {
   readonly parallel?: number | undefined
   /** What the model server wants everybody to know who gets an answer of this model. */
   readonly notice?: string | undefined
+  /** Changes with what stands behind its name, where its server tells. */
+  readonly version?: string | undefined
+}
+
+/** What is known of a model, and where it is. */
+export interface KnownModel extends Omit<ModelInfo, 'notice' | 'parallel'> {
+  /** Its servers, each with the version of the model there. */
+  readonly servers: readonly string[]
 }
 
 /** One call of a model at one server. */
@@ -74,6 +82,8 @@ export interface ModelCall extends Omit<ModelRequest, 'onEnd'> {
 export interface ModelPort {
   /** The named model, or the default one. */
   describe(name: string | null, signal: AbortSignal): Promise<ModelInfo>
+  /** The same as far as it is known without asking, also of servers that are away. */
+  known(name: string | null): KnownModel | undefined
   chat(call: ModelCall): AsyncIterable<ModelChunk>
   /** Those that can chat. */
   list(signal: AbortSignal): Promise<Model[]>

@@ -10,7 +10,7 @@ import type { PromptRef } from '../steps/call-record.ts'
 import type { ToolCall, ToolOutput } from '../tools/tool-call.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 import { sinceSummary, summaryTurns } from '../summaries/stored-summary.ts'
-import { type RunSettings, unsealSettings } from './run-settings.ts'
+import { type RunSettings, type StoredTurn, unsealSettings } from './run-settings.ts'
 import { restoreTurn } from './restore-turn.ts'
 import { Transcript } from './transcript.ts'
 
@@ -80,21 +80,15 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
   const { summary, messages } = sinceSummary(stored)
   const book = new CitationBook()
   const calls = toolRuns.map((row) => unsealCall(space, row))
-  const settings = unsealSettings(space, run)
-  const all = settings.conversation ?? shownTurns(space, messages)
-  const conversation = all.filter(({ role }) => role !== 'system')
-  const { instructions = '' } = settings
-  const told = [instructions, ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
-  // All of the client's own results belong to its last question.
-  const begin = conversation.findLastIndex(({ role }) => role === 'user')
-  const history = conversation.slice(0, begin)
-  const summed = settings.conversation ? undefined : summary
+  const own = unsealSettings(space, run)
+  const { settings, history, begun } = conversationOf(own, own.conversation ?? shownTurns(space, messages))
+  const summed = own.conversation ? undefined : summary
   const summaryShown = summed ? summaryTurns(space, summed) : []
   const modelCalls = [...steps, ...unfinishedCalls]
   const sum = (name: 'tokens_in' | 'tokens_out') => modelCalls.reduce((total, call) => total + call[name], 0)
   return {
     run,
-    settings: { ...settings, instructions: told.filter((text) => text !== '').join('\n\n') },
+    settings,
     space,
     transcript,
     book,
@@ -102,9 +96,9 @@ function unsealRun(space: SpaceSealer, { run, transcript, steps, unfinishedCalls
     history,
     refs: new Map([
       ...refsTo(summaryShown.slice(-1), summed ? [summed] : []),
-      ...refsTo(history, settings.conversation ? [] : messages.toReversed()),
+      ...refsTo(history, own.conversation ? [] : messages.toReversed()),
     ]),
-    ...restoreTurn({ begun: withImages(conversation.slice(begin), settings.images), text: transcript.text, steps, calls }, book),
+    ...restoreTurn({ begun, text: transcript.text, steps, calls }, book),
     calls,
     iterations: steps.length,
     answeredBy: steps.at(-1)?.attempt ?? 0,
@@ -121,6 +115,20 @@ const refsTo = (shown: readonly ModelMessage[], rows: readonly StoredMessage[]) 
     const row = rows[at]
     return [message, row ? { message: row.id } : { sent: at }]
   })
+
+/** What a model is shown of these messages, the newest last. The instructions of the session are added by the runner. */
+export function conversationOf(settings: RunSettings, all: readonly StoredTurn[]) {
+  const conversation = all.filter(({ role }) => role !== 'system')
+  const { instructions = '' } = settings
+  const told = [instructions, ...all.flatMap(({ role, content }) => (role === 'system' ? [content] : []))]
+  // All of the client's own results belong to its last question.
+  const begin = conversation.findLastIndex(({ role }) => role === 'user')
+  return {
+    settings: { ...settings, instructions: told.filter((text) => text !== '').join('\n\n') },
+    history: conversation.slice(0, begin),
+    begun: withImages(conversation.slice(begin), settings.images),
+  }
+}
 
 /** The question comes first. */
 const withImages = (turn: readonly ModelMessage[], images: RunSettings['images']): readonly ModelMessage[] =>

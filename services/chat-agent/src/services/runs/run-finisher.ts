@@ -22,6 +22,17 @@ export interface Outcome {
   readonly notice?: string | undefined
 }
 
+/** Keeps answers for those who ask the same again, in the transaction that ends a run. */
+interface AnswerKeeper {
+  keep(repositories: ChatAgentRepositories, state: RunState, outcome: Outcome, done: Done): Promise<void>
+}
+
+/** What comes of a run besides its answer. */
+interface Also {
+  readonly cache: AnswerKeeper
+  readonly titles: 'model' | 'words'
+}
+
 /** The `kind` of a job that gives a session its title. */
 export const TITLE_KIND = 'title'
 
@@ -41,11 +52,11 @@ export const CLIENT_CALLS_BYTES = 128 * 1024
 /** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
 export class RunFinisher {
   readonly #uow: ChatAgentUnitOfWork
-  readonly #titles: 'model' | 'words'
+  readonly #also: Also
 
-  constructor(uow: ChatAgentUnitOfWork, titles: 'model' | 'words') {
+  constructor(uow: ChatAgentUnitOfWork, also: Also) {
     this.#uow = uow
-    this.#titles = titles
+    this.#also = also
   }
 
   /** For the worker that owns the run. */
@@ -82,8 +93,8 @@ export class RunFinisher {
           content === '' ? sessions.lock(run.user_id, run.session_id) : sessions.countMessages(run.session_id, 1),
         )
         if (claimed.session === undefined) return { entries: [], result: claimed.result }
-        const ended = { outcome, content, ending, unstored, session: claimed.session, titles: this.#titles }
-        const written = await writeEnd(repositories, state, ended)
+        const ended = { outcome, content, ending, unstored, session: claimed.session }
+        const written = await writeEnd(repositories, state, ended, this.#also)
         return { entries: written, result: claimed.result }
       }),
     )
@@ -105,14 +116,14 @@ interface Ending {
   readonly ending: string
   readonly unstored: readonly EntryRow[]
   readonly session: SessionRow
-  readonly titles: 'model' | 'words'
 }
 
 /** Returns the entries that are to be published. */
 async function writeEnd(
   repositories: ChatAgentRepositories,
   state: RunState,
-  { outcome, content, ending, unstored, session, titles }: Ending,
+  { outcome, content, ending, unstored, session }: Ending,
+  { cache, titles }: Also,
 ): Promise<RunEntry[]> {
   const { run, space, log } = state
   const { runs, entries, toolRuns, outbox } = repositories
@@ -134,6 +145,7 @@ async function writeEnd(
     titles === 'model' && wantsTitle(state, { session, status, content }) && repositories.jobs.add(titleJob(state)),
     answerId && addAnswer(repositories, state, { id: answerId, text: content }),
     outbox.write(),
+    state.cacheKey && cache.keep(repositories, state, outcome, data),
   ])
   return last.map(({ entry }) => entry)
 }

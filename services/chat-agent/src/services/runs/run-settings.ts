@@ -43,6 +43,8 @@ export interface RunSettings {
   /** Entries are sent live only once they are stored. */
   readonly append_only?: boolean | undefined
   readonly response?: ResponseSettings | undefined
+  /** Its answer may be one that was given before, and is kept. `scopes`: what the caller's credential may do. */
+  readonly cache?: { readonly scopes: readonly string[] } | undefined
 }
 
 export function sealSettings(space: SpaceSealer, runId: string, settings: RunSettings): Buffer | null {

@@ -5,6 +5,7 @@ import { cutText } from '@youworker/runtime/text/text'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { ContextUse } from '../summaries/context-use.ts'
+import { AnswerSources } from '../cache/answer-sources.ts'
 import type { CitationBook } from '../citations/citation-book.ts'
 import type { ModelInfo, ModelMessage } from '../models/model-port.ts'
 import { type EndedToolCall, type ToolCall, toolMessage } from '../tools/tool-call.ts'
@@ -42,6 +43,9 @@ export class RunState {
   readonly #refs: LoadedRun['refs']
   readonly log: RunLog
   readonly modelCalls: ModelCalls
+  readonly sources = new AnswerSources()
+  /** Under which its answer may be kept; `undefined` when it may not. */
+  cacheKey: Buffer | undefined
   readonly #loadedCalls: readonly ToolCall[]
   readonly #messages: ModelMessage[]
   /** Names of tools whose newest call failed because they were away. */
@@ -241,6 +245,7 @@ export class RunState {
   toolCallEnded(call: EndedToolCall): void {
     this.#pendingCalls = this.#pendingCalls.filter(({ id }) => id !== call.id)
     this.#messages.push(toolMessage(call, this.book))
+    this.sources.add(call)
     this.#noteAway(call)
   }
 

@@ -1,6 +1,6 @@
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
-import type { RunEntry } from '@youworker/contracts/agent/run-log'
+import { ENTRIES_PER_ATTEMPT, type RunEntry } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import type { Slot } from '@youworker/database/jobs/worker'
@@ -15,6 +15,8 @@ import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from '../ports.
 import { requireGroup } from '../prompts/session-prompts.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { activeEnd } from '../branches/path-end.ts'
+import type { AnswerCache } from '../cache/answer-cache.ts'
+import { endOf, startCached, type Wanted } from '../cache/ended-run.ts'
 import { clearWay } from '../sessions/clear-way.ts'
 import { requireSameGroup } from '../sessions/session-group.ts'
 import { settingsOf, settingsOfSession } from '../sessions/settings-of-run.ts'
@@ -38,6 +40,8 @@ interface Asked {
   readonly subject: string
   /** Without the id of the run: what a repeat has in common with the first request. */
   readonly request: unknown
+  /** Whether it may be answered with what was given before. */
+  readonly wanted: Wanted
   readonly plan: (repositories: ChatAgentRepositories, space: SpaceSealer) => Promise<Plan>
 }
 
@@ -47,6 +51,8 @@ interface Draft extends Pick<Asked, 'run_id' | 'plan'> {
   readonly context: UserContext
   /** Of the slot in which this process runs it, when nothing else of the session comes first. */
   readonly owner: string | undefined
+  /** The run is only added if it ends at once, with an answer from here. */
+  readonly cache?: AnswerCache | undefined
 }
 
 /** What becomes of a draft, besides the answer. */
@@ -71,6 +77,7 @@ interface StartRunParts {
   readonly sight: Sight
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
+  readonly cache: AnswerCache
 }
 
 /** Accepts a chat turn: writes the user's message, the run and its job in one transaction. */
@@ -91,13 +98,14 @@ export class StartRun {
         run_id,
         subject: chatAgent.startRun.subject,
         request: sameOf(input),
+        wanted: input,
         plan: async (repositories, space) => ({ ...(await planTurn(repositories, { user_id, space }, input, said)), seeing }),
       },
       context,
     )
   }
 
-  /** Asks a question of a session again, in a branch of its own. */
+  /** Asks a question of a session again, in a branch of its own: for another answer, so never for one that was given before. */
   async retry(
     { run_id = newId(), ...retry }: Retry & { readonly run_id?: string | undefined },
     context: UserContext,
@@ -109,6 +117,7 @@ export class StartRun {
         run_id,
         subject: chatAgent.retryMessage.subject,
         request: retry,
+        wanted: {},
         plan: async (repositories, space) => {
           const plan = await planRetry(repositories, { user_id, space }, retry)
           return { ...plan, seeing: seeing(plan.input.images, plan.conversation) }
@@ -118,28 +127,41 @@ export class StartRun {
     )
   }
 
-  async #accept({ run_id, plan, subject, request: asked }: Asked, context: UserContext): Promise<Started> {
-    const { uow, sealer, grants, live, waker, reserve, isSignedIn, endWaiting } = this.#parts
+  async #accept({ run_id, plan, subject, request: asked, wanted }: Asked, context: UserContext): Promise<Started> {
+    const { uow, sealer, grants, live, waker, reserve, isSignedIn, cache } = this.#parts
     const { user_id } = context.caller
+    const space = await sealer.forSpace(user_id)
+    const request = { user_id, subject, key: context.idempotencyKey, request: asked }
+    const add = (draft: Draft, added: Added) =>
+      uow.in([user_id]).write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
+    const begun = { run_id, plan, space, context }
+    const ended: Added = { entries: [] }
+    // It needs no grant: nothing is done for it. Nobody but the caller can know its id before it has ended.
+    const known = await startCached(cache, wanted, () => add({ ...begun, grant_id: run_id, owner: undefined, cache }, ended))
+    if (known) {
+      this.#endStopped(ended, user_id)
+      return { ...known, ...(ended.entries.length > 0 ? { entries: [...ended.entries] } : {}) }
+    }
     // Made before the run: a run without a grant could do nothing, while auth removes a grant without a run.
     const grant_id = await grants.create(run_id, context)
-    const space = await sealer.forSpace(user_id)
     using slot = reserve()
-    const draft: Draft = { run_id, plan, grant_id, space, context, owner: slot?.owner }
+    const draft: Draft = { ...begun, grant_id, owner: slot?.owner }
     const added: Added = { entries: [] }
-    const request = { user_id, subject, key: context.idempotencyKey, request: asked }
-    const started = await uow
-      .in([user_id])
-      .write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
+    const started = await add(draft, added)
     for (const entry of added.entries) live.publish(run_id, entry)
-    const { job, run, stopped } = added
-    if (stopped?.isRunning) waker.cancelled()
-    // The new run is accepted, whatever becomes of this: a sweep ends them otherwise.
-    for (const id of stopped?.waiting ?? []) endWaiting(id, user_id).catch(() => {})
+    const { job, run } = added
+    this.#endStopped(added, user_id)
     // A sign-out before the commit did not find the run, one after it does. Without `run` the runner asks auth first.
     if (slot && job && run) slot.start(job, (await isSignedIn(context)) ? run : undefined)
     else waker.newRun()
     return started
+  }
+
+  #endStopped({ stopped }: Added, userId: string): void {
+    const { waker, endWaiting } = this.#parts
+    if (stopped?.isRunning) waker.cancelled()
+    // The new run is accepted, whatever becomes of this: a sweep ends them otherwise.
+    for (const id of stopped?.waiting ?? []) endWaiting(id, userId).catch(() => {})
   }
 }
 
@@ -174,17 +196,20 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     enable_tools: session.tools_pinned ? session.enable_tools && input.enable_tools : input.enable_tools,
     disable_web: input.disable_web,
     max_iterations: input.max_iterations ?? null,
-    settings: sealSettings(draft.space, run_id, settingsOf(plan, settingsOfSession(draft.space, session))),
   }
+  const settings = settingsOf(plan, settingsOfSession(draft.space, session), context)
+  const end = draft.cache && (await endOf(repositories, draft.cache, { ...draft, ...plan, session, ahead, run, settings }))
   const payload = { session_id: session.id }
-  const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner }
-  repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
+  const ended = end?.run.status
+  const job = { id: run_id, kind: RUN_KIND, user_id, space_id: user_id, payload, queue_key: session.id, owner, ended }
+  if (end) repositories.outbox.add(chatAgent.runFinished, end.finished, context)
+  else repositories.outbox.add(chatAgent.runStarted, { run_id, user_id, session_id: session.id, grant_id }, context)
   // Sent together and carried out in this order. The events come behind `addMessages`, which adds its own.
   const [jobRow, runRow, messages, entries, , latest] = await Promise.all([
     repositories.jobs.add(job),
-    repositories.runs.add(run),
-    addMessages(repositories, draft, session, plan),
-    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead }, input),
+    repositories.runs.add({ ...run, settings: sealSettings(draft.space, run_id, settings), ...end?.run }),
+    addMessages(repositories, draft, session, end ? { ...plan, turns: [...plan.turns, end.message] } : plan),
+    addFirstEntries(repositories, draft, { session_id: session.id, position: ahead, ending: end?.entries }, input),
     fork && repositories.branches.add({ ...fork, id: run_id, session_id: session.id, space_id: user_id, number: session.turn }),
     ref && owner !== undefined && !plan.conversation ? repositories.messages.latest(activeEnd(session), HISTORY) : undefined,
     repositories.outbox.write(),
@@ -194,12 +219,16 @@ async function addRun(repositories: ChatAgentRepositories, draft: Draft, added: 
     added.job = jobRow
     added.run = firstAttempt(draft.space, runRow, latest ?? messages.toReversed(), entries)
   }
-  const last_entry = entries.at(-1)?.n
+  // Of those before the first attempt.
+  const last_entry = entries.findLast(({ n }) => n < ENTRIES_PER_ATTEMPT)?.n
   return { run_id, session_id: session.id, session_external_id: session.external_id, last_entry }
 }
 
 const sealedTitle = ({ space }: Draft, text: string, sessionId: string) =>
   space.sealText(titleOf(text), sealContext.title(sessionId))
+
+/** How many it adds at once: those that it begins with, and the answer that is there. */
+const messagesOf = (turns: Plan['turns'], { cache }: Draft): number => turns.length + (cache ? 1 : 0)
 
 /** Begins the next turn of a session. `ahead`: its runs that come first. */
 async function continueSession(
@@ -215,8 +244,9 @@ async function continueSession(
   const { id } = locked
   if (locked.when_busy !== 'queue') added.stopped = await clearWay(repositories, locked)
   const title = sealedTitle(draft, text, id)
+  const messages = messagesOf(turns, draft)
   const [session, ahead] = await Promise.all([
-    sessions.beginTurn(id, { messages: turns.length, title, enable_tools: input.enable_tools, branch_id: fork && run_id }),
+    sessions.beginTurn(id, { messages, title, enable_tools: input.enable_tools, branch_id: fork && run_id }),
     jobs.unfinished(RUN_KIND, id),
   ])
   return { session, ahead }
@@ -246,7 +276,7 @@ async function addSession(
     tools_pinned: false,
     group_id: input.group_id ?? null,
   }
-  const session = await sessions.add({ ...row, turn: 1, message_count: turns.length })
+  const session = await sessions.add({ ...row, turn: 1, message_count: messagesOf(turns, draft) })
   if (!session) throw new AppError('INTERNAL_ERROR', 'A new id is in use already')
   outbox.add(chatAgent.sessionCreated, { session_id: id, user_id, model, enable_tools }, context)
   return session

@@ -1,5 +1,6 @@
 import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import type { RunSettings } from '../runs/run-settings.ts'
 import { unsealInstructions } from '../sealed-fields.ts'
 import type { Plan } from '../turns/plan.ts'
@@ -8,6 +9,7 @@ import type { Plan } from '../turns/plan.ts'
 export const settingsOf = (
   { input: { instructions, language, parameters, strategy, ...input }, conversation }: Plan,
   ofSession: Pick<RunSettings, 'session_instructions' | 'group_id'>,
+  { caller }: UserContext,
 ): RunSettings => ({
   ...ofSession,
   instructions: instructions || undefined,
@@ -25,6 +27,7 @@ export const settingsOf = (
     added: input.conversation?.length ?? 0,
     in_session: input.session_id ? true : undefined,
   },
+  cache: input.cache ? { scopes: caller.scopes.toSorted() } : undefined,
 })
 
 /** What a run keeps of its session as it is when the run begins. */

@@ -2,17 +2,11 @@ import { AppError } from '@youworker/contracts/errors'
 import { BUILT_IN_TOOLS, TOOL_SERVERS } from '@youworker/contracts/agent/tool-servers'
 import type { ModelTool } from '../models/model-port.ts'
 import type { OutageWait } from '../runs/outage-wait.ts'
-import { type AllowedTools, isAllowedTool, type McpServer } from './mcp-servers.ts'
+import type { AllowedTools, McpServer } from './mcp-servers.ts'
+import { type OfferedTool, offersOf, toModelTools } from './offered-tools.ts'
 import type { ToolDiscovery } from './tool-discovery.ts'
 import { problemOf } from './tool-arguments.ts'
-import { isWebTool, nameTools } from './tool-names.ts'
-import { isAway, type ToolConnection, type ToolDescription, ToolError, type ToolPort, type ToolResult } from './tool-port.ts'
-
-export interface OfferedTool extends ToolDescription {
-  readonly server: string
-  /** From one of our servers: its search results become citations. */
-  readonly own: boolean
-}
+import { isAway, type ToolConnection, ToolError, type ToolPort, type ToolResult } from './tool-port.ts'
 
 interface ToolBoxOptions {
   readonly servers: readonly McpServer[]
@@ -58,19 +52,14 @@ export class ToolBox implements AsyncDisposable {
   static async connect({ servers, port, token, discovery, wait, signal, ...options }: ToolBoxOptions): Promise<ToolBox> {
     const connections = new Map(servers.map((server) => [server.name, port.connect(server, server.own ? token : undefined)]))
     const { found, failed } = await discovery.all(servers, connections, { wait, signal })
-    const offered = servers.flatMap((server) =>
-      (found.get(server.name) ?? [])
-        .filter(({ name }) => server.own || isAllowedTool(options.allowed, server.name, name))
-        .map((tool): OfferedTool => ({ ...tool, server: server.name, own: server.own })),
-    )
-    const wanted = offered.filter((tool) => !(options.disable_web && isWebTool(tool)))
+    const offers = offersOf(found, { ...options, servers })
     const problems = [...failed].map(([server, error]) =>
       error instanceof AppError ? error.message : `The tool server ${server} cannot be used now.`,
     )
     const away = TOOL_SERVERS.filter((name) => servers.some((server) => server.own && server.name === name))
       .filter((name) => isAway(failed.get(name), true))
       .flatMap((name) => BUILT_IN_TOOLS[name])
-    return new ToolBox(nameTools(wanted), { connections, problems, away, timeoutMs: options.timeoutMs })
+    return new ToolBox(offers, { connections, problems, away, timeoutMs: options.timeoutMs })
   }
 
   /** A run without tools. */
@@ -79,7 +68,7 @@ export class ToolBox implements AsyncDisposable {
   }
 
   get tools(): ModelTool[] {
-    return [...this.#offers].map(([name, { description, parameters }]) => ({ name, description, parameters }))
+    return toModelTools(this.#offers)
   }
 
   find(name: string): OfferedTool | undefined {

@@ -5,6 +5,8 @@ import type { ModelMessage } from '../models/model-port.ts'
 export interface ToolOutput {
   readonly text: string
   readonly hits?: readonly SearchHit[] | undefined
+  /** The spaces in which was looked, of a search that looked wherever the user may. */
+  readonly searched?: readonly string[] | undefined
 }
 
 /** A tool call that the model asked for. */

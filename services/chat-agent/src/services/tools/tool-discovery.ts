@@ -14,6 +14,8 @@ const DISCOVERY_MS = 5_000
 export class ToolDiscovery {
   readonly #waitMs: number
   readonly #known = new LRUCache<string, Promise<ToolDescription[]>>({ max: MAX_SERVERS, ttl: FRESH_MS })
+  /** What each server said last. */
+  readonly #said = new LRUCache<string, ToolDescription[]>({ max: MAX_SERVERS })
   /** By server, the time of its first failure since it last answered. */
   readonly #awaySince = new LRUCache<string, number>({ max: MAX_SERVERS })
 
@@ -50,6 +52,17 @@ export class ToolDiscovery {
     return { found, failed }
   }
 
+  /** What the servers said last, without asking; `undefined` when one of them never said anything. */
+  known(servers: readonly McpServer[]): Map<string, ToolDescription[]> | undefined {
+    const said = new Map<string, ToolDescription[]>()
+    for (const { name } of servers) {
+      const tools = this.#said.get(name)
+      if (!tools) return undefined
+      said.set(name, tools)
+    }
+    return said
+  }
+
   /** Rejects when the server is away, or was away a moment ago. */
   async #tools(server: McpServer, connection: ToolConnection): Promise<ToolDescription[]> {
     const { name } = server
@@ -61,7 +74,10 @@ export class ToolDiscovery {
     })
     this.#known.set(name, tools)
     tools.then(
-      () => this.#awaySince.delete(name),
+      (said) => {
+        this.#said.set(name, said)
+        this.#awaySince.delete(name)
+      },
       () => {
         if (!this.#awaySince.has(name)) this.#awaySince.set(name, performance.now())
         this.#known.set(name, tools, { ttl: this.#isWaitedFor(server) ? RETRY_MS.soon : RETRY_MS.late })

@@ -26,6 +26,9 @@ export interface Plan {
   readonly fork?: Fork | undefined
 }
 
+/** What was understood of a question that was spoken. */
+export const heardOf = ({ voice, text_input }: RunInput): string | undefined => (voice ? text_input : undefined)
+
 /** `null`: the usual one. */
-export const modelOf = ({ input, seeing }: Plan, session: Pick<SessionRow, 'model'>): string | null =>
+export const modelOf = ({ input, seeing }: Pick<Plan, 'input' | 'seeing'>, session: Pick<SessionRow, 'model'>): string | null =>
   input.model ?? seeing ?? session.model

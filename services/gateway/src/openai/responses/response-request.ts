@@ -3,7 +3,7 @@ import { ClientTool, type ModelParameters } from '@youworker/contracts/agent/mod
 import { Line, Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { AGENT_MODEL } from '../../protocols/agent-model.ts'
-import { refusal, requireQuestion, runInput } from '../../protocols/run-input.ts'
+import { Cache, refusal, requireQuestion, runInput } from '../../protocols/run-input.ts'
 import { runIdOf, sessionRefOf } from './ids.ts'
 import { InputItem, readItems } from './input-items.ts'
 import { ReasoningEffort, thinkOf } from '../reasoning-effort.ts'
@@ -87,6 +87,7 @@ export const ResponseBody = ResponseRequest.extend({
   prompt: z.unknown().optional(),
   top_logprobs: z.number().int().nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
+  cache: Cache,
 }).meta({ id: 'ResponseBody' })
 export type ResponseBody = z.output<typeof ResponseBody>
 
@@ -104,6 +105,7 @@ export function toRunInput(body: ResponseBody) {
     parameters: parametersOf(body),
     tools: toolsOf(body.tools ?? [], choice),
     mayUseTools: choice !== 'none',
+    cache: body.cache,
     strategy: body.strategy,
   })
   // Only what is kept can be read and gone on from.
@@ -114,6 +116,7 @@ const requestOf = ({
   input: _input,
   stream: _stream,
   include: _include,
+  cache: _cache,
   strategy: _strategy,
   ...request
 }: ResponseBody): ResponseRequest => request

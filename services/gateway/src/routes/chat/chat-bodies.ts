@@ -46,6 +46,7 @@ export const SimpleBody = z
     model: Line(128).nullish(),
     disable_web: z.boolean().default(false),
     max_iterations: z.number().int().min(1).max(50).nullish(),
+    cache: ChatInput.shape.cache,
   })
   .meta({ id: 'SimpleBody' })
 

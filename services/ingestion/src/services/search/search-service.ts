@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import type { SearchAnswer, SearchHit, SearchQuery } from '@youworker/contracts/search'
+import { namedSpaces, type SearchAnswer, type SearchHit, type SearchQuery } from '@youworker/contracts/search'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'
@@ -13,7 +13,7 @@ import { rank, type Ranked } from './rank-fusion.ts'
 import type { Candidates, IndexQuery, SearchIndex } from './search-index.ts'
 import { searchTerms } from './search-terms.ts'
 import { snippetOf } from './snippet.ts'
-import type { SpaceAccess } from '../space-access.ts'
+import type { SpaceAccess, Spaces } from '../space-access.ts'
 
 interface SearchDependencies {
   readonly uow: IngestionUnitOfWork
@@ -24,7 +24,10 @@ interface SearchDependencies {
   readonly logger: Logger
 }
 
-type Question = Pick<IndexQuery, 'vector' | 'terms'>
+interface Question extends Pick<IndexQuery, 'vector' | 'terms'> {
+  /** The model that was to understand it did not answer. */
+  readonly isPoor?: true
+}
 
 const EMBED_TIMEOUT_MS = 5_000
 /** Longest wait for an index that is behind; then the search uses it as it is. In ms. */
@@ -44,9 +47,9 @@ export class SearchService {
     this.#deps = dependencies
   }
 
-  async search(query: SearchQuery, context: UserContext): Promise<SearchAnswer> {
+  async search(query: SearchQuery, context: UserContext): Promise<SearchAnswer & { searched?: string[] | undefined }> {
     const started = performance.now()
-    const spaces = await this.#spaces(query, context)
+    const { ids: spaces, complete } = await this.#spaces(query, context)
     const [question, indexed] = await Promise.all([
       this.#question(query, context),
       this.#deps.indexing.bringUpToDate(spaces, { waitMs: atMost(CATCH_UP_MS) }),
@@ -54,13 +57,13 @@ export class SearchService {
     const results = await this.#find(query, indexed, question)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
-    return { results, took_ms }
+    return { results, took_ms, searched: complete && !question.isPoor ? namedSpaces(spaces) : undefined }
   }
 
-  async #spaces({ group_id }: SearchQuery, context: UserContext): Promise<readonly string[]> {
-    if (group_id === undefined) return (await this.#deps.access.of(context)).ids
+  async #spaces({ group_id }: SearchQuery, context: UserContext): Promise<Spaces> {
+    if (group_id === undefined) return this.#deps.access.of(context)
     await this.#deps.access.require(context, group_id)
-    return [group_id]
+    return { ids: [group_id], complete: true }
   }
 
   /** When the model does not answer, a hybrid search uses only the words. */
@@ -73,7 +76,7 @@ export class SearchService {
     } catch (error) {
       if (mode === 'dense' || signal.aborted || !(error instanceof AppError)) throw error
       this.#deps.logger.warn({ code: error.code }, 'a hybrid search went on without the embedding model')
-      return { terms }
+      return { terms, isPoor: true }
     }
   }
 

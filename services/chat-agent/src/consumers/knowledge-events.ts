@@ -1,0 +1,20 @@
+import { group } from '@youworker/contracts/group'
+import { ingestion } from '@youworker/contracts/ingestion'
+import { type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
+import { subscribeEvent } from '@youworker/messaging/events/events'
+import type { KnowledgeChanges } from '../services/cache/knowledge-changes.ts'
+
+/** Passes on every change of what users can find. Before it began, and while NATS was away, some may have been missed. */
+export async function followKnowledge(nats: NatsConnection, knowledge: KnowledgeChanges): Promise<Disposable> {
+  using stack = new DisposableStack()
+  for (const event of [ingestion.documentIngested, ingestion.documentDeleted])
+    stack.use(subscribeEvent(nats, event, ({ space_id }) => knowledge.documentsChanged(space_id)))
+  for (const event of [group.memberAdded, group.memberRemoved])
+    stack.use(subscribeEvent(nats, event, ({ user_id }) => knowledge.rightsChanged(user_id)))
+  stack.use(subscribeEvent(nats, group.groupDeleted, ({ group_id }) => knowledge.rightsChanged(group_id)))
+  stack.use(onReconnect(nats, () => knowledge.missed()))
+  // Nothing is missed once the server has the subscriptions.
+  await nats.core.flush()
+  knowledge.began()
+  return stack.move()
+}

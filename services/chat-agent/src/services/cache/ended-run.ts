@@ -1,0 +1,114 @@
+import type { Done, RunEntry, RunEntryBody } from '@youworker/contracts/agent/run-log'
+import type { RunRow, SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { SpaceSealer } from '@youworker/database/sealing/sealer'
+import { newId } from '@youworker/runtime/id'
+import type { ChatAgentRepositories } from '../../unit-of-work.ts'
+import { activeEnd } from '../branches/path-end.ts'
+import { heardOf, type Plan } from '../turns/plan.ts'
+import { conversationOf, HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
+import type { RunSettings, StoredTurn } from '../runs/run-settings.ts'
+import { entryNumber } from '../runs/transcript.ts'
+import { unsealTitle } from '../sealed-fields.ts'
+import type { AnswerCache, CachedAnswer } from './answer-cache.ts'
+import type { Asked } from './cache-key.ts'
+
+type NewRun = Asked['run'] & Pick<RunRow, 'id' | 'user_id' | 'session_id' | 'grant_id'>
+
+/** A run that would begin now, before it is stored. */
+interface Beginning extends Pick<Plan, 'input' | 'turns' | 'conversation'> {
+  readonly space: SpaceSealer
+  readonly session: SessionRow
+  /** Runs of the session that come first. */
+  readonly ahead: number
+  readonly run: NewRun
+  readonly settings: RunSettings
+}
+
+export interface Wanted {
+  readonly cache?: boolean | null | undefined
+  readonly client_tools?: readonly unknown[] | undefined
+}
+
+/** Undoes a start that found no answer. */
+class NotCached extends Error {
+  override readonly name = 'NotCached'
+}
+
+/** Starts a run that ends at once, if its answer was given before. Tools of the client make an answer that is not ours alone. */
+export async function startCached<T>(
+  cache: AnswerCache,
+  { cache: isWanted, client_tools = [] }: Wanted,
+  start: () => Promise<T>,
+): Promise<T | undefined> {
+  if (!isWanted || client_tools.length > 0 || !(await cache.isReady())) return undefined
+  return start().catch((error: unknown) => {
+    if (error instanceof NotCached) return undefined
+    throw error
+  })
+}
+
+/** What is stored of a run whose answer was given before. Throws what undoes its start when there is no such answer. */
+export async function endOf(repositories: ChatAgentRepositories, cache: AnswerCache, { ahead, ...beginning }: Beginning) {
+  // What the runs before it will answer is part of its question.
+  const answer = ahead > 0 ? undefined : await cache.find(repositories, beginning.space, await askedOf(repositories, beginning))
+  if (answer) return endWith(answer, beginning)
+  throw new NotCached()
+}
+
+async function askedOf(repositories: ChatAgentRepositories, beginning: Omit<Beginning, 'ahead'>): Promise<Asked> {
+  const { run, settings, conversation } = beginning
+  const shown = conversation ?? (await turnsOf(repositories, beginning))
+  const { begun: messages, ...asked } = conversationOf(settings, shown)
+  return { run, messages, ...asked }
+}
+
+/** As the model will be shown them once they are stored. */
+async function turnsOf(
+  { messages }: ChatAgentRepositories,
+  { space, session, turns }: Omit<Beginning, 'ahead'>,
+): Promise<StoredTurn[]> {
+  const added = turns.map(({ role, content }) => ({ role, content: role === 'assistant' ? unnumbered(content) : content }))
+  if (session.turn === 1) return added
+  const before = await messages.latest(activeEnd(session), HISTORY - added.length)
+  if (before.some(({ role }) => role === 'summary')) throw new NotCached()
+  return [...shownTurns(space, before), ...added]
+}
+
+function endWith(
+  { content, citations, logs, model, finish_reason }: CachedAnswer,
+  { space, run, session, input }: Pick<Beginning, 'space' | 'run' | 'session' | 'input'>,
+) {
+  const { id: run_id, user_id, session_id, grant_id } = run
+  const message = { id: newId(), role: 'assistant' as const, content, model }
+  const transcript = heardOf(input)
+  const used = { tokens_in: 0, tokens_out: 0, duration_ms: 0 }
+  const done: Done = {
+    content,
+    ...(transcript === undefined ? {} : { transcript }),
+    citations,
+    metadata: {
+      iterations: 0,
+      tool_calls: 0,
+      status: 'success',
+      session_id,
+      session_external_id: session.external_id,
+      session_title: unsealTitle(space, session),
+      model,
+      ...used,
+      ttft_ms: 0,
+      ...(finish_reason ? { finish_reason } : {}),
+      cached: true,
+    },
+    tool_events: [],
+    logs,
+  }
+  const bodies: RunEntryBody[] = [
+    ...logs.map((data) => ({ event: 'log', data }) as const),
+    { event: 'token', data: { text: content } },
+    { event: 'done', data: done },
+  ]
+  const entries = bodies.map((body, index): RunEntry => ({ n: entryNumber(1, index + 1), body }))
+  const end = { status: 'success', attempt: 1, model, ttft_ms: 0 } as const
+  const finished = { run_id, user_id, session_id, grant_id, status: end.status, answer_id: message.id, model, ...used }
+  return { run: end, message, entries, finished }
+}

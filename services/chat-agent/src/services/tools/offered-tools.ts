@@ -1,0 +1,54 @@
+import type { ModelTool } from '../models/model-port.ts'
+import { type AllowedTools, isAllowedTool, type McpServer } from './mcp-servers.ts'
+import type { ToolDiscovery } from './tool-discovery.ts'
+import { isWebTool, nameTools } from './tool-names.ts'
+import type { ToolDescription } from './tool-port.ts'
+
+export interface OfferedTool extends ToolDescription {
+  readonly server: string
+  /** From one of our servers: its search results become citations. */
+  readonly own: boolean
+}
+
+interface OfferOptions {
+  readonly servers: readonly McpServer[]
+  /** Of foreign servers: all others are not offered. */
+  readonly allowed: AllowedTools
+  readonly disable_web: boolean
+}
+
+/** Of the tools that servers have, those that a run may use, by their name for the model. */
+export function offersOf(
+  found: ReadonlyMap<string, readonly ToolDescription[]>,
+  { servers, allowed, disable_web }: OfferOptions,
+): Map<string, OfferedTool> {
+  const offered = servers.flatMap((server) =>
+    (found.get(server.name) ?? [])
+      .filter(({ name }) => server.own || isAllowedTool(allowed, server.name, name))
+      .map((tool): OfferedTool => ({ ...tool, server: server.name, own: server.own })),
+  )
+  return nameTools(offered.filter((tool) => !(disable_web && isWebTool(tool))))
+}
+
+export const toModelTools = (offers: ReadonlyMap<string, OfferedTool>): ModelTool[] =>
+  [...offers].map(([name, { description, parameters }]) => ({ name, description, parameters }))
+
+interface ToolSettings extends Pick<OfferOptions, 'servers' | 'allowed'> {
+  readonly discovery: ToolDiscovery
+}
+
+/** The tools that a run would be offered, as far as this process knows. */
+export class OfferedTools {
+  readonly #settings: ToolSettings
+
+  constructor(settings: ToolSettings) {
+    this.#settings = settings
+  }
+
+  /** `undefined` when some server was not asked yet. */
+  known({ disable_web }: { readonly disable_web: boolean }): ModelTool[] | undefined {
+    const { discovery, ...settings } = this.#settings
+    const found = discovery.known(settings.servers)
+    return found && toModelTools(offersOf(found, { ...settings, disable_web }))
+  }
+}
