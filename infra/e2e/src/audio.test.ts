@@ -54,7 +54,7 @@ function framesUntilDone(socket: WebSocket): Promise<string[]> {
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
 const said = (words: string, start?: Uint8Array) => base64(recordingOf(words, start))
-const heardFiles = () => audio.asked.flatMap((one) => (one.kind === 'transcription' ? [one] : []))
+const recordings = () => audio.asked.flatMap((one) => (one.kind === 'transcription' ? [one] : []))
 const header = (text: string) => Buffer.from(text, 'latin1')
 /** Two frames of 48 kbit/s at 24 kHz. */
 const mp3Frames = () =>
@@ -102,7 +102,7 @@ test.each([
   const data = `data:audio/whatever;codecs=opus;base64,${said('Hello there', bytes)}`
   const answer = await ada.post('/v1/unified-chat', { audio_b64: data, stream: false, enable_tools: false })
   expect(answer).toMatchObject({ status: 200, body: { transcript: 'Hello there', audio_b64: null } })
-  expect(heardFiles().at(-1)?.file).toMatchObject({ name: `speech.${format}`, type })
+  expect(recordings().at(-1)?.file).toMatchObject({ name: `speech.${format}`, type })
 })
 
 test('samples without a header get one, and text beside a recording comes first', async () => {
@@ -110,12 +110,12 @@ test('samples without a header get one, and text beside a recording comes first'
   const body = { text_input: 'Listen:', audio_b64: base64(samples), sample_rate: 16_000, stream: false, enable_tools: false }
   const answer = await ada.post('/v1/unified-chat', body)
   expect(answer.body).toMatchObject({ transcript: 'Listen:\n\nin samples' })
-  const { bytes } = heardFiles().at(-1)?.file ?? { bytes: Buffer.alloc(0) }
+  const { bytes } = recordings().at(-1)?.file ?? { bytes: Buffer.alloc(0) }
   expect(bytes.toString('latin1', 0, 4)).toBe('RIFF')
   expect([bytes.readUInt32LE(24), bytes.readUInt16LE(34), bytes.readUInt32LE(40)]).toEqual([16_000, 16, samples.length])
 })
 
-test('the stream tells what was heard, and its end has the speech; who reads it later has the text', async () => {
+test('the stream tells what was understood, and its end has the speech; who reads it later has the text', async () => {
   const body = { audio_b64: said(QUESTION), expect_audio: true }
   const text = await (await ada.fetch('/v1/unified-chat', jsonPost(body))).text()
   const events = [...text.matchAll(/^event: (.+)\ndata: (.+)$/gm)].map(([, event, data]) => ({
@@ -368,7 +368,7 @@ test("OpenAI's own client hears and speaks", async () => {
   expect(await client.audio.transcriptions.create({ file, model: 'whisper-1' })).toEqual({ text: 'Hello world' })
   const options = { file, model: 'youworker', language: 'en', prompt: 'world' } as const
   expect(await client.audio.transcriptions.create({ ...options, response_format: 'text' })).toBe('Hello world\n')
-  expect(heardFiles().at(-1)?.fields).toMatchObject({ language: 'en', prompt: 'world', model: 'whisper-1' })
+  expect(recordings().at(-1)?.fields).toMatchObject({ language: 'en', prompt: 'world', model: 'whisper-1' })
   const verbose = await client.audio.transcriptions.create({ ...options, response_format: 'verbose_json' })
   expect(verbose).toMatchObject({ text: 'Hello world', language: 'english', duration: 1.5, segments: [{ start: 0, end: 1.5 }] })
   const speech = await client.audio.speech.create({ model: 'tts-1', voice: 'nova', input: 'Good day', response_format: 'wav' })

@@ -37,7 +37,7 @@ export const listed = {
 
 /**
  * Without the characters that turn the direction of text, and so could make a name read as another one (Unicode TR36, section 3):
- * people paste them without seeing them. The same ones as in `cleanText`.
+ * people paste them without visionModel them. The same ones as in `cleanText`.
  */
 export const withoutBidi = (name: string): string => name.replace(/[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g, '')
 

@@ -8,7 +8,7 @@ const RATE = 24_000
 /** Bytes. */
 const LONG = 11 * 1024 * 1024
 
-interface AskedToHear {
+interface AskedToTranscribe {
   readonly kind: 'transcription'
   readonly authorization: string | undefined
   /** Of the form, without the file. */
@@ -22,9 +22,9 @@ interface AskedToSpeak {
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any
 }
-export type AudioAsked = AskedToHear | AskedToSpeak
+export type AudioAsked = AskedToTranscribe | AskedToSpeak
 
-/** What the server does instead of its work: `silence` hears nobody, `mumble` other words each time, `huge` speaks without end, `long` for minutes, a number is the status of a refusal. */
+/** What the server does instead of its work: `silence` finds no words, `mumble` other words each time, `huge` speaks without end, `long` for minutes, a number is the status of a refusal. */
 export type AudioMood = 'well' | 'hang' | 'silence' | 'mumble' | 'huge' | 'long' | 'nonsense' | 'text_only' | number
 
 export interface TestAudioServer extends AsyncDisposable {
@@ -74,7 +74,7 @@ function wavHead(length: number): Buffer {
   return head
 }
 
-/** A server that hears and speaks by OpenAI's protocol: it reads and writes the words in the bytes of the sound. */
+/** A server that transcribes and speaks by OpenAI's protocol: it reads and writes the words in the bytes of the sound. */
 export async function startAudioServer(): Promise<TestAudioServer> {
   const asked: AudioAsked[] = []
   const moods: TestAudioServer['moods'] = { transcription: 'well', speech: 'well' }
@@ -91,7 +91,7 @@ export async function startAudioServer(): Promise<TestAudioServer> {
     if (one.kind === 'speech') return speak(response, String(one.body.input), mood)
     if (mood === 'text_only' && one.fields['response_format'] === 'verbose_json') return refuse(response, 400)
     const words = mood === 'silence' ? '  ' : wordsIn(one.file.bytes)
-    hear(response, one, mood === 'mumble' ? `${words} or ${asked.length}` : words)
+    transcribe(response, one, mood === 'mumble' ? `${words} or ${asked.length}` : words)
   }
   const { origin, start, stop } = await restartableServer((request, response) => {
     open += 1
@@ -128,13 +128,13 @@ async function readAsked(request: IncomingMessage): Promise<AudioAsked | undefin
 const send = (response: ServerResponse, value: object) =>
   void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value))
 
-/** With what it heard in the message, as some servers do. */
+/** With what it understood in the message, as some servers do. */
 const refuse = (response: ServerResponse, status: number) =>
   void response
     .writeHead(status, { 'content-type': 'application/json' })
     .end(JSON.stringify({ error: { message: 'secret words of the audio server' } }))
 
-function hear(response: ServerResponse, { fields }: AskedToHear, text: string): void {
+function transcribe(response: ServerResponse, { fields }: AskedToTranscribe, text: string): void {
   if (fields['response_format'] !== 'verbose_json') return send(response, { text })
   const segments = [{ id: 0, start: 0, end: 1.5, text, avg_logprob: Math.log(0.9), no_speech_prob: 0.01, tokens: [1] }]
   send(response, { task: 'transcribe', language: 'english', duration: 1.5, text: ` ${text}`, segments })

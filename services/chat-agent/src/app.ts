@@ -139,10 +139,10 @@ export function startBackground(
 
 function followModels(nats: NatsConnection, backends: BackendRegistry): AsyncDisposable {
   const following = backends.start()
-  const heard = onWake(nats, SERVICE, MODELS, following.nudge)
+  const wakes = onWake(nats, SERVICE, MODELS, following.nudge)
   return {
     async [Symbol.asyncDispose]() {
-      heard[Symbol.dispose]()
+      wakes[Symbol.dispose]()
       await following[Symbol.asyncDispose]()
     },
   }

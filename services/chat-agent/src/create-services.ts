@@ -14,7 +14,7 @@ import { BackendAdmin } from './services/models/backend-admin.ts'
 import { BackendRegistry } from './services/models/backend-registry.ts'
 import { BackendSpecs, ENVIRONMENT_NAMES, type EnvironmentBackend } from './services/models/backend-specs.ts'
 import { ModelBackends } from './services/models/model-backends.ts'
-import { Sight } from './services/models/sight.ts'
+import { Vision } from './services/models/vision.ts'
 import { PullService } from './services/models/pull-service.ts'
 import type { Config } from './config.ts'
 import { AgentLoop } from './services/agent/agent-loop.ts'
@@ -90,7 +90,7 @@ function createModels(
   const specs = new BackendSpecs({ ...parts, environment: environmentBackends(config) })
   const registry = new BackendRegistry({ specs, connect: connectWith(config), logger: parts.logger })
   const model = new ModelBackends({ backends: () => registry.enabled, defaultModel: config.LLM__CHAT_MODEL })
-  return { specs, registry, model, sight: new Sight(model, config.LLM__VISION_MODEL) }
+  return { specs, registry, model, vision: new Vision(model, config.LLM__VISION_MODEL) }
 }
 
 interface CacheParts extends Pick<ConstructorParameters<typeof AnswerCache>[0], 'model' | 'tools'> {
@@ -117,35 +117,24 @@ export function createServices(config: Config, dependencies: Dependencies) {
   const { database, live, waker, reserve, isSignedIn, grants, groups, logger } = dependencies
   const uow = createChatAgentUnitOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
-  const { specs, registry, model, sight } = createModels(config, { uow, sealer, logger })
+  const { specs, registry, model, vision } = createModels(config, { uow, sealer, logger })
   const tools = toolsOf(config, logger)
   const writer = new EntryWriter(uow, logger)
-  const kept = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
-  const finisher = new RunFinisher(uow, { cache: kept.cache, titles: config.AGENT__TITLES })
+  const { knowledge, cache } = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
+  const finisher = new RunFinisher(uow, { cache, titles: config.AGENT__TITLES })
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
   const endWaiting = runs.endWithoutOwner.bind(runs)
   return {
     uow,
     writer,
-    ...kept,
+    knowledge,
+    cache,
     model,
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({
-      uow,
-      sealer,
-      grants,
-      groups,
-      live,
-      waker,
-      reserve,
-      isSignedIn,
-      endWaiting,
-      sight,
-      cache: kept.cache,
-    }),
+    startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting, vision, cache }),
     runs,
     steps: new StepService(uow, sealer),
     sessions: new SessionService({ uow, sealer, waker, groups }),
@@ -166,7 +155,7 @@ export function createServices(config: Config, dependencies: Dependencies) {
       tools,
       loop: new AgentLoop(uow, model, new ToolCaller(uow)),
       finisher,
-      cache: kept.cache,
+      cache,
       maxIterations,
       modelWaitMs,
       contextTokens,

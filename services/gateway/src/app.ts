@@ -3,7 +3,7 @@ import { ingestion } from '@youworker/contracts/ingestion'
 import { GATEWAY_NEEDS, SERVICES } from '@youworker/contracts/topology/topology'
 import { closeNats, connectNats, natsCheck } from '@youworker/messaging/connection/connect'
 import { createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
-import { HeardReadiness } from '@youworker/messaging/live/readiness'
+import { ReplicaReadiness } from '@youworker/messaging/live/readiness'
 import { serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { HttpListener } from '@youworker/runtime/http/http-listener'
@@ -64,8 +64,8 @@ export async function startGateway(
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service: 'gateway', logger }), closeNats)
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const clients = createClients(nats)
-  const heard = stack.use(new HeardReadiness(nats, SERVICES, GATEWAY_NEEDS))
-  const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }, heard))
+  const replicas = stack.use(new ReplicaReadiness(nats, SERVICES, GATEWAY_NEEDS))
+  const readiness = stack.use(new Readiness({ nats: natsCheck(nats), keys: () => verifier.check() }, replicas))
   const { voice, check: audio } = connectVoice(stack, config, logger)
   stack.use(await serveHealth(nats, 'gateway', readiness, { logger, metricsAt, more: { audio } }))
 
@@ -87,7 +87,7 @@ export async function startGateway(
     ...guards,
     askHealth: createAskHealth(nats),
     readiness,
-    heard,
+    replicas,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
     opsPeers: new AddressList(config.SECURITY__OPS_PEERS),

@@ -63,10 +63,10 @@ const ENV = z.object({
     )
     .optional()
     .describe(
-      "A server that hears and speaks, with OpenAI's protocol: speaches, LocalAI, whisper.cpp's, a hosted one; with its version, as http://host:8000/v1. Without it chat takes and gives text only",
+      "A server that transcribes and speaks, with OpenAI's protocol: speaches, LocalAI, whisper.cpp's, a hosted one; with its version, as http://host:8000/v1. Without it chat takes and gives text only",
     ),
   AUDIO__API_KEY: BackendKey.optional().meta({ description: 'Key of that server', secret: true }),
-  AUDIO__TRANSCRIPTION_MODEL: z.string().min(1).default('whisper-1').describe('Its model that hears'),
+  AUDIO__TRANSCRIPTION_MODEL: z.string().min(1).default('whisper-1').describe('Its model that transcribes'),
   AUDIO__SPEECH_MODEL: z.string().min(1).default('tts-1').describe('Its model that speaks'),
   AUDIO__VOICE: z.string().min(1).default('alloy').describe('The voice of that model'),
   AUDIO__TIMEOUT_MS: integer(100, 300_000)

@@ -41,14 +41,14 @@ const ClientToolCall = z.object({ id: z.string(), name: z.string(), arguments: z
 export type ClientToolCall = z.infer<typeof ClientToolCall>
 
 /** What was understood of a question that was spoken. */
-export const Heard = z.object({
+export const Transcript = z.object({
   text: z.string(),
   /** As the audio server names it. */
   language: z.string().optional(),
   /** 0 to 1. */
   confidence: z.number().optional(),
 })
-export type Heard = z.infer<typeof Heard>
+export type Transcript = z.infer<typeof Transcript>
 
 export const Done = z
   .object({
@@ -101,7 +101,7 @@ export const RunEntryBody = z.discriminatedUnion('event', [
     /** `waited_ms`: how long the run has waited for a service that is away, over all its attempts. */
     data: z.object({ stage: z.string(), position: Count.optional(), waited_ms: Count.optional() }),
   }),
-  z.object({ event: z.literal('transcript'), data: Heard }),
+  z.object({ event: z.literal('transcript'), data: Transcript }),
   z.object({ event: z.literal('token'), data: z.object({ text: z.string() }) }),
   /** What the model thinks before it answers, of a run that was asked to show it. It is no part of the answer, and nothing discards it. */
   z.object({ event: z.literal('thinking'), data: z.object({ text: z.string() }) }),

@@ -12,7 +12,7 @@ import { createClient } from '../requests/client.ts'
 import { closeNats, connectNats, onReconnect } from '../connection/connect.ts'
 import { subscribeLive, publishLive } from './live.ts'
 import { serveHealth } from '../requests/server.ts'
-import { announceReadiness, HeardReadiness } from './readiness.ts'
+import { announceReadiness, ReplicaReadiness } from './readiness.ts'
 import { onWake, wake } from './wake.ts'
 
 const logger = silentLogger()
@@ -102,11 +102,11 @@ test('a service is ready while any of its replicas says so; one that falls silen
     return { state, nats, announcement }
   }
   const gateway = stack.adopt(await connectNats({ url: server.url, service: 'gateway', logger }), closeNats)
-  const heard = stack.use(new HeardReadiness(gateway, ['auth', 'group'], ['auth']))
-  const status = () => heard.components().map((component) => component.status)
+  const replicas = stack.use(new ReplicaReadiness(gateway, ['auth', 'group'], ['auth']))
+  const status = () => replicas.components().map((component) => component.status)
   expect(status()).toEqual(['down'])
   const [first, second] = [await replica('10.0.0.1:8080'), await replica('[::1]:8080')]
-  const addresses = () => heard.targets().map(({ address }) => address)
+  const addresses = () => replicas.targets().map(({ address }) => address)
   await waitFor(() => status()[0] === 'ok', { what: 'a replica that is ready' })
 
   // What the kernel does to a frozen process, as far as others can see.
@@ -118,7 +118,7 @@ test('a service is ready while any of its replicas says so; one that falls silen
   }
   // Its address stays, so that somebody asks there in vain.
   await waitFor(() => addresses().length === 2, { what: 'both addresses' })
-  expect(heard.targets()).toEqual([
+  expect(replicas.targets()).toEqual([
     { address: '10.0.0.1:8080', services: ['auth'] },
     { address: '[::1]:8080', services: ['auth'] },
   ])
@@ -127,7 +127,7 @@ test('a service is ready while any of its replicas says so; one that falls silen
   second.state.works = true
   await waitFor(() => status()[0] === 'ok', { what: 'its return' })
   first.announcement[Symbol.dispose]()
-  // A lost connection counts at once, and what was heard before it not any more.
+  // A lost connection counts at once, and what was replicas before it not any more.
   await server.stop()
   await waitFor(() => !gateway.isUp, { what: 'the loss' })
   expect(status()).toEqual(['down'])

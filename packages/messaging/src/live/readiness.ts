@@ -58,9 +58,9 @@ export interface MetricsTarget {
  * Which services have a replica that is ready, and where all replicas are, by what they announce: one that is frozen says nothing, and
  * takes nothing away.
  */
-export class HeardReadiness implements Neighbours, Disposable {
+export class ReplicaReadiness implements Neighbours, Disposable {
   /** By service, then by replica. */
-  readonly #heard: ReadonlyMap<ServiceName, Map<string, Replica>>
+  readonly #replicas: ReadonlyMap<ServiceName, Map<string, Replica>>
   readonly #needed: readonly ServiceName[]
   readonly #nats: NatsConnection
   readonly #subscriptions: { unsubscribe(): void }[]
@@ -72,7 +72,7 @@ export class HeardReadiness implements Neighbours, Disposable {
   constructor(nats: NatsConnection, services: readonly ServiceName[], needed: readonly ServiceName[]) {
     this.#nats = nats
     this.#needed = needed
-    this.#heard = new Map(services.map((service) => [service, new Map()]))
+    this.#replicas = new Map(services.map((service) => [service, new Map()]))
     this.#subscriptions = services.map((service) => {
       const subject = readySubject(service)
       return nats.core.subscribe(subject, {
@@ -97,7 +97,7 @@ export class HeardReadiness implements Neighbours, Disposable {
   /** Sorted by address. */
   targets(): MetricsTarget[] {
     const byAddress = new Map<string, Set<ServiceName>>()
-    for (const [service, replicas] of this.#heard) {
+    for (const [service, replicas] of this.#replicas) {
       for (const { metrics } of replicas.values()) {
         if (metrics !== undefined) byAddress.set(metrics, (byAddress.get(metrics) ?? new Set()).add(service))
       }
@@ -113,12 +113,12 @@ export class HeardReadiness implements Neighbours, Disposable {
   }
 
   #isServed(service: ServiceName): boolean {
-    const replicas = this.#heard.get(service) ?? new Map<string, Replica>()
+    const replicas = this.#replicas.get(service) ?? new Map<string, Replica>()
     return [...replicas.values()].some(({ ready, tick }) => ready && this.#tick - tick < GONE_AFTER_TICKS)
   }
 
   #receive(service: ServiceName, data: Uint8Array): void {
-    const replicas = this.#heard.get(service)
+    const replicas = this.#replicas.get(service)
     const announcement = parse(data)
     if (!replicas || !announcement) return
     const { replica, ready, metrics, ended } = announcement
@@ -127,14 +127,14 @@ export class HeardReadiness implements Neighbours, Disposable {
   }
 
   #doubtAll(): void {
-    for (const replicas of this.#heard.values()) {
+    for (const replicas of this.#replicas.values()) {
       for (const [id, replica] of replicas) replicas.set(id, { ...replica, ready: false })
     }
   }
 
   #forget(): void {
     this.#tick += 1
-    for (const replicas of this.#heard.values()) {
+    for (const replicas of this.#replicas.values()) {
       for (const [id, { tick }] of replicas) if (this.#tick - tick >= FORGOTTEN_AFTER_TICKS) replicas.delete(id)
     }
   }

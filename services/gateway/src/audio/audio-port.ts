@@ -6,7 +6,7 @@ export interface AudioCaller {
   readonly signal: AbortSignal
 }
 
-export interface HearOptions {
+export interface TranscriptionOptions {
   /** ISO 639-1; without it the server finds out. */
   readonly language?: string | undefined
   /** Words that may come up. */
@@ -24,7 +24,7 @@ export interface Segment {
   readonly no_speech_prob?: number | undefined
 }
 
-export interface Heard {
+export interface Transcribed {
   /** Trimmed; empty when nobody speaks. */
   readonly text: string
   /** As the server names it. */
@@ -55,11 +55,11 @@ export interface SayOptions {
   readonly instructions?: string | undefined
 }
 
-/** A server that hears and speaks. Throws AppError that says what to do, or the reason of a signal that aborts. */
+/** A server that transcribes and speaks. Throws AppError that says what to do, or the reason of a signal that aborts. */
 export interface AudioPort {
   /** Names of the models, for who asks for one by name. */
   readonly models: { readonly transcription: string; readonly speech: string }
-  hear(sound: Sound, options: HearOptions, caller: AudioCaller): Promise<Heard>
+  transcribe(sound: Sound, options: TranscriptionOptions, caller: AudioCaller): Promise<Transcribed>
   say(options: SayOptions, caller: AudioCaller): Promise<Buffer>
   /** Resolves when the server answers. */
   check(): Promise<void>

@@ -6,7 +6,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import { cleanText } from '@youworker/runtime/text/text'
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { z } from 'zod'
-import type { AudioCaller, AudioPort, Heard, HearOptions, SayOptions } from './audio-port.ts'
+import type { AudioCaller, AudioPort, Transcribed, TranscriptionOptions, SayOptions } from './audio-port.ts'
 import { Slots } from './slots.ts'
 import type { Sound } from './sound.ts'
 
@@ -81,7 +81,7 @@ export class AudioServer implements AudioPort, Disposable {
     }
   }
 
-  async hear(sound: Sound, options: HearOptions, caller: AudioCaller): Promise<Heard> {
+  async transcribe(sound: Sound, options: TranscriptionOptions, caller: AudioCaller): Promise<Transcribed> {
     const ask = (format: 'verbose_json' | 'json') => ({ path: '/audio/transcriptions', body: this.#form(sound, format, options) })
     const read = (response: Response) => this.#told(response)
     if (this.#tellsTextOnly) return this.#call('transcription', ask('json'), read, caller)
@@ -90,9 +90,9 @@ export class AudioServer implements AudioPort, Disposable {
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'VALIDATION_ERROR') throw error
       // Some models know no `verbose_json`, and none says so in the same words.
-      const heard = await this.#call('transcription', ask('json'), read, caller)
+      const transcribed = await this.#call('transcription', ask('json'), read, caller)
       this.#tellsTextOnly = true
-      return heard
+      return transcribed
     }
   }
 
@@ -117,7 +117,11 @@ export class AudioServer implements AudioPort, Disposable {
     for (const breaker of Object.values(this.#breakers)) breaker[Symbol.dispose]()
   }
 
-  #form({ bytes, format, mime }: Sound, response_format: string, { language, prompt, temperature }: HearOptions): FormData {
+  #form(
+    { bytes, format, mime }: Sound,
+    response_format: string,
+    { language, prompt, temperature }: TranscriptionOptions,
+  ): FormData {
     const form = new FormData()
     form.append('file', new Blob([bytes], { type: mime }), `speech.${format}`)
     const fields = { model: this.models.transcription, response_format, language, prompt, temperature }
@@ -125,7 +129,7 @@ export class AudioServer implements AudioPort, Disposable {
     return form
   }
 
-  async #told(response: Response): Promise<Heard> {
+  async #told(response: Response): Promise<Transcribed> {
     const told = Told.safeParse(parsed(await this.#bounded(response, MOST.text).text()))
     if (!told.success)
       throw this.#down('EXTERNAL_SERVICE_ERROR', 'The audio server answered with something that is no transcript')

@@ -3,7 +3,7 @@ import type { Done } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { RequestContext } from '../http/request-context.ts'
-import type { AudioCaller, AudioPort, Heard } from './audio-port.ts'
+import type { AudioCaller, AudioPort, Transcribed } from './audio-port.ts'
 import { readBase64 } from '../http/base64.ts'
 import { readMp3 } from './mp3.ts'
 import { Slots } from './slots.ts'
@@ -65,12 +65,12 @@ export class Voice {
   async question({ audio, sampleRate, text, field }: Recording, caller: AudioCaller): Promise<Question> {
     const server = this.serverFor(field)
     const bytes = readBase64(audio, { field, maxBytes: MOST_RECORDED })
-    const heard = await server.hear(readSound(bytes, field, sampleRate), {}, caller)
+    const transcribed = await server.transcribe(readSound(bytes, field, sampleRate), {}, caller)
     const written = text?.trim() ? `${text}\n\n` : ''
     const digest = createHash('sha256').update(written).update(bytes).digest('base64url')
     return {
-      text_input: written + saidIn(heard, field),
-      voice: { digest, language: heard.language, confidence: heard.confidence },
+      text_input: written + saidIn(transcribed, field),
+      voice: { digest, language: transcribed.language, confidence: transcribed.confidence },
     }
   }
 
@@ -108,15 +108,15 @@ const held = (done: Done, slot?: Disposable): Spoken => ({ done, [Symbol.dispose
 
 const withNote = (done: Done, level: 'info' | 'warning', msg: string): Done => ({ ...done, logs: [...done.logs, { level, msg }] })
 
-function saidIn({ text }: Heard, field: string): string {
+function saidIn({ text }: Transcribed, field: string): string {
   if (text === '') {
-    const message = 'Nobody is heard in the recording; speak again, or send text'
+    const message = 'Nobody is transcribed in the recording; speak again, or send text'
     throw new AppError('VALIDATION_ERROR', message, { details: [{ field, message }] })
   }
   if (Buffer.byteLength(text) <= LIMITS.message) return text
   throw new AppError('PAYLOAD_TOO_LARGE', `What is said has more than ${LIMITS.message / 1024} KB of text; send it in parts`)
 }
 
-/** For a request over HTTP, whose clock stands still while the server hears or speaks: that has a limit of its own. */
+/** For a request over HTTP, whose clock stands still while the server transcribes or speaks: that has a limit of its own. */
 export const ofRequest = <T>({ caller, deadline }: RequestContext, work: (caller: AudioCaller) => Promise<T>): Promise<T> =>
   deadline.pausedFor(() => work({ user: caller.user_id, signal: deadline.signal }))

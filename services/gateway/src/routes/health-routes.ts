@@ -2,7 +2,7 @@ import type { ComponentHealth } from '@youworker/contracts/health'
 import { AppError } from '@youworker/contracts/errors'
 import type { Scope } from '@youworker/contracts/scopes'
 import { SERVICES } from '@youworker/contracts/topology/topology'
-import type { HeardReadiness, MetricsTarget } from '@youworker/messaging/live/readiness'
+import type { ReplicaReadiness, MetricsTarget } from '@youworker/messaging/live/readiness'
 import { renderMetrics } from '@youworker/runtime/health/metrics'
 import type { Readiness } from '@youworker/runtime/health/readiness'
 import { z } from 'zod'
@@ -161,10 +161,10 @@ export const healthRoutes = [
     operation: 'listMetricsTargets',
     summary: 'Where Prometheus finds the figures of all processes (HTTP service discovery; root, scope ops, listed peers)',
     answer: z.array(Target),
-    handle({ context }, { heard, ...deps }: OpsDeps & { readonly heard: Pick<HeardReadiness, 'targets'> }) {
+    handle({ context }, { replicas, ...deps }: OpsDeps & { readonly replicas: Pick<ReplicaReadiness, 'targets'> }) {
       requireOps(context, deps)
       const targetOf = ({ address, services }: MetricsTarget) => ({ targets: [address], labels: { service: services.join(',') } })
-      return Promise.resolve(heard.targets().map(targetOf))
+      return Promise.resolve(replicas.targets().map(targetOf))
     },
   }),
 ]

@@ -1,4 +1,4 @@
-import type { HeardReadiness } from '@youworker/messaging/live/readiness'
+import type { ReplicaReadiness } from '@youworker/messaging/live/readiness'
 import type { Readiness } from '@youworker/runtime/health/readiness'
 import type { AuditReporter } from '../audit-reporter.ts'
 import type { AskHealth, Clients } from '../clients.ts'
@@ -46,7 +46,7 @@ interface RouteDeps extends Clients {
   readonly audit: AuditReporter
   readonly authenticator: Authenticator
   readonly readiness: Readiness
-  readonly heard: HeardReadiness
+  readonly replicas: ReplicaReadiness
   readonly csrf: Csrf
   readonly devices: KnownDevices
   readonly identityProxies: AddressList

@@ -140,7 +140,7 @@ export class ChatSocket {
       case 'ping':
         return this.#sender.answer(pongFrame())
       case 'audio':
-        return this.#counted(() => this.#hear(frame))
+        return this.#counted(() => this.#askAloud(frame))
       case 'text': {
         const { content: text_input, show_thinking, cache } = frame
         const start: Start = (client, run) => client.startRun({ text_input, show_thinking, cache, ...run })
@@ -158,17 +158,17 @@ export class ChatSocket {
     }
   }
 
-  #hear(frame: FrameOf<'audio'>): Promise<void> {
+  #askAloud(frame: FrameOf<'audio'>): Promise<void> {
     const { sample_rate, show_thinking, cache } = frame
     const caller = { user: this.#context.caller.user_id, signal: this.#closed.signal }
-    const heard = async (): Promise<Start> => {
+    const start = async (): Promise<Start> => {
       const recording = { audio: frame.audio_data, sampleRate: sample_rate ?? USUAL_RATE, field: 'audio_data' }
       // The frame stays for as long as its answer takes.
       frame.audio_data = ''
       const question = await this.#deps.voice.question(recording, caller)
       return (client, run) => client.startRun({ ...question, show_thinking, cache, ...run })
     }
-    return this.#startRun(frame, heard, isSpoken(frame, true))
+    return this.#startRun(frame, start, isSpoken(frame, true))
   }
 
   /** `ask`: finds out what is asked. */

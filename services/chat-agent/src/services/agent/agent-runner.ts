@@ -8,7 +8,7 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
 import { awayNotice } from './notices.ts'
 import type { AnswerCache } from '../cache/answer-cache.ts'
-import { hasImages, requireSight } from '../models/sight.ts'
+import { hasImages, requireVision } from '../models/vision.ts'
 import { ownWords } from '../models/own-words.ts'
 import type { ModelPort } from '../models/model-port.ts'
 import type { Grants, LivePublisher } from '../ports.ts'
@@ -134,7 +134,7 @@ export class AgentRunner {
     state.promptRead(await this.#parts.prompts.of(state))
     const info = await waits.model.repeat(() => model.describe(run.model, signal), isModelAway)
     state.modelChosen(info)
-    if (hasImages(state.history) || hasImages(state.messages)) requireSight(info)
+    if (hasImages(state.history) || hasImages(state.messages)) requireVision(info)
     if (info.notice !== undefined && !log.logs.some(({ msg }) => msg === info.notice)) log.note('info', info.notice)
     await using tools = await this.#connectTools(state, { wait: waits.tools, signal })
     for (const problem of tools.problems) log.note('warning', problem)

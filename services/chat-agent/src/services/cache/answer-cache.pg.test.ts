@@ -353,7 +353,8 @@ test('instructions of a session are those of a request, a spoken question is a t
   const [, , heard] = await entriesOf(replica, user, spoken.run_id)
   expect(heard?.body).toEqual({ event: 'transcript', data: { text: 'What is a moon?', language: 'english', confidence: 0.9 } })
   const before = model.asked()
-  const seeing = async (data: string) => (await start({ images: [{ mime: 'image/png', data }] })).done.metadata.cached === true
-  expect([await seeing('AAAA'), await seeing('AAAB'), await seeing('AAAA')]).toEqual([false, false, true])
+  const visionModel = async (data: string) =>
+    (await start({ images: [{ mime: 'image/png', data }] })).done.metadata.cached === true
+  expect([await visionModel('AAAA'), await visionModel('AAAB'), await visionModel('AAAA')]).toEqual([false, false, true])
   expect(model.asked()).toBe(before + 2)
 })

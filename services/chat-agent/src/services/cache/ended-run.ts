@@ -4,7 +4,7 @@ import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { activeEnd } from '../branches/path-end.ts'
-import { heardOf, type Plan } from '../turns/plan.ts'
+import { spokenText, type Plan } from '../turns/plan.ts'
 import { conversationOf, HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
 import type { RunSettings, StoredTurn } from '../runs/run-settings.ts'
 import { entryNumber } from '../runs/transcript.ts'
@@ -80,7 +80,7 @@ function endWith(
 ) {
   const { id: run_id, user_id, session_id, grant_id } = run
   const message = { id: newId(), role: 'assistant' as const, content, model }
-  const transcript = heardOf(input)
+  const transcript = spokenText(input)
   const used = { tokens_in: 0, tokens_out: 0, duration_ms: 0 }
   const done: Done = {
     content,

@@ -6,7 +6,7 @@ import type { RunRow, SessionRow } from '@youworker/database/owners/chat-agent/t
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { activeEnd } from '../branches/path-end.ts'
-import { withoutImages } from '../models/sight.ts'
+import { withoutImages } from '../models/vision.ts'
 import { withinBytes } from '../clip.ts'
 import { HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
 import { type StoredTurn, unsealSettings } from '../runs/run-settings.ts'

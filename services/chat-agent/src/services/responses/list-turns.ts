@@ -7,7 +7,7 @@ import type { MessageRow, RunRow, SessionRow } from '@youworker/database/owners/
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { activeEnd } from '../branches/path-end.ts'
-import { withoutImageData } from '../models/sight.ts'
+import { withoutImageData } from '../models/vision.ts'
 import { withinBytes } from '../clip.ts'
 import { shownTurns } from '../runs/load-run.ts'
 import { unsealSettings } from '../runs/run-settings.ts'

@@ -46,7 +46,7 @@ const STATUS: Readonly<Record<Outcome['status'], FinalStatus>> = {
 
 /** Bytes of JSON: `done` must fit into one reply together with 96 Ki units of text. */
 const DONE_BYTES = { tool_events: 96 * 1024, logs: 16 * 1024, citations: 64 * 1024 }
-/** Bytes of JSON. They take the place of tool events, as what was heard does. */
+/** Bytes of JSON. They take the place of tool events, as a spoken question does. */
 export const CLIENT_CALLS_BYTES = 128 * 1024
 
 /** Ends a run in one transaction: exactly one `done`, the answer as a message, the state of the job, and the events. */
@@ -171,7 +171,7 @@ function doneOf(
 ): Done {
   return {
     content,
-    ...(log.heard === undefined ? {} : { transcript: log.heard }),
+    ...(log.spokenQuestion === undefined ? {} : { transcript: log.spokenQuestion }),
     citations: withinBytes(book.citedIn(content), DONE_BYTES.citations),
     metadata: {
       iterations,
@@ -188,7 +188,10 @@ function doneOf(
       ...(error === undefined ? {} : { error }),
     },
     ...(client_calls ? { client_calls: client_calls.map((call) => ({ id: `call_${newId()}`, ...call })) } : {}),
-    tool_events: withinBytes(log.toolEvents, DONE_BYTES.tool_events - bytesOf(client_calls ?? '') - bytesOf(log.heard ?? '')),
+    tool_events: withinBytes(
+      log.toolEvents,
+      DONE_BYTES.tool_events - bytesOf(client_calls ?? '') - bytesOf(log.spokenQuestion ?? ''),
+    ),
     logs: withinBytes(log.logs, DONE_BYTES.logs),
   }
 }

@@ -55,8 +55,8 @@ export class RunLog {
     return this.#transcript.logs
   }
 
-  get heard(): string | undefined {
-    return this.#transcript.heard
+  get spokenQuestion(): string | undefined {
+    return this.#transcript.spokenQuestion
   }
 
   get attempts(): Transcript['attempts'] {

@@ -9,7 +9,7 @@ import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
-import type { Sight } from '../models/sight.ts'
+import type { Vision } from '../models/vision.ts'
 import { titleOf } from './chat-turns.ts'
 import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
 import { requireGroup } from '../prompts/session-prompts.ts'
@@ -74,7 +74,7 @@ interface StartRunParts {
   /** Of this process's worker. */
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
-  readonly sight: Sight
+  readonly vision: Vision
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
   readonly cache: AnswerCache
@@ -92,14 +92,17 @@ export class StartRun {
     const { user_id } = context.caller
     const said = readMessage(input)
     await requireGroup(this.#parts.groups, user_id, input.group_id)
-    const seeing = await this.#parts.sight.modelFor(input, context.signal)
+    const visionModel = await this.#parts.vision.modelFor(input, context.signal)
     return this.#accept(
       {
         run_id,
         subject: chatAgent.startRun.subject,
         request: sameOf(input),
         wanted: input,
-        plan: async (repositories, space) => ({ ...(await planTurn(repositories, { user_id, space }, input, said)), seeing }),
+        plan: async (repositories, space) => ({
+          ...(await planTurn(repositories, { user_id, space }, input, said)),
+          visionModel,
+        }),
       },
       context,
     )
@@ -111,7 +114,7 @@ export class StartRun {
     context: UserContext,
   ): Promise<Started> {
     const { user_id } = context.caller
-    const seeing = await this.#parts.sight.later(retry, context.signal)
+    const visionModel = await this.#parts.vision.later(retry, context.signal)
     return this.#accept(
       {
         run_id,
@@ -120,7 +123,7 @@ export class StartRun {
         wanted: {},
         plan: async (repositories, space) => {
           const plan = await planRetry(repositories, { user_id, space }, retry)
-          return { ...plan, seeing: seeing(plan.input.images, plan.conversation) }
+          return { ...plan, visionModel: visionModel(plan.input.images, plan.conversation) }
         },
       },
       context,

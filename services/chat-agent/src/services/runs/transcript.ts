@@ -30,7 +30,7 @@ export class Transcript {
   #text = ''
   readonly #toolEvents: ToolEvent[] = []
   readonly #logs: Done['logs'] = []
-  #heard: string | undefined
+  #spokenQuestion: string | undefined
   readonly #waitedMs = new Map<string, number>()
   /** Of the attempts that wrote, in their order. */
   readonly #attempts: Progress[] = []
@@ -50,8 +50,8 @@ export class Transcript {
   }
 
   /** What was understood of a spoken question. */
-  get heard(): string | undefined {
-    return this.#heard
+  get spokenQuestion(): string | undefined {
+    return this.#spokenQuestion
   }
 
   /** UTF-16 units of thoughts that the run has shown. */
@@ -82,7 +82,7 @@ export class Transcript {
     else if (body.event === 'rewind') this.#text = this.#text.slice(0, body.data.offset)
     else if (body.event === 'tool') this.#addTool(own, body.data)
     else if (body.event === 'status') this.#addStatus(own, body.data)
-    else if (body.event === 'transcript') this.#heard = body.data.text
+    else if (body.event === 'transcript') this.#spokenQuestion = body.data.text
     else if (body.event === 'log') this.#logs.push(body.data)
     own.text_end = this.#text.length
   }

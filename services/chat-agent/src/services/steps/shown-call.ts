@@ -1,7 +1,7 @@
 import type { ModelCallContent, PromptMessage } from '@youworker/contracts/agent/run-steps'
 import { bytesOf, clipArgs, clipBytes } from '../clip.ts'
 import type { ModelMessage, ModelToolCall } from '../models/model-port.ts'
-import { withoutImages } from '../models/sight.ts'
+import { withoutImages } from '../models/vision.ts'
 import type { LoadedRun } from '../runs/load-run.ts'
 import type { PromptRef, StoredCall, StoredPrompt } from './call-record.ts'
 

@@ -5,10 +5,10 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { attemptOf, entryNumber } from '../runs/transcript.ts'
 import { sealContext } from '../sealed-fields.ts'
-import { heardOf, type RunInput } from './plan.ts'
+import { spokenText, type RunInput } from './plan.ts'
 
-function heard(input: RunInput): RunEntryBody[] {
-  const text = heardOf(input)
+function transcriptEntry(input: RunInput): RunEntryBody[] {
+  const text = spokenText(input)
   if (text === undefined || !input.voice) return []
   const { digest: _digest, ...how } = input.voice
   return [{ event: 'transcript', data: { text, ...how } }]
@@ -31,7 +31,7 @@ export async function addFirstEntries(
   const bodies: RunEntryBody[] = [
     { event: 'run', data: { run_id, session_id } },
     { event: 'status', data: { stage: 'queued', position } },
-    ...heard(input),
+    ...transcriptEntry(input),
   ]
   const first = [...bodies.map((body, index) => ({ n: entryNumber(0, index + 1), body })), ...ending]
   const space_id = context.caller.user_id

@@ -15,7 +15,7 @@ interface NewTurn extends Turn {
   readonly model?: string
 }
 
-interface Added extends Pick<Plan, 'input' | 'seeing'> {
+interface Added extends Pick<Plan, 'input' | 'visionModel'> {
   readonly turns: readonly NewTurn[]
 }
 

@@ -14,7 +14,7 @@ export type Fork = Pick<NewBranch, 'from_branch' | 'before_turn' | 'before_posit
 export interface Plan {
   readonly input: RunInput
   /** The model that is given images, when none was asked for. */
-  readonly seeing?: string | undefined
+  readonly visionModel?: string | undefined
   /** Of a session that goes on. */
   readonly ref: string | undefined
   /** To be stored as messages. */
@@ -27,8 +27,10 @@ export interface Plan {
 }
 
 /** What was understood of a question that was spoken. */
-export const heardOf = ({ voice, text_input }: RunInput): string | undefined => (voice ? text_input : undefined)
+export const spokenText = ({ voice, text_input }: RunInput): string | undefined => (voice ? text_input : undefined)
 
 /** `null`: the usual one. */
-export const modelOf = ({ input, seeing }: Pick<Plan, 'input' | 'seeing'>, session: Pick<SessionRow, 'model'>): string | null =>
-  input.model ?? seeing ?? session.model
+export const modelOf = (
+  { input, visionModel }: Pick<Plan, 'input' | 'visionModel'>,
+  session: Pick<SessionRow, 'model'>,
+): string | null => input.model ?? visionModel ?? session.model

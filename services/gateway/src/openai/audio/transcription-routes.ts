@@ -1,6 +1,6 @@
 import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'
-import type { Heard } from '../../audio/audio-port.ts'
+import type { Transcribed } from '../../audio/audio-port.ts'
 import { Slots } from '../../audio/slots.ts'
 import { readSound } from '../../audio/sound.ts'
 import { ofRequest, type Voice } from '../../audio/voice.ts'
@@ -84,15 +84,15 @@ async function transcribe(context: RequestContext, { uploadLimits, voice }: Deps
   using _slot = slots.take(caller.user_id)
   const { bytes, fields } = await receiveRecording(incoming, { maxBytes: MAX_BYTES, leastRate: uploadLimits.leastRate })
   const { model, response_format: format, ...options } = readForm(fields)
-  requireModel(model, server.models.transcription, 'hears')
+  requireModel(model, server.models.transcription, 'transcribes')
   if (!bytes) throw refusal('file', 'No recording came: send it as a part named `file`')
   const sound = readSound(bytes, 'file')
-  const heard = await ofRequest(context, (by) => server.hear(sound, options, by))
-  if (format === 'text') return new Reply(200, `${heard.text}\n`, { 'content-type': 'text/plain; charset=utf-8' })
-  return new Reply(200, format === 'json' ? { text: heard.text } : verbose(heard))
+  const transcribed = await ofRequest(context, (by) => server.transcribe(sound, options, by))
+  if (format === 'text') return new Reply(200, `${transcribed.text}\n`, { 'content-type': 'text/plain; charset=utf-8' })
+  return new Reply(200, format === 'json' ? { text: transcribed.text } : verbose(transcribed))
 }
 
-const verbose = ({ text, language = '', duration = 0, segments }: Heard): z.input<typeof Transcription> => ({
+const verbose = ({ text, language = '', duration = 0, segments }: Transcribed): z.input<typeof Transcription> => ({
   task: 'transcribe',
   language,
   duration,

@@ -37,7 +37,7 @@ const speakerOf = ({ isSpoken }: Asked, context: RequestContext, { voice }: Chat
   isSpoken ? voice.speaker(context.caller.user_id) : undefined
 
 /** What was said, as the question. */
-export const heardQuestion = (
+export const spokenQuestion = (
   recording: Recording,
   context: RequestContext,
   { voice }: Pick<ChatDeps, 'voice'>,

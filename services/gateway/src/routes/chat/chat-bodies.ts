@@ -95,19 +95,19 @@ export const simple = ({
   logs: lines,
 })
 
-interface HowHeard {
+interface Transcribed {
   readonly language?: string | undefined
   readonly confidence?: number | undefined
 }
 
-/** `heard`: how the question was understood, when it was spoken. */
-export const unified = (answer: ChatAnswer, heard: HowHeard = {}): z.input<typeof UnifiedAnswer> => ({
+/** `spoken`: how the question was understood, when it was spoken. */
+export const unified = (answer: ChatAnswer, spoken: Transcribed = {}): z.input<typeof UnifiedAnswer> => ({
   ...simple(answer),
   citations: answer.citations,
   ...(answer.thinking === undefined ? {} : { thinking: answer.thinking }),
   transcript: answer.transcript ?? null,
   audio_b64: answer.audio_b64 ?? null,
   audio_sample_rate: answer.audio_sample_rate ?? null,
-  stt_confidence: heard.confidence ?? null,
-  stt_language: heard.language ?? null,
+  stt_confidence: spoken.confidence ?? null,
+  stt_language: spoken.language ?? null,
 })

@@ -5,7 +5,7 @@ import type { Csrf } from '../../http/guards/csrf.ts'
 import { readImage, requireFewImages } from '../../protocols/images.ts'
 import { IMAGE_ONLY } from '../../protocols/run-input.ts'
 import { WHOLE_MS } from '../../protocols/answer-run.ts'
-import { answerAsStream, answerVoice, answerWhole, type ChatDeps, heardQuestion } from './answer-chat.ts'
+import { answerAsStream, answerVoice, answerWhole, type ChatDeps, spokenQuestion } from './answer-chat.ts'
 import {
   ChatAnswer,
   ChatBody,
@@ -86,10 +86,10 @@ export const chatRoutes = [
       if (streaming && identity?.credential.kind === 'session')
         deps.csrf.require(incoming.headers, identity.caller.sid, 'required')
       const recording = audio_b64 ? { audio: audio_b64, sampleRate, text: asked.text_input, field: 'audio_b64' } : undefined
-      const heard = recording && (await heardQuestion(recording, context, deps))
-      const question = { ...asked, ...shown, ...heard }
+      const spoken = recording && (await spokenQuestion(recording, context, deps))
+      const question = { ...asked, ...shown, ...spoken }
       if (streaming) return answerAsStream(question, context, deps)
-      return answerWhole(question, context, deps, (answer) => unified(answer, heard?.voice))
+      return answerWhole(question, context, deps, (answer) => unified(answer, spoken?.voice))
     },
   }),
   defineRoute({
@@ -116,10 +116,10 @@ export const chatRoutes = [
     body: VoiceBody,
     answer: VoiceAnswer,
     async handle({ body: { audio_b64: audio, sample_rate: sampleRate, ...asked }, context }, deps: ChatDeps) {
-      const heard = await heardQuestion({ audio, sampleRate, field: 'audio_b64' }, context, deps)
-      const answer = await answerVoice({ ...asked, ...heard }, context, deps, WHOLE_MS)
-      const { content: assistant_text, ...rest } = unified(answer, heard.voice)
-      return { ...rest, run_id: answer.run_id, transcript: answer.transcript ?? heard.text_input, assistant_text }
+      const spoken = await spokenQuestion({ audio, sampleRate, field: 'audio_b64' }, context, deps)
+      const answer = await answerVoice({ ...asked, ...spoken }, context, deps, WHOLE_MS)
+      const { content: assistant_text, ...rest } = unified(answer, spoken.voice)
+      return { ...rest, run_id: answer.run_id, transcript: answer.transcript ?? spoken.text_input, assistant_text }
     },
   }),
 ]

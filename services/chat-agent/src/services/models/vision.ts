@@ -25,7 +25,7 @@ export const withoutImages = <T extends Turn>(turns: readonly T[]): T[] =>
   })
 
 /** Throws `VALIDATION_ERROR` for a model that is known not to see. */
-export function requireSight({ name, vision }: ModelInfo): void {
+export function requireVision({ name, vision }: ModelInfo): void {
   if (vision !== false) return
   const message = `The model ${name} cannot see images: choose one with \`vision\` among its capabilities (GET /v1/models), or leave the images out`
   throw new AppError('VALIDATION_ERROR', message, { details: [{ field: 'model', message: 'cannot see images' }] })
@@ -39,7 +39,7 @@ interface Asked {
 }
 
 /** Which model answers a question with images. */
-export class Sight {
+export class Vision {
   readonly #model: Pick<ModelPort, 'describe'>
   readonly #usual: string | undefined
 
@@ -79,7 +79,7 @@ export class Sight {
   }
 
   #require(info: ModelInfo | undefined): void {
-    if (info) requireSight(info)
+    if (info) requireVision(info)
   }
 }
 
