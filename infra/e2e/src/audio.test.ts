@@ -297,7 +297,7 @@ test('an answer that was given before is spoken too, whole, as a stream and on t
   const { body } = await ada.post('/v1/unified-chat', recording)
   expect(body).toMatchObject({ metadata: { cached: true }, transcript: question.text_input, content: whole.content })
   const onSocket = async (frame: object) => {
-    const socket = await openSocket((await ada.post('/v1/sessions', { enable_tools: false })).body.id)
+    const socket = await openSocket((await ada.post('/v1/sessions', { enable_tools: false })).body.external_id)
     let done: unknown
     socket.on('message', (data: Buffer) => (done = JSON.parse(data.toString())))
     const types = framesUntilDone(socket)

@@ -358,3 +358,14 @@ test('instructions of a session are those of a request, a spoken question is a t
   expect([await visionModel('AAAA'), await visionModel('AAAB'), await visionModel('AAAA')]).toEqual([false, false, true])
   expect(model.asked()).toBe(before + 2)
 })
+
+test('a session that begins with a kept answer is named by its first words until the model answers in it', async () => {
+  await using system = await withCache({ AGENT__TITLES: 'model' })
+  const { ask } = system
+  await ask({})
+  const { session_id } = await ask({})
+  const titles = () => asAdmin(fixture.adminUrl, `select from jobs where kind = 'title' and payload::text like '%${session_id}%'`)
+  expect(await titles()).toHaveLength(0)
+  expect((await ask({ session_id })).isCached).toBe(false)
+  expect(await titles()).toHaveLength(1)
+})

@@ -24,8 +24,9 @@ export interface Offered {
 const NOT_ANSWERED = ['response', 'append_only', 'conversation', 'images', 'session_instructions', 'instructions'] as const
 
 /**
- * The same for two runs of one user if all that an answer depends on is the same: the conversation with its images and every setting, those among them that
- * this code does not know; the prompt; the model and where it is; the tools with their schemas; and what the caller's credential may do.
+ * The same for two runs of one user if all that an answer depends on is the same: the conversation with its images, and every setting,
+ * those among them that this code does not know; the prompt; the model and where it is; the tools with their schemas; and what the
+ * caller's credential may do.
  */
 export function cacheKey(space: SpaceSealer, { run, settings, history, messages }: Asked, { model, tools }: Offered): Buffer {
   const { enable_tools, disable_web, max_iterations } = run
