@@ -51,6 +51,14 @@ test('events of every kind match the document as they are sent', async () => {
   await ada.post(`/v1/groups/${group_id}/members`, { user_id: ben.id })
   await ada.upload([{ name: 'river.md', content: '# Rivers\n\nThe Danube flows through ten countries.\n' }])
   await ada.call('PATCH', `/v1/groups/${group_id}/members/${ben.id}`, { role: 'admin' })
+  const earlier = Array.from({ length: 90 }, (_, n) => ({ role: n % 2 === 0 ? 'user' : 'assistant', content: `Turn ${n}.` }))
+  const { done } = await ada.chat('How long is this?', { messages: earlier, enable_tools: false })
+  const { session_id } = done.metadata
+  const summarised = async () => {
+    await ada.chat('And now?', { session_id, enable_tools: false })
+    return seen.has('events.chat-agent.v1.summary.finished')
+  }
+  await waitFor(summarised, { what: 'a summary', timeoutMs: 60_000 })
   await ada.chat('Through how many countries does the Danube flow?')
   const [{ id: document }] = (await ada.get('/v1/documents')).body.documents
   const [{ id: session }] = (await ada.get('/v1/sessions')).body.sessions
