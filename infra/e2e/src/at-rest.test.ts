@@ -108,6 +108,8 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   const settings = { title: SEALED['session title'], instructions: SEALED['instructions of a session'] }
   const { external_id } = (await ada.post('/v1/sessions', settings, { 'idempotency-key': 'session' })).body
   expect((await ada.get(`/v1/sessions/${external_id}`)).body.session).toMatchObject(settings)
+  // Before the group, which changes what can be found.
+  expect((await ada.chat(question, { cache: true })).done).toMatchObject({ content: done.content, metadata: { cached: true } })
   const group = { name: 'Crew', instructions: SEALED['instructions of a group'] }
   const group_id = (await ada.post('/v1/groups', group, { 'idempotency-key': 'group' })).body.id
   expect((await ada.get(`/v1/groups/${group_id}`)).body).toMatchObject(group)
@@ -142,7 +144,6 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   expect(broken.status).toBe(400)
   const wrong = await new Person(root.api, '').post('/v1/auth/login', { username: 'ada', password: SEALED['wrong password'] })
   expect(wrong.status).toBe(401)
-  expect((await ada.chat(question, { cache: true })).done).toMatchObject({ content: done.content, metadata: { cached: true } })
   // The owner reads everything back unchanged.
   const { messages, session } = (await ada.get(`/v1/sessions/${sessionId}`)).body
   expect([messages[0].content, session.title]).toEqual([question, SEALED['renamed session title']])
