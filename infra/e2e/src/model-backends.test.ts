@@ -401,7 +401,7 @@ test('with rag the documents are searched first, and the model is asked once, wi
   const [{ body } = { body: undefined }] = server.chats
   expect(body.tools ?? []).toEqual([])
   expect(body.messages.map(({ role }: { role: string }) => role)).toEqual(['system', 'user'])
-  expect(body.messages[1].content).toMatch(/^Which river flows through Ulm\?\n\nFound in the documents:\n\[1\] Ulm\n/)
+  expect(body.messages[1].content).toMatch(/^Which river flows through Ulm\?\n\nFound in the documents:\n\n\[1\] Ulm\n/)
   const { steps } = (await bob.get(`/v1/runs/${runId}`)).body
   expect(steps.map(({ kind, name }: { kind: string; name: string }) => `${kind} ${name}`)).toEqual([
     'tool knowledge_search',

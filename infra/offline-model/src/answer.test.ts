@@ -45,6 +45,11 @@ test('a question longer than the search accepts is cut', () => {
   expect(String(toolCalls[0]?.function.arguments['query'])).toHaveLength(4_000)
 })
 
+test('passages below the question are quoted, as those of a tool are', () => {
+  const content = `${QUESTION.content}\n\nFound in the documents:\n\n${FOUND.content}`
+  expect(ask([{ role: 'user', content }]).text).toBe('You have 25 days of leave. [7]')
+})
+
 test('without tools the model introduces itself', () => {
   expect(ask([QUESTION])).toEqual({ text: expect.stringContaining('youworker-offline'), toolCalls: [] })
 })

@@ -1,5 +1,5 @@
 import { cleanText, cutText } from '@youworker/runtime/text/text'
-import { parsePassages } from './passages.ts'
+import { parsePassages, type Sentence } from './passages.ts'
 import { quotesFor } from './quote.ts'
 import type { ChatRequest, Message, ToolCall } from './wire.ts'
 import { MODEL } from './wire.ts'
@@ -16,6 +16,8 @@ const INTRODUCTION = `I am ${MODEL}, a stand-in for a language model: I find and
 const LONGEST_QUERY = 4_000
 const LONGEST_RESULT = 1_000
 
+/** Some are given passages below the question, in the form of a search result. */
+const BEFORE_PASSAGES = /\n\n\[\d{1,6}\] /
 const SEARCH_TOOL = /knowledge_search$/
 const CLOCK_TOOL = /(?:current_?(?:date_?)?time|current_?date|date_?time|get_time)$/i
 const ASKS_FOR_NOW = [
@@ -55,8 +57,12 @@ function answerTo(conversation: readonly Message[], tools: readonly string[]): R
   const search = tools.find((name) => SEARCH_TOOL.test(name))
   if (search !== undefined && question.trim() !== '')
     return call(search, { query: cleanText(question.trim(), { max: LONGEST_QUERY }) })
-  return say(INTRODUCTION)
+  const [asked = ''] = question.split(BEFORE_PASSAGES)
+  const quotes = quotesFor(asked, parsePassages(question))
+  return say(quotes.length > 0 ? quoted(quotes) : INTRODUCTION)
 }
+
+const quoted = (quotes: readonly Sentence[]): string => quotes.map(({ text, n }) => `${text} [${n}]`).join(' ')
 
 const say = (text: string): Reply => ({ text, toolCalls: [] })
 const call = (name: string, args: Record<string, unknown>): Reply => ({
@@ -78,9 +84,8 @@ function fromTools(question: string, results: readonly Message[]): string {
     question,
     searched.flatMap(({ content }) => parsePassages(content)),
   )
-  const quoted = quotes.map(({ text, n }) => `${text} [${n}]`)
-  if (quoted.length === 0 && (searched.length > 0 || others.length === 0)) quoted.push(NOT_FOUND)
-  return [...others, ...quoted].join(' ')
+  const isNotFound = quotes.length === 0 && (searched.length > 0 || others.length === 0)
+  return [...others, isNotFound ? NOT_FOUND : quoted(quotes)].filter((text) => text !== '').join(' ')
 }
 
 /** A failed search is repeated like the result of any other tool: "not found in the documents" would be wrong. */

@@ -31,8 +31,8 @@ function withPassages(messages: readonly ModelMessage[]): ModelMessage[] {
     const last = turns.at(-1)
     if (message.role !== 'tool')
       turns.push(message.role === 'assistant' ? { role: message.role, content: message.content } : message)
-    else if (last?.role !== 'user') turns.push({ role: 'user', content: `${FOUND}\n${message.content}` })
-    else turns[turns.length - 1] = { ...last, content: `${last.content}\n\n${FOUND}\n${message.content}` }
+    else if (last?.role !== 'user') turns.push({ role: 'user', content: `${FOUND}\n\n${message.content}` })
+    else turns[turns.length - 1] = { ...last, content: `${last.content}\n\n${FOUND}\n\n${message.content}` }
   }
   return turns
 }
