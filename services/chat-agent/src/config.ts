@@ -1,17 +1,14 @@
 import { BackendKey } from '@youworker/contracts/agent/model-backends'
-import { keyRingProblem, SEALING } from '@youworker/database/sealing/key-ring'
-import { checkTogether, commaList, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
+import { sealingEnv } from '@youworker/database/sealing/sealing-env'
+import { commaList, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { parseServerUrls } from './services/tools/mcp-servers.ts'
 
-const ENV = z.object({
+export const Env = z.object({
   ...processEnv,
   ...databaseEnv,
   ...natsEnv,
-  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z.string().meta({
-    description: 'Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use',
-    secret: true,
-  }),
+  ...sealingEnv,
   LLM__OLLAMA_BASE_URL: httpUrl.default('http://127.0.0.1:11434').describe('Address of Ollama'),
   LLM__OPENAI_BASE_URL: httpUrl
     .optional()
@@ -76,11 +73,6 @@ const ENV = z.object({
     .transform((list) => new Set(list))
     .default(new Set())
     .describe('Tools of foreign servers that runs may use: server/tool or server/*, separated by commas; none without it'),
-})
-
-export const Env = checkTogether(ENV, ({ SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ring }, refuse) => {
-  const wrong = ring === undefined ? undefined : keyRingProblem(ring, SEALING)
-  if (wrong !== undefined) refuse('SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET', wrong)
 })
 
 export type Config = z.output<typeof Env>

@@ -1,4 +1,4 @@
-import { keyRingProblem, SEALING } from '@youworker/database/sealing/key-ring'
+import { sealingEnv } from '@youworker/database/sealing/sealing-env'
 import { checkTogether, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
@@ -6,10 +6,7 @@ const ENV = z.object({
   ...processEnv,
   ...databaseEnv,
   ...natsEnv,
-  SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: z.string().meta({
-    description: 'Key ring that messages and files are sealed with: a Fernet key, or id:key,id:key with the highest id in use',
-    secret: true,
-  }),
+  ...sealingEnv,
   LLM__OLLAMA_BASE_URL: httpUrl.default('http://127.0.0.1:11434').describe('Address of Ollama'),
   LLM__EMBED_MODEL: z
     .string()
@@ -35,10 +32,7 @@ const ENV = z.object({
     .meta({ description: 'How much of a passage the next one repeats', unit: 'tokens' }),
 })
 
-export const Env = checkTogether(ENV, ({ SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ring, ...chunks }, refuse) => {
-  const wrong = ring === undefined ? undefined : keyRingProblem(ring, SEALING)
-  if (wrong !== undefined) refuse('SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET', wrong)
-  const { INGEST__CHUNK_TOKENS: tokens, INGEST__CHUNK_OVERLAP: overlap } = chunks
+export const Env = checkTogether(ENV, ({ INGEST__CHUNK_TOKENS: tokens, INGEST__CHUNK_OVERLAP: overlap }, refuse) => {
   if (tokens !== undefined && overlap !== undefined && overlap >= tokens)
     refuse('INGEST__CHUNK_OVERLAP', `must be less than INGEST__CHUNK_TOKENS, which is ${tokens}`)
 })
