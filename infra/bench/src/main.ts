@@ -40,8 +40,8 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
 }
 /** Take part only by name: one installs from the network, one fills hundreds of megabytes of the kernel's buffers. */
 const ALONE: readonly string[] = ['rivals', 'slow-readers']
-/** Fill tables, make passwords, or start many systems or hundreds of runs first: a quick look at all, which CI has, leaves them out. */
-const LONG: readonly string[] = ['cache', 'lists', 'queue', 'resume', 'scale', 'sign-in', 'start']
+/** Fill tables, make passwords, or need many systems, runs or users first: a quick look at all, which CI has, leaves them out. */
+const LONG: readonly string[] = ['cache', 'lists', 'protocols', 'queue', 'resume', 'scale', 'sign-in', 'start']
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
 /** Everything that the running bench starts or writes; disposed of however it ends. */
