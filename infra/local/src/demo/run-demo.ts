@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename, extname, join, relative } from 'node:path'
-import { EXAMPLES } from '@youworker/contracts/search'
+import { EXAMPLES } from '@youworker/contracts/documents/search'
 import type { Done } from '@youworker/contracts/agent/run-log'
 import { ROOT } from '../paths.ts'
 import { counted, type Output } from '../print.ts'

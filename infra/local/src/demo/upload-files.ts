@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { IngestionRun } from '@youworker/contracts/ingestion'
+import type { IngestionRun } from '@youworker/contracts/documents/runs'
 import { counted, type Output, seconds } from '../print.ts'
 import type { GivenFile } from './collect-files.ts'
 import { ApiError, type GatewayClient } from './gateway-client.ts'

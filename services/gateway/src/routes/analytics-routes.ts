@@ -16,7 +16,7 @@ import {
 } from '@youworker/contracts/analytics'
 import { Id } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { CollectionSum } from '@youworker/contracts/ingestion'
+import { CollectionSum } from '@youworker/contracts/documents/documents'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'

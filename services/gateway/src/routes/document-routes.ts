@@ -1,5 +1,6 @@
-import { Document, ingestion } from '@youworker/contracts/ingestion'
-import { SearchAnswer, SearchQuery } from '@youworker/contracts/search'
+import { Document } from '@youworker/contracts/documents/documents'
+import { ingestion } from '@youworker/contracts/ingestion'
+import { SearchAnswer, SearchQuery } from '@youworker/contracts/documents/search'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'

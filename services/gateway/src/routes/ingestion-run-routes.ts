@@ -1,6 +1,7 @@
 import { CursorPage } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
-import { IngestionRun, ingestion } from '@youworker/contracts/ingestion'
+import { IngestionRun } from '@youworker/contracts/documents/runs'
+import { ingestion } from '@youworker/contracts/ingestion'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'

@@ -1,6 +1,6 @@
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import type { IngestionRun } from '@youworker/contracts/ingestion'
+import type { IngestionRun } from '@youworker/contracts/documents/runs'
 import type { Clients } from '../clients.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { RequestContext } from '../http/request-context.ts'

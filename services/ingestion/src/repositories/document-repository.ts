@@ -1,5 +1,5 @@
-import { type CollectionSum } from '@youworker/contracts/ingestion'
-import { EXAMPLES } from '@youworker/contracts/search'
+import type { CollectionSum } from '@youworker/contracts/documents/documents'
+import { EXAMPLES } from '@youworker/contracts/documents/search'
 import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'

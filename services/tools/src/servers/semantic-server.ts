@@ -1,4 +1,4 @@
-import { SearchedSpaces, SearchHit, SearchQuery } from '@youworker/contracts/search'
+import { SearchedSpaces, SearchHit, SearchQuery } from '@youworker/contracts/documents/search'
 import { z } from 'zod'
 import { formatHits, type KnowledgeService } from '../services/knowledge-service.ts'
 import { defineTool, type ToolServer } from './tool.ts'

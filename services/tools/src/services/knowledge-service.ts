@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import type { ingestion } from '@youworker/contracts/ingestion'
 import type { HandlerOutput } from '@youworker/contracts/define'
-import type { SearchHit, SearchQuery } from '@youworker/contracts/search'
+import type { SearchHit, SearchQuery } from '@youworker/contracts/documents/search'
 
 interface SearchScope {
   readonly caller: { readonly token: string }

@@ -1,5 +1,5 @@
 import type { Status } from '@youworker/contracts/common'
-import type { Stage } from '@youworker/contracts/ingestion'
+import type { Stage } from '@youworker/contracts/documents/runs'
 import type { Generated, Selectable } from 'kysely'
 import type { SystemTables } from '../../schema/system-tables.ts'
 

@@ -1,5 +1,5 @@
 import type { Citation } from '@youworker/contracts/agent/run-log'
-import { SearchedSpaces } from '@youworker/contracts/search'
+import { SearchedSpaces } from '@youworker/contracts/documents/search'
 import { z } from 'zod'
 import { cutText } from '@youworker/runtime/text/text'
 

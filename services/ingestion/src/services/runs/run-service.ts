@@ -1,6 +1,7 @@
 import { type CursorPage, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
-import { ingestion, type IngestionRun } from '@youworker/contracts/ingestion'
+import { ingestion } from '@youworker/contracts/ingestion'
+import type { IngestionRun } from '@youworker/contracts/documents/runs'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'

@@ -1,5 +1,5 @@
 import { TERMINAL, type Task } from '@youworker/contracts/common'
-import type { IngestionRun, IngestionRunSummary, RunFile } from '@youworker/contracts/ingestion'
+import type { IngestionRun, IngestionRunSummary, RunFile } from '@youworker/contracts/documents/runs'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import { cutText } from '@youworker/runtime/text/text'

@@ -1,4 +1,4 @@
-import type { SearchMode } from '@youworker/contracts/search'
+import type { SearchMode } from '@youworker/contracts/documents/search'
 import type { z } from 'zod'
 import type { Candidate, Candidates } from './search-index.ts'
 

@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { namedSpaces, type SearchAnswer, type SearchHit, type SearchQuery } from '@youworker/contracts/search'
+import { namedSpaces, type SearchAnswer, type SearchHit, type SearchQuery } from '@youworker/contracts/documents/search'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { Logger } from '@youworker/runtime/logger'
 import { metrics } from '@youworker/runtime/health/metrics'

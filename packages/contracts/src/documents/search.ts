@@ -1,5 +1,8 @@
 import { z } from 'zod'
-import { Id, Tags } from './common.ts'
+import { Embedding } from '../agent/model.ts'
+import { Id, Tags } from '../common.ts'
+import { request } from '../define.ts'
+import { WAIT } from '../limits.ts'
 
 /** The collection of examples, such as the project's own docs: a search finds them only if it names it, or while the caller has no other document. */
 export const EXAMPLES = 'youworker-examples'
@@ -41,3 +44,22 @@ const MOST_SPACES = 200
 /** All spaces in which was looked. Missing when there are too many, or when the search could not do all that it should. */
 export const SearchedSpaces = z.array(Id).max(MOST_SPACES).optional()
 export const namedSpaces = (ids: readonly string[]): string[] | undefined => (ids.length > MOST_SPACES ? undefined : [...ids])
+
+export const searches = {
+  search: request('rpc.ingestion.v1.search.query', {
+    audience: ['api', 'run'],
+    // A run's token has the scopes of the key that started the run.
+    scopes: ['documents', 'documents:read'],
+    input: SearchQuery,
+    output: SearchAnswer.extend({ searched: SearchedSpaces }),
+    errors: ['GROUP_NOT_FOUND', 'LLM_ERROR'],
+    deadlineMs: WAIT.slowRequest,
+    repeatable: true,
+  }),
+  embedTexts: request('rpc.ingestion.v1.embedding.create', {
+    ...Embedding,
+    scopes: ['chat', 'documents', 'documents:read'],
+    errors: ['LLM_ERROR'],
+    deadlineMs: WAIT.slowRequest,
+  }),
+} as const
