@@ -99,6 +99,10 @@ const SOURCE_VIOLATIONS: ViolationsByRule = {
     `import { readFileSync } from 'node:fs'\nexport const x = readFileSync('/etc/hosts')`,
   ],
   'only-main-and-run-process-exit': ['services/group/src/planted-exit.ts', `process.exit(1)`],
+  'only-listed-folders-send-http-requests': [
+    'services/tools/src/services/planted-fetch.ts',
+    `export const read = (url: string) => fetch(url)`,
+  ],
   'only-listed-files-access-all-spaces': [
     'services/ingestion/src/services/planted-system.ts',
     `export const all = (uow: { system(): unknown }) => uow.system()`,

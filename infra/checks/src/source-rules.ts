@@ -36,6 +36,13 @@ export const SOURCE_RULES: readonly SourceRule[] = [
     allowed: /^(services\/[^/]+\/src\/main\.ts$|packages\/runtime\/src\/process\/run-process\.ts$)/,
   },
   {
+    name: 'only-listed-folders-send-http-requests',
+    // Folders other than guarded-fetch reach only servers that an operator names. A URL of a user goes through guarded-fetch.
+    forbidden: /(?<![.#\w])(fetch|tracedFetch)\(|from 'node:https'|\bWebSocket\(/,
+    allowed:
+      /^(packages\/(guarded-fetch|test-kit|embedded)\/|packages\/runtime\/src\/http\/traced-fetch\.ts$|services\/(chat-agent|ingestion)\/src\/clients\/|services\/gateway\/src\/audio\/)/,
+  },
+  {
     name: 'only-listed-files-access-all-spaces',
     forbidden: /\.system\(\)/,
     // Files other than consumers and jobs: wiring of dead letters, erasure, a caller's own memberships, runs of an ended sign-in,
