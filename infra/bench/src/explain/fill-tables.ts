@@ -16,7 +16,7 @@ export interface FillOptions {
 }
 
 /** Tables that only grow by what administrators do, and the trail of audit, whose rows form a chain. */
-const LEFT_OUT = ['migrations', 'migrations_lock', 'audit_entries', 'audit_head', 'dead_letters']
+const LEFT_OUT = ['migrations', 'migrations_lock', 'audit_entries', 'audit_head', 'dead_letters', 'model_backends']
 
 const TABLES = `
   select table_schema as schema, table_name as name from information_schema.tables
