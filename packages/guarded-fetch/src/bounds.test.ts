@@ -1,19 +1,32 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { createLogger } from '@youworker/runtime/logger'
 import { expect, test } from 'vitest'
 import { type FetchOptions, GuardedFetcher } from './guarded-fetcher.ts'
 
 const logger = createLogger({ name: 'test', level: 'silent' })
+/** For localhost, signed by itself, until 2126. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBfzCCASWgAwIBAgIUTH9g3X/F90EUC6f2NmbYnZZCJlowCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEzMDE5NDg1OVoYDzIxMjYxMTA2
+MTk0ODU5WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAATOM+WU9D9txj7gW/HDGXx/ke6voi+STTo2P1PXY0DdZSR2TgnMBi9j
+MEiJ++4DBAlI5ME12dQzp3LFHWDMvLI9o1MwUTAdBgNVHQ4EFgQUzGshU8J6o15X
+Yjo9QilTzZBSHbAwHwYDVR0jBBgwFoAUzGshU8J6o15XYjo9QilTzZBSHbAwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEA+0YkI2TfJ0NkhLdyPQ1n
+TbTQzoEyBV0LbWaRM0+FVrMCIHwobWBXJ92V5uiYQqddCnO2pQ3meKitvyWNtfOu
+O5sK
+-----END CERTIFICATE-----`
+const KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg6yWXP+dGMAvITn5K
+EjonDv1iG+fnXr6tFb056dHE59mhRANCAATOM+WU9D9txj7gW/HDGXx/ke6voi+S
+TTo2P1PXY0DdZSR2TgnMBi9jMEiJ++4DBAlI5ME12dQzp3LFHWDMvLI9
+-----END PRIVATE KEY-----`
+
 const never = new AbortController().signal
 
 async function listen(server: Server) {
@@ -172,27 +185,7 @@ test('what an operator allows is open, with its port and nothing else; refused r
 })
 
 test('a certificate that nobody vouches for is refused', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'certificate-'))
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const options = [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-keyout',
-    key,
-    '-out',
-    cert,
-    '-days',
-    '1',
-    '-subj',
-    '/CN=localhost',
-  ]
-  await promisify(execFile)('openssl', options)
-  const server = createSecureServer({ key: await readFile(key), cert: await readFile(cert) }, (_request, response) =>
-    response.end('secret'),
-  )
+  const server = createSecureServer({ key: KEY, cert: CERTIFICATE }, (_request, response) => response.end('secret'))
   await using site = await listen(server)
   const fetcher = new GuardedFetcher({ allow: ['localhost'], refuse: [], closedPorts: [], dnsServers: [], logger })
   const getting = fetcher.get(`https://localhost:${site.port}/`, { maxBytes: 100, timeoutMs: 10_000, signal: never })
