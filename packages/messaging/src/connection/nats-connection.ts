@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import { replySubject } from '@youworker/contracts/topology/subjects'
+import { ownerOf, replySubject } from '@youworker/contracts/topology/subjects'
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -49,12 +49,15 @@ export class NatsConnection {
     void this.#watch()
   }
 
-  /** One breaker per called service. Only a timeout counts as a failure; an error reply does not. */
-  breakerOf(owner: string): Breaker {
-    const known = this.#breakers.get(owner)
+  /**
+   * One breaker per kind of call, so that searches which come too late do not stop uploads. Only a timeout counts as a failure; an
+   * error reply, also one of a passed deadline, does not.
+   */
+  breakerOf(subject: string): Breaker {
+    const known = this.#breakers.get(subject)
     if (known) return known
-    const breaker = createBreaker({ target: `The ${owner} service`, isFailure: countsAgainstPeer })
-    this.#breakers.set(owner, breaker)
+    const breaker = createBreaker({ target: `The ${ownerOf(subject)} service (${subject})`, isFailure: countsAgainstPeer })
+    this.#breakers.set(subject, breaker)
     return breaker
   }
 

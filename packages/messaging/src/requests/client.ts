@@ -3,7 +3,6 @@ import type { CallInput, CallOutput, Contract, Request, RequestNames } from '@yo
 import { requestsOf } from '@youworker/contracts/define'
 import { ALWAYS_ALLOWED, AppError, type ErrorCode } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
-import { ownerOf } from '@youworker/contracts/topology/subjects'
 import type { Breaker } from '@youworker/runtime/timing/breaker'
 import { currentRequest } from '@youworker/runtime/current-request'
 import { retry } from '@youworker/runtime/timing/retry'
@@ -63,7 +62,7 @@ export function createClient<C extends Contract>(
 ): Client<C> & { as(scope: CallScope): Client<C> } {
   const methods: PropertyDescriptorMap = {}
   for (const [name, request] of requestsOf(contract)) {
-    const breaker = nats.breakerOf(ownerOf(request.subject))
+    const breaker = nats.breakerOf(request.subject)
     const route: Route = { nats, request, breaker, mayCross: new Set([...request.errors, ...ALWAYS_ALLOWED]) }
     methods[name] = {
       get(this: { scope: CallScope }) {

@@ -334,19 +334,31 @@ test('no reply is DEADLINE_EXCEEDED, no responders is SERVICE_UNAVAILABLE with r
   await expect(client.write({ text: '' })).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', retryAfter: 1 })
 })
 
-test('timeouts open the breaker of that service; an absent service does not, so that it is usable as soon as it starts', async () => {
+test('timeouts open the breaker of that kind of call; an absent service does not, so that it is usable as soon as it starts', async () => {
   const silent = nats.core.subscribe(contract.write.subject, { callback: () => {} })
   const client = createClient(nats, contract)
   const calls = Array.from({ length: 5 }, () => client.write({ text: '' }, { timeoutMs: 1_500 }).catch(() => {}))
   await Promise.all(calls)
   await expect(client.write({ text: '' })).rejects.toMatchObject({ code: 'CIRCUIT_OPEN', retryAfter: expect.any(Number) })
   silent.unsubscribe()
+  const others = await serving()
+  expect(await client.echo({ text: 'goes on', n: 1 })).toEqual({ text: 'goes on', n: 1 })
+  await others[Symbol.asyncDispose]()
 
   const other = stack.adopt(await connectNats({ url: server.url, service: 'gateway', logger: silentLogger() }), closeNats)
   const away = createClient(other, contract)
   for (let n = 0; n < 6; n += 1) await expect(away.write({ text: '' })).rejects.toThrow(code('SERVICE_UNAVAILABLE'))
   await serving()
   expect(await away.write({ text: 'back' })).toEqual({ text: 'back' })
+})
+
+test('a deadline that the service itself reports and the errors of a caller open no breaker', async () => {
+  const onTime = new AppError('DEADLINE_EXCEEDED', 'took too long')
+  const wrong = new AppError('VALIDATION_ERROR', 'wrong')
+  await serving({ write: ({ text }) => Promise.reject(text === 'late' ? onTime : wrong) })
+  const client = createClient(nats, contract)
+  for (let n = 0; n < 6; n += 1) await expect(client.write({ text: 'late' })).rejects.toThrow(code('DEADLINE_EXCEEDED'))
+  for (let n = 0; n < 6; n += 1) await expect(client.write({ text: 'wrong' })).rejects.toThrow(code('VALIDATION_ERROR'))
 })
 
 test('an abort rejects the call with its reason', async () => {
