@@ -1,21 +1,93 @@
-/** The file types that ingestion reads: MIME type by file extension. */
-export const FILE_TYPES = {
-  '.md': 'text/markdown',
-  '.markdown': 'text/markdown',
-  '.txt': 'text/plain',
-  '.text': 'text/plain',
-  '.html': 'text/html',
-  '.htm': 'text/html',
-  '.pdf': 'application/pdf',
+/** How the types of a family are read. */
+export type FileFamily = (typeof FILE_FORMATS)[keyof typeof FILE_FORMATS]['family']
+
+/** The types of files that ingestion reads, by MIME type. Extensions are in lower case. */
+export const FILE_FORMATS = {
+  'text/plain': {
+    family: 'text',
+    name: 'plain text',
+    extensions: ['.txt', '.text', '.log', '.rst', '.adoc', '.org', '.tex', '.bib', '.srt', '.vtt', '.ini', '.cfg', '.conf'],
+  },
+  'text/markdown': { family: 'markdown', name: 'Markdown', extensions: ['.md', '.markdown', '.mdx'] },
+  'text/html': { family: 'html', name: 'HTML', extensions: ['.html', '.htm', '.xhtml'] },
+  'text/csv': { family: 'table', name: 'CSV', extensions: ['.csv'] },
+  'text/tab-separated-values': { family: 'table', name: 'TSV', extensions: ['.tsv', '.tab'] },
+  'application/json': { family: 'json', name: 'JSON', extensions: ['.json', '.geojson', '.webmanifest', '.ipynb'] },
+  'application/jsonl': { family: 'json-lines', name: 'JSON Lines', extensions: ['.jsonl', '.ndjson'] },
+  'application/yaml': { family: 'code', name: 'YAML', extensions: ['.yaml', '.yml'] },
+  'application/toml': { family: 'code', name: 'TOML', extensions: ['.toml'] },
+  'application/xml': {
+    family: 'xml',
+    name: 'XML',
+    extensions: ['.xml', '.xsd', '.xsl', '.xslt', '.rss', '.atom', '.svg', '.wsdl', '.plist'],
+  },
+  'application/rtf': { family: 'rtf', name: 'RTF', extensions: ['.rtf'] },
+  'message/rfc822': { family: 'email', name: 'e-mail (EML)', extensions: ['.eml'] },
+  'application/mbox': { family: 'mailbox', name: 'mailbox (MBOX)', extensions: ['.mbox', '.mbx'] },
+  'application/pdf': { family: 'pdf', name: 'PDF', extensions: ['.pdf'] },
+  'text/javascript': { family: 'code', name: 'JavaScript', extensions: ['.js', '.mjs', '.cjs', '.jsx'] },
+  'text/x-typescript': { family: 'code', name: 'TypeScript', extensions: ['.ts', '.mts', '.cts', '.tsx'] },
+  'text/x-python': { family: 'code', name: 'Python', extensions: ['.py', '.pyi'] },
+  'text/x-java': { family: 'code', name: 'Java', extensions: ['.java'] },
+  'text/x-kotlin': { family: 'code', name: 'Kotlin', extensions: ['.kt', '.kts'] },
+  'text/x-scala': { family: 'code', name: 'Scala', extensions: ['.scala'] },
+  'text/x-go': { family: 'code', name: 'Go', extensions: ['.go'] },
+  'text/x-rust': { family: 'code', name: 'Rust', extensions: ['.rs'] },
+  'text/x-c': { family: 'code', name: 'C', extensions: ['.c', '.h'] },
+  'text/x-c++': { family: 'code', name: 'C++', extensions: ['.cc', '.cpp', '.cxx', '.hh', '.hpp'] },
+  'text/x-csharp': { family: 'code', name: 'C#', extensions: ['.cs'] },
+  'text/x-swift': { family: 'code', name: 'Swift', extensions: ['.swift'] },
+  'text/x-ruby': { family: 'code', name: 'Ruby', extensions: ['.rb'] },
+  'text/x-php': { family: 'code', name: 'PHP', extensions: ['.php'] },
+  'text/x-perl': { family: 'code', name: 'Perl', extensions: ['.pl', '.pm'] },
+  'text/x-lua': { family: 'code', name: 'Lua', extensions: ['.lua'] },
+  'text/x-r': { family: 'code', name: 'R', extensions: ['.r'] },
+  'text/x-dart': { family: 'code', name: 'Dart', extensions: ['.dart'] },
+  'text/x-elixir': { family: 'code', name: 'Elixir', extensions: ['.ex', '.exs'] },
+  'text/x-haskell': { family: 'code', name: 'Haskell', extensions: ['.hs'] },
+  'text/x-shellscript': { family: 'code', name: 'shell', extensions: ['.sh', '.bash', '.zsh', '.fish', '.ps1', '.bat', '.cmd'] },
+  'application/sql': { family: 'code', name: 'SQL', extensions: ['.sql'] },
+  'text/css': { family: 'code', name: 'CSS', extensions: ['.css', '.scss', '.less'] },
+  'text/x-source': {
+    family: 'code',
+    name: 'other source code',
+    extensions: [
+      '.vue',
+      '.svelte',
+      '.proto',
+      '.graphql',
+      '.gql',
+      '.tf',
+      '.hcl',
+      '.gradle',
+      '.cmake',
+      '.nix',
+      '.zig',
+      '.clj',
+      '.erl',
+      '.ml',
+      '.f90',
+      '.jl',
+    ],
+  },
 } as const
 
-export type FileMime = (typeof FILE_TYPES)[keyof typeof FILE_TYPES]
+export type FileMime = keyof typeof FILE_FORMATS
 
-/** Extensions in lower case, with the dot. */
-export const isFileMime = (mime: string): mime is FileMime => Object.values<string>(FILE_TYPES).includes(mime)
+const MIMES: ReadonlyMap<string, FileMime> = new Map(
+  Object.keys(FILE_FORMATS)
+    .filter(isFileMime)
+    .flatMap((mime) => FILE_FORMATS[mime].extensions.map((extension) => [extension, mime])),
+)
 
-export const FILE_EXTENSIONS: readonly string[] = Object.keys(FILE_TYPES)
+export function isFileMime(mime: string): mime is FileMime {
+  return Object.hasOwn(FILE_FORMATS, mime)
+}
 
-/** MIME type of an extension in any case; `undefined` when the type is not supported. */
-export const mimeOfExtension = (extension: string): FileMime | undefined =>
-  Object.entries(FILE_TYPES).find(([known]) => known === extension.toLowerCase())?.[1]
+export const familyOf = (mime: FileMime): FileFamily => FILE_FORMATS[mime].family
+
+/** MIME type of an extension in any case, with the dot; `undefined` when it is not known. */
+export const mimeOfExtension = (extension: string): FileMime | undefined => MIMES.get(extension.toLowerCase())
+
+/** For people: what to send instead of a file that is not read. */
+export const READABLE_KINDS = 'text, Markdown, HTML, CSV, JSON, YAML, XML, source code, RTF, e-mail and PDF'

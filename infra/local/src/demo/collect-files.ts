@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, extname, isAbsolute, join, relative } from 'node:path'
-import { FILE_EXTENSIONS, mimeOfExtension } from '@youworker/contracts/file-types'
+import { mimeOfExtension, READABLE_KINDS } from '@youworker/contracts/file-types'
 import { counted } from '../print.ts'
 import { StartError } from '../start-error.ts'
 
@@ -19,8 +19,7 @@ export interface CollectedFiles {
 }
 
 /** Says why files of given folders were not taken. */
-export const leftOut = (skipped: number): string =>
-  `${counted(skipped, 'file')} left out: only ${FILE_EXTENSIONS.join(' ')} are read`
+export const leftOut = (skipped: number): string => `${counted(skipped, 'file')} left out: only ${READABLE_KINDS} are read`
 
 /** Takes each given file whatever its type, and of each folder the files of a supported type. Throws {@link StartError} for a missing path. */
 export async function collectFiles(paths: readonly string[], cwd: string): Promise<CollectedFiles> {
@@ -43,8 +42,7 @@ export async function collectFiles(paths: readonly string[], cwd: string): Promi
     }
     // As if it were a file: it fails with its name, and the others are read.
     for (const folder of closed) found.add(folder)
-    if (found.size === before)
-      throw new StartError(`${shown(path, cwd)} holds no file that can be read (${FILE_EXTENSIONS.join(' ')}).`)
+    if (found.size === before) throw new StartError(`${shown(path, cwd)} holds no file that can be read: ${READABLE_KINDS}.`)
   }
   return { files: named([...found], cwd), skipped }
 }

@@ -59,6 +59,25 @@ test.each([
   }
 })
 
+test('a table stays whole where it fits, and every part of one that is cut begins with the names of its columns', () => {
+  const row = (at: number) => `| ${at} | value ${at} |`
+  const table = (rows: number) => `| a | b |\n|---|---|\n${Array.from({ length: rows }, (_, at) => row(at)).join('\n')}`
+  const [before, short] = chunkDocument(parseMarkdown(`${sentence(1).repeat(2)}\n\n${table(3)}`), size)
+  expect([before?.text.includes('|'), short?.text]).toEqual([false, table(3)])
+  const long = chunkDocument(parseMarkdown(table(40)), size)
+  for (const { text } of long) {
+    expect(text.startsWith('| a | b |\n|---|---|\n| ')).toBe(true)
+    expect(countTokens(text)).toBeLessThanOrEqual(size.tokens + 2)
+  }
+  expect(long.flatMap(({ text }) => text.split('\n').slice(2))).toEqual(Array.from({ length: 40 }, (_, at) => row(at)))
+})
+
+test('a paragraph that fits into a chunk is not cut when that leaves the one before at least half full', () => {
+  const paragraphs = [sentence(1).repeat(2), sentence(2).repeat(3)].map((text) => text.trim())
+  const chunks = chunkDocument(parseText(paragraphs.join('\n\n')), { tokens: 40, overlap: 0 })
+  expect(chunks.map(({ text }) => text)).toEqual(paragraphs)
+})
+
 test('a long text is cut lazily and in linear time', () => {
   const chunks = chunksOf(parseText('x'.repeat(12_000_000)), { tokens: 400, overlap: 0 })
   expect(chunks.next().value?.start).toBe(0)

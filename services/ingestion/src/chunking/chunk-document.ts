@@ -1,3 +1,4 @@
+import { countTokens } from '@youworker/runtime/text/count-tokens'
 import type { ParsedBlock, ParsedDocument } from '../parsing/parsed-document.ts'
 import { CHUNKING } from './chunking-parameters.ts'
 import { splitUnits, type Unit } from './split-units.ts'
@@ -5,6 +6,7 @@ import { splitUnits, type Unit } from './split-units.ts'
 export interface Chunk {
   /** Dense from 0. */
   readonly index: number
+  /** What stands from `start` to `end`; a part of a table has the row with the names of its columns before it. */
   readonly text: string
   readonly title_path: readonly string[]
   /** From 1; only for paged formats. */
@@ -20,17 +22,23 @@ export interface ChunkSize {
   readonly overlap: number
 }
 
-/** Packs sentences into chunks of at most `tokens`, never across a heading or a page. Lazy, so that the caller can interrupt a long text. */
+/**
+ * Packs sentences, rows and lines into chunks of at most `tokens`, never across a heading or a page. Paragraphs, tables and code stay
+ * whole where they fit. Lazy, so that the caller can interrupt a long text.
+ */
 export function* chunkDocument(document: ParsedDocument, size: ChunkSize): Generator<Chunk> {
   let index = 0
   for (const section of sectionsOf(document.blocks)) {
     const [first] = section
     if (!first) continue
-    for (const { start, end } of pack(unitsOf(section, size.tokens), size)) {
-      const text = document.text.slice(start, end).trimEnd()
-      if (text.trim() === '') continue
+    for (const units of pack(unitsOf(section, size.tokens), size)) {
+      const [opening, end] = [units[0], units.at(-1)?.end]
+      if (!opening || end === undefined) continue
+      const shown = document.text.slice(opening.start, end).trimEnd()
+      if (shown.trim() === '') continue
+      const text = opening.header === undefined ? shown : `${opening.header}\n${shown}`
       const page = first.page === undefined ? {} : { page: first.page }
-      yield { index, text, title_path: first.title_path, ...page, start, end: start + text.length }
+      yield { index, text, title_path: first.title_path, ...page, start: opening.start, end: opening.start + shown.length }
       index += 1
     }
   }
@@ -52,31 +60,40 @@ function sectionsOf(blocks: readonly ParsedBlock[]): ParsedBlock[][] {
   return sections
 }
 
-function* pack(units: Iterable<Unit>, { tokens, overlap }: ChunkSize): Generator<Pick<Unit, 'start' | 'end'>> {
+function* pack(units: Iterable<Unit>, size: ChunkSize): Generator<readonly Unit[]> {
   let pending: Unit[] = []
   for (const unit of units) {
-    if (pending.length > 0 && !fitsInto(pending, unit, tokens)) {
-      yield spanOf(pending)
-      pending = tail(pending, overlap)
-      if (!fitsInto(pending, unit, tokens)) pending = []
+    if (pending.length > 0 && (!fitsInto(pending, unit, size.tokens) || beginsBetterAnew(pending, unit, size.tokens))) {
+      yield pending
+      pending = unit.kind === 'prose' ? tail(pending, size.overlap) : []
+      if (!fitsInto(pending, unit, size.tokens)) pending = []
     }
     pending.push(unit)
   }
-  if (pending.length > 0) yield spanOf(pending)
+  if (pending.length > 0) yield pending
 }
 
-const fitsInto = (pending: readonly Unit[], unit: Unit, tokens: number) =>
-  sum(pending) + unit.tokens <= tokens && unit.end - (pending[0]?.start ?? unit.start) <= CHUNKING.maxChunk
+function fitsInto(pending: readonly Unit[], unit: Unit, tokens: number): boolean {
+  const [first = unit] = pending
+  const { header = '' } = first
+  const length = header.length + unit.end - first.start
+  return sum(pending) + unit.tokens + countTokens(header) <= tokens && length <= CHUNKING.maxChunk
+}
+
+/** A block that is no part of this chunk as a whole begins the next one; a paragraph only if this one is not left half empty. */
+function beginsBetterAnew(pending: readonly Unit[], { whole, kind }: Unit, tokens: number): boolean {
+  if (whole === undefined) return false
+  const used = sum(pending)
+  return used + whole > tokens && (kind !== 'prose' || used >= tokens / 2)
+}
 
 const sum = (units: readonly Unit[]) => units.reduce((total, unit) => total + unit.tokens, 0)
 
-const spanOf = (units: readonly Unit[]) => ({ start: units[0]?.start ?? 0, end: units.at(-1)?.end ?? 0 })
-
-/** The last whole units within `overlap` tokens; never all of them, so that chunks advance. */
+/** The last whole sentences within `overlap` tokens; never all units, so that chunks advance. */
 function tail(units: readonly Unit[], overlap: number): Unit[] {
   let from = units.length
   let total = 0
-  while (from > 1) {
+  while (from > 1 && units[from - 1]?.kind === 'prose') {
     total += units[from - 1]?.tokens ?? 0
     if (total > overlap) break
     from -= 1

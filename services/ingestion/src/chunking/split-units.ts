@@ -1,34 +1,55 @@
-import type { ParsedBlock } from '../parsing/parsed-document.ts'
+import type { BlockKind, ParsedBlock } from '../parsing/parsed-document.ts'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { CHUNKING } from './chunking-parameters.ts'
 
-/** A sentence, or a part of one that is too long: the smallest thing that chunks are made of. Offsets as in blocks. */
+/** A sentence, a row or a line, or a part of one that is too long: the smallest thing that chunks are made of. Offsets as in blocks. */
 export interface Unit {
   readonly start: number
   readonly end: number
   readonly tokens: number
+  readonly kind: BlockKind
+  /** Of the first unit of a block that could be a chunk by itself: the tokens of the whole block. */
+  readonly whole?: number
+  /** What a chunk that begins with this unit says before it. */
+  readonly header?: string
 }
 
-/** Cuts a block after sentences and lines, then what is still too long after words, then anywhere but inside a character. Lazy. */
+/** Cuts a block where its kind allows, then what is still too long after words, then anywhere but inside a character. Lazy. */
 export function* splitUnits(block: ParsedBlock, maxTokens: number): Generator<Unit> {
-  for (const [from, to] of sentences(block.text)) {
-    for (const [start, end] of cut(block.text, from, to, maxTokens)) yield unit(block, start, end)
+  const { kind = 'prose' } = block
+  const whole = block.text.length <= CHUNKING.maxChunk ? countTokens(block.text) : undefined
+  const header = headerOf(block, maxTokens)
+  let isFirst = true
+  for (const [from, to] of kind === 'prose' ? sentences(block.text) : lines(block.text)) {
+    for (const [start, end] of cut(block.text, from, to, maxTokens)) {
+      const unit = { start: block.start + start, end: block.start + end, tokens: countTokens(block.text.slice(start, end)), kind }
+      const isInHeader = header !== undefined && start < header.length
+      yield {
+        ...unit,
+        ...(isFirst && whole !== undefined && whole <= maxTokens ? { whole } : {}),
+        ...(header === undefined || isInHeader ? {} : { header }),
+      }
+      isFirst = false
+    }
   }
 }
 
-const unit = (block: ParsedBlock, from: number, to: number): Unit => ({
-  start: block.start + from,
-  end: block.start + to,
-  tokens: countTokens(block.text.slice(from, to)),
-})
+function headerOf({ header }: ParsedBlock, maxTokens: number): string | undefined {
+  if (header === undefined || header.length > CHUNKING.maxUnit * CHUNKING.maxHeader) return undefined
+  return countTokens(header) <= maxTokens * CHUNKING.maxHeader ? header : undefined
+}
 
 type Range = readonly [from: number, to: number]
 
 const SENTENCE_END = /[.!?…][\p{Pe}\p{Pf}"']*\s+|[。！？]+|\n+/gu
 
-function* sentences(text: string): Generator<Range> {
+const sentences = (text: string): Generator<Range> => between(text, SENTENCE_END)
+
+const lines = (text: string): Generator<Range> => between(text, /\n+/g)
+
+function* between(text: string, ends: RegExp): Generator<Range> {
   let from = 0
-  for (const { 0: mark, index } of text.matchAll(SENTENCE_END)) {
+  for (const { 0: mark, index } of text.matchAll(ends)) {
     const to = index + mark.length
     yield [from, to]
     from = to

@@ -1,29 +1,77 @@
 import { extname } from 'node:path/posix'
-import { FILE_EXTENSIONS, type FileMime, isFileMime, mimeOfExtension } from '@youworker/contracts/file-types'
+import {
+  type FileFamily,
+  type FileMime,
+  familyOf,
+  FILE_FORMATS,
+  isFileMime,
+  mimeOfExtension,
+  READABLE_KINDS,
+} from '@youworker/contracts/file-types'
 import { fileTypeFromBuffer } from 'file-type'
+import { isText } from './text-encoding.ts'
 
 /** How much of a file is checked. */
 export const HEAD_BYTES = 4_096
-
-const EXTENSIONS = FILE_EXTENSIONS.join(', ')
 
 export type FileCheck =
   | { readonly ok: true; readonly mime: FileMime }
   | { readonly ok: false; readonly code: 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_ERROR'; readonly reason: string }
 
+/** Families whose files are texts themselves. */
+const TEXTS: ReadonlySet<FileFamily> = new Set([
+  'text',
+  'markdown',
+  'html',
+  'table',
+  'json',
+  'json-lines',
+  'code',
+  'xml',
+  'rtf',
+  'email',
+  'mailbox',
+])
+
+/** What helps with a type that is not read, by what its content is found to be. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  'application/x-cfb': 'an older or protected document of Office; save it as .docx, .xlsx or .pptx without a password',
+  'application/gzip': 'a compressed file; send what is in it, or a ZIP of it',
+  'application/x-tar': 'an archive; send what is in it, or a ZIP of it',
+  'application/x-7z-compressed': 'an archive; send what is in it, or a ZIP of it',
+  'application/x-rar-compressed': 'an archive; send what is in it, or a ZIP of it',
+  'image/heic': 'a picture in HEIC; save it as JPEG or PNG',
+  'image/avif': 'a picture in AVIF; save it as JPEG or PNG',
+}
+
 /** Detects the type of a file by its name and its first {@link HEAD_BYTES}; the declared type counts only where the name has no ending. */
 export async function detectFileType(name: string, head: Uint8Array, declaredMime?: string): Promise<FileCheck> {
   if (head.length === 0) return { ok: false, code: 'VALIDATION_ERROR', reason: 'the file is empty' }
-  const mime = mimeOf(name, declaredMime)
-  if (mime === undefined) return unsupported(`this type of file is not supported; send one of ${EXTENSIONS}`)
+  const named = mimeOf(name, declaredMime)
+  return isPdf(head, named) ? pdf(named) : isText(head) ? textual(named, head) : binary(named, head)
+}
+
+function pdf(named: FileMime | undefined): FileCheck {
+  if (named === undefined || named === 'application/pdf') return { ok: true, mime: 'application/pdf' }
+  return unsupported(`the name says ${named}, but the content is application/pdf`)
+}
+
+/** What decodes as text is text, whatever its first bytes look like and whatever an unknown ending may mean. */
+function textual(named: FileMime | undefined, head: Uint8Array): FileCheck {
+  if (named === undefined) return { ok: true, mime: textMime(head) }
+  if (TEXTS.has(familyOf(named))) return { ok: true, mime: named }
+  return unsupported(`the name says ${FILE_FORMATS[named].name}, but the content is text and not a ${FILE_FORMATS[named].name}`)
+}
+
+async function binary(named: FileMime | undefined, head: Uint8Array): Promise<FileCheck> {
   const found = await fileTypeFromBuffer(head).catch(() => undefined)
-  if (mime === 'application/pdf') {
-    return isPdf(head) ? { ok: true, mime } : unsupported('the name says PDF, but the content is not a PDF')
+  const help = INSTEAD[found?.mime ?? '']
+  if (help !== undefined) return unsupported(`the content is ${help}`)
+  if (named === undefined) {
+    return unsupported(`the content is ${found?.mime ?? 'no text'}, which is not read; send ${READABLE_KINDS}`)
   }
-  if (found && !found.mime.startsWith('text/') && found.mime !== 'application/xml') {
-    return unsupported(`the name says ${mime}, but the content is ${found.mime}`)
-  }
-  return isText(head) ? { ok: true, mime } : unsupported('the content is not UTF-8 text; save it as UTF-8 and send it again')
+  const name = FILE_FORMATS[named].name
+  return unsupported(`the name says ${name}, but the content is ${found?.mime ?? 'neither that nor text'}; send it as what it is`)
 }
 
 const unsupported = (reason: string): FileCheck => ({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE', reason })
@@ -35,18 +83,25 @@ function mimeOf(name: string, declaredMime: string | undefined): FileMime | unde
   return declared !== undefined && isFileMime(declared) ? declared : undefined
 }
 
-/** Readers accept the mark anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13). */
-function isPdf(head: Uint8Array): boolean {
-  return Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 1_024)).includes('%PDF-')
+const HTML = /^\s*(?:<!doctype html|<html)[\s>]/i
+const XML = /^\s*<\?xml\s/
+const RTF = /^\{\\rtf\d/
+
+/** For a text whose name does not tell. */
+function textMime(head: Uint8Array): FileMime {
+  const start = new TextDecoder().decode(head.subarray(0, 256))
+  if (RTF.test(start)) return 'application/rtf'
+  if (HTML.test(start)) return 'text/html'
+  return XML.test(start) ? 'application/xml' : 'text/plain'
 }
 
-function isText(head: Uint8Array): boolean {
-  if (head.includes(0)) return false
-  try {
-    // `stream`: the head may end in the middle of a character.
-    new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true })
-    return true
-  } catch {
-    return false
-  }
+/** With a line of its own, as every program writes it: a text may begin with the same signs. */
+const PDF_LINE = /%PDF-\d\.\d\s*[\r\n]/
+const PDF_OBJECT = /\d+ \d+ obj\b/
+
+/** Readers accept the mark anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13). */
+function isPdf(head: Uint8Array, named: FileMime | undefined): boolean {
+  const start = Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1')
+  const mark = start.slice(0, 1_024).search(named === 'application/pdf' ? /%PDF-/ : PDF_LINE)
+  return mark !== -1 && (named === 'application/pdf' || (mark === 0 && (!isText(head) || PDF_OBJECT.test(start))))
 }

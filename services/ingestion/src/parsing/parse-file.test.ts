@@ -111,10 +111,13 @@ test('PDF: one block a page with its number, hyphens joined', async () => {
 test.each<[FileMime, string | Uint8Array, RegExp]>([
   ['application/pdf', '%PDF-1.7 and then nothing', /damaged/],
   ['application/pdf', samplePdf([[]]), /holds no text/],
-  ['text/markdown', Uint8Array.from([0x61, 0xff, 0xfe]), /UTF-8/],
+  ['text/markdown', Uint8Array.from([0x61, 0xff, 0xfe, 1]), /UTF-8/],
+  ['application/json', '{"a": ', /valid JSON/],
+  ['application/xml', '<a>'.repeat(1_000), /nested too deeply/],
   ['text/plain', 'a\0b', /UTF-8/],
   ['text/html', '<script>only()</script>', /holds no text/],
-  ['text/html', '<div>'.repeat(20_000) + 'deep', /nested too deeply/],
+  ['application/json', '['.repeat(1_000_000) + ']'.repeat(1_000_000), /nested too deeply/],
+  ['text/html', '<div>'.repeat(200_000) + 'deep', /nested too deeply/],
   ['text/plain', ' \n \n', /holds no text/],
 ])('an unreadable file is refused with a reason: %s', async (mime, content, reason) => {
   await expect(parse(mime, content)).rejects.toMatchObject({ code: 'VALIDATION_ERROR', message: expect.stringMatching(reason) })

@@ -1,43 +1,51 @@
-import type { FileMime } from '@youworker/contracts/file-types'
-import { Unreadable } from './unreadable.ts'
+import { type FileFamily, familyOf, type FileMime } from '@youworker/contracts/file-types'
+import { detectFileType, HEAD_BYTES } from './detect-file-type.ts'
 import type { ParsedDocument } from './parsed-document.ts'
+import { type FileContent, type InnerFile, ReadingScope } from './reading-scope.ts'
+import { decodeText } from './text-encoding.ts'
+import { Unreadable } from './unreadable.ts'
 
-type Parse = (bytes: Uint8Array) => ParsedDocument | Promise<ParsedDocument>
+type Parse = (file: FileContent, scope: ReadingScope) => ParsedDocument | Promise<ParsedDocument>
+type ParseText = (text: string) => ParsedDocument
 
-/** One for each type of file that is accepted. Each loads only what it needs, because each child starts anew. */
-const PARSERS: Readonly<Record<FileMime, () => Promise<Parse>>> = {
-  'application/pdf': async () => (await import('./formats/parse-pdf.ts')).parsePdf,
-  'text/html': async () => {
-    const { parseHtml } = await import('./formats/parse-html.ts')
-    return (bytes) => parseHtml(new TextDecoder().decode(bytes))
-  },
-  'text/markdown': async () => {
-    const { parseMarkdown } = await import('./formats/parse-markdown.ts')
-    return (bytes) => parseMarkdown(decode(bytes))
-  },
-  'text/plain': async () => {
-    const { parseText } = await import('./formats/parse-text.ts')
-    return (bytes) => parseText(decode(bytes))
-  },
+/** One for each family of files. Each loads only what it needs. */
+const PARSERS: Readonly<Record<FileFamily, () => Promise<Parse>>> = {
+  text: async () => ofText((await import('./formats/parse-text.ts')).parseText),
+  markdown: async () => ofText((await import('./formats/parse-markdown.ts')).parseMarkdown),
+  html: async () => ofText((await import('./formats/parse-html.ts')).parseHtml),
+  table: async () => ofText((await import('./formats/parse-csv.ts')).parseCsv),
+  json: async () => ofText((await import('./formats/parse-json.ts')).parseJson),
+  'json-lines': async () => ofText((await import('./formats/parse-json.ts')).parseJsonLines),
+  code: async () => ofText((await import('./formats/parse-code.ts')).parseCode),
+  xml: async () => ofText((await import('./formats/parse-xml.ts')).parseXml),
+  rtf: async () => ofText((await import('./formats/parse-rtf.ts')).parseRtf),
+  email: async () => (await import('./formats/parse-email.ts')).parseEmail,
+  mailbox: async () => (await import('./formats/parse-email.ts')).parseMailbox,
+  pdf: async () => (await import('./formats/parse-pdf.ts')).parsePdf,
 }
 
 /** Reads a file whose `mime` `detectFileType` returned. Runs in the confined child; the reader throws `Unreadable`. */
-export async function loadParser(mime: FileMime): Promise<Parse> {
-  const parse = await PARSERS[mime]()
-  return async (bytes) => {
-    const document = await parse(bytes)
-    if (document.blocks.length === 0) throw new Unreadable('the file holds no text')
-    return document
-  }
+export async function loadParser(mime: FileMime): Promise<(bytes: Uint8Array) => Promise<ParsedDocument>> {
+  const parse = await PARSERS[familyOf(mime)]()
+  return async (bytes) => withText(await parse({ bytes, mime }, new ReadingScope(readInner)))
 }
 
-/** Drops the byte order mark. Refuses NUL, which no text file holds and Postgres does not store. */
-function decode(bytes: Uint8Array): string {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    if (!text.includes('\0')) return text
-  } catch {
-    // The error below names both reasons.
-  }
-  throw new Unreadable('the content is not UTF-8 text; save it as UTF-8 and send it again')
+async function readInner({ name, bytes, mime: declared }: InnerFile, scope: ReadingScope): Promise<ParsedDocument> {
+  const check = await detectFileType(name, bytes.subarray(0, HEAD_BYTES), declared)
+  if (!check.ok) throw new Unreadable(check.reason)
+  const parse = await PARSERS[familyOf(check.mime)]()
+  return withText(await parse({ bytes, mime: check.mime }, scope))
 }
+
+function withText(document: ParsedDocument): ParsedDocument {
+  if (document.blocks.length === 0) throw new Unreadable('the file holds no text')
+  return document
+}
+
+const ofText =
+  (parse: ParseText): Parse =>
+  ({ bytes }) => {
+    const text = decodeText(bytes)
+    if (text === undefined) throw new Unreadable('the content is not text, or damaged; save it as UTF-8 text and send it again')
+    return parse(text)
+  }

@@ -1,4 +1,7 @@
-/** A stretch of `ParsedDocument.text`, usually a paragraph, that belongs under one heading and on one page. */
+/** Decides how a block that is too long for a passage is cut. `table`: between rows; `code`: between lines; else after sentences. */
+export type BlockKind = 'prose' | 'table' | 'code'
+
+/** A stretch of `ParsedDocument.text`, such as a paragraph or a table, that belongs under one heading and on one page. */
 export interface ParsedBlock {
   readonly text: string
   /** Offsets into the document's text, in UTF-16 units: `text === document.text.slice(start, end)`. */
@@ -8,6 +11,10 @@ export interface ParsedBlock {
   readonly page?: number
   /** Headings from the document's top to here. */
   readonly title_path: readonly string[]
+  /** Prose without it. */
+  readonly kind?: BlockKind
+  /** What every part of a table that is cut begins with: the row with the names of its columns. */
+  readonly header?: string
 }
 
 export interface ParsedDocument {

@@ -4,6 +4,7 @@ import { gfmTableFromMarkdown } from 'mdast-util-gfm-table'
 import { toString } from 'mdast-util-to-string'
 import { cleanText, cutText } from '@youworker/runtime/text/text'
 import { gfmTable } from 'micromark-extension-gfm-table'
+import { Outline } from '../outline.ts'
 import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
 import { PARSING } from '../parsing-parameters.ts'
 import { parseText } from './parse-text.ts'
@@ -44,17 +45,25 @@ const BLOCKS_ONLY = {
  */
 export function parseMarkdown(text: string): ParsedDocument {
   if (text.length > PARSING.maxMarkdown) return parseText(text)
-  const outline = new Outline(text)
+  const outline = new Outline()
   for (const { node, start, end } of topLevelNodes(text, FRONT_MATTER.exec(text)?.[0].length ?? 0)) {
     if (node === undefined) addParagraphs(outline, text.slice(start, end), start)
-    else if (node.type === 'heading') outline.addHeading(node, start, end)
-    else if (node.type !== 'thematicBreak') outline.addContent(start, end)
+    else if (node.type === 'heading') outline.addHeading({ depth: node.depth, title: titleOf(node), start, end })
+    else if (node.type !== 'thematicBreak') outline.addContent({ start, end }, detailsOf(node, text.slice(start, end)))
   }
-  return outline.finish()
+  return outline.finish(text)
 }
 
+function detailsOf(node: RootContent, text: string): Pick<ParsedBlock, 'kind' | 'header'> {
+  if (node.type === 'code') return { kind: 'code' }
+  return node.type === 'table' ? { kind: 'table', header: headerOf(text) } : {}
+}
+
+/** The row with the names of the columns, and the line below it. */
+const headerOf = (table: string): string => table.split('\n', 2).join('\n')
+
 function addParagraphs(outline: Outline, text: string, offset: number): void {
-  for (const { start, end } of parseText(text).blocks) outline.addContent(offset + start, offset + end)
+  for (const { start, end } of parseText(text).blocks) outline.addContent({ start: offset + start, end: offset + end })
 }
 
 interface LocatedNode {
@@ -95,57 +104,6 @@ const locate = (node: RootContent, offset: number): LocatedNode => ({
   start: offset + (node.position?.start.offset ?? 0),
   end: offset + (node.position?.end.offset ?? 0),
 })
-
-interface OutlineHeading {
-  readonly depth: number
-  readonly title: string
-}
-
-class Outline {
-  readonly #text: string
-  readonly #blocks: ParsedBlock[] = []
-  #path: OutlineHeading[] = []
-  /** The last heading, as long as nothing has come below it. */
-  #bare: { readonly depth: number; readonly start: number; readonly end: number } | undefined
-  #title: string | undefined
-
-  constructor(text: string) {
-    this.#text = text
-  }
-
-  addHeading(node: Heading, start: number, end: number): void {
-    const { depth } = node
-    if (this.#bare && depth <= this.#bare.depth) this.#keepBareHeading()
-    const title = titleOf(node)
-    this.#path = [...this.#path.filter((heading) => heading.depth < depth), { depth, title }]
-    this.#title ??= title || undefined
-    this.#bare = { depth, start, end }
-    // What does not fit into the title path would be lost otherwise.
-    if (end - start > PARSING.maxHeading) this.#keepBareHeading()
-  }
-
-  addContent(start: number, end: number): void {
-    this.#bare = undefined
-    this.#add(start, end)
-  }
-
-  finish(): ParsedDocument {
-    this.#keepBareHeading()
-    return { title: this.#title, text: this.#text, blocks: this.#blocks }
-  }
-
-  /** A heading with nothing under it is content of its own. */
-  #keepBareHeading(): void {
-    const bare = this.#bare
-    this.#bare = undefined
-    if (bare) this.#add(bare.start, bare.end)
-  }
-
-  #add(start: number, end: number): void {
-    const title_path = this.#path.map(({ title }) => title).filter((title) => title !== '')
-    this.#blocks.push({ text: this.#text.slice(start, end), start, end, title_path })
-  }
-}
 
 /** A heading's words without links and emphasis. The closing sign keeps one that belongs to the words, as in `C #`. */
 function titleOf(heading: Heading): string {

@@ -1,11 +1,12 @@
 import { cutText } from '@youworker/runtime/text/text'
 import { extractText, getDocumentProxy, getMeta } from 'unpdf'
 import type { ParsedBlock, ParsedDocument } from '../parsed-document.ts'
+import type { FileContent } from '../reading-scope.ts'
 import { PARSING } from '../parsing-parameters.ts'
 import { Unreadable } from '../unreadable.ts'
 
 /** The text of each page. */
-export async function parsePdf(bytes: Uint8Array): Promise<ParsedDocument> {
+export async function parsePdf({ bytes }: FileContent): Promise<ParsedDocument> {
   const pdf = await getDocumentProxy(bytes).catch((error: unknown) => {
     throw new Unreadable(
       error instanceof Error && error.name === 'PasswordException'

@@ -17,6 +17,12 @@ const CORPUS: readonly (readonly [mime: FileMime, content: string | Uint8Array])
     `---\na: b\n---\n# The [Hand](x)book\n\n${PROSE}\n\n## \`Code\`\n\n\`\`\`\n# no heading\n\`\`\`\n\nSet\next\n---\n- a\n\n- b\n\n| x | y |\n|---|---|\n| 1 | 2 |\n\n# Bare\n## ${'long '.repeat(300)}\n\nend`,
   ],
   ['text/html', `<title>T</title><nav>no</nav><h1>A <b>b</b></h1><p>${PROSE}</p><table><tr><td>1</td><td>2</td></tr></table>`],
+  ['text/csv', `Role,Days\n${'Dev,30\n'.repeat(60)}`],
+  ['application/json', JSON.stringify({ name: 'Shop', items: [{ id: 1, text: PROSE.repeat(3) }] })],
+  ['text/x-python', `import os\n\ndef a():\n    return 1\n\nclass B:\n${'    def c(self):\n        pass\n'.repeat(80)}`],
+  ['application/xml', `<a><b id="1">${PROSE}</b><b>2</b></a>`],
+  ['application/rtf', `{\\rtf1 ${PROSE}\\par end}`],
+  ['message/rfc822', `Subject: Bees\nFrom: a@example.org\n\n${PROSE}`],
   ['application/pdf', samplePdf([['First page exam-', 'ple.'], ['Second.']], 'Handbook')],
 ]
 
