@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { renderComposeSettings } from './generate/compose-settings.ts'
 import { type ProcessSettings, renderEnvExample } from './generate/env-example.ts'
 import { renderEvents } from './generate/events-page.ts'
+import { renderFileTypes } from './generate/files-page.ts'
 import { readComposeFile } from './support/compose.ts'
 import { ROOT } from './support/root.ts'
 
@@ -19,6 +20,10 @@ test('the committed docs/openapi.json is generated from the routes', async () =>
 
 test('the committed docs/events.md is generated from the contracts', async () => {
   await expect(renderEvents()).toMatchFileSnapshot(join(ROOT, 'docs/events.md'))
+})
+
+test('the committed docs/file-types.md is generated from the contracts', async () => {
+  await expect(renderFileTypes()).toMatchFileSnapshot(join(ROOT, 'docs/file-types.md'))
 })
 
 /** Of every process that has settings. */

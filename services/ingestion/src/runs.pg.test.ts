@@ -119,8 +119,8 @@ describe('starting a run', () => {
     const bad = {
       'empty.md': '',
       'lie.pdf': 'no pdf',
-      'a.exe': 'MZ',
-      'bin.txt': Buffer.from([0xff, 0xfe, 0, 1]),
+      'a.exe': Buffer.from([0x4d, 0x5a, 0x90, 0, 3, 0]),
+      'bin.txt': Buffer.from([0xff, 0, 0xfe, 1]),
       '../up.md': '# up',
     }
     for (const [name, bytes] of Object.entries(bad)) {
