@@ -9,14 +9,12 @@ legacy encodings are recognised); a file whose name says one thing and whose con
 be read fails alone, and says why and what would help; a file within a file (an attachment) that cannot be read is named at the end of
 the document.
 
-| type | names end in | MIME type |
-|---|---|---|
 `
 
 /** docs/file-types.md. */
 export function renderFileTypes(): string {
   const rows = Object.entries(FILE_FORMATS).map(
-    ([mime, { name, extensions }]) => `| ${name} | ${extensions.map((one) => `\`${one}\``).join(' ')} | \`${mime}\` |`,
+    ([mime, { name, extensions }]) => `- ${name}: ${extensions.map((one) => `\`${one}\``).join(' ')} (\`${mime}\`)`,
   )
   return `${HEAD}${rows.join('\n')}\n`
 }

@@ -29,7 +29,6 @@ export class ReadingScope {
   readonly #budget: Budget
   readonly #depth: number
   readonly #unread: string[] = []
-  #files = 0
 
   constructor(read: ReadInner, budget: Budget = { files: PARSING.maxInnerFiles, bytes: PARSING.maxInnerBytes }, depth = 0) {
     this.#read = read
@@ -44,7 +43,6 @@ export class ReadingScope {
 
   /** Adds what the file says below its name. One that cannot be read is named at the end of the document. */
   async add(builder: DocumentBuilder, file: InnerFile, titles: readonly string[] = [file.name]): Promise<void> {
-    this.#files += 1
     this.#budget.files -= 1
     this.#budget.bytes -= file.bytes.length
     if (this.#budget.files < 0) throw new Unreadable(`it holds more than ${PARSING.maxInnerFiles} files; send fewer at a time`)

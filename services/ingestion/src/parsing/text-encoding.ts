@@ -69,7 +69,7 @@ function utf16Of(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
 }
 
 const hasControls = (encoding: string, sample: Uint8Array): boolean =>
-  [...decode(encoding, sample)].some((sign) => CONTROLS.has(sign.charCodeAt(0)))
+  Array.from(decode(encoding, sample)).some((sign) => CONTROLS.has(sign.charCodeAt(0)))
 
 /** By the frequencies of characters, and among what is likely the one that leaves words whole. */
 function legacy(bytes: Uint8Array): string | undefined {

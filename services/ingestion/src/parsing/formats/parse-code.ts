@@ -95,7 +95,7 @@ function linesOf(text: string): Line[] {
   return lines
 }
 
-const columns = (blanks: string): number => [...blanks].reduce((sum, sign) => sum + (sign === '\t' ? TAB : 1), 0)
+const columns = (blanks: string): number => blanks.length + (TAB - 1) * (blanks.split('\t').length - 1)
 
 const titleOf = (text: string, { start, end }: Line): string =>
   text
