@@ -47,16 +47,19 @@ export async function* chatLines(request: ChatRequest, generation: Generation, s
 export async function chatOnce(request: ChatRequest, generation: Generation, signal: AbortSignal): Promise<string> {
   const clock = startClock(request)
   let content = ''
+  let thinking = ''
   let end = {}
   let malformed = false
   for await (const step of flat(generate(generation, signal))) {
     if (step.kind === 'drop') throw new Dropped()
     if (step.kind === 'malformed') malformed = true
+    if (step.kind === 'thought') thinking += step.text
     if (step.kind === 'token') content += step.text
     if (step.kind === 'end') end = { done: true, done_reason: step.reason, ...clock(step.tokens) }
   }
   const { toolCalls } = generation.reply
-  const message = { role: 'assistant', content, ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}) }
+  const thought = thinking === '' ? {} : { thinking }
+  const message = { role: 'assistant', content, ...thought, ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}) }
   return malformed ? MALFORMED : JSON.stringify({ model: request.model, created_at: new Date().toISOString(), message, ...end })
 }
 
@@ -68,6 +71,8 @@ function lineOf(step: Step, model: string, clock: ReturnType<typeof startClock>)
   const line = (message: object, rest: object) =>
     JSON.stringify({ model, created_at: new Date().toISOString(), message: { role: 'assistant', ...message }, ...rest })
   switch (step.kind) {
+    case 'thought':
+      return [line({ content: '', thinking: step.text }, { done: false })]
     case 'token':
       return [line({ content: step.text }, { done: false })]
     case 'calls':

@@ -13,6 +13,7 @@ export interface Generation {
 }
 
 export type Step =
+  | { readonly kind: 'thought'; readonly text: string }
   | { readonly kind: 'token'; readonly text: string }
   | { readonly kind: 'calls'; readonly calls: Reply['toolCalls'] }
   | { readonly kind: 'malformed' }
@@ -27,6 +28,10 @@ export async function* generate(generation: Generation, signal: AbortSignal): As
   const endless = faults?.endless ?? false
   const text = tokensOf(reply.text)
   const tokens = endless && text.length === 0 ? ['…'] : text
+  for (const thought of tokensOf(faults?.thinking ?? '')) {
+    yield [{ kind: 'thought', text: thought }]
+    await (tokensPerSecond === 0 ? turn(undefined, { signal }) : sleep(1_000 / tokensPerSecond, undefined, { signal }))
+  }
   let start = performance.now()
   let batch: Step[] = reply.toolCalls.length > 0 ? [{ kind: 'calls', calls: reply.toolCalls }] : []
 

@@ -18,6 +18,8 @@ const Match = z.strictObject({
 
 /** Replaces or disturbs the answer. `*_after` fields count the tokens sent before the fault. */
 const ScriptedReply = z.strictObject({
+  /** What it says that it thinks, before anything else. */
+  thinking: z.string().optional(),
   /** The whole answer. A begun answer is continued, not repeated. */
   text: z.string().optional(),
   /** Sent before `text`. */

@@ -65,6 +65,7 @@ export const responses = {
   /**
    * What a session was given and answered, by its runs. `from`: the run to begin with; `after`: `position` of the last part of the page
    * before. At most `LIMITS.entriesPage` bytes of JSON, or one part that has more. What stands before the first run has the session's id.
+   * `shows_thinking`: the run's log has what its model thought.
    */
   listTurns: request('rpc.chat-agent.v1.turn.list', {
     input: z.object({
@@ -81,6 +82,7 @@ export const responses = {
           run_id: Id,
           input: z.array(ConversationMessage).optional(),
           answer: Done.pick({ content: true, citations: true, client_calls: true, metadata: true }).optional(),
+          shows_thinking: z.literal(true).optional(),
         }),
       ),
       more: z.boolean(),

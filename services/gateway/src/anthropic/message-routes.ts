@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { defineRoute } from '../http/define-route.ts'
 import { answerRun, type ProtocolDeps } from '../protocols/answer-run.ts'
 import { BODY_BYTES, imagesOfInput, requireRoom } from '../protocols/images.ts'
+import type { WholeRun } from '../streams/run-streams.ts'
 import { AnsweredMessage, MessageEvent, MessageWriter, toMessage } from './message-answer.ts'
 import { countInput, CountBody, MessageBody, toRunInput } from './message-request.ts'
 
@@ -31,7 +32,7 @@ export const messageRoutes = [
       const writer = new MessageWriter(model)
       const protocol = {
         framesOf: writer.framesOf.bind(writer),
-        bodyOf: (done: Parameters<typeof toMessage>[0], run_id: string) => toMessage(done, { run_id, model }),
+        bodyOf: ({ done }: WholeRun, run_id: string) => toMessage(done, { run_id, model }),
       }
       const input = toRunInput(body)
       requireRoom(imagesOfInput(input), context)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { defineRoute } from '../http/define-route.ts'
 import { answerRun, type ProtocolDeps } from '../protocols/answer-run.ts'
 import { BODY_BYTES, imagesOfInput, requireRoom } from '../protocols/images.ts'
+import type { WholeRun } from '../streams/run-streams.ts'
 import { ChunkWriter, Completion, CompletionChunk, toCompletion } from './completion-answer.ts'
 import { CompletionBody, toRunInput } from './completion-request.ts'
 
@@ -28,7 +29,7 @@ export const completionRoutes = [
       const chunks = new ChunkWriter(options)
       const protocol = {
         framesOf: chunks.framesOf.bind(chunks),
-        bodyOf: (done: Parameters<typeof toCompletion>[0], run_id: string) => toCompletion(done, { run_id, model }),
+        bodyOf: ({ done }: WholeRun, run_id: string) => toCompletion(done, { run_id, model }),
       }
       const input = toRunInput(body)
       requireRoom(imagesOfInput(input), context)

@@ -1,9 +1,9 @@
-import type { Done, WholeDone } from '@youworker/contracts/agent/run-log'
+import type { Done } from '@youworker/contracts/agent/run-log'
 import { AppError, ERROR_STATUS, errorBody } from '@youworker/contracts/errors'
 import type { Clients } from '../clients.ts'
 import { Reply } from '../http/answers/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
-import type { FramesOf, RunStreams, StartRun } from '../streams/run-streams.ts'
+import type { FramesOf, RunStreams, StartRun, WholeRun } from '../streams/run-streams.ts'
 
 export type ProtocolDeps = Pick<Clients, 'chatAgent'> & { readonly runStreams: RunStreams }
 
@@ -11,7 +11,7 @@ interface Protocol {
   /** Of one entry of the run's log, in the protocol's frames; empty when it has none for it. */
   readonly framesOf: FramesOf
   /** Throws when the run failed. */
-  readonly bodyOf: (done: WholeDone, runId: string) => unknown
+  readonly bodyOf: (whole: WholeRun, runId: string) => unknown
 }
 
 /** How long clients of these protocols wait for a whole answer. */
@@ -32,11 +32,12 @@ export async function answerRun(
     context.deadline.lift()
     return WHOLE_MS
   }
-  const { started, done } = await runStreams.wholeNew(context, waitMs, start)
+  const { started, whole } = await runStreams.wholeNew(context, waitMs, start)
   const { run_id } = started
   try {
-    if (!done) throw new AppError('DEADLINE_EXCEEDED', `The run goes on: GET /v1/runs/${run_id} has its answer when it has ended`)
-    return new Reply(200, bodyOf(done, run_id))
+    if (!whole)
+      throw new AppError('DEADLINE_EXCEEDED', `The run goes on: GET /v1/runs/${run_id} has its answer when it has ended`)
+    return new Reply(200, bodyOf(whole, run_id))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     return new Reply(ERROR_STATUS[error.code], errorBody(error, context.correlationId), NO_RETRY)

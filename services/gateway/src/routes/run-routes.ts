@@ -33,8 +33,8 @@ export const runRoutes = [
     async handle({ params, context }, { chatAgent: client, runStreams }: Pick<Clients, 'chatAgent'> & Streams) {
       const run = await client.as(context.scope).getRun(params)
       const hasEnded = TERMINAL.includes(run.status)
-      const done = hasEnded ? await runStreams.whole(params.run_id, context, context.deadline.longestMs) : undefined
-      return { ...run, answer: done ?? null }
+      const whole = hasEnded ? await runStreams.whole(params.run_id, context, context.deadline.longestMs) : undefined
+      return { ...run, answer: whole?.done ?? null }
     },
   }),
   defineRoute({

@@ -1,4 +1,5 @@
 import type { Done, RunEntry, WholeDone } from '@youworker/contracts/agent/run-log'
+import { type Thought, Thoughts } from '@youworker/contracts/agent/thoughts'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -41,6 +42,12 @@ interface WholeOptions extends Pick<Shape, 'finish'> {
 interface DoneEntry {
   readonly n: number
   readonly done: Done
+}
+
+/** A run that has ended. */
+export interface WholeRun {
+  readonly done: WholeDone
+  readonly thoughts: readonly Thought[]
 }
 
 interface Deps {
@@ -115,13 +122,13 @@ export class RunStreams {
     return SENT
   }
 
-  /** The `done` of a run that has ended. */
-  whole(runId: string, context: RequestContext, waitMs: number): Promise<WholeDone | undefined> {
+  /** What came of a run, when it has ended. */
+  whole(runId: string, context: RequestContext, waitMs: number): Promise<WholeRun | undefined> {
     return this.#whole({ run_id: runId, source: this.#deps.sourceOf(runId, context) }, context, waitMs)
   }
 
   /**
-   * Starts a run and waits for its `done`, at most `waitMs`: undefined when the run goes on by then. A client that disconnects and a
+   * Starts a run and waits for its end, at most `waitMs`: undefined when the run goes on by then. A client that disconnects and a
    * gateway that stops end the wait, never the run.
    */
   async wholeNew<T extends Awaited<ReturnType<StartRun>>>(
@@ -129,25 +136,25 @@ export class RunStreams {
     waitMs: () => number,
     start: (run_id: string) => Promise<T>,
     finish?: Finish,
-  ): Promise<{ started: T; done: WholeDone | undefined }> {
+  ): Promise<{ started: T; whole: WholeRun | undefined }> {
     const { started, ...reading } = await startReading(this.#deps.sourceOf, context, start)
-    return { started, done: await this.#whole({ run_id: started.run_id, finish, ...reading }, context, waitMs()) }
+    return { started, whole: await this.#whole({ run_id: started.run_id, finish, ...reading }, context, waitMs()) }
   }
 
   async #whole(
     { run_id, source, liveFrom, finish }: WholeOptions,
     context: RequestContext,
     waitMs: number,
-  ): Promise<WholeDone | undefined> {
+  ): Promise<WholeRun | undefined> {
     const { streams } = this.#deps
     const stop = new AbortController()
     context.outgoing.once('close', () => stop.abort())
     using _entry = streams.add(context.caller, (why) => (why === 'moving' ? undefined : stop.abort(why)))
     let done: Done | undefined
-    let thinking = ''
+    const thoughts = new Thoughts()
     const writer = {
       write: ({ body }: RunEntry) => {
-        if (body.event === 'thinking') thinking += body.data.text
+        thoughts.add(body)
         if (body.event === 'done') done = body.data
       },
       isFull: false,
@@ -160,7 +167,8 @@ export class RunStreams {
     else stop.abort()
     if (done) {
       const whole = finish ? await finished(done, finish, context, stop.signal) : done
-      if (!stop.signal.aborted) return thinking === '' ? whole : { ...whole, thinking }
+      const { all, text: thinking } = thoughts
+      if (!stop.signal.aborted) return { done: thinking === '' ? whole : { ...whole, thinking }, thoughts: all }
     }
     if (stop.signal.reason === 'revoked')
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: you were signed out meanwhile')

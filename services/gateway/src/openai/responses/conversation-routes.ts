@@ -28,6 +28,7 @@ const toConversation = ({ id, created_at, metadata = {} }: Session) => ({
 })
 
 type Deps = Pick<ProtocolDeps, 'chatAgent'>
+type LogDeps = Pick<ProtocolDeps, 'chatAgent' | 'runStreams'>
 type Part = Awaited<ReturnType<ReturnType<Deps['chatAgent']['as']>['listTurns']>>['parts'][number]
 
 const common = { tag: 'openai', auth: 'required', scopes: ['chat'], limit: 'default' } as const
@@ -102,7 +103,8 @@ export const conversationRoutes = [
     summary: 'What was said in a conversation, newest first',
     query: ItemQuery,
     answer: ItemList,
-    handle: ({ params, query, context }, deps: Deps) => readItemsPage(sessionRefOf(params.conversation_id), query, context, deps),
+    handle: ({ params, query, context }, deps: LogDeps) =>
+      readItemsPage(sessionRefOf(params.conversation_id), query, context, deps),
   }),
 ]
 
@@ -111,15 +113,16 @@ async function readItemsPage(
   session_id: string,
   { limit, order, after }: z.output<typeof ItemQuery>,
   context: RequestContext,
-  { chatAgent }: Deps,
+  deps: LogDeps,
 ): Promise<z.output<typeof ItemList>> {
-  const client = chatAgent.as(context.scope)
+  const client = deps.chatAgent.as(context.scope)
   const data: Item[] = []
   let page: { from?: string; after?: number } = after === undefined ? {} : { from: runIdOfItem(after, 'after') }
   let isBehind = after === undefined
   for (;;) {
     const { parts, more } = await client.listTurns({ session_id, order, ...page })
-    for (const item of parts.flatMap((part) => (order === 'asc' ? itemsOf(part) : itemsOf(part).toReversed()))) {
+    const items = await Promise.all(parts.map((part) => itemsOf(part, context, deps)))
+    for (const item of items.flatMap((some) => (order === 'asc' ? some : some.toReversed()))) {
       if (isBehind) data.push(item)
       else isBehind = item.id === after
       if (data.length > limit) return listOf(data.slice(0, limit), true)
@@ -131,4 +134,12 @@ async function readItemsPage(
   }
 }
 
-const itemsOf = ({ run_id, input, answer }: Part): Item[] => (answer ? outputOf(answer, run_id) : inputItems(run_id, input ?? []))
+async function itemsOf(
+  { run_id, input, answer, shows_thinking }: Part,
+  context: RequestContext,
+  { runStreams }: LogDeps,
+): Promise<Item[]> {
+  if (!answer) return inputItems(run_id, input ?? [])
+  const whole = shows_thinking && (await runStreams.whole(run_id, context, context.deadline.longestMs))
+  return outputOf({ ...answer, thoughts: whole ? whole.thoughts : [] }, run_id)
+}

@@ -24,8 +24,8 @@ export async function withItems(
   const known = new Map<string, OutputItem>()
   await Promise.all(
     Array.from(runs, async (run_id) => {
-      const done = await runStreams.whole(run_id, context, 0)
-      for (const item of done ? outputOf(done, run_id) : []) known.set(item.id, item)
+      const whole = await runStreams.whole(run_id, context, 0)
+      for (const item of whole ? outputOf({ ...whole.done, thoughts: whole.thoughts }, run_id) : []) known.set(item.id, item)
     }),
   )
   const items = input.map((item, index) => {

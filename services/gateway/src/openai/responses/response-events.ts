@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { eventFrame } from '../../streams/sse.ts'
-import { FileCitation, OutputItem, OutputText, ResponseObject } from './response-object.ts'
+import { FileCitation, OutputItem, OutputText, ResponseObject, SummaryText } from './response-object.ts'
 
 const Count = z.number().int().min(0)
 
@@ -11,6 +11,7 @@ const response = { response: ResponseObject }
 const inOutput = { output_index: Count }
 const inItem = { item_id: z.string(), ...inOutput }
 const inText = { ...inItem, content_index: Count }
+const inSummary = { ...inItem, summary_index: Count }
 const logprobs = { logprobs: z.array(z.never()) }
 
 /** The events of a stream, numbered from 0 without gaps: an event has the same number whenever the response is read. */
@@ -19,6 +20,10 @@ export const ResponseEvent = z.discriminatedUnion('event', [
   event('response.queued', response),
   event('response.in_progress', response),
   event('response.output_item.added', { ...inOutput, item: OutputItem }),
+  event('response.reasoning_summary_part.added', { ...inSummary, part: SummaryText }),
+  event('response.reasoning_summary_text.delta', { ...inSummary, delta: z.string() }),
+  event('response.reasoning_summary_text.done', { ...inSummary, text: z.string() }),
+  event('response.reasoning_summary_part.done', { ...inSummary, part: SummaryText }),
   event('response.content_part.added', { ...inText, part: OutputText }),
   event('response.output_text.delta', { ...inText, delta: z.string(), ...logprobs }),
   event('response.output_text.annotation.added', { ...inText, annotation_index: Count, annotation: FileCitation }),

@@ -1,4 +1,5 @@
 import { Citation, type Done } from '@youworker/contracts/agent/run-log'
+import type { Thought } from '@youworker/contracts/agent/thoughts'
 import { Id, Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { AGENT_MODEL } from '../../protocols/agent-model.ts'
@@ -36,7 +37,9 @@ const FunctionCall = z.object({
   arguments: z.string().meta({ description: 'JSON.' }),
   status: ItemStatus,
 })
-export const OutputItem = z.discriminatedUnion('type', [OutputMessage, FunctionCall])
+export const SummaryText = z.object({ type: z.literal('summary_text'), text: z.string() })
+const Reasoning = z.object({ type: z.literal('reasoning'), id: z.string(), status: ItemStatus, summary: z.array(SummaryText) })
+export const OutputItem = z.discriminatedUnion('type', [OutputMessage, FunctionCall, Reasoning])
 export type OutputItem = z.output<typeof OutputItem>
 
 const Usage = z.object({
@@ -149,8 +152,11 @@ export function begunResponse({ run_id, session_id, request }: ResponseOf, statu
   }
 }
 
+/** The end of a run, with what its model thought, as far as the run shows it. */
+type Ended = Done & Answer
+
 /** Of a run that has ended, however. It follows from the run's log and the request alone. */
-export function endedResponse(done: Done, of: ResponseOf): ResponseObject {
+export function endedResponse(done: Ended, of: ResponseOf): ResponseObject {
   const { metadata, citations } = done
   const { tokens_in, tokens_out, duration_ms, error = 'The run failed.' } = metadata
   const end = endOf(done)
@@ -189,17 +195,29 @@ function endOf({
   }
 }
 
-type Answer = Pick<Done, 'content' | 'citations' | 'client_calls' | 'metadata'>
+type Answer = Pick<Done, 'content' | 'citations' | 'client_calls' | 'metadata'> & {
+  readonly thoughts?: readonly Thought[] | undefined
+}
 
+/** In the order in which they begin. The message goes on behind thoughts that come within its text. */
 export function outputOf(done: Answer, runId: string): OutputItem[] {
-  const { content, client_calls: calls = [] } = done
+  const { content, client_calls: calls = [], thoughts = [] } = done
   const status = endOf(done).status === 'completed' ? 'completed' : 'incomplete'
   const text = content === '' ? [] : [messageOf(runId, status, [textPart(content, annotationsOf(done))])]
+  const items = thoughts.map((one, n) => reasoningOf(runId, n, one.ended ? 'completed' : status, [summaryText(one.text)]))
+  const later = thoughts.findIndex(({ at }) => at > 0)
+  const said = later === -1 ? [...items, ...text] : [...items.slice(0, later), ...text, ...items.slice(later)]
   const acting = calls.map(({ id, name, arguments: args }, index) => {
-    return functionCall(runId, text.length + index, { call_id: id, name, arguments: JSON.stringify(args), status: 'completed' })
+    return functionCall(runId, said.length + index, { call_id: id, name, arguments: JSON.stringify(args), status: 'completed' })
   })
-  return [...text, ...acting]
+  return [...said, ...acting]
 }
+
+/** What models think is shown as it is, in the form that all clients of the protocol read. `n`: among those of the run. */
+export const reasoningOf = (runId: string, n: number, status: OutputItem['status'], summary: z.output<typeof SummaryText>[]) =>
+  ({ type: 'reasoning', id: `rs_${runId}_${n}`, status, summary }) as const
+
+export const summaryText = (text: string) => ({ type: 'summary_text', text }) as const
 
 export const messageOf = (runId: string, status: OutputItem['status'], content: z.output<typeof OutputText>[]) =>
   ({ type: 'message', id: `msg_${runId}_0`, role: 'assistant', status, content }) as const

@@ -60,7 +60,15 @@ export const ResponseRequest = z.object({
   parallel_tool_calls: z.boolean().nullish(),
   previous_response_id: z.string().max(200).nullish(),
   prompt_cache_key: z.string().max(200).nullish(),
-  reasoning: z.object({ effort: ReasoningEffort.nullish(), summary: z.string().max(32).nullish() }).nullish(),
+  reasoning: z
+    .object({
+      effort: ReasoningEffort.nullish(),
+      summary: z.string().max(32).nullish().meta({
+        description:
+          'What the model thinks comes as items of the type `reasoning`, where it tells, when this or `effort` is given, other than `none`.',
+      }),
+    })
+    .nullish(),
   safety_identifier: z.string().max(200).nullish(),
   store: z.boolean().nullish().meta({
     description: '`false`: the response cannot be read or gone on from. Its session has it all the same, as it has every chat.',
@@ -107,6 +115,7 @@ export function toRunInput(body: ResponseBody) {
     mayUseTools: choice !== 'none',
     cache: body.cache,
     strategy: body.strategy,
+    showThinking: showsThinking(body.reasoning),
   })
   // Only what is kept can be read and gone on from.
   return { ...input, ...before, request: body.store === false ? undefined : requestOf(body) }
@@ -120,6 +129,11 @@ const requestOf = ({
   strategy: _strategy,
   ...request
 }: ResponseBody): ResponseRequest => request
+
+function showsThinking(reasoning: ResponseBody['reasoning']): boolean {
+  const { effort, summary } = reasoning ?? {}
+  return effort !== 'none' && summary !== 'none' && (effort ?? summary) != null
+}
 
 /** The run or session behind which the input stands. */
 function goingOn({ previous_response_id: previous, conversation }: ResponseBody) {

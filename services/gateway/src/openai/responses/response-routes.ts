@@ -1,4 +1,3 @@
-import type { Done } from '@youworker/contracts/agent/run-log'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
@@ -7,6 +6,7 @@ import { defineRoute } from '../../http/define-route.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import { answerRun, failureOf, type ProtocolDeps } from '../../protocols/answer-run.ts'
 import { BODY_BYTES, imagesOfInput, requireRoom } from '../../protocols/images.ts'
+import type { WholeRun } from '../../streams/run-streams.ts'
 import { runIdOf } from './ids.ts'
 import { withItems } from './item-references.ts'
 import { inputItems, ItemList, ItemQuery, pageOf } from './item-list.ts'
@@ -50,9 +50,9 @@ export const responseRoutes = [
       const writer = new ResponseWriter(body)
       const protocol = {
         framesOf: writer.framesOf.bind(writer),
-        bodyOf(done: Done, run_id: string) {
+        bodyOf({ done, thoughts }: WholeRun, run_id: string) {
           if (done.metadata.status === 'error') throw failureOf(done)
-          return endedResponse(done, { run_id, session_id: done.metadata.session_id, request: body })
+          return endedResponse({ ...done, thoughts }, { run_id, session_id: done.metadata.session_id, request: body })
         },
       }
       return answerRun(start, isStream, protocol, context, deps)
@@ -142,8 +142,8 @@ async function readResponse(
   const of = { run_id, session_id, request: ResponseRequest.parse(request) }
   const hasEnded = TERMINAL.includes(status)
   const waitMs = hasEnded ? context.deadline.longestMs : untilMs
-  const done = waitMs > 0 ? await runStreams.whole(run_id, context, waitMs) : undefined
-  if (done) return endedResponse(done, of)
+  const whole = waitMs > 0 ? await runStreams.whole(run_id, context, waitMs) : undefined
+  if (whole) return endedResponse({ ...whole.done, thoughts: whole.thoughts }, of)
   if (hasEnded) throw new AppError('SERVICE_UNAVAILABLE', 'The response could not be read; ask again', { retryAfter: 1 })
   return begunResponse(of, status === 'pending' ? 'queued' : 'in_progress')
 }

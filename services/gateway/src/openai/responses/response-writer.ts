@@ -1,4 +1,5 @@
-import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
+import type { Done, RunEntry, RunEntryBody } from '@youworker/contracts/agent/run-log'
+import { Thoughts } from '@youworker/contracts/agent/thoughts'
 import { type DataOf, responseFrame } from './response-events.ts'
 import {
   begunResponse,
@@ -6,7 +7,9 @@ import {
   functionCall,
   messageOf,
   type OutputItem,
+  reasoningOf,
   type ResponseObject,
+  summaryText,
   textPart,
 } from './response-object.ts'
 import type { ResponseRequest } from './response-request.ts'
@@ -31,7 +34,12 @@ export class ResponseWriter {
   #run_id = ''
   #session_id = ''
   #next = 0
-  #hasText = false
+  readonly #thoughts = new Thoughts()
+  /** Items that have begun. */
+  #items = 0
+  /** Of the message and of the thought that goes on, among the items. */
+  #message: number | undefined
+  #reasoning: number | undefined
   #isQueued = false
 
   /** `after`: number of the last event that the client has. */
@@ -42,6 +50,14 @@ export class ResponseWriter {
 
   /** The frames of an entry, which may be none. */
   framesOf({ body }: RunEntry): string | Iterable<string> {
+    const thought = this.#reasoning === undefined ? undefined : this.#thoughts.all.at(-1)
+    this.#thoughts.add(body)
+    const ended = thought?.ended ? this.#endThought('completed') : ''
+    const frames = this.#framesOf(body)
+    return typeof frames === 'string' ? ended + frames : frames
+  }
+
+  #framesOf(body: RunEntryBody): string | Iterable<string> {
     switch (body.event) {
       case 'run':
         this.#run_id = body.data.run_id
@@ -53,8 +69,9 @@ export class ResponseWriter {
         return body.data.stage === 'queued' ? '' : this.#start()
       case 'done':
         return this.#end(body.data)
-      // Entries come only once they are stored, and no attempt takes back what is stored.
       case 'thinking':
+        return this.#start() + this.#addThought(body.data.text)
+      // Entries come only once they are stored, and no attempt takes back what is stored.
       case 'rewind':
       case 'log':
       case 'tool':
@@ -84,31 +101,67 @@ export class ResponseWriter {
   }
 
   #addText(text: string): string {
-    const opening = this.#hasText ? '' : this.#openMessage()
-    this.#hasText = true
+    const opening = this.#message === undefined ? this.#openMessage() : ''
     return opening + this.#frame('response.output_text.delta', { ...this.#inText, delta: text, logprobs: [] })
   }
 
   get #inText() {
-    return { item_id: messageOf(this.#run_id, 'in_progress', []).id, output_index: 0, content_index: 0 }
+    return { item_id: messageOf(this.#run_id, 'in_progress', []).id, output_index: this.#message ?? 0, content_index: 0 }
   }
 
   #openMessage(): string {
     const item = messageOf(this.#run_id, 'in_progress', [])
+    const output_index = (this.#message = this.#items++)
     return (
-      this.#frame('response.output_item.added', { output_index: 0, item }) +
+      this.#frame('response.output_item.added', { output_index, item }) +
       this.#frame('response.content_part.added', { ...this.#inText, part: textPart('') })
+    )
+  }
+
+  #addThought(delta: string): string {
+    const opening = this.#reasoning === undefined ? this.#openThought() : ''
+    return opening + this.#frame('response.reasoning_summary_text.delta', { ...this.#inThought, delta })
+  }
+
+  get #inThought() {
+    return { item_id: this.#thought('in_progress').id, output_index: this.#reasoning ?? 0, summary_index: 0 }
+  }
+
+  /** The newest one. */
+  #thought(status: OutputItem['status'], summary: Parameters<typeof reasoningOf>[3] = []) {
+    return reasoningOf(this.#run_id, this.#thoughts.all.length - 1, status, summary)
+  }
+
+  #openThought(): string {
+    const output_index = (this.#reasoning = this.#items++)
+    return (
+      this.#frame('response.output_item.added', { output_index, item: this.#thought('in_progress') }) +
+      this.#frame('response.reasoning_summary_part.added', { ...this.#inThought, part: summaryText('') })
+    )
+  }
+
+  #endThought(status: OutputItem['status']): string {
+    const { output_index, ...of } = this.#inThought
+    const part = summaryText(this.#thoughts.all.at(-1)?.text ?? '')
+    this.#reasoning = undefined
+    return (
+      this.#frame('response.reasoning_summary_text.done', { ...of, output_index, text: part.text }) +
+      this.#frame('response.reasoning_summary_part.done', { ...of, output_index, part }) +
+      this.#frame('response.output_item.done', { output_index, item: this.#thought(status, [part]) })
     )
   }
 
   /** Each of these frames may repeat the whole text: they are made when they are written. */
   *#end(done: Done): Generator<string> {
     yield this.#start()
-    const response = endedResponse(done, this.#of)
+    const response = endedResponse({ ...done, thoughts: this.#thoughts.all }, this.#of)
     for (const [output_index, item] of response.output.entries()) {
-      if (item.type === 'message') yield* this.#endMessage(item)
-      else yield this.#endCall(item, output_index)
-      yield this.#frame('response.output_item.done', { output_index, item })
+      if (item.type === 'reasoning') yield output_index === this.#reasoning ? this.#endThought(item.status) : ''
+      else {
+        if (item.type === 'message') yield* this.#endMessage(item)
+        else yield this.#endCall(item, output_index)
+        yield this.#frame('response.output_item.done', { output_index, item })
+      }
     }
     yield this.#frame(endEventOf(response), { response })
   }

@@ -59,9 +59,9 @@ export async function answerStart(
 ): Promise<Reply> {
   const wait = waitOf(context)
   const speaker = speakerOf(asked, context, deps)
-  const { started, done } = await deps.runStreams.wholeNew(context, () => wait.leftMs(), asked.start, speaker)
+  const { started, whole } = await deps.runStreams.wholeNew(context, () => wait.leftMs(), asked.start, speaker)
   const { run_id, session_id } = started
-  if (done) return new Reply(200, shape({ run_id, session_id, ...done }), wait.headers)
+  if (whole) return new Reply(200, shape({ run_id, session_id, ...whole.done }), wait.headers)
   const run = `/v1/runs/${run_id}`
   const message = `The run goes on: GET ${run} has the answer when it has ended, GET ${run}/events streams it. The same request with the same Idempotency-Key waits for it again.`
   return accepted(run, { run_id, session_id, message }, wait)
@@ -79,9 +79,9 @@ export async function answerVoice(
     context.deadline.lift()
     return waitMs
   }
-  const { started, done } = await deps.runStreams.wholeNew(context, patient, asked.start, speakerOf(asked, context, deps))
+  const { started, whole } = await deps.runStreams.wholeNew(context, patient, asked.start, speakerOf(asked, context, deps))
   const { run_id, session_id } = started
-  if (done) return { run_id, session_id, ...done }
+  if (whole) return { run_id, session_id, ...whole.done }
   throw new AppError('DEADLINE_EXCEEDED', `The run goes on: GET /v1/runs/${run_id} has its answer when it has ended`)
 }
 
