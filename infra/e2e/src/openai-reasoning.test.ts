@@ -16,7 +16,7 @@ let protocol: ProtocolSystem
 let ada: Person
 let client: OpenAI
 beforeAll(async () => {
-  const time = { name: 'get_current_datetime', arguments: {} }
+  const time = { name: 'current_datetime', arguments: {} }
   protocol = await startProtocolSystem([
     { match: { contains: 'Greet' }, reply: { thinking: THOUGHT, text: ANSWER, tokens_per_second: 200 } },
     { match: { contains: 'Look twice', last_role: 'user' }, reply: { thinking: 'First.', tool_calls: [time] } },

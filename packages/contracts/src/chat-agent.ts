@@ -15,8 +15,10 @@ const Count = z.number().int().min(0)
 
 /** The messages of a branch; without one of the active branch. */
 export const BranchQuery = z.object({ branch: Id.optional() })
+const Include = { include: z.literal('thinking').optional().meta({ description: '`thinking`: what models thought as well.' }) }
+export const SessionQuery = BranchQuery.extend(Include)
 /** A page of a session's messages, which may begin behind the message `after`. */
-export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional(), ...BranchQuery.shape })
+export const MessagePage = Page.pick({ limit: true }).extend({ after: Id.optional(), ...SessionQuery.shape })
 
 export const Session = z
   .object({
@@ -46,6 +48,7 @@ export const Message = z
     tool_call_id: z.string().nullable(),
     tokens_in: Count,
     tokens_out: Count,
+    thinking: z.string().optional().meta({ description: 'Of an answer: what its model thought before it, when it is asked for.' }),
     siblings: Siblings.optional().meta({ description: 'When the question was asked again, of it and of what answers it.' }),
     created_at: Time,
   })
@@ -161,7 +164,7 @@ export const chatAgent = {
     output: Nothing,
     errors: ['SESSION_NOT_FOUND'],
   }),
-  /** Oldest first, at most `LIMITS.entriesPage` bytes; `next` is the `after` of the following page, and `branch` what they are read from. */
+  /** Oldest first, at most `LIMITS.entriesPage` bytes and perhaps fewer than `limit`; `next` is the `after` of the following page, and `branch` what they are read from. */
   listMessages: request('rpc.chat-agent.v1.message.list', {
     input: SessionId.extend({ ...MessagePage.shape, limit: MessagePage.shape.limit.optional() }),
     output: z.object({ messages: z.array(Message), next: Id.nullable(), branch: Id.optional() }),

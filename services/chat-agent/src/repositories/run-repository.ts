@@ -23,6 +23,12 @@ export type NewUnfinishedCall = Omit<UnfinishedCallRow, 'created_at'>
 /** Without what was asked and answered, which may be long. */
 export type ModelStep = Omit<ModelStepRow, 'content'>
 export type UnfinishedCall = Omit<UnfinishedCallRow, 'content'>
+interface CallContent {
+  readonly run_id: string
+  readonly iteration: number
+  readonly n: number | null
+  readonly content: Buffer | null
+}
 type RunEnd = Pick<RunRow, 'status' | 'tokens_in' | 'tokens_out' | 'ttft_ms' | 'error' | 'model'>
 
 const now = sql<string>`now()`
@@ -181,6 +187,28 @@ export class RunRepository {
   async unfinishedContents(runId: string, ns: readonly number[]): Promise<Map<number, Buffer | null>> {
     const contents = this.#db.selectFrom('unfinished_calls').select(['n as key', 'content']).where('run_id', '=', runId)
     return byKey(await contents.where('n', '=', anyOf(ns)).execute())
+  }
+
+  /**
+   * What models were asked and answered in these runs, in the order of the runs and of their calls. Behind `bytes` of it only the first run
+   * has its contents; `n`: of a call that did not come to its end.
+   */
+  async callContents(spaceId: string, runIds: readonly string[], bytes: number): Promise<CallContent[]> {
+    const { rows } = await sql<CallContent>`
+      with wanted as (select id, at from unnest(${runIds}::uuid[]) with ordinality as run (id, at)),
+      calls as (
+        select run_id, iteration, n, content from unfinished_calls
+          where run_id = any(${runIds}::uuid[]) and space_id = ${spaceId} and content is not null
+        union all
+        select run_id, iteration, null, content from model_steps
+          where run_id = any(${runIds}::uuid[]) and space_id = ${spaceId} and content is not null
+      ), sized as (
+        select calls.*, wanted.at, sum(octet_length(content)) over (order by wanted.at) as total
+        from calls join wanted on wanted.id = calls.run_id
+      )
+      select run_id, iteration, n, case when total <= ${bytes} or at = (select min(at) from sized) then content end as content
+      from sized order by at, iteration, n nulls last`.execute(this.#db)
+    return rows
   }
 }
 

@@ -1,4 +1,4 @@
-import { BranchQuery, chatAgent, Message, MessagePage, Session, type ToolRun } from '@youworker/contracts/chat-agent'
+import { chatAgent, Message, MessagePage, Session, SessionQuery, type ToolRun } from '@youworker/contracts/chat-agent'
 import { SessionRef } from '@youworker/contracts/agent/chat-input'
 import { ToolEvent } from '@youworker/contracts/agent/run-log'
 import { SessionChanges, SessionSettings } from '@youworker/contracts/agent/session-settings'
@@ -18,6 +18,7 @@ const NewSession = chatAgent.createSession.input
 interface Shown {
   readonly session_id: string
   readonly branch?: string | undefined
+  readonly include?: 'thinking' | undefined
 }
 
 /** Bounds a session's history, which is answered without pages, to this many pages of 256 KiB. */
@@ -26,12 +27,12 @@ const MAX_PAGES = 64
 type Deps = Pick<Clients, 'chatAgent'>
 const client = (context: RequestContext, { chatAgent: sessions }: Deps) => sessions.as(context.scope)
 
-async function messagesOf({ session_id, branch }: Shown, context: RequestContext, deps: Deps): Promise<Message[]> {
+async function messagesOf({ session_id, branch, include }: Shown, context: RequestContext, deps: Deps): Promise<Message[]> {
   const all: Message[] = []
   // Another branch may become the active one between two pages.
   let following: { after?: string; branch?: string | undefined } = { branch }
   for (let page = 0; page < MAX_PAGES; page++) {
-    const { messages, next, branch: read } = await client(context, deps).listMessages({ session_id, ...following })
+    const { messages, next, branch: read } = await client(context, deps).listMessages({ session_id, include, ...following })
     all.push(...messages)
     if (next === null) break
     following = { after: next, branch: read }
@@ -96,13 +97,13 @@ export const sessionRoutes = [
     operation: 'getSession',
     summary: 'One session with the messages and tool events of its active branch, or of `branch`',
     params: SessionPath,
-    query: BranchQuery,
+    query: SessionQuery,
     answer: z.object({ session: Session, messages: z.array(Message), tool_events: z.array(ToolEvent) }),
     errors: chatAgent.listMessages.errors,
-    async handle({ params: { session_id }, query: { branch }, context }, deps: Deps) {
+    async handle({ params: { session_id }, query: { branch, include }, context }, deps: Deps) {
       const [session, messages, tool_events] = await Promise.all([
         client(context, deps).getSession({ session_id }),
-        messagesOf({ session_id, branch }, context, deps),
+        messagesOf({ session_id, branch, include }, context, deps),
         toolEventsOf({ session_id, branch }, context, deps),
       ])
       return { session, messages, tool_events }

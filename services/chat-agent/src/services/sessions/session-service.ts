@@ -12,6 +12,7 @@ import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { branchNumber, pathEnd } from '../branches/path-end.ts'
 import { siblingsOf } from '../branches/siblings.ts'
 import { withinBytes } from '../clip.ts'
+import { thinkingOf } from '../steps/thinking-of-runs.ts'
 import { requireGroup } from '../prompts/session-prompts.ts'
 import type { Groups, Waker } from '../ports.ts'
 import { sealContext, unsealInstructions, unsealTitle } from '../sealed-fields.ts'
@@ -31,6 +32,7 @@ interface MessagesPage {
   readonly after?: string | undefined
   readonly limit?: number | undefined
   readonly branch?: string | undefined
+  readonly include?: 'thinking' | undefined
 }
 type NewSession = HandlerInput<typeof chatAgent.createSession>
 
@@ -175,26 +177,31 @@ export class SessionService {
   async messages(
     userId: string,
     ref: string,
-    { after, limit = PAGE_ROWS, branch }: MessagesPage = {},
+    { after, limit = PAGE_ROWS, branch, include }: MessagesPage = {},
   ): Promise<{ messages: Message[]; next: string | null; branch: string }> {
     const space = await this.#sealer.forSpace(userId)
-    const { rows, places, shown } = await this.#uow.in([userId]).read(async (repositories) => {
+    const { rows, places, shown, thinking } = await this.#uow.in([userId]).read(async (repositories) => {
       const session = await repositories.sessions.find(userId, ref)
       if (!session) throw notFound()
       const page = await repositories.messages.page(await pathEnd(repositories, session, branch), after, limit)
       const shown = branch ?? session.branch_id ?? session.id
-      return { rows: page, places: await siblingsOf(repositories, session, page), shown }
+      const answered = include ? page.flatMap(({ role, run_id }) => (role === 'assistant' ? [run_id] : [])) : []
+      const thinking = await thinkingOf(repositories, space, userId, answered)
+      return { rows: page, places: await siblingsOf(repositories, session, page), shown, thinking }
     })
-    const all = rows.flatMap(({ id, role, content, tokens_in, tokens_out, created_at }): Message[] => {
+    const end = rows.findIndex(({ role, run_id }) => role === 'assistant' && thinking.left.has(run_id))
+    const all = rows.slice(0, end === -1 ? rows.length : end).flatMap(({ id, role, run_id, content, tokens_in, tokens_out, created_at }): Message[] => {
       if (role === 'summary') return []
       const text = space.openText(content, sealContext.message(id))
       const siblings = places.get(id)
       const told = { role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out }
-      return [{ id, ...told, ...(siblings ? { siblings } : {}), created_at }]
+      const thought = role === 'assistant' ? thinking.byRun.get(run_id) : undefined
+      const more = { ...(thought === undefined ? {} : { thinking: thought }), ...(siblings ? { siblings } : {}) }
+      return [{ id, ...told, ...more, created_at }]
     })
     const fitting = withinBytes(all, LIMITS.entriesPage)
     const messages = fitting.length === 0 ? all.slice(0, 1) : fitting
-    const hasMore = messages.length < all.length || rows.length === limit
+    const hasMore = messages.length < all.length || end !== -1 || rows.length === limit
     return { messages, next: hasMore ? (messages.at(-1)?.id ?? null) : null, branch: shown }
   }
 }
