@@ -19,6 +19,7 @@ export const Group = z
       .string()
       .optional()
       .meta({ description: 'For answers in sessions of the group; lists of groups leave them out.' }),
+    cache_answers: z.boolean().optional().meta({ description: 'Whether answers in its sessions are kept and given again.' }),
     /** The caller's role. */
     role: Role,
   })
@@ -41,6 +42,10 @@ const Instructions = z
     description:
       'Added to the system prompt of answers in sessions of the group, before the instructions of the session. `{{date}}`, `{{user}}`, `{{language}}` and `{{group}}` are replaced; other text in double braces stays.',
   })
+const CacheAnswers = z.boolean().meta({
+  description:
+    'In sessions of the group every question is as one with `cache: true`, unless it says `cache: false`. Nobody gets the answer to another member.',
+})
 /** Accepts any string: published clients expect `INVALID_ROLE` for a wrong role, not `VALIDATION_ERROR`. */
 const RoleName = z.string().max(32)
 const GroupId = z.object({ group_id: Id })
@@ -48,7 +53,12 @@ const MembershipId = GroupId.extend({ user_id: Id })
 
 export const group = {
   createGroup: request('rpc.group.v1.group.create', {
-    input: z.object({ name: Line(128), description: Description.optional(), instructions: Instructions.optional() }),
+    input: z.object({
+      name: Line(128),
+      description: Description.optional(),
+      instructions: Instructions.optional(),
+      cache_answers: CacheAnswers.optional(),
+    }),
     output: Group,
     /** `GROUP_NOT_FOUND`: a repeat with the same idempotency key after the group was deleted. */
     errors: ['GROUP_NAME_EXISTS', 'GROUP_NOT_FOUND'],
@@ -58,6 +68,7 @@ export const group = {
       name: Line(128).optional(),
       description: Description.optional(),
       instructions: Instructions.optional(),
+      cache_answers: CacheAnswers.optional(),
     }),
     output: Group,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'GROUP_NAME_EXISTS'],
@@ -119,11 +130,15 @@ export const group = {
     output: z.object({ allowed: z.boolean(), role: Role.optional() }),
     repeatable: true,
   }),
-  /** What a group adds to the answers of a member, for runs, which have no token of their user; `null` for who is not a member. */
+  /** What a group says of the answers of a member, for runs, which have no token of their user; `null` for who is not a member. */
   getGroupPrompt: request('rpc.group.internal.v1.group.prompt', {
     auth: 'service',
     input: GroupId.extend({ user_id: Id }),
-    output: z.object({ group: z.object({ name: z.string(), instructions: z.string().nullable() }).nullable() }),
+    output: z.object({
+      group: z
+        .object({ name: z.string(), instructions: z.string().nullable(), cache_answers: z.boolean().optional() })
+        .nullable(),
+    }),
     repeatable: true,
   }),
 

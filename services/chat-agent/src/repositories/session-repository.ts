@@ -63,6 +63,12 @@ export class SessionRepository {
       .orderBy(sql`(id = ${ref}::uuid)`, 'desc')
   }
 
+  /** The group of a session; `null` without one. */
+  async groupOf(userId: string, ref: string): Promise<string | null> {
+    const found = await this.#matching(userId, ref).clearSelect().select('group_id').executeTakeFirst()
+    return found?.group_id ?? null
+  }
+
   /** `undefined` when the user already has a session with this external_id. */
   add(session: NewSession): Promise<SessionRow | undefined> {
     return this.#db

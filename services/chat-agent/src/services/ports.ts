@@ -19,11 +19,13 @@ export type IsSignedIn = (context: UserContext) => Promise<boolean>
 export interface GroupPrompt {
   readonly name: string
   readonly instructions: string | null
+  /** Answers in its sessions are kept, and given again. */
+  readonly cache_answers?: boolean | undefined
 }
 
 /** Groups, asked of the service that has them. */
 export interface Groups {
-  /** What a group adds to the answers of a member; `undefined` for everybody else. */
+  /** What a group says of the answers of a member; `undefined` for everybody else. */
   prompt(userId: string, groupId: string): Promise<GroupPrompt | undefined>
 }
 

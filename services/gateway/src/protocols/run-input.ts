@@ -49,7 +49,7 @@ export function runInput({
     show_thinking: showThinking,
     // Neither protocol can take back what it has sent.
     append_only: true,
-    cache: cache || undefined,
+    cache: cache ?? undefined,
   }
 }
 

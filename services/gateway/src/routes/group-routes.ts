@@ -34,7 +34,7 @@ const update = (method: 'PATCH' | 'PUT', operation: string) =>
     method,
     path: '/v1/groups/{group_id}',
     operation,
-    summary: 'Change name or description (admin)',
+    summary: 'Change name, description, instructions, or whether answers are kept (admin)',
     params: GroupPath,
     body: Changes,
     answer: Group,

@@ -12,6 +12,7 @@ export interface GroupView {
   readonly created_at: string
   readonly updated_at: string
   readonly member_count: number
+  readonly cache_answers: boolean
   readonly role: Role
 }
 
@@ -30,6 +31,7 @@ interface NewGroup {
   readonly name_key: string
   readonly description: string | null
   readonly instructions: Buffer | null
+  readonly cache_answers: boolean
   readonly created_by: string
 }
 
@@ -38,6 +40,7 @@ interface GroupPatch {
   readonly name_key?: string
   readonly description?: string | null
   readonly instructions?: Buffer | null
+  readonly cache_answers?: boolean
 }
 
 export class GroupRepository {
@@ -49,7 +52,7 @@ export class GroupRepository {
 
   /** Returns it as its first member sees it, its admin. */
   async add(group: NewGroup): Promise<GroupView> {
-    const columns = ['id', 'name', 'description', 'created_at', 'updated_at'] as const
+    const columns = ['id', 'name', 'description', 'cache_answers', 'created_at', 'updated_at'] as const
     const row = await this.#db.insertInto('groups').values(group).returning(columns).executeTakeFirstOrThrow()
     return { ...row, member_count: 1, role: 'admin' }
   }
@@ -65,7 +68,7 @@ export class GroupRepository {
   async seenWithMembers(userId: string, groupId: string, limit: number): Promise<GroupWithMembers | undefined> {
     // Postgres formats times inside JSON, so the format of the driver is repeated here.
     const { rows } = await sql<GroupWithMembers>`
-      select groups.id, groups.name, groups.description, groups.instructions, groups.created_at, groups.updated_at, mine.role,
+      select groups.id, groups.name, groups.description, groups.instructions, groups.cache_answers, groups.created_at, groups.updated_at, mine.role,
         (select count(*) from members where group_id = groups.id) as member_count,
         to_json(array(
           select json_build_object('user_id', user_id, 'role', role,
@@ -89,12 +92,15 @@ export class GroupRepository {
     return row !== undefined
   }
 
-  /** What it adds to the answers of a member; `undefined` for everybody else. */
-  promptFor(userId: string, groupId: string): Promise<Pick<GroupWithInstructions, 'id' | 'name' | 'instructions'> | undefined> {
+  /** What it says of the answers of a member; `undefined` for everybody else. */
+  promptFor(
+    userId: string,
+    groupId: string,
+  ): Promise<Pick<GroupWithInstructions, 'id' | 'name' | 'instructions' | 'cache_answers'> | undefined> {
     return this.#db
       .selectFrom('groups')
       .innerJoin('members as mine', 'mine.group_id', 'groups.id')
-      .select(['groups.id', 'groups.name', 'groups.instructions'])
+      .select(['groups.id', 'groups.name', 'groups.instructions', 'groups.cache_answers'])
       .where('mine.user_id', '=', userId)
       .where('groups.id', '=', groupId)
       .executeTakeFirst()
@@ -116,7 +122,8 @@ export class GroupRepository {
     return this.#db
       .selectFrom('groups')
       .innerJoin('members as mine', 'mine.group_id', 'groups.id')
-      .select(['groups.id', 'groups.name', 'groups.description', 'groups.created_at', 'groups.updated_at', 'mine.role'])
+      .select(['groups.id', 'groups.name', 'groups.description', 'groups.cache_answers'])
+      .select(['groups.created_at', 'groups.updated_at', 'mine.role'])
       .select((group) =>
         group
           .selectFrom('members')

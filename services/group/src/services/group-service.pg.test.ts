@@ -47,7 +47,8 @@ test('a query without where returns no rows of other spaces', async () => {
   expect(await fixture.uow.in([newId()]).read(({ members }) => members.count(made.id))).toBe(0)
   expect(await fixture.uow.in([]).write(({ groups }) => groups.lock(made.id))).toBe(false)
   expect(await fixture.db.selectFrom('groups').selectAll().execute()).toEqual([])
-  const foreign = { id: newId(), name: 'x', name_key: 'x', description: null, instructions: null, created_by: newId() }
+  const told = { name: 'x', name_key: 'x', description: null, instructions: null, cache_answers: false }
+  const foreign = { id: newId(), ...told, created_by: newId() }
   await expect(fixture.uow.in([newId()]).write(({ groups }) => groups.add(foreign))).rejects.toMatchObject({
     code: 'DATABASE_ERROR',
   })

@@ -1,4 +1,5 @@
 import type { Page } from '@youworker/contracts/common'
+import type { HandlerOutput } from '@youworker/contracts/define'
 import { group, type Group, type Member, type Role } from '@youworker/contracts/group'
 import { LIMITS } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
@@ -13,6 +14,7 @@ export interface GroupChanges {
   readonly name?: string | undefined
   readonly description?: string | null | undefined
   readonly instructions?: string | null | undefined
+  readonly cache_answers?: boolean | undefined
 }
 
 /** The same, sealed. */
@@ -42,13 +44,15 @@ export class GroupService {
 
   /** The caller becomes the first admin. */
   async create(input: GroupChanges & { name: string }, context: UserContext): Promise<Group> {
-    const { name, description = null, instructions = null } = input
+    const { name, description = null, instructions = null, cache_answers = false } = input
     const { user_id: userId } = context.caller
     const id = newId()
-    const request = { name, description, ...(instructions === null ? {} : { instructions }) }
+    const wanted = { ...(instructions === null ? {} : { instructions }), ...(cache_answers ? { cache_answers } : {}) }
+    const request = { name, description, ...wanted }
     const call = { user_id: userId, subject: group.createGroup.subject, key: context.idempotencyKey, request }
     let made: Group | undefined
     const sealed = instructions === null ? null : await this.#instructions.seal(id, instructions)
+    const settings = { description, instructions: sealed, cache_answers }
     const naming = { userId, name, groupId: id, isNew: true, signal: context.signal }
     const { group_id } = await this.#own.naming(naming, (claim) =>
       this.#uow.in([id]).write((repos) =>
@@ -59,7 +63,7 @@ export class GroupService {
           await claim(repos)
           // Sent together and carried out in this order.
           const rows = [
-            repos.groups.add({ id, name, name_key: nameKey(name), description, instructions: sealed, created_by: userId }),
+            repos.groups.add({ id, name, name_key: nameKey(name), ...settings, created_by: userId }),
             repos.members.add(id, userId, 'admin'),
             repos.outbox.write(),
           ] as const
@@ -114,9 +118,11 @@ export class GroupService {
     await this.#instructions.forget(groupId)
   }
 
-  async promptFor(userId: string, groupId: string): Promise<{ name: string; instructions: string | null } | null> {
+  async promptFor(userId: string, groupId: string): Promise<HandlerOutput<typeof group.getGroupPrompt>['group']> {
     const found = await this.#uow.in([groupId]).read(({ groups }) => groups.promptFor(userId, groupId))
-    return found ? { name: found.name, instructions: (await this.#instructions.open(found)) ?? null } : null
+    if (!found) return null
+    const { name, cache_answers } = found
+    return { name, cache_answers, instructions: (await this.#instructions.open(found)) ?? null }
   }
 
   /** Every space the caller may read: their own and their groups'. */
@@ -150,7 +156,7 @@ export class GroupService {
   }
 
   async #change(groupId: string, changes: SealedChanges, context: UserContext, claim: ClaimName): Promise<void> {
-    const { name, description, instructions } = changes
+    const { name, description, instructions, cache_answers } = changes
     await this.#uow.in([groupId]).write(async (repos) => {
       await repos.groups.lock(groupId)
       await requireAdmin(repos, groupId, context.caller.user_id)
@@ -159,6 +165,7 @@ export class GroupService {
       const told = {
         ...(description === undefined ? {} : { description }),
         ...(instructions === undefined ? {} : { instructions }),
+        ...(cache_answers === undefined ? {} : { cache_answers }),
       }
       await repos.groups.update(groupId, { ...naming, ...told })
       recordAct(repos, actOn('group.update', groupId), context)

@@ -2,6 +2,7 @@ import { defineSchema } from '../../schema/schema-definition.ts'
 import * as init from './migrations/0001-init.ts'
 import * as setsOfSpaces from './migrations/0002-sets-of-spaces.ts'
 import * as instructions from './migrations/0004-instructions.ts'
+import * as keptAnswers from './migrations/0005-kept-answers.ts'
 import * as turnsOfJobs from './migrations/0003-turns-of-jobs.ts'
 
 export const groupSchema = defineSchema({
@@ -11,5 +12,6 @@ export const groupSchema = defineSchema({
     '0002-sets-of-spaces': setsOfSpaces,
     '0003-turns-of-jobs': turnsOfJobs,
     '0004-instructions': instructions,
+    '0005-kept-answers': keptAnswers,
   },
 })

@@ -14,6 +14,8 @@ export interface GroupTables extends SystemTables {
     description: string | null
     /** Sealed. */
     instructions: Generated<Buffer | null>
+    /** Answers in its sessions are kept, and given again. */
+    cache_answers: Generated<boolean>
     created_by: string
     created_at: Generated<string>
     updated_at: Generated<string>

@@ -31,7 +31,7 @@ const MOST_BYTES = 64 * 1024
 /** Answers kept of one user. */
 const MOST_OF_USER = 100
 
-/** Answers of a few minutes, for those who ask the same again with `cache: true`. Nobody gets another user's. */
+/** Answers of a few minutes, for those who ask the same again with `cache: true`, or in a session of a group that wants it. Nobody gets another user's. */
 export class AnswerCache {
   readonly #parts: CacheParts
 
@@ -41,9 +41,9 @@ export class AnswerCache {
 
   /** The answer of the run may be kept. What an earlier attempt was offered is not known, and a summary may be made anew. */
   begin(state: RunState, model: string): void {
-    const { settings, attempt, run, summary, history, messages, space } = state
-    if (this.#parts.ttlMs === 0 || !settings.cache || settings.client_tools || attempt !== 1 || summary.length > 0) return
-    const asked = { run, settings, history, messages }
+    const { settings, attempt, run, summary, history, messages, group, space } = state
+    if (!this.isOn || !isWanted(settings, group) || settings.client_tools || attempt !== 1 || summary.length > 0) return
+    const asked = { run, settings, history, messages, group }
     const offered = this.#offered(asked)
     if (offered?.model.name === model) state.cacheKey = cacheKey(space, asked, offered)
   }
@@ -81,18 +81,26 @@ export class AnswerCache {
     evicted(await cachedAnswers.limit(space_id, MOST_OF_USER))
   }
 
-  /** Whether answers are given: not before all changes that this process has heard of are noted. */
-  async isReady(): Promise<boolean> {
-    return this.#parts.ttlMs > 0 && (await this.#parts.knowledge.settled())
+  get isOn(): boolean {
+    return this.#parts.ttlMs > 0
   }
 
-  #offered({ run, settings }: Asked): Offered | undefined {
-    const model = isPromptKnown(settings) ? this.#parts.model.known(run.model) : undefined
+  /** Whether answers are given: not before all changes that this process has heard of are noted. */
+  async isReady(): Promise<boolean> {
+    return this.isOn && (await this.#parts.knowledge.settled())
+  }
+
+  #offered(asked: Asked): Offered | undefined {
+    const { run } = asked
+    const model = isPromptKnown(asked) ? this.#parts.model.known(run.model) : undefined
     if (!model) return undefined
     const tools = run.enable_tools ? this.#parts.tools.known(run) : []
     return tools && { model, tools }
   }
 }
+
+const isWanted = ({ cache }: RunState['settings'], group: RunState['group']): boolean =>
+  cache !== undefined && (cache.by_group !== true || group?.cache_answers === true)
 
 /** Only a whole answer, for which nothing was missing. Thoughts that were shown are part of one, and are not kept. */
 const mayBeKept = ({ awayTools, log }: RunState, { status, client_calls, notice }: Outcome): boolean =>

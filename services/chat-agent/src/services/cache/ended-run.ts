@@ -4,6 +4,7 @@ import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentRepositories } from '../../unit-of-work.ts'
 import { activeEnd } from '../branches/path-end.ts'
+import type { KnownGroup } from '../sessions/session-group.ts'
 import { spokenText, type Plan } from '../turns/plan.ts'
 import { conversationOf, HISTORY, shownTurns, unnumbered } from '../runs/load-run.ts'
 import type { RunSettings, StoredTurn } from '../runs/run-settings.ts'
@@ -22,6 +23,7 @@ interface Beginning extends Pick<Plan, 'input' | 'turns' | 'conversation'> {
   readonly ahead: number
   readonly run: NewRun
   readonly settings: RunSettings
+  readonly group?: KnownGroup | undefined
 }
 
 export interface Wanted {
@@ -57,9 +59,10 @@ export async function endOf(repositories: ChatAgentRepositories, cache: AnswerCa
 
 async function askedOf(repositories: ChatAgentRepositories, beginning: Omit<Beginning, 'ahead'>): Promise<Asked> {
   const { run, settings, conversation } = beginning
+  const group = beginning.group?.id === settings.group_id ? beginning.group : undefined
   const shown = conversation ?? (await turnsOf(repositories, beginning))
   const { begun: messages, ...asked } = conversationOf(settings, shown)
-  return { run, messages, ...asked }
+  return { run, messages, group, ...asked }
 }
 
 /** As the model will be shown them once they are stored. */

@@ -63,7 +63,7 @@ test('answers of a session get the instructions of its group, then its own, then
   expect((await promptOf(user, { group_id })).prompt).toContain('the language of the question {{other}}')
   const plain = await promptOf(user, {})
   expect(plain.prompt).not.toContain('GROUP')
-  expect(fixture.groups.asked).toBe(5)
+  expect(fixture.groups.asked).toBe(6)
 
   await sessions.update(session.id, { group_id: null }, testUserContext(user))
   expect((await promptOf(user, { session_id: session.id })).prompt).not.toContain('GROUP')

@@ -21,12 +21,12 @@ export class SessionPrompts {
    * The instructions of the group come first. Throws `SERVICE_UNAVAILABLE` when they cannot be known now: an answer that does without them
    * could be one that the group does not allow.
    */
-  async of({ run, settings, log }: RunState): Promise<string> {
+  async of({ run, settings, log }: RunState): Promise<{ readonly text: string; readonly group: GroupPrompt | undefined }> {
     const { group_id, session_instructions = '', language } = settings
     const group = group_id === undefined ? undefined : await this.#groupOf(run.user_id, group_id)
     if (group_id !== undefined && !group && !log.logs.some(({ msg }) => msg === LEFT)) log.note('info', LEFT)
     const texts = [group?.instructions ?? '', session_instructions].filter((text) => text !== '')
-    if (texts.length === 0) return ''
+    if (texts.length === 0) return { text: '', group }
     const needsName = texts.some((text) => hasVariable(text, 'user'))
     const values = {
       date: new Date(run.created_at).toISOString().slice(0, 10),
@@ -34,7 +34,7 @@ export class SessionPrompts {
       language: languageName(language),
       group: group?.name,
     }
-    return texts.map((text) => fillVariables(text, values)).join('\n\n')
+    return { text: texts.map((text) => fillVariables(text, values)).join('\n\n'), group }
   }
 
   async #groupOf(userId: string, groupId: string): Promise<GroupPrompt | undefined> {
@@ -47,7 +47,12 @@ export class SessionPrompts {
 }
 
 /** Throws `GROUP_NOT_FOUND` for everybody who is not a member. */
-export async function requireGroup(groups: Groups, userId: string, groupId: string | null | undefined): Promise<void> {
-  if (!groupId || (await groups.prompt(userId, groupId))) return
+export async function requireGroup(
+  groups: Groups,
+  userId: string,
+  groupId: string | null | undefined,
+): Promise<GroupPrompt | undefined> {
+  const group = groupId ? await groups.prompt(userId, groupId) : undefined
+  if (!groupId || group) return group
   throw new AppError('GROUP_NOT_FOUND', 'There is no such group among yours; GET /v1/groups lists them')
 }

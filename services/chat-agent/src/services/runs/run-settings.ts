@@ -43,8 +43,11 @@ export interface RunSettings {
   /** Entries are sent live only once they are stored. */
   readonly append_only?: boolean | undefined
   readonly response?: ResponseSettings | undefined
-  /** Its answer may be one that was given before, and is kept. `scopes`: what the caller's credential may do. */
-  readonly cache?: { readonly scopes: readonly string[] } | undefined
+  /**
+   * Its answer may be one that was given before, and is kept. `scopes`: what the caller's credential may do; `by_group`: only if the
+   * group wants it, as nothing was said in the request.
+   */
+  readonly cache?: { readonly scopes: readonly string[]; readonly by_group?: true | undefined } | undefined
 }
 
 export function sealSettings(space: SpaceSealer, runId: string, settings: RunSettings): Buffer | null {

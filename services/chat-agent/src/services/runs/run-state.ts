@@ -4,6 +4,7 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { cutText } from '@youworker/runtime/text/text'
 import { countTokens } from '@youworker/runtime/text/count-tokens'
 import { metrics } from '@youworker/runtime/health/metrics'
+import type { GroupPrompt } from '../ports.ts'
 import { ContextUse } from '../summaries/context-use.ts'
 import { AnswerSources } from '../cache/answer-sources.ts'
 import type { CitationBook } from '../citations/citation-book.ts'
@@ -57,6 +58,7 @@ export class RunState {
   readonly #answeredBy: number
   #model: string
   #sessionPrompt = ''
+  #group: GroupPrompt | undefined
   #canTitle = false
   #finish: 'stop' | 'length' | undefined
   #lastStep: ModelStepRow | undefined
@@ -95,6 +97,11 @@ export class RunState {
   /** What the session and its group add to the system prompt. */
   get sessionPrompt(): string {
     return this.#sessionPrompt
+  }
+
+  /** That of the session, if the user is in it. */
+  get group(): GroupPrompt | undefined {
+    return this.#group
   }
 
   /** Why the newest text of the model ended, when the model said so. */
@@ -154,8 +161,9 @@ export class RunState {
     })
   }
 
-  promptRead(prompt: string): void {
-    this.#sessionPrompt = prompt
+  promptRead({ text, group }: { readonly text: string; readonly group: GroupPrompt | undefined }): void {
+    this.#sessionPrompt = text
+    this.#group = group
   }
 
   modelChosen({ name, notice }: Pick<ModelInfo, 'name' | 'notice'>): void {

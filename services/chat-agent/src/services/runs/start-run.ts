@@ -12,13 +12,12 @@ import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-w
 import type { Vision } from '../models/vision.ts'
 import { titleOf } from './chat-turns.ts'
 import type { Grants, Groups, IsSignedIn, LivePublisher, Waker } from '../ports.ts'
-import { requireGroup } from '../prompts/session-prompts.ts'
 import { sealContext } from '../sealed-fields.ts'
 import { activeEnd } from '../branches/path-end.ts'
 import type { AnswerCache } from '../cache/answer-cache.ts'
 import { endOf, startCached, type Wanted } from '../cache/ended-run.ts'
 import { clearWay } from '../sessions/clear-way.ts'
-import { requireSameGroup } from '../sessions/session-group.ts'
+import { groupOf, type KnownGroup, requireSameGroup } from '../sessions/session-group.ts'
 import { settingsOf, settingsOfSession } from '../sessions/settings-of-run.ts'
 import { addFirstEntries } from '../turns/add-first-entries.ts'
 import { addMessages } from '../turns/add-messages.ts'
@@ -43,9 +42,11 @@ interface Asked {
   /** Whether it may be answered with what was given before. */
   readonly wanted: Wanted
   readonly plan: (repositories: ChatAgentRepositories, space: SpaceSealer) => Promise<Plan>
+  /** Of the answer, as far as it is known. */
+  readonly group?: KnownGroup | undefined
 }
 
-interface Draft extends Pick<Asked, 'run_id' | 'plan'> {
+interface Draft extends Pick<Asked, 'run_id' | 'plan' | 'group'> {
   readonly grant_id: string
   readonly space: SpaceSealer
   readonly context: UserContext
@@ -91,14 +92,15 @@ export class StartRun {
   async start({ run_id = newId(), ...input }: StartInput, context: UserContext): Promise<Started> {
     const { user_id } = context.caller
     const said = readMessage(input)
-    await requireGroup(this.#parts.groups, user_id, input.group_id)
+    const group = await groupOf(this.#parts, user_id, input)
     const visionModel = await this.#parts.vision.modelFor(input, context.signal)
     return this.#accept(
       {
         run_id,
         subject: chatAgent.startRun.subject,
         request: sameOf(input),
-        wanted: input,
+        wanted: { client_tools: input.client_tools, cache: input.cache ?? group?.cache_answers },
+        group,
         plan: async (repositories, space) => ({
           ...(await planTurn(repositories, { user_id, space }, input, said)),
           visionModel,
@@ -130,14 +132,14 @@ export class StartRun {
     )
   }
 
-  async #accept({ run_id, plan, subject, request: asked, wanted }: Asked, context: UserContext): Promise<Started> {
+  async #accept({ run_id, plan, subject, request: asked, wanted, group }: Asked, context: UserContext): Promise<Started> {
     const { uow, sealer, grants, live, waker, reserve, isSignedIn, cache } = this.#parts
     const { user_id } = context.caller
     const space = await sealer.forSpace(user_id)
     const request = { user_id, subject, key: context.idempotencyKey, request: asked }
     const add = (draft: Draft, added: Added) =>
       uow.in([user_id]).write((repositories) => repositories.idempotency.once(request, () => addRun(repositories, draft, added)))
-    const begun = { run_id, plan, space, context }
+    const begun = { run_id, plan, group, space, context }
     const ended: Added = { entries: [] }
     // It needs no grant: nothing is done for it. Nobody but the caller can know its id before it has ended.
     const known = await startCached(cache, wanted, () => add({ ...begun, grant_id: run_id, owner: undefined, cache }, ended))

@@ -27,7 +27,10 @@ export const settingsOf = (
     added: input.conversation?.length ?? 0,
     in_session: input.session_id ? true : undefined,
   },
-  cache: input.cache ? { scopes: caller.scopes.toSorted() } : undefined,
+  cache:
+    input.cache || (input.cache !== false && ofSession.group_id !== undefined)
+      ? { scopes: caller.scopes.toSorted(), by_group: input.cache ? undefined : true }
+      : undefined,
 })
 
 /** What a run keeps of its session as it is when the run begins. */

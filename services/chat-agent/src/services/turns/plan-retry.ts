@@ -90,5 +90,6 @@ const inputOf = (
   parameters: retry.parameters ?? parameters,
   strategy: retry.strategy ?? strategy,
   show_thinking: retry.show_thinking ?? show_thinking,
+  cache: false,
   plain,
 })
