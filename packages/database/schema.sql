@@ -825,6 +825,7 @@ create table "group"."groups" ( -- owner: group_owner
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
   instructions bytea,
+  cache_answers boolean not null default false,
   constraint groups_pkey PRIMARY KEY (id)
 );
 alter table "group"."groups" enable row level security;
