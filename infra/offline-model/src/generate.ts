@@ -28,8 +28,10 @@ export async function* generate(generation: Generation, signal: AbortSignal): As
   const endless = faults?.endless ?? false
   const text = tokensOf(reply.text)
   const tokens = endless && text.length === 0 ? ['…'] : text
-  for (const thought of tokensOf(faults?.thinking ?? '')) {
-    yield [{ kind: 'thought', text: thought }]
+  const thoughts = tokensOf(faults?.thinking ?? '').map((thought) => ({ kind: 'thought', text: thought }) as const)
+  const together = tokensPerSecond === 0 ? BATCH : 1
+  for (let count = 0; count < thoughts.length; count += together) {
+    yield thoughts.slice(count, count + together)
     await (tokensPerSecond === 0 ? turn(undefined, { signal }) : sleep(1_000 / tokensPerSecond, undefined, { signal }))
   }
   let start = performance.now()

@@ -133,7 +133,7 @@ test('instructions of a group are sealed, shown to members in one group and not 
   expect((await fixture.groups.list(page, as(bob))).groups[0]).not.toHaveProperty('instructions')
   const [row] = await fixture.uow.in([made.id]).read(async ({ groups }) => [await groups.promptFor(bob, made.id)])
   expect(row?.instructions?.includes('pirate')).toBe(false)
-  expect(await fixture.groups.promptFor(bob, made.id)).toEqual({ name: 'Sealed', instructions: text })
+  expect(await fixture.groups.promptFor(bob, made.id)).toEqual({ name: 'Sealed', cache_answers: false, instructions: text })
   expect(await fixture.groups.promptFor(eve, made.id)).toBeNull()
   await expect(fixture.groups.update(made.id, { instructions: 'x' }, as(bob))).rejects.toMatchObject({ code: 'NOT_GROUP_ADMIN' })
   await expect(fixture.groups.update(made.id, { instructions: 'x' }, as(eve))).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' })

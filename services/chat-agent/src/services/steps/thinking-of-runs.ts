@@ -6,7 +6,7 @@ import { sealContext } from '../sealed-fields.ts'
 import type { StoredCall } from './call-record.ts'
 
 /** Bytes of calls of models that are read for one page. */
-const MOST_BYTES = 2 * 1024 * 1024
+const MOST_BYTES = 1024 * 1024
 const CUT = '\n(The thoughts are cut here: they reached the most that is shown.)'
 
 /** What models thought in runs, and those runs that are too many for one page. */
