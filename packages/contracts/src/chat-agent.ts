@@ -48,7 +48,10 @@ export const Message = z
     tool_call_id: z.string().nullable(),
     tokens_in: Count,
     tokens_out: Count,
-    thinking: z.string().optional().meta({ description: 'Of an answer: what its model thought before it, when it is asked for.' }),
+    thinking: z
+      .string()
+      .optional()
+      .meta({ description: 'Of an answer: what its model thought before it, when it is asked for.' }),
     siblings: Siblings.optional().meta({ description: 'When the question was asked again, of it and of what answers it.' }),
     created_at: Time,
   })

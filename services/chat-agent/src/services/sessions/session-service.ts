@@ -190,15 +190,17 @@ export class SessionService {
       return { rows: page, places: await siblingsOf(repositories, session, page), shown, thinking }
     })
     const end = rows.findIndex(({ role, run_id }) => role === 'assistant' && thinking.left.has(run_id))
-    const all = rows.slice(0, end === -1 ? rows.length : end).flatMap(({ id, role, run_id, content, tokens_in, tokens_out, created_at }): Message[] => {
-      if (role === 'summary') return []
-      const text = space.openText(content, sealContext.message(id))
-      const siblings = places.get(id)
-      const told = { role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out }
-      const thought = role === 'assistant' ? thinking.byRun.get(run_id) : undefined
-      const more = { ...(thought === undefined ? {} : { thinking: thought }), ...(siblings ? { siblings } : {}) }
-      return [{ id, ...told, ...more, created_at }]
-    })
+    const all = rows
+      .slice(0, end === -1 ? rows.length : end)
+      .flatMap(({ id, role, run_id, content, tokens_in, tokens_out, created_at }): Message[] => {
+        if (role === 'summary') return []
+        const text = space.openText(content, sealContext.message(id))
+        const siblings = places.get(id)
+        const told = { role, content: text, tool_call_name: null, tool_call_id: null, tokens_in, tokens_out }
+        const thought = role === 'assistant' ? thinking.byRun.get(run_id) : undefined
+        const more = { ...(thought === undefined ? {} : { thinking: thought }), ...(siblings ? { siblings } : {}) }
+        return [{ id, ...told, ...more, created_at }]
+      })
     const fitting = withinBytes(all, LIMITS.entriesPage)
     const messages = fitting.length === 0 ? all.slice(0, 1) : fitting
     const hasMore = messages.length < all.length || end !== -1 || rows.length === limit
