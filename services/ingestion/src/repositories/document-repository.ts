@@ -24,6 +24,7 @@ export interface ChunkHit {
   readonly page: number | null
   readonly title_path: string[]
   readonly text: string
+  readonly language: string | null
 }
 
 const ROWS_PER_INSERT = 500
@@ -175,6 +176,7 @@ export class DocumentRepository {
         'chunks.page',
         'chunks.title_path',
         'chunks.text',
+        'chunks.language',
       ])
       .select(['documents.title', 'documents.uri'])
       .where('chunks.id', 'in', chunkIds)

@@ -5,6 +5,8 @@ export interface SpaceState {
   readonly space_id: string
   readonly epoch: string
   readonly seq: number
+  /** Of its chunks, now or once. */
+  readonly languages: string[]
   readonly erased_at: string | null
 }
 
@@ -22,6 +24,8 @@ export interface IndexableChunk {
   readonly title: string
   readonly title_path: string[]
   readonly text_hash: string
+  /** `null` when it was never told. */
+  readonly language: string | null
   readonly vector: Buffer | null
 }
 
@@ -56,6 +60,13 @@ export class IndexRepository {
       .onConflict((conflict) => conflict.column('space_id').doUpdateSet({ seq: sql<number>`space_indexes.seq + 1` }))
       .returningAll()
       .executeTakeFirstOrThrow()
+  }
+
+  async addLanguages(spaceId: string, languages: readonly string[]): Promise<void> {
+    await sql`
+      update space_indexes set languages = (
+        select array_agg(distinct language) from unnest(languages || ${[...languages]}::text[]) as language
+      ) where space_id = ${spaceId} and not languages @> ${[...languages]}::text[]`.execute(this.#db)
   }
 
   async record(spaceId: string, documentId: string, seq: number): Promise<void> {
@@ -95,7 +106,7 @@ export class IndexRepository {
       .leftJoin('embeddings as e', (join) =>
         join.onRef('e.space_id', '=', 'c.space_id').onRef('e.text_hash', '=', 'c.text_hash').on('e.model', '=', model),
       )
-      .select(['c.id as chunk_id', 'c.index', 'c.text', 'd.title', 'c.title_path', 'c.text_hash', 'e.vector'])
+      .select(['c.id as chunk_id', 'c.index', 'c.text', 'd.title', 'c.title_path', 'c.text_hash', 'c.language', 'e.vector'])
       .where('c.document_id', '=', document_id)
       .where('c.generation', '=', generation)
       .where('c.index', '>=', from)

@@ -4,6 +4,7 @@ import * as readTries from './migrations/0002-read-tries.ts'
 import * as foldedTags from './migrations/0003-folded-tags.ts'
 import * as setsOfSpaces from './migrations/0004-sets-of-spaces.ts'
 import * as turnsOfJobs from './migrations/0005-turns-of-jobs.ts'
+import * as languages from './migrations/0006-languages.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -13,5 +14,6 @@ export const ingestionSchema = defineSchema({
     '0003-folded-tags': foldedTags,
     '0004-sets-of-spaces': setsOfSpaces,
     '0005-turns-of-jobs': turnsOfJobs,
+    '0006-languages': languages,
   },
 })

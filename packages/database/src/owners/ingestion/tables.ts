@@ -77,7 +77,7 @@ export interface IngestionTables extends SystemTables {
     created_at: Generated<string>
     last_ingested_at: Generated<string>
   }
-  /** `start` and `end` are UTF-16 offsets into the document's text. `text_hash` names the embedding. */
+  /** `start` and `end` are UTF-16 offsets into the document's text. `text_hash` names the embedding, `language` is ISO 639-1 or `und`. */
   chunks: {
     id: string
     space_id: string
@@ -90,11 +90,12 @@ export interface IngestionTables extends SystemTables {
     start: number
     end: number
     text_hash: string
+    language: string | null
   }
   /** Vectors as little-endian float32, by model and SHA-256 of the embedded text. */
   embeddings: { space_id: string; model: string; text_hash: string; vector: Buffer }
   /** The counter that the space's index file follows. `epoch` tells apart two databases with the same numbers. */
-  space_indexes: { space_id: string; epoch: Generated<string>; seq: number; erased_at: string | null }
+  space_indexes: { space_id: string; epoch: Generated<string>; seq: number; languages: Generated<string[]>; erased_at: string | null }
   /** The last change of each document, also of deleted ones, for index files that are behind. */
   index_changes: { space_id: string; document_id: string; seq: number; changed_at: Generated<string> }
 }

@@ -5,14 +5,16 @@ import { load as loadVectors } from 'sqlite-vec'
 import type {
   Candidate,
   Candidates,
+  Frequencies,
   IndexedVersion,
   IndexEntry,
   IndexQuery,
   IndexState,
 } from '../../services/search/search-index.ts'
-import { indexedText, isUnspaced } from '../../services/search/search-terms.ts'
+import { matchExpression } from './match-expression.ts'
 
-const LAYOUT = 1
+/** A file of another layout is made anew from Postgres. */
+const LAYOUT = 2
 const BUSY_MS = 5_000
 /** The largest `k` that vec0 accepts. */
 const MAX_NEAREST = 4_096
@@ -27,9 +29,10 @@ const TABLES = `
   create table meta (id integer primary key check (id = 1), epoch text not null, model text not null, seq integer not null, dimensions integer);
   create table chunks (id integer primary key, chunk_id text not null unique, document_id text not null, generation integer not null);
   create index chunks_document on chunks (document_id, generation);
-  create virtual table words using fts5(heading, body, grams, content='', contentless_delete=1, tokenize='porter unicode61 remove_diacritics 2');
+  create virtual table words using fts5(heading, body, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 0 categories 'L* N* M* Co'");
+  create virtual table terms using fts5vocab(words, row);
 `
-const DROP = 'drop table if exists vectors; drop table if exists words; drop table if exists chunks; drop table if exists meta;'
+const DROP = 'drop table if exists vectors; drop table if exists terms; drop table if exists words; drop table if exists chunks; drop table if exists meta;'
 const ONLY_DOCUMENTS = 'in (select id from chunks where document_id in (select value from json_each(:documents)))'
 
 type Meta = IndexState & { readonly dimensions: number | null }
@@ -107,16 +110,14 @@ export class IndexFile {
       const chunk = this.#change(
         'insert into chunks (chunk_id, document_id, generation) values (?, ?, ?) on conflict do nothing returning id',
       )
-      const words = this.#change('insert into words (rowid, heading, body, grams) values (?, ?, ?, ?)')
+      const words = this.#change('insert into words (rowid, heading, body) values (?, ?, ?)')
       const vectors = dimensions === null ? undefined : this.#change('insert into vectors (rowid, embedding) values (?, ?)')
-      for (const { chunk_id, document_id, generation, heading, text, vector } of entries) {
+      for (const { chunk_id, document_id, generation, heading, body, vector } of entries) {
         const row = chunk.get(chunk_id, document_id, generation)
         if (!row) continue
         // vec0 takes only real integers, and a number would be bound as a float.
         const id = BigInt(Number(row['id']))
-        const title = indexedText(heading)
-        const body = indexedText(text)
-        words.run(id, title.words, body.words, `${title.grams} ${body.grams}`)
+        words.run(id, heading, body)
         if (vector && vector.byteLength === (dimensions ?? 0) * FLOAT_BYTES) vectors?.run(id, vector)
       }
       return true
@@ -140,8 +141,15 @@ export class IndexFile {
     const fits = vector && vector.byteLength === (meta.dimensions ?? 0) * FLOAT_BYTES
     return {
       dense: fits ? this.#nearest(vector, limit, documents) : [],
-      lexical: terms.length > 0 ? this.#matching(terms, limit, documents) : [],
+      lexical: this.#matching(matchExpression(terms), limit, documents),
     }
+  }
+
+  frequencies(terms: readonly string[]): Frequencies {
+    if (!this.#meta()) return { chunks: 0, counts: terms.map(() => 0) }
+    const count = this.#db.prepare('select doc from terms where term = ?')
+    const chunks = Number(this.#db.prepare('select count(*) as n from chunks').get()?.['n'] ?? 0)
+    return { chunks, counts: terms.map((term) => Number(count.get(term)?.['doc'] ?? 0)) }
   }
 
   #nearest(vector: Uint8Array, limit: number, documents: string | undefined): Candidate[] {
@@ -154,13 +162,11 @@ export class IndexFile {
     return rows.map(asCandidate).filter(({ score }) => score > 0)
   }
 
-  #matching(terms: readonly string[], limit: number, documents: string | undefined): Candidate[] {
-    const match = terms
-      .map((term) => `${isUnspaced(term) ? 'grams' : '{heading body}'} : "${term.replaceAll('"', '""')}"`)
-      .join(' OR ')
+  #matching(match: string | undefined, limit: number, documents: string | undefined): Candidate[] {
+    if (match === undefined) return []
     const rows = this.#db
       .prepare(
-        `select c.chunk_id, c.generation, -bm25(words, 2.0, 1.0, 1.0) as score from words join chunks c on c.id = words.rowid
+        `select c.chunk_id, c.generation, -bm25(words, 2.0, 1.0) as score from words join chunks c on c.id = words.rowid
          where words match :match ${documents === undefined ? '' : `and words.rowid ${ONLY_DOCUMENTS}`}
          order by score desc, c.chunk_id limit :limit`,
       )

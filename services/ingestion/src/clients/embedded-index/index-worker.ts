@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { LRUCache } from 'lru-cache'
-import type { Candidates, IndexedVersion, IndexEntry, IndexQuery, IndexState } from '../../services/search/search-index.ts'
+import type { Candidates, Frequencies, IndexedVersion, IndexEntry, IndexQuery, IndexState } from '../../services/search/search-index.ts'
 import { IndexFile } from './index-file.ts'
 
 export type IndexCall =
@@ -10,9 +10,10 @@ export type IndexCall =
   | { readonly op: 'add'; readonly base: IndexState; readonly entries: readonly IndexEntry[] }
   | { readonly op: 'advance'; readonly base: IndexState; readonly seq: number; readonly versions: readonly IndexedVersion[] }
   | { readonly op: 'search'; readonly query: IndexQuery }
+  | { readonly op: 'frequencies'; readonly terms: readonly string[] }
   | { readonly op: 'drop' }
 
-export type IndexResult = IndexState | Candidates | boolean | undefined
+export type IndexResult = IndexState | Candidates | Frequencies | boolean | undefined
 export type IndexRequest = { readonly id: number; readonly space_id: string; readonly call: IndexCall }
 export type IndexReply = { readonly id: number } & (
   | { readonly result: IndexResult }
@@ -47,6 +48,7 @@ async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   const file = await fileOf(spaceId, call.op === 'reset')
   if (call.op === 'state') return file?.state()
   if (call.op === 'search') return file?.search(call.query) ?? NOTHING
+  if (call.op === 'frequencies') return file?.frequencies(call.terms) ?? { chunks: 0, counts: call.terms.map(() => 0) }
   if (call.op === 'reset') {
     file?.reset(call.start)
     return undefined

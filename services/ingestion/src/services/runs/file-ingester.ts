@@ -7,6 +7,7 @@ import type { Stage } from '@youworker/contracts/documents/runs'
 import type { BlobRow, DocumentRow, RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
 import { cleanText } from '@youworker/runtime/text/text'
+import { documentLanguage, languageOf } from '../../analysis/language.ts'
 import { type Chunk, type ChunkSize, chunkDocument } from '../../chunking/chunk-document.ts'
 import { parseInChild } from '../../parsing/parse-in-child.ts'
 import type { ParsedDocument } from '../../parsing/parsed-document.ts'
@@ -30,6 +31,10 @@ interface FileTask {
   report(stage: Stage, percent: number): Promise<void>
   /** The role in the group that the run writes to, now. Asked again before the last write: it may change while a file is read. */
   requireAccess(): Promise<Role | undefined>
+}
+
+interface SpokenChunk extends Chunk {
+  readonly language: string
 }
 
 interface IngesterDependencies {
@@ -89,19 +94,20 @@ export class FileIngester {
     return blob
   }
 
-  async #read(task: FileTask, blob: BlobRow): Promise<{ title: string; chunks: Chunk[] }> {
+  async #read(task: FileTask, blob: BlobRow): Promise<{ title: string; chunks: SpokenChunk[] }> {
     await task.report('parsing', 5)
     return this.#reading.of(task, () => this.#chunks(task, blob))
   }
 
-  async #chunks(task: FileTask, blob: BlobRow): Promise<{ title: string; chunks: Chunk[] }> {
+  async #chunks(task: FileTask, blob: BlobRow): Promise<{ title: string; chunks: SpokenChunk[] }> {
     const { file, signal } = task
     const document = await this.#parse(task, blob)
     if (document.text.length > MAX_TEXT) throw tooMuchText()
     await task.report('chunking', 25)
-    const chunks: Chunk[] = []
+    const chunks: SpokenChunk[] = []
+    const around = documentLanguage(document.text)
     for (const chunk of chunkDocument(document, this.#size)) {
-      if (chunks.push(storable(chunk)) > MAX_CHUNKS) throw tooMuchText()
+      if (chunks.push({ ...storable(chunk), language: languageOf(chunk.text, around) }) > MAX_CHUNKS) throw tooMuchText()
       if (chunks.length % CHUNKS_AT_ONCE === 0) await setImmediate()
       signal.throwIfAborted()
     }
@@ -145,7 +151,7 @@ export class FileIngester {
   async #commit(
     repos: IngestionRepositories,
     { run, file }: FileTask,
-    made: { blob: BlobRow; kept: string; title: string; chunks: readonly Chunk[]; role: Role | undefined },
+    made: { blob: BlobRow; kept: string; title: string; chunks: readonly SpokenChunk[]; role: Role | undefined },
   ): Promise<void> {
     const space_id = run.target_space_id
     const state = await repos.index.next(space_id)
@@ -190,7 +196,7 @@ const storable = (chunk: Chunk): Chunk => ({
   title_path: chunk.title_path.map((title) => cleanText(title)),
 })
 
-const asRow = (chunk: Chunk): NewChunk => ({
+const asRow = (chunk: SpokenChunk): NewChunk => ({
   id: newId(),
   index: chunk.index,
   text: chunk.text,
@@ -199,6 +205,7 @@ const asRow = (chunk: Chunk): NewChunk => ({
   start: chunk.start,
   end: chunk.end,
   text_hash: embeddable(chunk).text_hash,
+  language: chunk.language,
 })
 
 async function finishFile(

@@ -1,5 +1,7 @@
 import type { Logger } from '@youworker/runtime/logger'
 import { detached } from '@youworker/runtime/current-request'
+import { ANALYSIS, analyse } from '../../analysis/analyse.ts'
+import { languageOf } from '../../analysis/language.ts'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from './embedding-service.ts'
@@ -11,6 +13,9 @@ interface IndexDependencies {
   readonly embeddings: EmbeddingService
   readonly logger: Logger
 }
+
+/** A space with documents, and the languages of its chunks. */
+export type IndexedSpace = Pick<SpaceState, 'space_id' | 'languages'>
 
 interface WaitOptions {
   /** Returns after this long at the latest, while the work goes on. In ms. */
@@ -40,14 +45,16 @@ export class IndexService {
    * Applies all changes that Postgres holds now. Throws only without `waitMs`; with it, errors are logged. Resolves to those of the spaces
    * that have documents.
    */
-  async bringUpToDate(spaceIds: readonly string[], { waitMs, signal }: WaitOptions = {}): Promise<readonly string[]> {
-    const states = await this.#uow.in(spaceIds).read(({ index }) => index.inUse(spaceIds))
-    await this.#catchUpAll(await this.#behind(states), { waitMs, signal })
-    return states.map(({ space_id }) => space_id)
+  async bringUpToDate(spaceIds: readonly string[], { waitMs, signal }: WaitOptions = {}): Promise<readonly IndexedSpace[]> {
+    const inUse = () => this.#uow.in(spaceIds).read(({ index }) => index.inUse(spaceIds))
+    const states = await inUse()
+    const behind = await this.#behind(states)
+    if (behind.length === 0) return states
+    await this.#catchUpAll(behind, { waitMs, signal })
+    return inUse()
   }
 
   async #catchUpAll(behind: readonly string[], { waitMs, signal }: WaitOptions): Promise<void> {
-    if (behind.length === 0) return
     const work = detached(() => Promise.all(behind.map((spaceId) => this.#catchUp(spaceId))))
     if (waitMs === undefined) return void (await abortable(work, signal))
     const logged = work.catch((error: unknown) =>
@@ -57,6 +64,11 @@ export class IndexService {
     const timer = setTimeout(resolve, waitMs)
     await Promise.race([logged, waited])
     clearTimeout(timer)
+  }
+
+  /** Names what made the vectors and the terms of an index, so that one of something else is made anew. */
+  get #model(): string {
+    return `${this.#embeddings.model} ${ANALYSIS}`
   }
 
   async forget(spaceId: string): Promise<void> {
@@ -70,7 +82,7 @@ export class IndexService {
   }
 
   #isUpToDate(file: IndexState | undefined, { epoch, seq }: SpaceState): boolean {
-    return file?.epoch === epoch && file.model === this.#embeddings.model && file.seq === seq
+    return file?.epoch === epoch && file.model === this.#model && file.seq === seq
   }
 
   /** Runs once at a time per space. A caller that waits for a running pass starts another, because that one may have missed its change. */
@@ -93,36 +105,39 @@ export class IndexService {
       const file = await this.#index.state(spaceId)
       if (this.#isUpToDate(file, space)) return
       const base = file && this.#follows(file, space) ? file : await this.#reset(space)
-      await this.#step(spaceId, base, space.seq)
+      await this.#step(space, base)
     }
   }
 
   #follows(file: IndexState, space: SpaceState): boolean {
-    return file.epoch === space.epoch && file.model === this.#embeddings.model && file.seq <= space.seq
+    return file.epoch === space.epoch && file.model === this.#model && file.seq <= space.seq
   }
 
   async #reset({ space_id, epoch }: SpaceState): Promise<IndexState> {
-    const start = { epoch, model: this.#embeddings.model }
+    const start = { epoch, model: this.#model }
     await this.#index.reset(space_id, start)
     this.#logger.info({ space_id }, 'the search index of a space is built anew')
     return { ...start, seq: 0 }
   }
 
   /** Applies the next batch. Stops without an error when another process has applied it. */
-  async #step(spaceId: string, base: IndexState, target: number): Promise<void> {
-    const changes = await this.#uow.in([spaceId]).read(({ index }) => index.changes(spaceId, base.seq, CHANGES))
-    for (const change of changes) if (!(await this.#addVersion(spaceId, base, change))) return
-    const last = changes.length < CHANGES ? Math.max(target, changes.at(-1)?.seq ?? 0) : (changes.at(-1)?.seq ?? target)
-    await this.#index.advance(spaceId, base, last, changes)
+  async #step({ space_id, seq, languages }: SpaceState, base: IndexState): Promise<void> {
+    const changes = await this.#uow.in([space_id]).read(({ index }) => index.changes(space_id, base.seq, CHANGES))
+    const met = new Set<string>()
+    for (const change of changes) if (!(await this.#addVersion(space_id, base, change, met))) return
+    // Before the index is at `last`, because from then on a question is asked in the languages that are known.
+    const unknown = [...met].filter((language) => !languages.includes(language))
+    if (unknown.length > 0) await this.#uow.in([space_id]).write(({ index }) => index.addLanguages(space_id, unknown))
+    const last = changes.length < CHANGES ? Math.max(seq, changes.at(-1)?.seq ?? 0) : (changes.at(-1)?.seq ?? seq)
+    await this.#index.advance(space_id, base, last, changes)
   }
 
-  async #addVersion(spaceId: string, base: IndexState, { document_id, generation }: IndexChange): Promise<boolean> {
+  async #addVersion(spaceId: string, base: IndexState, change: IndexChange, languages: Set<string>): Promise<boolean> {
+    const { document_id, generation } = change
     if (generation === null) return true
     for (let from = 0; ;) {
       const chunks = await this.#chunks(spaceId, { document_id, generation, from })
-      const entries = chunks.map(({ chunk_id, title, title_path, text, vector }): IndexEntry => {
-        return { chunk_id, document_id, generation, heading: [title, ...title_path].join('\n'), text, vector }
-      })
+      const entries = chunks.map((chunk) => entryOf(chunk, { document_id, generation }, languages))
       if (entries.length > 0 && !(await this.#index.add(spaceId, base, entries))) return false
       if (chunks.length < CHUNKS) return true
       from = (chunks.at(-1)?.index ?? from) + 1
@@ -140,6 +155,17 @@ export class IndexService {
     await this.#embeddings.ensure(spaceId, texts, { write: (work) => scope.write(work) })
     return scope.read(({ index }) => index.chunks(query))
   }
+}
+
+function entryOf(
+  { chunk_id, title, title_path, text, language, vector }: IndexableChunk,
+  version: Pick<IndexEntry, 'document_id' | 'generation'>,
+  languages: Set<string>,
+): IndexEntry {
+  const spoken = language ?? languageOf(text)
+  languages.add(spoken)
+  const heading = analyse([title, ...title_path].join('\n'), spoken).join(' ')
+  return { ...version, chunk_id, heading, body: analyse(text, spoken).join(' '), vector }
 }
 
 /** Rejects when the signal aborts; the work itself goes on. */

@@ -1,4 +1,6 @@
-/** The database that an index follows (`epoch`), the model of its vectors and the last change that it holds (`seq`). */
+import type { QueryTerm } from '../../analysis/query.ts'
+
+/** The database that an index follows (`epoch`), what made its vectors and terms (`model`) and the last change that it holds (`seq`). */
 export interface IndexState {
   readonly epoch: string
   readonly model: string
@@ -9,9 +11,9 @@ export interface IndexEntry {
   readonly chunk_id: string
   readonly document_id: string
   readonly generation: number
-  /** Title and headings. */
+  /** The terms of title and headings, then those of the text, with spaces between them: letters and digits only. */
   readonly heading: string
-  readonly text: string
+  readonly body: string
   readonly vector: Uint8Array | null
 }
 
@@ -24,7 +26,8 @@ export interface IndexedVersion {
 export interface IndexQuery {
   /** Little-endian float32. */
   readonly vector?: Uint8Array | undefined
-  readonly terms?: readonly string[] | undefined
+  /** A passage scores by every term of which it has a form. With only terms to leave out it is looked for by `vector` alone. */
+  readonly terms?: readonly QueryTerm[] | undefined
   readonly limit: number
   /** Only these documents. */
   readonly document_ids?: readonly string[] | undefined
@@ -42,6 +45,11 @@ export interface Candidates {
   readonly lexical: readonly Candidate[]
 }
 
+export interface Frequencies {
+  readonly chunks: number
+  readonly counts: readonly number[]
+}
+
 /**
  * The port of a search index, one part per space. It is derived from Postgres and may be lost at any time: its user compares `state`
  * with Postgres, adds what is missing, and checks every candidate in Postgres before it shows it.
@@ -57,6 +65,8 @@ export interface SearchIndex extends AsyncDisposable {
   advance(spaceId: string, base: IndexState, seq: number, versions: readonly IndexedVersion[]): Promise<boolean>
   /** Best first. Empty for a space without a part. */
   search(spaceId: string, query: IndexQuery): Promise<Candidates>
+  /** In how many chunks each term stands, and how many chunks there are. */
+  frequencies(spaceId: string, terms: readonly string[]): Promise<Frequencies>
   /** Erases the part of a space. */
   drop(spaceId: string): Promise<void>
   /** Throws `SERVICE_UNAVAILABLE` with what to do when this process may not use the index. */

@@ -1,4 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
+import { hasPhrase, hasTerm, matchesIn } from '../../analysis/matches.ts'
+import { languageOf } from '../../analysis/language.ts'
+import { type ParsedQuery, parseQuery, plainQuery, queryTerms, type QueryTerm } from '../../analysis/query.ts'
 import { namedSpaces, type SearchAnswer, type SearchHit, type SearchQuery } from '@youworker/contracts/documents/search'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { Logger } from '@youworker/runtime/logger'
@@ -8,10 +11,10 @@ import type { ChunkHit } from '../../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import type { Embedder } from './embedding-service.ts'
-import type { IndexService } from './index-service.ts'
+import type { IndexedSpace, IndexService } from './index-service.ts'
 import { rank, type Ranked } from './rank-fusion.ts'
 import type { Candidates, IndexQuery, SearchIndex } from './search-index.ts'
-import { searchTerms } from './search-terms.ts'
+import { askedTerms } from './asked-terms.ts'
 import { snippetOf } from './snippet.ts'
 import type { SpaceAccess, Spaces } from '../space-access.ts'
 
@@ -24,7 +27,8 @@ interface SearchDependencies {
   readonly logger: Logger
 }
 
-interface Question extends Pick<IndexQuery, 'vector' | 'terms'> {
+interface Question extends Pick<IndexQuery, 'vector'> {
+  readonly asked: ParsedQuery
   /** The model that was to understand it did not answer. */
   readonly isPoor?: true
 }
@@ -68,65 +72,87 @@ export class SearchService {
 
   /** When the model does not answer, a hybrid search uses only the words. */
   async #question({ query, mode }: SearchQuery, { signal }: UserContext): Promise<Question> {
-    const terms = mode === 'dense' ? undefined : searchTerms(query)
-    if (mode === 'lexical') return { terms }
+    const asked = parseQuery(query)
+    if (mode === 'lexical') return { asked }
     try {
-      const [vector] = await this.#deps.embedder.embed([query], { signal, timeoutMs: atMost(EMBED_TIMEOUT_MS) })
-      return { terms, vector: vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength) }
+      const [vector] = await this.#deps.embedder.embed([plainQuery(asked)], { signal, timeoutMs: atMost(EMBED_TIMEOUT_MS) })
+      return { asked, vector: vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength) }
     } catch (error) {
       if (mode === 'dense' || signal.aborted || !(error instanceof AppError)) throw error
       this.#deps.logger.warn({ code: error.code }, 'a hybrid search went on without the embedding model')
-      return { terms, isPoor: true }
+      return { asked, isPoor: true }
     }
   }
 
-  async #find(query: SearchQuery, spaces: readonly string[], question: Question): Promise<SearchHit[]> {
+  async #find(query: SearchQuery, spaces: readonly IndexedSpace[], question: Question): Promise<SearchHit[]> {
+    const inSpaces = await Promise.all(spaces.map((space) => this.#inSpace(query, space, question)))
+    const all = queryTerms(question.asked, [...new Set(spaces.flatMap(({ languages }) => languages))])
     for (let limit = Math.max(MIN_CANDIDATES, 4 * query.top_k); ; limit *= 8) {
-      const candidates = await this.#candidates(query, spaces, { ...question, limit })
-      const known = await this.#known(query, spaces, candidates)
+      const candidates = await this.#candidates(query, inSpaces, limit)
+      const known = await this.#known(query, spaces, candidates, question.asked)
       const current = { dense: candidates.dense.filter(isIn(known)), lexical: candidates.lexical.filter(isIn(known)) }
       const ranked = rank(query.mode, current).slice(0, query.top_k)
       const isFull = Math.max(candidates.dense.length, candidates.lexical.length) >= limit
-      // Too many candidates belonged to replaced versions, so a longer list is searched.
+      // Too many candidates belonged to replaced versions or lacked a phrase, so a longer list is searched.
       const looksOnce = ranked.length < query.top_k && isFull && limit <= 4 * LIMITS.listRows
-      if (!looksOnce) return withinReply(ranked.flatMap((entry) => toHit(entry, known.get(entry.chunk_id), question.terms ?? [])))
+      if (!looksOnce) return withinReply(ranked.flatMap((entry) => toHit(entry, known.get(entry.chunk_id), all)))
     }
   }
 
-  async #candidates({ tags, collection }: SearchQuery, spaces: readonly string[], query: IndexQuery): Promise<Candidates> {
+  async #inSpace({ mode }: SearchQuery, space: IndexedSpace, { asked, vector }: Question): Promise<SpaceQuery> {
+    const terms = mode === 'dense' ? undefined : await askedTerms(this.#deps.index, space, asked)
+    return { space_id: space.space_id, terms, vector }
+  }
+
+  async #candidates({ tags, collection }: SearchQuery, spaces: readonly SpaceQuery[], limit: number): Promise<Candidates> {
     const isFiltered = (tags !== undefined && tags.length > 0) || collection !== undefined
-    const perSpace = spaces.map(async (spaceId) => {
-      if (!isFiltered) return this.#deps.index.search(spaceId, query)
+    const perSpace = spaces.map(async ({ space_id, ...query }) => {
+      if (!isFiltered) return this.#deps.index.search(space_id, { ...query, limit })
       const filter = { tags, collection }
       const document_ids = await this.#deps.uow
-        .in([spaceId])
-        .read(({ documents }) => documents.idsWith(spaceId, filter, MAX_FILTERED_DOCUMENTS))
+        .in([space_id])
+        .read(({ documents }) => documents.idsWith(space_id, filter, MAX_FILTERED_DOCUMENTS))
       if (document_ids.length === 0) return { dense: [], lexical: [] }
-      return this.#deps.index.search(spaceId, { ...query, document_ids })
+      return this.#deps.index.search(space_id, { ...query, limit, document_ids })
     })
     const found = await Promise.all(perSpace)
     return { dense: found.flatMap(({ dense }) => dense), lexical: found.flatMap(({ lexical }) => lexical) }
   }
 
   /** Only candidates of a current version in the caller's spaces: Postgres decides, because the index may be behind. */
-  async #known({ tags, collection }: SearchQuery, spaces: readonly string[], { dense, lexical }: Candidates) {
+  async #known(query: SearchQuery, spaces: readonly IndexedSpace[], { dense, lexical }: Candidates, asked: ParsedQuery) {
     const generations = new Map([...dense, ...lexical].map(({ chunk_id, generation }) => [chunk_id, generation]))
+    const ids = spaces.map(({ space_id }) => space_id)
     const rows = await this.#deps.uow
-      .in(spaces)
-      .read(({ documents }) => documents.hits(spaces, [...generations.keys()], { tags, collection }))
-    return new Map(rows.filter((row) => generations.get(row.chunk_id) === row.generation).map((row) => [row.chunk_id, row]))
+      .in(ids)
+      .read(({ documents }) => documents.hits(ids, [...generations.keys()], { tags: query.tags, collection: query.collection }))
+    const current = rows.filter((row) => generations.get(row.chunk_id) === row.generation && isWanted(row, asked))
+    return new Map(current.map((row) => [row.chunk_id, row]))
   }
 }
+
+type SpaceQuery = Pick<IndexQuery, 'vector' | 'terms'> & { readonly space_id: string }
+
+/** Has every phrase and no word to leave out; the index knows neither the order of words nor, by a vector, which there are. */
+function isWanted(row: ChunkHit, { phrases, without }: ParsedQuery): boolean {
+  if (phrases.length === 0 && without.length === 0) return true
+  const text = [row.title, ...row.title_path, row.text].join('\n')
+  const language = languageOfRow(row)
+  const left = queryTerms({ words: '', phrases: [], without }, [language])
+  return phrases.every((phrase) => hasPhrase(text, phrase)) && !hasTerm(text, language, left)
+}
+
+const languageOfRow = ({ language, text }: ChunkHit): string => language ?? languageOf(text)
 
 const isIn =
   (known: ReadonlyMap<string, unknown>) =>
   ({ chunk_id }: { chunk_id: string }): boolean =>
     known.has(chunk_id)
 
-function toHit({ score, dense_score, lexical_score }: Ranked, row: ChunkHit | undefined, terms: readonly string[]): SearchHit[] {
+function toHit({ score, dense_score, lexical_score }: Ranked, row: ChunkHit | undefined, terms: readonly QueryTerm[]): SearchHit[] {
   if (!row) return []
   const { chunk_id, document_id, title, uri, page, title_path, text } = row
-  const hit = { document_id, chunk_id, title, uri, score: round(score), snippet: snippetOf(text, terms), text }
+  const hit = { document_id, chunk_id, title, uri, score: round(score), snippet: snippetOf(text, matchesIn(text, languageOfRow(row), terms)), text }
   return [
     {
       ...hit,

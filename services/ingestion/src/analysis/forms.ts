@@ -1,0 +1,57 @@
+import { createStemmer, type IsoCode } from 'multilingual-stemmer'
+import { fold, isAscii, lowerCase } from './fold.ts'
+import type { Word } from './words.ts'
+
+const STEMMED: readonly IsoCode[] = [
+  ...(['ar', 'hy', 'eu', 'ca', 'cs', 'da', 'nl', 'en', 'et', 'fi', 'fr', 'de', 'el', 'hi', 'hu', 'id', 'ga'] as const),
+  ...(['it', 'lt', 'no', 'fa', 'pl', 'pt', 'ro', 'ru', 'sr', 'es', 'sv', 'ta', 'tr'] as const),
+]
+/** Languages whose own spelling has ä, ö or ü: they are letters there, and the German stemmer reads `ue` as `ü`. */
+const WITH_UMLAUTS = new Set(['de', 'sv', 'fi', 'et', 'hu', 'tr', 'az'])
+const UMLAUTS: Readonly<Record<string, string>> = { ä: 'ae', ö: 'oe', ü: 'ue' }
+/** In Hebrew these are written at the front of the word: the, and, in, to, from, like, that. */
+const HEBREW_PREFIX = /^[הובלמכש](?=[\u05D0-\u05EA]{3})/u
+/** Snowball lengthens `dagen` to `daag` and leaves `vakantiedag`, so a stem is written with the short vowel. */
+const LONG_VOWEL = /([aeou])\1(?=[^aeiouy]+$)/
+const MAX_LENGTH = 64
+/** Words are few and come again and again. */
+const MAX_REMEMBERED = 20_000
+
+type Stem = (word: string) => string
+const stemmers = new Map<string, Stem>()
+const remembered = new Map<string, readonly string[]>()
+
+function stemmerOf(language: string): Stem {
+  const known = stemmers.get(language)
+  if (known) return known
+  const code = STEMMED.find((stemmed) => stemmed === language)
+  const snowball = code === undefined ? (word: string) => word : createStemmer(code)
+  const stem = code === 'nl' ? (word: string) => snowball(word).replace(LONG_VOWEL, '$1') : snowball
+  stemmers.set(language, stem)
+  return stem
+}
+
+/** The terms that a word has in a text of the language; the first one is the usual. */
+export function formsOf({ kind, text }: Word, language: string): readonly string[] {
+  if (kind === 'fixed') return [cut(text)]
+  const key = `${language} ${text}`
+  const known = remembered.get(key)
+  if (known) return known
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+  const forms = [...new Set(newForms(cut(lowerCase(text, language)), language).map(fold))].filter((form) => form !== '')
+  remembered.set(key, forms)
+  return forms
+}
+
+/** A word that was typed without its accents has another stem than with them, so both are kept. */
+function newForms(word: string, language: string): string[] {
+  const stem = stemmerOf(language)
+  const usual = stem(word)
+  if (isAscii(word)) return [usual]
+  const forms = [usual, stem(fold(word))]
+  if (!WITH_UMLAUTS.has(language) && /[äöü]/.test(word)) forms.push(stem(word.replace(/[äöü]/g, (letter) => UMLAUTS[letter] ?? letter)))
+  if (HEBREW_PREFIX.test(fold(word))) forms.push(fold(word).slice(1))
+  return forms
+}
+
+const cut = (text: string): string => (text.length <= MAX_LENGTH ? text : Array.from(text).slice(0, MAX_LENGTH).join(''))
