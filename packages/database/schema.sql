@@ -980,6 +980,7 @@ create table "ingestion"."chunks" ( -- owner: ingestion_owner
   start integer not null,
   "end" integer not null,
   text_hash text not null,
+  language text,
   constraint chunks_document_id_fkey FOREIGN KEY (document_id) REFERENCES ingestion.documents(id) ON DELETE CASCADE,
   constraint chunks_pkey PRIMARY KEY (id),
   constraint chunks_order UNIQUE (document_id, generation, index)
@@ -1195,6 +1196,7 @@ create table "ingestion"."space_indexes" ( -- owner: ingestion_owner
   epoch uuid not null default gen_random_uuid(),
   seq bigint not null,
   erased_at timestamp with time zone,
+  languages text[] not null default '{}'::text[],
   constraint space_indexes_pkey PRIMARY KEY (space_id)
 );
 alter table "ingestion"."space_indexes" enable row level security;

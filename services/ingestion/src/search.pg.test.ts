@@ -62,7 +62,11 @@ test('of a long question the rarest words count', async () => {
   await using fixture = await startFixture()
   const user = testUser()
   const common = Array.from({ length: 100 }, (_, n) => `word${n}`)
-  await fixture.ingest(user, { 'common.md': common.join(' '), 'rare.md': 'The platypus is rare.', 'other.md': common.join(' and ') })
+  await fixture.ingest(user, {
+    'common.md': common.join(' '),
+    'rare.md': 'The platypus is rare.',
+    'other.md': common.join(' and '),
+  })
   const [best] = await fixture.find(user, `${common.join(' ')} platypus`, { mode: 'lexical' })
   expect(best?.title).toBe('rare.md')
 })

@@ -49,7 +49,8 @@ function newForms(word: string, language: string): string[] {
   const usual = stem(word)
   if (isAscii(word)) return [usual]
   const forms = [usual, stem(fold(word))]
-  if (!WITH_UMLAUTS.has(language) && /[äöü]/.test(word)) forms.push(stem(word.replace(/[äöü]/g, (letter) => UMLAUTS[letter] ?? letter)))
+  if (!WITH_UMLAUTS.has(language) && /[äöü]/.test(word))
+    forms.push(stem(word.replace(/[äöü]/g, (letter) => UMLAUTS[letter] ?? letter)))
   if (HEBREW_PREFIX.test(fold(word))) forms.push(fold(word).slice(1))
   return forms
 }

@@ -23,6 +23,8 @@ export function languageOf(text: string, around: string = UNKNOWN): string {
 /** The language of most of a document, by samples from its beginning, its middle and its end. */
 export function documentLanguage(text: string): string {
   const middle = Math.max(0, Math.floor(text.length / 2) - SAMPLE / 2)
-  const samples = [text.slice(0, SAMPLE), text.slice(middle, middle + SAMPLE), text.slice(-SAMPLE)].map((part) => languageOf(part))
+  const samples = [text.slice(0, SAMPLE), text.slice(middle, middle + SAMPLE), text.slice(-SAMPLE)].map((part) =>
+    languageOf(part),
+  )
   return samples.find((language, n) => language !== UNKNOWN && samples.lastIndexOf(language) > n) ?? samples[0] ?? UNKNOWN
 }

@@ -24,7 +24,9 @@ export function matchesIn(text: string, language: string, terms: readonly QueryT
   for (const token of tokensOf(text)) {
     if (token.kind === 'unspaced') matches.push(...pairMatches(token, asked))
     else {
-      const term = termsOfToken(token, language).map((form) => asked.get(form)).find((found) => found !== undefined)
+      const term = termsOfToken(token, language)
+        .map((form) => asked.get(form))
+        .find((found) => found !== undefined)
       if (term !== undefined) matches.push({ start: token.start, end: token.end, term })
     }
   }

@@ -59,7 +59,11 @@ export function queryTerms({ words, phrases, without }: ParsedQuery, languages: 
   return unique([
     ...phrases.flatMap((phrase) => wordsIn(phrase).map((word) => term(word, 'must'))),
     ...asked.map((word) => term(word, 'should')),
-    ...without.flatMap((phrase) => wordsIn(phrase).slice(0, 1).map((word) => term(word, 'not'))),
+    ...without.flatMap((phrase) =>
+      wordsIn(phrase)
+        .slice(0, 1)
+        .map((word) => term(word, 'not')),
+    ),
   ])
 }
 

@@ -16,9 +16,7 @@ export interface TokenWords {
 
 const SIGNS = { '++': 'plusplus', '#': 'sharp', '.': 'dot', '': '' } as const
 /** Words before an apostrophe that only bend to the next one, in French, Italian and Catalan. */
-const ELISIONS = new Set(
-  'l d j m n s t c qu jusqu lorsqu puisqu quoiqu dell all nell sull dall un quell quest sant'.split(' '),
-)
+const ELISIONS = new Set('l d j m n s t c qu jusqu lorsqu puisqu quoiqu dell all nell sull dall un quell quest sant'.split(' '))
 const ENDINGS = new Set(['s', 't', 'll', 're', 've', 'd', 'm'])
 const HUMP = /(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u
 const APOSTROPHE = /^['’]$/

@@ -95,7 +95,13 @@ export interface IngestionTables extends SystemTables {
   /** Vectors as little-endian float32, by model and SHA-256 of the embedded text. */
   embeddings: { space_id: string; model: string; text_hash: string; vector: Buffer }
   /** The counter that the space's index file follows. `epoch` tells apart two databases with the same numbers. */
-  space_indexes: { space_id: string; epoch: Generated<string>; seq: number; languages: Generated<string[]>; erased_at: string | null }
+  space_indexes: {
+    space_id: string
+    epoch: Generated<string>
+    seq: number
+    languages: Generated<string[]>
+    erased_at: string | null
+  }
   /** The last change of each document, also of deleted ones, for index files that are behind. */
   index_changes: { space_id: string; document_id: string; seq: number; changed_at: Generated<string> }
 }

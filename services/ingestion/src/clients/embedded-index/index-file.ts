@@ -32,7 +32,8 @@ const TABLES = `
   create virtual table words using fts5(heading, body, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 0 categories 'L* N* M* Co'");
   create virtual table terms using fts5vocab(words, row);
 `
-const DROP = 'drop table if exists vectors; drop table if exists terms; drop table if exists words; drop table if exists chunks; drop table if exists meta;'
+const DROP =
+  'drop table if exists vectors; drop table if exists terms; drop table if exists words; drop table if exists chunks; drop table if exists meta;'
 const ONLY_DOCUMENTS = 'in (select id from chunks where document_id in (select value from json_each(:documents)))'
 
 type Meta = IndexState & { readonly dimensions: number | null }

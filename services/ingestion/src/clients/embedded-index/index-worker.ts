@@ -1,7 +1,14 @@
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { LRUCache } from 'lru-cache'
-import type { Candidates, Frequencies, IndexedVersion, IndexEntry, IndexQuery, IndexState } from '../../services/search/search-index.ts'
+import type {
+  Candidates,
+  Frequencies,
+  IndexedVersion,
+  IndexEntry,
+  IndexQuery,
+  IndexState,
+} from '../../services/search/search-index.ts'
 import { IndexFile } from './index-file.ts'
 
 export type IndexCall =

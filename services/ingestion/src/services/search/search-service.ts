@@ -149,10 +149,22 @@ const isIn =
   ({ chunk_id }: { chunk_id: string }): boolean =>
     known.has(chunk_id)
 
-function toHit({ score, dense_score, lexical_score }: Ranked, row: ChunkHit | undefined, terms: readonly QueryTerm[]): SearchHit[] {
+function toHit(
+  { score, dense_score, lexical_score }: Ranked,
+  row: ChunkHit | undefined,
+  terms: readonly QueryTerm[],
+): SearchHit[] {
   if (!row) return []
   const { chunk_id, document_id, title, uri, page, title_path, text } = row
-  const hit = { document_id, chunk_id, title, uri, score: round(score), snippet: snippetOf(text, matchesIn(text, languageOfRow(row), terms)), text }
+  const hit = {
+    document_id,
+    chunk_id,
+    title,
+    uri,
+    score: round(score),
+    snippet: snippetOf(text, matchesIn(text, languageOfRow(row), terms)),
+    text,
+  }
   return [
     {
       ...hit,
