@@ -6,8 +6,16 @@ const HEBREW_FINALS = { ך: 'כ', ם: 'מ', ן: 'נ', ף: 'פ', ץ: 'צ' }
 const LETTERS = new Map(Object.entries({ ...LATIN, ...ARABIC, ...HEBREW_FINALS }))
 
 /** Marks that can be left out in writing. Those of Indic scripts and of kana are part of their letters. */
-const ACCENTS =
-  /[\u0300-\u036F\u0483-\u0487\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u064B-\u065F\u0670\u1AB0-\u1AFF\u1DC0-\u1DFF\uFE00-\uFE0F]/gu
+const ACCENTS = new RegExp(
+  [
+    String.raw`[\u0300-\u036F\u1AB0-\u1AFF\u1DC0-\u1DFF]`,
+    String.raw`[\u0483-\u0487]`,
+    String.raw`[\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7]`,
+    String.raw`[\u0610-\u061A\u064B-\u065F\u0670]`,
+    String.raw`\p{Variation_Selector}`,
+  ].join('|'),
+  'gu',
+)
 const EASTERN_DIGITS = /[\u0660-\u0669\u06F0-\u06F9]/gu
 const NOT_ASCII = /[^\0-\u007F]/u
 
