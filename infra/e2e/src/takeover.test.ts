@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TERMINAL } from '@youworker/contracts/common'
@@ -10,6 +10,8 @@ import { disturbedChat, type SpawnedSystem, spawnSystem } from './support/spawne
 import { type Person, readEvents, textOf } from './support/person.ts'
 
 const QUESTION = 'In how many days does the Moon orbit the Earth?'
+const THOUGHT = `Which greeting is right? ${Array.from({ length: 40 }, (_, n) => `At ${n} it is another one.`).join(' ')}`
+const GREETING = 'Good day to you.'
 let dir: string
 let system: SpawnedSystem
 /** The text must not repeat itself: where it breaks off after one repetition, a model that goes on looks like one that repeats the end. */
@@ -33,8 +35,16 @@ let undisturbed: string
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'youworker takeover '))
+  const script = join(dir, 'script.json')
+  const ponders = { match: { contains: 'Ponder' }, reply: { thinking: THOUGHT, text: GREETING, tokens_per_second: 100 } }
+  await writeFile(script, JSON.stringify({ rules: [ponders] }))
   system = await spawnSystem(join(dir, 'the data'), ['--no-demo', '--replicas', 'chat-agent=2,gateway=2'], {
-    env: { OFFLINE_MODEL__TOKENS_PER_SECOND: '20', DATABASE__SLOW_QUERY_MS: '0', TRACES__PATH: join(dir, 'traces.jsonl') },
+    env: {
+      OFFLINE_MODEL__SCRIPT: script,
+      OFFLINE_MODEL__TOKENS_PER_SECOND: '20',
+      DATABASE__SLOW_QUERY_MS: '0',
+      TRACES__PATH: join(dir, 'traces.jsonl'),
+    },
   })
   root = system.root
   const content = `# Moon\n\nThe Moon orbits the Earth in about twenty-seven days, ${MONTHS.map((month) => `and it shows the same face in ${month}, `).join('')}always.\n`
@@ -237,6 +247,36 @@ test('kill -9 of the agent and of the gateway in mid-answer: the events of a res
   expect(await Array.fromAsync(await responses.retrieve(id, { stream: true }))).toEqual(events)
   expect((await responses.retrieve(id)).output_text).toBe(undisturbed)
   await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'the killed gateway at its old address' })
+}, 120_000)
+
+test('kill -9 of the agent while the model thinks: what was thought stays, and the events are those of every later reading', async () => {
+  const { responses } = new OpenAI({ baseURL: `${root.api}/v1`, apiKey: root.key ?? '' })
+  const events: OpenAI.Responses.ResponseStreamEvent[] = []
+  const asked = { model: 'youworker-offline', input: 'Ponder', reasoning: { effort: 'max' }, stream: true } as const
+  for await (const event of await responses.create(asked)) {
+    events.push(event)
+    const deltas = events.filter(({ type }) => type === 'response.reasoning_summary_text.delta').length
+    if (event.type === 'response.reasoning_summary_text.delta' && deltas === 5) await system.kill(await system.ownerOfTheRun())
+  }
+  const last = events.at(-1)
+  const { id, output, session_id } = { id: '', output: [], session_id: '', ...(last && 'response' in last ? last.response : {}) }
+  const texts = output.map((item) => {
+    if (item.type === 'reasoning') return item.summary.map(({ text }) => text).join('')
+    return item.type === 'message' && item.content[0]?.type === 'output_text' && item.content[0].text
+  })
+  expect([output.map(({ type }) => type), texts.slice(1)]).toEqual([
+    ['reasoning', 'reasoning', 'message'],
+    [THOUGHT, GREETING],
+  ])
+  expect([THOUGHT.startsWith(`${texts[0]}`), texts[0] !== THOUGHT, texts[0] !== '']).toEqual([true, true, true])
+  expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, n) => n))
+  for (const starting_after of [-1, 6, 20])
+    expect(await Array.fromAsync(await responses.retrieve(id, { stream: true, starting_after }))).toEqual(
+      events.slice(starting_after + 1),
+    )
+  expect((await responses.retrieve(id)).output).toEqual(output)
+  const { messages } = (await root.get(`/v1/sessions/${session_id}?include=thinking`)).body
+  expect(messages.at(-1)).toMatchObject({ content: GREETING, thinking: `${texts[0]}\n\n${THOUGHT}` })
 }, 120_000)
 
 test('kill -9 of the gateway in mid-answer: the reader continues and gets exactly the whole text', async () => {

@@ -22,6 +22,13 @@ those of groups and sessions \`{{date}}\` (of the question, in UTC), \`{{user}}\
 (the group's name) are replaced by text, the first hundred of them; nothing else in double braces is. Whoever leaves the group keeps the
 session, without the group's instructions.
 
+## What a model thinks
+
+Models that think before they answer are shown doing so to who asks: \`show_thinking\` of chats (\`thinking\` events), \`include_reasoning\` of chat
+completions (\`reasoning_content\`), \`reasoning\` of responses (items of the type \`reasoning\`, with the thoughts as their summary) and \`thinking\` of
+messages. It is stored sealed in any case: \`GET /v1/sessions/{session_id}?include=thinking\` has it with each answer, and is for the owner of the
+session as everything in it is.
+
 ## Branches
 
 \`POST /v1/sessions/{session_id}/messages/{message_id}/retry\` has a question answered anew: the message of the user itself, or the one before
