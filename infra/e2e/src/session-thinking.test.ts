@@ -4,8 +4,10 @@ import { type ProtocolSystem, startProtocolSystem } from './support/protocol-sys
 
 const THOUGHT = 'Which greeting is right for this hour? 🙂'
 const ANSWER = 'Good day to you.'
-/** Three calls of the model with it are more than is read for one page. */
 const MUCH = Array.from({ length: 60_000 }, (_, n) => String.fromCharCode(0x4e00 + (n % 5_000))).join('')
+
+/** Ten calls of the model with it are half of what is read for one page, and a little more. */
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz'.repeat(2_300)
 
 let protocol: ProtocolSystem
 let ada: Person
@@ -19,6 +21,7 @@ beforeAll(async () => {
       match: { contains: 'Ponder' },
       reply: { thinking: `${THOUGHT} `.repeat(10), text: 'x'.repeat(400), tokens_per_second: 50 },
     },
+    { match: { contains: 'Go on' }, reply: { thinking: LETTERS, text: '.', tool_calls: [time] } },
     { match: { contains: 'Be long 0' }, reply: { thinking: `0${MUCH}`, text: `0${MUCH}` } },
     { match: { contains: 'Be long' }, reply: { thinking: `n${MUCH}`, text: `n${MUCH}` } },
   ])
@@ -94,15 +97,30 @@ async function firstWords(response: Response): Promise<string> {
   return text
 }
 
-test('many long thoughts come in pages, none lost or changed', async () => {
+test('the longest answer has its thoughts, and many of them come in pages, none lost', async () => {
   const { session, session_id } = await ask('Be long 0')
-  for (let n = 1; n < 4; n += 1) await ask(`Be long ${n}`, { session_id })
+  await ask('Be long 1', { session_id })
   const messages = await messagesOf(`${session}?include=thinking`)
   expect(messages.map(({ content, thinking }) => (thinking ? [content === thinking, thinking.at(0)] : content))).toEqual([
     'Be long 0',
     [true, '0'],
-    ...Array.from({ length: 3 }, (_, n) => [`Be long ${n + 1}`, [true, 'n']]).flat(),
+    'Be long 1',
+    [true, 'n'],
   ])
+  const looping = await ask('Go on', { enable_tools: true, max_iterations: 10 })
+  for (let n = 0; n < 2; n += 1) await ask('Go on', { enable_tools: true, max_iterations: 10, session_id: looping.session_id })
+  const first = await ada.get(`${looping.session}/messages?include=thinking`)
+  expect(first.body.messages.length).toBeLessThan(6)
+  const all = await messagesOf(`${looping.session}?include=thinking`)
+  expect(all.map(({ role, content }) => (role === 'assistant' ? content : role))).toEqual(
+    Array.from({ length: 3 }, () => ['user', '.'.repeat(10)]).flat(),
+  )
+  for (const { thinking = '' } of all.filter(({ role }) => role === 'assistant'))
+    expect([thinking.startsWith(LETTERS), thinking.length, thinking.endsWith('they reached the most that is shown.)')]).toEqual([
+      true,
+      64 * 1024,
+      true,
+    ])
 }, 60_000)
 
 test('nobody else gets them, and with the session they are gone', async () => {
