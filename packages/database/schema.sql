@@ -28,6 +28,9 @@ create table "analytics"."documents" ( -- owner: analytics_owner
   event_id uuid,
   deleted_at timestamp with time zone,
   group_id uuid,
+  hidden_at timestamp with time zone,
+  shown_at timestamp with time zone,
+  is_hidden boolean not null generated always as (((hidden_at IS NOT NULL) AND ((shown_at IS NULL) OR (shown_at < hidden_at)))) stored,
   constraint documents_pkey PRIMARY KEY (document_id)
 );
 CREATE INDEX documents_of_group ON analytics.documents USING btree (group_id) WHERE ((group_id IS NOT NULL) AND (deleted_at IS NULL));
@@ -162,6 +165,9 @@ create table "analytics"."sessions" ( -- owner: analytics_owner
   enable_tools boolean,
   created_at timestamp with time zone,
   deleted_at timestamp with time zone,
+  hidden_at timestamp with time zone,
+  shown_at timestamp with time zone,
+  is_hidden boolean not null generated always as (((hidden_at IS NOT NULL) AND ((shown_at IS NULL) OR (shown_at < hidden_at)))) stored,
   constraint sessions_pkey PRIMARY KEY (session_id)
 );
 CREATE INDEX sessions_of_space ON analytics.sessions USING btree (space_id, created_at);
@@ -494,6 +500,26 @@ create table "chat_agent"."dead_letters" ( -- owner: chat_agent_owner
   constraint dead_letters_pkey PRIMARY KEY (id)
 );
 
+create table "chat_agent"."erasure_receipts" ( -- owner: chat_agent_owner
+  id uuid not null,
+  space_id uuid not null,
+  kind text not null,
+  target_id uuid not null,
+  reason text not null,
+  removed jsonb not null,
+  traces jsonb,
+  deleted_at timestamp with time zone,
+  erased_at timestamp with time zone not null default now(),
+  verified_at timestamp with time zone,
+  constraint erasure_receipts_pkey PRIMARY KEY (id)
+);
+CREATE INDEX erasure_receipts_list ON chat_agent.erasure_receipts USING btree (space_id, erased_at, id);
+CREATE INDEX erasure_receipts_target ON chat_agent.erasure_receipts USING btree (space_id, target_id);
+CREATE INDEX erasure_receipts_unverified ON chat_agent.erasure_receipts USING btree (erased_at) WHERE (verified_at IS NULL);
+alter table "chat_agent"."erasure_receipts" enable row level security;
+alter table "chat_agent"."erasure_receipts" force row level security;
+create policy erasure_receipts_spaces on "chat_agent"."erasure_receipts" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "chat_agent"."idempotency" ( -- owner: chat_agent_owner
   user_id uuid not null,
   subject text not null,
@@ -699,6 +725,7 @@ create table "chat_agent"."runs" ( -- owner: chat_agent_owner
   updated_at timestamp with time zone not null default now(),
   settings bytea,
   branch integer not null default 0,
+  deleted_at timestamp with time zone,
   constraint runs_session_id_fkey FOREIGN KEY (session_id) REFERENCES chat_agent.sessions(id) ON DELETE CASCADE,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_turn UNIQUE (session_id, turn)
@@ -706,6 +733,7 @@ create table "chat_agent"."runs" ( -- owner: chat_agent_owner
 CREATE INDEX runs_open ON chat_agent.runs USING btree (user_id) WHERE (status = ANY (ARRAY['pending'::text, 'running'::text]));
 alter table "chat_agent"."runs" enable row level security;
 alter table "chat_agent"."runs" force row level security;
+create policy runs_not_deleted on "chat_agent"."runs" using (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce"))) with check (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce")));
 create policy runs_spaces on "chat_agent"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
@@ -728,14 +756,20 @@ create table "chat_agent"."sessions" ( -- owner: chat_agent_owner
   branch_id uuid,
   title_by text,
   group_id uuid,
+  deleted_at timestamp with time zone,
+  deleted_by uuid,
+  erase_after timestamp with time zone,
   constraint sessions_title_by_check CHECK ((title_by = ANY (ARRAY['user'::text, 'words'::text, 'model'::text]))),
   constraint sessions_when_busy_check CHECK ((when_busy = ANY (ARRAY['queue'::text, 'interrupt'::text, 'reject'::text]))),
-  constraint sessions_pkey PRIMARY KEY (id),
-  constraint sessions_external_id UNIQUE (user_id, external_id)
+  constraint sessions_pkey PRIMARY KEY (id)
 );
+CREATE INDEX sessions_deleted ON chat_agent.sessions USING btree (user_id, external_id) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX sessions_erase_after ON chat_agent.sessions USING btree (erase_after) WHERE (erase_after IS NOT NULL);
+CREATE UNIQUE INDEX sessions_external_id ON chat_agent.sessions USING btree (user_id, external_id) WHERE (deleted_at IS NULL);
 CREATE INDEX sessions_of_user ON chat_agent.sessions USING btree (user_id, created_at DESC, id DESC);
 alter table "chat_agent"."sessions" enable row level security;
 alter table "chat_agent"."sessions" force row level security;
+create policy sessions_not_deleted on "chat_agent"."sessions" using (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce"))) with check (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce")));
 create policy sessions_spaces on "chat_agent"."sessions" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "chat_agent"."tool_runs" ( -- owner: chat_agent_owner
@@ -815,6 +849,26 @@ create table "group"."dead_letters" ( -- owner: group_owner
   constraint dead_letters_pkey PRIMARY KEY (id)
 );
 
+create table "group"."erasure_receipts" ( -- owner: group_owner
+  id uuid not null,
+  space_id uuid not null,
+  kind text not null,
+  target_id uuid not null,
+  reason text not null,
+  removed jsonb not null,
+  traces jsonb,
+  deleted_at timestamp with time zone,
+  erased_at timestamp with time zone not null default now(),
+  verified_at timestamp with time zone,
+  constraint erasure_receipts_pkey PRIMARY KEY (id)
+);
+CREATE INDEX erasure_receipts_list ON "group".erasure_receipts USING btree (space_id, erased_at, id);
+CREATE INDEX erasure_receipts_target ON "group".erasure_receipts USING btree (space_id, target_id);
+CREATE INDEX erasure_receipts_unverified ON "group".erasure_receipts USING btree (erased_at) WHERE (verified_at IS NULL);
+alter table "group"."erasure_receipts" enable row level security;
+alter table "group"."erasure_receipts" force row level security;
+create policy erasure_receipts_spaces on "group"."erasure_receipts" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "group"."groups" ( -- owner: group_owner
   id uuid not null,
   space_id uuid not null generated always as (id) stored,
@@ -826,10 +880,15 @@ create table "group"."groups" ( -- owner: group_owner
   updated_at timestamp with time zone not null default now(),
   instructions bytea,
   cache_answers boolean not null default false,
+  deleted_at timestamp with time zone,
+  deleted_by uuid,
+  erase_after timestamp with time zone,
   constraint groups_pkey PRIMARY KEY (id)
 );
+CREATE INDEX groups_erase_after ON "group".groups USING btree (erase_after) WHERE (erase_after IS NOT NULL);
 alter table "group"."groups" enable row level security;
 alter table "group"."groups" force row level security;
+create policy groups_not_deleted on "group"."groups" using (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce"))) with check (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce")));
 create policy groups_spaces on "group"."groups" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "group"."idempotency" ( -- owner: group_owner
@@ -889,6 +948,7 @@ create table "group"."members" ( -- owner: group_owner
   user_id uuid not null,
   role text not null,
   joined_at timestamp with time zone not null default now(),
+  deleted_at timestamp with time zone,
   constraint members_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'member'::text]))),
   constraint members_group_id_fkey FOREIGN KEY (group_id) REFERENCES "group".groups(id) ON DELETE CASCADE,
   constraint members_pkey PRIMARY KEY (group_id, user_id)
@@ -896,6 +956,7 @@ create table "group"."members" ( -- owner: group_owner
 CREATE INDEX members_user ON "group".members USING btree (user_id);
 alter table "group"."members" enable row level security;
 alter table "group"."members" force row level security;
+create policy members_not_deleted on "group"."members" using (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce"))) with check (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce")));
 create policy members_spaces on "group"."members" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "group"."migrations" ( -- owner: group_owner
@@ -1031,15 +1092,20 @@ create table "ingestion"."documents" ( -- owner: ingestion_owner
   chunk_count integer not null,
   created_at timestamp with time zone not null default now(),
   last_ingested_at timestamp with time zone not null default now(),
+  deleted_at timestamp with time zone,
+  deleted_by uuid,
+  erase_after timestamp with time zone,
   constraint documents_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id),
-  constraint documents_pkey PRIMARY KEY (id),
-  constraint documents_path UNIQUE (space_id, path_hash)
+  constraint documents_pkey PRIMARY KEY (id)
 );
 CREATE INDEX documents_blob_id ON ingestion.documents USING btree (blob_id);
+CREATE INDEX documents_erase_after ON ingestion.documents USING btree (erase_after) WHERE (erase_after IS NOT NULL);
 CREATE INDEX documents_list ON ingestion.documents USING btree (space_id, created_at, id);
 CREATE INDEX documents_of_user ON ingestion.documents USING btree (user_id, collection);
+CREATE UNIQUE INDEX documents_path ON ingestion.documents USING btree (space_id, path_hash) WHERE (deleted_at IS NULL);
 alter table "ingestion"."documents" enable row level security;
 alter table "ingestion"."documents" force row level security;
+create policy documents_not_deleted on "ingestion"."documents" using (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce"))) with check (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce")));
 create policy documents_spaces on "ingestion"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."embeddings" ( -- owner: ingestion_owner
@@ -1052,6 +1118,26 @@ create table "ingestion"."embeddings" ( -- owner: ingestion_owner
 alter table "ingestion"."embeddings" enable row level security;
 alter table "ingestion"."embeddings" force row level security;
 create policy embeddings_spaces on "ingestion"."embeddings" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
+create table "ingestion"."erasure_receipts" ( -- owner: ingestion_owner
+  id uuid not null,
+  space_id uuid not null,
+  kind text not null,
+  target_id uuid not null,
+  reason text not null,
+  removed jsonb not null,
+  traces jsonb,
+  deleted_at timestamp with time zone,
+  erased_at timestamp with time zone not null default now(),
+  verified_at timestamp with time zone,
+  constraint erasure_receipts_pkey PRIMARY KEY (id)
+);
+CREATE INDEX erasure_receipts_list ON ingestion.erasure_receipts USING btree (space_id, erased_at, id);
+CREATE INDEX erasure_receipts_target ON ingestion.erasure_receipts USING btree (space_id, target_id);
+CREATE INDEX erasure_receipts_unverified ON ingestion.erasure_receipts USING btree (erased_at) WHERE (verified_at IS NULL);
+alter table "ingestion"."erasure_receipts" enable row level security;
+alter table "ingestion"."erasure_receipts" force row level security;
+create policy erasure_receipts_spaces on "ingestion"."erasure_receipts" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."idempotency" ( -- owner: ingestion_owner
   user_id uuid not null,

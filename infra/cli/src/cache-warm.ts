@@ -97,7 +97,7 @@ async function deleteEarlier(system: SystemApi): Promise<void> {
     if (!page.next_after) break
     after = `&after=${encodeURIComponent(page.next_after)}`
   }
-  for (const id of ids) await patiently(() => system.send('DELETE', `/v1/sessions/${id}`))
+  for (const id of ids) await patiently(() => system.send('DELETE', `/v1/sessions/${id}?purge=true`))
 }
 
 async function askAll(system: SystemApi, questions: readonly Question[], atOnce: number): Promise<Record<Outcome, number>> {

@@ -7,6 +7,7 @@ import { readSetting } from '@youworker/runtime/process/read-setting'
 import { SCHEMAS, type SchemaOwner } from '@youworker/contracts/topology/topology'
 import { addUser, createKey, listKeys, revokeKey } from './accounts.ts'
 import { warmCache } from './cache-warm.ts'
+import { checkIndex } from './check-index.ts'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import { generateSecrets, renderEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
@@ -31,6 +32,9 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   their answers are kept for the user of YOUWORKER_API_KEY, or root
   events dead-letters list, events dead-letters redrive ID… | all
                   show the events that a service could not handle; publish them again
+  index check [--repair]
+                  compare documents, chunks, vectors and files with each other and with the search index;
+                  exit code 1 when differences are left
   audit verify [--checkpoints FILE]
                   read the whole audit trail and name the first entry that is wrong (exit code 1); needs
                   DATABASE__ADMIN_URL and SECURITY__AUDIT_KEY. Compares it with the checkpoints of FILE (lines of
@@ -42,7 +46,7 @@ const USAGE = `Usage: npm run youworker -- COMMAND
                   its durables begin there again. All four work on what npm start runs (--data DIR), or on the
                   secrets of docker-compose.yml (--secrets DIR)
 
-users, keys (but keys generate) and cache call the API of the system that runs with .youworker, with --data DIR, or at
+users, keys (but keys generate), cache and index call the API of the system that runs with .youworker, with --data DIR, or at
 --api URL with SECURITY__ROOT_API_KEY. Each setting may also come from a file: NAME_FILE=/path.
 `
 
@@ -113,6 +117,7 @@ const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Prom
   'keys list': listKeys,
   'keys revoke': revokeKey,
   'cache warm': warmCache,
+  'index check': checkIndex,
   'events dead-letters list': () => listDeadLetters(adminUrls()),
   'events dead-letters redrive': redrive,
   'keys generate': ([dir]) => (dir === undefined ? void process.stdout.write(renderEnv(generateSecrets())) : writeFiles(dir)),

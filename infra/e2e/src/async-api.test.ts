@@ -62,11 +62,15 @@ test('events of every kind match the document as they are sent', async () => {
   await ada.chat('Through how many countries does the Danube flow?')
   const [{ id: document }] = (await ada.get('/v1/documents')).body.documents
   const [{ id: session }] = (await ada.get('/v1/sessions')).body.sessions
+  for (const path of [`documents/${document}`, `sessions/${session}`, `groups/${group_id}`]) {
+    expect((await ada.call('DELETE', `/v1/${path}`)).status).toBe(204)
+    expect((await ada.post(`/v1/${path}/restore`)).status).toBe(200)
+  }
   for (const path of [
-    `documents/${document}`,
-    `sessions/${session}`,
+    `documents/${document}?purge=true`,
+    `sessions/${session}?purge=true`,
     `groups/${group_id}/members/${ben.id}`,
-    `groups/${group_id}`,
+    `groups/${group_id}?purge=true`,
   ])
     expect((await ada.call('DELETE', `/v1/${path}`)).status).toBe(204)
 

@@ -47,6 +47,8 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['GET', '/v1/documents/{}', 'document'],
   ['GET', '/v1/documents/{}/content', 'document'],
   ['DELETE', '/v1/documents/{}', 'document'],
+  ['DELETE', '/v1/documents/{}?purge=true', 'document'],
+  ['POST', '/v1/documents/{}/restore', 'document'],
   ['GET', '/v1/ingestion-runs/{}', 'ingestion'],
   ['GET', '/v1/ingestion-runs/{}/events', 'ingestion'],
   ['POST', '/v1/ingestion-runs/{}/cancel', 'ingestion'],
@@ -73,6 +75,9 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['POST', '/v1/sessions/{}/messages/01890000-0000-7000-8000-000000000000/retry', 'session', { stream: false }],
   ['PATCH', '/v1/sessions/{}', 'session', { title: 'mine now' }],
   ['DELETE', '/v1/sessions/{}', 'session'],
+  ['DELETE', '/v1/sessions/{}?purge=true', 'session'],
+  ['POST', '/v1/sessions/{}/restore', 'session'],
+  ['POST', '/v1/sessions/{}/restore', 'external'],
   ['GET', '/v1/sessions/{}', 'external'],
   ['GET', '/v1/tasks/{}', 'run'],
   ['GET', '/v1/tasks/{}', 'ingestion'],
@@ -80,6 +85,8 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['GET', '/v1/groups/{}', 'group'],
   ['PATCH', '/v1/groups/{}', 'group', { name: 'mine now' }],
   ['DELETE', '/v1/groups/{}', 'group'],
+  ['DELETE', '/v1/groups/{}?purge=true', 'group'],
+  ['POST', '/v1/groups/{}/restore', 'group'],
   ['GET', '/v1/groups/{}/members', 'group'],
   ['POST', '/v1/groups/{}/members', 'group', { username: 'eve' }],
 ]
@@ -124,7 +131,16 @@ test('ids of another user in bodies and queries are not found', async () => {
 })
 
 test('lists, search and chat return nothing of another user', async () => {
-  for (const path of ['/v1/documents', '/v1/ingestion-runs', '/v1/sessions', '/v1/tool-runs', '/v1/tasks', '/v1/groups']) {
+  for (const path of [
+    '/v1/documents',
+    '/v1/documents?include_deleted=true',
+    '/v1/erasures',
+    '/v1/ingestion-runs',
+    '/v1/sessions',
+    '/v1/tool-runs',
+    '/v1/tasks',
+    '/v1/groups',
+  ]) {
     const { body } = keep(await eve.get(path))
     expect(body.total ?? body.tasks?.length, path).toBe(0)
   }

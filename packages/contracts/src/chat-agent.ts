@@ -3,11 +3,13 @@ import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, listed, Metadata, Nothing, Page, Status, Task, TaskList, Time } from './common.ts'
 import { event, request } from './define.ts'
 import { branches, Siblings } from './agent/branches.ts'
+import { deletedFields, listErasures } from './erasures.ts'
 import { LIMITS } from './limits.ts'
 import { SessionRef } from './agent/chat-input.ts'
 import { models } from './agent/model-backends.ts'
 import { Opening, responses, RunId, StartedRun, StartRun } from './agent/responses.ts'
 import { RunEntry } from './agent/run-log.ts'
+import { sessionEvents } from './agent/session-events.ts'
 import { SessionChanges, SessionSettings, WhenBusy } from './agent/session-settings.ts'
 import { steps } from './agent/run-steps.ts'
 
@@ -35,6 +37,7 @@ export const Session = z
     active_branch: Id.optional().meta({ description: 'Of a session that has more than one.' }),
     created_at: Time,
     updated_at: Time,
+    ...deletedFields,
   })
   .meta({ id: 'Session' })
 export type Session = z.infer<typeof Session>
@@ -146,7 +149,7 @@ export const chatAgent = {
     errors: ['GROUP_NOT_FOUND', 'CONFLICT'],
   }),
   listSessions: request('rpc.chat-agent.v1.session.list', {
-    input: CursorPage,
+    input: CursorPage.extend({ include_deleted: z.boolean().default(false) }),
     output: z.object({ sessions: z.array(Session), ...listed }),
     repeatable: true,
   }),
@@ -161,12 +164,20 @@ export const chatAgent = {
     output: Session,
     errors: ['SESSION_NOT_FOUND', 'GROUP_NOT_FOUND', 'BRANCH_NOT_FOUND'],
   }),
-  /** Erases the session with its messages, runs and tool runs. */
+  /** Nobody finds it from then on, and after some time it is erased with messages, runs and tool runs; with `purge` at once. */
   deleteSession: request('rpc.chat-agent.v1.session.delete', {
-    input: SessionId,
+    input: SessionId.extend({ purge: z.boolean().default(false) }),
     output: Nothing,
     errors: ['SESSION_NOT_FOUND'],
   }),
+  /** A session that is not deleted stays as it is. `CONFLICT`: another one has its `external_id` now. */
+  restoreSession: request('rpc.chat-agent.v1.session.restore', {
+    input: SessionId,
+    output: Session,
+    errors: ['SESSION_NOT_FOUND', 'CONFLICT'],
+    repeatable: true,
+  }),
+  listErasures: listErasures('rpc.chat-agent.v1.erasure.list'),
   /** Oldest first, at most `LIMITS.entriesPage` bytes and perhaps fewer than `limit`; `next` is the `after` of the following page, and `branch` what they are read from. */
   listMessages: request('rpc.chat-agent.v1.message.list', {
     input: SessionId.extend({ ...MessagePage.shape, limit: MessagePage.shape.limit.optional() }),
@@ -195,16 +206,7 @@ export const chatAgent = {
     repeatable: true,
   }),
 
-  sessionCreated: event(
-    'events.chat-agent.v1.session.created',
-    'A conversation was opened, by itself or by its first question.',
-    z.object({ session_id: Id, user_id: Id, model: z.string().nullable(), enable_tools: z.boolean() }),
-  ),
-  sessionDeleted: event(
-    'events.chat-agent.v1.session.deleted',
-    'A conversation was erased with everything in it.',
-    z.object({ session_id: Id, user_id: Id }),
-  ),
+  ...sessionEvents,
   messageCreated: event(
     'events.chat-agent.v1.message.created',
     'A message was stored: questions when they are asked, an answer when its run ends.',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { Id, Line, Nothing, Page, Time } from './common.ts'
 import { event, request } from './define.ts'
+import { deletedFields, listErasures } from './erasures.ts'
 import { LIMITS } from './limits.ts'
 
 export const Role = z.enum(['admin', 'member'])
@@ -22,6 +23,7 @@ export const Group = z
     cache_answers: z.boolean().optional().meta({ description: 'Whether answers in its sessions are kept and given again.' }),
     /** The caller's role. */
     role: Role,
+    ...deletedFields,
   })
   .meta({ id: 'Group' })
 export type Group = z.infer<typeof Group>
@@ -81,15 +83,24 @@ export const group = {
     repeatable: true,
   }),
   listGroups: request('rpc.group.v1.group.list', {
-    input: Page,
+    input: Page.extend({ include_deleted: z.boolean().default(false) }),
     output: z.object({ groups: z.array(Group), total: z.number().int() }),
     repeatable: true,
   }),
+  /** Nobody finds it from then on, and after some time it is erased with all that is in it; with `purge` at once. */
   deleteGroup: request('rpc.group.v1.group.delete', {
-    input: GroupId,
+    input: GroupId.extend({ purge: z.boolean().default(false) }),
     output: Nothing,
     errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN'],
   }),
+  /** With its members and documents. A group that is not deleted stays as it is. */
+  restoreGroup: request('rpc.group.v1.group.restore', {
+    input: GroupId,
+    output: Group,
+    errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'GROUP_NAME_EXISTS'],
+    repeatable: true,
+  }),
+  listErasures: listErasures('rpc.group.v1.erasure.list'),
   listMembers: request('rpc.group.v1.member.list', {
     input: GroupId.extend(Page.shape),
     output: z.object({ members: z.array(Member), total: z.number().int() }),
@@ -147,9 +158,19 @@ export const group = {
     'A group was created; `member.added` for its creator follows.',
     z.object({ group_id: Id, user_id: Id }),
   ),
+  groupSoftDeleted: event(
+    'events.group.v1.group.soft-deleted',
+    'A group cannot be found any more, nor what is in it. Until it is erased, which `group.deleted` tells, it can be restored.',
+    z.object({ group_id: Id, user_id: Id }),
+  ),
+  groupRestored: event(
+    'events.group.v1.group.restored',
+    'A group that was deleted is there again, with its members and documents.',
+    z.object({ group_id: Id, user_id: Id }),
+  ),
   groupDeleted: event(
     'events.group.v1.group.deleted',
-    'A group was deleted with all memberships; no `member.removed` follows.',
+    'A group was erased with all memberships; no `member.removed` follows.',
     z.object({ group_id: Id, user_id: Id }),
   ),
   memberAdded: event('events.group.v1.member.added', 'A user became a member of a group.', MembershipId.extend({ role: Role })),

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Status, Task, TaskList } from './common.ts'
 import { event, request } from './define.ts'
-import { DocumentId, documents } from './documents/documents.ts'
+import { documents } from './documents/documents.ts'
+import { indexChecks } from './documents/index-check.ts'
 import { RunId, runs } from './documents/runs.ts'
 import { searches } from './documents/search.ts'
 import { uploads } from './documents/uploads.ts'
@@ -15,6 +16,7 @@ export const ingestion = {
   ...runs,
   ...documents,
   ...searches,
+  ...indexChecks,
   listTasks: request('rpc.ingestion.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),
   getTask: request('rpc.ingestion.v1.task.get', { input: TaskId, output: Task, errors: ['TASK_NOT_FOUND'], repeatable: true }),
   cancelTask: request('rpc.ingestion.v1.task.cancel', {
@@ -35,16 +37,6 @@ export const ingestion = {
       total_bytes: Count,
       duration_ms: Count,
     }),
-  ),
-  documentIngested: event(
-    'events.ingestion.v1.document.ingested',
-    'A document or a new version of it can be found. `replaced`: an earlier version made way.',
-    DocumentId.extend({ user_id: Id, space_id: Id, bytes_size: Count, chunks: Count, replaced: z.boolean() }),
-  ),
-  documentDeleted: event(
-    'events.ingestion.v1.document.deleted',
-    'A document was erased, by itself or with its group.',
-    DocumentId.extend({ user_id: Id, space_id: Id }),
   ),
   auditRecorded: event('events.ingestion.v1.audit.recorded', 'A privileged act at ingestion was allowed or denied.', AuditEntry),
 } as const

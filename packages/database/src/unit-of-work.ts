@@ -1,11 +1,13 @@
 import type { Transaction } from 'kysely'
+import { Deletions } from './deletion/deletions.ts'
+import { Receipts } from './deletion/receipts.ts'
 import { DeadLetters } from './events/dead-letters.ts'
 import { Idempotency } from './idempotency.ts'
 import { Inbox } from './events/inbox.ts'
 import { JobRepository } from './jobs/jobs.ts'
 import type { Database } from './connection/open.ts'
 import { Outbox } from './events/outbox.ts'
-import type { Mode } from './connection/transaction.ts'
+import type { Mode, Seen } from './connection/transaction.ts'
 
 /** The repositories that every unit of work has beside the owner's. */
 export interface SystemRepositories {
@@ -14,6 +16,8 @@ export interface SystemRepositories {
   readonly deadLetters: DeadLetters
   readonly jobs: JobRepository
   readonly idempotency: Idempotency
+  readonly deletions: Deletions
+  readonly receipts: Receipts
 }
 
 /** One transaction per call: all of `work` is committed when the promise resolves, none of it when it rejects. */
@@ -24,9 +28,11 @@ export interface Scope<R> {
 }
 
 export interface UnitOfWork<R> {
-  /** Rows of other spaces are invisible, whatever the `where` says. */
+  /** Rows of other spaces are invisible, whatever the `where` says, and so are those that are deleted. */
   in(spaces: readonly string[]): Scope<R>
-  /** Sees every space: only for the relay, job claims, consumers, deletion and root's sums over everybody. */
+  /** The same with rows that are deleted and not erased. */
+  inWithDeleted(spaces: readonly string[]): Scope<R>
+  /** Sees every space and what is deleted there: only for the relay, job claims, consumers, deletion and root's sums over everybody. */
   system(): Scope<R>
 }
 
@@ -37,25 +43,31 @@ export function createUnitOfWork<Tables, R extends object>(
   database: Database<Tables>,
   bind: (trx: Transaction<Tables>) => R,
 ): UnitOfWork<R & SystemRepositories> {
-  const run = <T>(spaces: string, mode: Mode, work: (repositories: R & SystemRepositories) => Promise<T>): Promise<T> =>
-    database.transact(spaces, mode, async ({ trx, system, markOutbox }) => {
+  const run = <T>(seen: Seen, mode: Mode, work: (repositories: R & SystemRepositories) => Promise<T>): Promise<T> =>
+    database.transact(seen, mode, async ({ trx, system, markOutbox }) => {
       const own: SystemRepositories = {
         outbox: new Outbox(system, markOutbox),
         inbox: new Inbox(system),
         deadLetters: new DeadLetters(system),
         jobs: new JobRepository(system),
         idempotency: new Idempotency(system),
+        deletions: new Deletions(system),
+        receipts: new Receipts(system),
       }
       const result = await work(Object.assign(bind(trx), own))
       await own.outbox.write()
       return result
     })
-  const scope = (spaces: string): Scope<R & SystemRepositories> => ({
-    read: (work) => run(spaces, 'read', work),
-    write: (work) => run(spaces, 'write', work),
+  const scope = (seen: Seen): Scope<R & SystemRepositories> => ({
+    read: (work) => run(seen, 'read', work),
+    write: (work) => run(seen, 'write', work),
   })
   const everywhere = scope('*')
-  return { in: (spaces) => scope(joinSpaces(spaces)), system: () => everywhere }
+  return {
+    in: (spaces) => scope(joinSpaces(spaces)),
+    inWithDeleted: (spaces) => scope({ spaces: joinSpaces(spaces), deleted: true }),
+    system: () => everywhere,
+  }
 }
 
 function joinSpaces(spaces: readonly string[]): string {

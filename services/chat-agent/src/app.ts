@@ -3,6 +3,7 @@ import { chatAgent } from '@youworker/contracts/chat-agent'
 import { group } from '@youworker/contracts/group'
 import type { ChatAgentTables } from '@youworker/database/owners/chat-agent/tables'
 import { type Database, openDatabase, poolSettings } from '@youworker/database/connection/open'
+import { keepErasing } from '@youworker/database/deletion/erase-deleted'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
@@ -29,6 +30,7 @@ import type { BackendRegistry } from './services/models/backend-registry.ts'
 import type { Grants, Groups, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { TITLE_KIND } from './services/runs/run-finisher.ts'
+import { eraseExpired } from './services/sessions/session-deletion.ts'
 import { RUN_KIND } from './services/runs/start-run.ts'
 import { SUMMARY_KIND } from './services/summaries/summary-job.ts'
 
@@ -61,7 +63,7 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
     }),
   )
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service: SERVICE, logger }))
-  const handlers = [onUserDeleted(nats, SERVICE, (userId, trace) => services.sessions.eraseUser(userId, trace))]
+  const handlers = [onUserDeleted(nats, SERVICE, (userId, trace) => services.deletion.eraseUser(userId, trace))]
   stack.use(await consumeEvents(nats, { service: SERVICE, logger, handlers, deadLetter: storeDeadLetter(services.uow) }))
   worker = stack.use(
     startWorker<LoadedRun>({
@@ -110,14 +112,14 @@ function endRevoked(verifier: TokenVerifier, { runs }: Pick<ReturnType<typeof cr
 
 interface Background {
   readonly database: Database<ChatAgentTables>
-  readonly services: Pick<ReturnType<typeof createServices>, 'uow' | 'summaries' | 'titles'>
+  readonly services: Pick<ReturnType<typeof createServices>, 'uow' | 'summaries' | 'titles' | 'deletion'>
   readonly logger: Logger
 }
 
-/** Summaries and titles. Nobody waits for them: the workers look for new ones every second or two. */
+/** Summaries, titles and erasures. Nobody waits for them: the workers look for new ones every second or two, or half a minute. */
 export function startBackground(
   { AGENT__TITLES }: Pick<Config, 'AGENT__TITLES'>,
-  { database, services: { uow, summaries, titles }, logger }: Background,
+  { database, services: { uow, summaries, titles, deletion }, logger }: Background,
 ): AsyncDisposable {
   const stack = new AsyncDisposableStack()
   const start = (kind: string, writer: Pick<typeof summaries, 'run' | 'giveUp'>) =>
@@ -134,6 +136,8 @@ export function startBackground(
     )
   start(SUMMARY_KIND, summaries)
   if (AGENT__TITLES === 'model') start(TITLE_KIND, titles)
+  const verify = deletion.verify.bind(deletion)
+  stack.use(keepErasing({ uow, table: 'sessions', logger, erase: eraseExpired, verify }))
   return stack
 }
 

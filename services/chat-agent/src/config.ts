@@ -1,4 +1,5 @@
 import { BackendKey } from '@youworker/contracts/agent/model-backends'
+import { deletionEnv } from '@youworker/database/deletion/deletion-env'
 import { sealingEnv } from '@youworker/database/sealing/sealing-env'
 import { commaList, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
@@ -9,6 +10,7 @@ export const Env = z.object({
   ...databaseEnv,
   ...natsEnv,
   ...sealingEnv,
+  ...deletionEnv,
   LLM__OLLAMA_BASE_URL: httpUrl.default('http://127.0.0.1:11434').describe('Address of Ollama'),
   LLM__OPENAI_BASE_URL: httpUrl
     .optional()

@@ -31,6 +31,7 @@ import { RunFinisher } from './services/runs/run-finisher.ts'
 import { RunService } from './services/runs/run-service.ts'
 import { OfferedTools } from './services/tools/offered-tools.ts'
 import { ownServers } from './services/tools/mcp-servers.ts'
+import { SessionDeletion } from './services/sessions/session-deletion.ts'
 import { SessionService } from './services/sessions/session-service.ts'
 import { SummaryWriter } from './services/summaries/summary-writer.ts'
 import { StepService } from './services/steps/step-service.ts'
@@ -112,19 +113,30 @@ const toolsOf = (config: Config, logger: Logger) => ({
   waitMs: config.AGENT__TOOL_WAIT_MS,
 })
 
+const createWriters = (parts: ConstructorParameters<typeof SummaryWriter>[0]) => ({
+  summaries: new SummaryWriter(parts),
+  titles: new TitleWriter(parts),
+})
+
+/** `working` is for what works on a run, which ends in order also when its session is deleted meanwhile. */
+function unitsOfWork(database: Database<ChatAgentTables>) {
+  const uow = createChatAgentUnitOfWork(database)
+  return { uow, working: { ...uow, in: uow.inWithDeleted } }
+}
+
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, dependencies: Dependencies) {
   const { database, live, waker, reserve, isSignedIn, grants, groups, logger } = dependencies
-  const uow = createChatAgentUnitOfWork(database)
+  const { uow, working } = unitsOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const { specs, registry, model, vision } = createModels(config, { uow, sealer, logger })
   const tools = toolsOf(config, logger)
-  const writer = new EntryWriter(uow, logger)
+  const writer = new EntryWriter(working, logger)
   const { knowledge, cache } = createCache(config, { uow, model, tools: new OfferedTools(tools), logger })
-  const finisher = new RunFinisher(uow, { cache, titles: config.AGENT__TITLES })
+  const finisher = new RunFinisher(working, { cache, titles: config.AGENT__TITLES })
   const { AGENT__MAX_ITERATIONS: maxIterations, LLM__WAIT_MS: modelWaitMs, LLM__CONTEXT_TOKENS: contextTokens } = config
   const runs = new RunService({ uow, sealer, writer, live, waker, finisher, contextTokens })
-  const endWaiting = runs.endWithoutOwner.bind(runs)
+  const { endWithoutOwner: endWaiting } = runs
   return {
     uow,
     writer,
@@ -137,15 +149,15 @@ export function createServices(config: Config, dependencies: Dependencies) {
     startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting, vision, cache }),
     runs,
     steps: new StepService(uow, sealer),
-    sessions: new SessionService({ uow, sealer, waker, groups }),
+    sessions: new SessionService({ uow, sealer, groups }),
+    deletion: new SessionDeletion({ uow, sealer, waker, endWaiting, keepDays: config.DATA__KEEP_DELETED_DAYS }),
     branches: new BranchService(uow, sealer),
     responses: new ResponseService(uow, sealer, waker),
     toolRuns: new ToolRunService(uow, sealer),
-    summaries: new SummaryWriter({ uow, sealer, model, logger }),
-    titles: new TitleWriter({ uow, sealer, model, logger }),
+    ...createWriters({ uow, sealer, model, logger }),
     checkTools: toolsCheck(tools),
     runner: new AgentRunner({
-      uow,
+      uow: working,
       sealer,
       writer,
       live,
@@ -153,7 +165,7 @@ export function createServices(config: Config, dependencies: Dependencies) {
       prompts: new SessionPrompts(groups, grants),
       model,
       tools,
-      loop: new AgentLoop(uow, model, new ToolCaller(uow)),
+      loop: new AgentLoop(working, model, new ToolCaller(working)),
       finisher,
       cache,
       maxIterations,

@@ -10,6 +10,7 @@ import { ModelBackendRepository } from './repositories/model-backend-repository.
 import { ModelPullRepository } from './repositories/model-pull-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 import { SessionRepository } from './repositories/session-repository.ts'
+import { TraceRepository } from './repositories/trace-repository.ts'
 import { ToolRunRepository } from './repositories/tool-run-repository.ts'
 
 export interface ChatAgentRepositories extends SystemRepositories {
@@ -23,6 +24,7 @@ export interface ChatAgentRepositories extends SystemRepositories {
   readonly modelPulls: ModelPullRepository
   readonly cachedAnswers: CachedAnswerRepository
   readonly knowledge: KnowledgeRepository
+  readonly traces: TraceRepository
 }
 
 export type ChatAgentUnitOfWork = UnitOfWork<ChatAgentRepositories>
@@ -39,4 +41,5 @@ export const createChatAgentUnitOfWork = (database: Database<ChatAgentTables>): 
     modelPulls: new ModelPullRepository(trx),
     cachedAnswers: new CachedAnswerRepository(trx),
     knowledge: new KnowledgeRepository(trx),
+    traces: new TraceRepository(trx),
   }))

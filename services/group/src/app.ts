@@ -2,6 +2,7 @@ import { auth } from '@youworker/contracts/auth'
 import { group } from '@youworker/contracts/group'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { openDatabase, poolSettings } from '@youworker/database/connection/open'
+import { keepErasing } from '@youworker/database/deletion/erase-deleted'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import { startRelay } from '@youworker/database/events/relay'
@@ -19,6 +20,7 @@ import { authDirectory } from './clients/auth-directory.ts'
 import type { Config } from './config.ts'
 import { groupHandlers } from './handlers/group-handlers.ts'
 import { ErasureService } from './services/erasure-service.ts'
+import { eraseExpired, GroupDeletion } from './services/group-deletion.ts'
 import { GroupInstructions } from './services/group-instructions.ts'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
@@ -38,6 +40,7 @@ export async function startGroup(config: Config, { logger, metricsAt }: ServiceC
   const instructions = new GroupInstructions(createSealer(database, ring))
   const groups = new GroupService({ uow, users, own, instructions })
   const members = new MemberService(uow, users, own)
+  const deletion = new GroupDeletion({ uow, groups, own, instructions, keepDays: config.DATA__KEEP_DELETED_DAYS })
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const readiness = stack.use(
@@ -47,10 +50,14 @@ export async function startGroup(config: Config, { logger, metricsAt }: ServiceC
   const erasure = new ErasureService(uow, own, instructions)
   const erasing = onUserDeleted(nats, 'group', (userId, trace) => erasure.eraseUser(userId, trace))
   stack.use(await consumeEvents(nats, { service: 'group', logger, handlers: [erasing], deadLetter: storeDeadLetter(uow) }))
+  const verify = deletion.verify.bind(deletion)
+  stack.use(keepErasing({ uow, table: 'groups', logger, erase: eraseExpired, verify }))
   stack.use(await serveHealth(nats, 'group', readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: group.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
-  stack.use(await serve(nats, group, groupHandlers(groups, members), { service: 'group', verifier, logger, onDenied }))
+  stack.use(
+    await serve(nats, group, groupHandlers({ groups, members, deletion }), { service: 'group', verifier, logger, onDenied }),
+  )
   const running = stack.move()
   return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }

@@ -1,3 +1,4 @@
+import { deletionEnv } from '@youworker/database/deletion/deletion-env'
 import { sealingEnv } from '@youworker/database/sealing/sealing-env'
 import { databaseEnv, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
@@ -7,6 +8,7 @@ export const Env = z.object({
   ...databaseEnv,
   ...natsEnv,
   ...sealingEnv,
+  ...deletionEnv,
 })
 
 export type Config = Readonly<z.output<typeof Env>>

@@ -10,6 +10,7 @@ import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import { GroupDeletion } from './services/group-deletion.ts'
 import { GroupInstructions } from './services/group-instructions.ts'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
@@ -55,13 +56,16 @@ export async function openTestGroup() {
   const own = new OwnGroups(uow)
   const users = new Users()
   const instructions = new GroupInstructions(createSealer(database, parseKeyRing(randomBytes(32).toString('base64url'))))
+  const groups = new GroupService({ uow, users, own, instructions })
   const resources = stack.move()
   return {
-    groups: new GroupService({ uow, users, own, instructions }),
+    groups,
+    deletion: new GroupDeletion({ uow, groups, own, instructions, keepDays: 30 }),
     members: new MemberService(uow, users, own),
     users,
     uow,
     db: database.kysely,
+    database,
     /** The events of a group, oldest first. */
     async published(groupId: string): Promise<string[]> {
       const rows = await database.kysely.selectFrom('outbox').select(['subject', 'data']).orderBy('position').execute()

@@ -2,6 +2,7 @@ import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
+import { keepErasing } from '@youworker/database/deletion/erase-deleted'
 import { parseKeyRing } from '@youworker/database/sealing/key-ring'
 import { openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
@@ -26,10 +27,12 @@ import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
 import { runJob } from './jobs/run-job.ts'
+import { eraseExpired, type ErasureVerifier } from './services/documents/document-erasure.ts'
+import type { ErasureService } from './services/documents/erasure-service.ts'
 import { createServices } from './services/ingestion-services.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { SpaceAccess } from './services/space-access.ts'
-import { createIngestionUnitOfWork } from './unit-of-work.ts'
+import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-work.ts'
 
 const service = 'ingestion'
 const SWEEP_MS = 300_000
@@ -41,8 +44,24 @@ function keepAccessCurrent(nats: NatsConnection, access: SpaceAccess): Disposabl
   const stack = new DisposableStack()
   stack.use(subscribeEvent(nats, group.memberAdded, ({ user_id }) => access.dropUser(user_id)))
   stack.use(subscribeEvent(nats, group.memberRemoved, ({ user_id }) => access.dropUser(user_id)))
-  stack.use(subscribeEvent(nats, group.groupDeleted, ({ group_id }) => access.dropSpace(group_id)))
+  for (const event of [group.groupSoftDeleted, group.groupDeleted])
+    stack.use(subscribeEvent(nats, event, ({ group_id }) => access.dropSpace(group_id)))
+  stack.use(subscribeEvent(nats, group.groupRestored, () => access.dropAll()))
   stack.use(onReconnect(nats, () => access.dropAll()))
+  return stack
+}
+
+interface Sweeping extends Pick<ServiceContext, 'logger'> {
+  readonly uow: IngestionUnitOfWork
+  readonly erasure: ErasureService
+  readonly erasures: ErasureVerifier
+}
+
+function sweeps({ uow, erasure, erasures, logger }: Sweeping): AsyncDisposable {
+  const stack = new AsyncDisposableStack()
+  stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
+  const verify = erasures.verify.bind(erasures)
+  stack.use(keepErasing({ uow, table: 'documents', logger, erase: eraseExpired, verify }))
   return stack
 }
 
@@ -58,7 +77,12 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const uow = createIngestionUnitOfWork(database)
   const groups = createClient(nats, group)
   const access = new SpaceAccess(groupSpaces(groups))
-  const { processor, erasure, ...services } = createServices({
+  const {
+    processor,
+    erasure,
+    verifier: erasures,
+    ...services
+  } = createServices({
     uow,
     access,
     checkSpace: spaceCheck(groups),
@@ -69,6 +93,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),
     wake: () => wake(nats, service, RUN_KIND),
     maxFileMb: config.INGEST__MAX_FILE_MB,
+    keepDeletedDays: config.DATA__KEEP_DELETED_DAYS,
     chunks: { tokens: config.INGEST__CHUNK_TOKENS, overlap: config.INGEST__CHUNK_OVERLAP },
   })
 
@@ -78,14 +103,13 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const readiness = stack.use(new Readiness({ ...dependencies, ...own }))
   stack.use(keepAccessCurrent(nats, access))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
-  const deadLetter = storeDeadLetter(uow)
   const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
-  stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter }))
+  stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter: storeDeadLetter(uow) }))
   const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const wakeRuns = () => wake(nats, service, RUN_KIND)
   const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, wakeOthers: wakeRuns, ...runJob(processor) }
   const worker = stack.use(startWorker({ database, uow, logger, ...job }))
-  stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
+  stack.use(sweeps({ uow, erasure, erasures, logger }))
   stack.use(await serveHealth(nats, service, readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)

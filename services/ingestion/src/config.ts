@@ -1,3 +1,4 @@
+import { deletionEnv } from '@youworker/database/deletion/deletion-env'
 import { sealingEnv } from '@youworker/database/sealing/sealing-env'
 import { checkTogether, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
@@ -7,6 +8,7 @@ const ENV = z.object({
   ...databaseEnv,
   ...natsEnv,
   ...sealingEnv,
+  ...deletionEnv,
   LLM__OLLAMA_BASE_URL: httpUrl.default('http://127.0.0.1:11434').describe('Address of Ollama'),
   LLM__EMBED_MODEL: z
     .string()

@@ -25,7 +25,7 @@ test('with the disk nearly full uploads and new runs are refused; reading, searc
   await expect(fixture.starter.start(start, user)).rejects.toMatchObject(refused)
   const [hit] = await fixture.find(user, 'lighthouse granite')
   expect(hit?.title).toBe('Kept')
-  await fixture.documents.delete({ document_id: hit?.document_id ?? '' }, user)
+  await fixture.deletion.delete({ purge: true, document_id: hit?.document_id ?? '' }, user)
   expect(await fixture.find(user, 'lighthouse granite')).toEqual([])
   await untilSeen(10_000)
   const { run_id } = await fixture.starter.start(start, user)

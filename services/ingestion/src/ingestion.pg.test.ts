@@ -95,7 +95,7 @@ describe('a document', () => {
     const user = testUser()
     const run = await fixture.ingest(user, { 'gone.md': HANDBOOK })
     const document_id = run.files[0]?.document_id ?? ''
-    await fixture.documents.delete({ document_id }, user)
+    await fixture.deletion.delete({ purge: true, document_id }, user)
     expect(await fixture.find(user, 'leave')).toEqual([])
     await expect(fixture.documents.get({ document_id }, user)).rejects.toMatchObject({ code: 'DOCUMENT_NOT_FOUND' })
     expect(await storedFiles(user.id)).toEqual({ blobs: 0, pieces: 0, chunks: 0, embeddings: 0 })
@@ -107,8 +107,11 @@ describe('a document', () => {
     const document_id = run.files[0]?.document_id ?? ''
     const { blob_id } = await fixture.documents.openContent({ document_id }, owner)
     expect(await fixture.find(other, 'leave')).toEqual([])
-    for (const call of ['get', 'delete', 'openContent'] as const) {
+    for (const call of ['get', 'openContent'] as const) {
       await expect(fixture.documents[call]({ document_id }, other)).rejects.toMatchObject({ code: 'DOCUMENT_NOT_FOUND' })
+    }
+    for (const call of ['delete', 'restore'] as const) {
+      await expect(fixture.deletion[call]({ document_id }, other)).rejects.toMatchObject({ code: 'DOCUMENT_NOT_FOUND' })
     }
     await expect(fixture.uploads.read({ blob_id, index: 0 }, other)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
     for (const call of ['get', 'cancel', 'retry', 'delete'] as const) {
@@ -192,8 +195,8 @@ describe('a group', () => {
     await expect(fixture.find(eve, 'sauna', { group_id })).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' })
 
     const event = newId()
-    await fixture.erasure.groupDeleted(group_id, event)
-    await fixture.erasure.groupDeleted(group_id, event)
+    await fixture.erasure.groupDeleted({ group_id, user_id: alice.id }, event)
+    await fixture.erasure.groupDeleted({ group_id, user_id: alice.id }, event)
     expect(await fixture.find(bob, 'sauna')).toEqual([])
     expect(await storedFiles(group_id)).toEqual({ blobs: 0, pieces: 0, chunks: 0, embeddings: 0 })
     expect((await fixture.find(alice, 'sauna')).map(({ uri }) => uri)).toEqual(['upload://own.md'])

@@ -142,7 +142,13 @@ function startProcess(
     embedder: wrap(counting),
   }
   let nudge = () => {}
-  const services = createServices({ ...ports, wake: () => nudge(), maxFileMb: 2, chunks: { tokens: 120, overlap: 20 } })
+  const services = createServices({
+    ...ports,
+    wake: () => nudge(),
+    maxFileMb: 2,
+    keepDeletedDays: 30,
+    chunks: { tokens: 120, overlap: 20 },
+  })
   const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
   const running = works ? stack.use(startWorker({ database, uow, logger, ...job })) : undefined
   nudge = () => running?.nudge()

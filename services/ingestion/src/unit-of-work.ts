@@ -2,9 +2,11 @@ import type { IngestionTables } from '@youworker/database/owners/ingestion/table
 import type { Database } from '@youworker/database/connection/open'
 import { createUnitOfWork, type SystemRepositories, type UnitOfWork } from '@youworker/database/unit-of-work'
 import { BlobRepository } from './repositories/blob-repository.ts'
+import { CheckRepository } from './repositories/check-repository.ts'
 import { DocumentRepository } from './repositories/document-repository.ts'
 import { EmbeddingRepository } from './repositories/embedding-repository.ts'
 import { IndexRepository } from './repositories/index-repository.ts'
+import { TraceRepository } from './repositories/trace-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 
 export interface IngestionRepositories extends SystemRepositories {
@@ -13,6 +15,8 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly documents: DocumentRepository
   readonly embeddings: EmbeddingRepository
   readonly index: IndexRepository
+  readonly traces: TraceRepository
+  readonly checks: CheckRepository
 }
 
 export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
@@ -24,4 +28,6 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     documents: new DocumentRepository(trx),
     embeddings: new EmbeddingRepository(trx),
     index: new IndexRepository(trx),
+    traces: new TraceRepository(trx),
+    checks: new CheckRepository(trx),
   }))

@@ -23,6 +23,7 @@ const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[]
   ['Speech', ['AUDIO']],
   ['Agent and tools', ['AGENT', 'TOOLS', 'MCP']],
   ['Documents', ['INGEST', 'DISK']],
+  ['What users delete', ['DATA']],
 ]
 
 const HEAD = `# Every setting, generated from the config schemas by \`npm run contracts:accept\`: what it means [unit] (who reads it), and its default.

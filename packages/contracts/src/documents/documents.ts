@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CursorPage, foldCase, Id, listed, MAX_TAG, Nothing, Time } from '../common.ts'
-import { request } from '../define.ts'
+import { event, request } from '../define.ts'
+import { deletedFields, listErasures } from '../erasures.ts'
 import { WAIT } from '../limits.ts'
 import { BlobId } from './uploads.ts'
 
@@ -23,6 +24,7 @@ export const Document = z
     chunk_count: Count,
     created_at: Time,
     last_ingested_at: Time,
+    ...deletedFields,
   })
   .meta({ id: 'Document' })
 export type Document = z.infer<typeof Document>
@@ -40,6 +42,7 @@ export const documents = {
       group_id: Id.optional(),
       mime: z.string().max(255).optional(),
       q: z.string().max(200).optional(),
+      include_deleted: z.boolean().default(false),
     }),
     output: z.object({ documents: z.array(Document), ...listed }),
     errors: ['GROUP_NOT_FOUND'],
@@ -58,12 +61,23 @@ export const documents = {
     errors: ['DOCUMENT_NOT_FOUND'],
     repeatable: true,
   }),
-  /** Erases document, chunks, embeddings and file, and removes it from search. In a group: by who brought it, or by an admin. */
+  /**
+   * Nobody finds or reads it from then on, and after some time it is erased with chunks, embeddings and file; with `purge` at once, also
+   * one that is deleted already. In a group: by who brought it, or by an admin.
+   */
   deleteDocument: request('rpc.ingestion.v1.document.delete', {
-    input: DocumentId,
+    input: DocumentId.extend({ purge: z.boolean().default(false) }),
     output: Nothing,
     errors: ['DOCUMENT_NOT_FOUND', 'NOT_GROUP_ADMIN'],
   }),
+  /** By who may delete it. A document that is not deleted stays as it is. `CONFLICT`: another one has its path now. */
+  restoreDocument: request('rpc.ingestion.v1.document.restore', {
+    input: DocumentId,
+    output: Document,
+    errors: ['DOCUMENT_NOT_FOUND', 'NOT_GROUP_ADMIN', 'CONFLICT'],
+    repeatable: true,
+  }),
+  listErasures: listErasures('rpc.ingestion.v1.erasure.list'),
   openContent: request('rpc.ingestion.v1.document.open-content', {
     input: DocumentId,
     output: BlobId.extend({ name: z.string(), mime: z.string(), size: Count, pieces: Count, sha256: z.string() }),
@@ -78,4 +92,25 @@ export const documents = {
     deadlineMs: WAIT.slowRequest,
     repeatable: true,
   }),
+
+  documentIngested: event(
+    'events.ingestion.v1.document.ingested',
+    'A document or a new version of it can be found. `replaced`: an earlier version made way.',
+    DocumentId.extend({ user_id: Id, space_id: Id, bytes_size: Count, chunks: Count, replaced: z.boolean() }),
+  ),
+  documentSoftDeleted: event(
+    'events.ingestion.v1.document.soft-deleted',
+    'A document cannot be found any more. Until it is erased, which `document.deleted` tells, it can be restored.',
+    DocumentId.extend({ user_id: Id, space_id: Id }),
+  ),
+  documentRestored: event(
+    'events.ingestion.v1.document.restored',
+    'A document that was deleted can be found again.',
+    DocumentId.extend({ user_id: Id, space_id: Id }),
+  ),
+  documentDeleted: event(
+    'events.ingestion.v1.document.deleted',
+    'A document was erased, by itself or with its group.',
+    DocumentId.extend({ user_id: Id, space_id: Id }),
+  ),
 } as const

@@ -7,7 +7,7 @@ import { createDialect } from './dialect.ts'
 import { sampleDeadLetters } from '../events/dead-letters.ts'
 import { LeaseKeeper } from '../jobs/lease-keeper.ts'
 import type { SystemTables } from '../schema/system-tables.ts'
-import { type Mode, type SystemScope, transact, type TransactionScope } from './transaction.ts'
+import { type Mode, type Seen, type SystemScope, transact, type TransactionScope } from './transaction.ts'
 
 /** The part of a database that does not depend on its owner: for the relay, workers and the rest of this package. */
 export interface SystemDatabase {
@@ -18,8 +18,8 @@ export interface SystemDatabase {
   readonly leases: LeaseKeeper
   /** Calls `listener` after each commit that added to the outbox. */
   onOutbox(listener: () => void): Disposable
-  /** `spaces`: ids joined by commas, or `*` for all. Services use the unit of work instead. */
-  transact<T>(spaces: string, mode: Mode, work: (scope: SystemScope) => Promise<T>): Promise<T>
+  /** Services use the unit of work instead. */
+  transact<T>(seen: Seen, mode: Mode, work: (scope: SystemScope) => Promise<T>): Promise<T>
 }
 
 export interface Database<Tables> extends SystemDatabase, AsyncDisposable {
@@ -28,7 +28,7 @@ export interface Database<Tables> extends SystemDatabase, AsyncDisposable {
   /** Passes when Postgres answers (or is just answering others), the role is bound by row-level security and every migration known here ran. */
   check(): Promise<void>
   readonly checkUse: ConnectionPool['checkUse']
-  transact<T>(spaces: string, mode: Mode, work: (scope: TransactionScope<Tables>) => Promise<T>): Promise<T>
+  transact<T>(seen: Seen, mode: Mode, work: (scope: TransactionScope<Tables>) => Promise<T>): Promise<T>
 }
 
 interface OpenOptions extends PoolOptions {
@@ -81,7 +81,7 @@ export function openDatabase<Tables>(options: OpenOptions): Database<Tables> {
       listeners.add(listener)
       return { [Symbol.dispose]: () => void listeners.delete(listener) }
     },
-    transact: (spaces, mode, work) => transact(source, spaces, mode, work),
+    transact: (seen, mode, work) => transact(source, seen, mode, work),
     async [Symbol.asyncDispose]() {
       clearInterval(sampling)
       await leases[Symbol.asyncDispose]()

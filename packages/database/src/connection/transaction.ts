@@ -10,6 +10,9 @@ import type { SystemTables } from '../schema/system-tables.ts'
 
 export type Mode = 'read' | 'write'
 
+/** The rows that a transaction sees: of spaces, whose ids are joined by commas (`*`: all), and on demand those that are deleted. */
+export type Seen = string | { readonly spaces: string; readonly deleted: true }
+
 export interface SystemScope {
   readonly system: Transaction<SystemTables>
   /** Wakes the relay after the commit. */
@@ -35,28 +38,28 @@ const ignore = () => {}
 const ROLLBACK_MS = 1_000
 
 /**
- * Runs `work` in one transaction that sees the rows of `spaces` (ids joined by commas, or `*`). To save round trips the begin
+ * Runs `work` in one transaction. To save round trips the begin
  * is sent together with the setting and, in a read, with the first statement; a read does not wait for its commit.
  */
 export function transact<Tables, T>(
   source: TransactionSource<Tables>,
-  spaces: string,
+  seen: Seen,
   mode: Mode,
   work: (scope: TransactionScope<Tables>) => Promise<T>,
 ): Promise<T> {
-  return traced(SPAN[mode], () => run(source, spaces, mode, work))
+  return traced(SPAN[mode], () => run(source, seen, mode, work))
 }
 
 async function run<Tables, T>(
   source: TransactionSource<Tables>,
-  spaces: string,
+  seen: Seen,
   mode: Mode,
   work: (scope: TransactionScope<Tables>) => Promise<T>,
 ): Promise<T> {
   const connection = await source.connections.acquire()
   let publishes = false
   try {
-    const begun = connection.run(`${BEGIN[mode]}; set local app.spaces = '${spaces}'`)
+    const begun = connection.run(`${BEGIN[mode]}; ${settingOf(seen)}`)
     begun.catch(ignore)
     // If the begin failed, the statements sent after it would commit one by one.
     if (mode === 'write') await begun
@@ -75,6 +78,11 @@ async function run<Tables, T>(
     throw error
   }
 }
+
+const settingOf = (seen: Seen): string =>
+  typeof seen === 'string'
+    ? `set local app.spaces = '${seen}'`
+    : `set local app.spaces = '${seen.spaces}'; set local app.deleted = 'shown'`
 
 function handles<Tables>({ kysely, dialect }: TransactionSource<Tables>, connection: PgConnection) {
   const provider: ConnectionProvider = { provideConnection: (consumer) => consumer(connection) }

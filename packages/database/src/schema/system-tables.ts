@@ -1,4 +1,5 @@
 import type { Status } from '@youworker/contracts/common'
+import type { Erasure } from '@youworker/contracts/erasures'
 import { type ColumnType, type Generated, type Kysely, sql } from 'kysely'
 
 /** A jsonb column: read as a value, written as JSON text, because pg would send an array as a Postgres array. */
@@ -57,6 +58,23 @@ export interface SystemTables {
     created_at: Generated<string>
   }
   data_keys: { space_id: string; key_version: number; wrapped: Buffer; created_at: Generated<string> }
+  /**
+   * What was erased and when that was verified, in the space of whoever may read it. Only in schemas with tables of `DeletableColumns`.
+   */
+  erasure_receipts: {
+    id: string
+    space_id: string
+    kind: Erasure['kind']
+    target_id: string
+    reason: Erasure['reason']
+    /** How many, by where they were. */
+    removed: JsonColumn<Record<string, number>>
+    /** Ids to look for until the erasure is verified. */
+    traces: ColumnType<Record<string, string[]> | null, string | null, string | null>
+    deleted_at: string | null
+    erased_at: Generated<string>
+    verified_at: string | null
+  }
 }
 
 /** Creates the system tables in the current schema. */

@@ -33,7 +33,7 @@ export class BreakdownRepository {
   async sessionsByModel(whose: Whose, days: number) {
     const { rows } = await sql<{ model: string | null; session_count: number }>`
       select model, count(*) as session_count from ${doneBy(whose, 'sessions', since(days))}
-      where deleted_at is null
+      where deleted_at is null and not is_hidden
       group by model order by session_count desc, model nulls last limit ${MAX_ROWS}`.execute(this.#db)
     return rows
   }
@@ -45,7 +45,7 @@ export class BreakdownRepository {
       from sessions,
         lateral (select ${tokenFigures} from messages where messages.session_id = sessions.session_id) tokens,
         lateral (select ${toolFigures} from tool_runs where tool_runs.session_id = sessions.session_id) tools
-      where session_id = ${sessionId} and space_id = ${userId} and created_at is not null and deleted_at is null`.execute(
+      where session_id = ${sessionId} and space_id = ${userId} and created_at is not null and deleted_at is null and not is_hidden`.execute(
       this.#db,
     )
     return rows[0]

@@ -1,5 +1,12 @@
-import type { AnalyticsTables, MessageRow, SessionRow, ToolRunRow } from '@youworker/database/owners/analytics/tables'
+import type {
+  AnalyticsTables,
+  HidingTimes,
+  MessageRow,
+  SessionRow,
+  ToolRunRow,
+} from '@youworker/database/owners/analytics/tables'
 import { type Selectable, sql, type Transaction } from 'kysely'
+import { latest } from './latest.ts'
 
 const SESSION = ['session_id', 'space_id', 'model', 'enable_tools', 'created_at'] as const
 const MESSAGE = ['message_id', 'space_id', 'session_id', 'role', 'model', 'tokens_in', 'tokens_out', 'created_at'] as const
@@ -14,7 +21,7 @@ export class ChatFactRepository {
   }
 
   /** Each session once: Postgres refuses to update a row twice in one statement. */
-  async sessionsCreated(sessions: readonly Omit<SessionRow, 'deleted_at'>[]): Promise<void> {
+  async sessionsCreated(sessions: readonly Omit<SessionRow, 'deleted_at' | keyof HidingTimes>[]): Promise<void> {
     await this.#db
       .insertInto('sessions')
       .columns(SESSION)
@@ -38,6 +45,18 @@ export class ChatFactRepository {
       .onConflict((conflict) =>
         conflict.column('session_id').doUpdateSet({ deleted_at: sql`least(sessions.deleted_at, excluded.deleted_at)` }),
       )
+      .execute()
+  }
+
+  /** It was deleted and may come back, or did. */
+  async sessionChanged(
+    session: Pick<SessionRow, 'session_id' | 'space_id'>,
+    change: { readonly hidden_at: string } | { readonly shown_at: string },
+  ): Promise<void> {
+    await this.#db
+      .insertInto('sessions')
+      .values({ ...session, ...change })
+      .onConflict((conflict) => conflict.column('session_id').doUpdateSet(latest('sessions', change)))
       .execute()
   }
 

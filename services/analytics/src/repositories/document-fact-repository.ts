@@ -1,7 +1,8 @@
-import type { AnalyticsTables, DocumentRow, IngestionRunRow } from '@youworker/database/owners/analytics/tables'
+import type { AnalyticsTables, DocumentRow, HidingTimes, IngestionRunRow } from '@youworker/database/owners/analytics/tables'
 import { sql, type Transaction } from 'kysely'
+import { latest } from './latest.ts'
 
-type Ingested = Omit<DocumentRow, 'deleted_at'> & { readonly ingested_at: string; readonly event_id: string }
+type Ingested = Omit<DocumentRow, 'deleted_at' | keyof HidingTimes> & { readonly ingested_at: string; readonly event_id: string }
 
 /** Writes are idempotent and may run in any order: of several events of one kind the latest wins. */
 export class DocumentFactRepository {
@@ -63,6 +64,18 @@ export class DocumentFactRepository {
       .onConflict((conflict) =>
         conflict.column('document_id').doUpdateSet({ deleted_at: sql`least(documents.deleted_at, excluded.deleted_at)` }),
       )
+      .execute()
+  }
+
+  /** It was deleted and may come back, or did. */
+  async documentChanged(
+    document: Pick<DocumentRow, 'document_id' | 'space_id'>,
+    change: { readonly hidden_at: string } | { readonly shown_at: string },
+  ): Promise<void> {
+    await this.#db
+      .insertInto('documents')
+      .values({ ...document, ...change })
+      .onConflict((conflict) => conflict.column('document_id').doUpdateSet(latest('documents', change)))
       .execute()
   }
 }

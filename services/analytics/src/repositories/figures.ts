@@ -36,7 +36,7 @@ export function broughtTo(whose: Whose): RawBuilder<boolean> {
 export const since = (days: number) => sql`now() - make_interval(days => ${days}::integer)`
 
 export const isSessionKept = sql`not exists (
-  select from sessions where sessions.session_id = messages.session_id and sessions.deleted_at is not null)`
+  select from sessions where sessions.session_id = messages.session_id and (sessions.deleted_at is not null or sessions.is_hidden))`
 
 export const tokenFigures = sql`
   coalesce(sum(tokens_in), 0)::bigint as tokens_in,

@@ -29,13 +29,13 @@ export class OverviewRepository {
       select chat.*, tools.*, sessions.*, documents.*, runs.*
       from
         (select count(*) as sessions from ${doneBy(whose, 'sessions', since)}
-          where deleted_at is null) sessions,
+          where deleted_at is null and not is_hidden) sessions,
         (select count(*) filter (where role <> 'none') as messages, coalesce(sum(tokens_in + tokens_out), 0)::bigint as tokens from ${doneBy(whose, 'messages', since)}
           where ${isSessionKept}) chat,
         (select count(*) as tool_runs, count(*) filter (where status = 'success') as successful_tool_runs,
           coalesce(sum(latency_ms), 0)::bigint as tool_latency_ms from ${doneBy(whose, 'tool_runs', since)}) tools,
         (select count(*) as documents from documents
-          where ${broughtTo(whose)} and ingested_at is not null and deleted_at is null) documents,
+          where ${broughtTo(whose)} and ingested_at is not null and deleted_at is null and not is_hidden) documents,
         (select count(*) as ingestion_runs from ingestion_runs
           where ${broughtTo(whose)} and finished_at >= ${since}) runs`.execute(this.#db)
     const [totals] = rows

@@ -68,7 +68,7 @@ export class TimelineRepository {
 
   sessions(whose: Whose, period: Period): Promise<(Part & SessionSums)[]> {
     const facts = sql`select created_at as at, session_id, enable_tools from ${doneBy(whose, 'sessions', since(period.days))}
-      where deleted_at is null`
+      where deleted_at is null and not is_hidden`
     const figures = sql`count(session_id) as session_count,
       count(session_id) filter (where enable_tools) as tools_enabled_count`
     return this.#timeline(period, facts, figures)

@@ -10,9 +10,11 @@ import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work
 /** Sees every space, because an event may change a row of another user, as when a member deletes a group's document. */
 type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
 
-type ChatEvent = 'sessionCreated' | 'sessionDeleted' | 'messageCreated' | 'runFinished' | 'summaryFinished' | 'toolRunFinished'
+type SessionEvent = 'sessionCreated' | 'sessionSoftDeleted' | 'sessionRestored' | 'sessionDeleted'
+type ChatEvent = SessionEvent | 'messageCreated' | 'runFinished' | 'summaryFinished' | 'toolRunFinished'
 type ChatData<K extends ChatEvent> = z.output<(typeof chatAgent)[K]['payload']>
-type DocumentData<K extends 'runFinished' | 'documentIngested' | 'documentDeleted'> = z.output<(typeof ingestion)[K]['payload']>
+type DocumentEvent = 'runFinished' | 'documentIngested' | 'documentSoftDeleted' | 'documentRestored' | 'documentDeleted'
+type DocumentData<K extends DocumentEvent> = z.output<(typeof ingestion)[K]['payload']>
 type Origin = Pick<EventEnvelope, 'id' | 'time'>
 
 /** What one event adds. */
@@ -38,6 +40,16 @@ export class FactService {
 
   sessionCreated({ user_id: space_id, ...session }: ChatData<'sessionCreated'>, origin: Origin): Promise<void> {
     return this.#add(origin, { session: { ...session, space_id, created_at: origin.time } })
+  }
+
+  sessionSoftDeleted({ user_id: space_id, session_id }: ChatData<'sessionSoftDeleted'>, origin: Origin): Promise<void> {
+    const change = { hidden_at: origin.time }
+    return this.#add(origin, { store: ({ chat }) => chat.sessionChanged({ session_id, space_id }, change) })
+  }
+
+  sessionRestored({ user_id: space_id, session_id }: ChatData<'sessionRestored'>, origin: Origin): Promise<void> {
+    const change = { shown_at: origin.time }
+    return this.#add(origin, { store: ({ chat }) => chat.sessionChanged({ session_id, space_id }, change) })
   }
 
   sessionDeleted({ user_id: space_id, session_id }: ChatData<'sessionDeleted'>, origin: Origin): Promise<void> {
@@ -91,6 +103,16 @@ export class FactService {
   documentDeleted({ user_id, document_id }: DocumentData<'documentDeleted'>, origin: Origin): Promise<void> {
     const document = { document_id, space_id: user_id, deleted_at: origin.time }
     return this.#add(origin, { store: ({ documents }) => documents.documentDeleted(document) })
+  }
+
+  documentSoftDeleted({ user_id: space_id, document_id }: DocumentData<'documentSoftDeleted'>, origin: Origin): Promise<void> {
+    const change = { hidden_at: origin.time }
+    return this.#add(origin, { store: ({ documents }) => documents.documentChanged({ document_id, space_id }, change) })
+  }
+
+  documentRestored({ user_id: space_id, document_id }: DocumentData<'documentRestored'>, origin: Origin): Promise<void> {
+    const change = { shown_at: origin.time }
+    return this.#add(origin, { store: ({ documents }) => documents.documentChanged({ document_id, space_id }, change) })
   }
 
   /** Deletes all facts of a deleted user; a repeat deletes what came in since. */

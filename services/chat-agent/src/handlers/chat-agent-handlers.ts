@@ -7,6 +7,7 @@ import type { ModelPort } from '../services/models/model-port.ts'
 import type { ResponseService } from '../services/responses/response-service.ts'
 import type { PullService } from '../services/models/pull-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
+import type { SessionDeletion } from '../services/sessions/session-deletion.ts'
 import type { SessionService } from '../services/sessions/session-service.ts'
 import type { StartRun } from '../services/runs/start-run.ts'
 import type { StepService } from '../services/steps/step-service.ts'
@@ -22,11 +23,12 @@ interface Services {
   readonly steps: StepService
   readonly responses: ResponseService
   readonly sessions: SessionService
+  readonly deletion: SessionDeletion
   readonly toolRuns: ToolRunService
 }
 
 export function chatAgentHandlers(services: Services): Handlers<typeof chatAgent> {
-  const { startRun, runs, branches, steps, responses, sessions, toolRuns } = services
+  const { startRun, runs, branches, steps, responses, sessions, deletion, toolRuns } = services
   return {
     startRun: (input, context) => startRun.start(input, context),
     startResponse: (input, context) => startRun.start(input, context),
@@ -47,10 +49,12 @@ export function chatAgentHandlers(services: Services): Handlers<typeof chatAgent
     listSessions: (page, { caller }) => sessions.list(caller.user_id, page),
     getSession: ({ session_id }, { caller }) => sessions.get(caller.user_id, session_id),
     updateSession: ({ session_id, ...settings }, context) => sessions.update(session_id, settings, context),
-    async deleteSession({ session_id }, context) {
-      await sessions.delete(session_id, context)
+    async deleteSession(input, context) {
+      await deletion.delete(input, context)
       return {}
     },
+    restoreSession: (input, context) => deletion.restore(input, context),
+    listErasures: (input, context) => deletion.listErasures(input, context),
     listMessages: ({ session_id, ...page }, { caller }) => sessions.messages(caller.user_id, session_id, page),
     listToolRuns: (input, { caller }) => toolRuns.list(caller.user_id, input),
     listTasks: (page, { caller }) => runs.listTasks(caller.user_id, page),

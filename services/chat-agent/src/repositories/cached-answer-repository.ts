@@ -50,6 +50,11 @@ export class CachedAnswerRepository {
         made_at = excluded.made_at, expires_at = excluded.expires_at`.execute(this.#db)
   }
 
+  async deleteOfSession(spaceId: string, sessionId: string): Promise<void> {
+    await sql`delete from cached_answers where space_id = ${spaceId}
+      and run_id in (select id from runs where session_id = ${sessionId})`.execute(this.#db)
+  }
+
   /** Leaves the newest of a space. Returns how many made way. */
   async limit(spaceId: string, most: number): Promise<number> {
     const { numAffectedRows } = await sql`

@@ -35,6 +35,8 @@ interface NextTurn {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const now = sql<string>`now()`
+/** An external_id may be that of deleted sessions too. */
+const PRESENT_FIRST = sql`(deleted_at is not null)`
 
 export class SessionRepository {
   readonly #db: Kysely<ChatAgentTables>
@@ -57,10 +59,27 @@ export class SessionRepository {
     const rows = this.#db.selectFrom('sessions').selectAll().where('user_id', '=', userId).limit(1)
     // Postgres text cannot hold NUL, so no session has it.
     if (ref.includes('\0')) return rows.where(sql<boolean>`false`)
-    if (!UUID.test(ref)) return rows.where('external_id', '=', ref)
+    if (!UUID.test(ref)) return rows.where('external_id', '=', ref).orderBy(PRESENT_FIRST)
     return rows
       .where((where) => where.or([where('id', '=', ref), where('external_id', '=', ref)]))
       .orderBy(sql`(id = ${ref}::uuid)`, 'desc')
+      .orderBy(PRESENT_FIRST)
+  }
+
+  /** The last one that was deleted, in a unit of work that sees it. */
+  lockDeleted(userId: string, ref: string): Promise<SessionRow | undefined> {
+    const deleted = this.#matching(userId, ref).where('deleted_at', 'is not', null)
+    return deleted.orderBy('deleted_at', 'desc').forUpdate().executeTakeFirst()
+  }
+
+  findPresent(userId: string, ref: string): Promise<SessionRow | undefined> {
+    return this.#matching(userId, ref).where('deleted_at', 'is', null).executeTakeFirst()
+  }
+
+  /** One whose time to be restored is over. */
+  lockExpired(id: string): Promise<SessionRow | undefined> {
+    const found = this.#db.selectFrom('sessions').selectAll().where('id', '=', id)
+    return found.where('erase_after', '<=', now).forUpdate().executeTakeFirst()
   }
 
   /** The group of a session; `null` without one. */
@@ -74,7 +93,7 @@ export class SessionRepository {
     return this.#db
       .insertInto('sessions')
       .values(session)
-      .onConflict((conflict) => conflict.columns(['user_id', 'external_id']).doNothing())
+      .onConflict((conflict) => conflict.columns(['user_id', 'external_id']).where('deleted_at', 'is', null).doNothing())
       .returningAll()
       .executeTakeFirst()
   }

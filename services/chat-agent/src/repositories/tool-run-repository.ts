@@ -46,6 +46,9 @@ const LISTED = [
   'latency_ms',
 ] as const
 
+const isOfPresentSession = sql<boolean>`exists (
+  select from sessions where sessions.id = tool_runs.session_id and sessions.deleted_at is null)`
+
 export class ToolRunRepository {
   readonly #db: Kysely<ChatAgentTables>
 
@@ -108,7 +111,7 @@ export class ToolRunRepository {
     of: { readonly user_id: string; readonly session_id: string | undefined; readonly end: PathEnd | undefined },
     page: ListPage,
   ): Promise<Listed<ListedToolRun>> {
-    let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id)
+    let mine = this.#db.selectFrom('tool_runs').where('user_id', '=', of.user_id).where(isOfPresentSession)
     if (of.session_id !== undefined) mine = mine.where('session_id', '=', of.session_id)
     if (of.end) {
       const runs = onPath('runs', of.end, { order: 'asc' })

@@ -88,6 +88,7 @@ test('each scope of an API key opens these routes and no others', () => {
     'GET /{session_id}/branches',
     'PATCH /{session_id}',
     'DELETE /{session_id}',
+    'POST /{session_id}/restore',
   ].map((line) => {
     const [method, rest = ''] = line.split(' ')
     return `${method} /v1/sessions${rest}`
@@ -119,6 +120,7 @@ test('each scope of an API key opens these routes and no others', () => {
   const writing = [
     'POST /v1/ingest/upload',
     'DELETE /v1/documents/{document_id}',
+    'POST /v1/documents/{document_id}/restore',
     'DELETE /v1/ingestion-runs/{run_id}',
     'POST /v1/ingestion-runs/{run_id}/cancel',
     'POST /v1/ingestion-runs/{run_id}/retry',

@@ -2,6 +2,7 @@ import { Document } from '@youworker/contracts/documents/documents'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { SearchAnswer, SearchQuery } from '@youworker/contracts/documents/search'
 import type { Clients } from '../clients.ts'
+import { IncludeDeleted, Purge } from './deletion-queries.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { type ContentDeps, sendContent } from '../files/send-content.ts'
@@ -27,7 +28,7 @@ export const documentRoutes = [
     path: '/v1/documents',
     operation: 'listDocuments',
     summary: 'Documents the caller may read',
-    query: ingestion.listDocuments.input,
+    query: ingestion.listDocuments.input.extend(IncludeDeleted.shape),
     answer: ingestion.listDocuments.output,
     errors: ingestion.listDocuments.errors,
     handle: ({ query, context }, deps: Deps) => client(context, deps).listDocuments(query),
@@ -63,13 +64,27 @@ export const documentRoutes = [
     method: 'DELETE',
     path: '/v1/documents/{document_id}',
     operation: 'deleteDocument',
-    summary: 'Erase the document; search forgets it at once',
+    summary: 'Delete the document; search forgets it at once, and until it is erased it can be restored',
     params: DocumentPath,
+    query: Purge,
     status: 204,
     errors: ingestion.deleteDocument.errors,
-    async handle({ params, context }, deps: Deps) {
-      await client(context, deps).deleteDocument(params)
+    async handle({ params, query, context }, deps: Deps) {
+      await client(context, deps).deleteDocument({ ...params, ...query })
     },
+  }),
+  defineRoute({
+    ...read,
+    scopes: ['documents'],
+    csrf: 'required',
+    method: 'POST',
+    path: '/v1/documents/{document_id}/restore',
+    operation: 'restoreDocument',
+    summary: 'Bring a deleted document back, with its vectors',
+    params: DocumentPath,
+    answer: Document,
+    errors: ingestion.restoreDocument.errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).restoreDocument(params),
   }),
 ]
 

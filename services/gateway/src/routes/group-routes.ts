@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import { IncludeDeleted, Purge } from './deletion-queries.ts'
 import { everyPage } from './every-page.ts'
 
 const GroupPath = group.getGroup.input
@@ -80,13 +81,25 @@ const groupRoutesOfOne = [
     method: 'DELETE',
     path: '/v1/groups/{group_id}',
     operation: 'deleteGroup',
-    summary: 'Delete the group (admin)',
+    summary: 'Delete the group (admin); until it is erased it can be restored',
     params: GroupPath,
+    query: Purge,
     status: 204,
     errors: group.deleteGroup.errors,
-    async handle({ params, context }, deps: Deps) {
-      await client(context, deps).deleteGroup(params)
+    async handle({ params, query, context }, deps: Deps) {
+      await client(context, deps).deleteGroup({ ...params, ...query })
     },
+  }),
+  defineRoute({
+    ...write,
+    method: 'POST',
+    path: '/v1/groups/{group_id}/restore',
+    operation: 'restoreGroup',
+    summary: 'Bring a deleted group back, with its members and documents (admin)',
+    params: GroupPath,
+    answer: Group,
+    errors: group.restoreGroup.errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).restoreGroup(params),
   }),
 ]
 
@@ -153,7 +166,7 @@ export const groupRoutes = [
     path: '/v1/groups',
     operation: 'listGroups',
     summary: "The caller's groups, page by page",
-    query: Page,
+    query: Page.extend(IncludeDeleted.shape),
     answer: group.listGroups.output.extend({ limit: z.number().int(), offset: z.number().int() }),
     async handle({ query, context }, deps: Deps) {
       return { ...(await client(context, deps).listGroups(query)), limit: query.limit, offset: query.offset }

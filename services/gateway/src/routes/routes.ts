@@ -30,8 +30,10 @@ import { branchRoutes } from './chat/branch-routes.ts'
 import { chatRoutes } from './chat/chat-routes.ts'
 import { docsRoutes } from './docs-routes.ts'
 import { documentRoutes, searchRoutes } from './document-routes.ts'
+import { erasureRoutes } from './erasure-routes.ts'
 import { groupRoutes } from './group-routes.ts'
 import { healthRoutes } from './health-routes.ts'
+import { indexRoutes } from './index-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
 import { modelBackendRoutes } from './models/model-backend-routes.ts'
 import { modelPullRoutes } from './models/model-pull-routes.ts'
@@ -85,8 +87,10 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...ingestionRunRoutes,
   ...documentRoutes,
   ...searchRoutes,
+  ...indexRoutes,
   ...analyticsRoutes,
   ...taskRoutes,
+  ...erasureRoutes,
   ...healthRoutes,
   ...docsRoutes(() => ROUTES),
 ]

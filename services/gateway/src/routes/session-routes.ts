@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import { IncludeDeleted, Purge } from './deletion-queries.ts'
 import { everyPage } from './every-page.ts'
 
 const SessionPath = z.object({ session_id: SessionRef })
@@ -70,7 +71,7 @@ export const sessionRoutes = [
     method: 'GET',
     operation: 'listSessions',
     summary: "The caller's sessions",
-    query: CursorPage,
+    query: CursorPage.extend(IncludeDeleted.shape),
     answer: chatAgent.listSessions.output,
     handle: ({ query, context }, deps: Deps) => client(context, deps).listSessions(query),
   }),
@@ -152,13 +153,26 @@ export const sessionRoutes = [
     ...ONE,
     method: 'DELETE',
     operation: 'deleteSession',
-    summary: 'Erase the session with its messages',
+    summary: 'Delete the session with its messages; until it is erased it can be restored',
     params: SessionPath,
+    query: Purge,
     status: 204,
     errors: chatAgent.deleteSession.errors,
-    async handle({ params, context }, deps: Deps) {
-      await client(context, deps).deleteSession(params)
+    async handle({ params, query, context }, deps: Deps) {
+      await client(context, deps).deleteSession({ ...params, ...query })
     },
+  }),
+  defineRoute({
+    ...write,
+    method: 'POST',
+    path: '/v1/sessions/{session_id}/restore',
+    aliases: ['/v1/chat/sessions/{session_id}/restore'],
+    operation: 'restoreSession',
+    summary: 'Bring a deleted session back, with its messages',
+    params: SessionPath,
+    answer: Session,
+    errors: chatAgent.restoreSession.errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).restoreSession(params),
   }),
   defineRoute({
     ...read,

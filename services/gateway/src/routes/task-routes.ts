@@ -1,12 +1,11 @@
-import { CursorPage, Id, listed, Task, type TaskList } from '@youworker/contracts/common'
-import { writeCursor } from '@youworker/contracts/cursor'
-import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { LIMITS } from '@youworker/contracts/limits'
+import { CursorPage, Id, listed, Task } from '@youworker/contracts/common'
+import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'
 import type { AuditReporter } from '../audit-reporter.ts'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import { isAway, mergeLists } from './merge-lists.ts'
 
 type Deps = Pick<Clients, 'chatAgent' | 'ingestion'>
 type TaskDeps = Deps & { readonly audit: Pick<AuditReporter, 'unknownTask'> }
@@ -19,53 +18,16 @@ const ownersOf = (context: RequestContext, { chatAgent, ingestion }: Deps) =>
   ] as const
 type Owner = ReturnType<typeof ownersOf>[number]
 
-const isAway = (error: unknown): boolean => error instanceof AppError && ERROR_STATUS[error.code] >= 500
-
-type Rows = z.output<typeof TaskList>
-
-/** Of one owner at least those that the page may need: those behind `after`, or the newest. */
-async function rowsFor({ tasks: client }: Owner, { limit, offset, after }: CursorPage): Promise<Rows> {
-  if (after !== undefined) return client.listTasks({ limit, offset: 0, after })
-  const tasks: Task[] = []
-  let page: Rows
-  do {
-    page = await client.listTasks({ limit: LIMITS.listRows, offset: tasks.length })
-    tasks.push(...page.tasks)
-    if (page.tasks.length === 0) break
-  } while (tasks.length < Math.min(offset + limit, page.total))
-  return { ...page, tasks }
-}
-
-const byAge = (a: Task, b: Task): number =>
-  a.created_at === b.created_at ? (a.id < b.id ? 1 : -1) : a.created_at < b.created_at ? 1 : -1
-
 async function list(owners: readonly Owner[], page: CursorPage) {
-  const asked = await Promise.allSettled(owners.map((owner) => rowsFor(owner, page)))
-  const incomplete: string[] = []
-  const all: Task[] = []
-  let total = 0
-  let isEstimate = false
-  let hasMore = false
-  for (const [at, outcome] of asked.entries()) {
-    if (outcome.status === 'fulfilled') {
-      all.push(...outcome.value.tasks)
-      total += outcome.value.total
-      isEstimate ||= outcome.value.total_is_estimate === true
-      hasMore ||= outcome.value.next_after !== undefined
-    } else if (isAway(outcome.reason)) incomplete.push(owners[at]?.name ?? '')
-    else throw outcome.reason
-  }
-  const begin = page.after === undefined ? page.offset : 0
-  const tasks = all.sort(byAge).slice(begin, begin + page.limit)
-  const last = tasks.at(-1)
-  hasMore ||= all.length > begin + page.limit
-  return {
-    tasks,
-    total,
-    ...(isEstimate ? { total_is_estimate: true as const } : {}),
-    ...(last && hasMore ? { next_after: writeCursor({ time: last.created_at, id: last.id }) } : {}),
-    ...(incomplete.length > 0 ? { incomplete } : {}),
-  }
+  const lists = owners.map(({ name, tasks: client }) => ({
+    name,
+    async list(part: CursorPage) {
+      const { tasks: rows, ...rest } = await client.listTasks(part)
+      return { rows, ...rest }
+    },
+  }))
+  const { rows: tasks, ...rest } = await mergeLists(lists, page, ({ created_at }) => created_at)
+  return { tasks, ...rest }
 }
 
 interface OwnTask {

@@ -1,17 +1,26 @@
 import type { group } from '@youworker/contracts/group'
 import type { Handlers } from '@youworker/messaging/requests/server'
+import type { GroupDeletion } from '../services/group-deletion.ts'
 import type { GroupService } from '../services/group-service.ts'
 import type { MemberService } from '../services/member-service.ts'
 
-export const groupHandlers = (groups: GroupService, members: MemberService): Handlers<typeof group> => ({
+interface GroupServices {
+  readonly groups: GroupService
+  readonly members: MemberService
+  readonly deletion: GroupDeletion
+}
+
+export const groupHandlers = ({ groups, members, deletion }: GroupServices): Handlers<typeof group> => ({
   createGroup: (input, context) => groups.create(input, context),
   updateGroup: ({ group_id, ...changes }, context) => groups.update(group_id, changes, context),
   getGroup: ({ group_id }, context) => groups.get(group_id, context),
   listGroups: (page, context) => groups.list(page, context),
-  async deleteGroup({ group_id }, context) {
-    await groups.delete(group_id, context)
+  async deleteGroup(input, context) {
+    await deletion.delete(input, context)
     return {}
   },
+  restoreGroup: (input, context) => deletion.restore(input, context),
+  listErasures: (input, context) => deletion.listErasures(input, context),
   listMembers: ({ group_id, ...page }, context) => members.list(group_id, page, context),
   addMember: ({ group_id, ...wanted }, context) => members.add(group_id, wanted, context),
   setRole: ({ group_id, user_id, role }, context) => members.setRole(group_id, user_id, role, context),

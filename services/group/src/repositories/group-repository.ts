@@ -1,8 +1,9 @@
 import type { GroupTables } from '@youworker/database/owners/group/tables'
-import { sql, type Transaction } from 'kysely'
+import { type Selectable, sql, type Transaction } from 'kysely'
 import type { Membership } from './member-repository.ts'
 
 type Role = 'admin' | 'member'
+type GroupRow = Selectable<GroupTables['groups']>
 
 /** A group as one of its members sees it. */
 export interface GroupView {
@@ -15,6 +16,8 @@ export interface GroupView {
   readonly cache_answers: boolean
   readonly role: Role
 }
+
+interface ListedGroup extends GroupView, Pick<GroupRow, 'deleted_at' | 'erase_after'> {}
 
 /** Its instructions are sealed. */
 export interface GroupWithInstructions extends GroupView {
@@ -80,8 +83,11 @@ export class GroupRepository {
   }
 
   /** In the order of the ids. */
-  async seenAmong(userId: string, groupIds: readonly string[]): Promise<GroupView[]> {
-    const views = await this.#views(userId).where('groups.id', 'in', groupIds).execute()
+  async seenAmong(userId: string, groupIds: readonly string[]): Promise<ListedGroup[]> {
+    const views = await this.#views(userId)
+      .select(['groups.deleted_at', 'groups.erase_after'])
+      .where('groups.id', 'in', groupIds)
+      .execute()
     const byId = new Map(views.map((view) => [view.id, view]))
     return groupIds.flatMap((id) => byId.get(id) ?? [])
   }
@@ -104,6 +110,29 @@ export class GroupRepository {
       .where('mine.user_id', '=', userId)
       .where('groups.id', '=', groupId)
       .executeTakeFirst()
+  }
+
+  /** As its admins see one that is deleted or not. */
+  get(groupId: string): Promise<Pick<GroupRow, 'name' | 'deleted_at'> | undefined> {
+    return this.#db.selectFrom('groups').select(['name', 'deleted_at']).where('id', '=', groupId).executeTakeFirst()
+  }
+
+  /** One whose time to be restored is over. */
+  lockExpired(groupId: string): Promise<Pick<GroupRow, 'deleted_at' | 'deleted_by' | 'created_by'> | undefined> {
+    const found = this.#db.selectFrom('groups').select(['deleted_at', 'deleted_by', 'created_by']).where('id', '=', groupId)
+    return found
+      .where('erase_after', '<=', sql<string>`now()`)
+      .forUpdate()
+      .executeTakeFirst()
+  }
+
+  /** How many rows there are of a group, by table. */
+  async count(groupId: string): Promise<Record<string, number>> {
+    const { rows } = await sql<Record<string, number>>`select
+      (select count(*) from groups where id = ${groupId}) as groups,
+      (select count(*) from members where group_id = ${groupId}) as members,
+      (select count(*) from data_keys where space_id = ${groupId}) as keys`.execute(this.#db)
+    return rows[0] ?? {}
   }
 
   async update(groupId: string, changes: GroupPatch): Promise<void> {

@@ -2,6 +2,10 @@ import type { Page } from '@youworker/contracts/common'
 import type { GroupTables } from '@youworker/database/owners/group/tables'
 import { sql, type Transaction } from 'kysely'
 
+const PRESENT = sql<boolean>`members.deleted_at is null`
+/** With the deleted groups that an admin may restore. */
+const RESTORABLE = sql<boolean>`(members.deleted_at is null or members.role = 'admin')`
+
 /** Queries over all groups of one user, across their spaces. */
 export class OwnGroupRepository {
   readonly #db: Transaction<GroupTables>
@@ -11,13 +15,19 @@ export class OwnGroupRepository {
   }
 
   async ids(userId: string): Promise<string[]> {
+    const mine = this.#db.selectFrom('members').select('group_id').where('user_id', '=', userId)
+    return (await mine.where('deleted_at', 'is', null).execute()).map(({ group_id }) => group_id)
+  }
+
+  /** Also of groups that are deleted. */
+  async allIds(userId: string): Promise<string[]> {
     const rows = await this.#db.selectFrom('members').select('group_id').where('user_id', '=', userId).execute()
     return rows.map(({ group_id }) => group_id)
   }
 
-  /** Newest first. */
-  async page(userId: string, { limit, offset }: Page): Promise<string[]> {
-    const rows = await this.#groupsOf(userId)
+  /** Newest first. `withDeleted`: also those that the user may restore. */
+  async page(userId: string, { limit, offset }: Page, withDeleted = false): Promise<string[]> {
+    const rows = await this.#groupsOf(userId, withDeleted)
       .select('groups.id')
       .orderBy('groups.created_at', 'desc')
       .orderBy('groups.id', 'desc')
@@ -27,25 +37,27 @@ export class OwnGroupRepository {
     return rows.map(({ id }) => id)
   }
 
-  async count(userId: string): Promise<number> {
+  async count(userId: string, withDeleted = false): Promise<number> {
     const { count } = await this.#db
       .selectFrom('members')
       .select(sql<number>`count(*)`.as('count'))
       .where('user_id', '=', userId)
+      .where(withDeleted ? RESTORABLE : PRESENT)
       .executeTakeFirstOrThrow()
     return count
   }
 
-  /** The user's group with this name. */
+  /** The user's present group with this name. */
   named(userId: string, nameKey: string): Promise<{ id: string } | undefined> {
     return this.#groupsOf(userId).select('groups.id').where('groups.name_key', '=', nameKey).executeTakeFirst()
   }
 
   /** With an array each group is found by its id: for a join of many groups Postgres would read the groups of all. */
-  #groupsOf(userId: string) {
+  #groupsOf(userId: string, withDeleted = false) {
+    const seen = withDeleted ? RESTORABLE : PRESENT
     return this.#db
       .selectFrom('groups')
-      .where(sql<boolean>`groups.id = any(array(select group_id from members where user_id = ${userId}))`)
+      .where(sql<boolean>`groups.id = any(array(select group_id from members where user_id = ${userId} and ${seen}))`)
   }
 
   async forgetNameVersion(userId: string): Promise<void> {

@@ -25,10 +25,20 @@ export async function requireAdmin(repos: Pick<GroupRepositories, 'members'>, gr
 
 /** A privileged act, in the terms of the audit trail. */
 export interface Act {
-  readonly action: 'group.create' | 'group.update' | 'group.delete' | 'member.add' | 'member.set-role' | 'member.remove'
+  readonly action:
+    | 'group.create'
+    | 'group.update'
+    | 'group.delete'
+    | 'group.purge'
+    | 'group.restore'
+    | 'member.add'
+    | 'member.set-role'
+    | 'member.remove'
   readonly target_type: 'group' | 'member'
   readonly target_id: string
 }
+
+export const groupAct = (action: Act['action'], groupId: string): Act => ({ action, target_type: 'group', target_id: groupId })
 
 export function recordAct(
   { outbox }: Pick<GroupRepositories, 'outbox'>,

@@ -17,11 +17,12 @@ export class ErasureService {
   }
 
   async eraseUser(userId: string, trace: Trace): Promise<void> {
-    for (const groupId of await this.#own.ids(userId)) {
-      const left = await this.#uow.in([groupId]).write((repos) => leave(repos, groupId, userId, trace))
+    for (const groupId of await this.#own.allIds(userId)) {
+      const left = await this.#uow.inWithDeleted([groupId]).write((repos) => leave(repos, groupId, userId, trace))
       if (left === 'deleted') await this.#instructions.forget(groupId)
     }
-    await this.#uow.in([]).write(async ({ own, idempotency }) => {
+    await this.#uow.in([userId]).write(async ({ own, idempotency, receipts }) => {
+      await receipts.forget(userId)
       await own.forgetNameVersion(userId)
       await idempotency.forget(userId)
     })

@@ -1,13 +1,12 @@
-import type { Page } from '@youworker/contracts/common'
 import type { HandlerOutput } from '@youworker/contracts/define'
 import { group, type Group, type Member, type Role } from '@youworker/contracts/group'
 import { LIMITS } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
 import type { GroupUnitOfWork } from '../unit-of-work.ts'
-import { type Act, audited, groupNotFound, recordAct, requireAdmin } from './access.ts'
+import { audited, groupAct, groupNotFound, recordAct, requireAdmin } from './access.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import type { GroupInstructions, SealedInstructions } from './group-instructions.ts'
-import { type ClaimName, nameKey, type OwnGroups } from './own-groups.ts'
+import { type ClaimName, nameKey, type OwnGroups, type OwnPage } from './own-groups.ts'
 import { type UserDirectory, withNames } from './user-directory.ts'
 
 export interface GroupChanges {
@@ -26,8 +25,6 @@ interface GroupParts {
   readonly own: OwnGroups
   readonly instructions: GroupInstructions
 }
-
-const actOn = (action: Act['action'], groupId: string): Act => ({ action, target_type: 'group', target_id: groupId })
 
 export class GroupService {
   readonly #uow: GroupUnitOfWork
@@ -59,7 +56,7 @@ export class GroupService {
         repos.idempotency.once(call, async () => {
           repos.outbox.add(group.groupCreated, { group_id: id, user_id: userId }, context)
           repos.outbox.add(group.memberAdded, { group_id: id, user_id: userId, role: 'admin' }, context)
-          recordAct(repos, actOn('group.create', id), context)
+          recordAct(repos, groupAct('group.create', id), context)
           await claim(repos)
           // Sent together and carried out in this order.
           const rows = [
@@ -73,7 +70,7 @@ export class GroupService {
       ),
     )
     if (!made && sealed !== null) await this.#instructions.forget(id)
-    return made ?? this.#view(group_id, context)
+    return made ?? this.view(group_id, context)
   }
 
   /** One transaction with one statement: the most frequent request of this service. */
@@ -84,38 +81,28 @@ export class GroupService {
     return { ...(await this.#opened(view)), members: await withNames(this.#users, view.members, context) }
   }
 
-  async list(page: Page, { caller }: UserContext): Promise<{ groups: Group[]; total: number }> {
+  async list(page: OwnPage, { caller }: UserContext): Promise<{ groups: Group[]; total: number }> {
     const { ids, total } = await this.#own.page(caller.user_id, page)
     if (ids.length === 0) return { groups: [], total }
-    return { groups: await this.#uow.in(ids).read(({ groups }) => groups.seenAmong(caller.user_id, ids)), total }
+    const rows = await this.#uow.inWithDeleted(ids).read(({ groups }) => groups.seenAmong(caller.user_id, ids))
+    const groups = rows.map(({ deleted_at, erase_after, ...row }) => ({
+      ...row,
+      ...(deleted_at === null || erase_after === null ? {} : { deleted_at, restorable_until: erase_after }),
+    }))
+    return { groups, total }
   }
 
   async update(groupId: string, changes: GroupChanges, context: UserContext): Promise<Group> {
     const { name, instructions, ...others } = changes
     const { caller, signal } = context
-    await audited(this.#uow, actOn('group.update', groupId), context, async () => {
+    await audited(this.#uow, groupAct('group.update', groupId), context, async () => {
       const sealed = await this.#sealFor(groupId, instructions, caller.user_id)
       const named = { ...others, name, ...(sealed === undefined ? {} : { instructions: sealed }) }
       if (name === undefined) return this.#change(groupId, named, context, async () => {})
       const naming = { userId: caller.user_id, name, groupId, isNew: false, signal }
       return this.#own.naming(naming, (claim) => this.#change(groupId, named, context, claim))
     })
-    return this.#view(groupId, context)
-  }
-
-  async delete(groupId: string, context: UserContext): Promise<void> {
-    const { user_id: userId } = context.caller
-    const act = actOn('group.delete', groupId)
-    await audited(this.#uow, act, context, () =>
-      this.#uow.in([groupId]).write(async (repos) => {
-        await repos.groups.lock(groupId)
-        await requireAdmin(repos, groupId, userId)
-        await repos.groups.remove(groupId)
-        repos.outbox.add(group.groupDeleted, { group_id: groupId, user_id: userId }, context)
-        recordAct(repos, act, context)
-      }),
-    )
-    await this.#instructions.forget(groupId)
+    return this.view(groupId, context)
   }
 
   async promptFor(userId: string, groupId: string): Promise<HandlerOutput<typeof group.getGroupPrompt>['group']> {
@@ -136,7 +123,8 @@ export class GroupService {
     return membership ? { allowed: true, role: membership.role } : { allowed: false }
   }
 
-  async #view(groupId: string, { caller }: UserContext): Promise<Group> {
+  /** One group of the caller as a list shows it, with its instructions. */
+  async view(groupId: string, { caller }: UserContext): Promise<Group> {
     const view = await this.#uow.in([groupId]).read(({ groups }) => groups.seenBy(caller.user_id, groupId))
     if (!view) throw groupNotFound()
     return this.#opened(view)
@@ -168,7 +156,7 @@ export class GroupService {
         ...(cache_answers === undefined ? {} : { cache_answers }),
       }
       await repos.groups.update(groupId, { ...naming, ...told })
-      recordAct(repos, actOn('group.update', groupId), context)
+      recordAct(repos, groupAct('group.update', groupId), context)
     })
   }
 }

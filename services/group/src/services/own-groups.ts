@@ -10,6 +10,10 @@ const MAX_TRIES = 50
 /** Call it in the transaction that sets the name, after checking that the caller may do so. */
 export type ClaimName = (repos: Pick<GroupRepositories, 'own'>) => Promise<void>
 
+export interface OwnPage extends Page {
+  readonly include_deleted?: boolean
+}
+
 interface Naming {
   readonly userId: string
   readonly name: string
@@ -37,10 +41,15 @@ export class OwnGroups {
     return this.#uow.system().read(({ own }) => own.ids(userId))
   }
 
-  /** Newest first. */
-  page(userId: string, page: Page): Promise<{ ids: string[]; total: number }> {
+  /** Also of groups that are deleted. */
+  allIds(userId: string): Promise<string[]> {
+    return this.#uow.system().read(({ own }) => own.allIds(userId))
+  }
+
+  /** Newest first; on demand with the deleted ones that the user may restore. */
+  page(userId: string, { include_deleted = false, ...page }: OwnPage): Promise<{ ids: string[]; total: number }> {
     return this.#uow.system().read(async ({ own }) => {
-      const [ids, total] = await Promise.all([own.page(userId, page), own.count(userId)])
+      const [ids, total] = await Promise.all([own.page(userId, page, include_deleted), own.count(userId, include_deleted)])
       return { ids, total }
     })
   }

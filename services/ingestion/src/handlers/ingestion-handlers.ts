@@ -1,7 +1,9 @@
 import type { ingestion } from '@youworker/contracts/ingestion'
 import type { Handlers } from '@youworker/messaging/requests/server'
+import type { DeletionService } from '../services/documents/deletion-service.ts'
 import type { DocumentService } from '../services/documents/document-service.ts'
 import type { EmbeddingService } from '../services/search/embedding-service.ts'
+import type { IndexChecker } from '../services/search/index-check.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { RunStarter } from '../services/runs/run-starter.ts'
 import type { SearchService } from '../services/search/search-service.ts'
@@ -12,12 +14,14 @@ interface IngestionServices {
   readonly starter: RunStarter
   readonly runs: RunService
   readonly documents: DocumentService
+  readonly deletion: DeletionService
   readonly searches: SearchService
   readonly embeddings: EmbeddingService
+  readonly checker: IndexChecker
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, starter, runs, documents, searches, embeddings } = services
+  const { uploads, starter, runs, documents, deletion, searches, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     writeUpload: (input, context) => uploads.write(input, context),
@@ -35,9 +39,12 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     listDocuments: (input, context) => documents.list(input, context),
     sumCollections: (input, context) => documents.sumCollections(input, context),
     getDocument: (input, context) => documents.get(input, context),
-    deleteDocument: (input, context) => documents.delete(input, context),
+    deleteDocument: (input, context) => deletion.delete(input, context),
+    restoreDocument: (input, context) => deletion.restore(input, context),
+    listErasures: (input, context) => deletion.listErasures(input, context),
     openContent: (input, context) => documents.openContent(input, context),
     search: (input, context) => searches.search(input, context),
+    checkIndex: (input, context) => checker.check(input, context),
     embedTexts: ({ texts }, { signal }) => embeddings.vectorsOf(texts, signal),
   }
 }

@@ -53,7 +53,7 @@ export class BlobRepository {
     return (lock === 'share' ? query.forShare() : query.forUpdate()).executeTakeFirst()
   }
 
-  /** A blob that the user uploaded or that is the file of a document in the scope's spaces. */
+  /** A blob that the user uploaded and no run has taken, or that is the file of a document in the scope's spaces. */
   readable(id: string, userId: string): Promise<BlobRow | undefined> {
     return this.#db
       .selectFrom('blobs')
@@ -61,7 +61,7 @@ export class BlobRepository {
       .where('id', '=', id)
       .where((eb) =>
         eb.or([
-          eb('user_id', '=', userId),
+          eb.and([eb('user_id', '=', userId), eb('used_at', 'is', null)]),
           eb.exists(eb.selectFrom('documents').select('documents.id').whereRef('documents.blob_id', '=', 'blobs.id')),
         ]),
       )

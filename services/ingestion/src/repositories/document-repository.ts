@@ -1,10 +1,11 @@
 import type { CollectionSum } from '@youworker/contracts/documents/documents'
 import { EXAMPLES } from '@youworker/contracts/documents/search'
+import type { DeletableColumns } from '@youworker/database/deletion/deletable-tables'
 import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
-type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation'>
+type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation' | keyof DeletableColumns>
 export type NewChunk = Omit<ChunkRow, 'space_id' | 'document_id' | 'generation'>
 
 export interface DocumentFilter {
@@ -13,6 +14,13 @@ export interface DocumentFilter {
   readonly group_id?: string | undefined
   readonly mime?: string | undefined
   readonly q?: string | undefined
+  /** Of those that are deleted only what this user may restore, in a unit of work that sees them. */
+  readonly restorable?: Restorers | undefined
+}
+
+interface Restorers {
+  readonly user_id: string
+  readonly admin_of: readonly string[]
 }
 
 export interface ChunkHit {
@@ -47,6 +55,23 @@ export class DocumentRepository {
     return this.#db.selectFrom('documents').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
   }
 
+  /** One whose time to be restored is over. */
+  lockExpired(id: string): Promise<DocumentRow | undefined> {
+    const found = this.#db.selectFrom('documents').selectAll().where('id', '=', id)
+    return found
+      .where('erase_after', '<=', sql<string>`now()`)
+      .forUpdate()
+      .executeTakeFirst()
+  }
+
+  /** Those of the spaces with documents that are deleted. */
+  async spacesWithDeleted(spaceIds: readonly string[], limit: number): Promise<string[]> {
+    const { rows } = await sql<{ id: string }>`
+      select id from unnest(${[...spaceIds]}::uuid[]) as space (id) where exists (
+        select from documents where space_id = space.id and deleted_at is not null) limit ${limit}`.execute(this.#db)
+    return rows.map(({ id }) => id)
+  }
+
   lockByPath(spaceId: string, pathHash: string): Promise<DocumentRow | undefined> {
     return this.#byPath(spaceId, pathHash).forUpdate().executeTakeFirst()
   }
@@ -56,7 +81,8 @@ export class DocumentRepository {
   }
 
   #byPath(spaceId: string, pathHash: string) {
-    return this.#db.selectFrom('documents').selectAll().where('space_id', '=', spaceId).where('path_hash', '=', pathHash)
+    const present = this.#db.selectFrom('documents').selectAll().where('deleted_at', 'is', null)
+    return present.where('space_id', '=', spaceId).where('path_hash', '=', pathHash)
   }
 
   /** Version 1 of a document, or the next one of that path, whose id stays. It belongs to who brought it. */
@@ -66,11 +92,14 @@ export class DocumentRepository {
       .insertInto('documents')
       .values({ ...version, generation: 1 })
       .onConflict((conflict) =>
-        conflict.columns(['space_id', 'path_hash']).doUpdateSet({
-          ...changed,
-          generation: sql<number>`documents.generation + 1`,
-          last_ingested_at: sql<string>`now()`,
-        }),
+        conflict
+          .columns(['space_id', 'path_hash'])
+          .where('deleted_at', 'is', null)
+          .doUpdateSet({
+            ...changed,
+            generation: sql<number>`documents.generation + 1`,
+            last_ingested_at: sql<string>`now()`,
+          }),
       )
       .returningAll()
       .executeTakeFirstOrThrow()
@@ -203,8 +232,15 @@ const isNoExampleAmongOthers = (spaceIds: readonly string[]) =>
   sql<boolean>`(${isOther('documents')} or not exists (
     select from documents as others where others.space_id = any(${spaceIds}::uuid[]) and ${isOther('others')}))`
 
-function filtered<O>(query: DocumentQuery<O>, { tag, collection, group_id, mime, q }: DocumentFilter): DocumentQuery<O> {
+function filtered<O>(query: DocumentQuery<O>, filter: DocumentFilter): DocumentQuery<O> {
+  const { tag, collection, group_id, mime, q, restorable } = filter
   let result = withLabels(query, { tags: tag === undefined ? undefined : [tag], collection })
+  if (restorable !== undefined) {
+    const { user_id, admin_of } = restorable
+    result = result.where(
+      sql<boolean>`(documents.deleted_at is null or documents.user_id = ${user_id} or documents.space_id = any(${[user_id, ...admin_of]}::uuid[]))`,
+    )
+  }
   if (group_id !== undefined) result = result.where('documents.group_id', '=', group_id)
   if (mime !== undefined) result = result.where('documents.mime', '=', askable(mime))
   if (q !== undefined && q !== '') {

@@ -35,10 +35,10 @@ export class EmbeddingRepository {
       .execute()
   }
 
-  /** Erases the vectors of those texts that no chunk of the space has any more. */
-  async deleteUnused(spaceId: string, hashes: readonly string[]): Promise<void> {
-    if (hashes.length === 0) return
-    await this.#db
+  /** Erases the vectors of those texts that no chunk of the space has any more. Returns how many. */
+  async deleteUnused(spaceId: string, hashes: readonly string[]): Promise<number> {
+    if (hashes.length === 0) return 0
+    const { numDeletedRows } = await this.#db
       .deleteFrom('embeddings')
       .where('space_id', '=', spaceId)
       .where(sql<boolean>`text_hash = any(${hashes}::text[])`)
@@ -52,7 +52,8 @@ export class EmbeddingRepository {
           ),
         ),
       )
-      .execute()
+      .executeTakeFirstOrThrow()
+    return Number(numDeletedRows)
   }
 
   async deleteSpace(spaceId: string): Promise<void> {

@@ -4,10 +4,13 @@ import type { Logger } from '@youworker/runtime/logger'
 import type { ChunkSize } from '../chunking/chunk-document.ts'
 import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 import { BlobStore } from './files/blob-store.ts'
+import { DeletionService } from './documents/deletion-service.ts'
+import { ErasureVerifier } from './documents/document-erasure.ts'
 import { DocumentService } from './documents/document-service.ts'
 import { type Embedder, EmbeddingService } from './search/embedding-service.ts'
 import { ErasureService } from './documents/erasure-service.ts'
 import { FileIngester } from './runs/file-ingester.ts'
+import { IndexChecker } from './search/index-check.ts'
 import { IndexService } from './search/index-service.ts'
 import { RunProcessor } from './runs/run-processor.ts'
 import { RunService } from './runs/run-service.ts'
@@ -30,21 +33,39 @@ interface ServicePorts {
   readonly wake: () => void
   readonly maxFileMb: number
   readonly chunks: ChunkSize
+  readonly keepDeletedDays: number
 }
 
 /** All services over their ports: for the process and for tests. */
 export function createServices(ports: ServicePorts) {
-  const { uow, access, checkSpace, sealer, embedder, index, space, logger, wake, maxFileMb, chunks } = ports
+  const {
+    uow,
+    access,
+    checkSpace,
+    sealer,
+    embedder,
+    index,
+    space,
+    logger,
+    wake,
+    maxFileMb,
+    chunks,
+    keepDeletedDays: keepDays,
+  } = ports
   const store = new BlobStore(uow, sealer)
   const embeddings = new EmbeddingService(uow, embedder)
   const indexing = new IndexService({ uow, index, embeddings, logger })
   const ingester = new FileIngester({ uow, store, embeddings, chunks })
+  const verifier = new ErasureVerifier({ uow, index, indexing })
   return {
     embeddings,
     uploads: new UploadService({ uow, access, store, space, maxFileMb }),
     starter: new RunStarter({ uow, access, store, space, wake }),
     runs: new RunService({ uow, space, wake }),
-    documents: new DocumentService({ uow, access, checkSpace, indexing }),
+    documents: new DocumentService({ uow, access, checkSpace }),
+    deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
+    verifier,
+    checker: new IndexChecker({ uow, index, indexing, embeddings }),
     searches: new SearchService({ uow, access, index, indexing, embedder, logger }),
     processor: new RunProcessor({ uow, ingester, indexing, checkSpace, space, logger }),
     erasure: new ErasureService({ uow, sealer, indexing, logger }),

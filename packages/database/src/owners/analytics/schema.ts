@@ -4,6 +4,7 @@ import * as sessionsOfToolRuns from './migrations/0002-sessions-of-tool-runs.ts'
 import * as groupsOfDocuments from './migrations/0003-groups-of-documents.ts'
 import * as setsOfSpaces from './migrations/0004-sets-of-spaces.ts'
 import * as turnsOfJobs from './migrations/0005-turns-of-jobs.ts'
+import * as hidden from './migrations/0006-hidden.ts'
 
 export const analyticsSchema = defineSchema({
   owner: 'analytics',
@@ -13,5 +14,6 @@ export const analyticsSchema = defineSchema({
     '0003-groups-of-documents': groupsOfDocuments,
     '0004-sets-of-spaces': setsOfSpaces,
     '0005-turns-of-jobs': turnsOfJobs,
+    '0006-hidden': hidden,
   },
 })

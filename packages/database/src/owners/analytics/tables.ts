@@ -1,5 +1,5 @@
 import type { Status } from '@youworker/contracts/common'
-import type { Selectable } from 'kysely'
+import type { ColumnType, Generated, Selectable } from 'kysely'
 import type { SystemTables } from '../../schema/system-tables.ts'
 
 /**
@@ -14,7 +14,7 @@ export interface AnalyticsTables extends SystemTables {
     enable_tools: boolean | null
     created_at: string | null
     deleted_at: string | null
-  }
+  } & HidingTimes
   messages: {
     message_id: string
     space_id: string
@@ -63,7 +63,15 @@ export interface AnalyticsTables extends SystemTables {
     ingested_at: string | null
     event_id: string | null
     deleted_at: string | null
-  }
+  } & HidingTimes
+}
+
+/** Of what can be deleted and restored; the later one counts. */
+export interface HidingTimes {
+  hidden_at: Generated<string | null>
+  shown_at: Generated<string | null>
+  /** Made by Postgres of the two. */
+  is_hidden: ColumnType<boolean, never, never>
 }
 
 export type SessionRow = Selectable<AnalyticsTables['sessions']>

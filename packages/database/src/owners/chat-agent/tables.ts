@@ -1,5 +1,6 @@
 import type { Status } from '@youworker/contracts/common'
 import type { Generated, Selectable } from 'kysely'
+import type { DeletableColumns, HiddenColumn } from '../../deletion/deletable-tables.ts'
 import type { SystemTables } from '../../schema/system-tables.ts'
 
 /** Tables of the schema `chat_agent`. Times are ISO-8601 strings; columns of type Buffer are sealed. */
@@ -30,7 +31,7 @@ export interface ChatAgentTables extends SystemTables {
     branch_id: Generated<string | null>
     created_at: Generated<string>
     updated_at: Generated<string>
-  }
+  } & DeletableColumns
   /**
    * In the order of the conversation: by `turn`, then by `position`. An answer belongs to its question's turn. A `summary` stands behind the
    * last turn of those that it covers; only models are shown it.
@@ -90,7 +91,7 @@ export interface ChatAgentTables extends SystemTables {
     error: string | null
     created_at: Generated<string>
     updated_at: Generated<string>
-  }
+  } & HiddenColumn
   /** The run's log; `body` is a sealed `RunEntryBody`. */
   run_entries: { run_id: string; n: number; attempt: number; space_id: string; body: Buffer }
   /**

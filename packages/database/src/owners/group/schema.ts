@@ -4,6 +4,7 @@ import * as setsOfSpaces from './migrations/0002-sets-of-spaces.ts'
 import * as instructions from './migrations/0004-instructions.ts'
 import * as keptAnswers from './migrations/0005-kept-answers.ts'
 import * as turnsOfJobs from './migrations/0003-turns-of-jobs.ts'
+import * as deletion from './migrations/0006-deletion.ts'
 
 export const groupSchema = defineSchema({
   owner: 'group',
@@ -13,5 +14,6 @@ export const groupSchema = defineSchema({
     '0003-turns-of-jobs': turnsOfJobs,
     '0004-instructions': instructions,
     '0005-kept-answers': keptAnswers,
+    '0006-deletion': deletion,
   },
 })

@@ -5,6 +5,7 @@ import * as foldedTags from './migrations/0003-folded-tags.ts'
 import * as setsOfSpaces from './migrations/0004-sets-of-spaces.ts'
 import * as turnsOfJobs from './migrations/0005-turns-of-jobs.ts'
 import * as languages from './migrations/0006-languages.ts'
+import * as deletion from './migrations/0007-deletion.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -15,5 +16,6 @@ export const ingestionSchema = defineSchema({
     '0004-sets-of-spaces': setsOfSpaces,
     '0005-turns-of-jobs': turnsOfJobs,
     '0006-languages': languages,
+    '0007-deletion': deletion,
   },
 })

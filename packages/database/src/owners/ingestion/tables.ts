@@ -1,6 +1,7 @@
 import type { Status } from '@youworker/contracts/common'
 import type { Stage } from '@youworker/contracts/documents/runs'
 import type { Generated, Selectable } from 'kysely'
+import type { DeletableColumns } from '../../deletion/deletable-tables.ts'
 import type { SystemTables } from '../../schema/system-tables.ts'
 
 /** Tables of the schema `ingestion`. Times are ISO-8601 strings, sizes are bytes. */
@@ -53,7 +54,7 @@ export interface IngestionTables extends SystemTables {
     read_tries: Generated<number>
     reader_deaths: Generated<number>
   }
-  /** One per path and space. `generation` counts its versions; only chunks of the current one are ever shown. */
+  /** One per path and space, beside those that are deleted. `generation` counts its versions; only chunks of the current one are ever shown. */
   documents: {
     id: string
     space_id: string
@@ -76,7 +77,7 @@ export interface IngestionTables extends SystemTables {
     chunk_count: number
     created_at: Generated<string>
     last_ingested_at: Generated<string>
-  }
+  } & DeletableColumns
   /** `start` and `end` are UTF-16 offsets into the document's text. `text_hash` names the embedding, `language` is ISO 639-1 or `und`. */
   chunks: {
     id: string

@@ -245,7 +245,7 @@ test('ids that are not there, other words for an answer, and too many branches a
   const [other, stranger] = [newUser(), newUser()]
   await me.ask('one')
   await other.ask('mine')
-  const { startRun, branches, sessions } = replica.services
+  const { startRun, branches, deletion } = replica.services
   const theirs = { session_id: me.session(), message_id: await me.find('one') }
   await expect(startRun.retry(theirs, testUserContext(stranger.user))).rejects.toEqual(code('SESSION_NOT_FOUND'))
   const list = branches.list(stranger.user, { session_id: me.session(), limit: 1, offset: 0 })
@@ -271,7 +271,7 @@ test('ids that are not there, other words for an answer, and too many branches a
   await me.ended((await startRun.retry(again, testUserContext(me.user))).run_id)
   await expect(startRun.retry(again, testUserContext(me.user))).rejects.toEqual(code('VALIDATION_ERROR'))
   expect(await me.list()).toMatchObject({ total: 500 })
-  await sessions.delete(me.session(), testUserContext(me.user))
+  await deletion.delete({ session_id: me.session(), purge: true }, testUserContext(me.user))
   const left = await asAdmin(fixture.adminUrl, `select from chat_agent.branches where space_id = '${me.user}'`)
   expect(left).toEqual([])
 })

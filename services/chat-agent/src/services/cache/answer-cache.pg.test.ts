@@ -140,12 +140,12 @@ test('an answer is given for so long, and not once its session, its run or its u
   const { ask, replica, user } = system
   const first = await ask({})
   expect((await ask({})).isCached).toBe(true)
-  await replica.services.sessions.delete(first.session_id, testUserContext(user))
+  await replica.services.deletion.delete({ session_id: first.session_id, purge: true }, testUserContext(user))
   const anew = await ask({})
   expect([anew.isCached, (await ask({})).isCached]).toEqual([false, true])
   // Erasing one that was only given again takes nothing from the others.
   const given = await ask({})
-  await replica.services.sessions.delete(given.session_id, testUserContext(user))
+  await replica.services.deletion.delete({ session_id: given.session_id, purge: true }, testUserContext(user))
   expect((await ask({})).isCached).toBe(true)
   const age = `update cached_answers set expires_at = now() where space_id = '${user}'`
   await asAdmin(fixture.adminUrl, age)
@@ -156,7 +156,7 @@ test('an answer is given for so long, and not once its session, its run or its u
     asAdmin<{ of: number }>(fixture.adminUrl, `select count(*)::int as of from cached_answers where space_id = '${user}'`)
   expect(await count()).toEqual([{ of: 0 }])
   await ask({})
-  await replica.services.sessions.eraseUser(user, testUserContext(user))
+  await replica.services.deletion.eraseUser(user, testUserContext(user))
   expect(await count()).toEqual([{ of: 0 }])
 })
 

@@ -145,7 +145,7 @@ async function writeEnd(
     titles === 'model' && wantsTitle(state, { session, status, content }) && repositories.jobs.add(titleJob(state)),
     answerId && addAnswer(repositories, state, { id: answerId, text: content }),
     outbox.write(),
-    state.cacheKey && cache.keep(repositories, state, outcome, data),
+    state.cacheKey && session.deleted_at === null && cache.keep(repositories, state, outcome, data),
   ])
   return last.map(({ entry }) => entry)
 }

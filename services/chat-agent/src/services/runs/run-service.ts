@@ -136,14 +136,14 @@ export class RunService {
   }
 
   /** Ends a run whose job has ended, or was cancelled before anybody worked on it. */
-  async endWithoutOwner(id: string, space_id: string): Promise<void> {
+  readonly endWithoutOwner = async (id: string, space_id: string): Promise<void> => {
     const { uow, sealer, writer, live, finisher, contextTokens } = this.#parts
     const space = await sealer.forSpace(space_id)
-    const found = await uow.in([space_id]).read(async (repositories) => {
+    const found = await uow.inWithDeleted([space_id]).read(async (repositories) => {
       const run = await repositories.runs.find(id)
       return run && { loaded: await loadRun(repositories, space, run), job: await repositories.jobs.get(id) }
     })
-    // The session was deleted in between.
+    // The session was erased in between.
     if (!found) return
     const { loaded, job } = found
     const state = new RunState(loaded, loaded.run.attempt, { writer, live })

@@ -8,7 +8,11 @@ import { TITLE_KIND } from '../runs/run-finisher.ts'
 import { sinceMs } from '../since-ms.ts'
 
 /** Erases a locked session with its messages, runs, entries and tool runs; an unfinished run ends as cancelled. */
-export async function eraseSession(repositories: ChatAgentRepositories, session: SessionRow, context: Trace): Promise<void> {
+export async function eraseSession(
+  repositories: ChatAgentRepositories,
+  session: SessionRow,
+  context: Trace | undefined,
+): Promise<void> {
   const { sessions, runs, jobs, outbox } = repositories
   for (const kind of [SUMMARY_KIND, TITLE_KIND]) await jobs.deleteQueued(kind, session.id)
   await eraseRuns(repositories, await runs.idsOfSession(session.id), context)
@@ -17,7 +21,11 @@ export async function eraseSession(repositories: ChatAgentRepositories, session:
 }
 
 /** Ends runs of a locked session and takes their jobs away. The caller deletes their rows. */
-export async function eraseRuns({ runs, jobs, outbox }: ChatAgentRepositories, ids: readonly string[], context: Trace) {
+export async function eraseRuns(
+  { runs, jobs, outbox }: ChatAgentRepositories,
+  ids: readonly string[],
+  context: Trace | undefined,
+) {
   for (const id of ids) await jobs.delete(id)
   for (const run of await runs.lock(ids)) {
     if (TERMINAL.includes(run.status)) continue

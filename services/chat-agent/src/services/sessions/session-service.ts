@@ -6,7 +6,7 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
 import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
-import type { Trace, UserContext } from '@youworker/messaging/requests/context'
+import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { branchNumber, pathEnd } from '../branches/path-end.ts'
@@ -14,9 +14,9 @@ import { siblingsOf } from '../branches/siblings.ts'
 import { withinBytes } from '../clip.ts'
 import { thinkingOf } from '../steps/thinking-of-runs.ts'
 import { requireGroup } from '../prompts/session-prompts.ts'
-import type { Groups, Waker } from '../ports.ts'
-import { sealContext, unsealInstructions, unsealTitle } from '../sealed-fields.ts'
-import { eraseSession } from './erase.ts'
+import type { Groups } from '../ports.ts'
+import { sealContext } from '../sealed-fields.ts'
+import { noSession, sessionAct, toSession } from './session-view.ts'
 
 interface Settings {
   readonly title?: string | null | undefined
@@ -38,25 +38,21 @@ type NewSession = HandlerInput<typeof chatAgent.createSession>
 
 const PAGE_ROWS = 200
 const OPENING = { turn: 0, branch: 0, tokens_in: 0, tokens_out: 0 } as const
-const notFound = () => new AppError('SESSION_NOT_FOUND', 'There is no such session')
 
 interface SessionParts {
   readonly uow: ChatAgentUnitOfWork
   readonly sealer: Sealer
-  readonly waker: Waker
   readonly groups: Groups
 }
 
 export class SessionService {
   readonly #uow: ChatAgentUnitOfWork
   readonly #sealer: Sealer
-  readonly #waker: Waker
   readonly #groups: Groups
 
-  constructor({ uow, sealer, waker, groups }: SessionParts) {
+  constructor({ uow, sealer, groups }: SessionParts) {
     this.#uow = uow
     this.#sealer = sealer
-    this.#waker = waker
     this.#groups = groups
   }
 
@@ -108,16 +104,20 @@ export class SessionService {
     })
   }
 
-  async list(userId: string, page: CursorPage): Promise<HandlerOutput<typeof chatAgent.listSessions>> {
+  async list(
+    userId: string,
+    { include_deleted = false, ...page }: CursorPage & { readonly include_deleted?: boolean },
+  ): Promise<HandlerOutput<typeof chatAgent.listSessions>> {
     const space = await this.#sealer.forSpace(userId)
-    const { rows, ...rest } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, page))
+    const scope = include_deleted ? this.#uow.inWithDeleted([userId]) : this.#uow.in([userId])
+    const { rows, ...rest } = await scope.read(({ sessions }) => sessions.list(userId, page))
     return { sessions: rows.map((row) => toSession(space, row)), ...rest }
   }
 
   async get(userId: string, ref: string): Promise<Session> {
     const space = await this.#sealer.forSpace(userId)
     const row = await this.#uow.in([userId]).read(({ sessions }) => sessions.find(userId, ref))
-    if (!row) throw notFound()
+    if (!row) throw noSession()
     return toSession(space, row)
   }
 
@@ -128,7 +128,7 @@ export class SessionService {
     const space = await this.#sealer.forSpace(userId)
     return this.#uow.in([userId]).write(async ({ sessions, branches, outbox }) => {
       const row = await sessions.lock(userId, ref)
-      if (!row) throw notFound()
+      if (!row) throw noSession()
       const branch = active_branch === undefined ? undefined : await branchNumber({ branches }, row, active_branch)
       const changed = await sessions.update(row.id, {
         ...(title === undefined ? {} : { title: sealTitle(space, row.id, title), title_by: title ? ('user' as const) : null }),
@@ -143,35 +143,9 @@ export class SessionService {
           ? {}
           : { branch, branch_id: branch === 0 ? null : (active_branch ?? null) }),
       })
-      recordAudit(outbox, chatAgent.auditRecorded, actOn('session.update', row.id, userId), context)
+      recordAudit(outbox, chatAgent.auditRecorded, sessionAct('session.update', row.id, userId), context)
       return toSession(space, changed)
     })
-  }
-
-  /** Erases the session with its messages, runs, entries and tool runs; an unfinished run ends as cancelled. */
-  delete(ref: string, context: UserContext): Promise<void> {
-    return this.#erase(context.caller.user_id, ref, context, { audited: true })
-  }
-
-  /** Erases everything of a deleted user, the key of their space included. A repeat finds nothing left. */
-  async eraseUser(userId: string, context: Trace): Promise<void> {
-    for (;;) {
-      const { rows } = await this.#uow.in([userId]).read(({ sessions }) => sessions.list(userId, { limit: PAGE_ROWS, offset: 0 }))
-      if (rows.length === 0) break
-      for (const { id } of rows) await this.#erase(userId, id, context, { audited: false }).catch(unlessGone)
-    }
-    await this.#uow.in([userId]).write(({ idempotency }) => idempotency.forget(userId))
-    await this.#sealer.forget(userId)
-  }
-
-  async #erase(userId: string, ref: string, context: Trace, { audited }: { audited: boolean }): Promise<void> {
-    await this.#uow.in([userId]).write(async (repositories) => {
-      const session = await repositories.sessions.lock(userId, ref)
-      if (!session) throw notFound()
-      await eraseSession(repositories, session, context)
-      if (audited) recordAudit(repositories.outbox, chatAgent.auditRecorded, actOn('session.delete', session.id, userId), context)
-    })
-    this.#waker.cancelled()
   }
 
   async messages(
@@ -182,7 +156,7 @@ export class SessionService {
     const space = await this.#sealer.forSpace(userId)
     const { rows, places, shown, thinking } = await this.#uow.in([userId]).read(async (repositories) => {
       const session = await repositories.sessions.find(userId, ref)
-      if (!session) throw notFound()
+      if (!session) throw noSession()
       const page = await repositories.messages.page(await pathEnd(repositories, session, branch), after, limit)
       const shown = branch ?? session.branch_id ?? session.id
       const answered = include ? page.flatMap(({ role, run_id }) => (role === 'assistant' ? [run_id] : [])) : []
@@ -208,13 +182,6 @@ export class SessionService {
   }
 }
 
-const actOn = (action: string, sessionId: string, userId: string) =>
-  ({ actor_id: userId, action, outcome: 'allowed', target_type: 'session', target_id: sessionId }) as const
-
-const unlessGone = (error: unknown): void => {
-  if (!(error instanceof AppError) || error.code !== 'SESSION_NOT_FOUND') throw error
-}
-
 const sealTitle = (space: SpaceSealer, id: string, title: string | null | undefined): Buffer | null =>
   title === null || title === undefined ? null : space.sealText(title, sealContext.title(id))
 
@@ -223,22 +190,3 @@ const sealMetadata = (space: SpaceSealer, id: string, metadata: Metadata | null 
 
 const sealInstructions = (space: SpaceSealer, id: string, text: string | null | undefined): Buffer | null =>
   text ? space.sealText(text, sealContext.instructions(id)) : null
-
-function toSession(space: SpaceSealer, row: SessionRow): Session {
-  const { id, external_id, model, enable_tools, when_busy, message_count, created_at, updated_at } = row
-  const title = unsealTitle(space, row)
-  // Written by this service from the same type.
-  const metadata = row.metadata && (JSON.parse(space.openText(row.metadata, sealContext.metadata(id))) as Metadata)
-  const instructions = unsealInstructions(space, row)
-  const settings = {
-    title,
-    model,
-    enable_tools,
-    when_busy,
-    ...(metadata ? { metadata } : {}),
-    ...(instructions ? { instructions } : {}),
-    ...(row.group_id === null ? {} : { group_id: row.group_id }),
-    ...(row.branch === null ? {} : { active_branch: row.branch_id ?? id }),
-  }
-  return { id, external_id, ...settings, message_count, created_at, updated_at }
-}

@@ -14,7 +14,7 @@ afterAll(() => fixture?.[Symbol.asyncDispose]())
 const code = (expected: string) => expect.objectContaining({ code: expected })
 
 test('a session is found by id and by external_id, by nobody else, and external ids are unique per user', async () => {
-  const { sessions } = replica.services
+  const { sessions, deletion } = replica.services
   const [anna, ben] = [randomUUID(), randomUUID()]
   const made = await sessions.create({ external_id: 'my chat', title: 'Schön 日本 😀' }, testUserContext(anna))
   expect(await sessions.get(anna, 'my chat')).toEqual(made)
@@ -25,7 +25,9 @@ test('a session is found by id and by external_id, by nobody else, and external 
   for (const ref of [made.id, randomUUID(), 'nothing', 'with \0 in it']) {
     await expect(sessions.get(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
     await expect(sessions.messages(ben, ref)).rejects.toEqual(code('SESSION_NOT_FOUND'))
-    await expect(sessions.delete(ref, testUserContext(ben))).rejects.toEqual(code('SESSION_NOT_FOUND'))
+    await expect(deletion.delete({ session_id: ref, purge: true }, testUserContext(ben))).rejects.toEqual(
+      code('SESSION_NOT_FOUND'),
+    )
     await expect(
       replica.services.startRun.start(chat({ text_input: 'x', session_id: ref }), testUserContext(ben)),
     ).rejects.toEqual(code('SESSION_NOT_FOUND'))
@@ -167,9 +169,9 @@ test('a run whose process died after its job had ended gets its done', async () 
 
 test('deleting a session deletes all of its rows', async () => {
   const user = randomUUID()
-  const { startRun, sessions, runs } = replica.services
+  const { startRun, deletion, runs } = replica.services
   const { run_id, session_id } = await startRun.start(chat({ text_input: 'x' }), testUserContext(user))
-  await sessions.delete(session_id, testUserContext(user))
+  await deletion.delete({ session_id: session_id, purge: true }, testUserContext(user))
   await expect(runs.entries(user, run_id, 0)).rejects.toEqual(code('RUN_NOT_FOUND'))
   for (const table of ['sessions', 'messages', 'runs', 'run_entries', 'model_steps', 'tool_runs', 'jobs']) {
     const left = await asAdmin(

@@ -141,7 +141,7 @@ test('each call of a run is a step with what it was given and answered; a conver
        where other.run_id = step.run_id and other.iteration = 2) where run_id = '${run_id}'`,
   )
   await expect(stepsOf(replica, first, 'content')).rejects.toThrow()
-  await replica.services.sessions.delete(session_id, testUserContext(user))
+  await replica.services.deletion.delete({ session_id: session_id, purge: true }, testUserContext(user))
   for (const table of ['model_steps', 'unfinished_calls', 'tool_runs', 'run_entries', 'jobs'])
     expect(await asAdmin(fixture.adminUrl, `select from chat_agent.${table} where space_id = '${user}'`)).toEqual([])
 })

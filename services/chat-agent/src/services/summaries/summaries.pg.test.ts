@@ -111,7 +111,7 @@ test('older turns are summarised behind an answer, and later answers get the sum
     tokens_out: 7,
     estimated: false,
   })
-  await replica.services.sessions.delete(session, testUserContext(user))
+  await replica.services.deletion.delete({ session_id: session, purge: true }, testUserContext(user))
   expect(await summariesOf(session)).toEqual([])
 })
 
@@ -167,7 +167,7 @@ test('a summary whose process ends is written by another one, once; one of a ses
     await doneOf(second, user, run_id)
     if ((await queueOf(session ?? '')).length > 0) await waitFor(async () => open.length > 0, { what: 'the call' })
   }
-  await second.services.sessions.delete(session ?? '', testUserContext(user))
+  await second.services.deletion.delete({ session_id: session ?? '', purge: true }, testUserContext(user))
   expect(await queueOf(session ?? '')).toEqual([])
   for (const answer of open) answer()
   await waitFor(

@@ -134,6 +134,6 @@ test('a title whose process died is written by another one; that of an erased se
   await using waiting = fixture.replica({ LLM__OLLAMA_BASE_URL: model.url, AGENT__TITLES: 'model' }, { worker: false })
   const other = await ask(second, user)
   await doneOf(second, user, other.run_id)
-  await waiting.services.sessions.delete(other.session_id, testUserContext(user))
+  await waiting.services.deletion.delete({ session_id: other.session_id, purge: true }, testUserContext(user))
   expect(await jobs(user)).toEqual([])
 })

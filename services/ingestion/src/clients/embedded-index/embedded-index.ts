@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
-import type { Candidates, Frequencies, IndexState, SearchIndex } from '../../services/search/search-index.ts'
+import type { Candidates, Frequencies, IndexedChunk, IndexState, SearchIndex } from '../../services/search/search-index.ts'
 import { IndexHost } from './index-host.ts'
 import type { IndexCall, IndexReply, IndexRequest, IndexResult } from './index-worker.ts'
 
@@ -25,6 +25,8 @@ export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger })
     advance: (spaceId, base, seq, versions) => ask<boolean>(spaceId, { op: 'advance', base, seq, versions }),
     search: (spaceId, query) => ask<Candidates>(spaceId, { op: 'search', query }),
     frequencies: (spaceId, terms) => ask<Frequencies>(spaceId, { op: 'frequencies', terms }),
+    contents: (spaceId, query) => ask<readonly IndexedChunk[]>(spaceId, { op: 'contents', query }),
+    scrub: (spaceId) => ask<void>(spaceId, { op: 'scrub' }),
     drop: (spaceId) => ask<void>(spaceId, { op: 'drop' }),
     check: () => thread.check(),
     [Symbol.asyncDispose]: () => thread.stop(),

@@ -6,12 +6,15 @@ import type {
   Candidate,
   Candidates,
   Frequencies,
+  ContentsQuery,
+  IndexedChunk,
   IndexedVersion,
   IndexEntry,
   IndexQuery,
   IndexState,
 } from '../../services/search/search-index.ts'
 import { matchExpression } from './match-expression.ts'
+import { readContents } from './read-contents.ts'
 
 /** A file of another layout is made anew from Postgres. */
 const LAYOUT = 2
@@ -56,7 +59,7 @@ export class IndexFile {
     try {
       loadVectors(db)
       db.enableLoadExtension(false)
-      db.exec('pragma journal_mode = wal; pragma synchronous = normal')
+      db.exec('pragma journal_mode = wal; pragma synchronous = normal; pragma secure_delete = on')
       return new IndexFile(db, path, (await stat(path, { bigint: true })).ino)
     } catch (error) {
       db.close()
@@ -135,6 +138,11 @@ export class IndexFile {
     })
   }
 
+  /** FTS5 only marks words as removed until it merges them, and freed pages are overwritten as they reach the file. */
+  scrub(): void {
+    if (this.#meta()) this.#db.exec(`insert into words(words) values ('optimize'); pragma wal_checkpoint(truncate)`)
+  }
+
   search({ vector, terms = [], limit, document_ids }: IndexQuery): Candidates {
     const meta = this.#meta()
     if (!meta) return { dense: [], lexical: [] }
@@ -151,6 +159,11 @@ export class IndexFile {
     const count = this.#db.prepare('select doc from terms where term = ?')
     const chunks = Number(this.#db.prepare('select count(*) as n from chunks').get()?.['n'] ?? 0)
     return { chunks, counts: terms.map((term) => Number(count.get(term)?.['doc'] ?? 0)) }
+  }
+
+  contents(query: ContentsQuery): IndexedChunk[] {
+    const meta = this.#meta()
+    return meta ? readContents(this.#db, query, meta.dimensions !== null) : []
   }
 
   #nearest(vector: Uint8Array, limit: number, documents: string | undefined): Candidate[] {

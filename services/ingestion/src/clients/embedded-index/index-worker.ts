@@ -4,6 +4,8 @@ import { LRUCache } from 'lru-cache'
 import type {
   Candidates,
   Frequencies,
+  ContentsQuery,
+  IndexedChunk,
   IndexedVersion,
   IndexEntry,
   IndexQuery,
@@ -18,9 +20,11 @@ export type IndexCall =
   | { readonly op: 'advance'; readonly base: IndexState; readonly seq: number; readonly versions: readonly IndexedVersion[] }
   | { readonly op: 'search'; readonly query: IndexQuery }
   | { readonly op: 'frequencies'; readonly terms: readonly string[] }
+  | { readonly op: 'contents'; readonly query: ContentsQuery }
+  | { readonly op: 'scrub' }
   | { readonly op: 'drop' }
 
-export type IndexResult = IndexState | Candidates | Frequencies | boolean | undefined
+export type IndexResult = IndexState | Candidates | Frequencies | readonly IndexedChunk[] | boolean | undefined
 export type IndexRequest = { readonly id: number; readonly space_id: string; readonly call: IndexCall }
 export type IndexReply = { readonly id: number } & (
   | { readonly result: IndexResult }
@@ -56,8 +60,10 @@ async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   if (call.op === 'state') return file?.state()
   if (call.op === 'search') return file?.search(call.query) ?? NOTHING
   if (call.op === 'frequencies') return file?.frequencies(call.terms) ?? { chunks: 0, counts: call.terms.map(() => 0) }
-  if (call.op === 'reset') {
-    file?.reset(call.start)
+  if (call.op === 'contents') return file?.contents(call.query) ?? []
+  if (call.op === 'reset' || call.op === 'scrub') {
+    if (call.op === 'reset') file?.reset(call.start)
+    else file?.scrub()
     return undefined
   }
   if (call.op === 'add') return file?.add(call.base, call.entries) ?? false

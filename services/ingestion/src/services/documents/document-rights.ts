@@ -10,23 +10,26 @@ export class NotYourDocument extends AppError {
   constructor(documentId: string) {
     super(
       'NOT_GROUP_ADMIN',
-      'Only who brought this document and the admins of its group may delete or replace it; ask one of them',
+      'Only who brought this document and the admins of its group may delete, restore or replace it; ask one of them',
     )
     this.document_id = documentId
   }
 }
 
 /**
- * Who may delete or replace a document of a space that they may use: who brought its present version, and an admin of the group.
+ * Who may delete, restore or replace a document of a space that they may use: who brought its present version, and an admin of the group.
  * `role`: in the document's group, at this moment. Throws {@link NotYourDocument}.
  */
 export function requireMayChange(document: Pick<DocumentRow, 'id' | 'user_id'>, userId: string, role: Role | undefined): void {
   if (document.user_id !== userId && role !== 'admin') throw new NotYourDocument(document.id)
 }
 
+/** Audited, allowed or denied. */
+export type DocumentAct = 'document.delete' | 'document.purge' | 'document.restore' | 'document.replace'
+
 export const changeOf = (
   document_id: string,
   actor_id: string,
-  action: 'document.delete' | 'document.replace',
+  action: DocumentAct,
   outcome: AuditEntry['outcome'],
 ): Omit<AuditEntry, 'correlation_id'> => ({ actor_id, action, outcome, target_type: 'document', target_id: document_id })

@@ -29,11 +29,15 @@ export class ErasureService {
   }
 
   /** A second delivery with the same `eventId` does nothing. */
-  async groupDeleted(groupId: string, eventId: string): Promise<void> {
+  async groupDeleted({ group_id: groupId, user_id: by }: { group_id: string; user_id: string }, eventId: string): Promise<void> {
     await this.#uow.system().write(async (repos) => {
       if (!(await repos.inbox.first(eventId))) return
       await cancelRuns(repos, await repos.runs.active(groupId))
+      const traces = { space_id: [groupId] }
+      const removed = await repos.traces.count(traces)
       await eraseSpace(repos, groupId)
+      const what = { kind: 'group', target_id: groupId, reason: 'group', deleted_at: null } as const
+      await repos.receipts.add({ ...what, readers: [by], removed, traces })
     })
     await this.#sealer.forget(groupId)
     await this.#indexing.forget(groupId)
@@ -53,6 +57,7 @@ export class ErasureService {
       }
       await repos.blobs.deleteUnused(userId)
       await repos.idempotency.forget(userId)
+      await repos.receipts.forget(userId)
     })
     await this.#sealer.forget(userId)
     await this.#indexing.forget(userId)

@@ -50,6 +50,21 @@ export interface Frequencies {
   readonly counts: readonly number[]
 }
 
+export interface ContentsQuery {
+  /** Only of this document. */
+  readonly document_id?: string | undefined
+  /** Those behind this `chunk_id`. */
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
+export interface IndexedChunk {
+  readonly chunk_id: string
+  readonly document_id: string
+  readonly generation: number
+  readonly has_vector: boolean
+}
+
 /**
  * The port of a search index, one part per space. It is derived from Postgres and may be lost at any time: its user compares `state`
  * with Postgres, adds what is missing, and checks every candidate in Postgres before it shows it.
@@ -67,6 +82,10 @@ export interface SearchIndex extends AsyncDisposable {
   search(spaceId: string, query: IndexQuery): Promise<Candidates>
   /** In how many chunks each term stands, and how many chunks there are. */
   frequencies(spaceId: string, terms: readonly string[]): Promise<Frequencies>
+  /** What the part of a space holds, by `chunk_id`. */
+  contents(spaceId: string, query: ContentsQuery): Promise<readonly IndexedChunk[]>
+  /** Rewrites what the storage of a part still holds of chunks that were removed. May take seconds. */
+  scrub(spaceId: string): Promise<void>
   /** Erases the part of a space. */
   drop(spaceId: string): Promise<void>
   /** Throws `SERVICE_UNAVAILABLE` with what to do when this process may not use the index. */
