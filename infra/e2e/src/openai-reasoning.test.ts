@@ -19,6 +19,7 @@ beforeAll(async () => {
   const time = { name: 'current_datetime', arguments: {} }
   protocol = await startProtocolSystem([
     { match: { contains: 'Greet' }, reply: { thinking: THOUGHT, text: ANSWER, tokens_per_second: 200 } },
+    { match: { contains: 'Be quick' }, reply: { thinking: 'Hm.', text: 'Yes.' } },
     { match: { contains: 'Look twice', last_role: 'user' }, reply: { thinking: 'First.', tool_calls: [time] } },
     { match: { contains: 'Look twice' }, reply: { thinking: 'Then.', text: ANSWER } },
     {
@@ -159,6 +160,28 @@ test('a conversation lists them in their order', async () => {
   expect(listed.slice(1, 3)).toEqual(shown.output)
   const newest = await Array.fromAsync(client.conversations.items.list(conversation))
   expect(newest).toEqual(listed.toReversed())
+})
+
+test('many responses that show thoughts are listed, and named by their items, without a warning of Node.js', async () => {
+  const warnings: string[] = []
+  const note = ({ message }: Error) => void warnings.push(message)
+  process.on('warning', note)
+  const { id: conversation } = await client.conversations.create()
+  const ids: string[] = []
+  for (let n = 0; n < 12; n += 1) {
+    const { output } = await client.responses.create({ ...raw, ...THINKS, conversation, input: `Be quick ${n}` })
+    ids.push(...output.map(({ id }) => id ?? ''))
+  }
+  const listed = await Array.fromAsync(client.conversations.items.list(conversation, { order: 'asc', limit: 100 }))
+  expect(
+    listed.flatMap((item) => (item.type === 'reasoning' || ('role' in item && item.role === 'assistant') ? item.id : [])),
+  ).toEqual(ids)
+  const input = [...ids.map((id) => ({ type: 'item_reference', id }) as const), { role: 'user', content: REPEAT } as const]
+  expect(seenBy(await client.responses.create({ ...raw, input }))).toHaveLength(13)
+  // They are told on the next turn.
+  await new Promise(setImmediate)
+  process.off('warning', note)
+  expect(warnings).toEqual([])
 })
 
 test('a response that is cancelled while it thinks has what it thought so far', async () => {

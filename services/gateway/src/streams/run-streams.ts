@@ -148,7 +148,10 @@ export class RunStreams {
   ): Promise<WholeRun | undefined> {
     const { streams } = this.#deps
     const stop = new AbortController()
-    context.outgoing.once('close', () => stop.abort())
+    const onClose = () => stop.abort()
+    context.outgoing.once('close', onClose)
+    using listening = new DisposableStack()
+    listening.defer(() => context.outgoing.off('close', onClose))
     using _entry = streams.add(context.caller, (why) => (why === 'moving' ? undefined : stop.abort(why)))
     let done: Done | undefined
     const thoughts = new Thoughts()

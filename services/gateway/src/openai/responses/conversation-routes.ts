@@ -121,11 +121,13 @@ async function readItemsPage(
   let isBehind = after === undefined
   for (;;) {
     const { parts, more } = await client.listTurns({ session_id, order, ...page })
-    const items = await Promise.all(parts.map((part) => itemsOf(part, context, deps)))
-    for (const item of items.flatMap((some) => (order === 'asc' ? some : some.toReversed()))) {
-      if (isBehind) data.push(item)
-      else isBehind = item.id === after
-      if (data.length > limit) return listOf(data.slice(0, limit), true)
+    for (const part of parts) {
+      const items = await itemsOf(part, context, deps)
+      for (const item of order === 'asc' ? items : items.toReversed()) {
+        if (isBehind) data.push(item)
+        else isBehind = item.id === after
+        if (data.length > limit) return listOf(data.slice(0, limit), true)
+      }
     }
     const last = parts.at(-1)
     if (!isBehind && (page.from === undefined || !more)) throw noSuchItem('after')

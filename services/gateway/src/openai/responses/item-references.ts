@@ -22,12 +22,10 @@ export async function withItems(
       `Items of at most ${MOST_RESPONSES} responses can be named; use previous_response_id or a conversation`,
     )
   const known = new Map<string, OutputItem>()
-  await Promise.all(
-    Array.from(runs, async (run_id) => {
-      const whole = await runStreams.whole(run_id, context, 0)
-      for (const item of whole ? outputOf({ ...whole.done, thoughts: whole.thoughts }, run_id) : []) known.set(item.id, item)
-    }),
-  )
+  for (const run_id of runs) {
+    const whole = await runStreams.whole(run_id, context, 0)
+    for (const item of whole ? outputOf({ ...whole.done, thoughts: whole.thoughts }, run_id) : []) known.set(item.id, item)
+  }
   const items = input.map((item, index) => {
     if (!isReference(item)) return item
     const found = known.get(item.id)
