@@ -24,6 +24,34 @@ export const FILE_FORMATS = {
   'application/rtf': { family: 'rtf', name: 'RTF', extensions: ['.rtf'] },
   'message/rfc822': { family: 'email', name: 'e-mail (EML)', extensions: ['.eml'] },
   'application/mbox': { family: 'mailbox', name: 'mailbox (MBOX)', extensions: ['.mbox', '.mbx'] },
+  'application/vnd.openxmlformats-officedocument.wordprocessingml.document': {
+    family: 'word',
+    name: 'Word',
+    extensions: ['.docx', '.docm', '.dotx'],
+  },
+  'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': {
+    family: 'sheets',
+    name: 'Excel',
+    extensions: ['.xlsx', '.xlsm', '.xltx'],
+  },
+  'application/vnd.openxmlformats-officedocument.presentationml.presentation': {
+    family: 'slides',
+    name: 'PowerPoint',
+    extensions: ['.pptx', '.pptm', '.ppsx', '.potx'],
+  },
+  'application/vnd.oasis.opendocument.text': { family: 'open-document', name: 'OpenDocument text', extensions: ['.odt', '.ott'] },
+  'application/vnd.oasis.opendocument.spreadsheet': {
+    family: 'open-document',
+    name: 'OpenDocument spreadsheet',
+    extensions: ['.ods', '.ots'],
+  },
+  'application/vnd.oasis.opendocument.presentation': {
+    family: 'open-document',
+    name: 'OpenDocument presentation',
+    extensions: ['.odp', '.otp'],
+  },
+  'application/epub+zip': { family: 'epub', name: 'EPUB', extensions: ['.epub'] },
+  'application/zip': { family: 'zip', name: 'ZIP of such files', extensions: ['.zip'] },
   'application/pdf': { family: 'pdf', name: 'PDF', extensions: ['.pdf'] },
   'text/javascript': { family: 'code', name: 'JavaScript', extensions: ['.js', '.mjs', '.cjs', '.jsx'] },
   'text/x-typescript': { family: 'code', name: 'TypeScript', extensions: ['.ts', '.mts', '.cts', '.tsx'] },
@@ -90,4 +118,5 @@ export const familyOf = (mime: FileMime): FileFamily => FILE_FORMATS[mime].famil
 export const mimeOfExtension = (extension: string): FileMime | undefined => MIMES.get(extension.toLowerCase())
 
 /** For people: what to send instead of a file that is not read. */
-export const READABLE_KINDS = 'text, Markdown, HTML, CSV, JSON, YAML, XML, source code, RTF, e-mail and PDF'
+export const READABLE_KINDS =
+  'text, Markdown, HTML, CSV, JSON, YAML, XML, source code, RTF, e-mail, PDF, documents of Office and OpenDocument, EPUB, or a ZIP of these'

@@ -13,7 +13,7 @@ beforeAll(async () => {
     'a.md',
     'notes/b.MD',
     'notes/deep/c.pdf',
-    'notes/photo.png',
+    'notes/program.exe',
     'notes/.hidden.md',
     'notes/.git/d.md',
     'notes/node_modules/e.md',

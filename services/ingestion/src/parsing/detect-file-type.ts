@@ -33,6 +33,9 @@ const TEXTS: ReadonlySet<FileFamily> = new Set([
   'mailbox',
 ])
 
+/** Families whose files are ZIP archives. What is in one is checked when it is read. */
+const ZIPPED: ReadonlySet<FileFamily> = new Set(['word', 'sheets', 'slides', 'open-document', 'epub', 'zip'])
+
 /** What helps with a type that is not read, by what its content is found to be. */
 const INSTEAD: Readonly<Record<string, string>> = {
   'application/x-cfb': 'an older or protected document of Office; save it as .docx, .xlsx or .pptx without a password',
@@ -48,6 +51,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 export async function detectFileType(name: string, head: Uint8Array, declaredMime?: string): Promise<FileCheck> {
   if (head.length === 0) return { ok: false, code: 'VALIDATION_ERROR', reason: 'the file is empty' }
   const named = mimeOf(name, declaredMime)
+  if (isZip(head) && (named === undefined || ZIPPED.has(familyOf(named)))) return { ok: true, mime: named ?? 'application/zip' }
   return isPdf(head, named) ? pdf(named) : isText(head) ? textual(named, head) : binary(named, head)
 }
 
@@ -105,3 +109,7 @@ function isPdf(head: Uint8Array, named: FileMime | undefined): boolean {
   const mark = start.slice(0, 1_024).search(named === 'application/pdf' ? /%PDF-/ : PDF_LINE)
   return mark !== -1 && (named === 'application/pdf' || (mark === 0 && (!isText(head) || PDF_OBJECT.test(start))))
 }
+
+/** With an entry, or empty (APPNOTE.TXT 6.3.10, sections 4.3.7 and 4.3.16). */
+const isZip = ([p, k, third, fourth]: Uint8Array): boolean =>
+  p === 0x50 && k === 0x4b && ((third === 3 && fourth === 4) || (third === 5 && fourth === 6))

@@ -28,11 +28,11 @@ export class DocumentBuilder {
     return this.#length === 0
   }
 
-  heading(depth: number, text: string): void {
+  heading(depth: number, text: string, { page }: Pick<Content, 'page'> = {}): void {
     const title = cleanText(text, { lines: 'join' })
     if (title === '') return
     const short = cleanText(title, { max: PARSING.maxTitle })
-    this.#outline.addHeading({ depth: Math.min(depth, DEEPEST), title: short, ...this.#write(title) })
+    this.#outline.addHeading({ depth: Math.min(depth, DEEPEST), title: short, ...this.#write(title) }, onPage(page))
   }
 
   add(text: string, { kind, page }: Content = {}): void {
@@ -40,16 +40,20 @@ export class DocumentBuilder {
     if (content === '') return
     this.#outline.addContent(this.#write(content), {
       ...(kind === undefined ? {} : { kind }),
-      ...(page === undefined ? {} : { page }),
+      ...onPage(page),
     })
   }
 
   /** Cells row by row. The first row is repeated where the table is cut. */
   table(rows: Iterable<readonly string[]>, { page }: Pick<Content, 'page'> = {}): void {
     const lines: string[] = []
+    let columns = 0
     for (const row of rows) {
       const cells = row.map((cell) => cleanText(cell, { lines: 'join' }).replaceAll('|', '\\|'))
-      if (cells.some((cell) => cell !== '')) lines.push(`| ${cells.join(' | ')} |`)
+      const used = cells.findLastIndex((cell) => cell !== '') + 1
+      if (used === 0) continue
+      if (lines.length === 0) columns = used
+      lines.push(`| ${cells.slice(0, Math.max(used, columns)).join(' | ')} |`)
     }
     const [header] = lines
     if (header === undefined) return
@@ -57,7 +61,7 @@ export class DocumentBuilder {
     this.#outline.addContent(extent, {
       kind: 'table',
       ...(lines.length > 1 ? { header } : {}),
-      ...(page === undefined ? {} : { page }),
+      ...onPage(page),
     })
   }
 
@@ -87,3 +91,5 @@ export class DocumentBuilder {
     this.#length += text.length
   }
 }
+
+const onPage = (page: number | undefined): { readonly page?: number } => (page === undefined ? {} : { page })

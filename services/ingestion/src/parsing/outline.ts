@@ -14,14 +14,14 @@ export class Outline {
   readonly #blocks: Omit<ParsedBlock, 'text'>[] = []
   #path: OutlineHeading[] = []
   /** The last heading, as long as nothing has come below it. */
-  #bare: (Extent & { readonly depth: number }) | undefined
+  #bare: (Extent & { readonly depth: number; readonly details: Details }) | undefined
   #title: string | undefined
 
-  addHeading({ depth, title, start, end }: OutlineHeading & Extent): void {
+  addHeading({ depth, title, start, end }: OutlineHeading & Extent, details: Details = {}): void {
     if (this.#bare && depth <= this.#bare.depth) this.#keepBareHeading()
     this.#path = [...this.#path.filter((heading) => heading.depth < depth), { depth, title }]
     this.#title ??= title || undefined
-    this.#bare = { depth, start, end }
+    this.#bare = { depth, start, end, details }
     // What does not fit into the title path would be lost otherwise.
     if (end - start > PARSING.maxHeading) this.#keepBareHeading()
   }
@@ -48,7 +48,7 @@ export class Outline {
   #keepBareHeading(): void {
     const bare = this.#bare
     this.#bare = undefined
-    if (bare) this.#add({ start: bare.start, end: bare.end }, {})
+    if (bare) this.#add({ start: bare.start, end: bare.end }, bare.details)
   }
 
   /** Below headings of a document of its own, which is part of this one. */

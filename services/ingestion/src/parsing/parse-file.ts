@@ -21,6 +21,12 @@ const PARSERS: Readonly<Record<FileFamily, () => Promise<Parse>>> = {
   rtf: async () => ofText((await import('./formats/parse-rtf.ts')).parseRtf),
   email: async () => (await import('./formats/parse-email.ts')).parseEmail,
   mailbox: async () => (await import('./formats/parse-email.ts')).parseMailbox,
+  word: async () => (await import('./formats/parse-word.ts')).parseWord,
+  sheets: async () => (await import('./formats/parse-sheets.ts')).parseSheets,
+  slides: async () => (await import('./formats/parse-slides.ts')).parseSlides,
+  'open-document': async () => (await import('./formats/parse-open-document.ts')).parseOpenDocument,
+  epub: async () => (await import('./formats/parse-epub.ts')).parseEpub,
+  zip: async () => (await import('./formats/parse-zip.ts')).parseZip,
   pdf: async () => (await import('./formats/parse-pdf.ts')).parsePdf,
 }
 

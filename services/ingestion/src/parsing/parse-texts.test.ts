@@ -105,14 +105,14 @@ test.each<[FileMime, string, unknown]>([
 test('RTF: code pages of fonts, Unicode with a fallback, hidden groups, tables, title', async () => {
   const document = await parse(
     'application/rtf',
-    String.raw`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset0 Times;}{\f1\fcharset204 Arial;}}{\info{\title \'dcbersicht}{\author X}}{\*\generator Y;}\pard\f0 Gr\'f6\'dfe der B\u252?ros\par {\f1\'cf\'f0\'e8\'e2\'e5\'f2}\par \trowd\pard\intbl Role\cell Days\cell\row\pard\intbl Dev\par too\cell 30\cell\row\pard After \{it\}\par}`,
+    String.raw`{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset0 Times;}{\f1\fcharset204 Arial;}}{\info{\title \'dcbersicht}{\author X}}{\*\generator Y;}\pard\f0 Gr\'f6\'dfe der B\u252?ros\par {\f1\'cf\'f0\'e8\'e2\'e5\'f2}\par \trowd\pard\intbl Role\cell Days\cell\row\pard\intbl Dev\par too\cell 30\cell\row\pard\outlinelevel0 Head\par\pard After \{it\}\par}`,
   )
   expect(document.title).toBe('Übersicht')
   expect(outline(document)).toEqual([
     ['', 'Größe der Büros'],
     ['', 'Привет'],
     ['', '| Role | Days |\n| Dev too | 30 |'],
-    ['', 'After {it}'],
+    ['Head', 'After {it}'],
   ])
 })
 

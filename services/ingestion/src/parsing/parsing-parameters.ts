@@ -3,7 +3,7 @@
  * upload. Raise `version` when the code, or a library that it uses, gives another result for the same file. Lengths are UTF-16 units.
  */
 export const PARSING = {
-  version: 3,
+  version: 4,
   /** A longer Markdown text keeps no headings. Its tree costs about 1 s and, in one part, 300 MB for each million units. */
   maxMarkdown: 10_000_000,
   /** A Markdown block that is longer than this, such as a table of 100,000 rows, ends the tree: plain paragraphs follow. */
@@ -18,6 +18,8 @@ export const PARSING = {
   maxJsonDepth: 8,
   /** Of all files within a file together. */
   maxInnerFiles: 2_000,
+  /** Of an archive, pictures and folders among them. */
+  maxEntries: 20_000,
   maxInnerBytes: 256 * 1024 ** 2,
   /** Files within files within a file. */
   maxInnerDepth: 4,

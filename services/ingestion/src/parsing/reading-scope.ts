@@ -44,9 +44,8 @@ export class ReadingScope {
   /** Adds what the file says below its name. One that cannot be read is named at the end of the document. */
   async add(builder: DocumentBuilder, file: InnerFile, titles: readonly string[] = [file.name]): Promise<void> {
     this.#budget.files -= 1
-    this.#budget.bytes -= file.bytes.length
+    this.spend(file.bytes.length)
     if (this.#budget.files < 0) throw new Unreadable(`it holds more than ${PARSING.maxInnerFiles} files; send fewer at a time`)
-    if (this.#budget.bytes < 0) throw tooBig()
     if (this.#depth >= PARSING.maxInnerDepth) return this.skip(file.name, 'it is nested too deeply')
     const inner = new ReadingScope(this.#read, this.#budget, this.#depth + 1)
     try {
@@ -55,6 +54,11 @@ export class ReadingScope {
       if (!(error instanceof Unreadable)) throw error
       this.skip(file.name, error.message)
     }
+  }
+
+  spend(bytes: number): void {
+    this.#budget.bytes -= bytes
+    if (this.#budget.bytes < 0) throw tooBig()
   }
 
   skip(name: string, reason: string): void {

@@ -85,6 +85,8 @@ class RtfReader {
   #text = ''
   #title = ''
   #inTable = false
+  /** Depth of a heading. */
+  #level: number | undefined
   #row: string[] = []
   #rows: string[][] = []
 
@@ -128,7 +130,9 @@ class RtfReader {
     else if (word === 'ansicpg') this.#group = { ...this.#group, codePage: number ?? 1252 }
     else if (word === 'f') this.#useFont(number ?? 0)
     else if (word === 'fcharset') this.#fonts.set(this.#font, CHARSETS[number ?? 0] ?? 1252)
-    else if (word === 'intbl' || word === 'pard') this.#inTable = word === 'intbl'
+    else if (word === 'outlinelevel') this.#setLevel(number ?? 9)
+    else if (word === 'intbl') this.#inTable = true
+    else if (word === 'pard') this.#endFormat()
     else if (word === 'par' || word === 'sect' || word === 'page') this.#paragraph()
     else if (word === 'cell' || word === 'nestcell') this.#cell()
     else if (word === 'row' || word === 'nestrow') this.#endRow()
@@ -142,6 +146,16 @@ class RtfReader {
     this.#endTable()
     this.#builder.title = this.#title
     return this.#builder.finish()
+  }
+
+  #setLevel(number: number): void {
+    if (!this.#group.hidden && number < 9) this.#level = number + 1
+  }
+
+  #endFormat(): void {
+    if (this.#group.hidden) return
+    this.#inTable = false
+    this.#level = undefined
   }
 
   #hide(destination: string): void {
@@ -180,7 +194,8 @@ class RtfReader {
     if (text === '') return
     this.#text = ''
     this.#endTable()
-    this.#builder.add(text)
+    if (this.#level === undefined) this.#builder.add(text)
+    else this.#builder.heading(this.#level, text)
   }
 
   #cell(): void {

@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { FileMime } from '@youworker/contracts/file-types'
+import {
+  sampleBook,
+  sampleOpenDocument,
+  sampleSheets,
+  sampleSlides,
+  sampleWord,
+  sampleZip,
+} from '@youworker/test-kit/sample-office'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { expect, test } from 'vitest'
 import { chunkDocument } from '../../chunking/chunk-document.ts'
@@ -23,6 +31,27 @@ const CORPUS: readonly (readonly [mime: FileMime, content: string | Uint8Array])
   ['application/xml', `<a><b id="1">${PROSE}</b><b>2</b></a>`],
   ['application/rtf', `{\\rtf1 ${PROSE}\\par end}`],
   ['message/rfc822', `Subject: Bees\nFrom: a@example.org\n\n${PROSE}`],
+  [
+    'application/zip',
+    sampleZip({
+      'a.docx': sampleWord('W', [
+        ['H1', 'A'],
+        PROSE,
+        [
+          ['x', 'y'],
+          ['1', '2'],
+        ],
+      ]),
+      'b.txt': PROSE,
+    }),
+  ],
+  ['application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', sampleSheets({ A: [['n'], [0.5], ['x']] })],
+  [
+    'application/vnd.openxmlformats-officedocument.presentationml.presentation',
+    sampleSlides('S', [{ title: 'A', lines: ['x', 'y'] }]),
+  ],
+  ['application/vnd.oasis.opendocument.text', sampleOpenDocument('text', 'O', `<text:h>A</text:h><text:p>${PROSE}</text:p>`)],
+  ['application/epub+zip', sampleBook('B', [`<h1>A</h1><p>${PROSE}</p>`])],
   ['application/pdf', samplePdf([['First page exam-', 'ple.'], ['Second.']], 'Handbook')],
 ]
 
