@@ -1258,6 +1258,23 @@ alter table "ingestion"."run_files" enable row level security;
 alter table "ingestion"."run_files" force row level security;
 create policy run_files_spaces on "ingestion"."run_files" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
+create table "ingestion"."run_sources" ( -- owner: ingestion_owner
+  run_id uuid not null,
+  space_id uuid not null,
+  source text not null,
+  target text not null,
+  recursive boolean not null,
+  max_depth integer not null,
+  max_pages integer not null,
+  constraint run_sources_source_check CHECK ((source = ANY (ARRAY['path'::text, 'web'::text]))),
+  constraint run_sources_run_id_fkey FOREIGN KEY (run_id) REFERENCES ingestion.runs(id) ON DELETE CASCADE,
+  constraint run_sources_pkey PRIMARY KEY (run_id)
+);
+CREATE INDEX run_sources_space_id ON ingestion.run_sources USING btree (space_id);
+alter table "ingestion"."run_sources" enable row level security;
+alter table "ingestion"."run_sources" force row level security;
+create policy run_sources_spaces on "ingestion"."run_sources" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "ingestion"."runs" ( -- owner: ingestion_owner
   id uuid not null,
   space_id uuid not null,
@@ -1276,6 +1293,20 @@ CREATE INDEX runs_target_space_id ON ingestion.runs USING btree (target_space_id
 alter table "ingestion"."runs" enable row level security;
 alter table "ingestion"."runs" force row level security;
 create policy runs_spaces on "ingestion"."runs" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
+create table "ingestion"."source_pages" ( -- owner: ingestion_owner
+  run_id uuid not null,
+  n integer not null,
+  space_id uuid not null,
+  target text not null,
+  depth integer not null,
+  is_done boolean not null default false,
+  constraint source_pages_run_id_fkey FOREIGN KEY (run_id) REFERENCES ingestion.run_sources(run_id) ON DELETE CASCADE,
+  constraint source_pages_pkey PRIMARY KEY (run_id, n)
+);
+alter table "ingestion"."source_pages" enable row level security;
+alter table "ingestion"."source_pages" force row level security;
+create policy source_pages_spaces on "ingestion"."source_pages" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."space_indexes" ( -- owner: ingestion_owner
   space_id uuid not null,

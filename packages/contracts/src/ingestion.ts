@@ -6,6 +6,7 @@ import { documents } from './documents/documents.ts'
 import { indexChecks } from './documents/index-check.ts'
 import { RunId, runs } from './documents/runs.ts'
 import { searches } from './documents/search.ts'
+import { sources } from './documents/sources.ts'
 import { uploads } from './documents/uploads.ts'
 
 const Count = z.number().int().min(0)
@@ -14,6 +15,7 @@ const TaskId = z.object({ task_id: Id })
 export const ingestion = {
   ...uploads,
   ...runs,
+  ...sources,
   ...documents,
   ...searches,
   ...indexChecks,
@@ -27,7 +29,7 @@ export const ingestion = {
   }),
   runFinished: event(
     'events.ingestion.v1.run.finished',
-    'The ingestion of uploaded files has ended, however.',
+    'The ingestion of files has ended, however.',
     RunId.extend({
       user_id: Id,
       space_id: Id,

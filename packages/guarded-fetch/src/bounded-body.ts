@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { pipeline } from 'node:stream'
+import { PassThrough, pipeline } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import { AppError } from '@youworker/contracts/errors'
 
@@ -14,7 +14,7 @@ function decoderOf(encoding: string) {
   switch (encoding.trim().toLowerCase()) {
     case '':
     case 'identity':
-      return undefined
+      return new PassThrough()
     case 'gzip':
     case 'x-gzip':
       return createGunzip()
@@ -29,24 +29,32 @@ function decoderOf(encoding: string) {
   }
 }
 
-/** The decoded body. Throws `PAYLOAD_TOO_LARGE` for more than `maxBytes` and for what expands like a bomb. */
-export async function* boundedBody(message: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
+/** The decoded body, from this moment on. Throws `PAYLOAD_TOO_LARGE` for more than `maxBytes` and for what expands like a bomb. */
+export function boundedBody(message: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
   if (Number(message.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
-  const decoder = decoderOf(message.headers['content-encoding'] ?? '')
-  let received = 0
+  const received = { bytes: 0 }
   async function* counted(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of source) {
-      received += chunk.length
+      received.bytes += chunk.length
       yield chunk
     }
   }
-  // An error of any part also ends the last one, which is read here.
-  const source: AsyncIterable<Buffer> = decoder ? pipeline(message, counted, decoder, () => {}) : message
+  const decoder = decoderOf(message.headers['content-encoding'] ?? '')
+  // Attached at once, because Node takes a message that is read only after its connection has closed for one that was cut. An error of any
+  // part also ends the last one, whose reader gets it.
+  return bounded(
+    pipeline(message, counted, decoder, () => {}),
+    received,
+    maxBytes,
+  )
+}
+
+async function* bounded(source: AsyncIterable<Buffer>, received: { readonly bytes: number }, maxBytes: number) {
   let size = 0
   for await (const chunk of source) {
     size += chunk.length
     if (size > maxBytes) throw tooLarge(maxBytes)
-    if (decoder && size > FREE_BYTES && size > received * MAX_RATIO) {
+    if (size > FREE_BYTES && size > received.bytes * MAX_RATIO) {
       throw new AppError('PAYLOAD_TOO_LARGE', `what the site sends expands to more than ${MAX_RATIO} times its size`)
     }
     yield chunk

@@ -77,6 +77,22 @@ test('every usual encoding is decoded; others are refused', async () => {
   await expect(site.get('/gzip,gzip')).rejects.toThrow(failsWith('EXTERNAL_SERVICE_ERROR', /encoding/))
 })
 
+test('a body may be read long after its connection has closed', async () => {
+  const closed = Promise.withResolvers<void>()
+  const server = createServer((_request, response) => {
+    response.socket?.once('close', closed.resolve)
+    response.end('a short page')
+  })
+  await using site = await listen(server)
+  const fetcher = new GuardedFetcher({ allow: ['127.0.0.1'], refuse: [], closedPorts: [], dnsServers: [], logger })
+  await using answer = await fetcher.get(`http://127.0.0.1:${site.port}/`, { maxBytes: 100, timeoutMs: 9_000, signal: never })
+  await closed.promise
+  await sleep(50)
+  let text = ''
+  for await (const part of answer.body) text += part.toString()
+  expect(text).toBe('a short page')
+})
+
 test('a body that is too long, expands like a bomb or breaks off fails', async () => {
   const zeros = Buffer.alloc(50_000_000)
   await using site = await siteOf((request, response) => {

@@ -79,6 +79,13 @@ export class GuardedFetcher {
     }
   }
 
+  /** Throws `VALIDATION_ERROR` when `get` would not even connect. */
+  async check(address: string, signal: AbortSignal): Promise<URL> {
+    const url = parse(address)
+    await this.#addresses(url, signal)
+    return url
+  }
+
   async #follow(first: URL, options: FetchOptions, signal: AbortSignal): Promise<{ url: URL; message: IncomingMessage }> {
     let url = first
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {

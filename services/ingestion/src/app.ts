@@ -4,11 +4,11 @@ import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
 import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { keepErasing } from '@youworker/database/deletion/erase-deleted'
 import { parseKeyRing } from '@youworker/database/sealing/key-ring'
-import { openDatabase, poolSettings } from '@youworker/database/connection/open'
+import { type Database, openDatabase, poolSettings } from '@youworker/database/connection/open'
 import { SampledAudit } from '@youworker/database/events/sampled-audit'
 import { startRelay } from '@youworker/database/events/relay'
 import { createSealer } from '@youworker/database/sealing/sealer'
-import { startWorker } from '@youworker/database/jobs/worker'
+import { startWorker, type Worker } from '@youworker/database/jobs/worker'
 import { createClient } from '@youworker/messaging/requests/client'
 import { closeNats, connectNats, natsCheck, type NatsConnection, onReconnect } from '@youworker/messaging/connection/connect'
 import { consumeEvents, createEventPublisher, subscribeEvent } from '@youworker/messaging/events/events'
@@ -16,21 +16,26 @@ import { onUserDeleted } from '@youworker/messaging/events/user-erasure'
 import { serve, serveHealth } from '@youworker/messaging/requests/server'
 import { createTokenVerifier } from '@youworker/messaging/tokens/token-verifier'
 import { onWake, wake } from '@youworker/messaging/live/wake'
+import { fetchSettings } from '@youworker/guarded-fetch/fetch-env'
+import { GuardedFetcher } from '@youworker/guarded-fetch/guarded-fetcher'
 import { FreeSpace } from '@youworker/runtime/health/free-space'
 import { every } from '@youworker/runtime/timing/every'
+import type { Logger } from '@youworker/runtime/logger'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
+import { uploadRoot } from './clients/upload-root.ts'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { groupSpaces, spaceCheck } from './clients/group-spaces.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
-import { runJob } from './jobs/run-job.ts'
+import { gatherJob, runJob } from './jobs/run-job.ts'
 import { eraseExpired, type ErasureVerifier } from './services/documents/document-erasure.ts'
 import type { ErasureService } from './services/documents/erasure-service.ts'
 import { createServices } from './services/ingestion-services.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
+import { GATHER_KIND } from './services/sources/source-starter.ts'
 import { SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-work.ts'
 
@@ -38,6 +43,8 @@ const service = 'ingestion'
 const SWEEP_MS = 300_000
 /** A file may have 100 MB and is held in memory whole, so no more runs work at a time. */
 const RUNS_AT_A_TIME = 2
+/** They wait for other servers most of the time and hold one part of a file each. */
+const GATHERED_AT_A_TIME = 8
 
 /** Drops what is remembered of a membership as soon as it changes, and everything when changes may have been missed. */
 function keepAccessCurrent(nats: NatsConnection, access: SpaceAccess): Disposable {
@@ -64,6 +71,36 @@ function sweeps({ uow, erasure, erasures, logger }: Sweeping): AsyncDisposable {
   stack.use(keepErasing({ uow, table: 'documents', logger, erase: eraseExpired, verify }))
   return stack
 }
+/** Where files come from that this service fetches itself. Users may not name the servers that it works with. */
+const sourcesOf = (config: Config, logger: Logger) => ({
+  fetcher: new GuardedFetcher({
+    ...fetchSettings(config, [config.DATABASE__URL, config.NATS__URL, config.LLM__OLLAMA_BASE_URL]),
+    logger,
+  }),
+  serverFiles: uploadRoot(config.INGEST__UPLOAD_ROOT),
+})
+
+const wakeUps = (nats: NatsConnection, kind: string) => ({
+  kind,
+  onWake: (fn: () => void) => onWake(nats, service, kind, fn),
+  wakeOthers: () => wake(nats, service, kind),
+})
+
+interface Working extends Pick<ServiceContext, 'logger'>, Pick<ReturnType<typeof createServices>, 'processor' | 'gatherer'> {
+  readonly database: Database<IngestionTables>
+  readonly uow: IngestionUnitOfWork
+  readonly nats: NatsConnection
+}
+
+/** `drain` waits for runs; a crawl may take long, and another process goes on with it. */
+function startWorkers({ nats, processor, gatherer, ...common }: Working): Pick<Worker, 'drain'> & AsyncDisposable {
+  const stack = new AsyncDisposableStack()
+  const gathering = { ...wakeUps(nats, GATHER_KIND), concurrency: GATHERED_AT_A_TIME, ...gatherJob(gatherer) }
+  stack.use(startWorker({ ...common, ...gathering }))
+  const running = { ...wakeUps(nats, RUN_KIND), concurrency: RUNS_AT_A_TIME, ...runJob(processor) }
+  const worker = stack.use(startWorker({ ...common, ...running }))
+  return { drain: () => worker.drain(), [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
 
 /** Composition root: the whole service, wired top to bottom. */
 export async function startIngestion(config: Config, { logger, metricsAt }: ServiceContext): Promise<Service> {
@@ -79,6 +116,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const access = new SpaceAccess(groupSpaces(groups))
   const {
     processor,
+    gatherer,
     erasure,
     verifier: erasures,
     ...services
@@ -92,6 +130,8 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
     embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),
     wake: () => wake(nats, service, RUN_KIND),
+    wakeGatherers: () => wake(nats, service, GATHER_KIND),
+    ...sourcesOf(config, logger),
     maxFileMb: config.INGEST__MAX_FILE_MB,
     keepDeletedDays: config.DATA__KEEP_DELETED_DAYS,
     chunks: { tokens: config.INGEST__CHUNK_TOKENS, overlap: config.INGEST__CHUNK_OVERLAP },
@@ -105,10 +145,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
   const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
   stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter: storeDeadLetter(uow) }))
-  const onRunWake = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
-  const wakeRuns = () => wake(nats, service, RUN_KIND)
-  const job = { kind: RUN_KIND, concurrency: RUNS_AT_A_TIME, onWake: onRunWake, wakeOthers: wakeRuns, ...runJob(processor) }
-  const worker = stack.use(startWorker({ database, uow, logger, ...job }))
+  const worker = stack.use(startWorkers({ database, uow, logger, nats, processor, gatherer }))
   stack.use(sweeps({ uow, erasure, erasures, logger }))
   stack.use(await serveHealth(nats, service, readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))

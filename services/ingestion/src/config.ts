@@ -1,5 +1,6 @@
 import { deletionEnv } from '@youworker/database/deletion/deletion-env'
 import { sealingEnv } from '@youworker/database/sealing/sealing-env'
+import { fetchEnv } from '@youworker/guarded-fetch/fetch-env'
 import { checkTogether, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 
@@ -25,6 +26,12 @@ const ENV = z.object({
   DISK__REFUSE_BELOW_MB: integer(0, 1_000_000_000)
     .default(200)
     .meta({ description: 'Free space below which uploads are refused and ingestions wait; 0 never refuses', unit: 'MB' }),
+  INGEST__UPLOAD_ROOT: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Folder of this server whose files root may have ingested by their path; without it none'),
+  ...fetchEnv,
   INGEST__MAX_FILE_MB: integer(1, 1_024).default(100).meta({ description: 'Largest file that is taken', unit: 'MB' }),
   INGEST__CHUNK_TOKENS: integer(50, 1_000)
     .default(400)

@@ -13,6 +13,8 @@ import { migrateSchema, roleUrl } from '@youworker/database/schema/migrate'
 import { openDatabase } from '@youworker/database/connection/open'
 import { createSealer } from '@youworker/database/sealing/sealer'
 import { startWorker } from '@youworker/database/jobs/worker'
+import type { PolicySettings } from '@youworker/guarded-fetch/fetch-policy'
+import { GuardedFetcher } from '@youworker/guarded-fetch/guarded-fetcher'
 import { FreeSpace } from '@youworker/runtime/health/free-space'
 import { newId } from '@youworker/runtime/id'
 import { silentLogger } from '@youworker/runtime/logger'
@@ -21,12 +23,14 @@ import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
-import { runJob } from './jobs/run-job.ts'
+import { uploadRoot } from './clients/upload-root.ts'
+import { gatherJob, runJob } from './jobs/run-job.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
 import type { Embedder } from './services/search/embedding-service.ts'
 import { createServices } from './services/ingestion-services.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
+import { GATHER_KIND } from './services/sources/source-starter.ts'
 import { SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork } from './unit-of-work.ts'
 
@@ -43,6 +47,11 @@ export function testUser(id = newId(), idempotencyKey?: string): TestUser {
 export type Fixture = Awaited<ReturnType<typeof startFixture>>
 type Wrap = (embedder: Embedder) => Embedder
 
+interface Fetching extends PolicySettings {
+  readonly dnsServers: readonly string[]
+  readonly root: string | undefined
+}
+
 /** What all processes of a fixture share. */
 interface Surroundings {
   readonly adminUrl: string
@@ -56,10 +65,11 @@ interface Surroundings {
   readonly embedded: string[]
   groupsAway: Error | undefined
   freeMb: number
+  readonly fetching: Fetching
 }
 
 /** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
-export async function startFixture({ worker = true }: { worker?: boolean } = {}) {
+export async function startFixture({ worker = true, fetching = {} }: { worker?: boolean; fetching?: Partial<Fetching> } = {}) {
   await using stack = new AsyncDisposableStack()
   const logger = silentLogger()
   const { url: modelUrl } = stack.use(await startOfflineModel())
@@ -76,6 +86,7 @@ export async function startFixture({ worker = true }: { worker?: boolean } = {})
     embedded: [],
     groupsAway: undefined,
     freeMb: 10_000,
+    fetching: { allow: [], refuse: [], closedPorts: [], dnsServers: [], root: undefined, ...fetching },
   }
   const processes = stack.use(new AsyncDisposableStack())
   const newProcess = (works: boolean, wrap?: Wrap) => startProcess(surroundings, processes, works, wrap)
@@ -142,9 +153,16 @@ function startProcess(
     embedder: wrap(counting),
   }
   let nudge = () => {}
+  let nudgeGatherers = () => {}
+  const outside = {
+    fetcher: new GuardedFetcher({ ...surroundings.fetching, logger }),
+    serverFiles: uploadRoot(surroundings.fetching.root),
+  }
   const services = createServices({
     ...ports,
+    ...outside,
     wake: () => nudge(),
+    wakeGatherers: () => nudgeGatherers(),
     maxFileMb: 2,
     keepDeletedDays: 30,
     chunks: { tokens: 120, overlap: 20 },
@@ -152,6 +170,9 @@ function startProcess(
   const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
   const running = works ? stack.use(startWorker({ database, uow, logger, ...job })) : undefined
   nudge = () => running?.nudge()
+  const gather = { kind: GATHER_KIND, concurrency: 4, ...gatherJob(services.gatherer) }
+  const gathering = works ? stack.use(startWorker({ database, uow, logger, ...gather })) : undefined
+  nudgeGatherers = () => gathering?.nudge()
   return { ...services, uow, access, index, database }
 }
 

@@ -8,6 +8,7 @@ import { EmbeddingRepository } from './repositories/embedding-repository.ts'
 import { IndexRepository } from './repositories/index-repository.ts'
 import { TraceRepository } from './repositories/trace-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
+import { SourceRepository } from './repositories/source-repository.ts'
 
 export interface IngestionRepositories extends SystemRepositories {
   readonly blobs: BlobRepository
@@ -17,6 +18,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly index: IndexRepository
   readonly traces: TraceRepository
   readonly checks: CheckRepository
+  readonly sources: SourceRepository
 }
 
 export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
@@ -30,4 +32,5 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     index: new IndexRepository(trx),
     traces: new TraceRepository(trx),
     checks: new CheckRepository(trx),
+    sources: new SourceRepository(trx),
   }))

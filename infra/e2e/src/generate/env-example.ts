@@ -22,7 +22,7 @@ const GROUPS: readonly (readonly [title: string, prefixes: readonly string[]])[]
   ['Models', ['LLM', 'OFFLINE_MODEL']],
   ['Speech', ['AUDIO']],
   ['Agent and tools', ['AGENT', 'TOOLS', 'MCP']],
-  ['Documents', ['INGEST', 'DISK']],
+  ['Documents', ['INGEST', 'DISK', 'FETCH']],
   ['What users delete', ['DATA']],
 ]
 

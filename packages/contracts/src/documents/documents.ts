@@ -3,6 +3,7 @@ import { CursorPage, foldCase, Id, listed, MAX_TAG, Nothing, Time } from '../com
 import { event, request } from '../define.ts'
 import { deletedFields, listErasures } from '../erasures.ts'
 import { WAIT } from '../limits.ts'
+import { Source } from './sources.ts'
 import { BlobId } from './uploads.ts'
 
 const Count = z.number().int().min(0)
@@ -15,7 +16,7 @@ export const Document = z
     title: z.string(),
     mime: z.string(),
     bytes_size: Count,
-    source: z.enum(['upload']),
+    source: Source,
     tags: z.array(z.string()),
     collection: z.string().nullable(),
     group_id: Id.nullable(),

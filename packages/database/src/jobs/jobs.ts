@@ -119,9 +119,9 @@ export class JobRepository {
   }
 
   /** Newest first. */
-  async list(page: ListPage & { readonly user_id: string; readonly kind?: string | undefined }) {
+  async list(page: ListPage & { readonly user_id: string; readonly kinds?: readonly string[] }) {
     let matching = this.#db.selectFrom('jobs').where('user_id', '=', page.user_id)
-    if (page.kind !== undefined) matching = matching.where('kind', '=', page.kind)
+    if (page.kinds !== undefined) matching = matching.where('kind', 'in', page.kinds)
     const [rows, counted] = await Promise.all([
       newestFirst(matching.selectAll(), { time: 'created_at', id: 'id' }, page).execute(),
       countSome(this.#db, (limit) => matching.select('id').limit(limit)),
@@ -205,6 +205,29 @@ export class JobRepository {
       .returning('id')
       .executeTakeFirst()
     if (row === undefined) throw new AppError('CONFLICT', 'This job has not ended; wait for it or cancel it first')
+  }
+
+  /** Gives the job to the workers of another kind, as one that waits there. The attempt number keeps counting, as in {@link redrive}. */
+  async handOver(
+    id: string,
+    attempt: number,
+    { kind, queue_key, progress_total }: Required<Pick<NewJob, 'kind' | 'queue_key' | 'progress_total'>>,
+  ): Promise<JobEnded> {
+    await this.#write(id, attempt, {
+      kind,
+      queue_key: queue_key ?? null,
+      status: 'pending',
+      max_attempts: sql<number>`attempt + ${sql.lit(MAX_ATTEMPTS)}`,
+      progress_current: 0,
+      progress_total,
+      stage: null,
+      error: null,
+      lease_owner: null,
+      lease_until: null,
+      turn: nextTurn({ kind, user_id: sql.ref('jobs.user_id') }),
+      run_after: sql<string>`now()`,
+    })
+    return new JobEnded()
   }
 
   /** How many jobs with the queue key have not ended. */

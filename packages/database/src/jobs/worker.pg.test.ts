@@ -545,10 +545,10 @@ test('lists are newest first and have the total', async () => {
       .write(({ jobs }) => jobs.add({ id, kind: i === 0 ? 'other' : 'sample', user_id, space_id: newId(), payload: {} }))
     ids.unshift(id)
   }
-  const list = (page: { kind?: string; limit: number; offset: number }) =>
+  const list = (page: { kinds?: string[]; limit: number; offset: number }) =>
     fixture.uow.system().read(({ jobs }) => jobs.list({ user_id, ...page }))
   const page = await list({ limit: 2, offset: 1 })
   expect(page).toMatchObject({ total: 5, rows: [{ id: ids[1] }, { id: ids[2] }] })
-  expect((await list({ kind: 'sample', limit: 10, offset: 0 })).total).toBe(4)
+  expect((await list({ kinds: ['sample'], limit: 10, offset: 0 })).total).toBe(4)
   await expect(fixture.uow.system().write(({ jobs }) => jobs.redrive(ids[0] ?? ''))).rejects.toMatchObject({ code: 'CONFLICT' })
 })

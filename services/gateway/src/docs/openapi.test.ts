@@ -118,6 +118,7 @@ test('each scope of an API key opens these routes and no others', () => {
   ]
   expect(opened('documents:read').sort()).toEqual([...always, me, ...reading].sort())
   const writing = [
+    'POST /v1/ingest',
     'POST /v1/ingest/upload',
     'DELETE /v1/documents/{document_id}',
     'POST /v1/documents/{document_id}/restore',

@@ -39,6 +39,7 @@ import { modelBackendRoutes } from './models/model-backend-routes.ts'
 import { modelPullRoutes } from './models/model-pull-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
+import { sourceRoutes } from './source-routes.ts'
 import { taskRoutes } from './task-routes.ts'
 import { uploadRoutes } from './upload-routes.ts'
 
@@ -84,6 +85,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...messageRoutes,
   ...runRoutes,
   ...uploadRoutes,
+  ...sourceRoutes,
   ...ingestionRunRoutes,
   ...documentRoutes,
   ...searchRoutes,

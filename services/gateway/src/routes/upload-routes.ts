@@ -26,7 +26,7 @@ const Fields = z.object({
   wait: Flag.default(true),
 })
 
-const UploadAnswer = z
+export const UploadAnswer = z
   .object({
     success: z.boolean(),
     run_id: Id,
@@ -38,11 +38,14 @@ const UploadAnswer = z
   })
   .meta({ id: 'UploadAnswer' })
 
-interface Deps extends Pick<Clients, 'ingestion'> {
-  readonly authenticator: Authenticator
+/** What waiting for the end of a run needs. */
+export interface RunWaitDeps extends Pick<Clients, 'ingestion'> {
   readonly ingestionWatcher: IngestionWatcher
-  readonly uploadLimits: UploadLimits
   readonly streams: OpenStreams
+}
+interface Deps extends RunWaitDeps {
+  readonly authenticator: Authenticator
+  readonly uploadLimits: UploadLimits
 }
 type Query = Readonly<{ wait?: string | undefined }>
 type UploadCall = RouteCall<unknown, Query, unknown>
@@ -104,9 +107,10 @@ async function upload({ context, query }: UploadCall, deps: Deps): Promise<z.inp
   return wait ? whenDone(run_id, context, deps) : acceptedRun(run_id, { headers: {} })
 }
 
-const acceptedRun = (run_id: string, wait: Pick<Wait, 'headers'>) => accepted(`/v1/ingestion-runs/${run_id}`, { run_id }, wait)
+export const acceptedRun = (run_id: string, wait: Pick<Wait, 'headers'>) =>
+  accepted(`/v1/ingestion-runs/${run_id}`, { run_id }, wait)
 
-async function whenDone(
+export async function whenDone(
   run_id: string,
   context: RequestContext,
   { ingestionWatcher, streams }: Pick<Deps, 'ingestionWatcher' | 'streams'>,

@@ -6,12 +6,14 @@ import type { EmbeddingService } from '../services/search/embedding-service.ts'
 import type { IndexChecker } from '../services/search/index-check.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { RunStarter } from '../services/runs/run-starter.ts'
+import type { SourceStarter } from '../services/sources/source-starter.ts'
 import type { SearchService } from '../services/search/search-service.ts'
 import type { UploadService } from '../services/files/upload-service.ts'
 
 interface IngestionServices {
   readonly uploads: UploadService
   readonly starter: RunStarter
+  readonly sources: SourceStarter
   readonly runs: RunService
   readonly documents: DocumentService
   readonly deletion: DeletionService
@@ -21,13 +23,14 @@ interface IngestionServices {
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, starter, runs, documents, deletion, searches, embeddings, checker } = services
+  const { uploads, starter, sources, runs, documents, deletion, searches, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     writeUpload: (input, context) => uploads.write(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
     readBlob: (input, context) => uploads.read(input, context),
     startRun: (input, context) => starter.start(input, context),
+    startSourceRun: (input, context) => sources.start(input, context),
     getRun: (input, context) => runs.get(input, context),
     listRuns: (input, context) => runs.list(input, context),
     cancelRun: (input, context) => runs.cancel(input, context),

@@ -37,6 +37,11 @@ export class RunRepository {
 
   async add(run: NewRun, files: readonly NewRunFile[]): Promise<void> {
     await this.#db.insertInto('runs').values(run).execute()
+    await this.addFiles(run, files)
+  }
+
+  async addFiles(run: Pick<RunRow, 'id' | 'space_id'>, files: readonly NewRunFile[]): Promise<void> {
+    if (files.length === 0) return
     const rows = files.map((file) => ({ ...file, run_id: run.id, space_id: run.space_id }))
     await this.#db.insertInto('run_files').values(rows).execute()
   }

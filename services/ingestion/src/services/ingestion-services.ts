@@ -1,4 +1,5 @@
 import type { Sealer } from '@youworker/database/sealing/sealer'
+import type { GuardedFetcher } from '@youworker/guarded-fetch/guarded-fetcher'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { Logger } from '@youworker/runtime/logger'
 import type { ChunkSize } from '../chunking/chunk-document.ts'
@@ -18,6 +19,11 @@ import { RunStarter } from './runs/run-starter.ts'
 import type { SearchIndex } from './search/search-index.ts'
 import { SearchService } from './search/search-service.ts'
 import type { CheckSpace, SpaceAccess } from './space-access.ts'
+import { StreamStore } from './files/store-stream.ts'
+import { Gatherer } from './sources/gatherer.ts'
+import { sourceOpener } from './sources/open-source.ts'
+import type { ServerFiles } from './sources/server-files.ts'
+import { SourceStarter } from './sources/source-starter.ts'
 import { UploadService } from './files/upload-service.ts'
 
 interface ServicePorts {
@@ -31,6 +37,10 @@ interface ServicePorts {
   readonly logger: Logger
   /** Workers look at once for new and for cancelled runs, instead of at their next poll. */
   readonly wake: () => void
+  /** Workers fetch at once what a new run names. */
+  readonly wakeGatherers: () => void
+  readonly fetcher: GuardedFetcher
+  readonly serverFiles: ServerFiles
   readonly maxFileMb: number
   readonly chunks: ChunkSize
   readonly keepDeletedDays: number
@@ -48,6 +58,9 @@ export function createServices(ports: ServicePorts) {
     space,
     logger,
     wake,
+    wakeGatherers,
+    fetcher,
+    serverFiles,
     maxFileMb,
     chunks,
     keepDeletedDays: keepDays,
@@ -57,10 +70,13 @@ export function createServices(ports: ServicePorts) {
   const indexing = new IndexService({ uow, index, embeddings, logger })
   const ingester = new FileIngester({ uow, store, embeddings, chunks })
   const verifier = new ErasureVerifier({ uow, index, indexing })
+  const open = sourceOpener({ fetcher, files: serverFiles, streams: new StreamStore(uow, store, maxFileMb) })
   return {
     embeddings,
     uploads: new UploadService({ uow, access, store, space, maxFileMb }),
     starter: new RunStarter({ uow, access, store, space, wake }),
+    sources: new SourceStarter({ uow, access, space, fetcher, files: serverFiles, wake: wakeGatherers }),
+    gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),
     runs: new RunService({ uow, space, wake }),
     documents: new DocumentService({ uow, access, checkSpace }),
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),

@@ -6,6 +6,7 @@ import * as setsOfSpaces from './migrations/0004-sets-of-spaces.ts'
 import * as turnsOfJobs from './migrations/0005-turns-of-jobs.ts'
 import * as languages from './migrations/0006-languages.ts'
 import * as deletion from './migrations/0007-deletion.ts'
+import * as sources from './migrations/0008-sources.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -17,5 +18,6 @@ export const ingestionSchema = defineSchema({
     '0005-turns-of-jobs': turnsOfJobs,
     '0006-languages': languages,
     '0007-deletion': deletion,
+    '0008-sources': sources,
   },
 })

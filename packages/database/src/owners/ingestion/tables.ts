@@ -1,4 +1,5 @@
 import type { Status } from '@youworker/contracts/common'
+import type { Source } from '@youworker/contracts/documents/sources'
 import type { Stage } from '@youworker/contracts/documents/runs'
 import type { Generated, Selectable } from 'kysely'
 import type { DeletableColumns } from '../../deletion/deletable-tables.ts'
@@ -54,6 +55,19 @@ export interface IngestionTables extends SystemTables {
     read_tries: Generated<number>
     reader_deaths: Generated<number>
   }
+  /** What a run fetches itself, before it is ingested. Lives in its user's own space, like the run. */
+  run_sources: {
+    run_id: string
+    space_id: string
+    source: Exclude<Source, 'upload'>
+    /** A URL, or a path below the open folder of the server. */
+    target: string
+    recursive: boolean
+    max_depth: number
+    max_pages: number
+  }
+  /** What is to be fetched, in the order in which it was found; deleted when all of it is stored. */
+  source_pages: { run_id: string; n: number; space_id: string; target: string; depth: number; is_done: Generated<boolean> }
   /** One per path and space, beside those that are deleted. `generation` counts its versions; only chunks of the current one are ever shown. */
   documents: {
     id: string
@@ -65,7 +79,7 @@ export interface IngestionTables extends SystemTables {
     title: string
     mime: string
     bytes_size: number
-    source: 'upload'
+    source: Source
     tags: string[]
     collection: string | null
     group_id: string | null
@@ -107,6 +121,8 @@ export interface IngestionTables extends SystemTables {
   index_changes: { space_id: string; document_id: string; seq: number; changed_at: Generated<string> }
 }
 
+export type SourceRow = Selectable<IngestionTables['run_sources']>
+export type SourcePageRow = Selectable<IngestionTables['source_pages']>
 export type BlobRow = Selectable<IngestionTables['blobs']>
 export type RunRow = Selectable<IngestionTables['runs']>
 export type RunFileRow = Selectable<IngestionTables['run_files']>

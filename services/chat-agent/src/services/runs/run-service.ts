@@ -104,7 +104,7 @@ export class RunService {
   async listTasks(userId: string, page: CursorPage): Promise<HandlerOutput<typeof chatAgent.listTasks>> {
     const { rows, ...rest } = await this.#parts.uow
       .in([userId])
-      .read(({ jobs }) => jobs.list({ user_id: userId, kind: RUN_KIND, ...page }))
+      .read(({ jobs }) => jobs.list({ user_id: userId, kinds: [RUN_KIND], ...page }))
     return { tasks: rows.map(toTask), ...rest }
   }
 

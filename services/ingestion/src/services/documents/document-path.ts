@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Source } from '@youworker/contracts/documents/sources'
 import { AppError } from '@youworker/contracts/errors'
 
 const MAX_LENGTH = 1_024
@@ -29,6 +30,15 @@ export function documentPath(name: string): DocumentPath {
     path_hash: createHash('sha256').update(path).digest('hex'),
     uri: `upload://${segments.map(encodeURIComponent).join('/')}`,
   }
+}
+
+/** What makes a file the next version of a document: the path of an upload, the address of what was fetched. */
+export const identityOf = ({ path, uri }: { readonly path: string; readonly uri: string }): DocumentPath =>
+  sourceOf(uri) === 'upload' ? documentPath(path) : { path, uri, path_hash: createHash('sha256').update(uri).digest('hex') }
+
+export function sourceOf(uri: string): Source {
+  if (uri.startsWith('upload://')) return 'upload'
+  return uri.startsWith('path://') ? 'path' : 'web'
 }
 
 const refused = (why: string) => new AppError('VALIDATION_ERROR', `the file's name ${why}; rename it and send it again`)

@@ -16,7 +16,7 @@ import type { NewChunk } from '../../repositories/document-repository.ts'
 import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from '../files/blob-store.ts'
-import { documentPath, fileName, spacesOf } from '../documents/document-path.ts'
+import { fileName, identityOf, sourceOf, spacesOf } from '../documents/document-path.ts'
 import { requireMayChange } from '../documents/document-rights.ts'
 import { embeddable, type EmbeddingService, type FencedWrite } from '../search/embedding-service.ts'
 import { FileReading } from './file-reading.ts'
@@ -127,7 +127,7 @@ export class FileIngester {
    * somebody else's document is refused here, before any work is done for it.
    */
   async #keepUnchanged({ run, file, write, requireAccess }: FileTask, blob: BlobRow): Promise<boolean> {
-    const { path_hash } = documentPath(file.path)
+    const { path_hash } = identityOf(file)
     const target = run.target_space_id
     const same = (document: DocumentRow | undefined): document is DocumentRow =>
       document?.sha256 === blob.sha256 && document.pipeline === this.#pipeline && document.mime === file.mime
@@ -157,7 +157,7 @@ export class FileIngester {
     const state = await repos.index.next(space_id)
     if (state.erased_at !== null) throw new AppError('GROUP_NOT_FOUND', 'the group was deleted')
     const { tags, collection, group_id, is_private, user_id } = run
-    const where = { space_id, user_id, ...documentPath(file.path) }
+    const where = { space_id, user_id, ...identityOf(file) }
     const labels = { tags, collection, group_id, is_private }
     const before = await repos.documents.lockByPath(space_id, where.path_hash)
     if (before) requireMayChange(before, user_id, made.role)
@@ -170,7 +170,7 @@ export class FileIngester {
       mime: file.mime ?? '',
       bytes_size: blob.size ?? 0,
       sha256: blob.sha256 ?? '',
-      source: 'upload',
+      source: sourceOf(file.uri),
       blob_id: kept,
       pipeline: this.#pipeline,
       chunk_count: chunks.length,

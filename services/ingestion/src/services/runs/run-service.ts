@@ -8,6 +8,7 @@ import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-w
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { requestCancel } from './run-finisher.ts'
 import { RUN_KIND } from './run-starter.ts'
+import { GATHER_KIND } from '../sources/source-starter.ts'
 import { runDetail, runSummary, taskView } from './run-view.ts'
 
 interface RunServiceDependencies {
@@ -16,6 +17,8 @@ interface RunServiceDependencies {
   readonly wake: () => void
 }
 
+/** A run that fetches its files itself is first a job of the one kind, then of the other. */
+const RUN_KINDS = [RUN_KIND, GATHER_KIND]
 const STILL_RUNNING = 'This run still works; cancel it or wait for its end'
 
 /** A user's runs, as runs and as tasks. Only the user who started a run finds it. */
@@ -92,7 +95,7 @@ export class RunService {
 
   listTasks(page: CursorPage, { caller }: UserContext) {
     return this.#uow.in([caller.user_id]).read(async ({ jobs, runs }) => {
-      const { rows, ...rest } = await jobs.list({ user_id: caller.user_id, kind: RUN_KIND, ...page })
+      const { rows, ...rest } = await jobs.list({ user_id: caller.user_id, kinds: RUN_KINDS, ...page })
       const totals = await runs.totals(rows.map(({ id }) => id))
       return { tasks: rows.map((job) => taskView(job, totals.get(job.id))), ...rest }
     })

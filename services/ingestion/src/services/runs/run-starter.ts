@@ -31,9 +31,9 @@ interface StarterDependencies {
   readonly wake: () => void
 }
 
-type Check = Pick<NewRunFile, 'path' | 'uri' | 'mime'> &
+export type Check = Pick<NewRunFile, 'path' | 'uri' | 'mime'> &
   ({ readonly code?: never } | { readonly code: 'UNSUPPORTED_MEDIA_TYPE' | 'VALIDATION_ERROR'; readonly reason: string })
-interface CheckedFile {
+export interface CheckedFile {
   readonly blob: BlobRow
   readonly check: Check
 }
@@ -175,7 +175,7 @@ async function takeBlobs({ blobs }: IngestionRepositories, input: StartInput, us
   return input.files.flatMap(({ blob_id }) => byId.get(blob_id) ?? [])
 }
 
-function asFile({ blob, check }: CheckedFile, index: number): NewRunFile {
+export function asFile({ blob, check }: CheckedFile, index: number): NewRunFile {
   const { path, uri, mime } = check
   const base = { index, path, uri, mime, size_bytes: blob.size ?? 0 }
   if (check.code === undefined) {
