@@ -123,12 +123,21 @@ test('the longest answer has its thoughts, and many of them come in pages, none 
     ])
 }, 60_000)
 
-test('nobody else gets them, and with the session they are gone', async () => {
+test('nobody else gets them; with the session they are gone and come back, until it is erased', async () => {
   const eve = await protocol.system.newPerson('eve')
   const { session, run_id } = await ask('Greet me.')
   for (const path of [session, `${session}/messages`])
     expect((await eve.get(`${path}?include=thinking`)).body).toMatchObject({ error: { code: 'SESSION_NOT_FOUND' } })
+  const erased = async () =>
+    expect([
+      (await ada.get(`${session}?include=thinking`)).status,
+      (await ada.get(`/v1/runs/${run_id}/steps?include=content`)).status,
+    ]).toEqual([404, 404])
   expect((await ada.call('DELETE', session)).status).toBe(204)
-  expect((await ada.get(`${session}?include=thinking`)).status).toBe(404)
-  expect((await ada.get(`/v1/runs/${run_id}/steps?include=content`)).status).toBe(404)
+  await erased()
+  expect((await ada.post(`${session}/restore`)).status).toBe(200)
+  expect(await thoughtsIn(`${session}?include=thinking`)).toEqual([undefined, THOUGHT])
+  expect((await ada.call('DELETE', `${session}?purge=true`)).status).toBe(204)
+  await erased()
+  expect((await ada.post(`${session}/restore`)).status).toBe(404)
 })
