@@ -1,4 +1,5 @@
 import { rm, stat, writeFile } from 'node:fs/promises'
+import { SearchQuery } from '@youworker/contracts/documents/search'
 import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -142,7 +143,7 @@ describe('the search index', () => {
     const other = fixture.newProcess(false)
     for (const suffix of ['-wal', '-shm']) await rm(`${fixture.indexDir}/${user.id}.sqlite${suffix}`, { force: true })
     await writeFile(`${fixture.indexDir}/${user.id}.sqlite`, Buffer.alloc(20_000, 7))
-    const { results } = await other.searches.search({ query: 'sauna', mode: 'hybrid', top_k: 10 }, user)
+    const { results } = await other.searches.search(SearchQuery.parse({ query: 'sauna' }), user)
     expect(results).toEqual(before)
   })
 
@@ -176,7 +177,7 @@ describe('the search index', () => {
     const broken = fixture.newProcess(false, () =>
       createOllamaEmbedder({ url: 'http://127.0.0.1:9', model: 'youworker-offline' }),
     )
-    const query = { query: 'sauna', top_k: 5 }
+    const query = SearchQuery.parse({ query: 'sauna', top_k: 5 })
     expect((await broken.searches.search({ ...query, mode: 'hybrid' }, user)).results[0]?.text).toContain('sauna')
     await expect(broken.searches.search({ ...query, mode: 'dense' }, user)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
   })

@@ -1,7 +1,9 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { type SearchAnswer, SearchQuery } from '@youworker/contracts/documents/search'
+import { newId } from '@youworker/runtime/id'
 import { expect, test } from 'vitest'
-import { startFixture, testUser } from './test-fixture.ts'
+import { type Fixture, startFixture, type TestUser, testUser } from './test-fixture.ts'
 
 const LANGUAGES = {
   'leave.md': 'Employees receive 27 days of paid leave per year. Ask Mr. Müller in the office about it.',
@@ -82,4 +84,86 @@ test('an index file of an earlier layout is made anew, also from chunks whose la
   using file = new DatabaseSync(join(fixture.indexDir, `${user.id}.sqlite`))
   file.exec('pragma user_version = 1')
   expect(await fixture.find(user, 'umowa', { mode: 'lexical' })).toHaveLength(1)
+})
+
+test('a question that matches nothing is answered by nothing, in every mode', async () => {
+  await using fixture = await startFixture()
+  const user = testUser()
+  await fixture.ingest(user, LANGUAGES)
+  for (const mode of ['lexical', 'hybrid', 'dense'] as const) {
+    for (const query of ['zebra quantum', 'xylophone', '🙂', 'Who sells bicycles on Mars?'])
+      expect(await fixture.find(user, query, { mode })).toEqual([])
+  }
+  expect((await fixture.find(user, 'paid leave', { mode: 'dense' }))[0]?.title).toBe('leave.md')
+})
+
+test('hits are narrowed by space, kind of file, document, date, tags and collection', async () => {
+  await using fixture = await startFixture()
+  const user = testUser()
+  const group_id = newId()
+  fixture.groups.set(group_id, new Set([user.id]))
+  await fixture.ingest(user, { 'own.md': 'The sauna is open.' }, { tags: ['wood'], collection: 'rooms' })
+  await fixture.ingest(user, { 'shared.txt': 'A sauna for the group.' }, { group_id })
+  const titles = async (options: Partial<SearchQuery>) =>
+    (await fixture.find(user, 'sauna', options)).map(({ title }) => title).sort()
+  const [own] = await fixture.find(user, 'open', { mode: 'lexical' })
+  const soon = new Date(Date.now() + 60_000).toISOString()
+  expect(await titles({})).toEqual(['own.md', 'shared.txt'])
+  expect(await titles({ space_id: user.id })).toEqual(['own.md'])
+  expect(await titles({ space_id: group_id })).toEqual(['shared.txt'])
+  expect(await titles({ space_id: user.id, group_id })).toEqual([])
+  expect(await titles({ mime: 'text/markdown' })).toEqual(['own.md'])
+  expect(await titles({ mime: 'text/*' })).toEqual(['own.md', 'shared.txt'])
+  expect(await titles({ mime: 'image/*' })).toEqual([])
+  expect(await titles({ document_ids: [own?.document_id ?? ''] })).toEqual(['own.md'])
+  expect(await titles({ ingested_after: soon })).toEqual([])
+  expect(await titles({ ingested_before: soon })).toEqual(['own.md', 'shared.txt'])
+  expect(await titles({ tags: ['wood'] })).toEqual(['own.md'])
+  expect(await titles({ collection: 'rooms' })).toEqual(['own.md'])
+  await expect(fixture.find(user, 'sauna', { space_id: newId() })).rejects.toMatchObject({ code: 'GROUP_NOT_FOUND' })
+})
+
+test('a hit says where its words are, what stands around it, and where its text stands, too', async () => {
+  await using fixture = await startFixture()
+  const user = testUser()
+  const sections = ['Arrival by train.', 'The sauna is heated daily.', 'Departure before noon.']
+  const text = sections.map((line, n) => `## Part ${n}\n\n${line}`).join('\n\n')
+  await fixture.ingest(user, { 'a.md': text, 'b.md': '## Part 1\n\nThe sauna is heated daily.' })
+  const hits = await fixture.find(user, 'heating of the SAUNA', { mode: 'lexical', context: 1 })
+  expect(hits).toHaveLength(1)
+  const [hit] = hits
+  expect(hit?.highlights?.map(({ start, end }) => hit.text.slice(start, end))).toEqual(['sauna', 'heated'])
+  expect(hit?.also_in).toHaveLength(1)
+  expect(hit?.also_in?.[0]?.document_id).not.toBe(hit?.document_id)
+  const whole = (await fixture.find(user, 'sauna', { document_ids: [await documentOf(fixture, user, 'Arrival')], context: 1 }))[0]
+  expect(whole?.context?.map(({ position, text: around }) => [position, around])).toEqual([
+    [-1, 'Arrival by train.'],
+    [1, 'Departure before noon.'],
+  ])
+})
+
+const documentOf = async (fixture: Fixture, user: TestUser, query: string) =>
+  (await fixture.find(user, query, { mode: 'lexical' }))[0]?.document_id ?? ''
+
+test('a long list is read page by page, each hit once; on request, hits that repeat one above come later', async () => {
+  await using fixture = await startFixture()
+  const user = testUser()
+  const files = Array.from({ length: 45 }, (_, n) => [`f${n}.md`, `Common words and the number ${n * 7_919}.`])
+  await fixture.ingest(user, {
+    ...Object.fromEntries(files),
+    'other.md': 'Common ground of zebras, lions and elephants in the zoo.',
+  })
+  const page = (offset: number, more: Partial<SearchQuery> = {}) =>
+    fixture.searches.search(SearchQuery.parse({ query: 'common', mode: 'lexical', top_k: 20, offset, ...more }), user)
+  const seen: string[] = []
+  for (let next: number | undefined = 0; next !== undefined;) {
+    const answer: SearchAnswer = await page(next)
+    seen.push(...answer.results.map(({ chunk_id }) => chunk_id))
+    next = answer.next_offset
+  }
+  expect(new Set(seen).size).toBe(46)
+  expect(seen).toHaveLength(46)
+  const plain = (await page(0)).results.map(({ title }) => title)
+  expect(plain.indexOf('other.md')).not.toBe(1)
+  expect((await page(0, { diversity: 0.7 })).results[1]?.title).toBe('other.md')
 })

@@ -9,6 +9,7 @@ import { IndexRepository } from './repositories/index-repository.ts'
 import { TraceRepository } from './repositories/trace-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 import { SourceRepository } from './repositories/source-repository.ts'
+import { SearchRepository } from './repositories/search-repository.ts'
 
 export interface IngestionRepositories extends SystemRepositories {
   readonly blobs: BlobRepository
@@ -19,6 +20,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly traces: TraceRepository
   readonly checks: CheckRepository
   readonly sources: SourceRepository
+  readonly searches: SearchRepository
 }
 
 export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
@@ -33,4 +35,5 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     traces: new TraceRepository(trx),
     checks: new CheckRepository(trx),
     sources: new SourceRepository(trx),
+    searches: new SearchRepository(trx),
   }))

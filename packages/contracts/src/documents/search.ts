@@ -1,21 +1,51 @@
 import { z } from 'zod'
 import { Embedding } from '../agent/model.ts'
-import { Id, Tags } from '../common.ts'
+import { Id, Tags, Time } from '../common.ts'
 import { request } from '../define.ts'
 import { WAIT } from '../limits.ts'
 
 /** The collection of examples, such as the project's own docs: a search finds them only if it names it, or while the caller has no other document. */
 export const EXAMPLES = 'youworker-examples'
 
+/** So far down a list of hits can be read. */
+export const DEEPEST_HIT = 1_000
+const Position = z.number().int().min(0)
+
 export const SearchMode = z.enum(['hybrid', 'dense', 'lexical'])
 export const SearchQuery = z
   .object({
-    query: z.string().trim().min(1).max(4_000),
-    top_k: z.number().int().min(1).max(50).default(10),
+    query: z
+      .string()
+      .trim()
+      .min(1)
+      .max(4_000)
+      .meta({ description: 'Words; "words in quotes" stand together in every hit, and -words in none.' }),
+    top_k: z.number().int().min(1).max(100).default(10),
+    offset: Position.max(DEEPEST_HIT - 1)
+      .default(0)
+      .meta({ description: 'How many of the best hits are passed over, as in `next_offset`.' }),
     collection: z.string().max(128).optional(),
-    tags: Tags.optional(),
+    tags: Tags.optional().meta({ description: 'Only documents with any of them.' }),
     group_id: Id.optional(),
+    space_id: Id.optional().meta({ description: "Only this space: the id of a group, or the caller's own." }),
+    mime: z.string().max(255).optional().meta({ description: 'Only files of this type; `image/*` takes all of a kind.' }),
+    document_ids: z.array(Id).min(1).max(100).optional().meta({ description: 'Only these documents.' }),
+    ingested_after: Time.optional(),
+    ingested_before: Time.optional(),
     mode: SearchMode.default('hybrid'),
+    context: z
+      .number()
+      .int()
+      .min(0)
+      .max(5)
+      .default(0)
+      .meta({ description: 'So many passages before and after each hit come along.' }),
+    diversity: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0)
+      .meta({ description: 'How much a hit that repeats those above it is put back; 0 not at all.' }),
   })
   .meta({ id: 'SearchQuery' })
 export type SearchQuery = z.infer<typeof SearchQuery>
@@ -34,9 +64,28 @@ export const SearchHit = z.object({
   lexical_score: z.number().optional(),
   snippet: z.string(),
   text: z.string(),
+  language: z.string().optional().meta({ description: 'ISO 639-1, where it is known.' }),
+  highlights: z
+    .array(z.object({ start: Position, end: Position }))
+    .optional()
+    .meta({ description: 'Where the text has words of the question; offsets in UTF-16 units.' }),
+  also_in: z
+    .array(z.object({ document_id: Id, chunk_id: Id, title: z.string(), uri: z.string() }))
+    .optional()
+    .meta({ description: 'Other passages with the same text.' }),
+  context: z
+    .array(z.object({ chunk_id: Id, position: z.number().int(), text: z.string() }))
+    .optional()
+    .meta({ description: 'Passages around this one; `position` -1 stands right before it.' }),
 })
 export type SearchHit = z.infer<typeof SearchHit>
-export const SearchAnswer = z.object({ results: z.array(SearchHit), took_ms: z.number() }).meta({ id: 'SearchAnswer' })
+export const SearchAnswer = z
+  .object({
+    results: z.array(SearchHit),
+    took_ms: z.number(),
+    next_offset: Position.optional().meta({ description: 'For `offset` of the next page, when there may be one.' }),
+  })
+  .meta({ id: 'SearchAnswer' })
 export type SearchAnswer = z.infer<typeof SearchAnswer>
 
 /** Most spaces that an answer names. */

@@ -1,4 +1,5 @@
 import { formsOf } from './forms.ts'
+import { stopWordsOf } from './stop-words.ts'
 import { tokensOf } from './tokens.ts'
 import { wordsOf } from './words.ts'
 
@@ -15,6 +16,19 @@ export function analyse(text: string, language: string): string[] {
     const { words, details } = wordsOf(token)
     for (const word of words) terms.push(...formsOf(word, language))
     for (const word of details) terms.push(...formsOf(word, language))
+  }
+  return terms
+}
+
+/** The words of a text that can show its topic: not `the`, numbers, parts of identifiers or pairs of characters. */
+export function topicalTerms(text: string, language: string): string[] {
+  const stop = stopWordsOf(language)
+  const terms: string[] = []
+  for (const token of tokensOf(text)) {
+    const [word, ...others] = wordsOf(token).words
+    if (token.kind !== 'word' || !word || others.length > 0 || stop.has(word.text.toLowerCase())) continue
+    const [term] = formsOf(word, language)
+    if (term !== undefined && term.length > 2) terms.push(term)
   }
   return terms
 }

@@ -1,5 +1,4 @@
 import type { CollectionSum } from '@youworker/contracts/documents/documents'
-import { EXAMPLES } from '@youworker/contracts/documents/search'
 import type { DeletableColumns } from '@youworker/database/deletion/deletable-tables'
 import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
@@ -21,18 +20,6 @@ export interface DocumentFilter {
 interface Restorers {
   readonly user_id: string
   readonly admin_of: readonly string[]
-}
-
-export interface ChunkHit {
-  readonly chunk_id: string
-  readonly document_id: string
-  readonly generation: number
-  readonly title: string
-  readonly uri: string
-  readonly page: number | null
-  readonly title_path: string[]
-  readonly text: string
-  readonly language: string | null
 }
 
 const ROWS_PER_INSERT = 500
@@ -178,39 +165,6 @@ export class DocumentRepository {
     ])
     return listed({ rows, page: filter, counted, positionOf: ({ created_at: time, id }) => ({ time, id }) })
   }
-
-  /** Documents of a space with any of the tags and in the collection. */
-  async idsWith(spaceId: string, { tags, collection }: LabelFilter, limit: number): Promise<string[]> {
-    const rows = await withLabels(this.#db.selectFrom('documents').select('id').where('space_id', '=', spaceId), {
-      tags,
-      collection,
-    })
-      .limit(limit)
-      .execute()
-    return rows.map(({ id }) => id)
-  }
-
-  /** Those of the given chunks that are part of a document's current version in the spaces, which are the scope's. */
-  hits(spaceIds: readonly string[], chunkIds: readonly string[], labels: LabelFilter): Promise<ChunkHit[]> {
-    if (chunkIds.length === 0) return Promise.resolve([])
-    const labelled = withLabels(this.#db.selectFrom('documents'), labels)
-    return (labels.collection === undefined ? labelled.where(isNoExampleAmongOthers(spaceIds)) : labelled)
-      .innerJoin('chunks', (join) =>
-        join.onRef('chunks.document_id', '=', 'documents.id').onRef('chunks.generation', '=', 'documents.generation'),
-      )
-      .select([
-        'chunks.id as chunk_id',
-        'chunks.document_id',
-        'chunks.generation',
-        'chunks.page',
-        'chunks.title_path',
-        'chunks.text',
-        'chunks.language',
-      ])
-      .select(['documents.title', 'documents.uri'])
-      .where('chunks.id', 'in', chunkIds)
-      .execute()
-  }
 }
 
 interface LabelFilter {
@@ -226,11 +180,6 @@ function withLabels<O>(query: DocumentQuery<O>, { tags, collection }: LabelFilte
   if (collection !== undefined) result = result.where('documents.collection', '=', askable(collection))
   return result
 }
-
-const isOther = (table: string) => sql<boolean>`${sql.ref(`${table}.collection`)} is distinct from ${EXAMPLES}`
-const isNoExampleAmongOthers = (spaceIds: readonly string[]) =>
-  sql<boolean>`(${isOther('documents')} or not exists (
-    select from documents as others where others.space_id = any(${spaceIds}::uuid[]) and ${isOther('others')}))`
 
 function filtered<O>(query: DocumentQuery<O>, filter: DocumentFilter): DocumentQuery<O> {
   const { tag, collection, group_id, mime, q, restorable } = filter

@@ -1,6 +1,6 @@
 import { SearchedSpaces, SearchHit, SearchQuery } from '@youworker/contracts/documents/search'
 import { z } from 'zod'
-import { formatHits, type KnowledgeService } from '../services/knowledge-service.ts'
+import { formatHits, type KnowledgeService, NOT_FOR_MODELS } from '../services/knowledge-service.ts'
 import { defineTool, type ToolServer } from './tool.ts'
 
 const { query, collection, tags, group_id, mode } = SearchQuery.shape
@@ -25,11 +25,11 @@ export const semanticServer = (knowledge: KnowledgeService): ToolServer<'semanti
         mode: mode.describe('hybrid unless there is a reason'),
       }),
       output: z.object({
-        results: z.array(SearchHit.omit({ dense_score: true, lexical_score: true })),
+        results: z.array(SearchHit.omit(NOT_FOR_MODELS)),
         searched: SearchedSpaces,
       }),
       async call(input, context) {
-        const { hits, searched } = await knowledge.search(input, context)
+        const { hits, searched } = await knowledge.search(SearchQuery.parse(input), context)
         return { structured: { results: hits, searched: searched && [...searched] }, text: formatHits(hits) }
       },
     }),

@@ -17,8 +17,9 @@ export interface DocumentSearch {
   search(query: SearchQuery, scope: SearchScope): Promise<Searched>
 }
 
-/** A hit without the scores that only help to tune the search. */
-export type KnowledgeHit = Omit<SearchHit, 'dense_score' | 'lexical_score'>
+/** Of a hit: scores that only help to tune the search, and what only helps to show it. */
+export const NOT_FOR_MODELS = { dense_score: true, lexical_score: true, highlights: true, language: true, context: true } as const
+export type KnowledgeHit = Omit<SearchHit, keyof typeof NOT_FOR_MODELS>
 
 const UNAVAILABLE: ReadonlySet<ErrorCode> = new Set([
   'SERVICE_UNAVAILABLE',
@@ -42,7 +43,10 @@ export class KnowledgeService {
     const { results, searched } = await this.#documents.search(query, scope).catch((error: unknown) => {
       throw explain(error)
     })
-    return { hits: results.map(({ dense_score: _dense, lexical_score: _lexical, ...hit }) => hit), searched }
+    return {
+      hits: results.map(({ dense_score: _d, lexical_score: _l, highlights: _h, language: _g, context: _c, ...hit }) => hit),
+      searched,
+    }
   }
 }
 

@@ -1,0 +1,156 @@
+import type { SearchQuery } from '@youworker/contracts/documents/search'
+import { topicalTerms } from '../../analysis/analyse.ts'
+import { hasPhrase, hasTerm } from '../../analysis/matches.ts'
+import { type ParsedQuery, queryTerms, type QueryTerm } from '../../analysis/query.ts'
+import type { ChunkHit, SearchFilter } from '../../repositories/search-repository.ts'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import { askedTerms } from './asked-terms.ts'
+import { languageOfRow } from './hit-view.ts'
+import type { IndexedSpace } from './index-service.ts'
+import type { Trust } from './ranking/embedding-trust.ts'
+import { FEEDBACK_TEXTS, feedbackWords, withFeedback } from './ranking/feedback.ts'
+import { rank, type Ranked } from './ranking/rank-fusion.ts'
+import type { Candidates, IndexQuery, SearchIndex } from './search-index.ts'
+
+export interface Question extends Pick<IndexQuery, 'vector'> {
+  readonly asked: ParsedQuery
+  readonly trust: Trust
+  /** The model that was to understand it did not answer. */
+  readonly isPoor?: true
+}
+
+/** What is asked of the part of the index that holds a space. */
+interface SpaceQuery extends Pick<IndexQuery, 'vector'> {
+  readonly space_id: string
+  readonly terms: readonly QueryTerm[]
+}
+
+export interface Found {
+  readonly candidates: Candidates
+  readonly known: ReadonlyMap<string, ChunkHit>
+  readonly ranked: readonly Ranked[]
+  readonly spaces: readonly SpaceQuery[]
+}
+
+const MIN_CANDIDATES = 50
+const MAX_CANDIDATES = 4_096
+const MAX_FILTERED_DOCUMENTS = 20_000
+/** With fewer passages than this by its own words, a question is not widened: what has none of them would stand among what has. */
+const ENOUGH_TO_WIDEN = 10
+/** A first look that took longer is not followed by a second. In ms. */
+const QUICK = 60
+
+/** From a question to ranked passages that the caller may read. */
+export class Retrieval {
+  readonly #uow: IngestionUnitOfWork
+  readonly #index: SearchIndex
+
+  constructor({ uow, index }: { uow: IngestionUnitOfWork; index: SearchIndex }) {
+    this.#uow = uow
+    this.#index = index
+  }
+
+  /** At least `depth` hits, where there are so many. */
+  async find(query: SearchQuery, spaces: readonly IndexedSpace[], question: Question, depth: number): Promise<Found> {
+    const asked = await Promise.all(spaces.map((space) => this.#inSpace(query, space, question)))
+    const limit = Math.min(MAX_CANDIDATES, Math.max(MIN_CANDIDATES, 2 * depth))
+    const started = performance.now()
+    const first = await this.#look(query, asked, question, { depth, limit })
+    const isQuick = performance.now() - started < QUICK
+    const isEnough = first.candidates.lexical.length >= ENOUGH_TO_WIDEN && question.asked.phrases.length === 0
+    if (!isQuick || !isEnough) return first
+    const wider = await Promise.all(asked.map((space) => this.#widened(space, first)))
+    return this.#look(query, wider, question, { depth, limit })
+  }
+
+  async #inSpace({ mode }: SearchQuery, space: IndexedSpace, { asked, vector }: Question): Promise<SpaceQuery> {
+    const terms = await askedTerms(this.#index, space, asked)
+    // Without their vectors the passages that lack a word to leave out are found all the same: Postgres has their texts.
+    return { space_id: space.space_id, terms: mode === 'dense' ? terms.filter(({ use }) => use === 'not') : terms, vector }
+  }
+
+  /** Looks again for longer lists while too many candidates belong to replaced versions or lack a phrase. */
+  async #look(
+    query: SearchQuery,
+    spaces: readonly SpaceQuery[],
+    { asked, trust }: Question,
+    { depth, limit: first }: { depth: number; limit: number },
+  ): Promise<Found> {
+    for (let limit = first; ; limit *= 8) {
+      const candidates = await this.#candidates(query, spaces, limit)
+      const known = await this.#known(query, spaces, candidates, asked)
+      const isKnown = ({ chunk_id }: { chunk_id: string }) => known.has(chunk_id)
+      const current = { dense: candidates.dense.filter(isKnown), lexical: candidates.lexical.filter(isKnown) }
+      const ranked = rank(query.mode, current, trust)
+      const isFull = Math.max(candidates.dense.length, candidates.lexical.length) >= limit
+      const lost = candidates.dense.length + candidates.lexical.length - current.dense.length - current.lexical.length
+      if (ranked.length >= depth || !isFull || lost === 0 || limit >= MAX_CANDIDATES) return { candidates, known, ranked, spaces }
+    }
+  }
+
+  async #candidates(query: SearchQuery, spaces: readonly SpaceQuery[], limit: number): Promise<Candidates> {
+    const filter = filterOf(query)
+    const perSpace = spaces.map(async ({ space_id, ...asked }) => {
+      if (!isNarrow(filter)) return this.#index.search(space_id, { ...asked, limit })
+      const document_ids = await this.#uow
+        .in([space_id])
+        .read(({ searches }) => searches.documentsWith(space_id, filter, MAX_FILTERED_DOCUMENTS))
+      if (document_ids.length === 0) return { dense: [], lexical: [] }
+      return this.#index.search(space_id, { ...asked, limit, document_ids })
+    })
+    const found = await Promise.all(perSpace)
+    return { dense: found.flatMap(({ dense }) => dense), lexical: found.flatMap(({ lexical }) => lexical) }
+  }
+
+  /** Only candidates of a current version in the caller's spaces: Postgres decides, because the index may be behind. */
+  async #known(query: SearchQuery, spaces: readonly SpaceQuery[], { dense, lexical }: Candidates, asked: ParsedQuery) {
+    const generations = new Map([...dense, ...lexical].map(({ chunk_id, generation }) => [chunk_id, generation]))
+    const ids = spaces.map(({ space_id }) => space_id)
+    const rows = await this.#uow.in(ids).read(({ searches }) => searches.hits(ids, [...generations.keys()], filterOf(query)))
+    const current = rows.filter((row) => generations.get(row.chunk_id) === row.generation && isWanted(row, asked))
+    return new Map(current.map((row) => [row.chunk_id, row]))
+  }
+
+  /** The terms of a space's question with the words of the best passages. */
+  async #widened(space: SpaceQuery, { candidates, known }: Found): Promise<SpaceQuery> {
+    const best = candidates.lexical
+      .filter(({ chunk_id }) => known.has(chunk_id))
+      .toSorted((a, b) => b.score - a.score)
+      .slice(0, FEEDBACK_TEXTS)
+    const texts = best.flatMap(({ chunk_id }) => {
+      const row = known.get(chunk_id)
+      return row ? [topicalTerms(row.text, languageOfRow(row))] : []
+    })
+    const words = feedbackWords(texts)
+    const frequencies = await this.#index.frequencies(space.space_id, words)
+    return { ...space, terms: withFeedback(space.terms, texts, words, frequencies) }
+  }
+}
+
+export const filterOf = ({
+  tags,
+  collection,
+  mime,
+  document_ids,
+  ingested_after,
+  ingested_before,
+}: SearchQuery): SearchFilter => ({
+  tags,
+  collection,
+  mime,
+  document_ids,
+  ingested_after,
+  ingested_before,
+})
+
+const isNarrow = ({ tags, ...others }: SearchFilter): boolean =>
+  (tags !== undefined && tags.length > 0) || Object.values(others).some((value) => value !== undefined)
+
+/** Has every phrase and no word to leave out; the index knows neither the order of words nor, by a vector, which there are. */
+function isWanted(row: ChunkHit, { phrases, without }: ParsedQuery): boolean {
+  if (phrases.length === 0 && without.length === 0) return true
+  const text = [row.title, ...row.title_path, row.text].join('\n')
+  const language = languageOfRow(row)
+  const left = queryTerms({ words: '', phrases: [], without }, [language]).map((term): QueryTerm => ({ ...term, use: 'should' }))
+  return phrases.every((phrase) => hasPhrase(text, phrase)) && !hasTerm(text, language, left)
+}
