@@ -21,6 +21,7 @@ const COMMANDS = {
   'check:laws': [{ script: 'infra/checks/src/check-laws.ts' }],
   bench: [{ script: 'infra/bench/src/main.ts' }],
   explain: [{ script: 'infra/bench/src/explain/main.ts' }],
+  eval: [{ script: 'infra/eval/src/main.ts' }],
   chaos: [{ script: 'infra/chaos/src/main.ts' }],
   'scale:check': [{ script: 'infra/chaos/src/main.ts', args: ['scale'] }],
   youworker: [{ script: 'infra/cli/src/main.ts' }],
