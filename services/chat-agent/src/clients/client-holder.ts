@@ -24,11 +24,11 @@ export class ClientHolder<C extends Closable> {
     return client
   }
 
-  /** The next request connects again: a server that was restarted does not know the old session. */
-  drop(): void {
+  /** The next request connects again: a server that was restarted does not know the old session. `sent`: when nothing that is under way may be cut off any more. */
+  drop(sent: () => Promise<void>): void {
     const client = this.#client
     this.#client = undefined
     // Other runs wait for answers of a shared one.
-    if (!this.isShared) void client?.then((connected) => connected.close()).catch(() => {})
+    if (!this.isShared) void client?.then((connected) => sent().then(() => connected.close())).catch(() => {})
   }
 }

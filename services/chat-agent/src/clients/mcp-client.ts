@@ -12,6 +12,7 @@ import { innerMessage } from '@youworker/runtime/text/inner-text'
 import { cleanText } from '@youworker/runtime/text/text'
 import { traced } from '@youworker/runtime/tracing/span'
 import { z } from 'zod'
+import { CancelNotices } from './cancel-notices.ts'
 import { ClientHolder } from './client-holder.ts'
 import { ownWords, textsIn } from '../services/models/own-words.ts'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
@@ -32,7 +33,9 @@ const TOOL_NAME = /^[A-Za-z0-9_.-]{1,64}$/
 const MAX_DESCRIPTION = 1_024
 /** Bytes of one HTTP answer of a server. */
 const MAX_ANSWER = 1024 * 1024
+/** UTF-16 units of a result. */
 const MAX_TEXT = 64 * 1024
+const CUT = `\n(cut: the result has more than ${MAX_TEXT} characters)`
 /** The SDK's own limit of a call. The signal of a call ends earlier. */
 const SDK_TIMEOUT_MS = 900_000
 
@@ -102,6 +105,7 @@ class McpConnection implements ToolConnection {
   readonly #breaker: Breaker
   readonly #holder: ClientHolder<Client>
   readonly #logger: Logger
+  readonly #notices = new CancelNotices()
   #bearer: string | undefined
   /** Whether the next request finds a connection and a token that are new. */
   #prepared: Promise<boolean> | undefined
@@ -138,7 +142,7 @@ class McpConnection implements ToolConnection {
       const parts = Array.isArray(answer.content) ? answer.content : []
       const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
       return {
-        text: cleanText(texts.join('\n'), { max: MAX_TEXT }),
+        text: cleanText(texts.join('\n'), { max: MAX_TEXT, mark: CUT }),
         is_error: answer.isError === true,
         is_away: this.#server.own && answer.isError === true && answer._meta?.[TOOL_AWAY] === true,
         structured: answer.structuredContent,
@@ -158,7 +162,11 @@ class McpConnection implements ToolConnection {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#prepared
-    if (!this.#holder.isShared) this.#holder.drop()
+    if (!this.#holder.isShared) this.#drop()
+  }
+
+  #drop(): void {
+    this.#holder.drop(() => this.#notices.sent())
   }
 
   #request<T>(call: McpCall, work: (client: Client) => Promise<T>): Promise<T> {
@@ -186,7 +194,7 @@ class McpConnection implements ToolConnection {
       throw outcome.error
     } catch (error) {
       const failure = await this.#failureOf(error, client)
-      if (failure !== 'refused') this.#holder.drop()
+      if (failure !== 'refused') this.#drop()
       signal.throwIfAborted()
       throw error instanceof ToolError ? error : await this.#toToolError(failure, error, call)
     }
@@ -226,7 +234,9 @@ class McpConnection implements ToolConnection {
     if (this.#server.own && correlationId !== undefined) headers.set('x-correlation-id', correlationId)
     const tooLong = () => new ToolError('refused', `The tool server ${this.#server.name} sent more than ${MAX_ANSWER} bytes.`)
     const signals = [init?.signal, by?.signal].filter((signal) => signal != null)
-    return boundedBody(await tracedFetch(url, { ...init, headers, signal: AbortSignal.any(signals) }), MAX_ANSWER, tooLong)
+    const answer = tracedFetch(url, { ...init, headers, signal: AbortSignal.any(signals) })
+    this.#notices.watch(init?.body, answer)
+    return boundedBody(await answer, MAX_ANSWER, tooLong)
   }
 
   /** `client` made the request; without one there was no connection. */

@@ -184,3 +184,84 @@ test('an agent that never stops calling tools ends at its limit', async () => {
   expect(done.metadata).toMatchObject({ status: 'max_iterations', iterations: 3, tool_calls: 2 })
   expect((await replica.services.runs.get(user, run_id)).status).toBe('partial')
 })
+
+test('a result that is too long is cut, and the model is told so; what more there was is not kept', async () => {
+  const long = { name: 'long', run: async () => `${'x'.repeat(100_000)}THE END` }
+  await using foreign = await startMcpServer({ tools: [long] })
+  await using replica = withModel({
+    MCP__SERVER_URLS: `other=${foreign.url}`,
+    MCP__ALLOWED_TOOLS: 'other/*',
+    LLM__CONTEXT_TOKENS: '1000000',
+  })
+  await model.setScript({
+    rules: [{ match: { last_role: 'user' }, reply: { tool_calls: [{ name: 'long' }] } }, { reply: { echo: true } }],
+  })
+  const { run_id, user } = await ask(replica, { text_input: 'go' })
+  const { steps } = await replica.services.steps.list(user, { run_id, include: 'content', after: 0, limit: 10 })
+  const call = steps.find(({ kind }) => kind === 'tool')
+  const result = call?.kind === 'tool' ? (call.content?.result ?? '') : ''
+  expect(result.length).toBeLessThanOrEqual(64 * 1024)
+  expect(result).toMatch(/^x+\n\(cut: [^)]*\)$/)
+})
+
+const react = { strategy: 'react' as const }
+const say = (text: string) => ({ times: 1, reply: { text } })
+
+test('in text, too, arguments that do not fit are told to the model, and the tool is not called with them', async () => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
+  const rules = ['{"text": 7}', '{}', '{"text": "seven"}'].map((json) => say(`Thought: hm\nAction: echo\nAction Input: ${json}`))
+  await model.setScript({ rules: [...rules, say('Final Answer: Seven.')] })
+  const { done, entries } = await ask(replica, { text_input: 'go', ...react })
+  expectWholeLog(entries, 'Seven.')
+  expect(done.metadata).toMatchObject({ status: 'success', iterations: 4, tool_calls: 3 })
+  expect(foreign.calls.map(({ input }) => input)).toEqual([{ text: 'seven' }])
+  expect(done.tool_events.filter(({ status }) => status !== 'start')).toMatchObject([
+    { status: 'error', result_preview: expect.stringMatching(/text: .*expected string/) },
+    { status: 'error', result_preview: expect.stringMatching(/text: /) },
+    { status: 'end', result_preview: 'echo: seven' },
+  ])
+})
+
+test.each<[string, string, string | RegExp]>([
+  ['a call that was cut', 'Action: echo\nAction Input: {"text": "x', 'Ten.'],
+  ['two objects', 'Action: echo\nAction Input: {"text":"a"}{"text":"b"}', 'Ten.'],
+  ['a text as input', 'Action: echo\nAction Input: "hi"', 'Ten.'],
+  ['null as input', 'Action: echo\nAction Input: null', 'Ten.'],
+  ['a list as input', 'Action: echo\nAction Input: [{"text":"a"}]', 'Ten.'],
+  ['a call as code', 'Action: echo("hi")', 'Ten.'],
+  ['a tool that is not there', 'Action: no_such\nAction Input: {"text":"a"}', 'Ten.'],
+  ['a name over lines', 'Action:\n\necho me\nAction Input: {"text":"a"}', 'Ten.'],
+  ['a result of its own', 'Observation: ten\nFinal Answer: made up', /./],
+  ['input without a name', 'Action Input: {"text":"a"}', /./],
+  ['only a mark', 'Final Answer:', /./],
+  ['only blanks', ' \n\t\n', /./],
+  ['only a thought', 'Thought: It is ten.', 'It is ten.'],
+  ['marks in other letters', 'ACTION: echo\nACTION INPUT: {"text":"a"}', /ACTION: echo/],
+  ['marks within a line', 'I use Action: echo Action Input: {"text":"a"}', /I use Action/],
+  ['an input of 200 KB', `Action: echo\nAction Input: {"text":"${'x'.repeat(200_000)}`, 'Ten.'],
+])('a model that writes %s comes to an answer, and no tool is called', async (_what, text, answer) => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
+  await model.setScript({ rules: [say(text), { reply: { text: 'Final Answer: Ten.' } }] })
+  const { done, entries } = await ask(replica, { text_input: 'go', ...react })
+  expectWholeLog(entries, done.content)
+  expect(done.metadata.status).toBe('success')
+  if (typeof answer === 'string') expect(done.content).toBe(answer)
+  else expect(done.content).toMatch(answer)
+  expect(done.content).not.toContain('made up')
+  expect(foreign.calls).toEqual([])
+})
+
+test('a model that calls a tool although the documents were searched for it calls none', async () => {
+  await using foreign = await startMcpServer()
+  await using replica = withModel({ MCP__SERVER_URLS: `other=${foreign.url}`, MCP__ALLOWED_TOOLS: 'other/*' })
+  for (const args of [{ text: 'x' }, { text: 7 }, {}]) {
+    await model.setScript({ rules: [{ reply: { text: 'Ten.', tool_calls: [{ name: 'echo', arguments: args }] } }] })
+    const { done, entries } = await ask(replica, { text_input: 'go', strategy: 'rag' })
+    expectWholeLog(entries, done.content)
+    expect(done.content).toContain('Ten.')
+    expect(done.metadata.status).toBe('success')
+  }
+  expect(foreign.calls).toEqual([])
+})

@@ -1,5 +1,5 @@
 import { cutText } from '@youworker/runtime/text/text'
-import type { ModelMessage } from '../models/model-port.ts'
+import type { ModelChunk, ModelMessage } from '../models/model-port.ts'
 import type { Strategy } from './strategy.ts'
 
 const SEARCH = 'knowledge_search'
@@ -19,7 +19,7 @@ export const searchFirst: Strategy = {
   opening: (question, has) =>
     has(SEARCH) && question.trim() !== '' ? [{ name: SEARCH, arguments: { query: cutText(question, MOST_ASKED) } }] : [],
   asked: (call) => ({ ...call, tools: [], messages: withPassages(call.messages) }),
-  read: (chunks) => chunks,
+  read: withoutCalls,
 }
 
 /** Results become part of the question above them: templates of small models want user and assistant in turns. */
@@ -35,4 +35,9 @@ function withPassages(messages: readonly ModelMessage[]): ModelMessage[] {
     else turns[turns.length - 1] = { ...last, content: `${last.content}\n\n${FOUND}\n\n${message.content}` }
   }
   return turns
+}
+
+/** Some models call tools that nobody offered, also because a passage tells them to. */
+async function* withoutCalls(chunks: AsyncIterable<ModelChunk>): AsyncGenerator<ModelChunk> {
+  for await (const chunk of chunks) yield chunk.tool_calls.length > 0 ? { ...chunk, tool_calls: [] } : chunk
 }
