@@ -13,8 +13,8 @@ interface Asked {
 interface ModelServerOptions {
   readonly protocol: 'ollama' | 'openai'
   readonly models: readonly string[]
-  /** The text of an answer, which comes when the promise resolves. */
-  readonly answer: string | ((asked: Asked) => Promise<string>)
+  /** The text of an answer, which comes when the promise resolves, or in pieces; other fields of a message of Ollama come as objects. */
+  readonly answer: string | ((asked: Asked) => Promise<string> | AsyncIterable<string | object>)
   /** What Ollama says of each model. */
   readonly capabilities?: readonly string[]
   /** What it thinks before it answers, in the field that its protocol has for it. */
@@ -77,8 +77,12 @@ const refuse = (response: ServerResponse, status: number, message: string) =>
   void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error: { message } }))
 const send = (response: ServerResponse, value: object) =>
   void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value))
-const textOf = async (asked: Asked, { answer }: ModelServerOptions): Promise<string> =>
-  typeof answer === 'string' ? answer : answer(asked)
+
+async function* piecesOf(asked: Asked, { answer }: ModelServerOptions): AsyncGenerator<string | object> {
+  const said = typeof answer === 'string' ? answer : answer(asked)
+  if (typeof said === 'string' || said instanceof Promise) yield said
+  else yield* said
+}
 
 async function serveOllama(asked: Asked, response: ServerResponse, options: ModelServerOptions): Promise<void> {
   const { models, capabilities = ['completion', 'thinking'] } = options
@@ -87,11 +91,18 @@ async function serveOllama(asked: Asked, response: ServerResponse, options: Mode
   if (asked.path === '/api/pull') return sendPull(asked.body.model ?? asked.body.name, response, options)
   if (!models.includes(asked.body?.model)) return refuse(response, 404, 'no such model')
   if (asked.path === '/api/show') return send(response, { capabilities, model_info: {} })
-  const content = await textOf(asked, options)
+  const pieces = piecesOf(asked, options)
+  const first = await pieces.next()
   const line = (value: object) => response.write(`${JSON.stringify({ model: asked.body.model, ...value })}\n`)
   const { thinking } = options
   if (thinking !== undefined) line({ message: { role: 'assistant', content: '', thinking }, done: false })
-  line({ message: { role: 'assistant', content }, done: false })
+  const say = (piece: string | object) =>
+    line({
+      message: { role: 'assistant', content: '', ...(typeof piece === 'string' ? { content: piece } : piece) },
+      done: false,
+    })
+  if (first.done !== true) say(first.value)
+  for await (const piece of pieces) say(piece)
   const counts = { prompt_eval_count: USAGE.input, eval_count: USAGE.output }
   line({ message: { role: 'assistant', content: '' }, done: true, done_reason: 'stop', ...counts })
   response.end()
@@ -108,11 +119,15 @@ async function serveOpenAi(asked: Asked, response: ServerResponse, options: Mode
   const { models } = options
   if (asked.path === '/v1/models') return send(response, { object: 'list', data: models.map((id) => ({ id })) })
   if (!models.includes(asked.body?.model)) return refuse(response, 404, 'no such model')
-  const content = await textOf(asked, options)
+  const pieces = piecesOf(asked, options)
+  const first = await pieces.next()
   const event = (value: object) => response.write(`data: ${JSON.stringify(value)}\n\n`)
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   if (options.thinking !== undefined) event({ choices: [{ index: 0, delta: { reasoning_content: options.thinking } }] })
-  event({ choices: [{ index: 0, delta: { content } }] })
+  const say = (piece: string | object) =>
+    event({ choices: [{ index: 0, delta: typeof piece === 'string' ? { content: piece } : piece }] })
+  if (first.done !== true) say(first.value)
+  for await (const piece of pieces) say(piece)
   event({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
   event({ choices: [], usage: { prompt_tokens: USAGE.input, completion_tokens: USAGE.output } })
   response.end('data: [DONE]\n\n')

@@ -25,6 +25,11 @@ export class MessageRepository {
     return Number((await ofSession.where('run_id', '=', id).executeTakeFirst()).numDeletedRows)
   }
 
+  questionsOfRun(sessionId: string, runId: string): Promise<Pick<MessageRow, 'id' | 'content'>[]> {
+    const ofRun = this.#db.selectFrom('messages').where('session_id', '=', sessionId).where('run_id', '=', runId)
+    return ofRun.select(['id', 'content']).where('role', '=', 'user').execute()
+  }
+
   /** Whether the session still has every one of them. */
   async areThere(sessionId: string, ids: readonly string[]): Promise<boolean> {
     const { count } = await this.#db

@@ -147,7 +147,7 @@ function readAssistant(blocks: readonly Block[], { field, names }: Reading): Con
     if ('text' in block) content += block.text
     else if ('input' in block) {
       names.set(block.id, block.name)
-      tool_calls.push({ name: block.name, arguments: block.input })
+      tool_calls.push({ ...(block.id === '' ? {} : { id: block.id }), name: block.name, arguments: block.input })
       // What a model has thought is not given to the next one.
     } else if (!block.type.endsWith('thinking')) throw notText(field, block.type)
   }
@@ -164,7 +164,8 @@ function readUser(blocks: readonly Block[], { field, names }: Reading): Conversa
       const tool_name = names.get(block.tool_use_id)
       if (tool_name === undefined) throw refusal(field, `No message before it has a tool_use with the id ${block.tool_use_id}`)
       const text = resultText(block.content ?? '', field)
-      results.push({ role: 'tool', tool_name, content: block.is_error ? `Error: ${text}` : text })
+      const call = block.tool_use_id === '' ? {} : { call_id: block.tool_use_id }
+      results.push({ role: 'tool', tool_name, ...call, content: block.is_error ? `Error: ${text}` : text })
     } else if ('source' in block) images.push(imageOf(block, field))
     else throw notText(field, block.type)
   }

@@ -117,13 +117,13 @@ function readMessages(messages: readonly CompletionMessage[]): { instructions: s
     else if (role === 'assistant') {
       const calls = (tool_calls ?? []).map(({ id, function: { name, arguments: json } }) => {
         names.set(id, name)
-        return { name, arguments: argumentsOf(json, index) }
+        return { ...(id === '' ? {} : { id }), name, arguments: argumentsOf(json, index) }
       })
       conversation.push({ role, content: text, ...(calls.length > 0 ? { tool_calls: calls } : {}) })
     } else {
       const tool_name = names.get(tool_call_id ?? '')
       if (tool_name === undefined) throw refusal(`messages.${index}.tool_call_id`, 'No message before it has a call with this id')
-      conversation.push({ role, content: text, tool_name })
+      conversation.push({ role, content: text, tool_name, ...(tool_call_id ? { call_id: tool_call_id } : {}) })
     }
   }
   return { instructions: instructions.join('\n\n'), conversation }

@@ -116,12 +116,15 @@ function fitting(before: readonly ConversationMessage[], added: readonly Convers
   return [...before.slice(0, before.length - kept.length).filter(({ role }) => role === 'system'), ...kept]
 }
 
-/** Names the tool of each result, and leaves out calls of the client's tools that it did not answer: no model takes those. */
+/**
+ * Names the tool of each result, puts the results of a message in the order of its calls, which is how models pair them, and leaves out
+ * calls of the client's tools that it did not answer: no model takes those.
+ */
 export function withCallsResolved(conversation: readonly ConversationMessage[]): StoredTurn[] {
   const answered = new Set(conversation.flatMap((turn) => (turn.role === 'tool' && turn.call_id ? [turn.call_id] : [])))
   /** Of the calls so far, by id. */
   const names = new Map<string, string>()
-  return conversation.map((turn): StoredTurn => {
+  return inOrderOfCalls(conversation).map((turn): StoredTurn => {
     if (turn.role === 'tool') return { ...turn, tool_name: turn.tool_name ?? nameOf(names, turn.call_id) }
     if (turn.role !== 'assistant' || !turn.tool_calls) return turn
     const { tool_calls, ...rest } = turn
@@ -129,6 +132,22 @@ export function withCallsResolved(conversation: readonly ConversationMessage[]):
     for (const { id, name } of kept) if (id !== undefined) names.set(id, name)
     return kept.length > 0 ? { ...rest, tool_calls: kept } : rest
   })
+}
+
+function inOrderOfCalls(conversation: readonly ConversationMessage[]): ConversationMessage[] {
+  /** Places of the calls whose results follow, by id. */
+  let places = new Map<string | undefined, number>()
+  const placed = conversation.map((turn, at) => {
+    if (turn.role === 'assistant') places = new Map((turn.tool_calls ?? []).map(({ id }, n) => [id, n]))
+    return { turn, at, place: turn.role === 'tool' ? (places.get(turn.call_id) ?? 0) : -1 }
+  })
+  /** Where the results begin among which each result stands. */
+  let begin = 0
+  const grouped = placed.map((one) => {
+    if (one.turn.role !== 'tool' || conversation[one.at - 1]?.role !== 'tool') begin = one.at
+    return { ...one, begin }
+  })
+  return grouped.toSorted((a, b) => a.begin - b.begin || a.place - b.place).map(({ turn }) => turn)
 }
 
 function nameOf(names: ReadonlyMap<string, string>, callId = ''): string {

@@ -2,12 +2,15 @@ import { chatAgent } from '@youworker/contracts/chat-agent'
 import type { HandlerInput, HandlerOutput } from '@youworker/contracts/define'
 import { AppError } from '@youworker/contracts/errors'
 import { recordAudit } from '@youworker/database/events/record-audit'
-import type { Sealer } from '@youworker/database/sealing/sealer'
+import type { SessionRow } from '@youworker/database/owners/chat-agent/tables'
+import type { Sealer, SpaceSealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
-import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
+import type { ChatAgentRepositories, ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import { withoutImageData } from '../models/vision.ts'
 import type { Waker } from '../ports.ts'
+import { titleOf } from '../runs/chat-turns.ts'
 import { unsealSettings } from '../runs/run-settings.ts'
+import { sealContext, unsealTitle } from '../sealed-fields.ts'
 import { listTurns } from './list-turns.ts'
 import { eraseRuns, eraseSession } from '../sessions/erase.ts'
 
@@ -56,9 +59,12 @@ export class ResponseService {
       const isOnly = (await runs.idsOfSession(session.id)).length === 1
       if (isOnly && !response?.in_session) await eraseSession(repositories, session, context)
       else {
+        const isNamedByIt = await isTitledBy(repositories, space, session, runId)
         await eraseRuns(repositories, [runId], context)
         await runs.delete(runId)
         await sessions.countMessages(session.id, -(await messages.deleteOfRun(run)))
+        // The next question names it.
+        if (isNamedByIt) await sessions.update(session.id, { title: null, title_by: null })
       }
       const act = {
         actor_id: user_id,
@@ -71,4 +77,17 @@ export class ResponseService {
     })
     this.#waker.cancelled()
   }
+}
+
+/** The title of the session is the beginning of what this run was asked. */
+async function isTitledBy(
+  { messages }: Pick<ChatAgentRepositories, 'messages'>,
+  space: SpaceSealer,
+  session: SessionRow,
+  runId: string,
+): Promise<boolean> {
+  if (session.title === null || session.title_by === 'user') return false
+  const asked = await messages.questionsOfRun(session.id, runId)
+  const title = unsealTitle(space, session)
+  return asked.some(({ id, content }) => titleOf(space.openText(content, sealContext.message(id))) === title)
 }
