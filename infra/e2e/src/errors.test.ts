@@ -60,6 +60,7 @@ const PROVOKE: Readonly<Record<Exclude<ErrorCode, NotYet>, () => Promise<Answer>
   BRANCH_NOT_FOUND: () => ada.call('PATCH', `/v1/sessions/${sessionId}`, { active_branch: UNKNOWN }),
   MESSAGE_NOT_FOUND: () => ada.post(`/v1/sessions/${sessionId}/messages/${UNKNOWN}/retry`),
   RUN_NOT_FOUND: () => ada.get(`/v1/runs/${UNKNOWN}`),
+  MODEL_NOT_FOUND: () => ada.post('/v1/chat', { text_input: 'Hello', model: 'no-such-model' }),
   MODEL_BACKEND_NOT_FOUND: () => system.root.get(`/v1/admin/models/backends/${UNKNOWN}`),
   DOCUMENT_NOT_FOUND: () => ada.get(`/v1/documents/${UNKNOWN}`),
   TASK_NOT_FOUND: () => ada.get(`/v1/tasks/${UNKNOWN}`),

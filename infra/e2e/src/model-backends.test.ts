@@ -134,7 +134,8 @@ test('the next run uses what was changed; a key stays with the server that it wa
   expect(await ask('m')).toBe('Two.')
   expect(JSON.stringify(second.asked)).not.toContain(KEY)
   await patch(body.id, { enabled: false })
-  expect((await ada.chat('Hello?', { model: 'm', enable_tools: false })).done.metadata).toMatchObject({ status: 'error' })
+  const gone = await ada.post('/v1/chat', { text_input: 'Hello?', model: 'm', enable_tools: false })
+  expect(gone).toMatchObject({ status: 404, body: failure('MODEL_NOT_FOUND') })
 })
 
 test('a wrong key is told in the health, a redirect is not followed, and neither shows the key', async () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Person } from './support/person.ts'
 import { RawWebSocket } from './support/raw/raw-web-socket.ts'
 import { clientOf } from './support/responses.ts'
-import { type SessionMcpServer, startSessionMcpServer } from './support/session-mcp-server.ts'
+import { type SessionMcpServer, startSessionMcpServer } from './support/raw/session-mcp-server.ts'
 import { startTestSystem, type TestSystem } from './support/system.ts'
 
 const SLOW = Array.from({ length: 200 }, (_, n) => `${n}`).join(' ')
@@ -72,8 +72,8 @@ interface Run {
 }
 type Begin = typeof begin
 type Stop = (run: Run) => Promise<unknown>
-const beginResponse: Begin = async (input, { enable_tools = true } = {}) => {
-  const tool_choice = enable_tools ? 'auto' : 'none'
+const beginResponse: Begin = async (input, more) => {
+  const tool_choice = more?.enable_tools === false ? 'none' : 'auto'
   const response = await clientOf(ada).responses.create({ model: 'youworker', input, tool_choice, background: true })
   return { run_id: response.id.replace('resp_', ''), session_id: '' }
 }
@@ -199,5 +199,5 @@ test('nobody stops the run of another user, and one that has ended stays as it i
 
   const response = await beginResponse('short', { enable_tools: false })
   await expect.poll(async () => (await runOf(response.run_id)).status, { timeout: 30_000 }).toBe('success')
-  expect(JSON.parse(JSON.stringify(await byResponses(response)))).toMatchObject({ status: 'completed', output_text: '0 1 2' })
+  expect(await byResponses(response)).toMatchObject({ status: 'completed', output: [{ content: [{ text: '0 1 2' }] }] })
 })

@@ -116,7 +116,7 @@ export const chatAgent = {
   startRun: request('rpc.chat-agent.v1.run.start', {
     input: StartRun,
     output: StartedRun,
-    errors: ['SESSION_NOT_FOUND', 'GROUP_NOT_FOUND', 'CONFLICT'],
+    errors: ['SESSION_NOT_FOUND', 'GROUP_NOT_FOUND', 'MODEL_NOT_FOUND', 'CONFLICT'],
     maxBytes: LIMITS.wireWithImages,
   }),
   ...responses,

@@ -126,7 +126,7 @@ function unitsOfWork(database: Database<ChatAgentTables>) {
 
 /** The services of the chat-agent, without their transport. */
 export function createServices(config: Config, dependencies: Dependencies) {
-  const { database, live, waker, reserve, isSignedIn, grants, groups, logger } = dependencies
+  const { database, live, waker, grants, groups, logger } = dependencies
   const { uow, working } = unitsOfWork(database)
   const sealer = createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET))
   const { specs, registry, model, vision } = createModels(config, { uow, sealer, logger })
@@ -146,7 +146,7 @@ export function createServices(config: Config, dependencies: Dependencies) {
     modelBackends: registry,
     backendAdmin: new BackendAdmin({ uow, specs, registry, waker, transport: transportKeys(config) }),
     pulls: new PullService({ uow, registry, logger }),
-    startRun: new StartRun({ uow, sealer, grants, groups, live, waker, reserve, isSignedIn, endWaiting, vision, cache }),
+    startRun: new StartRun({ ...dependencies, uow, sealer, endWaiting, models: model, vision, cache }),
     runs,
     steps: new StepService(uow, sealer),
     sessions: new SessionService({ uow, sealer, groups }),

@@ -53,7 +53,7 @@ export const branches = {
   retryMessage: request('rpc.chat-agent.v1.message.retry', {
     input: Retry.extend({ session_id: SessionRef, message_id: Id, run_id: Id.optional() }),
     output: StartedRun,
-    errors: ['SESSION_NOT_FOUND', 'MESSAGE_NOT_FOUND', 'CONFLICT'],
+    errors: ['SESSION_NOT_FOUND', 'MESSAGE_NOT_FOUND', 'MODEL_NOT_FOUND', 'CONFLICT'],
   }),
   /** Newest first; the branch that every session has is the last one. */
   listBranches: request('rpc.chat-agent.v1.branch.list', {

@@ -41,7 +41,7 @@ export const responses = {
   startResponse: request('rpc.chat-agent.v1.response.start', {
     input: StartRun.extend({ request: ResponseRequest.optional(), previous_run_id: Id.optional() }),
     output: StartedRun,
-    errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'GROUP_NOT_FOUND', 'CONFLICT'],
+    errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'GROUP_NOT_FOUND', 'MODEL_NOT_FOUND', 'CONFLICT'],
     maxBytes: LIMITS.wireWithImages,
   }),
   /** `input`: what the request added to the conversation. */

@@ -26,7 +26,7 @@ export const messageRoutes = [
     answer: AnsweredMessage,
     media: 'text/event-stream',
     events: MessageEvent,
-    errors: ['LLM_ERROR'],
+    errors: ['MODEL_NOT_FOUND', 'LLM_ERROR'],
     async handle({ body, context }, deps: ProtocolDeps) {
       const { model, stream } = body
       const writer = new MessageWriter(model)

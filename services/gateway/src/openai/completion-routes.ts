@@ -22,7 +22,7 @@ export const completionRoutes = [
     answer: Completion,
     media: 'text/event-stream',
     events: z.discriminatedUnion('event', [z.object({ event: z.literal('message'), data: CompletionChunk })]),
-    errors: ['SESSION_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
+    errors: ['SESSION_NOT_FOUND', 'MODEL_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
     async handle({ body, context }, deps: ProtocolDeps) {
       const { model, stream, stream_options } = body
       const options = { model, correlationId: context.correlationId, includeUsage: stream_options?.include_usage ?? false }

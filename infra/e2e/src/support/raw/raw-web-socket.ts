@@ -78,6 +78,11 @@ export class RawWebSocket {
     return this.#read().flatMap(([opcode, payload]) => (opcode === 1 ? [JSON.parse(payload.toString())] : []))
   }
 
+  /** How many came, none of which is answered. */
+  get pings(): number {
+    return this.#read().filter(([opcode]) => opcode === 9).length
+  }
+
   #closeCode(): number {
     const close = this.#read().find(([opcode]) => opcode === 8)
     return close && close[1].length >= 2 ? close[1].readUInt16BE() : 1006

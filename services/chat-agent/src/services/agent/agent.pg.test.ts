@@ -255,12 +255,12 @@ test('a model that always fails ends the run as an error, and the partial text i
   expect(messages.at(-1)).toMatchObject({ role: 'assistant', content: done.content })
 }, 90_000)
 
-test.each([
-  ['an unknown model', { model: 'no-such-model' }, 'ollama pull', 1],
+test.each<[string, object, string, number, Record<string, string>?]>([
+  ['an unknown model', {}, 'ollama pull', 1, { LLM__CHAT_MODEL: 'no-such-model' }],
   ['a refused request', { text_input: 'refuse me' }, 'refused this request', 1],
   ['a busy model', { text_input: 'too busy' }, 'is busy', 3],
-])('%s ends the run with its reason; only a busy model is asked again', async (_name, input, reason, attempt) => {
-  await using replica = withModel()
+])('%s ends the run with its reason; only a busy model is asked again', async (_name, input, reason, attempt, env = {}) => {
+  await using replica = withModel(env)
   const rules = [
     { match: { contains: 'refuse me' }, reply: { status: 400 } },
     { match: { contains: 'too busy' }, reply: { status: 429 } },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { testCaller, testUserContext } from '@youworker/messaging/requests/test-context'
-import { renderMetrics } from '@youworker/runtime/health/metrics'
+import { metrics, renderMetrics } from '@youworker/runtime/health/metrics'
 import { startMcpServer } from '@youworker/test-kit/mcp-server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { asAdmin, chat, chatDatabase, doneOf, entriesOf, expectWholeLog, type Replica, textOf } from '../../test-fixture.ts'
@@ -112,6 +112,8 @@ test('who does not want it, asks otherwise, or is somebody else gets an answer o
     { language: 'de' },
     { parameters: { temperature: 0.1 } },
     { parameters: { seed: 1 } },
+    { parameters: { format: 'json' as const } },
+    { parameters: { format: { type: 'object' } } },
     { max_iterations: 3 },
     { disable_web: true },
     { enable_tools: true },
@@ -174,9 +176,15 @@ test('of each user the newest hundred are kept', async () => {
     `insert into cached_answers select space_id, sha256(n::text::bytea), run_id, body, knowledge, made_at, expires_at + n * interval '1 s'
       from cached_answers, generate_series(1, 99) as n where space_id = '${user}'`,
   )
+  const evictions = async () => (await metrics.cacheEvictions.get()).values.reduce((sum, { value }) => sum + value, 0)
+  const before = await evictions()
   await ask({ text_input: 'What is a comet?' })
   const rows = await asAdmin(fixture.adminUrl, `select from cached_answers where space_id = '${user}'`)
   expect(rows).toHaveLength(100)
+  expect(await evictions()).toBe(before + 1)
+  // The oldest one made way.
+  expect((await ask({ text_input: 'What is a comet?' })).isCached).toBe(true)
+  expect((await ask({})).isCached).toBe(false)
 })
 
 test('many who ask the same at once all get the answer, and one is kept', async () => {

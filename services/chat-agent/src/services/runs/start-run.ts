@@ -24,6 +24,7 @@ import { addMessages } from '../turns/add-messages.ts'
 import { modelOf, type Plan, type RunInput } from '../turns/plan.ts'
 import { planRetry, type Retry } from '../turns/plan-retry.ts'
 import { planTurn, readMessage } from '../turns/plan-turn.ts'
+import { requireModel } from '../turns/require-model.ts'
 import { firstAttempt, HISTORY, type LoadedRun } from './load-run.ts'
 import { sealSettings } from './run-settings.ts'
 
@@ -76,6 +77,7 @@ interface StartRunParts {
   readonly reserve: () => Slot<LoadedRun> | undefined
   readonly isSignedIn: IsSignedIn
   readonly vision: Vision
+  readonly models: Parameters<typeof requireModel>[0]
   /** Ends a run whose job was cancelled before it began. */
   readonly endWaiting: (runId: string, spaceId: string) => Promise<void>
   readonly cache: AnswerCache
@@ -93,6 +95,7 @@ export class StartRun {
     const { user_id } = context.caller
     const said = readMessage(input)
     const group = await groupOf(this.#parts, user_id, input)
+    await requireModel(this.#parts.models, input.model, context.signal)
     const visionModel = await this.#parts.vision.modelFor(input, context.signal)
     return this.#accept(
       {
@@ -116,6 +119,7 @@ export class StartRun {
     context: UserContext,
   ): Promise<Started> {
     const { user_id } = context.caller
+    await requireModel(this.#parts.models, retry.model, context.signal)
     const visionModel = await this.#parts.vision.later(retry, context.signal)
     return this.#accept(
       {

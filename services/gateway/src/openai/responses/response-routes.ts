@@ -40,7 +40,7 @@ export const responseRoutes = [
     answer: ResponseObject,
     media: 'text/event-stream',
     events: ResponseEvent,
-    errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
+    errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'MODEL_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
     async handle({ body, context }, deps: ProtocolDeps) {
       const input = toRunInput(await withItems(body, context, deps))
       requireRoom(imagesOfInput(input), context)
