@@ -51,6 +51,16 @@ export class ApiUser {
     await this.#read(await fetch(`${this.#api}/v1/ingest/upload`, { method: 'POST', headers: this.headers, body: form }))
   }
 
+  /** Resolves to the id of the run. */
+  async beginUpload(files: ReadonlyMap<string, Uint8Array>): Promise<string> {
+    const form = new FormData()
+    form.append('wait', 'false')
+    for (const [name, bytes] of files) form.append('files', new Blob([Uint8Array.from(bytes)]), name)
+    const answer = await fetch(`${this.#api}/v1/ingest/upload`, { method: 'POST', headers: this.headers, body: form })
+    const { run_id } = (await this.#read(answer)) as { readonly run_id: string }
+    return run_id
+  }
+
   async #send(method: string, path: string, body?: unknown, more?: Readonly<Record<string, string>>): Promise<unknown> {
     const headers = { ...this.headers, 'content-type': 'application/json', ...more }
     const sent = body === undefined ? {} : { body: JSON.stringify(body) }

@@ -11,6 +11,7 @@ import { ttft } from './chat/ttft.ts'
 import { databaseDriver } from './database-driver.ts'
 import { events } from './events.ts'
 import { gatewayOverhead } from './gateway-overhead.ts'
+import { ingest } from './ingest.ts'
 import { lists } from './lists.ts'
 import { natsRequest } from './nats-request.ts'
 import { isQuick } from './measuring/effort.ts'
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
   'database-driver': databaseDriver,
   events,
   'gateway-overhead': gatewayOverhead,
+  ingest,
   lists,
   'nats-request': natsRequest,
   protocols,
@@ -41,7 +43,7 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
 /** Take part only by name: one installs from the network, one fills hundreds of megabytes of the kernel's buffers. */
 const ALONE: readonly string[] = ['rivals', 'slow-readers']
 /** Fill tables, make passwords, or need many systems, runs or users first: a quick look at all, which CI has, leaves them out. */
-const LONG: readonly string[] = ['cache', 'lists', 'protocols', 'queue', 'resume', 'scale', 'sign-in', 'start']
+const LONG: readonly string[] = ['cache', 'ingest', 'lists', 'protocols', 'queue', 'resume', 'scale', 'sign-in', 'start']
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
 /** Everything that the running bench starts or writes; disposed of however it ends. */

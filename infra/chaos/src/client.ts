@@ -43,6 +43,10 @@ export class Client {
     const form = new FormData()
     form.append('wait', 'false')
     form.append('files', new Blob([text]), name)
+    return this.uploadForm(form)
+  }
+
+  async uploadForm(form: FormData): Promise<Reply> {
     const response = await this.fetch('/v1/ingest/upload', { method: 'POST', body: form })
     return { status: response.status, body: await response.json() }
   }
@@ -60,9 +64,9 @@ export class Client {
   }
 
   /** For counting afterwards: what is busy or was just restarted is asked again. */
-  async calmly(method: string, path: string): Promise<Reply> {
+  async calmly(method: string, path: string, body?: unknown): Promise<Reply> {
     for (let tries = 1; ; tries += 1) {
-      const reply = await this.call(method, path).catch(() => undefined)
+      const reply = await this.call(method, path, body).catch(() => undefined)
       if (reply && reply.status < 429) return reply
       if (tries === 40) return reply ?? { status: 0, body: undefined }
       await sleep(500)

@@ -9,6 +9,11 @@ export interface KillOptions {
   readonly seed: number
 }
 
+interface RandomKills extends KillOptions {
+  /** Names of the processes; by default all. */
+  readonly targets?: RegExp
+}
+
 const PAUSE_MS = { least: 1_000, most: 5_000 } as const
 const RECOVERY_MS = 20_000
 const WELL_MS = 10_000
@@ -42,9 +47,9 @@ export async function kill(stack: AsyncDisposableStack, { kills, seed }: KillOpt
 }
 
 /** Each process but the model in turn, in a random order, so that a run of some length hits everything. */
-export async function killAtRandom(system: RunningSystem, { kills, seed }: KillOptions): Promise<void> {
+export async function killAtRandom(system: RunningSystem, { kills, seed, targets = /(?:)/ }: RandomKills): Promise<void> {
   const random = randomFrom(seed)
-  const names = (await system.names()).filter((name) => name !== 'offline-model')
+  const names = (await system.names()).filter((name) => name !== 'offline-model' && targets.test(name))
   let bag: string[] = []
   for (let n = 1; n <= kills; n += 1) {
     await sleep(PAUSE_MS.least + random() * (PAUSE_MS.most - PAUSE_MS.least))

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { SERVICES } from '@youworker/contracts/topology/topology'
 import { chats, MOST_CHATS } from './chats.ts'
+import { ingest, MOST_FILES } from './documents/ingest.ts'
 import { fillDisk } from './fill-disk.ts'
 import { freeze } from './freeze.ts'
 import { kill } from './kill.ts'
@@ -26,6 +27,9 @@ const USAGE = `Usage: npm run chaos -- COMMAND
   chats [--chats 200] [--kills 20] [--seed 1]
              kills them in the same way during so many chats with calls of tools, or more as long as the kills last. Ends
              with 1 when an answer is lost, stuck or wrong, a call was made twice, or 5 % of the takeovers took over 15 s
+  ingest [--files 500] [--kills 20] [--seed 1]
+             kills ingestion, NATS and Postgres in the same way while so many files are ingested. Ends with 1 when a file is
+             lost, stuck or failed, or is not there exactly once as a document, in its chunks and in the index
   scale [--services a,b] [--users 24] [--seed 1]
              (also npm run scale:check) restarts each service and scales it from 1 to 3 replicas and back while users work.
              Ends with 1 when a request failed, an answer was degraded or a replica's share of the work was more than
@@ -42,6 +46,7 @@ const ARGUMENTS = {
     events: { type: 'string', default: '160' },
     size: { type: 'string', default: '400' },
     chats: { type: 'string', default: '200' },
+    files: { type: 'string', default: '500' },
     kills: { type: 'string', default: '20' },
     services: { type: 'string', default: SERVICES.join(',') },
     users: { type: 'string', default: '24' },
@@ -106,6 +111,14 @@ async function run(): Promise<number> {
       seed: number(values.seed, 2 ** 31),
     }
     return passed(await chats(stack, options))
+  }
+  if (name === 'ingest') {
+    const options = {
+      files: number(values.files, MOST_FILES),
+      kills: number(values.kills, 1_000),
+      seed: number(values.seed, 2 ** 31),
+    }
+    return passed(await ingest(stack, options))
   }
   if (name === 'kill')
     return passed(await kill(stack, { kills: number(values.kills, 1_000), seed: number(values.seed, 2 ** 31) }))

@@ -347,3 +347,18 @@ test('a file for a group is sealed once when the form names the group before the
   const refused = await stranger.upload([{ name: 'x.md', content: '# X\n\ny' }], { group_id: team.id })
   expect([refused.status, refused.body.error.code]).toEqual([404, 'GROUP_NOT_FOUND'])
 })
+
+test('what became of a file is told step by step, for its document and for its run', async () => {
+  const { body } = await ada.upload([{ name: 'steps.md', content: '# Steps\n\nFirst things come first.' }])
+  const [{ document_id }] = body.files
+  const steps = ['fetched', 'sniffed', 'parsed', 'chunked', 'embedded', 'indexed']
+  const { versions } = (await ada.get(`/v1/documents/${document_id}/timeline`)).body
+  expect(versions.map(({ run_id }: { run_id: string }) => run_id)).toEqual([body.run_id])
+  expect(versions[0].entries.map(({ step }: { step: string }) => step)).toEqual(steps)
+  const times = versions[0].entries.map(({ at }: { at: string }) => Date.parse(at))
+  expect(times).toEqual(times.toSorted((a: number, b: number) => a - b))
+  const { files } = (await ada.get(`/v1/ingestion-runs/${body.run_id}/timeline`)).body
+  expect(files).toEqual([{ path: 'steps.md', document_id, status: 'success', entries: versions[0].entries }])
+  expect((await ada.post(`/v1/ingestion-runs/${body.run_id}/pause`, {})).status).toBe(409)
+  expect((await ada.post(`/v1/ingestion-runs/${body.run_id}/retry`, { stage: 'baking' })).status).toBe(400)
+})

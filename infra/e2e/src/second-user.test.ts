@@ -46,6 +46,7 @@ afterAll(() => system[Symbol.asyncDispose]())
 const ROUTES: readonly [method: string, path: string, kind: string, body?: unknown][] = [
   ['GET', '/v1/documents/{}', 'document'],
   ['GET', '/v1/documents/{}/content', 'document'],
+  ['GET', '/v1/documents/{}/timeline', 'document'],
   ['DELETE', '/v1/documents/{}', 'document'],
   ['DELETE', '/v1/documents/{}?purge=true', 'document'],
   ['POST', '/v1/documents/{}/restore', 'document'],
@@ -53,6 +54,9 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['GET', '/v1/ingestion-runs/{}/events', 'ingestion'],
   ['POST', '/v1/ingestion-runs/{}/cancel', 'ingestion'],
   ['POST', '/v1/ingestion-runs/{}/retry', 'ingestion'],
+  ['POST', '/v1/ingestion-runs/{}/pause', 'ingestion'],
+  ['POST', '/v1/ingestion-runs/{}/resume', 'ingestion'],
+  ['GET', '/v1/ingestion-runs/{}/timeline', 'ingestion'],
   ['DELETE', '/v1/ingestion-runs/{}', 'ingestion'],
   ['GET', '/v1/runs/{}', 'run'],
   ['GET', '/v1/runs/{}/events', 'run'],

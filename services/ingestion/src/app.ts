@@ -31,6 +31,7 @@ import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
 import { gatherJob, runJob } from './jobs/run-job.ts'
+import { ReaderPool } from './reading/reader-pool.ts'
 import { eraseExpired, type ErasureVerifier } from './services/documents/document-erasure.ts'
 import type { ErasureService } from './services/documents/erasure-service.ts'
 import { createServices } from './services/ingestion-services.ts'
@@ -41,8 +42,8 @@ import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-w
 
 const service = 'ingestion'
 const SWEEP_MS = 300_000
-/** A file may have 100 MB and is held in memory whole, so no more runs work at a time. */
-const RUNS_AT_A_TIME = 2
+/** Of so many users at a time; what they compute at a time is bounded for all of them together. */
+const RUNS_AT_A_TIME = 16
 /** They wait for other servers most of the time and hold one part of a file each. */
 const GATHERED_AT_A_TIME = 8
 
@@ -126,6 +127,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     checkSpace: spaceCheck(groups),
     index,
     space,
+    readers: stack.use(new ReaderPool()),
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
     embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),

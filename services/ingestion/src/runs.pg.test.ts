@@ -170,7 +170,8 @@ describe('a run', () => {
     fixture.newProcess(true)
     const run = await fixture.settled(user, run_id)
     expect(run).toMatchObject({ status: 'success', attempt: 2, files_processed: 2 })
-    expect(fixture.embedded.slice(embedded)).toEqual(['Two\n\nthe slow text'])
+    // They were asked for together and had no answer.
+    expect(fixture.embedded.slice(embedded)).toEqual(['One\n\nfirst text', 'Two\n\nthe slow text'])
     hold.release()
     await expect(abandoned).rejects.toMatchObject({ name: 'LeaseLost' })
     const documents = await fixture.uow.in([user.id]).read(({ documents }) => documents.list([user.id], { limit: 10, offset: 0 }))
@@ -237,16 +238,21 @@ describe('cancelling', () => {
     const user = testUser()
     const hold = holding('never ending')
     own.newProcess(true, hold.wrap)
-    const one = { name: 'one.md', blob_id: await own.upload(user, '# One\n\nfinished text') }
-    const two = { name: 'two.md', blob_id: await own.upload(user, '# Two\n\nnever ending text') }
-    const { run_id } = await own.starter.start({ files: [one, two], ...NO_LABELS }, user)
+    // One more than are read together.
+    const texts = Array.from({ length: 33 }, (_, n) => (n < 32 ? `finished text ${n}` : 'never ending text'))
+    const named = []
+    for (const [n, text] of texts.entries())
+      named.push({ name: `${n}.md`, blob_id: await own.upload(user, `# File ${n}\n\n${text}`) })
+    const { run_id } = await own.starter.start({ files: named, ...NO_LABELS }, user)
     await hold.reached
+    await waitFor(async () => (await own.runs.get({ run_id }, user)).files_processed === 32, { what: 'the other files' })
     await expect(own.runs.delete({ run_id }, user)).rejects.toMatchObject({ code: 'CONFLICT' })
     expect((await own.runs.cancel({ run_id }, user)).status).toBe('running')
     const run = await own.settled(user, run_id)
     expect(run.status).toBe('cancelled')
-    expect(run.files.map(({ status }) => status)).toEqual(['success', 'cancelled'])
-    expect(await own.find(user, 'finished', { mode: 'lexical' })).toHaveLength(1)
+    expect(run.files.map(({ status }) => status)).toEqual(texts.map((_, n) => (n < 32 ? 'success' : 'cancelled')))
+    const found = await own.find(user, 'finished', { mode: 'lexical', top_k: 40 })
+    expect(found).toHaveLength(32)
     expect((await own.ingest(user, { 'three.md': '# Three\n\nnext text' })).status).toBe('success')
   }, 60_000)
 

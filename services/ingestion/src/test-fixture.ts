@@ -25,6 +25,7 @@ import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { uploadRoot } from './clients/upload-root.ts'
 import { gatherJob, runJob } from './jobs/run-job.ts'
+import { ReaderPool } from './reading/reader-pool.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
 import type { Embedder } from './services/search/embedding-service.ts'
@@ -148,6 +149,7 @@ function startProcess(
     checkSpace,
     index,
     space,
+    readers: stack.use(new ReaderPool()),
     logger,
     sealer: createSealer(database, parseKeyRing(KEY_RING)),
     embedder: wrap(counting),

@@ -10,10 +10,14 @@ import { TraceRepository } from './repositories/trace-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 import { SourceRepository } from './repositories/source-repository.ts'
 import { SearchRepository } from './repositories/search-repository.ts'
+import { StageRepository } from './repositories/stage-repository.ts'
+import { VersionRepository } from './repositories/version-repository.ts'
 
 export interface IngestionRepositories extends SystemRepositories {
   readonly blobs: BlobRepository
   readonly runs: RunRepository
+  readonly stages: StageRepository
+  readonly versions: VersionRepository
   readonly documents: DocumentRepository
   readonly embeddings: EmbeddingRepository
   readonly index: IndexRepository
@@ -29,6 +33,8 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
   createUnitOfWork(database, (trx) => ({
     blobs: new BlobRepository(trx),
     runs: new RunRepository(trx),
+    stages: new StageRepository(trx),
+    versions: new VersionRepository(trx),
     documents: new DocumentRepository(trx),
     embeddings: new EmbeddingRepository(trx),
     index: new IndexRepository(trx),

@@ -9,6 +9,32 @@ export type Stage = z.infer<typeof Stage>
 
 const Count = z.number().int().min(0)
 
+/** What is done of a file, in this order. */
+export const Step = z.enum(['fetched', 'sniffed', 'parsed', 'chunked', 'embedded', 'indexed'])
+export type Step = z.infer<typeof Step>
+
+/** A step that ended at `at`, or with `error` one that did not. */
+export const TimelineEntry = z.object({
+  step: Step,
+  at: Time,
+  duration_ms: Count,
+  attempt: Count,
+  error: z.string().optional(),
+  note: z.string().optional(),
+})
+export type TimelineEntry = z.infer<typeof TimelineEntry>
+
+export const FileTimeline = z.object({
+  path: z.string(),
+  document_id: Id.nullable(),
+  status: Status,
+  entries: z.array(TimelineEntry),
+})
+export const VersionTimeline = z.object({ run_id: Id, created_at: Time, entries: z.array(TimelineEntry) })
+
+export const RetryStage = z.enum(['parsing', 'chunking', 'embedding', 'indexing'])
+export type RetryStage = z.infer<typeof RetryStage>
+
 export const RunFile = z.object({
   path: z.string(),
   uri: z.string(),
@@ -38,6 +64,10 @@ export const IngestionRunSummary = z.object({
   is_private: z.boolean(),
   errors: z.array(z.string()),
   attempt: Count,
+  /** Nobody works on it until it is resumed. */
+  paused: z.boolean(),
+  /** When its worker last showed that it is at work; `null` while nobody works on it. */
+  heartbeat_at: Time.nullable(),
   created_at: Time,
   started_at: Time.nullable(),
   finished_at: Time.nullable(),
@@ -80,9 +110,36 @@ export const runs = {
     errors: ['RUN_NOT_FOUND'],
     repeatable: true,
   }),
-  /** Processes the failed files of a finished run again. */
-  retryRun: request('rpc.ingestion.v1.run.retry', {
+  /** A waiting run is not begun, a working one stops within 2 s and keeps what its files have reached. */
+  pauseRun: request('rpc.ingestion.v1.run.pause', {
     input: RunId,
+    output: IngestionRun,
+    errors: ['RUN_NOT_FOUND', 'CONFLICT'],
+    repeatable: true,
+  }),
+  resumeRun: request('rpc.ingestion.v1.run.resume', {
+    input: RunId,
+    output: IngestionRun,
+    errors: ['RUN_NOT_FOUND', 'CONFLICT'],
+    repeatable: true,
+  }),
+  /** What became of each file, also of those that failed. */
+  getRunTimeline: request('rpc.ingestion.v1.run.timeline', {
+    input: RunId,
+    output: z.object({ files: z.array(FileTimeline) }),
+    errors: ['RUN_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** How the versions of a document came to be, the newest first, 20 at most. */
+  getDocumentTimeline: request('rpc.ingestion.v1.document.timeline', {
+    input: z.object({ document_id: Id }),
+    output: z.object({ versions: z.array(VersionTimeline) }),
+    errors: ['DOCUMENT_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** Processes the failed files of a finished run again: each from where it stopped, or from an earlier stage. */
+  retryRun: request('rpc.ingestion.v1.run.retry', {
+    input: RunId.extend({ stage: RetryStage.optional() }),
     output: IngestionRun,
     errors: ['RUN_NOT_FOUND', 'CONFLICT'],
   }),

@@ -12,6 +12,14 @@ export const uploads = {
     output: BlobId,
     errors: ['GROUP_NOT_FOUND'],
   }),
+  /** A whole file of at most one part, instead of the three requests for a longer one. */
+  storeUpload: request('rpc.ingestion.v1.upload.store', {
+    body: 'bytes',
+    input: z.object({ name: FileName, space_id: Id.optional() }),
+    output: BlobId,
+    errors: ['GROUP_NOT_FOUND'],
+    deadlineMs: WAIT.slowRequest,
+  }),
   /** Writes part `index` (from 0) of an unfinished upload. Each part but the last has exactly `LIMITS.part` bytes. Repeats have no effect. */
   writeUpload: request('rpc.ingestion.v1.upload.write', {
     body: 'bytes',

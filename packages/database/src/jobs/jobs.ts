@@ -31,7 +31,7 @@ interface NewJob {
  * one in each turn however many others add (start-time fair queueing: Goyal, Vin and Cheng, SIGCOMM 1996).
  */
 const nextTurn = ({ kind, user_id }: { readonly kind: unknown; readonly user_id: unknown }) => sql<number>`greatest(0,
-  (select min(turn) from jobs as waiting where waiting.kind = ${kind} and waiting.status = 'pending'),
+  (select min(turn) from jobs as waiting where waiting.kind = ${kind} and waiting.status = 'pending' and waiting.run_after < 'infinity'),
   (select max(turn) + 1 from jobs as mine
     where mine.kind = ${kind} and mine.user_id = ${user_id} and mine.status in ('pending', 'running')))`
 
@@ -42,6 +42,8 @@ export const newLease = sql<string>`clock_timestamp() + make_interval(secs => ${
 /** With the worker's backoff, enough for a dependency that is down for about half a minute. */
 const MAX_ATTEMPTS = 5
 const MAX_ERROR = 1_000
+/** `run_after` of a paused job. */
+const PAUSED = 'infinity'
 /** In the payload: the request that added the job. */
 const ORIGIN = 'origin'
 
@@ -147,7 +149,10 @@ export class JobRepository {
     attempt: number,
     { current, total, stage }: { current: number; total: number; stage: string | null },
   ) {
-    await this.#write(id, attempt, { progress_current: current, progress_total: total, stage })
+    // Of an attempt that got on, those that follow do not count as failures of the same.
+    const max_attempts = sql<number>`case when progress_current < ${current}
+      then greatest(max_attempts, attempt + ${sql.lit(MAX_ATTEMPTS)}) else max_attempts end`
+    await this.#write(id, attempt, { progress_current: current, progress_total: total, stage, max_attempts })
   }
 
   /** `error` is shown to users: what went wrong and what to do. */
@@ -182,6 +187,41 @@ export class JobRepository {
       .returningAll()
       .executeTakeFirst()
     return cancelled ?? this.get(id)
+  }
+
+  /**
+   * Lets nobody claim the job until it is resumed, and takes it from the worker that has it, which stops within 2 s and writes nothing more.
+   * Returns whether it had not ended.
+   */
+  async pause(id: string): Promise<boolean> {
+    const row = await this.#db
+      .updateTable('jobs')
+      .set({
+        status: 'pending',
+        run_after: PAUSED,
+        max_attempts: sql<number>`max_attempts + case when status = 'running' then 1 else 0 end`,
+        lease_owner: null,
+        lease_until: null,
+        error: null,
+        updated_at: sql<string>`now()`,
+      })
+      .where('id', '=', id)
+      .where('status', 'in', ['pending', 'running'])
+      .where('cancel_requested_at', 'is', null)
+      .returning('id')
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
+  /** Lets a paused job be claimed; changes nothing for any other. */
+  async resume(id: string): Promise<void> {
+    await this.#db
+      .updateTable('jobs')
+      .set({ run_after: sql<string>`now()`, updated_at: sql<string>`now()` })
+      .where('id', '=', id)
+      .where('status', '=', 'pending')
+      .where('run_after', '=', PAUSED)
+      .execute()
   }
 
   /** Lets an ended job run again. The attempt number keeps counting, because it is the fencing token and must never repeat. */

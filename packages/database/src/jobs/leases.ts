@@ -21,7 +21,7 @@ export const HEARTBEAT_MS = LEASE_MS / 3
 
 /**
  * Claims up to `limit` jobs that are due or whose lease ran out, in turns of their users, each under a new attempt number. Of the
- * unfinished jobs with one queue key only the oldest can be claimed; a unique index refuses a second running one.
+ * unfinished jobs with one queue key only the oldest that is not paused can be claimed; a unique index refuses a second running one.
  */
 export function claim(db: Kysely<SystemTables>, kind: string, owner: string, limit: number): Promise<JobRow[]> {
   // Another process claimed a job of the same queue at the same moment; the next try sees it.
@@ -40,7 +40,7 @@ async function claimOnce(db: Kysely<SystemTables>, kind: string, owner: string, 
           select from jobs as other
           where other.kind = candidate.kind and other.queue_key = candidate.queue_key and other.id <> candidate.id
             and (other.status = 'running'
-              or (other.status = 'pending' and (other.created_at, other.id) < (candidate.created_at, candidate.id)))
+              or (other.status = 'pending' and other.run_after < 'infinity' and (other.created_at, other.id) < (candidate.created_at, candidate.id)))
         ))
       order by turn, created_at, id
       limit ${limit} for update skip locked

@@ -111,8 +111,8 @@ test('each scope of an API key opens these routes and no others', () => {
     [...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols, ...responses, ...conversations].sort(),
   )
   const reading = [
-    ...['', '/{document_id}', '/{document_id}/content'].map((rest) => `GET /v1/documents${rest}`),
-    ...['', '/{run_id}', '/{run_id}/events'].map((rest) => `GET /v1/ingestion-runs${rest}`),
+    ...['', '/{document_id}', '/{document_id}/content', '/{document_id}/timeline'].map((rest) => `GET /v1/documents${rest}`),
+    ...['', '/{run_id}', '/{run_id}/events', '/{run_id}/timeline'].map((rest) => `GET /v1/ingestion-runs${rest}`),
     'POST /v1/search',
     'POST /v1/embeddings',
   ]
@@ -124,7 +124,7 @@ test('each scope of an API key opens these routes and no others', () => {
     'POST /v1/documents/{document_id}/restore',
     'DELETE /v1/ingestion-runs/{run_id}',
     'POST /v1/ingestion-runs/{run_id}/cancel',
-    'POST /v1/ingestion-runs/{run_id}/retry',
+    ...['retry', 'pause', 'resume'].map((act) => `POST /v1/ingestion-runs/{run_id}/${act}`),
   ]
   expect(opened('documents').sort()).toEqual([...always, me, ...reading, ...writing].sort())
 })

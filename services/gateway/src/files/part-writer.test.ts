@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { LIMITS } from '@youworker/contracts/limits'
 import { expect, test } from 'vitest'
-import { type PartStore, writeParts, WriteQueue } from './part-writer.ts'
+import { type PartStore, writeFile, WriteQueue } from './part-writer.ts'
 
 /** Collects the writes; the test ends each of them. */
 function storeOf(writes: PromiseWithResolvers<void>[]): PartStore {
   return {
+    store: () => Promise.resolve('whole'),
     create: () => Promise.resolve('blob'),
     write() {
       const write = Promise.withResolvers<void>()
@@ -31,7 +32,7 @@ test('four parts are in flight, and reading waits with one more in memory', asyn
   const writes: PromiseWithResolvers<void>[] = []
   const count = { read: 0 }
   const options = { store: storeOf(writes), queue: new WriteQueue(), maxBytes: 20 * LIMITS.part }
-  const writing = writeParts('blob', fileOf(count), options)
+  const writing = writeFile({ name: 'blob', fields: [], source: fileOf(count) }, options)
   await settle()
   expect([writes.length, count.read]).toEqual([4, 4])
   writes[2]?.resolve()
@@ -41,14 +42,16 @@ test('four parts are in flight, and reading waits with one more in memory', asyn
     writes[index]?.resolve()
     await settle()
   }
-  expect(await writing).toEqual({ size: 20 * LIMITS.part })
+  expect(await writing).toBe('blob')
 })
 
 test('after the first failure no write begins, in no file of the request', async () => {
   const writes: PromiseWithResolvers<void>[] = []
   const options = { store: storeOf(writes), queue: new WriteQueue(), maxBytes: 20 * LIMITS.part }
   const files = [{ read: 0 }, { read: 0 }]
-  const writing = Promise.allSettled(files.map((count, index) => writeParts(`blob ${index}`, fileOf(count), options)))
+  const writing = Promise.allSettled(
+    files.map((count, index) => writeFile({ name: `blob ${index}`, fields: [], source: fileOf(count) }, options)),
+  )
   await settle()
   expect(writes.length).toBe(4)
   const failure = new Error('full')

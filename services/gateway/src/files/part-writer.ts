@@ -6,9 +6,10 @@ import pLimit from 'p-limit'
 /** Fields of a form in their order; names repeat. */
 export type FormFields = readonly (readonly [name: string, value: string])[]
 
-/** Where parts are stored: the three upload requests of ingestion. */
+/** Where files are stored: the upload requests of ingestion. */
 export interface PartStore {
-  /** `fields`: those of the form that came before the file. */
+  /** A file of at most one part, in one request. `fields`: those of the form that came before the file. */
+  store(name: string, fields: FormFields, bytes: Uint8Array): Promise<string>
   create(name: string, fields: FormFields): Promise<string>
   write(blobId: string, index: number, bytes: Uint8Array): Promise<unknown>
   finish(blobId: string, parts: number, sha256: string): Promise<{ size: number }>
@@ -47,40 +48,59 @@ export interface WriteOptions {
   readonly maxBytes: number
 }
 
-/** Cuts a stream into parts of exactly `LIMITS.part` bytes and writes them while it is read. Holds one part itself. */
-export async function writeParts(
-  blobId: string,
-  source: AsyncIterable<Uint8Array>,
-  { store, queue, maxBytes }: WriteOptions,
-): Promise<{ size: number }> {
-  const hash = createHash('sha256')
-  const writes: Promise<unknown>[] = []
+/** Cuts a stream into parts of exactly `LIMITS.part` bytes, and the last of what is left. Holds one part; `onBytes` sees everything first. */
+async function* partsOf(source: AsyncIterable<Uint8Array>, onBytes: (bytes: Uint8Array) => void): AsyncGenerator<Uint8Array> {
   let part = Buffer.allocUnsafe(LIMITS.part)
   let filled = 0
-  let size = 0
-  const flush = async () => {
-    const bytes = part.subarray(0, filled)
-    part = Buffer.allocUnsafe(LIMITS.part)
-    filled = 0
-    const index = writes.length
-    const { done } = await queue.begin(() => store.write(blobId, index, bytes))
-    writes.push(done)
-  }
   for await (const chunk of source) {
-    hash.update(chunk)
-    size += chunk.length
-    if (size > maxBytes) throw tooLargeFile(maxBytes)
+    onBytes(chunk)
     for (let from = 0; from < chunk.length;) {
       const slice = chunk.subarray(from, from + LIMITS.part - filled)
       part.set(slice, filled)
       filled += slice.length
       from += slice.length
-      if (filled === LIMITS.part) await flush()
+      if (filled < LIMITS.part) continue
+      yield part
+      part = Buffer.allocUnsafe(LIMITS.part)
+      filled = 0
     }
   }
-  if (filled > 0) await flush()
+  if (filled > 0) yield part.subarray(0, filled)
+}
+
+/** Stores a file while it is read and resolves to its id: one that is short with one request, any other one in parts. */
+export async function writeFile(
+  { name, fields, source }: { name: string; fields: FormFields; source: AsyncIterable<Uint8Array> },
+  { store, queue, maxBytes }: WriteOptions,
+): Promise<string> {
+  const hash = createHash('sha256')
+  let size = 0
+  const parts = partsOf(source, (bytes) => {
+    size += bytes.length
+    if (size > maxBytes) throw tooLargeFile(maxBytes)
+    hash.update(bytes)
+  })
+  const writes: Promise<unknown>[] = []
+  let blobId: string | undefined
+  for await (const bytes of parts) {
+    // The last part of a file is the only one that is not full.
+    if (writes.length === 0 && bytes.length < LIMITS.part) return storeWhole(queue, () => store.store(name, fields, bytes))
+    const id = (blobId ??= await store.create(name, fields))
+    const index = writes.length
+    writes.push((await queue.begin(() => store.write(id, index, bytes))).done)
+  }
+  if (blobId === undefined) return storeWhole(queue, () => store.store(name, fields, new Uint8Array()))
   await Promise.all(writes)
-  return store.finish(blobId, writes.length, hash.digest('hex'))
+  await store.finish(blobId, writes.length, hash.digest('hex'))
+  return blobId
+}
+
+async function storeWhole(queue: WriteQueue, write: () => Promise<string>): Promise<string> {
+  let blobId = ''
+  await (
+    await queue.begin(async () => (blobId = await write()))
+  ).done
+  return blobId
 }
 
 const tooLargeFile = (maxBytes: number): AppError =>

@@ -6,7 +6,7 @@ import { cleanText } from '@youworker/runtime/text/text'
 import busboy from 'busboy'
 import pLimit from 'p-limit'
 import { type LeastRate, watchArrival } from './arrival-rate.ts'
-import { type FormFields, type PartStore, type WriteOptions, writeParts, WriteQueue } from './part-writer.ts'
+import { type FormFields, type PartStore, type WriteOptions, writeFile, WriteQueue } from './part-writer.ts'
 
 const MAX_NAME = 1_024
 const MAX_FIELDS = 128
@@ -100,8 +100,7 @@ async function receiveFile(
   options: WriteOptions,
 ): Promise<ReceivedFile> {
   const name = cleanName(filename)
-  const blob_id = await options.store.create(name, fields)
-  await writeParts(blob_id, stream, options)
+  const blob_id = await writeFile({ name, fields, source: stream }, options)
   const isKnown = mimeType !== '' && mimeType !== 'application/octet-stream' && mimeType.length <= 255
   return { blob_id, name, ...(isKnown ? { mime: mimeType } : {}) }
 }

@@ -1,6 +1,6 @@
 import { CursorPage } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
-import { IngestionRun } from '@youworker/contracts/documents/runs'
+import { IngestionRun, RetryStage } from '@youworker/contracts/documents/runs'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
@@ -119,10 +119,56 @@ export const ingestionRunRoutes = [
     method: 'POST',
     path: '/v1/ingestion-runs/{run_id}/retry',
     operation: 'retryIngestionRun',
-    summary: 'Run the failed files again',
+    summary: 'Run the failed files again, each from where it stopped or from an earlier stage',
     params: RunPath,
+    body: z.object({ stage: RetryStage.optional() }),
     answer: IngestionRun,
     errors: ingestion.retryRun.errors,
-    handle: ({ params, context }, deps: Deps) => client(context, deps).retryRun(params, context.idempotency),
+    handle: ({ params, body, context }, deps: Deps) =>
+      client(context, deps).retryRun({ ...params, ...body }, context.idempotency),
+  }),
+  defineRoute({
+    ...write,
+    method: 'POST',
+    path: '/v1/ingestion-runs/{run_id}/pause',
+    operation: 'pauseIngestionRun',
+    summary: 'Let nobody work on a run until it is resumed; its files keep what they have reached',
+    params: RunPath,
+    answer: IngestionRun,
+    errors: ingestion.pauseRun.errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).pauseRun(params, context.idempotency),
+  }),
+  defineRoute({
+    ...write,
+    method: 'POST',
+    path: '/v1/ingestion-runs/{run_id}/resume',
+    operation: 'resumeIngestionRun',
+    summary: 'Let a paused run go on',
+    params: RunPath,
+    answer: IngestionRun,
+    errors: ingestion.resumeRun.errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).resumeRun(params, context.idempotency),
+  }),
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/ingestion-runs/{run_id}/timeline',
+    operation: 'getIngestionRunTimeline',
+    summary: 'What became of each file of a run, step by step with durations',
+    params: RunPath,
+    answer: ingestion.getRunTimeline.output,
+    errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).getRunTimeline(params),
+  }),
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/documents/{document_id}/timeline',
+    operation: 'getDocumentTimeline',
+    summary: 'How the versions of a document came to be, step by step with durations',
+    params: ingestion.getDocumentTimeline.input,
+    answer: ingestion.getDocumentTimeline.output,
+    errors: ingestion.getDocumentTimeline.errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).getDocumentTimeline(params),
   }),
 ]

@@ -78,13 +78,15 @@ function readTags(value: string): string[] {
 
 /** A long upload outlives an access token, so each request renews it. */
 function partStore(client: () => Promise<Client<typeof ingestion>>, query: Query): PartStore {
+  /** Sealed for the group at once when `group_id` came before the file; else the run seals a copy for it. */
+  const spaceOf = (fields: FormFields) => {
+    const { group_id, is_private } = readFields(fields, query)
+    return is_private ? undefined : group_id
+  }
   return {
-    /** Sealed for the group at once when `group_id` came before the file; else the run seals a copy for it. */
-    async create(name, fields) {
-      const { group_id, is_private } = readFields(fields, query)
-      const space_id = is_private ? undefined : group_id
-      return (await (await client()).openUpload({ name, space_id })).blob_id
-    },
+    store: async (name, fields, bytes) =>
+      (await (await client()).storeUpload({ name, space_id: spaceOf(fields), bytes })).blob_id,
+    create: async (name, fields) => (await (await client()).openUpload({ name, space_id: spaceOf(fields) })).blob_id,
     write: async (blob_id, index, bytes) => (await client()).writeUpload({ blob_id, index, bytes }),
     finish: async (blob_id, parts, sha256) => (await client()).finishUpload({ blob_id, pieces: parts, sha256 }),
   }

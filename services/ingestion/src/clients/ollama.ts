@@ -5,6 +5,7 @@ import { traced } from '@youworker/runtime/tracing/span'
 import { createBreaker } from '@youworker/runtime/timing/breaker'
 import { metrics } from '@youworker/runtime/health/metrics'
 import { isModelDown, ModelError, modelFailure } from '@youworker/runtime/model-error'
+import { promptsOf } from '../services/search/model-prompts.ts'
 import type { Embedder } from '../services/search/embedding-service.ts'
 
 interface OllamaOptions {
@@ -17,7 +18,8 @@ export function createOllamaEmbedder({ url, model }: OllamaOptions): Embedder {
   const breaker = createBreaker({ target: 'The embedding model', isFailure: isModelDown })
   return {
     model,
-    async embed(texts, { signal, timeoutMs }) {
+    async embed(given, { as, signal, timeoutMs }) {
+      const texts = as === undefined ? given : given.map((text) => promptsOf(model)[as] + text)
       const timeout = AbortSignal.timeout(timeoutMs)
       const stop = signal ? AbortSignal.any([signal, timeout]) : timeout
       return breaker.run(async () => {

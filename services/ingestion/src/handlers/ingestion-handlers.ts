@@ -5,6 +5,7 @@ import type { DocumentService } from '../services/documents/document-service.ts'
 import type { EmbeddingService } from '../services/search/embedding-service.ts'
 import type { IndexChecker } from '../services/search/index-check.ts'
 import type { RunService } from '../services/runs/run-service.ts'
+import type { TimelineService } from '../services/runs/timeline-service.ts'
 import type { RunStarter } from '../services/runs/run-starter.ts'
 import type { SourceStarter } from '../services/sources/source-starter.ts'
 import type { SearchService } from '../services/search/search-service.ts'
@@ -15,6 +16,7 @@ interface IngestionServices {
   readonly starter: RunStarter
   readonly sources: SourceStarter
   readonly runs: RunService
+  readonly timelines: TimelineService
   readonly documents: DocumentService
   readonly deletion: DeletionService
   readonly searches: SearchService
@@ -23,9 +25,10 @@ interface IngestionServices {
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, starter, sources, runs, documents, deletion, searches, embeddings, checker } = services
+  const { uploads, starter, sources, runs, timelines, documents, deletion, searches, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
+    storeUpload: (input, context) => uploads.store(input, context),
     writeUpload: (input, context) => uploads.write(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
     readBlob: (input, context) => uploads.read(input, context),
@@ -34,6 +37,10 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     getRun: (input, context) => runs.get(input, context),
     listRuns: (input, context) => runs.list(input, context),
     cancelRun: (input, context) => runs.cancel(input, context),
+    pauseRun: (input, context) => runs.pause(input, context),
+    resumeRun: (input, context) => runs.resume(input, context),
+    getRunTimeline: (input, context) => runs.timeline(input, context),
+    getDocumentTimeline: (input, context) => timelines.ofDocument(input, context),
     retryRun: (input, context) => runs.retry(input, context),
     deleteRun: (input, context) => runs.delete(input, context),
     listTasks: (input, context) => runs.listTasks(input, context),

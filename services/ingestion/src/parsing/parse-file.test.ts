@@ -2,11 +2,11 @@ import type { FileMime } from '@youworker/contracts/file-types'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
 import { expect, test } from 'vitest'
 import { parseMarkdown } from './formats/parse-markdown.ts'
-import { parseInChild } from './parse-in-child.ts'
 import type { ParsedDocument } from './parsed-document.ts'
+import { parseFile } from './test-parse.ts'
 
 const parse = (mime: FileMime, content: string | Uint8Array) =>
-  parseInChild({ bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content, mime })
+  parseFile({ bytes: typeof content === 'string' ? new TextEncoder().encode(content) : content, mime })
 
 const outline = (document: ParsedDocument) => document.blocks.map(({ text, title_path }) => [title_path.join(' > '), text])
 
@@ -134,28 +134,4 @@ test.each<[string, FileMime, string]>([
   expect(document.blocks.map(({ start }) => start)).toEqual([0])
   expect(document.title?.length ?? 0).toBeLessThanOrEqual(200)
   expectOffsetsToFit(document)
-})
-
-test.each<[string, FileMime, string, { memoryBytes?: number; maxCpuMs?: number }, RegExp]>([
-  ['outgrows its memory', 'text/markdown', '['.repeat(1_000_000), { memoryBytes: 1024 ** 2 }, /too much memory/],
-  ['computes for too long', 'text/markdown', '['.repeat(1_000_000), { maxCpuMs: 200 }, /longer than 0.2 s/],
-  ['fills its heap', 'text/markdown', '['.repeat(3_000_000), { memoryBytes: 8 * 1024 ** 3 }, /too much memory/],
-])(
-  'a file whose parser %s is told from one that cannot be read',
-  async (_, mime, content, limits, reason) => {
-    const call = parseInChild({ bytes: Buffer.from(content), mime, ...limits })
-    await expect(call).rejects.toMatchObject({ name: 'ParserDied', message: expect.stringMatching(reason) })
-  },
-  120_000,
-)
-
-test('a file with more text than this process may keep fails with a reason', async () => {
-  const call = parseInChild({ bytes: Buffer.from('x'.repeat(100_000)), mime: 'text/plain', answerBytes: 99_999 })
-  await expect(call).rejects.toMatchObject({ code: 'VALIDATION_ERROR', message: expect.stringMatching(/more text/) })
-})
-
-test('a parse can be stopped', async () => {
-  const signal = AbortSignal.abort(new Error('off'))
-  const call = parseInChild({ bytes: samplePdf([['x']]), mime: 'application/pdf', signal })
-  await expect(call).rejects.toThrow('off')
 })

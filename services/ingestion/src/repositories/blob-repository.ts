@@ -28,6 +28,14 @@ export class BlobRepository {
     await this.#db.insertInto('blobs').values(blob).execute()
   }
 
+  /** With its only part to follow in the same transaction. */
+  async addWhole(blob: NewBlob & Pick<BlobRow, 'size' | 'pieces' | 'sha256'>): Promise<void> {
+    await this.#db
+      .insertInto('blobs')
+      .values({ ...blob, finished_at: sql<string>`now()` })
+      .execute()
+  }
+
   /** Uploads of a user that no run has taken yet. */
   async countUnused(userId: string): Promise<number> {
     const { count } = await this.#db
@@ -53,6 +61,12 @@ export class BlobRepository {
     return (lock === 'share' ? query.forShare() : query.forUpdate()).executeTakeFirst()
   }
 
+  /** Those of the caller's own uploads, locked in one order everywhere, so that two requests for the same ones cannot wait for each other. */
+  lockAllOwn(ids: readonly string[], userId: string): Promise<BlobRow[]> {
+    const query = this.#db.selectFrom('blobs').selectAll().where('id', 'in', ids).where('user_id', '=', userId)
+    return query.orderBy('id').forUpdate().execute()
+  }
+
   /** A blob that the user uploaded and no run has taken, or that is the file of a document in the scope's spaces. */
   readable(id: string, userId: string): Promise<BlobRow | undefined> {
     return this.#db
@@ -68,13 +82,14 @@ export class BlobRepository {
       .executeTakeFirst()
   }
 
-  /** Writing a part again changes nothing. */
-  async putPart(part: NewPart): Promise<void> {
-    await this.#db
+  /** Writing a part again changes nothing. Returns whether it was written. */
+  async putPart(part: NewPart): Promise<boolean> {
+    const { numInsertedOrUpdatedRows } = await this.#db
       .insertInto('blob_pieces')
       .values(part)
       .onConflict((conflict) => conflict.columns(['blob_id', 'index']).doNothing())
-      .execute()
+      .executeTakeFirstOrThrow()
+    return numInsertedOrUpdatedRows === 1n
   }
 
   partSizes(blobId: string): Promise<{ index: number; size: number }[]> {
@@ -89,6 +104,17 @@ export class BlobRepository {
       .where('index', '=', index)
       .executeTakeFirst()
     return row?.sealed
+  }
+
+  /** The first part of each, by blob. */
+  async firstParts(blobIds: readonly string[]): Promise<Map<string, Buffer>> {
+    const rows = await this.#db
+      .selectFrom('blob_pieces')
+      .select(['blob_id', 'sealed'])
+      .where(sql<boolean>`blob_id = any(${[...blobIds]}::uuid[])`)
+      .where('index', '=', 0)
+      .execute()
+    return new Map(rows.map(({ blob_id, sealed }) => [blob_id, sealed]))
   }
 
   async finish(id: string, facts: { size: number; pieces: number; sha256: string }): Promise<void> {

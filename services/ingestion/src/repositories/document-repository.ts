@@ -1,11 +1,7 @@
 import type { CollectionSum } from '@youworker/contracts/documents/documents'
-import type { DeletableColumns } from '@youworker/database/deletion/deletable-tables'
-import type { ChunkRow, DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
+import type { DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
-
-type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation' | keyof DeletableColumns>
-export type NewChunk = Omit<ChunkRow, 'space_id' | 'document_id' | 'generation'>
 
 export interface DocumentFilter {
   readonly collection?: string | undefined
@@ -22,7 +18,6 @@ interface Restorers {
   readonly admin_of: readonly string[]
 }
 
-const ROWS_PER_INSERT = 500
 /** Postgres text holds no NUL, so nothing can match one. */
 const askable = (text: string): string => text.replaceAll('\0', '\u{FFFD}')
 const likePattern = (text: string): string => `%${askable(text).replace(/[\\%_]/g, (sign) => `\\${sign}`)}%`
@@ -59,54 +54,10 @@ export class DocumentRepository {
     return rows.map(({ id }) => id)
   }
 
-  lockByPath(spaceId: string, pathHash: string): Promise<DocumentRow | undefined> {
-    return this.#byPath(spaceId, pathHash).forUpdate().executeTakeFirst()
-  }
-
+  /** The one at the path that is not deleted. */
   getByPath(spaceId: string, pathHash: string): Promise<DocumentRow | undefined> {
-    return this.#byPath(spaceId, pathHash).executeTakeFirst()
-  }
-
-  #byPath(spaceId: string, pathHash: string) {
     const present = this.#db.selectFrom('documents').selectAll().where('deleted_at', 'is', null)
-    return present.where('space_id', '=', spaceId).where('path_hash', '=', pathHash)
-  }
-
-  /** Version 1 of a document, or the next one of that path, whose id stays. It belongs to who brought it. */
-  putVersion(version: NewVersion): Promise<DocumentRow> {
-    const { id: _id, space_id: _space, path_hash: _hash, ...changed } = version
-    return this.#db
-      .insertInto('documents')
-      .values({ ...version, generation: 1 })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['space_id', 'path_hash'])
-          .where('deleted_at', 'is', null)
-          .doUpdateSet({
-            ...changed,
-            generation: sql<number>`documents.generation + 1`,
-            last_ingested_at: sql<string>`now()`,
-          }),
-      )
-      .returningAll()
-      .executeTakeFirstOrThrow()
-  }
-
-  /** The same content came again, perhaps with other labels. */
-  async touch(id: string, labels: Pick<DocumentRow, 'tags' | 'collection' | 'group_id' | 'is_private'>): Promise<void> {
-    await this.#db
-      .updateTable('documents')
-      .set({ ...labels, last_ingested_at: sql<string>`now()` })
-      .where('id', '=', id)
-      .execute()
-  }
-
-  async addChunks(document: Pick<DocumentRow, 'id' | 'space_id' | 'generation'>, chunks: readonly NewChunk[]): Promise<void> {
-    const { id: document_id, space_id, generation } = document
-    for (let at = 0; at < chunks.length; at += ROWS_PER_INSERT) {
-      const rows = chunks.slice(at, at + ROWS_PER_INSERT).map((chunk) => ({ ...chunk, document_id, space_id, generation }))
-      await this.#db.insertInto('chunks').values(rows).execute()
-    }
+    return present.where('space_id', '=', spaceId).where('path_hash', '=', pathHash).executeTakeFirst()
   }
 
   /** Returns the hashes of the erased texts. */

@@ -50,14 +50,14 @@ export class IndexRepository {
   }
 
   /**
-   * The next number of a space. Locks the space until the transaction ends, so numbers become visible in order and changes of one
+   * The next number of a space, or the last of the next `count` ones. Locks the space until the transaction ends, so numbers become visible in order and changes of one
    * space happen one after the other.
    */
-  next(spaceId: string): Promise<SpaceState> {
+  next(spaceId: string, count = 1): Promise<SpaceState> {
     return this.#db
       .insertInto('space_indexes')
-      .values({ space_id: spaceId, seq: 1, erased_at: null })
-      .onConflict((conflict) => conflict.column('space_id').doUpdateSet({ seq: sql<number>`space_indexes.seq + 1` }))
+      .values({ space_id: spaceId, seq: count, erased_at: null })
+      .onConflict((conflict) => conflict.column('space_id').doUpdateSet({ seq: sql<number>`space_indexes.seq + ${count}::int` }))
       .returningAll()
       .executeTakeFirstOrThrow()
   }
@@ -70,11 +70,19 @@ export class IndexRepository {
   }
 
   async record(spaceId: string, documentId: string, seq: number): Promise<void> {
+    await this.recordAll(spaceId, [{ document_id: documentId, seq }])
+  }
+
+  /** Each document once, each with a number of its own. */
+  async recordAll(spaceId: string, changes: readonly { readonly document_id: string; readonly seq: number }[]): Promise<void> {
+    if (changes.length === 0) return
     await this.#db
       .insertInto('index_changes')
-      .values({ space_id: spaceId, document_id: documentId, seq })
+      .values(changes.map((change) => ({ ...change, space_id: spaceId })))
       .onConflict((conflict) =>
-        conflict.columns(['space_id', 'document_id']).doUpdateSet({ seq, changed_at: sql<string>`now()` }),
+        conflict
+          .columns(['space_id', 'document_id'])
+          .doUpdateSet(({ ref }) => ({ seq: ref('excluded.seq'), changed_at: sql<string>`now()` })),
       )
       .execute()
   }

@@ -1,5 +1,7 @@
 import { type Status, TERMINAL } from '@youworker/contracts/common'
-import type { IngestionTables, RunFileRow, RunRow } from '@youworker/database/owners/ingestion/tables'
+import type { RetryStage } from '@youworker/contracts/documents/runs'
+import type { Checkpoint, IngestionTables, RunFileRow, RunRow } from '@youworker/database/owners/ingestion/tables'
+import { LEASE_MS } from '@youworker/database/jobs/jobs'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
 import { type Kysely, sql } from 'kysely'
 
@@ -9,6 +11,8 @@ export interface RunView extends RunRow {
   readonly attempt: number
   readonly error: string | null
   readonly finished_at: string | null
+  readonly paused: boolean
+  readonly heartbeat_at: string | null
 }
 
 /** What a list shows of a run's files. */
@@ -22,11 +26,17 @@ export interface RunTotals {
   readonly errors: string[]
 }
 
-type NewRun = Omit<RunRow, 'created_at' | 'started_at'>
-export type NewRunFile = Omit<RunFileRow, 'chunks' | 'document_id' | 'run_id' | 'space_id' | 'read_tries' | 'reader_deaths'>
-type FilePatch = Partial<Pick<RunFileRow, 'status' | 'stage' | 'percent' | 'error' | 'chunks' | 'document_id' | 'blob_id'>>
+type NewRun = Omit<RunRow, 'created_at' | 'started_at' | 'waits'>
+type Later = 'chunks' | 'document_id' | 'run_id' | 'space_id' | 'read_tries' | 'reader_deaths' | 'checkpoint' | 'title'
+export type NewRunFile = Omit<RunFileRow, Later>
 
 const NOT_ENDED: readonly Status[] = ['pending', 'running']
+
+const isAlive = sql<boolean>`jobs.status = 'running' and jobs.lease_until > clock_timestamp()`
+/** A run whose worker is gone waits for the next one. */
+const status = sql<Status>`case when jobs.status = 'running' and not (${isAlive}) then 'pending' else jobs.status end`
+const heartbeat = sql<string | null>`case when ${isAlive}
+  then jobs.lease_until - make_interval(secs => ${sql.lit(LEASE_MS / 1_000)}) end`
 
 export class RunRepository {
   readonly #db: Kysely<IngestionTables>
@@ -42,7 +52,9 @@ export class RunRepository {
 
   async addFiles(run: Pick<RunRow, 'id' | 'space_id'>, files: readonly NewRunFile[]): Promise<void> {
     if (files.length === 0) return
-    const rows = files.map((file) => ({ ...file, run_id: run.id, space_id: run.space_id }))
+    const rows = files.map(({ timeline, ...file }) => {
+      return { ...file, timeline: JSON.stringify(timeline), run_id: run.id, space_id: run.space_id }
+    })
     await this.#db.insertInto('run_files').values(rows).execute()
   }
 
@@ -51,7 +63,9 @@ export class RunRepository {
       .selectFrom('runs')
       .innerJoin('jobs', 'jobs.id', 'runs.id')
       .selectAll('runs')
-      .select(['jobs.status', 'jobs.attempt', 'jobs.error', 'jobs.finished_at'])
+      .select(['jobs.attempt', 'jobs.error', 'jobs.finished_at'])
+      .select([status.as('status'), heartbeat.as('heartbeat_at')])
+      .select(sql<boolean>`jobs.status = 'pending' and jobs.run_after = 'infinity'`.as('paused'))
   }
 
   get(id: string, userId: string): Promise<RunView | undefined> {
@@ -97,6 +111,19 @@ export class RunRepository {
     return new Map(rows.map((row) => [row.run_id, { ...row, total_bytes: Number(row.total_bytes) }]))
   }
 
+  /** Counts one more time that the run waits for what is away, in a row. */
+  async countWait(id: string): Promise<number> {
+    const counted = this.#db
+      .updateTable('runs')
+      .set({ waits: sql<number>`waits + 1` })
+      .where('id', '=', id)
+    return (await counted.returning('waits').executeTakeFirstOrThrow()).waits
+  }
+
+  async forgetWaits(id: string): Promise<void> {
+    await this.#db.updateTable('runs').set({ waits: 0 }).where('id', '=', id).execute()
+  }
+
   async markStarted(id: string): Promise<void> {
     await this.#db
       .updateTable('runs')
@@ -105,50 +132,22 @@ export class RunRepository {
       .execute()
   }
 
-  async updateFile(runId: string, index: number, patch: FilePatch): Promise<void> {
-    await this.#db.updateTable('run_files').set(patch).where('run_id', '=', runId).where('index', '=', index).execute()
-  }
-
-  /** Counts one more try to read a file and returns which it is; `undefined`, and not counted, after so many of either kind. */
-  async beginReading(runId: string, index: number, most: { tries: number; deaths: number }): Promise<number | undefined> {
-    const row = await this.#db
-      .updateTable('run_files')
-      .set({ read_tries: sql<number>`read_tries + 1` })
-      .where('run_id', '=', runId)
-      .where('index', '=', index)
-      .where('read_tries', '<', most.tries)
-      .where('reader_deaths', '<', most.deaths)
-      .returning('read_tries')
-      .executeTakeFirst()
-    return row?.read_tries
-  }
-
-  /** The try has ended and counts no more, but for the death of the process that read the file. */
-  async endReading(runId: string, index: number, { readerDied }: { readerDied: boolean }): Promise<void> {
-    await this.#db
-      .updateTable('run_files')
-      .set({ read_tries: sql<number>`read_tries - 1`, reader_deaths: sql<number>`reader_deaths + ${readerDied ? 1 : 0}` })
-      .where('run_id', '=', runId)
-      .where('index', '=', index)
-      .where('read_tries', '>', 0)
-      .execute()
-  }
-
-  /** The last stage of a file that succeeded or failed. */
-  async completeFile(runId: string, index: number): Promise<void> {
-    await this.updateFile(runId, index, { stage: 'done', percent: 100 })
-  }
-
   /** Ends every file that has not ended yet. */
   async closeFiles(runId: string, patch: { status: Status; error: string | null }): Promise<void> {
     await this.#db.updateTable('run_files').set(patch).where('run_id', '=', runId).where('status', 'in', NOT_ENDED).execute()
   }
 
-  /** Files whose upload is still there go back to the start. Returns how many. */
-  async reopenFailed(runId: string): Promise<number> {
+  /** Files whose upload is still there wait again, to go on from the stage or from where they stopped. Returns how many. */
+  async reopenFailed(runId: string, from: RetryStage | undefined): Promise<number> {
+    const checkpoint = { parsing: null, chunking: null, embedding: 'chunked', indexing: 'embedded' } as const
+    const latest = from === undefined ? sql`checkpoint` : sql`${checkpoint[from]}::text`
     const { numUpdatedRows } = await this.#db
       .updateTable('run_files')
       .set({ status: 'pending', stage: 'waiting', percent: 0, error: null, read_tries: 0, reader_deaths: 0 })
+      // Not later than what is stored of it.
+      .set({
+        checkpoint: sql<Checkpoint | null>`case when checkpoint = 'embedded' then ${latest} when ${latest} is not null then checkpoint end`,
+      })
       .where('run_id', '=', runId)
       .where('status', 'in', ['failed', 'cancelled'])
       .where('blob_id', 'is not', null)

@@ -3,6 +3,7 @@ import type { GuardedFetcher } from '@youworker/guarded-fetch/guarded-fetcher'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { Logger } from '@youworker/runtime/logger'
 import type { ChunkSize } from '../chunking/chunk-document.ts'
+import type { ReaderPool } from '../reading/reader-pool.ts'
 import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 import { BlobStore } from './files/blob-store.ts'
 import { DeletionService } from './documents/deletion-service.ts'
@@ -10,12 +11,13 @@ import { ErasureVerifier } from './documents/document-erasure.ts'
 import { DocumentService } from './documents/document-service.ts'
 import { type Embedder, EmbeddingService } from './search/embedding-service.ts'
 import { ErasureService } from './documents/erasure-service.ts'
-import { FileIngester } from './runs/file-ingester.ts'
 import { IndexChecker } from './search/index-check.ts'
 import { IndexService } from './search/index-service.ts'
+import { createBatches } from './runs/create-batches.ts'
 import { RunProcessor } from './runs/run-processor.ts'
 import { RunService } from './runs/run-service.ts'
 import { RunStarter } from './runs/run-starter.ts'
+import { TimelineService } from './runs/timeline-service.ts'
 import type { SearchIndex } from './search/search-index.ts'
 import { SearchService } from './search/search-service.ts'
 import type { CheckSpace, SpaceAccess } from './space-access.ts'
@@ -34,6 +36,7 @@ interface ServicePorts {
   readonly embedder: Embedder
   readonly index: SearchIndex
   readonly space: FreeSpace
+  readonly readers: ReaderPool
   readonly logger: Logger
   /** Workers look at once for new and for cancelled runs, instead of at their next poll. */
   readonly wake: () => void
@@ -56,6 +59,7 @@ export function createServices(ports: ServicePorts) {
     embedder,
     index,
     space,
+    readers,
     logger,
     wake,
     wakeGatherers,
@@ -68,7 +72,7 @@ export function createServices(ports: ServicePorts) {
   const store = new BlobStore(uow, sealer)
   const embeddings = new EmbeddingService(uow, embedder)
   const indexing = new IndexService({ uow, index, embeddings, logger })
-  const ingester = new FileIngester({ uow, store, embeddings, chunks })
+  const batches = createBatches({ uow, store, readers, embeddings, indexing, space, chunks })
   const verifier = new ErasureVerifier({ uow, index, indexing })
   const open = sourceOpener({ fetcher, files: serverFiles, streams: new StreamStore(uow, store, maxFileMb) })
   return {
@@ -78,12 +82,13 @@ export function createServices(ports: ServicePorts) {
     sources: new SourceStarter({ uow, access, space, fetcher, files: serverFiles, wake: wakeGatherers }),
     gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),
     runs: new RunService({ uow, space, wake }),
+    timelines: new TimelineService({ uow, access }),
     documents: new DocumentService({ uow, access, checkSpace }),
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
     verifier,
     checker: new IndexChecker({ uow, index, indexing, embeddings }),
     searches: new SearchService({ uow, access, index, indexing, embedder, logger }),
-    processor: new RunProcessor({ uow, ingester, indexing, checkSpace, space, logger }),
+    processor: new RunProcessor({ uow, batches, checkSpace, logger }),
     erasure: new ErasureService({ uow, sealer, indexing, logger }),
   }
 }

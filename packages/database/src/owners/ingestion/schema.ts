@@ -7,6 +7,7 @@ import * as turnsOfJobs from './migrations/0005-turns-of-jobs.ts'
 import * as languages from './migrations/0006-languages.ts'
 import * as deletion from './migrations/0007-deletion.ts'
 import * as sources from './migrations/0008-sources.ts'
+import * as stages from './migrations/0009-stages.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -19,5 +20,6 @@ export const ingestionSchema = defineSchema({
     '0006-languages': languages,
     '0007-deletion': deletion,
     '0008-sources': sources,
+    '0009-stages': stages,
   },
 })

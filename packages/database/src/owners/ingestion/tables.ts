@@ -1,7 +1,7 @@
 import type { Status } from '@youworker/contracts/common'
 import type { Source } from '@youworker/contracts/documents/sources'
-import type { Stage } from '@youworker/contracts/documents/runs'
-import type { Generated, Selectable } from 'kysely'
+import type { Stage, TimelineEntry } from '@youworker/contracts/documents/runs'
+import type { ColumnType, Generated, Selectable } from 'kysely'
 import type { DeletableColumns } from '../../deletion/deletable-tables.ts'
 import type { SystemTables } from '../../schema/system-tables.ts'
 
@@ -35,8 +35,10 @@ export interface IngestionTables extends SystemTables {
     is_private: boolean
     created_at: Generated<string>
     started_at: string | null
+    /** How often in a row it has waited for something that is away. */
+    waits: Generated<number>
   }
-  /** `read_tries`: how often its reading was begun and has no known end; `reader_deaths`: how often it killed the process that read it. */
+  /** `checkpoint`: what is stored of its way, so that another worker goes on behind it. `read_tries`: how often its reading was begun and has no known end; `reader_deaths`: how often it killed the process that read it. */
   run_files: {
     run_id: string
     index: number
@@ -54,6 +56,21 @@ export interface IngestionTables extends SystemTables {
     error: string | null
     read_tries: Generated<number>
     reader_deaths: Generated<number>
+    checkpoint: Checkpoint | null
+    title: string | null
+    sha256: string | null
+    timeline: ColumnType<TimelineEntry[], string | undefined, string>
+  }
+  /** The chunks of a file on its way to be a document, of which nothing is shown yet. */
+  staged_chunks: ChunkText & { run_id: string; file_index: number; space_id: string }
+  /** How a version of a document came to be; kept when its run is deleted. */
+  document_timelines: {
+    document_id: string
+    run_id: string
+    file_index: number
+    space_id: string
+    entries: TimelineEntry[]
+    created_at: Generated<string>
   }
   /** What a run fetches itself, before it is ingested. Lives in its user's own space, like the run. */
   run_sources: {
@@ -93,20 +110,7 @@ export interface IngestionTables extends SystemTables {
     last_ingested_at: Generated<string>
   } & DeletableColumns
   /** `start` and `end` are UTF-16 offsets into the document's text. `text_hash` names the embedding, `language` is ISO 639-1 or `und`. */
-  chunks: {
-    id: string
-    space_id: string
-    document_id: string
-    generation: number
-    index: number
-    text: string
-    title_path: string[]
-    page: number | null
-    start: number
-    end: number
-    text_hash: string
-    language: string | null
-  }
+  chunks: ChunkText & { space_id: string; document_id: string; generation: number }
   /** Vectors as little-endian float32, by model and SHA-256 of the embedded text. */
   embeddings: { space_id: string; model: string; text_hash: string; vector: Buffer }
   /** The counter that the space's index file follows. `epoch` tells apart two databases with the same numbers. */
@@ -121,10 +125,25 @@ export interface IngestionTables extends SystemTables {
   index_changes: { space_id: string; document_id: string; seq: number; changed_at: Generated<string> }
 }
 
+interface ChunkText {
+  id: string
+  index: number
+  text: string
+  title_path: string[]
+  page: number | null
+  start: number
+  end: number
+  text_hash: string
+  language: string | null
+}
+
 export type SourceRow = Selectable<IngestionTables['run_sources']>
 export type SourcePageRow = Selectable<IngestionTables['source_pages']>
 export type BlobRow = Selectable<IngestionTables['blobs']>
 export type RunRow = Selectable<IngestionTables['runs']>
 export type RunFileRow = Selectable<IngestionTables['run_files']>
 export type DocumentRow = Selectable<IngestionTables['documents']>
-export type ChunkRow = Selectable<IngestionTables['chunks']>
+/** `chunked`: all chunks are staged. `embedded`: they have vectors, too. */
+export type Checkpoint = 'chunked' | 'embedded'
+
+export type StagedChunkRow = Selectable<IngestionTables['staged_chunks']>

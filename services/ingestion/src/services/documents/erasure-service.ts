@@ -78,6 +78,7 @@ export class ErasureService {
       batch = await this.#uow.system().write(({ blobs }) => blobs.sweep(SWEEP_BATCH))
     }
     await this.#uow.system().write(({ index }) => index.prune())
+    await this.#uow.system().write(({ stages }) => stages.sweep())
     if (swept > 0) this.#logger.info({ files: swept }, 'unused files were erased')
   }
 }
@@ -96,6 +97,7 @@ async function eraseSpace(repos: IngestionRepositories, space_id: string): Promi
     repos.outbox.add(ingestion.documentDeleted, { document_id, user_id, space_id })
   }
   await repos.documents.deleteSpace(space_id)
+  await repos.stages.dropSpace(space_id)
   await repos.embeddings.deleteSpace(space_id)
   await repos.blobs.deleteSpace(space_id)
   await repos.index.markErased(space_id)

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '@youworker/contracts/errors'
-import { LIMITS } from '@youworker/contracts/limits'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import { newId } from '@youworker/runtime/id'
@@ -9,11 +8,13 @@ import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 /** The context of a part's seal: a part that was moved to another file or index does not open. */
 const sealContext = (blobId: string, index: number) => ({ table: 'blob_pieces', id: `${blobId}:${index}` })
 
+const READ_AHEAD = 4
+
 export type OpenPart = (blob: Pick<BlobRow, 'id' | 'space_id'>, index: number, sealed: Buffer) => Buffer
 type SpaceSealer = Awaited<ReturnType<Sealer['forSpace']>>
 type StoredBlob = Pick<BlobRow, 'id' | 'space_id' | 'user_id' | 'name' | 'size' | 'pieces' | 'sha256'>
 
-/** Reads and writes the sealed parts of files. Only `bytes` holds more than one part in memory. */
+/** Reads and writes the sealed parts of files. Holds one part of a long file at a time. */
 export class BlobStore {
   readonly #uow: IngestionUnitOfWork
   readonly #sealer: Sealer
@@ -47,20 +48,31 @@ export class BlobStore {
     }
   }
 
-  async sha256(blob: Pick<BlobRow, 'id' | 'space_id'>, parts: number): Promise<string> {
-    const hash = createHash('sha256')
-    for (let index = 0; index < parts; index += 1) hash.update(await this.part(blob, index))
-    return hash.digest('hex')
+  /** Reads what is short now, and parts of anything longer when they are asked for. */
+  async openAll(blobs: readonly StoredBlob[]): Promise<(blob: StoredBlob, signal: AbortSignal) => AsyncGenerator<Uint8Array>> {
+    const spaces = [...new Set(blobs.map(({ space_id }) => space_id))]
+    const short = blobs.filter(({ pieces }) => pieces === 1).map(({ id }) => id)
+    const open = await this.partOpener(spaces)
+    const first =
+      short.length === 0 ? new Map<string, Buffer>() : await this.#uow.in(spaces).read((repos) => repos.blobs.firstParts(short))
+    const part = this.part.bind(this)
+    return async function* partsOf(blob, signal) {
+      for (let index = 0; index < (blob.pieces ?? 0); index += 1) {
+        signal.throwIfAborted()
+        const sealed = first.get(blob.id)
+        yield sealed ? open(blob, index, sealed) : await part(blob, index)
+      }
+    }
   }
 
-  /** The whole file. Its size was bounded when it was written. */
-  async bytes(blob: StoredBlob, signal: AbortSignal): Promise<Uint8Array> {
-    const bytes = Buffer.allocUnsafe(blob.size ?? 0)
-    for (let index = 0; index < (blob.pieces ?? 0); index += 1) {
-      signal.throwIfAborted()
-      ;(await this.part(blob, index)).copy(bytes, index * LIMITS.part)
+  /** Reads the parts, some of them ahead. */
+  async sha256(blob: Pick<BlobRow, 'id' | 'space_id'>, parts: number): Promise<string> {
+    const hash = createHash('sha256')
+    for (let from = 0; from < parts; from += READ_AHEAD) {
+      const indexes = Array.from({ length: Math.min(READ_AHEAD, parts - from) }, (_, at) => from + at)
+      for (const bytes of await Promise.all(indexes.map((index) => this.part(blob, index)))) hash.update(bytes)
     }
-    return bytes
+    return hash.digest('hex')
   }
 
   /** For a file that was uploaded before its group was known. The copy is marked as used; the sweep erases it if no document refers to it. */

@@ -1,25 +1,28 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { TERMINAL } from '@youworker/contracts/common'
-import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
+import { AppError } from '@youworker/contracts/errors'
 import type { Role } from '@youworker/contracts/group'
-import { ingestion } from '@youworker/contracts/ingestion'
-import type { Stage } from '@youworker/contracts/documents/runs'
-import { recordAudit } from '@youworker/database/events/record-audit'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
-import { CancelRequested, type JobEnded } from '@youworker/database/jobs/jobs'
-import { newTraceparent } from '@youworker/runtime/correlation'
-import { currentRequest } from '@youworker/runtime/current-request'
-import type { FreeSpace } from '@youworker/runtime/health/free-space'
+import { CancelRequested, type JobEnded, RetryJob } from '@youworker/database/jobs/jobs'
 import type { Logger } from '@youworker/runtime/logger'
 import type { RunView } from '../../repositories/run-repository.ts'
-import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { spacesOf } from '../documents/document-path.ts'
-import { changeOf, NotYourDocument } from '../documents/document-rights.ts'
 import type { FencedWrite } from '../search/embedding-service.ts'
-import type { FileIngester } from './file-ingester.ts'
-import type { IndexService } from '../search/index-service.ts'
-import { finishRun } from './run-finisher.ts'
 import type { CheckSpace } from '../space-access.ts'
+import type { Attempt } from './attempt.ts'
+import type { BatchProcessor } from './batch-processor.ts'
+import { LANES } from './create-batches.ts'
+import { FileQueue, isDone } from './file-queue.ts'
+import { finishRun } from './run-finisher.ts'
+
+/** Codes of what is away, busy or full, and may be back by itself. */
+const PASSING: ReadonlySet<string> = new Set([
+  'SERVICE_UNAVAILABLE',
+  'CIRCUIT_OPEN',
+  'DEADLINE_EXCEEDED',
+  'EXTERNAL_SERVICE_ERROR',
+])
+/** About an hour, with the worker's pauses. */
+const MOST_WAITS = 60
 
 interface RunJob {
   readonly id: string
@@ -28,40 +31,22 @@ interface RunJob {
 
 interface ProcessorDependencies {
   readonly uow: IngestionUnitOfWork
-  readonly ingester: FileIngester
-  readonly indexing: IndexService
+  readonly batches: BatchProcessor
   readonly checkSpace: CheckSpace
-  readonly space: FreeSpace
   readonly logger: Logger
 }
 
-/** One attempt at a run. `write` throws when another attempt has taken the run over. */
-interface Attempt {
-  readonly run: RunView
-  readonly number: number
-  readonly signal: AbortSignal
-  readonly write: FencedWrite
-}
-
-/** Shortest time between two progress reports of one stage, in ms. */
-const REPORT_EVERY = 500
-const LOOK_FOR_ROOM_MS = 1_000
-
-/** Ingests the files of a run one after the other and skips those that an earlier attempt has finished. */
+/** Ingests the files of a run, several batches at a time, and skips those that an earlier attempt has finished. */
 export class RunProcessor {
   readonly #uow: IngestionUnitOfWork
-  readonly #ingester: FileIngester
-  readonly #indexing: IndexService
+  readonly #batches: BatchProcessor
   readonly #checkSpace: CheckSpace
-  readonly #space: FreeSpace
   readonly #logger: Logger
 
-  constructor({ uow, ingester, indexing, checkSpace, space, logger }: ProcessorDependencies) {
+  constructor({ uow, batches, checkSpace, logger }: ProcessorDependencies) {
     this.#uow = uow
-    this.#ingester = ingester
-    this.#indexing = indexing
+    this.#batches = batches
     this.#checkSpace = checkSpace
-    this.#space = space
     this.#logger = logger
   }
 
@@ -69,14 +54,23 @@ export class RunProcessor {
     const attempt = await this.#begin(job, number, signal)
     if (!attempt) return this.#drop(job)
     try {
-      await this.#requireAccess(attempt.run)
+      await attempt.requireAccess()
       await this.#work(attempt)
       return await attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number }))
     } catch (error) {
-      if (!signal.aborted) throw error
+      if (!signal.aborted) throw await this.#mayPass(attempt, error)
       if (!(signal.reason instanceof CancelRequested)) throw signal.reason
       return attempt.write((repos) => finishRun(repos, { run: attempt.run, attempt: number, cancelled: true }))
     }
+  }
+
+  /** What may pass by itself is waited for, much longer than an error that nobody knows: the tries do not count until there are many. */
+  async #mayPass({ run, write }: Attempt, error: unknown): Promise<unknown> {
+    if (!(error instanceof AppError) || !PASSING.has(error.code)) return error
+    const tries = await write(({ runs }) => runs.countWait(run.id))
+    if (tries > MOST_WAITS) return error
+    this.#logger.warn({ err: error, run_id: run.id, tries }, 'a run waits for what it needs')
+    return new RetryJob(error.message, { tries, cause: error })
   }
 
   /** Ends a run whose last attempt failed. */
@@ -104,46 +98,58 @@ export class RunProcessor {
       await runs.markStarted(id)
       return (await runs.get(id, user_id)) ?? before
     })
-    return { run, number, signal, write }
+    return { run, number, signal, write, requireAccess: () => this.#requireAccess(run) }
   }
 
+  /** Once one batch has failed no other is begun; those at work come to their end. */
   async #work(attempt: Attempt): Promise<void> {
-    const { run, signal } = attempt
+    const { run } = attempt
     const files = await this.#uow.in([run.user_id]).read(({ runs }) => runs.files(run.id))
-    let done = files.filter(isDone).length
-    const behind: unknown[] = []
-    for (const file of files) {
-      if (isDone(file)) continue
-      signal.throwIfAborted()
-      if (file.status !== 'success') {
-        await this.#untilRoom(attempt, file)
-        await this.#ingest(attempt, file, { done, total: files.length })
+    const queue = new FileQueue(files)
+    const counts = { done: files.filter(isDone).length, total: files.length }
+    const failures: unknown[] = []
+    const lane = async () => {
+      while (failures.length === 0) {
+        const batch = await queue.next()
+        if (!batch) return
+        await this.#ingest(attempt, batch, counts).catch((error: unknown) => failures.push(error))
+        queue.done(batch)
       }
-      try {
-        await this.#indexing.bringUpToDate([run.target_space_id], { signal })
-      } catch (error) {
-        // The document is committed and the index can follow later, so the other files go on.
-        signal.throwIfAborted()
-        behind.push(error)
-        continue
-      }
-      done += 1
-      await attempt.write(async ({ runs, jobs }) => {
-        await runs.completeFile(run.id, file.index)
-        await jobs.progress(run.id, attempt.number, { current: done, total: files.length, stage: 'indexing' })
-      })
     }
-    if (behind.length > 0) throw behind[0]
+    await Promise.all(Array.from({ length: LANES }, lane))
+    attempt.signal.throwIfAborted()
+    if (failures.length > 0) throw failures[0]
   }
 
-  /** While the disk is nearly full a run waits, and its next file says so. */
-  async #untilRoom({ run, signal, write }: Attempt, file: RunFileRow): Promise<void> {
-    const why = await this.#space.shortage()
-    if (why === undefined) return
-    const show = (error: string | null) => write(({ runs }) => runs.updateFile(run.id, file.index, { error }))
-    await show(why)
-    while ((await this.#space.shortage()) !== undefined) await sleep(LOOK_FOR_ROOM_MS, undefined, { signal })
-    await show(null)
+  async #ingest(attempt: Attempt, batch: readonly RunFileRow[], counts: { done: number; total: number }): Promise<void> {
+    const { run, number, signal, write } = attempt
+    signal.throwIfAborted()
+    try {
+      await this.#batches.process(attempt, batch)
+    } catch (error) {
+      if (!signal.aborted) await this.#interrupted(attempt, batch, error)
+      throw error
+    }
+    counts.done += batch.length
+    const { done: current, total } = counts
+    await write(async ({ jobs, runs }) => {
+      await jobs.progress(run.id, number, { current, total, stage: 'indexing' })
+      if (run.waits > 0) await runs.forgetWaits(run.id)
+    })
+  }
+
+  async #interrupted({ run, number, write }: Attempt, batch: readonly RunFileRow[], error: unknown): Promise<void> {
+    const message = error instanceof AppError ? error.message : 'something went wrong inside'
+    const failure = { at: new Date().toISOString(), attempt: number, error: message }
+    const note = write(({ stages }) =>
+      stages.interrupt(
+        run.id,
+        batch.map(({ index }) => index),
+        failure,
+      ),
+    )
+    // The failure itself is what counts: the database may be what is away.
+    await note.catch((cause: unknown) => this.#logger.debug({ err: cause, run_id: run.id }, 'an interruption was not noted'))
   }
 
   /** The role in the group, which the user may have left since the run was started. */
@@ -152,40 +158,4 @@ export class RunProcessor {
     if (allowed) return role
     throw new AppError('GROUP_NOT_FOUND', 'you are not a member of this group any more; nothing more was added to it')
   }
-
-  /** An unreadable file fails alone. A dependency that does not answer fails the attempt, which the worker repeats. */
-  async #ingest(attempt: Attempt, file: RunFileRow, counts: { done: number; total: number }): Promise<void> {
-    const { run, signal, write } = attempt
-    const report = this.#reporter(attempt, file, counts)
-    try {
-      await this.#ingester.ingest({ run, file, signal, write, report, requireAccess: () => this.#requireAccess(run) })
-    } catch (error) {
-      if (signal.aborted || !(error instanceof AppError) || !isOfFile(error)) throw error
-      this.#logger.info({ run_id: run.id, file: file.index, code: error.code }, 'a file of a run failed')
-      await write(async ({ runs, outbox }) => {
-        await runs.updateFile(run.id, file.index, { status: 'failed', error: error.message })
-        if (!(error instanceof NotYourDocument)) return
-        const denied = changeOf(error.document_id, run.user_id, 'document.replace', 'denied')
-        const { correlationId = run.id, traceparent = newTraceparent() } = currentRequest()
-        recordAudit(outbox, ingestion.auditRecorded, denied, { correlationId, traceparent })
-      })
-    }
-  }
-
-  #reporter({ run, number, write }: Attempt, file: RunFileRow, { done, total }: { done: number; total: number }) {
-    let last: { stage: Stage; at: number } | undefined
-    return async (stage: Stage, percent: number): Promise<void> => {
-      const now = Date.now()
-      if (last?.stage === stage && now - last.at < REPORT_EVERY) return
-      last = { stage, at: now }
-      await write(async ({ runs, jobs }: IngestionRepositories) => {
-        await runs.updateFile(run.id, file.index, { status: 'running', stage, percent: Math.round(percent) })
-        await jobs.progress(run.id, number, { current: done, total, stage })
-      })
-    }
-  }
 }
-
-const isDone = ({ status, stage }: RunFileRow): boolean => TERMINAL.includes(status) && (status !== 'success' || stage === 'done')
-
-const isOfFile = ({ code }: AppError): boolean => ERROR_STATUS[code] < 500 || code === 'LLM_ERROR'

@@ -1,15 +1,16 @@
 import { type CursorPage, type Task, TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { ingestion } from '@youworker/contracts/ingestion'
-import type { IngestionRun } from '@youworker/contracts/documents/runs'
+import type { FileTimeline, IngestionRun, RetryStage } from '@youworker/contracts/documents/runs'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { requestCancel } from './run-finisher.ts'
+import type { z } from 'zod'
 import { RUN_KIND } from './run-starter.ts'
 import { GATHER_KIND } from '../sources/source-starter.ts'
-import { runDetail, runSummary, taskView } from './run-view.ts'
+import { runDetail, runSummary, taskView, timelineView } from './run-view.ts'
 
 interface RunServiceDependencies {
   readonly uow: IngestionUnitOfWork
@@ -57,13 +58,49 @@ export class RunService {
     return cancelled
   }
 
-  async retry({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
+  /** A working run is taken from its worker, which stops within 2 s. */
+  async pause({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
+    const paused = await this.#uow.in([caller.user_id]).write(async (repos) => {
+      const run = await repos.runs.lock(run_id, caller.user_id)
+      if (!run) throw noRun()
+      if (!(await repos.jobs.pause(run_id))) throw new AppError('CONFLICT', 'This run has ended or is being cancelled')
+      return detail(repos, run_id, caller.user_id)
+    })
+    this.#wake()
+    return paused
+  }
+
+  async resume({ run_id }: { run_id: string }, { caller }: UserContext): Promise<IngestionRun> {
+    const resumed = await this.#uow.in([caller.user_id]).write(async (repos) => {
+      const run = await repos.runs.lock(run_id, caller.user_id)
+      if (!run) throw noRun()
+      if (TERMINAL.includes(run.status))
+        throw new AppError('CONFLICT', 'This run has ended; retry it to read its failed files again')
+      await repos.jobs.resume(run_id)
+      return detail(repos, run_id, caller.user_id)
+    })
+    this.#wake()
+    return resumed
+  }
+
+  timeline({ run_id }: { run_id: string }, { caller }: UserContext): Promise<{ files: z.infer<typeof FileTimeline>[] }> {
+    return this.#uow.in([caller.user_id]).read(async ({ runs }) => {
+      if (!(await runs.get(run_id, caller.user_id))) throw noRun()
+      return { files: (await runs.files(run_id)).map(timelineView) }
+    })
+  }
+
+  async retry(
+    { run_id, stage }: { run_id: string; stage?: RetryStage | undefined },
+    { caller }: UserContext,
+  ): Promise<IngestionRun> {
     await this.#space.require()
     const run = await this.#uow.in([caller.user_id]).write(async (repos) => {
       const before = await lockEnded(repos, run_id, caller.user_id)
-      if ((await repos.runs.reopenFailed(before.id)) === 0) {
+      if ((await repos.runs.reopenFailed(before.id, stage)) === 0) {
         throw new AppError('CONFLICT', 'No file of this run can be tried again; upload the failed ones anew')
       }
+      await repos.runs.forgetWaits(run_id)
       await repos.jobs.redrive(run_id)
       return detail(repos, run_id, caller.user_id)
     })

@@ -1,4 +1,5 @@
 import { AppError, type ErrorDetail } from '@youworker/contracts/errors'
+import type { TimelineEntry } from '@youworker/contracts/documents/runs'
 import { ingestion } from '@youworker/contracts/ingestion'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
@@ -21,6 +22,8 @@ interface StartInput {
 }
 
 export const RUN_KIND = 'run'
+/** First parts of files that are held at a time: 8 MB at most. */
+const HEADS_AT_ONCE = 32
 
 interface StarterDependencies {
   readonly uow: IngestionUnitOfWork
@@ -100,6 +103,10 @@ export class RunStarter {
   }
 }
 
+/** What one member brings to a space keeps its order; it does not wait for what others bring. */
+export const queueOf = ({ target_space_id, user_id }: { target_space_id: string; user_id: string }) =>
+  `${target_space_id}/${user_id}`
+
 async function checkAll(
   { blobs }: IngestionRepositories,
   input: StartInput,
@@ -107,12 +114,16 @@ async function checkAll(
   openPart: OpenPart,
 ): Promise<CheckedFile[]> {
   const checked: CheckedFile[] = []
-  for (const [at, blob] of taken.entries()) {
-    const file = input.files[at]
-    if (!file) continue
-    const sealed = blob.size === 0 ? undefined : await blobs.part(blob.id, 0)
-    const head = sealed ? openPart(blob, 0, sealed).subarray(0, HEAD_BYTES) : new Uint8Array()
-    checked.push({ blob, check: await checkFile(file, head) })
+  for (let from = 0; from < taken.length; from += HEADS_AT_ONCE) {
+    const some = taken.slice(from, from + HEADS_AT_ONCE)
+    const parts = await blobs.firstParts(some.map(({ id }) => id))
+    for (const [at, blob] of some.entries()) {
+      const file = input.files[from + at]
+      if (!file) continue
+      const sealed = parts.get(blob.id)
+      const head = sealed ? openPart(blob, 0, sealed).subarray(0, HEAD_BYTES) : new Uint8Array()
+      checked.push({ blob, check: await checkFile(file, head) })
+    }
   }
   return checked
 }
@@ -143,7 +154,8 @@ async function storeRun(
   const target_space_id = spaceOf({ user_id, group_id, is_private: input.is_private })
   if (await repos.index.isErased(target_space_id)) throw new AppError('GROUP_NOT_FOUND', 'This group was deleted')
   const id = newId()
-  const job = { id, kind: RUN_KIND, user_id, space_id: target_space_id, payload: { run_id: id }, queue_key: target_space_id }
+  const queue_key = queueOf({ target_space_id, user_id })
+  const job = { id, kind: RUN_KIND, user_id, space_id: target_space_id, payload: { run_id: id }, queue_key }
   await repos.jobs.add({ ...job, progress_total: checked.length })
   const { tags, collection = null, is_private } = input
   const run = { id, space_id: user_id, user_id, target_space_id, tags: [...new Set(tags)], collection, group_id, is_private }
@@ -157,10 +169,9 @@ async function storeRun(
 async function takeBlobs({ blobs }: IngestionRepositories, input: StartInput, userId: string): Promise<BlobRow[] | undefined> {
   const ids = new Set(input.files.map(({ blob_id }) => blob_id))
   if (ids.size !== input.files.length) throw new AppError('VALIDATION_ERROR', 'Each upload can be named once in a run')
-  const byId = new Map<string, BlobRow>()
-  // Locked in one order everywhere, so that two requests for the same uploads cannot wait for each other.
-  for (const id of [...ids].sort()) {
-    const blob = await blobs.lockOwn(id, userId, 'update')
+  const byId = new Map((await blobs.lockAllOwn([...ids], userId)).map((blob) => [blob.id, blob]))
+  for (const id of ids) {
+    const blob = byId.get(id)
     if (!blob || blob.used_at !== null) return undefined
     if (blob.space_id !== userId && blob.space_id !== input.group_id) {
       throw new AppError(
@@ -170,18 +181,24 @@ async function takeBlobs({ blobs }: IngestionRepositories, input: StartInput, us
     }
     if (blob.finished_at === null)
       throw new AppError('VALIDATION_ERROR', 'An upload of this request is not finished yet; finish it first')
-    byId.set(id, blob)
   }
   return input.files.flatMap(({ blob_id }) => byId.get(blob_id) ?? [])
 }
 
 export function asFile({ blob, check }: CheckedFile, index: number): NewRunFile {
   const { path, uri, mime } = check
-  const base = { index, path, uri, mime, size_bytes: blob.size ?? 0 }
+  const base = { index, path, uri, mime, size_bytes: blob.size ?? 0, sha256: blob.sha256, timeline: beginningOf(blob, check) }
   if (check.code === undefined) {
     return { ...base, blob_id: blob.id, status: 'pending', stage: 'waiting', percent: 0, error: null }
   }
   return { ...base, blob_id: null, status: 'failed', stage: 'done', percent: 100, error: check.reason }
+}
+
+function beginningOf({ created_at, finished_at }: BlobRow, check: Check): TimelineEntry[] {
+  const at = finished_at ?? created_at
+  const fetched = { step: 'fetched', at, duration_ms: Math.max(0, Date.parse(at) - Date.parse(created_at)), attempt: 0 } as const
+  const error = check.code === undefined ? {} : { error: check.reason }
+  return [fetched, { step: 'sniffed', at: new Date().toISOString(), duration_ms: 0, attempt: 0, ...error }]
 }
 
 function refusal(checked: readonly CheckedFile[]): AppError {

@@ -1,12 +1,20 @@
 import { createHash } from 'node:crypto'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
+import { FairSlots } from '../runs/fair-slots.ts'
+import { vectorsName } from './model-prompts.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 
 /** The embedding model. Throws `LLM_ERROR` when it refuses, `SERVICE_UNAVAILABLE` or `CIRCUIT_OPEN` when it does not answer. */
 export interface Embedder {
   readonly model: string
-  /** One vector for each text, in their order. */
-  embed(texts: readonly string[], options: { signal?: AbortSignal | undefined; timeoutMs: number }): Promise<Float32Array[]>
+  /** One vector for each text, in their order. `as`: what the texts are; the model gets them as it was trained with such ones. */
+  embed(texts: readonly string[], options: EmbedderOptions): Promise<Float32Array[]>
+}
+
+interface EmbedderOptions {
+  readonly as?: 'query' | 'document'
+  readonly signal?: AbortSignal | undefined
+  readonly timeoutMs: number
 }
 
 /** A transaction that is rolled back when the caller does not own the work any more. */
@@ -19,10 +27,12 @@ interface EmbeddableText {
   readonly text: string
 }
 
-interface EnsureOptions {
+interface EmbedOptions {
   readonly write: FencedWrite
   readonly signal?: AbortSignal | undefined
-  readonly onProgress?: (done: number, total: number) => Promise<void>
+  /** Whose turn it is to ask the model. By default the space's own. */
+  readonly user?: string
+  readonly onProgress?: (done: number) => Promise<void>
 }
 
 const BATCH = 64
@@ -40,14 +50,17 @@ export function embeddable(chunk: { title_path: readonly string[]; text: string 
 export class EmbeddingService {
   readonly #uow: IngestionUnitOfWork
   readonly #embedder: Embedder
+  /** A model computes one batch at a time; another one waits there, so that it never idles, and a search waits for no more than these. */
+  readonly #turns = new FairSlots({ total: 2, each: 2 })
 
   constructor(uow: IngestionUnitOfWork, embedder: Embedder) {
     this.#uow = uow
     this.#embedder = embedder
   }
 
+  /** Names the vectors of documents. */
   get model(): string {
-    return this.#embedder.model
+    return vectorsName(this.#embedder.model)
   }
 
   /** Vectors of texts that belong to no document, in base64. Nothing of them is stored. */
@@ -57,24 +70,34 @@ export class EmbeddingService {
     return { model: this.#embedder.model, vectors: vectors.map((vector) => bytesOf(vector).toString('base64')) }
   }
 
-  /** Embeds the texts that have no vector yet. Each batch is stored at once, so a repeated attempt continues after it. */
-  async ensure(spaceId: string, texts: readonly EmbeddableText[], { write, signal, onProgress }: EnsureOptions): Promise<void> {
-    const { model } = this.#embedder
-    const missing = await this.#missing(spaceId, texts)
-    for (let at = 0; at < missing.length; at += BATCH) {
-      signal?.throwIfAborted()
-      const batch = missing.slice(at, at + BATCH)
-      const vectors = await this.#embedder.embed(
+  /** Embeds the texts that have no vector yet. */
+  async ensure(spaceId: string, texts: readonly EmbeddableText[], options: EmbedOptions): Promise<void> {
+    await this.embed(spaceId, await this.#missing(spaceId, texts), options)
+  }
+
+  /** Each batch is stored at once, so a repeated attempt continues after it. Of users who wait for the model each gets a turn. */
+  async embed(spaceId: string, given: readonly EmbeddableText[], options: EmbedOptions): Promise<void> {
+    const { write, signal, user = spaceId, onProgress } = options
+    const texts = [...new Map(given.map((text) => [text.text_hash, text])).values()]
+    for (let at = 0; at < texts.length; at += BATCH) {
+      const batch = texts.slice(at, at + BATCH)
+      const vectors = await this.#ask(
+        user,
         batch.map(({ text }) => text),
-        { signal, timeoutMs: BATCH_TIMEOUT_MS },
+        signal,
       )
       const rows = batch.flatMap(({ text_hash }, index) => {
         const vector = vectors[index]
         return vector ? [{ text_hash, vector: bytesOf(vector) }] : []
       })
-      await write(({ embeddings }) => embeddings.add(spaceId, model, rows))
-      await onProgress?.(texts.length - missing.length + at + batch.length, texts.length)
+      await write(({ embeddings }) => embeddings.add(spaceId, this.model, rows))
+      await onProgress?.(at + batch.length)
     }
+  }
+
+  async #ask(user: string, texts: readonly string[], signal = new AbortController().signal): Promise<Float32Array[]> {
+    using _turn = await this.#turns.take(user, signal)
+    return this.#embedder.embed(texts, { as: 'document', signal, timeoutMs: BATCH_TIMEOUT_MS })
   }
 
   async #missing(spaceId: string, texts: readonly EmbeddableText[]): Promise<EmbeddableText[]> {
@@ -83,7 +106,7 @@ export class EmbeddingService {
     for (let at = 0; at < hashes.length; at += LOOK_UP) {
       const known = await this.#uow
         .in([spaceId])
-        .read(({ embeddings }) => embeddings.known(spaceId, this.#embedder.model, hashes.slice(at, at + LOOK_UP)))
+        .read(({ embeddings }) => embeddings.known(spaceId, this.model, hashes.slice(at, at + LOOK_UP)))
       for (const hash of known) byHash.delete(hash)
     }
     return [...byHash.values()]

@@ -121,7 +121,7 @@ export class SearchService {
   async #embedded(asked: ParsedQuery, signal: AbortSignal): Promise<Question> {
     const timeoutMs = atMost(EMBED_TIMEOUT_MS)
     const [[vector], trust] = await Promise.all([
-      this.#deps.embedder.embed([plainQuery(asked)], { signal, timeoutMs }),
+      this.#deps.embedder.embed([plainQuery(asked)], { as: 'query', signal, timeoutMs }),
       this.#trust.get(timeoutMs),
     ])
     return { asked, trust, vector: vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength) }

@@ -15,5 +15,6 @@ export async function checkGathered({ blob, head, path, uri, mime }: GatheredFil
 /** Of a file that could not be had. */
 export function failedRow(index: number, name: { readonly path: string; readonly uri: string }, reason: string): NewRunFile {
   const ended = { status: 'failed', stage: 'done', percent: 100 } as const
-  return { index, ...name, ...ended, mime: null, size_bytes: 0, blob_id: null, error: reason }
+  const fetched = { step: 'fetched', at: new Date().toISOString(), duration_ms: 0, attempt: 0, error: reason } as const
+  return { index, ...name, ...ended, mime: null, size_bytes: 0, blob_id: null, sha256: null, error: reason, timeline: [fetched] }
 }

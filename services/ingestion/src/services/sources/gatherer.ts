@@ -8,7 +8,7 @@ import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { spacesOf } from '../documents/document-path.ts'
 import { finishRun } from '../runs/run-finisher.ts'
-import { asFile, RUN_KIND } from '../runs/run-starter.ts'
+import { asFile, queueOf, RUN_KIND } from '../runs/run-starter.ts'
 import type { FencedWrite } from '../search/embedding-service.ts'
 import type { CheckSpace } from '../space-access.ts'
 import { checkGathered, failedRow } from './gathered-rows.ts'
@@ -183,7 +183,7 @@ export class Gatherer {
       const files = await repos.runs.files(run.id)
       await repos.sources.deletePages(run.id, run.space_id)
       if (files.every(({ status }) => status === 'failed')) return finishRun(repos, { run, attempt: number })
-      const next = { kind: RUN_KIND, queue_key: run.target_space_id, progress_total: gathered }
+      const next = { kind: RUN_KIND, queue_key: queueOf(run), progress_total: gathered }
       return repos.jobs.handOver(run.id, number, next)
     })
     this.#deps.wake()

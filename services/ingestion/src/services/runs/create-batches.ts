@@ -1,0 +1,44 @@
+import { availableParallelism } from 'node:os'
+import type { FreeSpace } from '@youworker/runtime/health/free-space'
+import type { ChunkSize } from '../../chunking/chunk-document.ts'
+import type { ReaderPool } from '../../reading/reader-pool.ts'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { BlobStore } from '../files/blob-store.ts'
+import type { EmbeddingService } from '../search/embedding-service.ts'
+import type { IndexService } from '../search/index-service.ts'
+import { BatchProcessor } from './batch-processor.ts'
+import { FairSlots } from './fair-slots.ts'
+import { pipelineVersion } from './pipeline-version.ts'
+import { BatchCommitter } from './stages/batch-committer.ts'
+import { BatchEmbedder } from './stages/batch-embedder.ts'
+import { BatchReader } from './stages/batch-reader.ts'
+import { KnownContent } from './stages/known-content.ts'
+
+interface Ports {
+  readonly uow: IngestionUnitOfWork
+  readonly store: BlobStore
+  readonly readers: ReaderPool
+  readonly embeddings: EmbeddingService
+  readonly indexing: IndexService
+  readonly space: FreeSpace
+  readonly chunks: ChunkSize
+}
+
+/** Batches of one user that are read at the same time: what the machine computes at the same time. */
+export const LANES = Math.max(2, availableParallelism())
+
+/** Wires the steps of a batch. */
+export function createBatches({ uow, store, readers, embeddings, indexing, space, chunks }: Ports): BatchProcessor {
+  const pipeline = pipelineVersion(chunks)
+  return new BatchProcessor({
+    uow,
+    indexing,
+    space,
+    // Twice as many as one user may have, because a long file of one must not keep others waiting.
+    slots: new FairSlots({ total: 2 * LANES, each: LANES }),
+    known: new KnownContent({ uow, pipeline }),
+    reader: new BatchReader({ store, readers, chunks }),
+    embedder: new BatchEmbedder({ uow, embeddings }),
+    committer: new BatchCommitter({ store, pipeline }),
+  })
+}

@@ -1,0 +1,178 @@
+import { AppError } from '@youworker/contracts/errors'
+import type { Role } from '@youworker/contracts/group'
+import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
+import { newId } from '@youworker/runtime/id'
+import type { StagedFacts } from '../../../repositories/stage-repository.ts'
+import type { NewVersion } from '../../../repositories/version-repository.ts'
+import type { IngestionRepositories } from '../../../unit-of-work.ts'
+import { fileName, identityOf, sourceOf } from '../../documents/document-path.ts'
+import { NotYourDocument, requireMayChange } from '../../documents/document-rights.ts'
+import type { BlobStore } from '../../files/blob-store.ts'
+import { type Attempt, entry, type StoredFile } from '../attempt.ts'
+import { announceDocument } from './announce-document.ts'
+import type { LinkedFile } from './known-content.ts'
+import { refuse } from './refuse-file.ts'
+
+interface CommitterDependencies {
+  readonly store: BlobStore
+  readonly pipeline: string
+}
+
+/** A file that becomes a version of a document: of staged chunks, or of those of `source`. */
+interface Ready extends StoredFile {
+  readonly path_hash: string
+  readonly source?: DocumentRow
+  /** The blob in the document's space. */
+  readonly kept: string
+}
+
+/** Writes the versions of a batch of files in one transaction, from which on they are what searches find. */
+export class BatchCommitter {
+  readonly #store: BlobStore
+  readonly #pipeline: string
+
+  constructor({ store, pipeline }: CommitterDependencies) {
+    this.#store = store
+    this.#pipeline = pipeline
+  }
+
+  /** Returns linked files whose source has changed meanwhile: they are to be read. */
+  async commit(attempt: Attempt, files: readonly (StoredFile | LinkedFile)[]): Promise<StoredFile[]> {
+    if (files.length === 0) return []
+    const { run, signal, write } = attempt
+    const target = run.target_space_id
+    const ready: Ready[] = []
+    for (const stored of files) {
+      const { blob, file } = stored
+      const kept = blob.space_id === target ? blob.id : await this.#store.copyTo(blob, target, signal)
+      ready.push({ ...stored, kept, path_hash: identityOf(file).path_hash })
+    }
+    const role = await attempt.requireAccess()
+    signal.throwIfAborted()
+    return write((repos) => this.#write(repos, attempt, ready, role))
+  }
+
+  async #write(
+    repos: IngestionRepositories,
+    attempt: Attempt,
+    files: readonly Ready[],
+    role: Role | undefined,
+  ): Promise<StoredFile[]> {
+    const { run } = attempt
+    const started = performance.now()
+    const space_id = run.target_space_id
+    const { seq, erased_at } = await repos.index.next(space_id, files.length)
+    if (erased_at !== null) throw new AppError('GROUP_NOT_FOUND', 'the group was deleted')
+    const before = await repos.versions.byPath(
+      space_id,
+      files.map(({ path_hash }) => path_hash),
+      { lock: true },
+    )
+    const { allowed, changed } = await this.#check(repos, attempt, files, { before, role })
+    const facts = await repos.stages.facts(
+      run.id,
+      allowed.map(({ file }) => file.index),
+    )
+    const documents = await repos.versions.put(allowed.map((file) => this.#version(attempt, file, facts.get(file.file.index))))
+    const of = ({ path_hash }: Ready): DocumentRow => {
+      const document = documents.get(path_hash)
+      if (!document) throw new Error('a version was not stored')
+      return document
+    }
+    await store(repos, attempt, allowed, { before, of, seq, started })
+    return changed
+  }
+
+  /** Who may replace what was asked before, too; meanwhile a document or a role may have changed. */
+  async #check(
+    repos: IngestionRepositories,
+    attempt: Attempt,
+    files: readonly Ready[],
+    { before, role }: { before: ReadonlyMap<string, DocumentRow>; role: Role | undefined },
+  ) {
+    const sources = await repos.versions.lockSources(files.flatMap(({ source }) => source?.id ?? []))
+    const [allowed, changed]: [Ready[], Ready[]] = [[], []]
+    for (const stored of files) {
+      const document = before.get(stored.path_hash)
+      try {
+        if (document) requireMayChange(document, attempt.run.user_id, role)
+        const isThere = !stored.source || sources.get(stored.source.id) === stored.source.generation
+        if (isThere) allowed.push(stored)
+        else changed.push(stored)
+      } catch (error) {
+        if (!(error instanceof NotYourDocument)) throw error
+        await refuse(repos, attempt, stored, error)
+      }
+    }
+    return { allowed, changed }
+  }
+
+  #version({ run }: Attempt, { file, blob, kept, source }: Ready, staged: StagedFacts | undefined): NewVersion {
+    const { tags, collection, group_id, is_private, user_id, target_space_id: space_id } = run
+    const name = fileName(file.path)
+    const ofSource = source && (source.title === fileName(source.path) ? name : source.title)
+    return {
+      ...identityOf(file),
+      space_id,
+      user_id,
+      tags,
+      collection,
+      group_id,
+      is_private,
+      id: newId(),
+      title: ofSource ?? staged?.title ?? name,
+      mime: file.mime ?? '',
+      bytes_size: blob.size ?? 0,
+      sha256: blob.sha256 ?? '',
+      source: sourceOf(file.uri),
+      blob_id: kept,
+      pipeline: this.#pipeline,
+      chunk_count: source?.chunk_count ?? staged?.chunks ?? 0,
+    }
+  }
+}
+
+async function copyChunks(
+  { stages, versions }: IngestionRepositories,
+  runId: string,
+  files: readonly Ready[],
+  of: (file: Ready) => DocumentRow,
+): Promise<void> {
+  const own = files.filter(({ source }) => !source)
+  const moves = own.map((file) => ({ index: file.file.index, document_id: of(file).id, generation: of(file).generation }))
+  await stages.moveChunks(runId, moves)
+  for (const file of files) if (file.source) await versions.copyChunks(file.source, of(file))
+}
+
+interface Stored {
+  readonly before: ReadonlyMap<string, DocumentRow>
+  readonly of: (file: Ready) => DocumentRow
+  readonly seq: number
+  readonly started: number
+}
+
+/** What belongs to the versions that were written. */
+async function store(
+  repos: IngestionRepositories,
+  { run, number }: Attempt,
+  files: readonly Ready[],
+  { before, of, seq, started }: Stored,
+): Promise<void> {
+  const space_id = run.target_space_id
+  await copyChunks(repos, run.id, files, of)
+  const replaced = files.filter(({ path_hash }) => before.has(path_hash))
+  const forgotten = await repos.versions.deleteOlderChunks(replaced.map(of))
+  await repos.embeddings.deleteUnused(space_id, forgotten)
+  const done = { status: 'success', stage: 'indexing', percent: 95, drops_blob: true } as const
+  const records = files.map((file) => {
+    const { id: document_id, chunk_count: chunks } = of(file)
+    const entries = file.source ? [entry('embedded', number, started, { note: `the same bytes as ${file.source.path}` })] : []
+    return { index: file.file.index, ...done, chunks, document_id, entries }
+  })
+  await repos.stages.record(run.id, records)
+  const unused = files.flatMap(({ kept, blob }) => (kept === blob.id ? [] : [blob.id]))
+  await repos.blobs.delete([...replaced.flatMap(({ path_hash }) => before.get(path_hash)?.blob_id ?? []), ...unused])
+  const changes = files.map((file, at) => ({ document_id: of(file).id, seq: seq - at }))
+  await repos.index.recordAll(space_id, changes)
+  for (const file of files) announceDocument(repos, run, of(file), { replaced: before.has(file.path_hash) })
+}

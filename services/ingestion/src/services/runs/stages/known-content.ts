@@ -1,0 +1,114 @@
+import type { Role } from '@youworker/contracts/group'
+import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
+import type { IngestionUnitOfWork } from '../../../unit-of-work.ts'
+import { identityOf } from '../../documents/document-path.ts'
+import { NotYourDocument, requireMayChange } from '../../documents/document-rights.ts'
+import { type Attempt, entry, type StoredFile } from '../attempt.ts'
+import { announceDocument } from './announce-document.ts'
+import { refuse } from './refuse-file.ts'
+
+/** A file whose bytes the space has already under another path. */
+export interface LinkedFile extends StoredFile {
+  readonly source: DocumentRow
+}
+
+interface Sorted {
+  readonly unknown: StoredFile[]
+  readonly linked: LinkedFile[]
+}
+
+/**
+ * Finds files whose bytes the space has: under the same path nothing is read or embedded again, only the labels may change; under another
+ * one the document gets what was read of the first. A file that would replace somebody else's document is refused before any work is done for it.
+ */
+export class KnownContent {
+  readonly #uow: IngestionUnitOfWork
+  readonly #pipeline: string
+
+  constructor({ uow, pipeline }: { uow: IngestionUnitOfWork; pipeline: string }) {
+    this.#uow = uow
+    this.#pipeline = pipeline
+  }
+
+  async sort(attempt: Attempt, files: readonly StoredFile[]): Promise<Sorted> {
+    const space = attempt.run.target_space_id
+    const hashes = files.map(hashOfPath)
+    const contents = files.flatMap(({ blob }) => blob.sha256 ?? [])
+    const { present, same } = await this.#uow.in([space]).read(async ({ versions }) => ({
+      present: await versions.byPath(space, hashes, { lock: false }),
+      same: await versions.sameContent(space, contents, this.#pipeline),
+    }))
+    const role = present.size > 0 ? await attempt.requireAccess() : undefined
+    const allowed = await this.#allowed(attempt, files, { present, role })
+    const unchanged = allowed.filter((stored) => this.#isSame(stored, present.get(hashOfPath(stored))))
+    const kept = unchanged.length > 0 ? await this.#keep(attempt, unchanged, role) : []
+    const rest = allowed.filter((stored) => !kept.includes(stored))
+    const linked = rest.flatMap((stored) => {
+      const source = same.find((document) => this.#isSame(stored, document))
+      return source ? [{ ...stored, source }] : []
+    })
+    const indexes = new Set(linked.map(({ file }) => file.index))
+    return { unknown: rest.filter(({ file }) => !indexes.has(file.index)), linked }
+  }
+
+  async #allowed(
+    attempt: Attempt,
+    files: readonly StoredFile[],
+    { present, role }: { present: ReadonlyMap<string, DocumentRow>; role: Role | undefined },
+  ): Promise<StoredFile[]> {
+    const allowed: StoredFile[] = []
+    for (const stored of files) {
+      const document = present.get(hashOfPath(stored))
+      try {
+        if (document) requireMayChange(document, attempt.run.user_id, role)
+        allowed.push(stored)
+      } catch (error) {
+        if (!(error instanceof NotYourDocument)) throw error
+        await attempt.write((repos) => refuse(repos, attempt, stored, error))
+      }
+    }
+    return allowed
+  }
+
+  #isSame({ file, blob }: StoredFile, document: DocumentRow | undefined): document is DocumentRow {
+    return document?.sha256 === blob.sha256 && document.pipeline === this.#pipeline && document.mime === file.mime
+  }
+
+  /** Returns those that are still unchanged, which are done now. */
+  #keep({ run, number, write }: Attempt, files: readonly StoredFile[], role: Role | undefined): Promise<StoredFile[]> {
+    return write(async (repos) => {
+      const { tags, collection, group_id, is_private, target_space_id: space } = run
+      const locked = await repos.versions.byPath(space, files.map(hashOfPath), { lock: true })
+      const kept = files.flatMap((stored) => {
+        const document = locked.get(hashOfPath(stored))
+        return document && this.#isSame(stored, document) ? [{ stored, document }] : []
+      })
+      for (const { document } of kept) requireMayChange(document, run.user_id, role)
+      await repos.versions.touch(
+        kept.map(({ document }) => document.id),
+        { tags, collection, group_id, is_private },
+      )
+      const entries = [entry('indexed', number, performance.now(), { note: 'the same bytes were there already' })]
+      const facts = { status: 'success', stage: 'done', percent: 100, drops_blob: true, entries } as const
+      await repos.stages.record(
+        run.id,
+        kept.map(({ stored, document }) => ({
+          index: stored.file.index,
+          ...facts,
+          chunks: document.chunk_count,
+          document_id: document.id,
+        })),
+      )
+      await repos.stages.keepTimelines(
+        run.id,
+        space,
+        kept.map(({ stored }) => stored.file.index),
+      )
+      await repos.blobs.delete(kept.map(({ stored }) => stored.blob.id))
+      for (const { document } of kept) announceDocument(repos, run, document, { replaced: true })
+      return kept.map(({ stored }) => stored)
+    })
+  }
+}
+
+const hashOfPath = ({ file }: StoredFile): string => identityOf(file).path_hash
