@@ -1070,6 +1070,20 @@ create table "ingestion"."dead_letters" ( -- owner: ingestion_owner
   constraint dead_letters_pkey PRIMARY KEY (id)
 );
 
+create table "ingestion"."document_timelines" ( -- owner: ingestion_owner
+  document_id uuid not null,
+  run_id uuid not null,
+  file_index integer not null,
+  space_id uuid not null,
+  entries jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  constraint document_timelines_document_id_fkey FOREIGN KEY (document_id) REFERENCES ingestion.documents(id) ON DELETE CASCADE,
+  constraint document_timelines_pkey PRIMARY KEY (document_id, run_id, file_index)
+);
+alter table "ingestion"."document_timelines" enable row level security;
+alter table "ingestion"."document_timelines" force row level security;
+create policy document_timelines_spaces on "ingestion"."document_timelines" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "ingestion"."documents" ( -- owner: ingestion_owner
   id uuid not null,
   space_id uuid not null,
@@ -1099,6 +1113,7 @@ create table "ingestion"."documents" ( -- owner: ingestion_owner
   constraint documents_pkey PRIMARY KEY (id)
 );
 CREATE INDEX documents_blob_id ON ingestion.documents USING btree (blob_id);
+CREATE INDEX documents_content ON ingestion.documents USING btree (space_id, sha256);
 CREATE INDEX documents_erase_after ON ingestion.documents USING btree (erase_after) WHERE (erase_after IS NOT NULL);
 CREATE INDEX documents_list ON ingestion.documents USING btree (space_id, created_at, id);
 CREATE INDEX documents_of_user ON ingestion.documents USING btree (user_id, collection);
@@ -1249,6 +1264,10 @@ create table "ingestion"."run_files" ( -- owner: ingestion_owner
   error text,
   read_tries integer not null default 0,
   reader_deaths integer not null default 0,
+  checkpoint text,
+  title text,
+  sha256 text,
+  timeline jsonb not null default '[]'::jsonb,
   constraint run_files_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id) ON DELETE SET NULL,
   constraint run_files_run_id_fkey FOREIGN KEY (run_id) REFERENCES ingestion.runs(id) ON DELETE CASCADE,
   constraint run_files_pkey PRIMARY KEY (run_id, index)
@@ -1286,6 +1305,7 @@ create table "ingestion"."runs" ( -- owner: ingestion_owner
   is_private boolean not null,
   created_at timestamp with time zone not null default now(),
   started_at timestamp with time zone,
+  waits integer not null default 0,
   constraint runs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX runs_list ON ingestion.runs USING btree (user_id, created_at, id);
@@ -1319,3 +1339,24 @@ create table "ingestion"."space_indexes" ( -- owner: ingestion_owner
 alter table "ingestion"."space_indexes" enable row level security;
 alter table "ingestion"."space_indexes" force row level security;
 create policy space_indexes_spaces on "ingestion"."space_indexes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
+create table "ingestion"."staged_chunks" ( -- owner: ingestion_owner
+  run_id uuid not null,
+  file_index integer not null,
+  index integer not null,
+  id uuid not null,
+  space_id uuid not null,
+  text text not null,
+  title_path text[] not null,
+  page integer,
+  start integer not null,
+  "end" integer not null,
+  text_hash text not null,
+  language text,
+  constraint staged_chunks_run_id_file_index_fkey FOREIGN KEY (run_id, file_index) REFERENCES ingestion.run_files(run_id, index) ON DELETE CASCADE,
+  constraint staged_chunks_pkey PRIMARY KEY (run_id, file_index, index)
+);
+CREATE INDEX staged_chunks_space_id ON ingestion.staged_chunks USING btree (space_id);
+alter table "ingestion"."staged_chunks" enable row level security;
+alter table "ingestion"."staged_chunks" force row level security;
+create policy staged_chunks_spaces on "ingestion"."staged_chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
