@@ -14,7 +14,7 @@ const SMALL = isQuick ? 200 : 1_000
 const PDFS = isQuick ? 20 : 100
 const BIG_MB = isQuick ? 4 : 100
 /** Files of the user whose many files are read beside one of another. */
-const MANY = isQuick ? 400 : 10_000
+const MANY = isQuick ? 400 : 3_000
 const TIMES = 5
 const FILES_PER_REQUEST = 100
 const REQUESTS_AT_ONCE = 2
