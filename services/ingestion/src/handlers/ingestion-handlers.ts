@@ -8,6 +8,7 @@ import type { RunService } from '../services/runs/run-service.ts'
 import type { TimelineService } from '../services/runs/timeline-service.ts'
 import type { RunStarter } from '../services/runs/run-starter.ts'
 import type { SourceStarter } from '../services/sources/source-starter.ts'
+import type { CallerSlots } from '../services/search/caller-slots.ts'
 import type { SearchService } from '../services/search/search-service.ts'
 import type { UploadService } from '../services/files/upload-service.ts'
 
@@ -20,12 +21,13 @@ interface IngestionServices {
   readonly documents: DocumentService
   readonly deletion: DeletionService
   readonly searches: SearchService
+  readonly callers: CallerSlots
   readonly embeddings: EmbeddingService
   readonly checker: IndexChecker
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, starter, sources, runs, timelines, documents, deletion, searches, embeddings, checker } = services
+  const { uploads, starter, sources, runs, timelines, documents, deletion, searches, callers, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     storeUpload: (input, context) => uploads.store(input, context),
@@ -53,7 +55,7 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     restoreDocument: (input, context) => deletion.restore(input, context),
     listErasures: (input, context) => deletion.listErasures(input, context),
     openContent: (input, context) => documents.openContent(input, context),
-    search: (input, context) => searches.search(input, context),
+    search: (input, context) => callers.run(context.caller.user_id, () => searches.search(input, context)),
     checkIndex: (input, context) => checker.check(input, context),
     embedTexts: ({ texts }, { signal }) => embeddings.vectorsOf(texts, signal),
   }

@@ -19,6 +19,7 @@ import { RunService } from './runs/run-service.ts'
 import { RunStarter } from './runs/run-starter.ts'
 import { TimelineService } from './runs/timeline-service.ts'
 import type { SearchIndex } from './search/search-index.ts'
+import { CallerSlots } from './search/caller-slots.ts'
 import { SearchService } from './search/search-service.ts'
 import type { CheckSpace, SpaceAccess } from './space-access.ts'
 import { StreamStore } from './files/store-stream.ts'
@@ -87,6 +88,7 @@ export function createServices(ports: ServicePorts) {
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
     verifier,
     checker: new IndexChecker({ uow, index, indexing, embeddings }),
+    callers: new CallerSlots(),
     searches: new SearchService({ uow, access, index, indexing, embedder, logger }),
     processor: new RunProcessor({ uow, batches, checkSpace, logger }),
     erasure: new ErasureService({ uow, sealer, indexing, logger }),

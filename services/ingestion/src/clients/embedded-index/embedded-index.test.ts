@@ -113,3 +113,111 @@ test('a folder that another machine uses is refused until its claim has expired'
     await index.check()
     expect(await index.state(SPACE)).toBeUndefined()
   }))
+
+/** Words by frequency as in a language, from a fixed seed. */
+function randomTexts(count: number): string[] {
+  let seed = 7
+  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647
+  return Array.from({ length: count }, () =>
+    Array.from({ length: 20 + Math.floor(random() * 60) }, () => `w${Math.floor(400 ** random())}`).join(' '),
+  )
+}
+
+test('scores are those of BM25 as the textbook has it, after any number of writes and removals', () =>
+  withIndexes(async (index) => {
+    await index.reset(SPACE, START)
+    const base = { ...START, seq: 0 }
+    const texts = randomTexts(1_200)
+    const entries = texts.map((body, at): IndexEntry => {
+      return { chunk_id: `c${at}`, document_id: `d${at}`, generation: 1, heading: at % 3 ? '' : 'w5 w6', body, vector: null }
+    })
+    // In portions that make the index merge what it has.
+    for (let from = 0, size = 1; from < entries.length; from += size, size = (size % 40) + 1)
+      expect(await index.add(SPACE, base, entries.slice(from, from + size))).toBe(true)
+    const gone = entries.filter((_, at) => at % 7 === 0)
+    await index.advance(
+      SPACE,
+      base,
+      1,
+      gone.map(({ document_id }) => ({ document_id, generation: null })),
+    )
+    const left = entries
+      .filter((_, at) => at % 7 !== 0)
+      .map(({ chunk_id, heading, body }) => {
+        const [title, words] = [heading, body].map((text) => text.split(' ').filter((term) => term !== ''))
+        return { chunk_id, title: title ?? [], words: words ?? [] }
+      })
+    const mean = left.reduce((sum, { title, words }) => sum + title.length + words.length, 0) / left.length
+    const asked = ['w5', 'w1', 'w80', 'w311']
+    const tf = (chunk: (typeof left)[number], term: string) =>
+      2 * chunk.title.filter((word) => word === term).length + chunk.words.filter((word) => word === term).length
+    const counted = new Map(asked.map((term) => [term, left.filter((each) => tf(each, term) > 0).length]))
+    const expected = left
+      .map((chunk) => {
+        const score = asked.reduce((sum, term) => {
+          const having = counted.get(term) ?? 0
+          const idf = Math.max(1e-6, Math.log((left.length - having + 0.5) / (having + 0.5)))
+          const norm = 1.2 * (0.25 + (0.75 * (chunk.title.length + chunk.words.length)) / mean)
+          return sum + (idf * tf(chunk, term) * 2.2) / (tf(chunk, term) + norm)
+        }, 0)
+        return { chunk_id: chunk.chunk_id, score }
+      })
+      .sort((a, b) => b.score - a.score)
+      .slice(0, 100)
+    const { lexical } = await index.search(SPACE, { terms: asked.map((term) => word(term)), limit: 100 })
+    expect(lexical.map(({ score }) => Math.round(score * 1e6))).toEqual(expected.map(({ score }) => Math.round(score * 1e6)))
+    const scores = new Map(expected.map(({ chunk_id, score }) => [chunk_id, score]))
+    for (const { chunk_id, score } of lexical.slice(0, 50)) expect(score).toBeCloseTo(scores.get(chunk_id) ?? -1, 6)
+  }))
+
+test('of thousands of vectors the nearest are found, whether the query has many numbers or few', () =>
+  withIndexes(async (index) => {
+    await index.reset(SPACE, START)
+    const base = { ...START, seq: 0 }
+    let seed = 3
+    const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647 - 0.5
+    const centre = Array.from({ length: 64 }, () => random() * 2)
+    const vectors = Array.from({ length: 6_000 }, () => centre.map((value) => value + random()))
+    const entries = vectors.map((values, at) => entry(`c${at}`, 'x', vector(...values)))
+    for (let from = 0; from < entries.length; from += 500) await index.add(SPACE, base, entries.slice(from, from + 500))
+    const cosine = (a: readonly number[], b: readonly number[]) =>
+      a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0) / (Math.hypot(...a) * Math.hypot(...b))
+    const dense = Array.from({ length: 20 }, () => centre.map((value) => value + random()))
+    const sparse = Array.from({ length: 20 }, (_, n) => centre.map((_value, at) => (at % 20 === n % 20 ? 1 : 0)))
+    let found = 0
+    for (const query of [...dense, ...sparse]) {
+      const ranked = vectors
+        .map((values, at) => ({ id: `c${at}`, score: cosine(query, values) }))
+        .sort((a, b) => b.score - a.score)
+      const best = new Set(ranked.slice(0, 10).map(({ id }) => id))
+      const hits = (await index.search(SPACE, { vector: vector(...query), limit: 50 })).dense
+      found += hits.slice(0, 10).filter(({ chunk_id }) => best.has(chunk_id)).length
+      expect(hits[0]?.score).toBeCloseTo(ranked[0]?.score ?? -1, 3)
+    }
+    expect(found / 400).toBeGreaterThanOrEqual(0.98)
+  }))
+
+test('a space whose documents were replaced again and again is found as before', () =>
+  withIndexes(async (index) => {
+    await index.reset(SPACE, START)
+    let seq = 0
+    let seed = 11
+    const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647 - 0.5
+    const vectors = Array.from({ length: 2_500 }, () => vector(...Array.from({ length: 48 }, random)))
+    const vectorOf = (at: number) => vectors[at] ?? vector(1)
+    for (let generation = 1; generation <= 28; generation += 1) {
+      const entries = Array.from({ length: 2_500 }, (_, at) =>
+        entry(`${generation}-${at}`, `same w${at}`, vectorOf(at), generation),
+      )
+      await index.add(SPACE, { ...START, seq }, entries)
+      await index.advance(SPACE, { ...START, seq }, seq + 1, [{ document_id: 'd', generation }])
+      seq += 1
+    }
+    expect(ids((await index.search(SPACE, { terms: [word('w77')], limit: 5 })).lexical)).toEqual(['28-77'])
+    expect(await index.frequencies(SPACE, ['same', 'w77'])).toEqual({ chunks: 2_500, counts: [2_500, 1] })
+    expect(await index.contents(SPACE, { limit: 3_000 })).toHaveLength(2_500)
+    await index.scrub(SPACE)
+    expect(ids((await index.search(SPACE, { terms: [word('w77')], limit: 5 })).lexical)).toEqual(['28-77'])
+    const [nearest] = (await index.search(SPACE, { vector: vectorOf(1_000), limit: 5 })).dense
+    expect(nearest).toMatchObject({ chunk_id: '28-1000', score: expect.closeTo(1, 3) })
+  }))

@@ -1,23 +1,28 @@
-import { Worker } from 'node:worker_threads'
+import { availableParallelism } from 'node:os'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
+import { timeLeft } from '@youworker/runtime/timing/deadline'
 import type { Candidates, Frequencies, IndexedChunk, IndexState, SearchIndex } from '../../services/search/search-index.ts'
 import { IndexHost } from './index-host.ts'
-import type { IndexCall, IndexReply, IndexRequest, IndexResult } from './index-worker.ts'
+import type { IndexCall, IndexOutcome, IndexResult } from './index-worker.ts'
+import { ThreadPool } from './threads/thread-pool.ts'
 
-interface Waiting {
-  resolve(result: IndexResult): void
-  reject(error: unknown): void
-}
+const SCRIPT = new URL('./index-worker.ts', import.meta.url)
+/** Threads beyond those would wait for the same disk and memory. */
+const MOST_READERS = 8
+const WRITERS = 2
+const MAX_WAITING = 256
+const READS: ReadonlySet<IndexCall['op']> = new Set(['state', 'search', 'frequencies', 'contents'])
 
 /**
  * The search index without a server: one SQLite file per space in a folder. Processes of one machine share the folder; SQLite's
- * write-ahead log does not work across machines, so those need an index server.
+ * write-ahead log does not work across machines, so those need an index server. Writes have threads of their own, so that no search
+ * waits for them. A call ends with the request that it belongs to.
  */
 export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger }): SearchIndex {
-  const thread = new IndexThread(dir, logger)
+  const threads = new IndexThreads(dir, logger)
   // Each kind of call has its own type of result, which the message cannot show.
-  const ask = <T>(space_id: string, call: IndexCall): Promise<T> => thread.ask(space_id, call) as Promise<T>
+  const ask = <T>(space_id: string, call: IndexCall): Promise<T> => threads.ask(space_id, call) as Promise<T>
   return {
     state: (spaceId) => ask<IndexState | undefined>(spaceId, { op: 'state' }),
     reset: (spaceId, start) => ask<void>(spaceId, { op: 'reset', start }),
@@ -28,69 +33,43 @@ export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger })
     contents: (spaceId, query) => ask<readonly IndexedChunk[]>(spaceId, { op: 'contents', query }),
     scrub: (spaceId) => ask<void>(spaceId, { op: 'scrub' }),
     drop: (spaceId) => ask<void>(spaceId, { op: 'drop' }),
-    check: () => thread.check(),
-    [Symbol.asyncDispose]: () => thread.stop(),
+    check: () => threads.check(),
+    [Symbol.asyncDispose]: () => threads.stop(),
   }
 }
 
-/** Starts its worker thread at the first call, and again after the thread ended. */
-class IndexThread {
-  readonly #dir: string
-  readonly #logger: Logger
+class IndexThreads {
   readonly #host: IndexHost
-  readonly #waiting = new Map<number, Waiting>()
-  #worker: Worker | undefined
-  #lastId = 0
-  #stopped = false
+  readonly #readers: ThreadPool
+  readonly #writers: ThreadPool
 
   constructor(dir: string, logger: Logger) {
-    this.#dir = dir
-    this.#logger = logger
     this.#host = new IndexHost(dir)
+    const size = Math.min(MOST_READERS, Math.max(2, availableParallelism()))
+    const shared = { script: SCRIPT, data: dir, logger, maxWaiting: MAX_WAITING }
+    this.#readers = new ThreadPool({ ...shared, size, isRepeatable: true })
+    this.#writers = new ThreadPool({ ...shared, size: WRITERS, isRepeatable: false })
   }
 
   check(): Promise<void> {
     return this.#host.claim()
   }
 
-  async ask(space_id: string, call: IndexCall): Promise<IndexResult> {
+  async ask(spaceId: string, call: IndexCall): Promise<IndexResult> {
     await this.#host.claim()
-    if (this.#stopped) throw unavailable('the process is stopping')
-    const id = (this.#lastId += 1)
-    const request: IndexRequest = { id, space_id, call }
-    const { promise, resolve, reject } = Promise.withResolvers<IndexResult>()
-    this.#waiting.set(id, { resolve, reject })
-    this.#started().postMessage(request)
-    return promise
+    const pool = READS.has(call.op) ? this.#readers : this.#writers
+    const options = { timeoutMs: timeLeft(), isShort: call.op === 'state' }
+    const outcome = await pool.run(spaceId, call, options).catch((error: unknown) => {
+      throw error instanceof AppError ? error : unavailable(error)
+    })
+    const { result, error, isFull } = outcome as IndexOutcome
+    if (isFull) throw full()
+    if (error !== undefined) throw unavailable(new Error(error))
+    return result
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#worker?.terminate()
-  }
-
-  #started(): Worker {
-    if (this.#worker) return this.#worker
-    const worker = new Worker(new URL('./index-worker.ts', import.meta.url), { workerData: this.#dir })
-    worker.on('message', (reply: IndexReply) => this.#settle(reply))
-    worker.on('error', (error) => this.#logger.error({ err: error }, 'the thread of the search index failed'))
-    worker.on('exit', () => this.#ended(worker))
-    worker.unref()
-    this.#worker = worker
-    return worker
-  }
-
-  #settle(reply: IndexReply): void {
-    const waiting = this.#waiting.get(reply.id)
-    this.#waiting.delete(reply.id)
-    if ('error' in reply) waiting?.reject(reply.isFull ? full() : unavailable(reply.error))
-    else waiting?.resolve(reply.result)
-  }
-
-  #ended(worker: Worker): void {
-    if (this.#worker === worker) this.#worker = undefined
-    for (const { reject } of this.#waiting.values()) reject(unavailable('its thread ended'))
-    this.#waiting.clear()
+    await Promise.all([this.#readers.stop(), this.#writers.stop()])
   }
 }
 
@@ -99,8 +78,8 @@ const full = () =>
     retryAfter: 60,
   })
 
-const unavailable = (why: string) =>
+const unavailable = (cause: unknown) =>
   new AppError('SERVICE_UNAVAILABLE', 'The search index cannot be used right now; try again in a few seconds', {
     retryAfter: 5,
-    cause: new Error(why),
+    cause,
   })

@@ -3,8 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { LRUCache } from 'lru-cache'
 import type {
   Candidates,
-  Frequencies,
   ContentsQuery,
+  Frequencies,
   IndexedChunk,
   IndexedVersion,
   IndexEntry,
@@ -12,6 +12,8 @@ import type {
   IndexState,
 } from '../../services/search/search-index.ts'
 import { IndexFile } from './index-file.ts'
+import { isBroken, isFull } from './sqlite-errors.ts'
+import type { ThreadData, ThreadReply, ThreadRequest } from './threads/pool-thread.ts'
 
 export type IndexCall =
   | { readonly op: 'state' }
@@ -25,18 +27,28 @@ export type IndexCall =
   | { readonly op: 'drop' }
 
 export type IndexResult = IndexState | Candidates | Frequencies | readonly IndexedChunk[] | boolean | undefined
-export type IndexRequest = { readonly id: number; readonly space_id: string; readonly call: IndexCall }
-export type IndexReply = { readonly id: number } & (
-  | { readonly result: IndexResult }
-  | { readonly error: string; readonly isFull: boolean }
-)
+export interface IndexOutcome {
+  readonly result?: IndexResult
+  readonly error?: string
+  readonly isFull?: boolean
+}
 
 const MAX_OPEN = 64
-const NOTHING: Candidates = { dense: [], lexical: [] }
+/** Codes of vectors that a thread keeps in memory, in bytes: those of half a million chunks with 384 dimensions. */
+const CACHE_BYTES = 128 * 1024 * 1024
 
-// One file per space.
-const dir = String(workerData)
+const { interrupted, data } = workerData as ThreadData
+const dir = String(data)
+const cache = new LRUCache<string, Uint8Array>({ maxSize: CACHE_BYTES, sizeCalculation: ({ byteLength }) => byteLength || 1 })
+/** One file per space. */
 const files = new LRUCache<string, IndexFile>({ max: MAX_OPEN, dispose: (file) => file.close() })
+let current = 0
+
+class Interrupted extends Error {}
+
+function checkpoint(): void {
+  if (Atomics.load(interrupted, 0) === current) throw new Interrupted('nobody waits for this call any more')
+}
 
 const pathOf = (spaceId: string): string => join(dir, `${spaceId}.sqlite`)
 
@@ -45,7 +57,7 @@ async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | und
   if (known && (await known.isCurrent())) return known
   files.delete(spaceId)
   if (!create && !(await IndexFile.exists(pathOf(spaceId)))) return undefined
-  const file = await IndexFile.open(pathOf(spaceId))
+  const file = await IndexFile.open(pathOf(spaceId), { cache, checkpoint })
   files.set(spaceId, file)
   return file
 }
@@ -58,7 +70,7 @@ async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   }
   const file = await fileOf(spaceId, call.op === 'reset')
   if (call.op === 'state') return file?.state()
-  if (call.op === 'search') return file?.search(call.query) ?? NOTHING
+  if (call.op === 'search') return file?.search(call.query) ?? { dense: [], lexical: [] }
   if (call.op === 'frequencies') return file?.frequencies(call.terms) ?? { chunks: 0, counts: call.terms.map(() => 0) }
   if (call.op === 'contents') return file?.contents(call.query) ?? []
   if (call.op === 'reset' || call.op === 'scrub') {
@@ -70,23 +82,24 @@ async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   return file?.advance(call.base, call.seq, call.versions) ?? false
 }
 
-/** Deletes a broken file; the index service builds it anew from Postgres. */
-async function answer({ id, space_id, call }: IndexRequest): Promise<IndexReply> {
+async function answer(spaceId: string, call: IndexCall): Promise<IndexOutcome> {
   try {
-    return { id, result: await perform(space_id, call).catch((error: unknown) => afterBreak(error, space_id, call)) }
+    return { result: await perform(spaceId, call).catch((error: unknown) => afterBreak(error, spaceId, call)) }
   } catch (error) {
-    return { id, error: error instanceof Error ? error.message : String(error), isFull: IndexFile.isFull(error) }
+    return { error: error instanceof Error ? error.message : String(error), isFull: isFull(error) }
   }
 }
 
+/** Deletes a broken file; the index service builds it anew from Postgres. */
 async function afterBreak(error: unknown, spaceId: string, call: IndexCall): Promise<IndexResult> {
-  if (!IndexFile.isBroken(error)) throw error
+  if (!isBroken(error)) throw error
   files.delete(spaceId)
   await IndexFile.erase(pathOf(spaceId))
   return perform(spaceId, call)
 }
 
-let last: Promise<void> = Promise.resolve()
-parentPort?.on('message', (request: IndexRequest) => {
-  last = last.then(async () => parentPort?.postMessage(await answer(request)))
+parentPort?.on('message', async ({ id, key, call }: ThreadRequest) => {
+  current = id
+  const reply: ThreadReply = { id, result: await answer(key, call as IndexCall) }
+  parentPort?.postMessage(reply)
 })

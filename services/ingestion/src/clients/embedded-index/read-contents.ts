@@ -1,16 +1,10 @@
 import type { DatabaseSync as SqliteFile } from 'node:sqlite'
 import type { ContentsQuery, IndexedChunk } from '../../services/search/search-index.ts'
 
-/** `hasVectors`: a file without any has no table of them. */
-export function readContents(
-  db: SqliteFile,
-  { document_id, after = '', limit }: ContentsQuery,
-  hasVectors: boolean,
-): IndexedChunk[] {
-  const vector = hasVectors ? 'exists (select 1 from vectors v where v.rowid = c.id)' : '0'
+export function readContents(db: SqliteFile, { document_id, after = '', limit }: ContentsQuery): IndexedChunk[] {
   const rows = db
     .prepare(
-      `select c.chunk_id, c.document_id, c.generation, ${vector} as has_vector from chunks c
+      `select c.chunk_id, c.document_id, c.generation, exists (select 1 from vectors v where v.id = c.id) as has_vector from chunks c
        where c.chunk_id > :after ${document_id === undefined ? '' : 'and c.document_id = :document_id'} order by c.chunk_id limit :limit`,
     )
     .all({ after, limit: BigInt(limit), ...(document_id === undefined ? {} : { document_id }) })
