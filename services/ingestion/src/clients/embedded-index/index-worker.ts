@@ -98,8 +98,10 @@ async function afterBreak(error: unknown, spaceId: string, call: IndexCall): Pro
   return perform(spaceId, call)
 }
 
-parentPort?.on('message', async ({ id, key, call }: ThreadRequest) => {
+async function serve({ id, key, call }: ThreadRequest): Promise<void> {
   current = id
   const reply: ThreadReply = { id, result: await answer(key, call as IndexCall) }
   parentPort?.postMessage(reply)
-})
+}
+
+parentPort?.on('message', (request: ThreadRequest) => void serve(request))

@@ -13,10 +13,12 @@ export interface TestCall {
 
 const { interrupted } = workerData as ThreadData
 
-parentPort?.on('message', async ({ id, call }: ThreadRequest) => {
+async function serve({ id, call }: ThreadRequest): Promise<void> {
   const { gate, dies, answer } = call as TestCall
   if (dies && Atomics.add(dies, 0, 1) < Atomics.load(dies, 1)) process.exit(3)
   while (gate && Atomics.load(gate, 0) === 0 && Atomics.load(interrupted, 0) !== id) await sleep(1)
   const reply: ThreadReply = { id, result: gate && Atomics.load(gate, 0) === 0 ? 'interrupted' : answer }
   parentPort?.postMessage(reply)
-})
+}
+
+parentPort?.on('message', (request: ThreadRequest) => void serve(request))

@@ -82,7 +82,7 @@ export class Vectors {
     const range = this.#db.prepare('select id, vector from vectors where id >= ? and id < ?')
     const write = this.#db.prepare('insert into codes (block, data) values (?, ?)')
     for (let block = typeof last === 'number' ? last + 1 : 0; (block + 1) * BLOCK <= end; block += 1) {
-      const rows = new Array<Float32Array | undefined>(BLOCK).fill(undefined)
+      const rows: (Float32Array | undefined)[] = Array.from({ length: BLOCK }, () => undefined)
       for (const { id, vector } of range.iterate(block * BLOCK, (block + 1) * BLOCK)) {
         const half = halves(vector)
         rows[Number(id) % BLOCK] = half && new Float32Array(half)
