@@ -320,7 +320,9 @@ test('an end that was cut off is found by the checkpoints in NATS, by auth itsel
     `delete from auth.outbox where subject like '%checkpointed'`,
   )
   expect(await verifyByCommand()).toMatchObject({ code: 0, output: expect.stringContaining('is seen only with some') })
-  expect(await verifyByCommand([], withNats())).toMatchObject({ code: 1, output: expect.stringContaining('broken at entry') })
+  // A late entry of an earlier test may have made the trail longer by then.
+  const found = expect.stringMatching(/broken at entry|two different checkpoints/)
+  expect(await verifyByCommand([], withNats())).toMatchObject({ code: 1, output: found })
   expect(await verify()).toMatchObject({ status: 'broken' })
   expect(await verify(`?after=${position}`)).toMatchObject({ status: 'broken', broken: { seq: checked } })
   // It grows again, and is longer than it was.

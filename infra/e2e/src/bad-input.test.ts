@@ -119,7 +119,10 @@ test('files that are empty, of an unsupported type or not of the type of their n
   expectFailure(await ada.upload([{ name: 'empty.md', content: '' }]), 'VALIDATION_ERROR')
   expectFailure(await ada.upload([{ name: 'lie.md', content: samplePdf([['x']]) }]), 'UNSUPPORTED_MEDIA_TYPE')
   expectFailure(await ada.upload([{ name: 'fake.pdf', content: 'I am no PDF' }]), 'UNSUPPORTED_MEDIA_TYPE')
-  expectFailure(await ada.upload([{ name: 'tool.exe', content: 'MZ' }]), 'UNSUPPORTED_MEDIA_TYPE')
+  expectFailure(
+    await ada.upload([{ name: 'tool.exe', content: new Uint8Array([0x4d, 0x5a, 0x90, 0, 3, 0, 0, 0]) }]),
+    'UNSUPPORTED_MEDIA_TYPE',
+  )
   expectFailure(await ada.upload([]), 'VALIDATION_ERROR')
   expect((await ada.get('/v1/ingestion-runs')).body.total).toBe(0)
 })

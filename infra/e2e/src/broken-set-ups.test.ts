@@ -118,7 +118,7 @@ const FOLDERS_AND_ARGUMENTS: readonly [string, BrokenSetUp][] = [
   ],
   ['an unknown option', { args: ['--onec'], says: ["Unknown option '--onec'. Did you mean --once?"] }],
   ['a file that is not there', { args: ['no-such.pdf'], says: ['no-such.pdf does not exist'] }],
-  ['a folder without documents', { prepare: file('empty/x.bin'), args: ['empty'], says: ['no file that can be read', '.pdf'] }],
+  ['a folder without documents', { prepare: file('empty/x.bin'), args: ['empty'], says: ['no file that can be read', 'PDF'] }],
   ['replicas of a service that does not exist', { args: ['--replicas', 'grup=2'], says: ['SERVICE=COUNT', 'group'] }],
   ['an empty question', { args: ['--ask', ' '], says: ['--ask needs a question'] }],
   ['a status of what does not run', { args: ['status'], says: ['does not run', 'npm start'] }],

@@ -248,7 +248,7 @@ test('images are erased with their session', async () => {
     return rows.map(({ settings }) => settings as Buffer)
   }
   expect((await stored()).map((settings) => settings.includes(WEBP))).toEqual([false])
-  expect((await ada.call('DELETE', `/v1/sessions/${body.session_id}`)).status).toBe(204)
+  expect((await ada.call('DELETE', `/v1/sessions/${body.session_id}?purge=true`)).status).toBe(204)
   await expect.poll(stored).toEqual([])
   await client.end()
 })

@@ -69,7 +69,7 @@ test('one correlation id is in the answer, the log of every service, events, the
   const response = await root.fetch('/v1/chat', { method: 'POST', headers, body })
   const events = await Array.fromAsync(readEvents(response))
   const sessionId = events[0]?.data.session_id
-  const deleted = await root.call('DELETE', `/v1/sessions/${sessionId}`, undefined, headers)
+  const deleted = await root.call('DELETE', `/v1/sessions/${sessionId}?purge=true`, undefined, headers)
   expect([deleted.status, deleted.headers.get('x-correlation-id'), response.headers.get('x-correlation-id')]).toEqual([
     204,
     id,
@@ -88,7 +88,7 @@ test('one correlation id is in the answer, the log of every service, events, the
   expect(await published()).toEqual(expect.arrayContaining(caused))
   const audit = async () => (await root.get(`/v1/admin/audit?target_id=${sessionId}`)).body.entries
   await waitFor(async () => (await audit()).length > 0, { what: 'the audit entry' })
-  expect(await audit()).toEqual([expect.objectContaining({ action: 'session.delete', correlation_id: id })])
+  expect(await audit()).toEqual([expect.objectContaining({ action: 'session.purge', correlation_id: id })])
 
   const touched = ['gateway', 'auth', 'chat-agent', 'tools', 'ingestion', 'analytics']
   const made = [
@@ -327,14 +327,14 @@ test('kill -9 of Postgres in mid-answer: the run ends, and the system serves aga
 }, 120_000)
 
 test('kill -9 of ingestion in mid-run: the run finishes with each document once', async () => {
-  const files = Array.from({ length: 20 }, (_, i) => ({
+  const files = Array.from({ length: 200 }, (_, i) => ({
     name: `many/${i}.md`,
     content: `# Note ${i}\n\n${`Fact ${i} about subject ${i}. `.repeat(60)}`,
   }))
   const { status, body } = await root.upload(files, { wait: 'false' })
   expect(status).toBe(202)
   const run = async () => (await root.get(`/v1/ingestion-runs/${body.run_id}`)).body
-  await waitFor(async () => (await run()).files.some((file: { status: string }) => file.status === 'success'), {
+  await waitFor(async () => (await run()).files.some((file: { stage: string }) => file.stage !== 'waiting'), {
     what: 'the first file',
   })
   await system.kill('ingestion.1')
@@ -347,7 +347,7 @@ test('kill -9 of ingestion in mid-run: the run finishes with each document once'
   expect(finished.status).toBe('success')
   expect(finished.files.map((file: { status: string }) => file.status)).toEqual(files.map(() => 'success'))
   const documents = await root.get('/v1/documents?q=Note&limit=200')
-  expect(documents.body.total).toBe(20)
+  expect(documents.body.total).toBe(files.length)
   expect(new Set(documents.body.documents.map((document: { path: string }) => document.path)).size).toBe(20)
 }, 180_000)
 

@@ -101,7 +101,7 @@ function textMime(head: Uint8Array): FileMime {
 
 /** With a line of its own, as every program writes it: a text may begin with the same signs. */
 const PDF_LINE = /%PDF-\d\.\d\s*[\r\n]/
-const PDF_OBJECT = /\d+ \d+ obj\b/
+const PDF_OBJECT = /\d \d{1,5} obj\b/
 
 /** Readers accept the mark anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13). */
 function isPdf(head: Uint8Array, named: FileMime | undefined): boolean {

@@ -97,8 +97,8 @@ function linesOf(text: string): Line[] {
 
 const columns = (blanks: string): number => blanks.length + (TAB - 1) * (blanks.split('\t').length - 1)
 
-const titleOf = (text: string, { start, end }: Line): string =>
-  text
-    .slice(start, Math.min(end, start + PARSING.maxTitle))
-    .replace(/[\s{:(]+$/, '')
-    .trim()
+function titleOf(text: string, { start, end }: Line): string {
+  let title = text.slice(start, Math.min(end, start + PARSING.maxTitle)).trim()
+  while (/[{:(]$/.test(title)) title = title.slice(0, -1).trimEnd()
+  return title
+}

@@ -71,7 +71,7 @@ function readPackage(xml: string): Package {
 
 function decoded(href: string): string {
   try {
-    return decodeURIComponent(href.replace(/#.*$/, ''))
+    return decodeURIComponent(href.split('#', 1)[0] ?? '')
   } catch {
     return href
   }

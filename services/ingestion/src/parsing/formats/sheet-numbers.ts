@@ -34,7 +34,7 @@ export function numberFormats(styles: string, from1904: boolean): ShowNumber {
 function kindOf(id: number, code: string | undefined): 'date' | 'percent' | 'plain' {
   if (code === undefined) return isBuiltInDate(id) ? 'date' : id === 9 || id === 10 ? 'percent' : 'plain'
   // Without quoted texts, colours and conditions.
-  const signs = code.replaceAll(/"[^"]*"|\\.|\[[^\]]*\]/g, '')
+  const signs = code.replaceAll(/"[^"]*(?:"|$)|\\.|\[[^\]]*(?:\]|$)/g, '')
   if (/[dmyhs]/i.test(signs) && !/general/i.test(signs)) return 'date'
   return signs.includes('%') ? 'percent' : 'plain'
 }

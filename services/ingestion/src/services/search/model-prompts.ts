@@ -17,12 +17,12 @@ const BY_NAME: readonly (readonly [name: RegExp, prompts: Prompts])[] = [
   [/embedding-?gemma/, { query: 'task: search result | query: ', document: 'title: none | text: ' }],
   [/nomic-embed-text/, { query: 'search_query: ', document: 'search_document: ' }],
   [/qwen3-embedding/, { ...NONE, query: INSTRUCTION }],
-  [/e5-.*instruct|e5-mistral/, { ...NONE, query: `${INSTRUCTION} ` }],
+  [/e5-[a-z-]{0,40}instruct|e5-mistral/, { ...NONE, query: `${INSTRUCTION} ` }],
   [/(^|[^a-z0-9])e5-/, { query: 'query: ', document: 'passage: ' }],
   [/mxbai-embed/, { ...NONE, query: SENTENCE }],
   // bge-m3 and the other multilingual ones want none.
   [/bge-(small|base|large)(-en|$)/, { ...NONE, query: SENTENCE }],
-  [/arctic-embed(2|.*v2)/, { ...NONE, query: 'query: ' }],
+  [/arctic-embed(2|[a-z-]{0,20}v2)/, { ...NONE, query: 'query: ' }],
   [/arctic-embed/, { ...NONE, query: SENTENCE }],
 ]
 

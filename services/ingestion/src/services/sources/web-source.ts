@@ -132,7 +132,7 @@ const siteOf = ({ hostname, port }: URL): string => `${hostname.replace(/^www\./
 
 /** `example.com/docs/a`, as a person would write it. */
 function pathOf(url: URL): string {
-  const path = `${url.host}${url.pathname.replace(/\/+$/, '')}${url.search}`
+  const path = `${url.host}${url.pathname.replace(/\/$/, '')}${url.search}`
   return cutText(decoded(path).replaceAll(/\p{Cc}/gu, ''), MAX_PATH)
 }
 
