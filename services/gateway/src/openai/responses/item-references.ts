@@ -1,3 +1,4 @@
+import { TERMINAL } from '@youworker/contracts/common'
 import type { RequestContext } from '../../http/request-context.ts'
 import type { ProtocolDeps } from '../../protocols/answer-run.ts'
 import { refusal } from '../../protocols/run-input.ts'
@@ -11,7 +12,7 @@ const MOST_RESPONSES = 32
 export async function withItems(
   body: ResponseBody,
   context: RequestContext,
-  { runStreams }: Pick<ProtocolDeps, 'runStreams'>,
+  { chatAgent, runStreams }: ProtocolDeps,
 ): Promise<ResponseBody> {
   const { input } = body
   if (typeof input !== 'object' || !input?.some(isReference)) return body
@@ -23,7 +24,9 @@ export async function withItems(
     )
   const known = new Map<string, OutputItem>()
   for (const run_id of runs) {
-    const whole = await runStreams.whole(run_id, context, 0)
+    // A run that goes on is not waited for, and the log of one that has ended is, however long it takes to read.
+    const { status } = await chatAgent.as(context.scope).getRun({ run_id })
+    const whole = TERMINAL.includes(status) ? await runStreams.whole(run_id, context, context.deadline.longestMs) : undefined
     for (const item of whole ? outputOf({ ...whole.done, thoughts: whole.thoughts }, run_id) : []) known.set(item.id, item)
   }
   const items = input.map((item, index) => {
