@@ -645,6 +645,7 @@ create table "chat_agent"."model_pulls" ( -- owner: chat_agent_owner
   constraint model_pulls_backend_id_fkey FOREIGN KEY (backend_id) REFERENCES chat_agent.model_backends(id) ON DELETE CASCADE,
   constraint model_pulls_pkey PRIMARY KEY (id)
 );
+CREATE INDEX model_pulls_backend_id ON chat_agent.model_pulls USING btree (backend_id);
 CREATE UNIQUE INDEX model_pulls_running ON chat_agent.model_pulls USING btree (backend_id, model) WHERE (status = 'running'::text);
 
 create table "chat_agent"."model_steps" ( -- owner: chat_agent_owner
@@ -1051,6 +1052,19 @@ alter table "ingestion"."chunks" enable row level security;
 alter table "ingestion"."chunks" force row level security;
 create policy chunks_spaces on "ingestion"."chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
+create table "ingestion"."collections" ( -- owner: ingestion_owner
+  id uuid not null default gen_random_uuid(),
+  space_id uuid not null,
+  name text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint collections_pkey PRIMARY KEY (id),
+  constraint collections_name UNIQUE (space_id, name)
+);
+CREATE INDEX collections_list ON ingestion.collections USING btree (space_id, created_at, id);
+alter table "ingestion"."collections" enable row level security;
+alter table "ingestion"."collections" force row level security;
+create policy collections_spaces on "ingestion"."collections" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "ingestion"."data_keys" ( -- owner: ingestion_owner
   space_id uuid not null,
   key_version integer not null,
@@ -1217,6 +1231,19 @@ CREATE INDEX jobs_open_of_user ON ingestion.jobs USING btree (kind, user_id, tur
 CREATE INDEX jobs_queue ON ingestion.jobs USING btree (kind, queue_key, created_at, id) WHERE ((queue_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::text, 'running'::text])));
 CREATE INDEX jobs_waiting ON ingestion.jobs USING btree (kind, turn) WHERE (status = 'pending'::text);
 
+create table "ingestion"."label_changes" ( -- owner: ingestion_owner
+  id uuid not null,
+  space_id uuid not null,
+  kind text not null,
+  old_name text not null,
+  new_name text,
+  constraint label_changes_kind_check CHECK ((kind = ANY (ARRAY['tag'::text, 'collection'::text]))),
+  constraint label_changes_pkey PRIMARY KEY (id)
+);
+alter table "ingestion"."label_changes" enable row level security;
+alter table "ingestion"."label_changes" force row level security;
+create policy label_changes_spaces on "ingestion"."label_changes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "ingestion"."migrations" ( -- owner: ingestion_owner
   name character varying(255) not null,
   "timestamp" character varying(255) not null,
@@ -1360,3 +1387,16 @@ CREATE INDEX staged_chunks_space_id ON ingestion.staged_chunks USING btree (spac
 alter table "ingestion"."staged_chunks" enable row level security;
 alter table "ingestion"."staged_chunks" force row level security;
 create policy staged_chunks_spaces on "ingestion"."staged_chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
+create table "ingestion"."tags" ( -- owner: ingestion_owner
+  id uuid not null default gen_random_uuid(),
+  space_id uuid not null,
+  name text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint tags_pkey PRIMARY KEY (id),
+  constraint tags_name UNIQUE (space_id, name)
+);
+CREATE INDEX tags_list ON ingestion.tags USING btree (space_id, created_at, id);
+alter table "ingestion"."tags" enable row level security;
+alter table "ingestion"."tags" force row level security;
+create policy tags_spaces on "ingestion"."tags" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));

@@ -62,6 +62,8 @@ test('events of every kind match the document as they are sent', async () => {
   await ada.chat('Through how many countries does the Danube flow?')
   const [{ id: document }] = (await ada.get('/v1/documents')).body.documents
   const [{ id: session }] = (await ada.get('/v1/sessions')).body.sessions
+  for (const change of [{ group_id }, { group_id: null }])
+    expect((await ada.call('PATCH', `/v1/documents/${document}`, change)).status).toBe(200)
   for (const path of [`documents/${document}`, `sessions/${session}`, `groups/${group_id}`]) {
     expect((await ada.call('DELETE', `/v1/${path}`)).status).toBe(204)
     expect((await ada.post(`/v1/${path}/restore`)).status).toBe(200)

@@ -17,7 +17,8 @@ const keep = (answer: Answer): Answer => {
 beforeAll(async () => {
   system = await startTestSystem()
   ;[ada, eve] = [await system.newPerson('ada'), await system.newPerson('eve')]
-  const upload = await ada.upload([{ name: 'secret.md', content: `# Secret\n\nListen: ${CANARY}.` }])
+  const labels = { wait: 'true', tags: '["vault"]', collection: 'vaults' }
+  const upload = await ada.upload([{ name: 'secret.md', content: `# Secret\n\nListen: ${CANARY}.` }], labels)
   const group = await ada.post('/v1/groups', { name: 'Inner circle' })
   await ada.upload([{ name: 'shared.md', content: `# Shared\n\nAgain: ${CANARY}.` }], { wait: 'true', group_id: group.body.id })
   const { runId, sessionId, done } = await ada.chat('What is the vault code?', { cache: true })
@@ -35,6 +36,8 @@ beforeAll(async () => {
     external: done.metadata.session_external_id,
     document: upload.body.files[0].document_id,
     ingestion: upload.body.run_id,
+    tag: (await ada.get('/v1/tags')).body.tags[0].id,
+    collection: (await ada.get('/v1/collections')).body.collections[0].id,
     group: group.body.id,
     message: (await ada.get(`/v1/sessions/${sessionId}`)).body.messages[0].id,
     unknown,
@@ -47,9 +50,15 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['GET', '/v1/documents/{}', 'document'],
   ['GET', '/v1/documents/{}/content', 'document'],
   ['GET', '/v1/documents/{}/timeline', 'document'],
+  ['GET', '/v1/documents/{}/chunks', 'document'],
+  ['PATCH', '/v1/documents/{}', 'document', { title: 'mine now' }],
   ['DELETE', '/v1/documents/{}', 'document'],
   ['DELETE', '/v1/documents/{}?purge=true', 'document'],
   ['POST', '/v1/documents/{}/restore', 'document'],
+  ['PATCH', '/v1/tags/{}', 'tag', { name: 'mine now' }],
+  ['POST', '/v1/tags/{}/merge', 'tag', { into: '01890000-0000-7000-8000-000000000001' }],
+  ['DELETE', '/v1/tags/{}', 'tag'],
+  ['DELETE', '/v1/collections/{}', 'collection'],
   ['GET', '/v1/ingestion-runs/{}', 'ingestion'],
   ['GET', '/v1/ingestion-runs/{}/events', 'ingestion'],
   ['POST', '/v1/ingestion-runs/{}/cancel', 'ingestion'],
@@ -124,10 +133,13 @@ test('ids of another user in bodies and queries are not found', async () => {
   ])
     expect([keep(answer).status, answer.body.error.code]).toEqual([404, 'BRANCH_NOT_FOUND'])
   expect((await eve.call('DELETE', `/v1/sessions/${own}`)).status).toBe(204)
+  const fay = await system.newPerson('fay')
+  const own_document = (await fay.upload([{ name: 'own.md', content: '# Own\n\nMine.' }])).body.files[0].document_id
   for (const answer of [
     await eve.post('/v1/search', { query: 'vault code', group_id: paths['group'] }),
     await eve.upload([{ name: 'x.md', content: '# X\n\nx' }], { wait: 'true', group_id: paths['group'] ?? '' }),
     await eve.get(`/v1/documents?group_id=${paths['group']}`),
+    await fay.call('PATCH', `/v1/documents/${own_document}`, { group_id: paths['group'] }),
     await eve.get(`/v1/analytics/ingestion-stats?group_id=${paths['group']}`),
   ]) {
     expect([keep(answer).status, answer.body.error.code]).toEqual([404, 'GROUP_NOT_FOUND'])
@@ -139,6 +151,8 @@ test('lists, search and chat return nothing of another user', async () => {
     '/v1/documents',
     '/v1/documents?include_deleted=true',
     '/v1/erasures',
+    '/v1/tags',
+    '/v1/collections',
     '/v1/ingestion-runs',
     '/v1/sessions',
     '/v1/tool-runs',

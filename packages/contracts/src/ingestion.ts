@@ -4,6 +4,7 @@ import { CursorPage, Id, Status, Task, TaskList } from './common.ts'
 import { event, request } from './define.ts'
 import { documents } from './documents/documents.ts'
 import { indexChecks } from './documents/index-check.ts'
+import { labels } from './documents/labels.ts'
 import { RunId, runs } from './documents/runs.ts'
 import { searches } from './documents/search.ts'
 import { sources } from './documents/sources.ts'
@@ -19,6 +20,7 @@ export const ingestion = {
   ...documents,
   ...searches,
   ...indexChecks,
+  ...labels,
   listTasks: request('rpc.ingestion.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),
   getTask: request('rpc.ingestion.v1.task.get', { input: TaskId, output: Task, errors: ['TASK_NOT_FOUND'], repeatable: true }),
   cancelTask: request('rpc.ingestion.v1.task.cancel', {

@@ -24,6 +24,7 @@ import type { Service, ServiceContext } from '@youworker/runtime/process/service
 import type { Config } from './config.ts'
 import { createServices } from './create-services.ts'
 import { chatAgentHandlers } from './handlers/chat-agent-handlers.ts'
+import { followAccess } from './consumers/access-events.ts'
 import { followKnowledge } from './consumers/knowledge-events.ts'
 import { sweepAnswers } from './jobs/sweep-answers.ts'
 import type { BackendRegistry } from './services/models/backend-registry.ts'
@@ -82,6 +83,8 @@ export async function startChatAgent(config: Config, { logger, metricsAt }: Serv
   stack.use(startBackground(config, { database, services, logger }))
   stack.use(onWake(nats, SERVICE, CANCEL, () => worker.nudge()))
   stack.use(endRevoked(verifier, services, logger))
+  const stop = services.runs.stop.bind(services.runs)
+  stack.use(followAccess(nats, { running: services.runner.running, stop, logger }))
   stack.use(every(ORPHANS_MS, () => services.runs.endOrphaned(), { what: 'ending orphaned runs', logger }))
   // Without the model the service still serves sessions and takes messages, so the model counts for health, not for readiness.
   const more = { model: () => services.model.check(), pool: database.checkUse }

@@ -30,11 +30,14 @@ import { createOllamaEmbedder } from './clients/ollama.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
+import { labelJob } from './jobs/label-job.ts'
 import { gatherJob, runJob } from './jobs/run-job.ts'
 import { ReaderPool } from './reading/reader-pool.ts'
 import { eraseExpired, type ErasureVerifier } from './services/documents/document-erasure.ts'
 import type { ErasureService } from './services/documents/erasure-service.ts'
 import { createServices } from './services/ingestion-services.ts'
+import type { LabelChanger } from './services/labels/label-changer.ts'
+import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { GATHER_KIND } from './services/sources/source-starter.ts'
 import { SpaceAccess } from './services/space-access.ts'
@@ -59,14 +62,20 @@ function keepAccessCurrent(nats: NatsConnection, access: SpaceAccess): Disposabl
   return stack
 }
 
-interface Sweeping extends Pick<ServiceContext, 'logger'> {
+interface Background extends Pick<ServiceContext, 'logger'> {
+  readonly database: Database<IngestionTables>
+  readonly labelChanger: LabelChanger
+  readonly nats: NatsConnection
   readonly uow: IngestionUnitOfWork
   readonly erasure: ErasureService
   readonly erasures: ErasureVerifier
 }
 
-function sweeps({ uow, erasure, erasures, logger }: Sweeping): AsyncDisposable {
+function background({ database, uow, nats, erasure, erasures, labelChanger, logger }: Background): AsyncDisposable {
   const stack = new AsyncDisposableStack()
+  const wakes = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
+  const job = { kind: LABELS_KIND, concurrency: 1, onWake: wakes, ...labelJob(labelChanger) }
+  stack.use(startWorker({ database, uow, logger, ...job }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
   const verify = erasures.verify.bind(erasures)
   stack.use(keepErasing({ uow, table: 'documents', logger, erase: eraseExpired, verify }))
@@ -115,13 +124,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const uow = createIngestionUnitOfWork(database)
   const groups = createClient(nats, group)
   const access = new SpaceAccess(groupSpaces(groups))
-  const {
-    processor,
-    gatherer,
-    erasure,
-    verifier: erasures,
-    ...services
-  } = createServices({
+  const services = createServices({
     uow,
     access,
     checkSpace: spaceCheck(groups),
@@ -138,6 +141,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     keepDeletedDays: config.DATA__KEEP_DELETED_DAYS,
     chunks: { tokens: config.INGEST__CHUNK_TOKENS, overlap: config.INGEST__CHUNK_OVERLAP },
   })
+  const { processor, gatherer, erasure, verifier: erasures, labelChanger } = services
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const dependencies = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
@@ -148,7 +152,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
   stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter: storeDeadLetter(uow) }))
   const worker = stack.use(startWorkers({ database, uow, logger, nats, processor, gatherer }))
-  stack.use(sweeps({ uow, erasure, erasures, logger }))
+  stack.use(background({ database, uow, nats, erasure, erasures, labelChanger, logger }))
   stack.use(await serveHealth(nats, service, readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)

@@ -24,12 +24,14 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { uploadRoot } from './clients/upload-root.ts'
+import { labelJob } from './jobs/label-job.ts'
 import { gatherJob, runJob } from './jobs/run-job.ts'
 import { ReaderPool } from './reading/reader-pool.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
 import type { Embedder } from './services/search/embedding-service.ts'
 import { createServices } from './services/ingestion-services.ts'
+import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { GATHER_KIND } from './services/sources/source-starter.ts'
 import { SpaceAccess } from './services/space-access.ts'
@@ -171,6 +173,8 @@ function startProcess(
   })
   const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
   const running = works ? stack.use(startWorker({ database, uow, logger, ...job })) : undefined
+  const relabelling = { kind: LABELS_KIND, concurrency: 1, ...labelJob(services.labelChanger) }
+  if (works) stack.use(startWorker({ database, uow, logger, ...relabelling }))
   nudge = () => running?.nudge()
   const gather = { kind: GATHER_KIND, concurrency: 4, ...gatherJob(services.gatherer) }
   const gathering = works ? stack.use(startWorker({ database, uow, logger, ...gather })) : undefined

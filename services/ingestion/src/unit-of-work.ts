@@ -7,6 +7,7 @@ import { DocumentRepository } from './repositories/document-repository.ts'
 import { EmbeddingRepository } from './repositories/embedding-repository.ts'
 import { IndexRepository } from './repositories/index-repository.ts'
 import { TraceRepository } from './repositories/trace-repository.ts'
+import { LabelRepository } from './repositories/label-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 import { SourceRepository } from './repositories/source-repository.ts'
 import { SearchRepository } from './repositories/search-repository.ts'
@@ -25,6 +26,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly checks: CheckRepository
   readonly sources: SourceRepository
   readonly searches: SearchRepository
+  readonly labels: LabelRepository
 }
 
 export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
@@ -42,4 +44,5 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     checks: new CheckRepository(trx),
     sources: new SourceRepository(trx),
     searches: new SearchRepository(trx),
+    labels: new LabelRepository(trx),
   }))

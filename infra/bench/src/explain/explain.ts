@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { allSchemas } from '@youworker/database/schema/all-schemas'
+import { UNINDEXED_KEYS } from '@youworker/database/schema/unindexed-keys'
 import pg from 'pg'
 import { ApiUser } from '../api-user.ts'
 import { startSystem } from '../system.ts'
@@ -25,11 +27,17 @@ const LOG_PLANS = [
   'auto_explain.log_format = json',
 ]
 
+interface Explained {
+  readonly scans: readonly Scan[]
+  /** Foreign keys without an index. */
+  readonly keys: readonly { readonly table_name: string; readonly key_name: string }[]
+}
+
 /**
  * Runs the requests of one user with a few rows, who is a member of 1,000 groups, beside 100,000 rows of others in every table. Returns
- * the scans that looked at more rows than that user's own, one per statement.
+ * the scans that looked at more rows than that user's own, one per statement, and the foreign keys that no index serves.
  */
-export async function explain(stack: AsyncDisposableStack): Promise<Scan[]> {
+export async function explain(stack: AsyncDisposableStack): Promise<Explained> {
   const { endpoints, dataDir } = await startSystem(stack, ['--no-demo'], /^API +http/m)
   const admin = new pg.Client({ connectionString: endpoints.postgres })
   await admin.connect()
@@ -50,7 +58,10 @@ export async function explain(stack: AsyncDisposableStack): Promise<Scan[]> {
     const key = `${scan.table} ${scan.statement}`
     if (scan.rows > (largest.get(key)?.rows ?? MOST_ROWS)) largest.set(key, scan)
   }
-  return [...largest.values()]
+  const { rows: keys } = await admin.query<Explained['keys'][number]>(UNINDEXED_KEYS, [
+    Object.values(allSchemas).map(({ schema }) => schema),
+  ])
+  return { scans: [...largest.values()], keys }
 }
 
 /** Every kind of request, so that every table has a row of this user and every statement runs. */
@@ -67,7 +78,17 @@ async function useEverything(user: ApiUser): Promise<void> {
   await user.signIn()
   const group = (await user.post('/v1/groups', { name: crypto.randomUUID() }, once())) as { id: string }
   await user.post('/v1/search', { query: 'paid leave' })
+  await user.upload({ 'gone.md': `# Gone ${crypto.randomUUID()}\n\nNobody needs it.\n` })
+  const one = async (q: string) =>
+    ((await user.get(`/v1/documents?limit=1&q=${q}`)) as { documents: { id: string }[] }).documents[0]?.id ?? ''
+  await user.delete(`/v1/documents/${await one('gone.md')}?purge=true`)
+  await deleteAndRestore(user, await one('leave.md'), session, group.id)
   const lists = [
+    'erasures',
+    'erasures?kind=document',
+    'documents?include_deleted=true',
+    'sessions?include_deleted=true',
+    'groups?include_deleted=true',
     'sessions',
     'documents',
     'documents?tag=a&q=leave',
@@ -89,6 +110,14 @@ async function useEverything(user: ApiUser): Promise<void> {
   const things = [`sessions/${session}`, `sessions/${session}/branches`, `groups/${group.id}/members`]
   const paths = [...lists, ...figures.map((name) => `analytics/${name}`), ...things]
   for (const path of paths) await user.get(`/v1/${path}`)
+}
+
+async function deleteAndRestore(user: ApiUser, document: string, session: string, group: string): Promise<void> {
+  for (const path of [`documents/${document}`, `sessions/${session}`, `groups/${group}`]) {
+    await user.delete(`/v1/${path}`)
+    await user.post(`/v1/${path}/restore`, {})
+  }
+  await user.get(`/v1/documents/${document}/chunks`)
 }
 
 /** Each request may meet a connection that has ended. */

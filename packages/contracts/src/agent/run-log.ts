@@ -10,6 +10,12 @@ export const Citation = z
     title: z.string(),
     uri: z.string(),
     page: z.number().int().optional(),
+    chunk_id: z
+      .string()
+      .optional()
+      .meta({ description: 'The passage; GET /v1/documents/{id}/chunks lists those of a document.' }),
+    start: Count.optional().meta({ description: 'Where the passage begins in the text of the document, in UTF-16 units.' }),
+    end: Count.optional(),
     score: z.number(),
     snippet: z.string(),
   })

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { CursorPage, foldCase, Id, listed, MAX_TAG, Nothing, Time } from '../common.ts'
+import { CursorPage, foldCase, Id, Line, listed, MAX_TAG, Nothing, Tags, Time } from '../common.ts'
 import { event, request } from '../define.ts'
 import { deletedFields, listErasures } from '../erasures.ts'
-import { WAIT } from '../limits.ts'
+import { LIMITS, WAIT } from '../limits.ts'
 import { Source } from './sources.ts'
 import { BlobId } from './uploads.ts'
 
@@ -35,6 +35,28 @@ export type CollectionSum = z.infer<typeof CollectionSum>
 
 export const DocumentId = z.object({ document_id: Id })
 
+export const DocumentChanges = DocumentId.extend({
+  title: Line(300).optional(),
+  tags: Tags.optional(),
+  collection: Line(128).nullable().optional(),
+  group_id: Id.nullable().optional(),
+  is_private: z.boolean().optional(),
+})
+export type DocumentChanges = z.infer<typeof DocumentChanges>
+
+export const DocumentChunk = z
+  .object({
+    id: Id,
+    index: Count,
+    text: z.string(),
+    title_path: z.array(z.string()),
+    page: z.number().int().nullable(),
+    start: Count.meta({ description: 'Where it begins in the text of the document, in UTF-16 units.' }),
+    end: Count,
+  })
+  .meta({ id: 'DocumentChunk' })
+export type DocumentChunk = z.infer<typeof DocumentChunk>
+
 export const documents = {
   listDocuments: request('rpc.ingestion.v1.document.list', {
     input: CursorPage.extend({
@@ -59,6 +81,24 @@ export const documents = {
   getDocument: request('rpc.ingestion.v1.document.get', {
     input: DocumentId,
     output: Document,
+    errors: ['DOCUMENT_NOT_FOUND'],
+    repeatable: true,
+  }),
+  /** `group_id` and `is_private` move it between spaces, which only who brought it may do. `CONFLICT`: another one has its path there. */
+  updateDocument: request('rpc.ingestion.v1.document.update', {
+    input: DocumentChanges,
+    output: Document,
+    errors: ['DOCUMENT_NOT_FOUND', 'GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN', 'CONFLICT'],
+    deadlineMs: WAIT.slowRequest,
+    repeatable: true,
+  }),
+  /** The passages of its present version in their order, from `after` on, and as many as fit into a reply. */
+  listChunks: request('rpc.ingestion.v1.document.list-chunks', {
+    input: DocumentId.extend({
+      limit: z.coerce.number().int().min(1).max(LIMITS.listRows).default(50),
+      after: z.coerce.number().int().min(0).optional(),
+    }),
+    output: z.object({ chunks: z.array(DocumentChunk), total: Count, next_after: Count.optional() }),
     errors: ['DOCUMENT_NOT_FOUND'],
     repeatable: true,
   }),
@@ -98,6 +138,11 @@ export const documents = {
     'events.ingestion.v1.document.ingested',
     'A document or a new version of it can be found. `replaced`: an earlier version made way.',
     DocumentId.extend({ user_id: Id, space_id: Id, bytes_size: Count, chunks: Count, replaced: z.boolean() }),
+  ),
+  documentMoved: event(
+    'events.ingestion.v1.document.moved',
+    'A document is found in another space now: it was shared with a group, or taken out of one.',
+    DocumentId.extend({ user_id: Id, space_id: Id, from_space_id: Id, bytes_size: Count, chunks: Count }),
   ),
   documentSoftDeleted: event(
     'events.ingestion.v1.document.soft-deleted',

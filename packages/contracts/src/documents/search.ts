@@ -59,6 +59,9 @@ export const SearchHit = z.object({
   page: z.number().int().optional(),
   /** Headings from the document's top to the chunk. */
   title_path: z.array(z.string()).optional(),
+  /** Where the passage begins and ends in the text of the document, in UTF-16 units; of versions that tell it. */
+  start: z.number().int().optional(),
+  end: z.number().int().optional(),
   score: z.number(),
   dense_score: z.number().optional(),
   lexical_score: z.number().optional(),

@@ -84,6 +84,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     subscribes: [
       auth.revocationAdded,
       ingestion.documentIngested,
+      ingestion.documentMoved,
       ingestion.documentSoftDeleted,
       ingestion.documentRestored,
       ingestion.documentDeleted,
@@ -120,6 +121,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       chatAgent.toolRunFinished,
       ingestion.runFinished,
       ingestion.documentIngested,
+      ingestion.documentMoved,
       ingestion.documentSoftDeleted,
       ingestion.documentRestored,
       ingestion.documentDeleted,

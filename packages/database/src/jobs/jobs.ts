@@ -288,6 +288,11 @@ export class JobRepository {
     await queued.where('status', 'in', ['pending', 'running']).execute()
   }
 
+  /** Of a deleted user. */
+  async deleteOfUser(userId: string, kind: string): Promise<void> {
+    await this.#db.deleteFrom('jobs').where('user_id', '=', userId).where('kind', '=', kind).execute()
+  }
+
   async delete(id: string): Promise<JobEnded> {
     await this.#db.deleteFrom('jobs').where('id', '=', id).execute()
     return new JobEnded()

@@ -14,6 +14,7 @@ export const analyticsConsumers = (facts: FactService): readonly EventHandler[] 
   on(chatAgent.toolRunFinished, (data, envelope) => facts.toolRunFinished(data, envelope)),
   on(ingestion.runFinished, (data, envelope) => facts.runFinished(data, envelope)),
   on(ingestion.documentIngested, (data, envelope) => facts.documentIngested(data, envelope)),
+  on(ingestion.documentMoved, (data, envelope) => facts.documentIngested(data, envelope)),
   on(ingestion.documentSoftDeleted, (data, envelope) => facts.documentSoftDeleted(data, envelope)),
   on(ingestion.documentRestored, (data, envelope) => facts.documentRestored(data, envelope)),
   on(ingestion.documentDeleted, (data, envelope) => facts.documentDeleted(data, envelope)),

@@ -13,7 +13,8 @@ type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
 type SessionEvent = 'sessionCreated' | 'sessionSoftDeleted' | 'sessionRestored' | 'sessionDeleted'
 type ChatEvent = SessionEvent | 'messageCreated' | 'runFinished' | 'summaryFinished' | 'toolRunFinished'
 type ChatData<K extends ChatEvent> = z.output<(typeof chatAgent)[K]['payload']>
-type DocumentEvent = 'runFinished' | 'documentIngested' | 'documentSoftDeleted' | 'documentRestored' | 'documentDeleted'
+type DocumentChange = 'documentIngested' | 'documentMoved' | 'documentSoftDeleted' | 'documentRestored' | 'documentDeleted'
+type DocumentEvent = 'runFinished' | DocumentChange
 type DocumentData<K extends DocumentEvent> = z.output<(typeof ingestion)[K]['payload']>
 type Origin = Pick<EventEnvelope, 'id' | 'time'>
 
@@ -92,7 +93,7 @@ export class FactService {
   }
 
   documentIngested(
-    { user_id, space_id, document_id, bytes_size, chunks }: DocumentData<'documentIngested'>,
+    { user_id, space_id, document_id, bytes_size, chunks }: DocumentData<'documentIngested' | 'documentMoved'>,
     origin: Origin,
   ): Promise<void> {
     const { id: event_id, time: ingested_at } = origin

@@ -10,6 +10,11 @@ export async function followKnowledge(nats: NatsConnection, knowledge: Knowledge
   const { documentIngested, documentSoftDeleted, documentRestored, documentDeleted } = ingestion
   for (const event of [documentIngested, documentSoftDeleted, documentRestored, documentDeleted])
     stack.use(subscribeEvent(nats, event, ({ space_id }) => knowledge.documentsChanged(space_id)))
+  stack.use(
+    subscribeEvent(nats, ingestion.documentMoved, ({ space_id, from_space_id }) => {
+      for (const id of [space_id, from_space_id]) knowledge.documentsChanged(id)
+    }),
+  )
   for (const event of [group.memberAdded, group.memberRemoved])
     stack.use(subscribeEvent(nats, event, ({ user_id }) => knowledge.rightsChanged(user_id)))
   for (const event of [group.groupSoftDeleted, group.groupRestored, group.groupDeleted])

@@ -111,8 +111,12 @@ test('each scope of an API key opens these routes and no others', () => {
     [...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols, ...responses, ...conversations].sort(),
   )
   const reading = [
-    ...['', '/{document_id}', '/{document_id}/content', '/{document_id}/timeline'].map((rest) => `GET /v1/documents${rest}`),
+    ...['', '/{document_id}', '/{document_id}/chunks', '/{document_id}/content', '/{document_id}/timeline'].map(
+      (rest) => `GET /v1/documents${rest}`,
+    ),
     ...['', '/{run_id}', '/{run_id}/events', '/{run_id}/timeline'].map((rest) => `GET /v1/ingestion-runs${rest}`),
+    'GET /v1/tags',
+    'GET /v1/collections',
     'POST /v1/search',
     'POST /v1/embeddings',
   ]
@@ -120,6 +124,12 @@ test('each scope of an API key opens these routes and no others', () => {
   const writing = [
     'POST /v1/ingest',
     'POST /v1/ingest/upload',
+    'PATCH /v1/documents/{document_id}',
+    'PATCH /v1/tags/{tag_id}',
+    'POST /v1/tags/{tag_id}/merge',
+    'DELETE /v1/tags/{tag_id}',
+    'POST /v1/collections',
+    'DELETE /v1/collections/{collection_id}',
     'DELETE /v1/documents/{document_id}',
     'POST /v1/documents/{document_id}/restore',
     'DELETE /v1/ingestion-runs/{run_id}',

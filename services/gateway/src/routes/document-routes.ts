@@ -1,4 +1,4 @@
-import { Document } from '@youworker/contracts/documents/documents'
+import { Document, DocumentChanges } from '@youworker/contracts/documents/documents'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { SearchAnswer, SearchQuery } from '@youworker/contracts/documents/search'
 import type { Clients } from '../clients.ts'
@@ -43,6 +43,32 @@ export const documentRoutes = [
     answer: Document,
     errors,
     handle: ({ params, context }, deps: Deps) => client(context, deps).getDocument(params),
+  }),
+  defineRoute({
+    ...read,
+    scopes: ['documents'],
+    csrf: 'required',
+    method: 'PATCH',
+    path: '/v1/documents/{document_id}',
+    operation: 'updateDocument',
+    summary: 'Change title, tags or collection; share it with a group (`group_id`) or take it out of one',
+    params: DocumentPath,
+    body: DocumentChanges.omit({ document_id: true }),
+    answer: Document,
+    errors: ingestion.updateDocument.errors,
+    handle: ({ params, body, context }, deps: Deps) => client(context, deps).updateDocument({ ...params, ...body }),
+  }),
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/documents/{document_id}/chunks',
+    operation: 'listChunks',
+    summary: 'The passages of a document in their order, with their places in its text',
+    params: DocumentPath,
+    query: ingestion.listChunks.input.omit({ document_id: true }),
+    answer: ingestion.listChunks.output,
+    errors,
+    handle: ({ params, query, context }, deps: Deps) => client(context, deps).listChunks({ ...params, ...query }),
   }),
   defineRoute({
     ...read,

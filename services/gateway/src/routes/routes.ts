@@ -35,6 +35,7 @@ import { groupRoutes } from './group-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { indexRoutes } from './index-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
+import { labelRoutes } from './label-routes.ts'
 import { modelBackendRoutes } from './models/model-backend-routes.ts'
 import { modelPullRoutes } from './models/model-pull-routes.ts'
 import { runRoutes } from './run-routes.ts'
@@ -90,6 +91,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...documentRoutes,
   ...searchRoutes,
   ...indexRoutes,
+  ...labelRoutes,
   ...analyticsRoutes,
   ...taskRoutes,
   ...erasureRoutes,

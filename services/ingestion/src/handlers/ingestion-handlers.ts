@@ -1,9 +1,11 @@
 import type { ingestion } from '@youworker/contracts/ingestion'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { DeletionService } from '../services/documents/deletion-service.ts'
+import type { DocumentEditor } from '../services/documents/document-editor.ts'
 import type { DocumentService } from '../services/documents/document-service.ts'
 import type { EmbeddingService } from '../services/search/embedding-service.ts'
 import type { IndexChecker } from '../services/search/index-check.ts'
+import type { LabelService } from '../services/labels/label-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { TimelineService } from '../services/runs/timeline-service.ts'
 import type { RunStarter } from '../services/runs/run-starter.ts'
@@ -20,14 +22,17 @@ interface IngestionServices {
   readonly timelines: TimelineService
   readonly documents: DocumentService
   readonly deletion: DeletionService
+  readonly editor: DocumentEditor
   readonly searches: SearchService
   readonly callers: CallerSlots
   readonly embeddings: EmbeddingService
   readonly checker: IndexChecker
+  readonly labels: LabelService
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, starter, sources, runs, timelines, documents, deletion, searches, callers, embeddings, checker } = services
+  const { uploads, starter, sources, runs, timelines, documents, deletion, editor, labels } = services
+  const { searches, callers, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     storeUpload: (input, context) => uploads.store(input, context),
@@ -51,12 +56,21 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     listDocuments: (input, context) => documents.list(input, context),
     sumCollections: (input, context) => documents.sumCollections(input, context),
     getDocument: (input, context) => documents.get(input, context),
+    updateDocument: (input, context) => editor.update(input, context),
+    listChunks: (input, context) => documents.listChunks(input, context),
     deleteDocument: (input, context) => deletion.delete(input, context),
     restoreDocument: (input, context) => deletion.restore(input, context),
     listErasures: (input, context) => deletion.listErasures(input, context),
     openContent: (input, context) => documents.openContent(input, context),
     search: (input, context) => callers.run(context.caller.user_id, () => searches.search(input, context)),
     checkIndex: (input, context) => checker.check(input, context),
+    listTags: (input, context) => labels.listTags(input, context),
+    renameTag: (input, context) => labels.renameTag(input, context),
+    mergeTags: (input, context) => labels.mergeTags(input, context),
+    deleteTag: (input, context) => labels.deleteTag(input, context),
+    listCollections: (input, context) => labels.listCollections(input, context),
+    createCollection: (input, context) => labels.createCollection(input, context),
+    deleteCollection: (input, context) => labels.deleteCollection(input, context),
     embedTexts: ({ texts }, { signal }) => embeddings.vectorsOf(texts, signal),
   }
 }

@@ -1,7 +1,7 @@
-import type { CollectionSum } from '@youworker/contracts/documents/documents'
+import type { CollectionSum, DocumentChunk } from '@youworker/contracts/documents/documents'
 import type { DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
-import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
+import { type Kysely, type SelectQueryBuilder, sql, type Updateable } from 'kysely'
 
 export interface DocumentFilter {
   readonly collection?: string | undefined
@@ -58,6 +58,37 @@ export class DocumentRepository {
   getByPath(spaceId: string, pathHash: string): Promise<DocumentRow | undefined> {
     const present = this.#db.selectFrom('documents').selectAll().where('deleted_at', 'is', null)
     return present.where('space_id', '=', spaceId).where('path_hash', '=', pathHash).executeTakeFirst()
+  }
+
+  update(id: string, changes: Updateable<IngestionTables['documents']>): Promise<DocumentRow> {
+    return this.#db.updateTable('documents').set(changes).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
+  }
+
+  /** Makes the passages of a version those of the next one, with ids of their own; on demand in another space. */
+  async renewChunks(
+    { id, generation, space_id }: Pick<DocumentRow, 'id' | 'generation' | 'space_id'>,
+    to = space_id,
+  ): Promise<void> {
+    await sql`update chunks set id = gen_random_uuid(), generation = generation + 1, space_id = ${to}
+      where space_id = ${space_id} and document_id = ${id} and generation = ${generation}`.execute(this.#db)
+    if (to !== space_id) await sql`update document_timelines set space_id = ${to} where document_id = ${id}`.execute(this.#db)
+  }
+
+  /** Passages of a version behind the one with the index `after`. */
+  async chunks(
+    { id, generation, space_id }: Pick<DocumentRow, 'id' | 'generation' | 'space_id'>,
+    after: number,
+    limit: number,
+  ): Promise<DocumentChunk[]> {
+    const ofVersion = this.#db.selectFrom('chunks').select(['id', 'index', 'text', 'title_path', 'page', 'start', 'end'])
+    return ofVersion
+      .where('space_id', '=', space_id)
+      .where('document_id', '=', id)
+      .where('generation', '=', generation)
+      .where('index', '>', after)
+      .orderBy('index')
+      .limit(limit)
+      .execute()
   }
 
   /** Returns the hashes of the erased texts. */

@@ -35,6 +35,13 @@ export class EmbeddingRepository {
       .execute()
   }
 
+  /** Vectors of all models, for a document that moves. */
+  async copy(from: string, to: string, hashes: readonly string[]): Promise<void> {
+    await sql`insert into embeddings (space_id, model, text_hash, vector)
+      select ${to}, model, text_hash, vector from embeddings where space_id = ${from} and text_hash = any(${[...hashes]}::text[])
+      on conflict do nothing`.execute(this.#db)
+  }
+
   /** Erases the vectors of those texts that no chunk of the space has any more. Returns how many. */
   async deleteUnused(spaceId: string, hashes: readonly string[]): Promise<number> {
     if (hashes.length === 0) return 0

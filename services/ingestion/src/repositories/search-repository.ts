@@ -12,6 +12,8 @@ export interface ChunkHit {
   readonly uri: string
   readonly page: number | null
   readonly title_path: string[]
+  readonly start: number
+  readonly end: number
   readonly text: string
   readonly language: string | null
 }
@@ -60,6 +62,7 @@ export class SearchRepository {
         join.onRef('chunks.document_id', '=', 'documents.id').onRef('chunks.generation', '=', 'documents.generation'),
       )
       .select(['chunks.id as chunk_id', 'chunks.document_id', 'chunks.space_id', 'chunks.generation', 'chunks.index'])
+      .select(['chunks.start', 'chunks.end'])
       .select(['chunks.page', 'chunks.title_path', 'chunks.text', 'chunks.language', 'documents.title', 'documents.uri'])
       .where(sql<boolean>`chunks.id = any(${[...chunkIds]}::uuid[])`)
       .where(sql<boolean>`chunks.space_id = any(${[...spaceIds]}::uuid[])`)

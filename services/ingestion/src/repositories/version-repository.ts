@@ -1,6 +1,7 @@
 import type { DeletableColumns } from '@youworker/database/deletion/deletable-tables'
 import type { DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, sql } from 'kysely'
+import { LabelRepository } from './label-repository.ts'
 
 export type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation' | keyof DeletableColumns>
 export type Labels = Pick<DocumentRow, 'tags' | 'collection' | 'group_id' | 'is_private'>
@@ -8,9 +9,11 @@ export type Labels = Pick<DocumentRow, 'tags' | 'collection' | 'group_id' | 'is_
 /** The versions of documents that a run writes, many in one statement. */
 export class VersionRepository {
   readonly #db: Kysely<IngestionTables>
+  readonly #labels: LabelRepository
 
   constructor(db: Kysely<IngestionTables>) {
     this.#db = db
+    this.#labels = new LabelRepository(db)
   }
 
   /** The documents at the paths, by the hash of the path. `lock`: until the transaction ends, in one order everywhere. */
@@ -40,7 +43,7 @@ export class VersionRepository {
       .execute()
   }
 
-  /** Version 1 of each document, or the next one of its path, whose id stays. It belongs to who brought it. By the hash of the path. */
+  /** All of one space. Version 1 of each document, or the next one of its path, whose id stays. It belongs to who brought it. By the hash of the path. */
   async put(versions: readonly NewVersion[]): Promise<Map<string, DocumentRow>> {
     if (versions.length === 0) return new Map()
     const changed: (keyof NewVersion)[] = [
@@ -70,16 +73,19 @@ export class VersionRepository {
       )
       .returningAll()
       .execute()
+    await this.#labels.noteOf(rows[0]?.space_id ?? '', rows)
     return new Map(rows.map((row) => [row.path_hash, row]))
   }
 
   /** The same content came again, perhaps with other labels. */
   async touch(ids: readonly string[], labels: Labels): Promise<void> {
-    await this.#db
+    const rows = await this.#db
       .updateTable('documents')
       .set({ ...labels, last_ingested_at: sql<string>`now()` })
       .where(sql<boolean>`id = any(${[...ids]}::uuid[])`)
+      .returning('space_id')
       .execute()
+    for (const space_id of new Set(rows.map((row) => row.space_id))) await this.#labels.noteOf(space_id, [labels])
   }
 
   /** The present generation of each, which stays until the transaction ends. */

@@ -8,12 +8,15 @@ import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 import { BlobStore } from './files/blob-store.ts'
 import { DeletionService } from './documents/deletion-service.ts'
 import { ErasureVerifier } from './documents/document-erasure.ts'
+import { DocumentEditor } from './documents/document-editor.ts'
 import { DocumentService } from './documents/document-service.ts'
 import { type Embedder, EmbeddingService } from './search/embedding-service.ts'
 import { ErasureService } from './documents/erasure-service.ts'
 import { IndexChecker } from './search/index-check.ts'
 import { IndexService } from './search/index-service.ts'
 import { createBatches } from './runs/create-batches.ts'
+import { LabelChanger } from './labels/label-changer.ts'
+import { LabelService } from './labels/label-service.ts'
 import { RunProcessor } from './runs/run-processor.ts'
 import { RunService } from './runs/run-service.ts'
 import { RunStarter } from './runs/run-starter.ts'
@@ -86,6 +89,9 @@ export function createServices(ports: ServicePorts) {
     timelines: new TimelineService({ uow, access }),
     documents: new DocumentService({ uow, access, checkSpace }),
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
+    labels: new LabelService({ uow, access, checkSpace, wake }),
+    labelChanger: new LabelChanger({ uow, checkSpace }),
+    editor: new DocumentEditor({ uow, access, checkSpace, store, indexing }),
     verifier,
     checker: new IndexChecker({ uow, index, indexing, embeddings }),
     callers: new CallerSlots(),

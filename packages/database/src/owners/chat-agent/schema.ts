@@ -1,6 +1,7 @@
 import { defineSchema } from '../../schema/schema-definition.ts'
 import * as answerCache from './migrations/0013-answer-cache.ts'
 import * as deletion from './migrations/0014-deletion.ts'
+import * as indexOfPulls from './migrations/0015-index-of-pulls.ts'
 import * as branches from './migrations/0009-branches.ts'
 import * as groupsOfSessions from './migrations/0012-groups-of-sessions.ts'
 import * as init from './migrations/0001-init.ts'
@@ -29,5 +30,6 @@ export const chatAgentSchema = defineSchema({
     '0012-groups-of-sessions': groupsOfSessions,
     '0013-answer-cache': answerCache,
     '0014-deletion': deletion,
+    '0015-index-of-pulls': indexOfPulls,
   },
 })

@@ -8,6 +8,7 @@ import * as languages from './migrations/0006-languages.ts'
 import * as deletion from './migrations/0007-deletion.ts'
 import * as sources from './migrations/0008-sources.ts'
 import * as stages from './migrations/0009-stages.ts'
+import * as labels from './migrations/0010-labels.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -21,5 +22,6 @@ export const ingestionSchema = defineSchema({
     '0007-deletion': deletion,
     '0008-sources': sources,
     '0009-stages': stages,
+    '0010-labels': labels,
   },
 })

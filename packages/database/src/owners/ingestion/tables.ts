@@ -111,6 +111,12 @@ export interface IngestionTables extends SystemTables {
   } & DeletableColumns
   /** `start` and `end` are UTF-16 offsets into the document's text. `text_hash` names the embedding, `language` is ISO 639-1 or `und`. */
   chunks: ChunkText & { space_id: string; document_id: string; generation: number }
+  /** Names of tags that documents of the space have, or had; the documents hold the names. Case-folded. */
+  tags: { id: Generated<string>; space_id: string; name: string; created_at: Generated<string> }
+  /** The same of collections. */
+  collections: { id: Generated<string>; space_id: string; name: string; created_at: Generated<string> }
+  /** What a job of kind `labels` does, under its id: documents with the old name get the new one, or none. */
+  label_changes: { id: string; space_id: string; kind: 'tag' | 'collection'; old_name: string; new_name: string | null }
   /** Vectors as little-endian float32, by model and SHA-256 of the embedded text. */
   embeddings: { space_id: string; model: string; text_hash: string; vector: Buffer }
   /** The counter that the space's index file follows. `epoch` tells apart two databases with the same numbers. */

@@ -6,6 +6,7 @@ import { isModelAway, ModelError } from '@youworker/runtime/model-error'
 import { innerMessage } from '@youworker/runtime/text/inner-text'
 import type { ChatAgentUnitOfWork } from '../../unit-of-work.ts'
 import type { AgentLoop } from './agent-loop.ts'
+import { RunningRuns } from './running-runs.ts'
 import { awayNotice } from './notices.ts'
 import type { AnswerCache } from '../cache/answer-cache.ts'
 import { hasImages, requireVision } from '../models/vision.ts'
@@ -52,10 +53,12 @@ interface AgentParts {
 
 /** Tries of one call of the model. Crashes of this service are counted apart, as attempts of the job. */
 const MODEL_TRIES = 3
+const LOST = 'Documents that this answer may be made from were taken away from you or deleted meanwhile; ask again.'
 const REVOKED = 'The sign-in that started this run has ended.'
 
 /** Executes one run, from the claim of its job to its `done`. */
 export class AgentRunner {
+  readonly running = new RunningRuns()
   readonly #parts: AgentParts
 
   constructor(parts: AgentParts) {
@@ -68,6 +71,7 @@ export class AgentRunner {
    */
   async run(job: JobRow, signal: AbortSignal, loaded?: LoadedRun): Promise<JobEnded> {
     const state = this.#stateOf(job, loaded ?? (await this.#begin(job)))
+    using _running = this.running.add(state)
     try {
       const outcome = await this.#outcome(state, signal, { isNew: loaded !== undefined })
       if (outcome.status === 'stopped' && state.modelCalls.isBroken) state.modelUnfinished('stopped')
@@ -165,6 +169,7 @@ export class AgentRunner {
   async #stopped(state: RunState): Promise<Outcome> {
     const { uow } = this.#parts
     const { space_id } = state.run
+    if (state.book.isForgotten) return { status: 'stopped', error: LOST }
     const run = await uow.in([space_id]).read(({ runs }) => runs.find(state.run.id))
     return { status: 'stopped', error: run?.stop_reason === 'revoked' ? REVOKED : undefined }
   }

@@ -89,6 +89,7 @@ test('a question about documents is answered with citations; a number that is no
     {
       index: 1,
       document_id: PASSAGES[0]?.document_id,
+      chunk_id: 'c1',
       title: 'Handbook',
       uri: 'upload://handbook.pdf',
       page: 12,
@@ -98,6 +99,7 @@ test('a question about documents is answered with citations; a number that is no
     {
       index: 2,
       document_id: PASSAGES[1]?.document_id,
+      chunk_id: 'c2',
       title: 'Handbook',
       uri: 'upload://handbook.pdf',
       score: 0.9,

@@ -12,6 +12,8 @@ export const SearchHit = z.object({
   title: z.string(),
   uri: z.string(),
   page: z.number().int().nullish(),
+  start: z.number().int().min(0).nullish(),
+  end: z.number().int().min(0).nullish(),
   score: z.number(),
   snippet: z.string(),
   text: z.string(),
@@ -24,7 +26,26 @@ export class CitationBook {
   readonly #numbers = new Map<string, number>()
   readonly #hits: SearchHit[] = []
 
-  readonly isHit = (index: number): boolean => index >= 1 && index <= this.#hits.length
+  #isForgotten = false
+
+  readonly isHit = (index: number): boolean => !this.#isForgotten && index >= 1 && index <= this.#hits.length
+
+  get isEmpty(): boolean {
+    return this.#hits.length === 0
+  }
+
+  /** The user may not read it any more: nothing is cited from now on. */
+  get isForgotten(): boolean {
+    return this.#isForgotten
+  }
+
+  has(documentId: string): boolean {
+    return this.#hits.some(({ document_id }) => document_id === documentId)
+  }
+
+  forget(): void {
+    this.#isForgotten = true
+  }
 
   /** Returns the numbered passages for the model to read. */
   add(hits: readonly SearchHit[]): string {
@@ -33,6 +54,7 @@ export class CitationBook {
 
   /** Exactly the hits whose `[n]` is in the text. */
   citedIn(text: string): Citation[] {
+    if (this.#isForgotten) return []
     const numbers = new Set([...text.matchAll(/\[(\d+)\]/g)].map(([, digits]) => digits))
     return this.#hits.flatMap((hit, index) => (numbers.has(String(index + 1)) ? [toCitation(hit, index + 1)] : []))
   }
@@ -45,12 +67,17 @@ export class CitationBook {
   }
 }
 
-const toCitation = ({ document_id, title, uri, page, score, snippet }: SearchHit, index: number): Citation => ({
+const toCitation = (
+  { document_id, chunk_id, title, uri, page, start, end, score, snippet }: SearchHit,
+  index: number,
+): Citation => ({
   index,
   document_id,
   title,
   uri,
   ...(page ? { page } : {}),
+  chunk_id,
+  ...(start == null || end == null ? {} : { start, end }),
   score,
   snippet: cutText(snippet, SNIPPET, '…'),
 })

@@ -10,14 +10,14 @@ export class NotYourDocument extends AppError {
   constructor(documentId: string) {
     super(
       'NOT_GROUP_ADMIN',
-      'Only who brought this document and the admins of its group may delete, restore or replace it; ask one of them',
+      'Only who brought this document and the admins of its group may change, delete, restore or replace it; ask one of them',
     )
     this.document_id = documentId
   }
 }
 
 /**
- * Who may delete, restore or replace a document of a space that they may use: who brought its present version, and an admin of the group.
+ * Who may change, delete, restore or replace a document of a space that they may use: who brought its present version, and an admin of the group.
  * `role`: in the document's group, at this moment. Throws {@link NotYourDocument}.
  */
 export function requireMayChange(document: Pick<DocumentRow, 'id' | 'user_id'>, userId: string, role: Role | undefined): void {
@@ -25,7 +25,13 @@ export function requireMayChange(document: Pick<DocumentRow, 'id' | 'user_id'>, 
 }
 
 /** Audited, allowed or denied. */
-export type DocumentAct = 'document.delete' | 'document.purge' | 'document.restore' | 'document.replace'
+export type DocumentAct =
+  | 'document.delete'
+  | 'document.purge'
+  | 'document.restore'
+  | 'document.replace'
+  | 'document.update'
+  | 'document.move'
 
 export const changeOf = (
   document_id: string,

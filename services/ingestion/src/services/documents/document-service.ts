@@ -1,5 +1,6 @@
 import type { CursorPage } from '@youworker/contracts/common'
-import type { Document } from '@youworker/contracts/documents/documents'
+import type { Document, DocumentChunk } from '@youworker/contracts/documents/documents'
+import { LIMITS } from '@youworker/contracts/limits'
 import type { BlobRow, DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import type { DocumentFilter } from '../../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
@@ -15,6 +16,12 @@ interface DocumentDependencies {
 }
 
 type ListInput = Omit<DocumentFilter, 'restorable'> & CursorPage & { readonly include_deleted?: boolean }
+
+interface ChunkPage {
+  readonly limit: number
+  /** `index` of the passage before the first one. */
+  readonly after?: number | undefined
+}
 
 interface DocumentId {
   readonly document_id: string
@@ -79,6 +86,18 @@ export class DocumentService {
     return toDocument((await this.#read(document_id, context)).document)
   }
 
+  async listChunks({ document_id, limit, after = -1 }: DocumentId & ChunkPage, context: UserContext) {
+    const { document } = await this.#read(document_id, context)
+    const { id, generation, space_id, chunk_count: total } = document
+    const rows = await this.#uow
+      .in([space_id])
+      .read(({ documents }) => documents.chunks({ id, generation, space_id }, after, limit))
+    const chunks = withinReply(rows)
+    const last = chunks.at(-1)
+    const hasMore = last !== undefined && last.index + 1 < total
+    return { chunks, total, ...(hasMore ? { next_after: last.index } : {}) }
+  }
+
   async openContent({ document_id }: DocumentId, context: UserContext) {
     const { document, blob } = await this.#read(document_id, context)
     const { id: blob_id, size, pieces, sha256 } = blob
@@ -97,4 +116,16 @@ export class DocumentService {
     if (!found) throw notFound(spaces, noDocument())
     return { ...found, spaces }
   }
+}
+
+/** In bytes; leaves 32 KiB for the rest of the reply. */
+const MAX_REPLY = LIMITS.wire - 32 * 1024
+
+/** The first ones, at least one. */
+function withinReply(chunks: readonly DocumentChunk[]): DocumentChunk[] {
+  let bytes = 0
+  return chunks.filter((chunk, at) => {
+    bytes += Buffer.byteLength(JSON.stringify(chunk))
+    return at === 0 || bytes <= MAX_REPLY
+  })
 }

@@ -3,6 +3,7 @@ import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { IndexService } from '../search/index-service.ts'
+import { LABELS_KIND } from '../labels/label-service.ts'
 import { requestCancel } from '../runs/run-finisher.ts'
 
 interface ErasureDependencies {
@@ -58,6 +59,7 @@ export class ErasureService {
       await repos.blobs.deleteUnused(userId)
       await repos.idempotency.forget(userId)
       await repos.receipts.forget(userId)
+      await repos.jobs.deleteOfUser(userId, LABELS_KIND)
     })
     await this.#sealer.forget(userId)
     await this.#indexing.forget(userId)
@@ -100,5 +102,6 @@ async function eraseSpace(repos: IngestionRepositories, space_id: string): Promi
   await repos.stages.dropSpace(space_id)
   await repos.embeddings.deleteSpace(space_id)
   await repos.blobs.deleteSpace(space_id)
+  await repos.labels.deleteSpace(space_id)
   await repos.index.markErased(space_id)
 }

@@ -6,6 +6,7 @@ import { recordAudit } from '@youworker/database/events/record-audit'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
+import { LABELS_KIND } from '../labels/label-service.ts'
 import { requestCancel } from './run-finisher.ts'
 import type { z } from 'zod'
 import { RUN_KIND } from './run-starter.ts'
@@ -132,7 +133,7 @@ export class RunService {
 
   listTasks(page: CursorPage, { caller }: UserContext) {
     return this.#uow.in([caller.user_id]).read(async ({ jobs, runs }) => {
-      const { rows, ...rest } = await jobs.list({ user_id: caller.user_id, kinds: RUN_KINDS, ...page })
+      const { rows, ...rest } = await jobs.list({ user_id: caller.user_id, kinds: [...RUN_KINDS, LABELS_KIND], ...page })
       const totals = await runs.totals(rows.map(({ id }) => id))
       return { tasks: rows.map((job) => taskView(job, totals.get(job.id))), ...rest }
     })
@@ -146,6 +147,7 @@ export class RunService {
     const cancelled = await this.#uow.in([caller.user_id]).write(async (repos) => {
       const run = await repos.runs.lock(task_id, caller.user_id)
       if (run) await requestCancel(repos, run)
+      else if ((await repos.jobs.get(task_id))?.user_id === caller.user_id) await repos.jobs.requestCancel(task_id)
       return task(repos, task_id, caller.user_id)
     })
     this.#wake()

@@ -4,6 +4,7 @@ import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import type { JobRow } from '@youworker/database/jobs/jobs'
 import { cutText } from '@youworker/runtime/text/text'
 import type { z } from 'zod'
+import { LABELS_KIND } from '../labels/label-service.ts'
 import type { RunTotals, RunView } from '../../repositories/run-repository.ts'
 
 type RunSummary = z.infer<typeof IngestionRunSummary>
@@ -61,7 +62,8 @@ export function taskView(job: JobRow, totals: RunTotals | undefined): Task {
   // Of one whose worker is gone the next one is awaited.
   const isAbandoned = job.status === 'running' && Date.parse(job.lease_until ?? '') < Date.now()
   const state = isAbandoned ? 'pending' : job.status
-  const task = { id, type: 'ingestion', state, progress: { current, total }, attempts, created_at, updated_at }
+  const type = job.kind === LABELS_KIND ? 'labels' : 'ingestion'
+  const task = { id, type, state, progress: { current, total }, attempts, created_at, updated_at }
   const result =
     totals && TERMINAL.includes(state) ? { result: { files_processed: totals.files_done, chunks_written: totals.chunks } } : {}
   const error = job.error ?? totals?.errors[0]

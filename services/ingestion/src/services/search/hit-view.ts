@@ -27,10 +27,10 @@ export function hitOf(
   around: readonly ContextChunk[],
 ): SearchHit {
   const { score, dense_score, lexical_score } = ranked
-  const { chunk_id, document_id, title, uri, page, title_path, text } = row
+  const { chunk_id, document_id, title, uri, page, title_path, start, end, text } = row
   const language = languageOfRow(row)
   const matches = matchesIn(text, language, terms)
-  const hit = { document_id, chunk_id, title, uri, score: round(score), snippet: snippetOf(text, matches), text }
+  const hit = { document_id, chunk_id, title, uri, start, end, score: round(score), snippet: snippetOf(text, matches), text }
   const also_in = twins.slice(0, MAX_TWINS).map((twin) => {
     return { document_id: twin.document_id, chunk_id: twin.chunk_id, title: twin.title, uri: twin.uri }
   })
