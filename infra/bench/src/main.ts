@@ -17,6 +17,7 @@ import { natsRequest } from './nats-request.ts'
 import { isQuick } from './measuring/effort.ts'
 import { printProfile } from './measuring/profile.ts'
 import { slowReaders } from './chat/resume/slow-readers.ts'
+import { search } from './search/search.ts'
 import { scale } from './chat/scale.ts'
 import { start } from './start.ts'
 
@@ -34,6 +35,7 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
   resume,
   rivals,
   scale,
+  search,
   'sign-in': signIn,
   'slow-readers': slowReaders,
   start,
@@ -43,7 +45,18 @@ const BENCHES: Readonly<Record<string, (stack: AsyncDisposableStack) => Promise<
 /** Take part only by name: one installs from the network, one fills hundreds of megabytes of the kernel's buffers. */
 const ALONE: readonly string[] = ['rivals', 'slow-readers']
 /** Fill tables, make passwords, or need many systems, runs or users first: a quick look at all, which CI has, leaves them out. */
-const LONG: readonly string[] = ['cache', 'ingest', 'lists', 'protocols', 'queue', 'resume', 'scale', 'sign-in', 'start']
+const LONG: readonly string[] = [
+  'cache',
+  'ingest',
+  'lists',
+  'protocols',
+  'queue',
+  'resume',
+  'scale',
+  'search',
+  'sign-in',
+  'start',
+]
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 
 /** Everything that the running bench starts or writes; disposed of however it ends. */

@@ -1,0 +1,48 @@
+import type pg from 'pg'
+import { Corpus } from './corpus.ts'
+
+const CHUNKS_A_DOCUMENT = 250
+
+interface FillSpaceOptions {
+  readonly spaceId: string
+  /** The numbers of the chunks. */
+  readonly from: number
+  readonly to: number
+  readonly corpus: Corpus
+  /** Gets the vectors of all chunks. */
+  readonly vectors: Float32Array[]
+}
+
+/** Adds chunks with their vectors to a space, as copies of what its first document has, and says that they have changed. */
+export async function fillSpace(database: pg.Client, { spaceId, from, to, corpus, vectors }: FillSpaceOptions): Promise<void> {
+  for (let first = from; first < to; first += CHUNKS_A_DOCUMENT) {
+    const chunks = Array.from({ length: Math.min(CHUNKS_A_DOCUMENT, to - first) }, () => corpus.chunk())
+    chunks.forEach(({ vector }) => vectors.push(vector))
+    const document = crypto.randomUUID()
+    await database.query('begin')
+    const copied = await database.query(
+      `insert into ingestion.documents select (jsonb_populate_record(d, jsonb_build_object('id', $2::text, 'path', $2::text, 'path_hash', encode(sha256($2::bytea), 'hex'), 'sha256', encode(sha256($2::bytea), 'hex')))).*
+       from ingestion.documents d where d.space_id = $1 order by d.created_at limit 1 returning generation`,
+      [spaceId, document],
+    )
+    if (copied.rowCount !== 1) throw new Error('the space has no document to copy')
+    await database.query(
+      `insert into ingestion.chunks select (jsonb_populate_record(c, jsonb_build_object('id', n.id, 'document_id', $2::text, 'index', n.at - 1, 'text', n.text, 'text_hash', encode(sha256(n.text::bytea), 'hex')))).*
+       from ingestion.chunks c, unnest($3::text[], $4::text[]) with ordinality as n(id, text, at)
+       where c.id = (select id from ingestion.chunks where space_id = $1 limit 1)`,
+      [spaceId, document, chunks.map((_, at) => Corpus.idOf(first + at)), chunks.map(({ text }) => text)],
+    )
+    await database.query(
+      `insert into ingestion.embeddings (space_id, model, text_hash, vector)
+       select $1, (select model from ingestion.embeddings where space_id = $1 limit 1), encode(sha256(n.text::bytea), 'hex'), n.vector
+       from unnest($2::text[], $3::bytea[]) as n(text, vector) on conflict do nothing`,
+      [spaceId, chunks.map(({ text }) => text), chunks.map(({ vector }) => Buffer.from(vector.buffer))],
+    )
+    await database.query('update ingestion.space_indexes set seq = seq + 1 where space_id = $1', [spaceId])
+    await database.query(
+      `insert into ingestion.index_changes (space_id, document_id, seq) select space_id, $2, seq from ingestion.space_indexes where space_id = $1`,
+      [spaceId, document],
+    )
+    await database.query('commit')
+  }
+}
