@@ -53,6 +53,11 @@ export const FILE_FORMATS = {
   'application/epub+zip': { family: 'epub', name: 'EPUB', extensions: ['.epub'] },
   'application/zip': { family: 'zip', name: 'ZIP of such files', extensions: ['.zip'] },
   'application/pdf': { family: 'pdf', name: 'PDF', extensions: ['.pdf'] },
+  'image/png': { family: 'image', name: 'PNG (the text in it)', extensions: ['.png'] },
+  'image/jpeg': { family: 'image', name: 'JPEG (the text in it)', extensions: ['.jpg', '.jpeg'] },
+  'image/webp': { family: 'image', name: 'WebP (the text in it)', extensions: ['.webp'] },
+  'image/tiff': { family: 'image', name: 'TIFF (the text in it)', extensions: ['.tif', '.tiff'] },
+  'image/gif': { family: 'image', name: 'GIF (the text in it)', extensions: ['.gif'] },
   'text/javascript': { family: 'code', name: 'JavaScript', extensions: ['.js', '.mjs', '.cjs', '.jsx'] },
   'text/x-typescript': { family: 'code', name: 'TypeScript', extensions: ['.ts', '.mts', '.cts', '.tsx'] },
   'text/x-python': { family: 'code', name: 'Python', extensions: ['.py', '.pyi'] },
@@ -119,4 +124,4 @@ export const mimeOfExtension = (extension: string): FileMime | undefined => MIME
 
 /** For people: what to send instead of a file that is not read. */
 export const READABLE_KINDS =
-  'text, Markdown, HTML, CSV, JSON, YAML, XML, source code, RTF, e-mail, PDF, documents of Office and OpenDocument, EPUB, or a ZIP of these'
+  'text, Markdown, HTML, CSV, JSON, YAML, XML, source code, RTF, e-mail, PDF, documents of Office and OpenDocument, EPUB, pictures of texts, or a ZIP of these'

@@ -130,7 +130,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     checkSpace: spaceCheck(groups),
     index,
     space,
-    readers: stack.use(new ReaderPool()),
+    readers: stack.use(new ReaderPool(config.INGEST__OCR_LANGUAGES)),
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
     embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),

@@ -33,6 +33,14 @@ const ENV = z.object({
     .describe('Folder of this server whose files root may have ingested by their path; without it none'),
   ...fetchEnv,
   INGEST__MAX_FILE_MB: integer(1, 1_024).default(100).meta({ description: 'Largest file that is taken', unit: 'MB' }),
+  INGEST__OCR_LANGUAGES: z
+    .string()
+    .default('eng')
+    .transform((names) => names.split(',').map((name) => name.trim()))
+    .refine((names) => names.every((name) => /^[a-z]{3}[a-z_]{0,16}$/.test(name)), 'must be names as eng,deu,fra')
+    .describe(
+      'Languages of texts in pictures and scans, as Tesseract names them, separated by commas; each but eng needs its package @tesseract.js-data/NAME',
+    ),
   INGEST__CHUNK_TOKENS: integer(50, 1_000)
     .default(400)
     .meta({ description: 'Length of a passage that is found as one', unit: 'tokens' }),

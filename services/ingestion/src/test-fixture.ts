@@ -151,7 +151,7 @@ function startProcess(
     checkSpace,
     index,
     space,
-    readers: stack.use(new ReaderPool()),
+    readers: stack.use(new ReaderPool(['eng'])),
     logger,
     sealer: createSealer(database, parseKeyRing(KEY_RING)),
     embedder: wrap(counting),

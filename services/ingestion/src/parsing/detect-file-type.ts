@@ -47,6 +47,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'image/avif': 'a picture in AVIF; save it as JPEG or PNG',
 }
 
+const A_RECORDING = 'a recording, which is not read; send what is said in it as text'
+
 /** Detects the type of a file by its name and its first {@link HEAD_BYTES}; the declared type counts only where the name has no ending. */
 export async function detectFileType(name: string, head: Uint8Array, declaredMime?: string): Promise<FileCheck> {
   if (head.length === 0) return { ok: false, code: 'VALIDATION_ERROR', reason: 'the file is empty' }
@@ -69,13 +71,23 @@ function textual(named: FileMime | undefined, head: Uint8Array): FileCheck {
 
 async function binary(named: FileMime | undefined, head: Uint8Array): Promise<FileCheck> {
   const found = await fileTypeFromBuffer(head).catch(() => undefined)
-  const help = INSTEAD[found?.mime ?? '']
+  const help = /^(?:audio|video)\//.test(found?.mime ?? '') ? A_RECORDING : INSTEAD[found?.mime ?? '']
   if (help !== undefined) return unsupported(`the content is ${help}`)
+  const picture = pictureOf(head, found?.mime)
+  if (picture && (named === undefined || familyOf(named) === 'image')) return { ok: true, mime: picture }
   if (named === undefined) {
     return unsupported(`the content is ${found?.mime ?? 'no text'}, which is not read; send ${READABLE_KINDS}`)
   }
   const name = FILE_FORMATS[named].name
   return unsupported(`the name says ${name}, but the content is ${found?.mime ?? 'neither that nor text'}; send it as what it is`)
+}
+
+/** What names the parts of a TIFF may stand at its end, where it is not looked for. */
+const TIFF = new Set(['II*\0', 'MM\0*'])
+
+function pictureOf(head: Uint8Array, found: string | undefined): FileMime | undefined {
+  if (TIFF.has(Buffer.from(head.subarray(0, 4)).toString('latin1'))) return 'image/tiff'
+  return found !== undefined && isFileMime(found) && familyOf(found) === 'image' ? found : undefined
 }
 
 const unsupported = (reason: string): FileCheck => ({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE', reason })

@@ -35,6 +35,12 @@ export class DocumentBuilder {
     this.#outline.addHeading({ depth: Math.min(depth, DEEPEST), title: short, ...this.#write(title) }, onPage(page))
   }
 
+  /** What follows belongs under this title, which is no part of the text. */
+  section(depth: number, text: string): void {
+    const title = cleanText(text, { lines: 'join', max: PARSING.maxTitle })
+    if (title !== '') this.#outline.enter({ depth: Math.min(depth, DEEPEST), title })
+  }
+
   add(text: string, { kind, page }: Content = {}): void {
     const content = kind === undefined ? text.trim() : text.replace(/^\n+/, '').trimEnd()
     if (content === '') return

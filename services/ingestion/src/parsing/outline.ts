@@ -31,6 +31,12 @@ export class Outline {
     this.#add({ start, end }, details)
   }
 
+  /** A heading that is not part of the text. */
+  enter({ depth, title }: OutlineHeading): void {
+    this.leave(depth)
+    this.#path = [...this.#path, { depth, title }]
+  }
+
   /** What follows is not below the headings of this depth and deeper ones. */
   leave(depth: number): void {
     this.#keepBareHeading()

@@ -1,7 +1,7 @@
 import { type FileFamily, familyOf, type FileMime } from '@youworker/contracts/file-types'
 import { detectFileType, HEAD_BYTES } from './detect-file-type.ts'
 import type { ParsedDocument } from './parsed-document.ts'
-import { type FileContent, type InnerFile, ReadingScope } from './reading-scope.ts'
+import { type FileContent, type InnerFile, type ReadingOptions, ReadingScope } from './reading-scope.ts'
 import { decodeText } from './text-encoding.ts'
 import { Unreadable } from './unreadable.ts'
 
@@ -27,24 +27,31 @@ const PARSERS: Readonly<Record<FileFamily, () => Promise<Parse>>> = {
   'open-document': async () => (await import('./formats/parse-open-document.ts')).parseOpenDocument,
   epub: async () => (await import('./formats/parse-epub.ts')).parseEpub,
   zip: async () => (await import('./formats/parse-zip.ts')).parseZip,
+  image: async () => (await import('./formats/parse-image.ts')).parseImage,
   pdf: async () => (await import('./formats/parse-pdf.ts')).parsePdf,
 }
 
 /** Reads a file whose `mime` `detectFileType` returned. Runs in the confined child; the reader throws `Unreadable`. */
-export async function loadParser(mime: FileMime): Promise<(bytes: Uint8Array) => Promise<ParsedDocument>> {
+export async function loadParser(
+  mime: FileMime,
+): Promise<(bytes: Uint8Array, options?: ReadingOptions) => Promise<ParsedDocument>> {
   const parse = await PARSERS[familyOf(mime)]()
-  return async (bytes) => withText(await parse({ bytes, mime }, new ReadingScope(readInner)))
+  return async (bytes, options = DEFAULTS) => withText(await parse({ bytes, mime }, new ReadingScope(readInner, options)), mime)
 }
+
+const DEFAULTS: ReadingOptions = { languages: ['eng'], stepDone: () => {} }
 
 async function readInner({ name, bytes, mime: declared }: InnerFile, scope: ReadingScope): Promise<ParsedDocument> {
   const check = await detectFileType(name, bytes.subarray(0, HEAD_BYTES), declared)
   if (!check.ok) throw new Unreadable(check.reason)
   const parse = await PARSERS[familyOf(check.mime)]()
-  return withText(await parse({ bytes, mime: check.mime }, scope))
+  return withText(await parse({ bytes, mime: check.mime }, scope), check.mime)
 }
 
-function withText(document: ParsedDocument): ParsedDocument {
-  if (document.blocks.length === 0) throw new Unreadable('the file holds no text')
+function withText(document: ParsedDocument, mime: FileMime): ParsedDocument {
+  const isPicture = familyOf(mime) === 'image'
+  if (document.blocks.length === 0)
+    throw new Unreadable(isPicture ? 'no text was recognised in the picture' : 'the file holds no text')
   return document
 }
 

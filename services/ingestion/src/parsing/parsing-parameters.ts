@@ -3,7 +3,7 @@
  * upload. Raise `version` when the code, or a library that it uses, gives another result for the same file. Lengths are UTF-16 units.
  */
 export const PARSING = {
-  version: 4,
+  version: 5,
   /** A longer Markdown text keeps no headings. Its tree costs about 1 s and, in one part, 300 MB for each million units. */
   maxMarkdown: 10_000_000,
   /** A Markdown block that is longer than this, such as a table of 100,000 rows, ends the tree: plain paragraphs follow. */
@@ -23,6 +23,8 @@ export const PARSING = {
   maxInnerBytes: 256 * 1024 ** 2,
   /** Files within files within a file. */
   maxInnerDepth: 4,
+  /** Pages in which text is recognised, of one file: a page takes 1 to 3 s. */
+  maxScans: 200,
   /** How many files within a file are named that could not be read. */
   maxNamed: 50,
 } as const

@@ -21,19 +21,46 @@ type ReadInner = (file: InnerFile, scope: ReadingScope) => Promise<ParsedDocumen
 interface Budget {
   files: number
   bytes: number
+  /** Pages in which text is recognised. */
+  scans: number
+}
+
+export interface ReadingOptions {
+  /** Of texts in pictures, as Tesseract names them. */
+  readonly languages: readonly string[]
+  /** Says that a page was recognised, which takes seconds: more time is given for the next one. */
+  readonly stepDone: () => void
 }
 
 /** What the files within a file may cost together, and which of them could not be read. */
 export class ReadingScope {
   readonly #read: ReadInner
   readonly #budget: Budget
+  readonly #options: ReadingOptions
   readonly #depth: number
   readonly #unread: string[] = []
 
-  constructor(read: ReadInner, budget: Budget = { files: PARSING.maxInnerFiles, bytes: PARSING.maxInnerBytes }, depth = 0) {
+  constructor(read: ReadInner, options: ReadingOptions, { budget = newBudget(), depth = 0 } = {}) {
     this.#read = read
+    this.#options = options
     this.#budget = budget
     this.#depth = depth
+  }
+
+  get languages(): readonly string[] {
+    return this.#options.languages
+  }
+
+  stepDone(): void {
+    this.#options.stepDone()
+  }
+
+  /** Whether text may be recognised in one more picture; else what is left out is named. */
+  mayRecognize(what: string): boolean {
+    this.#budget.scans -= 1
+    if (this.#budget.scans === -1)
+      this.skip(`${what} and what follows`, `it is a scan, of which ${PARSING.maxScans} pages are read; split it`)
+    return this.#budget.scans >= 0
   }
 
   /** Bytes that the files within a file may still have. */
@@ -47,7 +74,7 @@ export class ReadingScope {
     this.spend(file.bytes.length)
     if (this.#budget.files < 0) throw new Unreadable(`it holds more than ${PARSING.maxInnerFiles} files; send fewer at a time`)
     if (this.#depth >= PARSING.maxInnerDepth) return this.skip(file.name, 'it is nested too deeply')
-    const inner = new ReadingScope(this.#read, this.#budget, this.#depth + 1)
+    const inner = new ReadingScope(this.#read, this.#options, { budget: this.#budget, depth: this.#depth + 1 })
     try {
       builder.append(await this.#read(file, inner), titles)
     } catch (error) {
@@ -77,3 +104,5 @@ export class ReadingScope {
 
 export const tooBig = () =>
   new Unreadable(`what is in it has more than ${PARSING.maxInnerBytes / 1024 ** 2} MB; send it in several parts`)
+
+const newBudget = (): Budget => ({ files: PARSING.maxInnerFiles, bytes: PARSING.maxInnerBytes, scans: PARSING.maxScans })

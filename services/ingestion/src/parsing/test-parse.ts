@@ -5,10 +5,18 @@ import { loadParser } from './parse-file.ts'
 import type { ParsedDocument } from './parsed-document.ts'
 
 /** Parses as the confined child does, in this process. Throws what its caller throws. */
-export async function parseFile({ bytes, mime }: { bytes: Uint8Array; mime: FileMime }): Promise<ParsedDocument> {
+export async function parseFile({
+  bytes,
+  mime,
+  languages = ['eng'],
+}: {
+  bytes: Uint8Array
+  mime: FileMime
+  languages?: readonly string[]
+}): Promise<ParsedDocument> {
   const parse = await loadParser(mime)
   try {
-    return await parse(Uint8Array.from(bytes))
+    return await parse(Uint8Array.from(bytes), { languages, stepDone: () => {} })
   } catch (error) {
     throw new AppError('VALIDATION_ERROR', reasonOf(error))
   }

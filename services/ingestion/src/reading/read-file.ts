@@ -1,6 +1,7 @@
 import type { FileMime } from '@youworker/contracts/file-types'
 import { type Chunk, chunkDocument, type ChunkSize } from '../chunking/chunk-document.ts'
 import { loadParser } from '../parsing/parse-file.ts'
+import type { ReadingOptions } from '../parsing/reading-scope.ts'
 import { Unreadable } from '../parsing/unreadable.ts'
 import { segmentsOf } from './segments.ts'
 
@@ -9,11 +10,13 @@ export type AnswerLine =
   /** `sample`: of the text's beginning, middle and end, to tell its language by. */
   | { readonly title: string | null; readonly sample: string }
   | { readonly chunk: Chunk }
+  /** A page was recognised: there may be more time for the next one. */
+  | { readonly step: true }
   | { readonly end: true }
   | { readonly error: string }
   | { readonly fault: string }
 
-interface HowToRead {
+interface HowToRead extends ReadingOptions {
   readonly mime: FileMime
   readonly chunks: ChunkSize
 }
@@ -35,7 +38,7 @@ function sampleOf(text: string): string {
 }
 
 /** Reads a file in the confined child. */
-export async function* answersFor({ mime, chunks: size }: HowToRead, bytes: Uint8Array): AsyncGenerator<AnswerLine> {
+export async function* answersFor({ mime, chunks: size, ...options }: HowToRead, bytes: Uint8Array): AsyncGenerator<AnswerLine> {
   let parse: Awaited<ReturnType<typeof loadParser>>
   try {
     parse = await loadParser(mime)
@@ -45,7 +48,7 @@ export async function* answersFor({ mime, chunks: size }: HowToRead, bytes: Uint
   try {
     let [index, offset, hasTitle] = [0, 0, false]
     for (const segment of segmentsOf(mime, bytes)) {
-      const document = await parse(segment)
+      const document = await parse(segment, options)
       if (!hasTitle) yield { title: document.title ?? null, sample: sampleOf(document.text) }
       hasTitle = true
       for (const chunk of chunkDocument(document, size)) {

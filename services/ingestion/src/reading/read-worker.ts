@@ -11,6 +11,8 @@ export interface FileHeader {
   /** Bytes that follow the line. */
   readonly size: number
   readonly chunks: ChunkSize
+  /** Of texts in pictures, as Tesseract names them. */
+  readonly languages: readonly string[]
 }
 
 const WRITE_AT = 64 * 1024
@@ -61,12 +63,15 @@ async function send(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
 
+/** Between lines, because a page takes seconds: it must not wait for the text of all pages. */
+const stepDone = () => void process.stdout.write('{"step":true}\n')
+
 const input = new Input()
 for (let line = await input.line(); line !== undefined; line = await input.line()) {
   // Written by our own service.
   const header = JSON.parse(line) as FileHeader
   let waiting = ''
-  for await (const answer of answersFor(header, await input.bytes(header.size))) {
+  for await (const answer of answersFor({ ...header, stepDone }, await input.bytes(header.size))) {
     waiting += `${JSON.stringify(answer)}\n`
     if (waiting.length < WRITE_AT) continue
     await send(waiting)

@@ -20,8 +20,14 @@ interface Idle {
  * reads on only for the same run; so what a file may do to it reaches no file of somebody else.
  */
 export class ReaderPool implements Disposable {
+  readonly #languages: readonly string[]
   readonly #idle: Idle[] = []
   readonly #busy = new Set<ReaderProcess>()
+
+  /** Of texts in pictures. */
+  constructor(languages: readonly string[]) {
+    this.#languages = languages
+  }
 
   /** `owner`: the run. Throws as {@link ReaderProcess} does. */
   async *read(owner: string, file: FileToRead): AsyncGenerator<ReadPiece> {
@@ -47,7 +53,7 @@ export class ReaderPool implements Disposable {
   #take(owner: string): ReaderProcess {
     for (;;) {
       const at = this.#idle.findIndex((idle) => idle.owner === owner)
-      if (at < 0) return new ReaderProcess()
+      if (at < 0) return new ReaderProcess({}, this.#languages)
       const [found] = this.#idle.splice(at, 1)
       clearTimeout(found?.timer)
       if (found && !found.reader.isDead) return found.reader

@@ -11,12 +11,17 @@ import type { AnswerLine } from './read-file.ts'
 import type { FileHeader } from './read-worker.ts'
 
 /** Of the child's own computing time: on a busy machine a good file takes long, and is not to blame. */
-const CPU_MS = 60_000
-const CPU_MS_PER_MB = 1_000
+const CPU_MS = 8_000
+const CPU_MS_PER_MB = 2_500
 /** For a child that does not compute, and where the system does not report computing time. */
-const WALL_MS = 240_000
-const MEMORY_BYTES = 1024 ** 3
-const CHECK_MS = 250
+const WALL_MS = 120_000
+const MEMORY_BYTES = 480 * 1024 ** 2
+/** A long file may take more, up to a bound. */
+const MEMORY_PER_BYTE = 6
+const MOST_MEMORY_BYTES = 1024 ** 3
+const CHECK_MS = 50
+/** Pages of scans, after each of which the time begins anew. */
+const MOST_STEPS = 2_000
 /** One chunk is far shorter. Bounds what a child can make this process keep. */
 const LINE_BYTES = 4 * 1024 ** 2
 export interface ReaderLimits {
@@ -56,11 +61,16 @@ export class ReaderProcess implements Disposable {
   readonly #lines: AsyncIterator<string>
   #limit: string | undefined
   #isDead = false
+  #steps = 0
   /** How many files it has read. */
   files = 0
   readonly #limits: ReaderLimits
 
-  constructor(limits: Partial<ReaderLimits> = {}) {
+  readonly #languages: readonly string[]
+
+  /** `languages`: of texts in pictures. */
+  constructor(limits: Partial<ReaderLimits> = {}, languages: readonly string[] = ['eng']) {
+    this.#languages = languages
     this.#limits = { ...LIMITS, ...limits }
     this.#child = spawn(process.execPath, [...CONFINEMENT, join(import.meta.dirname, 'read-worker.ts')], {
       env: {},
@@ -123,7 +133,7 @@ export class ReaderProcess implements Disposable {
   }
 
   async #send({ mime, size, bytes, chunks }: FileToRead): Promise<void> {
-    const header: FileHeader = { mime, size, chunks }
+    const header: FileHeader = { mime, size, chunks, languages: this.#languages }
     await this.#write(Buffer.from(`${JSON.stringify(header)}\n`))
     for await (const part of bytes) {
       if (this.#isDead) return
@@ -136,7 +146,7 @@ export class ReaderProcess implements Disposable {
     return new Promise((resolve) => this.#child.stdin.write(bytes, () => resolve()))
   }
 
-  async *#answers({ size, signal }: FileToRead): AsyncGenerator<AnswerLine> {
+  async *#answers({ size, signal }: FileToRead): AsyncGenerator<Exclude<AnswerLine, { readonly step: true }>> {
     const most = Math.max(this.#limits.answerBytes, size * this.#limits.answerTimes)
     for (let length = 0; ;) {
       const { value, done } = await this.#lines.next()
@@ -144,7 +154,9 @@ export class ReaderProcess implements Disposable {
       length += value.length
       if (length > most)
         throw new AppError('VALIDATION_ERROR', 'the file unpacks to far more text than its size; split it or export it anew')
-      yield parseLine(value)
+      const answer = parseLine(value)
+      if ('step' in answer) this.#steps += 1
+      else yield answer
     }
   }
 
@@ -161,12 +173,14 @@ export class ReaderProcess implements Disposable {
 
   async #watch(size: number): Promise<() => void> {
     const maxCpuMs = this.#limits.cpuMs + (CPU_MS_PER_MB * size) / 1024 ** 2
-    const started = performance.now()
-    const before = this.files > 1 ? (await usageOf(this.pid)).cpuMs : 0
+    const memoryBytes = this.#limits.memoryBytes + Math.min(MEMORY_PER_BYTE * size, MOST_MEMORY_BYTES - MEMORY_BYTES)
+    this.#steps = 0
+    let since = { step: 0, at: performance.now(), cpuMs: this.files > 1 ? (await usageOf(this.pid)).cpuMs : 0 }
     const check = async () => {
       const { residentBytes, cpuMs } = await usageOf(this.pid)
-      if (residentBytes > this.#limits.memoryBytes) this.#end('reading it took too much memory')
-      const isSlow = cpuMs - before > maxCpuMs || performance.now() - started > WALL_MS + maxCpuMs
+      if (since.step < this.#steps && this.#steps <= MOST_STEPS) since = { step: this.#steps, at: performance.now(), cpuMs }
+      if (residentBytes > memoryBytes) this.#end('reading it took too much memory')
+      const isSlow = cpuMs - since.cpuMs > maxCpuMs || performance.now() - since.at > WALL_MS + maxCpuMs
       if (isSlow) this.#end(`reading it took longer than ${Math.round(maxCpuMs / 100) / 10} s`)
     }
     const timer = setInterval(() => void check(), CHECK_MS)
