@@ -5,11 +5,9 @@ import type { ParsedDocument } from '../parsed-document.ts'
 import { PARSING } from '../parsing-parameters.ts'
 import type { FileContent, ReadingScope } from '../reading-scope.ts'
 import { Unreadable } from '../unreadable.ts'
-import { readBookmarks } from './pdf-bookmarks.ts'
+import { type Pdf, readBookmarks } from './pdf-bookmarks.ts'
 import { blocksOf, type PageBlock } from './pdf-blocks.ts'
 import { portableMap } from './portable-map.ts'
-
-export type Pdf = Awaited<ReturnType<typeof getDocumentProxy>>
 
 /** A smaller picture of a page is a logo. Pixels. */
 const LEAST_SIDE = 100

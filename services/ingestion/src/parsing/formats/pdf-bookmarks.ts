@@ -1,5 +1,7 @@
 import type { DocumentBuilder } from '../document-builder.ts'
-import type { Pdf } from './parse-pdf.ts'
+import type { getDocumentProxy } from 'unpdf'
+
+export type Pdf = Awaited<ReturnType<typeof getDocumentProxy>>
 
 const MOST = 2_000
 const DEEPEST = 4
