@@ -1021,6 +1021,7 @@ create table "ingestion"."blobs" ( -- owner: ingestion_owner
   created_at timestamp with time zone not null default now(),
   finished_at timestamp with time zone,
   used_at timestamp with time zone,
+  expires_at timestamp with time zone,
   constraint blobs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX blobs_space_id ON ingestion.blobs USING btree (space_id);

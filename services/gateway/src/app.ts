@@ -14,6 +14,7 @@ import { connectVoice } from './audio/connect-voice.ts'
 import { AuditReporter } from './audit-reporter.ts'
 import { createAskHealth, createClients } from './clients.ts'
 import type { Config } from './config.ts'
+import { OpenAppends } from './files/open-appends.ts'
 import type { UploadLimits } from './files/receive-upload.ts'
 import { createApi } from './http/api.ts'
 import { Dispatcher } from './http/dispatcher.ts'
@@ -90,6 +91,7 @@ export async function startGateway(
     replicas,
     devices,
     ingestionWatcher: new IngestionWatcher({ ...clients, authenticator, finishes }),
+    openAppends: new OpenAppends(),
     opsPeers: new AddressList(config.SECURITY__OPS_PEERS),
     proxies,
     uploadLimits: uploadLimits(config),

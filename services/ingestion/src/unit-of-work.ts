@@ -8,6 +8,7 @@ import { EmbeddingRepository } from './repositories/embedding-repository.ts'
 import { IndexRepository } from './repositories/index-repository.ts'
 import { TraceRepository } from './repositories/trace-repository.ts'
 import { LabelRepository } from './repositories/label-repository.ts'
+import { ResumableRepository } from './repositories/resumable-repository.ts'
 import { RunRepository } from './repositories/run-repository.ts'
 import { SourceRepository } from './repositories/source-repository.ts'
 import { SearchRepository } from './repositories/search-repository.ts'
@@ -27,6 +28,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly sources: SourceRepository
   readonly searches: SearchRepository
   readonly labels: LabelRepository
+  readonly resumable: ResumableRepository
 }
 
 export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
@@ -45,4 +47,5 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     sources: new SourceRepository(trx),
     searches: new SearchRepository(trx),
     labels: new LabelRepository(trx),
+    resumable: new ResumableRepository(trx),
   }))

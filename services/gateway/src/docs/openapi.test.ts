@@ -123,6 +123,11 @@ test('each scope of an API key opens these routes and no others', () => {
   expect(opened('documents:read').sort()).toEqual([...always, me, ...reading].sort())
   const writing = [
     'POST /v1/ingest',
+    'POST /v1/ingest/uploads',
+    'POST /v1/uploads',
+    'GET /v1/uploads/{upload_id}',
+    'PATCH /v1/uploads/{upload_id}',
+    'DELETE /v1/uploads/{upload_id}',
     'POST /v1/ingest/upload',
     'PATCH /v1/documents/{document_id}',
     'PATCH /v1/tags/{tag_id}',

@@ -40,6 +40,9 @@ function parameters({ params, query }: RouteDescription, components: Components)
 
 function requestBody({ body, form }: RouteDescription, components: Components): Json {
   if (body === undefined) return {}
+  if (body === 'bytes') {
+    return { requestBody: { required: true, content: { 'application/offset+octet-stream': { schema: { type: 'string' } } } } }
+  }
   if (body !== 'multipart') {
     const required = !body.safeParse({}).success
     return { requestBody: { required, content: { 'application/json': { schema: components.of(body, 'input') } } } }

@@ -44,8 +44,8 @@ export interface RouteDescription {
   readonly csrf: CsrfRule | 'none'
   readonly params: z.ZodObject
   readonly query: z.ZodObject
-  /** `multipart`: the handler reads the body itself, from the socket. */
-  readonly body: z.ZodType | 'multipart' | undefined
+  /** `multipart` and `bytes`: the handler reads the body itself, from the socket. */
+  readonly body: z.ZodType | 'multipart' | 'bytes' | undefined
   /** Of a `multipart` body, for OpenAPI: JSON Schemas of its parts. */
   readonly form: MultipartForm | undefined
   readonly answer: z.ZodType | undefined
@@ -101,7 +101,7 @@ interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extend
     > {
   readonly params?: P
   readonly query?: Q
-  readonly body?: B | 'multipart'
+  readonly body?: B | 'multipart' | 'bytes'
   readonly answer?: A
   readonly media?: Media
   /** The type of `deps`, written at each handler, names all that it works with. */

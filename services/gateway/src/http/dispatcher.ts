@@ -132,7 +132,7 @@ async function readJsonBody(context: RequestContext, { body, bodyLimit }: Route)
   const { incoming, deadline } = context
   if (body === undefined) return undefined
   if (hasBody(incoming)) deadline.pauseWhileReceiving(incoming)
-  if (body === 'multipart') return undefined
+  if (body === 'multipart' || body === 'bytes') return undefined
   const bytes = hasBody(incoming) ? await readBody(incoming, bodyLimit) : undefined
   if (!bytes || bytes.length === 0) return check(body, EMPTY_BODY, 'The body')
   context.bodyBytes = bytes.length

@@ -7,6 +7,7 @@ import type { Voice } from '../audio/voice.ts'
 import type { Authenticator } from '../http/guards/authenticate.ts'
 import type { AddressList } from '../http/guards/client-address.ts'
 import type { Csrf } from '../http/guards/csrf.ts'
+import type { OpenAppends } from '../files/open-appends.ts'
 import type { UploadLimits } from '../files/receive-upload.ts'
 import type { KnownDevices } from '../http/guards/known-device.ts'
 import type { TrustedProxies } from '../http/guards/trusted-proxies.ts'
@@ -38,6 +39,7 @@ import { ingestionRunRoutes } from './ingestion-run-routes.ts'
 import { labelRoutes } from './label-routes.ts'
 import { modelBackendRoutes } from './models/model-backend-routes.ts'
 import { modelPullRoutes } from './models/model-pull-routes.ts'
+import { resumableRoutes } from './resumable-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { sourceRoutes } from './source-routes.ts'
@@ -56,6 +58,7 @@ interface RouteDeps extends Clients {
   readonly identityProxies: AddressList
   readonly ingestionWatcher: IngestionWatcher
   readonly uploadLimits: UploadLimits
+  readonly openAppends: OpenAppends
   readonly opsPeers: AddressList
   readonly proxies: TrustedProxies
   readonly runStreams: RunStreams
@@ -87,6 +90,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...runRoutes,
   ...uploadRoutes,
   ...sourceRoutes,
+  ...resumableRoutes,
   ...ingestionRunRoutes,
   ...documentRoutes,
   ...searchRoutes,

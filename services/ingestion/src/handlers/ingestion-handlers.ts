@@ -12,10 +12,12 @@ import type { RunStarter } from '../services/runs/run-starter.ts'
 import type { SourceStarter } from '../services/sources/source-starter.ts'
 import type { CallerSlots } from '../services/search/caller-slots.ts'
 import type { SearchService } from '../services/search/search-service.ts'
+import type { ResumableService } from '../services/files/resumable-service.ts'
 import type { UploadService } from '../services/files/upload-service.ts'
 
 interface IngestionServices {
   readonly uploads: UploadService
+  readonly resumable: ResumableService
   readonly starter: RunStarter
   readonly sources: SourceStarter
   readonly runs: RunService
@@ -31,12 +33,17 @@ interface IngestionServices {
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, starter, sources, runs, timelines, documents, deletion, editor, labels } = services
+  const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels } = services
   const { searches, callers, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     storeUpload: (input, context) => uploads.store(input, context),
     writeUpload: (input, context) => uploads.write(input, context),
+    openResumableUpload: (input, context) => resumable.create(input, context),
+    getUpload: (input, context) => resumable.get(input, context),
+    appendUpload: (input, context) => resumable.append(input, context),
+    completeUpload: (input, context) => resumable.complete(input, context),
+    dropUpload: (input, context) => resumable.drop(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
     readBlob: (input, context) => uploads.read(input, context),
     startRun: (input, context) => starter.start(input, context),

@@ -168,7 +168,14 @@ export class BlobRepository {
         return and([
           not(exists(selectFrom('documents as d').select('d.id').whereRef('d.blob_id', '=', 'b.id'))),
           or([
-            and([eb('b.used_at', 'is', null), eb(sql<string>`coalesce(b.finished_at, b.created_at)`, '<', hourAgo)]),
+            and([
+              eb('b.used_at', 'is', null),
+              eb(
+                sql<string>`coalesce(b.expires_at, coalesce(b.finished_at, b.created_at) + interval '1 hour')`,
+                '<',
+                sql<string>`now()`,
+              ),
+            ]),
             and([eb('b.used_at', '<', hourAgo), not(exists(files))]),
             and([eb('b.used_at', '<', sql<string>`now() - interval '7 days'`), not(exists(active))]),
           ]),

@@ -25,6 +25,7 @@ import type { SearchIndex } from './search/search-index.ts'
 import { CallerSlots } from './search/caller-slots.ts'
 import { SearchService } from './search/search-service.ts'
 import type { CheckSpace, SpaceAccess } from './space-access.ts'
+import { ResumableService } from './files/resumable-service.ts'
 import { StreamStore } from './files/store-stream.ts'
 import { Gatherer } from './sources/gatherer.ts'
 import { sourceOpener } from './sources/open-source.ts'
@@ -82,6 +83,7 @@ export function createServices(ports: ServicePorts) {
   return {
     embeddings,
     uploads: new UploadService({ uow, access, store, space, maxFileMb }),
+    resumable: new ResumableService({ uow, access, store, space, maxFileMb }),
     starter: new RunStarter({ uow, access, store, space, wake }),
     sources: new SourceStarter({ uow, access, space, fetcher, files: serverFiles, wake: wakeGatherers }),
     gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),

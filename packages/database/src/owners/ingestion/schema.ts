@@ -9,6 +9,7 @@ import * as deletion from './migrations/0007-deletion.ts'
 import * as sources from './migrations/0008-sources.ts'
 import * as stages from './migrations/0009-stages.ts'
 import * as labels from './migrations/0010-labels.ts'
+import * as resumableUploads from './migrations/0011-resumable-uploads.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -23,5 +24,6 @@ export const ingestionSchema = defineSchema({
     '0008-sources': sources,
     '0009-stages': stages,
     '0010-labels': labels,
+    '0011-resumable-uploads': resumableUploads,
   },
 })

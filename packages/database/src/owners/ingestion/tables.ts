@@ -20,6 +20,8 @@ export interface IngestionTables extends SystemTables {
     created_at: Generated<string>
     finished_at: string | null
     used_at: string | null
+    /** Of one that goes on after a cut; others are swept an hour after their end. */
+    expires_at: string | null
   }
   /** Sealed parts of 256 KiB; `size` is that of the clear bytes. */
   blob_pieces: { blob_id: string; index: number; space_id: string; size: number; sealed: Buffer }

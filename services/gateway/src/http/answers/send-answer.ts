@@ -24,7 +24,7 @@ export async function sendAnswer(context: RequestContext, route: Route, reply: R
     headers['content-encoding'] === undefined &&
     COMPRESSIBLE_CONTENT_TYPE_REGEX.test(String(headers['content-type']))
   if (isCompressible) headers['vary'] = 'Origin, Accept-Encoding'
-  if (status === 200 && isTagged(route)) {
+  if (status === 200 && isTagged(route) && headers['cache-control'] === undefined) {
     const etag = weakEtag(payload)
     Object.assign(headers, { etag, 'cache-control': REVALIDATED })
     if (matchesEtag(context.incoming.headers['if-none-match'], etag)) {

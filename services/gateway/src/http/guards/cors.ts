@@ -13,6 +13,10 @@ const ALLOW_HEADERS = [
   'last-event-id',
   'if-none-match',
   'prefer',
+  'tus-resumable',
+  'upload-length',
+  'upload-metadata',
+  'upload-offset',
 ].join(', ')
 const EXPOSE_HEADERS = [
   'content-disposition',
@@ -21,6 +25,11 @@ const EXPOSE_HEADERS = [
   'location',
   'preference-applied',
   'retry-after',
+  'tus-resumable',
+  'tus-version',
+  'upload-expires',
+  'upload-length',
+  'upload-offset',
   'x-correlation-id',
   'x-ratelimit-limit',
   'x-ratelimit-remaining',
