@@ -195,6 +195,7 @@ test('no sealed text is in any table, and clear texts are only in the columns th
     'ingestion.documents.title: title of a document',
     'ingestion.documents.uri: path of a document',
     'ingestion.run_files.path: path of a document',
+    'ingestion.run_files.title: title of a document',
     'ingestion.run_files.uri: path of a document',
   ])
 })
@@ -203,7 +204,7 @@ test('no sealed text is in any file: Postgres, the NATS store, the index, the lo
   expect(await findInFolder(system.dataDir, SEALED)).toEqual([])
   // Clear texts are found, so the search works.
   const folders = (await findInFolder(system.dataDir, CLEAR)).map((found) => found.split('/')[0])
-  expect([...new Set(folders)].sort()).toEqual(['index', 'postgres'])
+  expect([...new Set(folders)].sort()).toEqual(['postgres'])
   const events = await findInFolder(join(system.dataDir, 'nats'), { event: 'events.chat-agent.v1.message.created' })
   expect(events.length).toBeGreaterThan(0)
 })
