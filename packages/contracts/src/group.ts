@@ -141,6 +141,13 @@ export const group = {
     output: z.object({ allowed: z.boolean(), role: Role.optional() }),
     repeatable: true,
   }),
+  /** The same as `listSpaces` for any user: what an operator asks as that user. */
+  listSpacesOf: request('rpc.group.internal.v1.space.list', {
+    auth: 'service',
+    input: z.object({ user_id: Id }),
+    output: z.object({ space_ids: z.array(Id) }),
+    repeatable: true,
+  }),
   /** What a group says of the answers of a member, for runs, which have no token of their user; `null` for who is not a member. */
   getGroupPrompt: request('rpc.group.internal.v1.group.prompt', {
     auth: 'service',

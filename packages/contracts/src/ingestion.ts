@@ -3,6 +3,7 @@ import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Status, Task, TaskList } from './common.ts'
 import { event, request } from './define.ts'
 import { documents } from './documents/documents.ts'
+import { explanations } from './documents/explain.ts'
 import { indexChecks } from './documents/index-check.ts'
 import { labels } from './documents/labels.ts'
 import { RunId, runs } from './documents/runs.ts'
@@ -19,6 +20,7 @@ export const ingestion = {
   ...sources,
   ...documents,
   ...searches,
+  ...explanations,
   ...indexChecks,
   ...labels,
   listTasks: request('rpc.ingestion.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),

@@ -25,7 +25,7 @@ import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { uploadRoot } from './clients/upload-root.ts'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
-import { groupSpaces, spaceCheck } from './clients/group-spaces.ts'
+import { groupSpaces, spaceCheck, spacesOfUser } from './clients/group-spaces.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
@@ -128,6 +128,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     uow,
     access,
     checkSpace: spaceCheck(groups),
+    spacesOf: spacesOfUser(groups),
     index,
     space,
     readers: stack.use(new ReaderPool(config.INGEST__OCR_LANGUAGES)),

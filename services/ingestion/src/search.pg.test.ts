@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type SearchAnswer, SearchQuery } from '@youworker/contracts/documents/search'
 import { newId } from '@youworker/runtime/id'
-import { expect, test } from 'vitest'
+import { ExplainQuery } from '@youworker/contracts/documents/explain'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fixture, startFixture, type TestUser, testUser } from './test-fixture.ts'
 
 const LANGUAGES = {
@@ -166,4 +167,68 @@ test('a long list is read page by page, each hit once; on request, hits that rep
   const plain = (await page(0)).results.map(({ title }) => title)
   expect(plain.indexOf('other.md')).not.toBe(1)
   expect((await page(0, { diversity: 0.7 })).results[1]?.title).toBe('other.md')
+})
+
+describe('an explanation', () => {
+  let fixture: Fixture
+  const user = testUser()
+  beforeAll(async () => {
+    fixture = await startFixture()
+    await fixture.ingest(user, {
+      'sauna.md': 'The sauna is heated daily by the caretaker.',
+      'both.md': 'Sauna, sauna, sauna: a sauna for everybody, force majeure excluded.',
+      'order.md': 'The majeure force of the wind.',
+    })
+  })
+  afterAll(() => fixture[Symbol.asyncDispose]())
+
+  const explain = async (title: string, query: Record<string, unknown>, as = user) => {
+    const { documents } = await fixture.documents.list({ limit: 50, offset: 0, include_deleted: false }, user)
+    const document_id = documents.find((document) => document.title === title)?.id
+    return fixture.explainer.explain(ExplainQuery.parse({ document_id, ...query }), as)
+  }
+
+  test('names ranks, scores and terms of what was returned', async () => {
+    const found = await explain('sauna.md', { query: 'heating the sauna' })
+    expect(found).toMatchObject({
+      verdict: 'returned',
+      space: { id: user.id, is_readable: true, is_asked: true },
+      failed_filters: [],
+    })
+    expect(found.chunks[0]).toMatchObject({ index: 0, language: 'en', lexical: { rank: 1 }, fused: { rank: 1 } })
+    expect(found.terms).toContainEqual({ forms: ['sauna'], use: 'should', weight: 1, chunks: 2 })
+  })
+
+  test.each([
+    ['sauna.md', { query: 'sauna', top_k: 1 }, 'below_cut_off'],
+    ['sauna.md', { query: 'zebra', mode: 'lexical' }, 'no_word_in_common'],
+    ['sauna.md', { query: 'sauno caretakr' }, 'below_floor'],
+    ['sauna.md', { query: 'sauna', tags: ['none'], mime: 'text/markdown' }, 'filtered_out'],
+    ['order.md', { query: '"force majeure"' }, 'phrase_missing'],
+    ['both.md', { query: 'sauna -majeure' }, 'excluded_word'],
+  ])('says why %s was not returned to %o: %s', async (title, query, verdict) => {
+    expect(await explain(title, query)).toMatchObject({ verdict })
+  })
+
+  test('of the documents of others is given to nobody but root, who sees no text and is audited', async () => {
+    const stranger = testUser()
+    await expect(explain('sauna.md', { query: 'sauna' }, stranger)).rejects.toMatchObject({ code: 'DOCUMENT_NOT_FOUND' })
+    await expect(explain('sauna.md', { query: 'sauna', as_user_id: user.id }, stranger)).rejects.toMatchObject({
+      code: 'NOT_AUTHORIZED',
+    })
+    const root: TestUser = { ...stranger, caller: { ...stranger.caller, is_root: true } }
+    const asOwner = await explain('sauna.md', { query: 'sauna heated', as_user_id: user.id }, root)
+    expect(asOwner).toMatchObject({ verdict: 'returned' })
+    expect(JSON.stringify(asOwner)).not.toContain('caretaker')
+    expect(await explain('sauna.md', { query: 'sauna', as_user_id: newId() }, root)).toMatchObject({
+      verdict: 'space_not_readable',
+      chunks: [],
+    })
+    const audited = await fixture.database.system
+      .selectFrom('outbox')
+      .select('subject')
+      .where('subject', 'like', '%audit%')
+      .execute()
+    expect(audited).toHaveLength(3)
+  })
 })

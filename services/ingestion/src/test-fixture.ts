@@ -139,6 +139,10 @@ function startProcess(
       return ollama.embed(texts, options)
     },
   }
+  const spacesOf = async (userId: string) => [
+    userId,
+    ...[...groups].filter(([, members]) => members.has(userId)).map(([id]) => id),
+  ]
   const checkSpace = async (userId: string, spaceId: string) => {
     if (surroundings.groupsAway) throw surroundings.groupsAway
     if (userId === spaceId) return { allowed: true }
@@ -149,6 +153,7 @@ function startProcess(
     uow,
     access,
     checkSpace,
+    spacesOf,
     index,
     space,
     readers: stack.use(new ReaderPool(['eng'])),

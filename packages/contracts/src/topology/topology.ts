@@ -96,7 +96,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     ],
   },
   ingestion: {
-    calls: [...verifier, group.listSpaces, group.checkSpace, auth.reportErasure],
+    calls: [...verifier, group.listSpaces, group.listSpacesOf, group.checkSpace, auth.reportErasure],
     consumes: [auth.userDeleted, group.groupDeleted, group.memberRemoved],
     subscribes: [
       auth.revocationAdded,

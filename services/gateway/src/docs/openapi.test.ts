@@ -118,6 +118,7 @@ test('each scope of an API key opens these routes and no others', () => {
     'GET /v1/tags',
     'GET /v1/collections',
     'POST /v1/search',
+    'POST /v1/search/explain',
     'POST /v1/embeddings',
   ]
   expect(opened('documents:read').sort()).toEqual([...always, me, ...reading].sort())

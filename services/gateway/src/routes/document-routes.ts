@@ -1,5 +1,6 @@
 import { Document, DocumentChanges } from '@youworker/contracts/documents/documents'
 import { ingestion } from '@youworker/contracts/ingestion'
+import { ExplainQuery, Explanation } from '@youworker/contracts/documents/explain'
 import { SearchAnswer, SearchQuery } from '@youworker/contracts/documents/search'
 import type { Clients } from '../clients.ts'
 import { IncludeDeleted, Purge } from './deletion-queries.ts'
@@ -125,8 +126,19 @@ export const searchRoutes = [
     answer: SearchAnswer,
     errors: ingestion.search.errors,
     async handle({ body, context }, deps: Deps) {
-      const { results, took_ms } = await client(context, deps).search(body)
-      return { results, took_ms }
+      const { searched: _searched, ...answer } = await client(context, deps).search(body)
+      return answer
     },
+  }),
+  defineRoute({
+    ...read,
+    method: 'POST',
+    path: '/v1/search/explain',
+    operation: 'explainSearch',
+    summary: 'Why a search did or did not return a document; for root also as another user',
+    body: ExplainQuery,
+    answer: Explanation,
+    errors: ingestion.explainSearch.errors,
+    handle: ({ body, context }, deps: Deps) => client(context, deps).explainSearch(body),
   }),
 ]

@@ -31,4 +31,5 @@ export const groupHandlers = ({ groups, members, deletion }: GroupServices): Han
   checkSpace: ({ user_id, space_id }) => groups.rightsIn(space_id, user_id),
   getGroupPrompt: async ({ user_id, group_id }) => ({ group: await groups.promptFor(user_id, group_id) }),
   listSpaces: async (_input, context) => ({ space_ids: await groups.spaces(context) }),
+  listSpacesOf: async ({ user_id }) => ({ space_ids: await groups.spacesOf(user_id) }),
 })

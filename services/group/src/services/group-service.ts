@@ -114,7 +114,11 @@ export class GroupService {
 
   /** Every space the caller may read: their own and their groups'. */
   async spaces({ caller }: UserContext): Promise<string[]> {
-    return [caller.user_id, ...(await this.#own.ids(caller.user_id))]
+    return this.spacesOf(caller.user_id)
+  }
+
+  async spacesOf(userId: string): Promise<string[]> {
+    return [userId, ...(await this.#own.ids(userId))]
   }
 
   async rightsIn(spaceId: string, userId: string): Promise<{ allowed: boolean; role?: Role }> {

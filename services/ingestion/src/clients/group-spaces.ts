@@ -2,7 +2,7 @@ import { AppError } from '@youworker/contracts/errors'
 import type { group } from '@youworker/contracts/group'
 import type { createClient } from '@youworker/messaging/requests/client'
 import { createBreaker } from '@youworker/runtime/timing/breaker'
-import type { CheckSpace, ListSpaces } from '../services/space-access.ts'
+import type { CheckSpace, ListSpaces, SpacesOfUser } from '../services/space-access.ts'
 
 /** Every search waits this long when the group service does not answer, so it is short. */
 const TIMEOUT_MS = 2_000
@@ -16,6 +16,11 @@ export function groupSpaces(client: ReturnType<typeof createClient<typeof group>
     const { space_ids } = await breaker.run(() => client.as(context).listSpaces({}, { timeoutMs: TIMEOUT_MS }))
     return space_ids
   }
+}
+
+/** Asks the group service which spaces another user may read. */
+export function spacesOfUser(client: ReturnType<typeof createClient<typeof group>>): SpacesOfUser {
+  return async (user_id) => (await client.listSpacesOf({ user_id })).space_ids
 }
 
 /** Asks the group service what a user may do in a space at this moment. */

@@ -4,6 +4,7 @@ import type { DeletionService } from '../services/documents/deletion-service.ts'
 import type { DocumentEditor } from '../services/documents/document-editor.ts'
 import type { DocumentService } from '../services/documents/document-service.ts'
 import type { EmbeddingService } from '../services/search/embedding-service.ts'
+import type { ExplainService } from '../services/search/explain-service.ts'
 import type { IndexChecker } from '../services/search/index-check.ts'
 import type { LabelService } from '../services/labels/label-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
@@ -27,6 +28,7 @@ interface IngestionServices {
   readonly editor: DocumentEditor
   readonly searches: SearchService
   readonly callers: CallerSlots
+  readonly explainer: ExplainService
   readonly embeddings: EmbeddingService
   readonly checker: IndexChecker
   readonly labels: LabelService
@@ -34,7 +36,7 @@ interface IngestionServices {
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
   const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels } = services
-  const { searches, callers, embeddings, checker } = services
+  const { searches, explainer, callers, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     storeUpload: (input, context) => uploads.store(input, context),
@@ -78,6 +80,7 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     listCollections: (input, context) => labels.listCollections(input, context),
     createCollection: (input, context) => labels.createCollection(input, context),
     deleteCollection: (input, context) => labels.deleteCollection(input, context),
+    explainSearch: (input, context) => callers.run(context.caller.user_id, () => explainer.explain(input, context)),
     embedTexts: ({ texts }, { signal }) => embeddings.vectorsOf(texts, signal),
   }
 }

@@ -12,6 +12,7 @@ import { DocumentEditor } from './documents/document-editor.ts'
 import { DocumentService } from './documents/document-service.ts'
 import { type Embedder, EmbeddingService } from './search/embedding-service.ts'
 import { ErasureService } from './documents/erasure-service.ts'
+import { ExplainService } from './search/explain-service.ts'
 import { IndexChecker } from './search/index-check.ts'
 import { IndexService } from './search/index-service.ts'
 import { createBatches } from './runs/create-batches.ts'
@@ -24,7 +25,7 @@ import { TimelineService } from './runs/timeline-service.ts'
 import type { SearchIndex } from './search/search-index.ts'
 import { CallerSlots } from './search/caller-slots.ts'
 import { SearchService } from './search/search-service.ts'
-import type { CheckSpace, SpaceAccess } from './space-access.ts'
+import type { CheckSpace, SpaceAccess, SpacesOfUser } from './space-access.ts'
 import { ResumableService } from './files/resumable-service.ts'
 import { StreamStore } from './files/store-stream.ts'
 import { Gatherer } from './sources/gatherer.ts'
@@ -37,6 +38,7 @@ interface ServicePorts {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly checkSpace: CheckSpace
+  readonly spacesOf: SpacesOfUser
   readonly sealer: Sealer
   readonly embedder: Embedder
   readonly index: SearchIndex
@@ -60,6 +62,7 @@ export function createServices(ports: ServicePorts) {
     uow,
     access,
     checkSpace,
+    spacesOf,
     sealer,
     embedder,
     index,
@@ -78,6 +81,7 @@ export function createServices(ports: ServicePorts) {
   const embeddings = new EmbeddingService(uow, embedder)
   const indexing = new IndexService({ uow, index, embeddings, logger })
   const batches = createBatches({ uow, store, readers, embeddings, indexing, space, chunks })
+  const searches = new SearchService({ uow, access, index, indexing, embedder, logger })
   const verifier = new ErasureVerifier({ uow, index, indexing })
   const open = sourceOpener({ fetcher, files: serverFiles, streams: new StreamStore(uow, store, maxFileMb) })
   return {
@@ -97,7 +101,8 @@ export function createServices(ports: ServicePorts) {
     verifier,
     checker: new IndexChecker({ uow, index, indexing, embeddings }),
     callers: new CallerSlots(),
-    searches: new SearchService({ uow, access, index, indexing, embedder, logger }),
+    searches,
+    explainer: new ExplainService({ uow, index, access, spacesOf, searches }),
     processor: new RunProcessor({ uow, batches, checkSpace, logger }),
     erasure: new ErasureService({ uow, sealer, indexing, logger }),
   }

@@ -11,6 +11,9 @@ const MAX_USERS = 10_000
 export type ListSpaces = (context: UserContext) => Promise<readonly string[]>
 
 /** What a user may do in a space now; `role`: in the group whose space it is. Also for jobs, which have no token of the user. */
+/** The spaces that any user may read, for what root asks as that user. */
+export type SpacesOfUser = (userId: string) => Promise<readonly string[]>
+
 export type CheckSpace = (userId: string, spaceId: string) => Promise<{ allowed: boolean; role?: Role | undefined }>
 
 export interface Spaces {

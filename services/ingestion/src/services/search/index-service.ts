@@ -15,7 +15,7 @@ interface IndexDependencies {
 }
 
 /** A space with documents, and the languages of its chunks. */
-export type IndexedSpace = Pick<SpaceState, 'space_id' | 'languages'>
+export type IndexedSpace = Pick<SpaceState, 'space_id' | 'seq' | 'languages'>
 
 interface WaitOptions {
   /** Returns after this long at the latest, while the work goes on. In ms. */

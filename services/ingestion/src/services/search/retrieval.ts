@@ -20,7 +20,7 @@ export interface Question extends Pick<IndexQuery, 'vector'> {
 }
 
 /** What is asked of the part of the index that holds a space. */
-interface SpaceQuery extends Pick<IndexQuery, 'vector'> {
+export interface SpaceQuery extends Pick<IndexQuery, 'vector'> {
   readonly space_id: string
   readonly terms: readonly QueryTerm[]
 }
@@ -146,11 +146,18 @@ export const filterOf = ({
 const isNarrow = ({ tags, ...others }: SearchFilter): boolean =>
   (tags !== undefined && tags.length > 0) || Object.values(others).some((value) => value !== undefined)
 
-/** Has every phrase and no word to leave out; the index knows neither the order of words nor, by a vector, which there are. */
-function isWanted(row: ChunkHit, { phrases, without }: ParsedQuery): boolean {
-  if (phrases.length === 0 && without.length === 0) return true
-  const text = [row.title, ...row.title_path, row.text].join('\n')
+const isWanted = (row: ChunkHit, asked: ParsedQuery): boolean => hasPhrases(row, asked) && !hasExcludedWord(row, asked)
+
+/** The index does not know the order of words. */
+export const hasPhrases = (row: ChunkHit, { phrases }: ParsedQuery): boolean =>
+  phrases.length === 0 || phrases.every((phrase) => hasPhrase(wholeText(row), phrase))
+
+/** A vector does not show which words there are. */
+export function hasExcludedWord(row: ChunkHit, { without }: ParsedQuery): boolean {
+  if (without.length === 0) return false
   const language = languageOfRow(row)
   const left = queryTerms({ words: '', phrases: [], without }, [language]).map((term): QueryTerm => ({ ...term, use: 'should' }))
-  return phrases.every((phrase) => hasPhrase(text, phrase)) && !hasTerm(text, language, left)
+  return hasTerm(wholeText(row), language, left)
 }
+
+const wholeText = ({ title, title_path, text }: ChunkHit): string => [title, ...title_path, text].join('\n')

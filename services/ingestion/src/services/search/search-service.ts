@@ -32,6 +32,11 @@ interface SearchDependencies {
   readonly logger: Logger
 }
 
+interface Prepared {
+  readonly question: Question
+  readonly spaces: readonly IndexedSpace[]
+}
+
 type Searched = SearchAnswer & { searched?: string[] | undefined }
 
 const EMBED_TIMEOUT_MS = 5_000
@@ -41,6 +46,9 @@ const CATCH_UP_MS = 4_000
 const atMost = (ms: number): number => Math.max(1, Math.floor(Math.min(ms, timeLeft() / 2)))
 /** Hits with the same text are one, so some more are read than are shown. */
 const SPARE = 10
+
+/** How many hits are ranked, so that the page can be answered. */
+export const depthOf = ({ offset, top_k }: SearchQuery): number => Math.min(DEEPEST_HIT, offset + top_k + SPARE)
 
 /** Finds passages in everything a caller may read, and in nothing else. */
 export class SearchService {
@@ -57,20 +65,25 @@ export class SearchService {
   async search(query: SearchQuery, context: UserContext): Promise<Searched> {
     const started = performance.now()
     const { ids, complete } = await this.#spaces(query, context)
-    const [question, spaces] = await Promise.all([
-      this.#question(query, context),
-      this.#deps.indexing.bringUpToDate(ids, { waitMs: atMost(CATCH_UP_MS) }),
-    ])
+    const { question, spaces } = await this.prepare(query, ids, context.signal)
     const answer = await this.#answer(query, spaces, question)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
     return { ...answer, took_ms, searched: complete && !question.isPoor ? namedSpaces(ids) : undefined }
   }
 
+  /** The question as the index is asked it, and those of the spaces that have documents. */
+  async prepare(query: SearchQuery, spaceIds: readonly string[], signal: AbortSignal): Promise<Prepared> {
+    const [question, spaces] = await Promise.all([
+      this.#question(query, signal),
+      this.#deps.indexing.bringUpToDate(spaceIds, { waitMs: atMost(CATCH_UP_MS) }),
+    ])
+    return { question, spaces }
+  }
+
   async #answer(query: SearchQuery, spaces: readonly IndexedSpace[], question: Question): Promise<Omit<SearchAnswer, 'took_ms'>> {
     const { top_k, offset } = query
-    const found = await this.#retrieval.find(query, spaces, question, Math.min(DEEPEST_HIT, offset + top_k + SPARE))
-    const hits = inOrder(query, found)
+    const hits = inOrder(query, await this.#retrieval.find(query, spaces, question, depthOf(query)))
     const results = withinReply(await this.#views(query, spaces, hits.slice(offset, offset + top_k), question))
     const next = offset + results.length
     return { results, ...(results.length > 0 && hits.length > next && next < DEEPEST_HIT ? { next_offset: next } : {}) }
@@ -106,7 +119,7 @@ export class SearchService {
   }
 
   /** When the model does not answer, a hybrid search uses only the words. */
-  async #question({ query, mode }: SearchQuery, { signal }: UserContext): Promise<Question> {
+  async #question({ query, mode }: SearchQuery, signal: AbortSignal): Promise<Question> {
     const asked = parseQuery(query)
     if (mode === 'lexical') return { asked, trust: NO_TRUST }
     try {
@@ -129,7 +142,7 @@ export class SearchService {
 }
 
 /** The hits with those of the same text as one, in the order of their scores or so that few repeat one above them. */
-function inOrder({ diversity }: SearchQuery, { ranked, known }: Found): FoundChunk[] {
+export function inOrder({ diversity }: SearchQuery, { ranked, known }: Found): FoundChunk[] {
   const byText = new Map<string, { ranked: FoundChunk['ranked']; row: ChunkHit; twins: ChunkHit[] }>()
   for (const each of ranked) {
     const row = known.get(each.chunk_id)

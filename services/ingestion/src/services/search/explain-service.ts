@@ -1,0 +1,151 @@
+import type { Explanation, ExplainQuery } from '@youworker/contracts/documents/explain'
+import { EXAMPLES } from '@youworker/contracts/documents/search'
+import { AppError } from '@youworker/contracts/errors'
+import { ingestion } from '@youworker/contracts/ingestion'
+import { recordAudit } from '@youworker/database/events/record-audit'
+import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
+import type { UserContext } from '@youworker/messaging/requests/context'
+import type { QueryTerm } from '../../analysis/query.ts'
+import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import { notFound, type SpaceAccess, type SpacesOfUser } from '../space-access.ts'
+import { type ExplainedParts, verdictOf } from './explain-verdict.ts'
+import { chunksOf, MAX_SHOWN, termsOf } from './explained-document.ts'
+import type { IndexedSpace } from './index-service.ts'
+import { filterOf, Retrieval, type SpaceQuery } from './retrieval.ts'
+import type { Candidates, SearchIndex } from './search-index.ts'
+import { depthOf, inOrder, type SearchService } from './search-service.ts'
+
+const NOTHING: Candidates = { dense: [], lexical: [] }
+
+interface ExplainDependencies {
+  readonly uow: IngestionUnitOfWork
+  readonly index: SearchIndex
+  readonly access: SpaceAccess
+  readonly spacesOf: SpacesOfUser
+  readonly searches: SearchService
+}
+
+interface Asked {
+  readonly document: DocumentRow
+  /** All spaces that the user may read. */
+  readonly readable: readonly string[]
+}
+
+/** Says why a search did or did not return a document, by searching again and looking for it on each way. */
+export class ExplainService {
+  readonly #deps: ExplainDependencies
+  readonly #retrieval: Retrieval
+
+  constructor(dependencies: ExplainDependencies) {
+    this.#deps = dependencies
+    this.#retrieval = new Retrieval(dependencies)
+  }
+
+  async explain({ document_id, as_user_id, ...query }: ExplainQuery, context: UserContext): Promise<Explanation> {
+    const { document, readable } = await (as_user_id === undefined
+      ? this.#own(document_id, context)
+      : this.#asUser(document_id, as_user_id, context))
+    const wanted = [query.group_id, query.space_id].filter((id) => id !== undefined)
+    for (const id of wanted) if (!readable.includes(id)) throw new AppError('GROUP_NOT_FOUND', 'The user may not read that space')
+    const asked = readable.filter((id) => wanted.every((each) => each === id))
+    const space = {
+      id: document.space_id,
+      is_readable: readable.includes(document.space_id),
+      is_asked: asked.includes(document.space_id),
+    }
+    const parts = await this.#parts(query, document, asked, context.signal)
+    const chunks = space.is_readable ? parts.chunks : []
+    const found = { ...parts, chunks, space }
+    return { document_id, ...verdictOf(found), ...shown(found) }
+  }
+
+  async #own(documentId: string, context: UserContext): Promise<Asked> {
+    const { uow, access } = this.#deps
+    const { found, spaces } = await access.find(context, ({ ids }) =>
+      uow.in(ids).read(({ documents }) => documents.get(documentId)),
+    )
+    if (!found) throw notFound(spaces, noDocument())
+    return { document: found, readable: spaces.ids }
+  }
+
+  async #asUser(documentId: string, userId: string, context: UserContext): Promise<Asked> {
+    const { caller } = context
+    const outcome = caller.is_root ? ('allowed' as const) : ('denied' as const)
+    const act = { actor_id: caller.user_id, action: 'search.explain', outcome, target_type: 'user', target_id: userId }
+    await this.#deps.uow.in([]).write(async ({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, act, context))
+    if (!caller.is_root) throw new AppError('NOT_AUTHORIZED', 'Only root may ask as another user; leave as_user_id out')
+    const readable = await this.#deps.spacesOf(userId)
+    const document = await this.#deps.uow.system().read(({ documents }) => documents.get(documentId))
+    if (!document) throw noDocument()
+    return { document, readable }
+  }
+
+  async #parts(
+    query: Omit<ExplainQuery, 'document_id' | 'as_user_id'>,
+    document: DocumentRow,
+    spaceIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Omit<ExplainedParts, 'space'>> {
+    const { index, searches } = this.#deps
+    const { question, spaces } = await searches.prepare(query, spaceIds, signal)
+    const found = await this.#retrieval.find(query, spaces, question, depthOf(query))
+    const hits = inOrder(query, found)
+    const own = found.spaces.find(({ space_id }) => space_id === document.space_id)
+    const direct = own ? await this.#direct(own, document.id) : NOTHING
+    const ids = [...new Set([...direct.lexical, ...direct.dense].map(({ chunk_id }) => chunk_id))]
+    const rows = await this.#rows([document.space_id], ids, document.collection ?? undefined)
+    const isHidden = document.collection === EXAMPLES && query.collection === undefined
+    return {
+      failed_filters: await this.#failedFilters(query, document),
+      chunks: chunksOf({ rows, direct, found, hits, asked: question.asked }),
+      isExample: isHidden && (await this.#rows(spaceIds, ids, undefined)).length === 0,
+      isIndexed: own === undefined || (await this.#isIndexed(own.space_id, spaces)),
+      asked: question.asked,
+      trust: question.trust,
+      mode: query.mode,
+      cut_off: { from: query.offset, to: query.offset + query.top_k, ranked: hits.length },
+      terms: own ? await termsOf(index, own) : [],
+    }
+  }
+
+  /** What the passages of one document score, also those that lack a phrase or have a word to leave out. */
+  #direct({ space_id, terms, vector }: SpaceQuery, documentId: string): Promise<Candidates> {
+    const should = terms.filter(({ use }) => use !== 'not').map((term): QueryTerm => ({ ...term, use: 'should' }))
+    return this.#deps.index.search(space_id, { terms: should, vector, limit: MAX_SHOWN, document_ids: [documentId] })
+  }
+
+  #rows(spaceIds: readonly string[], chunkIds: readonly string[], collection: string | undefined) {
+    return this.#deps.uow.in(spaceIds).read(({ searches }) => searches.hits(spaceIds, chunkIds, { collection }))
+  }
+
+  /** The index holds all that Postgres held when the search began. */
+  async #isIndexed(spaceId: string, spaces: readonly IndexedSpace[]): Promise<boolean> {
+    const state = await this.#deps.index.state(spaceId)
+    return state !== undefined && spaces.some(({ space_id, seq }) => space_id === spaceId && state.seq >= seq)
+  }
+
+  async #failedFilters(query: Parameters<typeof filterOf>[0], { id, space_id }: DocumentRow): Promise<string[]> {
+    const filters = Object.entries(filterOf(query)).filter(([, value]) => value !== undefined)
+    const failed = await this.#deps.uow.in([space_id]).read(({ searches }) =>
+      Promise.all(
+        filters.map(async ([name, value]) => {
+          if (name === 'document_ids') return Array.isArray(value) && value.includes(id) ? [] : [name]
+          const passed = await searches.documentsWith(space_id, { [name]: value, document_ids: [id] }, 1)
+          return passed.length > 0 ? [] : [name]
+        }),
+      ),
+    )
+    return failed.flat()
+  }
+}
+
+const noDocument = () => new AppError('DOCUMENT_NOT_FOUND', 'There is no such document among yours')
+
+const shown = ({ space, failed_filters, terms, trust, cut_off, chunks }: ExplainedParts) => ({
+  space,
+  failed_filters,
+  terms: [...terms],
+  embedding: trust,
+  cut_off,
+  chunks: [...chunks],
+})
