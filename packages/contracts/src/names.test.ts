@@ -6,7 +6,7 @@ import { CONTRACTS } from './topology/topology.ts'
 /** Fields of requests that others are shown as a name. */
 const NAMES = new Set(['name', 'title', 'collection', 'tags', 'username'])
 /** They look for a name and store none. */
-const LOOK_UPS = ['session.create.username', 'user.look-up', 'member.add', 'document.list', 'search.query']
+const LOOK_UPS = ['session.create.username', 'user.look-up', 'member.add', 'document.list', 'search.query', 'search.explain']
 const TURNED = 'invoice\u202Efdp.exe\u2066\u200F\u061C'
 const BIDI = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/
 
