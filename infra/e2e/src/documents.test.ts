@@ -236,16 +236,20 @@ test('examples are found only while the caller has no other document, or by the 
   expect((await newcomer.chat('Which instrument does the lighthouse keeper play?')).done.citations).toMatchObject([
     { title: 'Tour' },
   ])
-  const { body } = await newcomer.upload([{ name: 'own.md', content: '# Own\n\nCheese keeps in the cellar.' }])
+  const { body } = await newcomer.upload([{ name: 'own.md', content: '# Own\n\nCheese keeps in the lighthouse.' }])
   expect(await titles()).toEqual(['Own'])
-  expect((await newcomer.chat('Which instrument does the lighthouse keeper play?')).done.citations).toEqual([])
+  const { citations } = (await newcomer.chat('Which instrument does the lighthouse keeper play?')).done
+  expect(JSON.stringify(citations)).not.toContain('Tour')
   expect(await titles({ collection: 'youworker-examples' })).toEqual(['Tour'])
   await newcomer.call('DELETE', `/v1/documents/${body.files[0].document_id}`)
   expect(await titles()).toEqual(['Tour'])
 
   const { body: team } = await ada.post('/v1/groups', { name: 'Without tubas' })
   await ada.post(`/v1/groups/${team.id}/members`, { username: 'newcomer' })
-  await ada.upload([{ name: 'shared.md', content: '# Shared\n\nTea is at four.' }], { wait: 'true', group_id: team.id })
+  await ada.upload([{ name: 'shared.md', content: '# Shared\n\nTea is at four in the lighthouse.' }], {
+    wait: 'true',
+    group_id: team.id,
+  })
   await expect.poll(titles, { timeout: 20_000 }).toEqual(['Shared'])
 })
 

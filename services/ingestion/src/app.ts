@@ -25,7 +25,7 @@ import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { uploadRoot } from './clients/upload-root.ts'
 import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
-import { groupSpaces, spaceCheck, spacesOfUser } from './clients/group-spaces.ts'
+import { groupSpaces, rightsOfUsers } from './clients/group-spaces.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
@@ -127,8 +127,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const services = createServices({
     uow,
     access,
-    checkSpace: spaceCheck(groups),
-    spacesOf: spacesOfUser(groups),
+    ...rightsOfUsers(groups),
     index,
     space,
     readers: stack.use(new ReaderPool(config.INGEST__OCR_LANGUAGES)),

@@ -56,7 +56,12 @@ test('every route that writes needs CSRF, with these exceptions', () => {
   const exceptions = ROUTES.filter(({ method, csrf }) => method !== 'GET' && csrf === 'none').map(
     ({ method, path }) => `${method} ${path}`,
   )
-  expect(exceptions.sort()).toEqual(['POST /v1/auth/auto-login', 'POST /v1/auth/login', 'POST /v1/search'])
+  expect(exceptions.sort()).toEqual([
+    'POST /v1/auth/auto-login',
+    'POST /v1/auth/login',
+    'POST /v1/search',
+    'POST /v1/search/explain',
+  ])
   const lenient = ROUTES.filter(({ csrf }) => csrf === 'lenient').map(({ path }) => path)
   expect(lenient.sort()).toEqual(['/v1/auth/logout', '/v1/simple-chat', '/v1/unified-chat'])
 })

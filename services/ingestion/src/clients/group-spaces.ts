@@ -18,12 +18,13 @@ export function groupSpaces(client: ReturnType<typeof createClient<typeof group>
   }
 }
 
-/** Asks the group service which spaces another user may read. */
-export function spacesOfUser(client: ReturnType<typeof createClient<typeof group>>): SpacesOfUser {
-  return async (user_id) => (await client.listSpacesOf({ user_id })).space_ids
+interface RightsOfUsers {
+  readonly checkSpace: CheckSpace
+  readonly spacesOf: SpacesOfUser
 }
 
-/** Asks the group service what a user may do in a space at this moment. */
-export function spaceCheck(client: ReturnType<typeof createClient<typeof group>>): CheckSpace {
-  return async (user_id, space_id) => (user_id === space_id ? { allowed: true } : client.checkSpace({ user_id, space_id }))
-}
+/** Asks the group service what a user may do in a space, and which spaces that user may read, at this moment. */
+export const rightsOfUsers = (client: ReturnType<typeof createClient<typeof group>>): RightsOfUsers => ({
+  checkSpace: async (user_id, space_id) => (user_id === space_id ? { allowed: true } : client.checkSpace({ user_id, space_id })),
+  spacesOf: async (user_id) => (await client.listSpacesOf({ user_id })).space_ids,
+})

@@ -37,7 +37,9 @@ export function chunksOf({ rows, direct, found, hits, asked }: DocumentParts): C
     const sides = { lexical: lexical.get(chunk_id), dense: dense.get(chunk_id), fused: fused.get(chunk_id) }
     const words = { has_phrases: hasPhrases(row, asked), has_excluded_word: hasExcludedWord(row, asked) }
     return {
-      ...{ chunk_id, index, ...words },
+      chunk_id,
+      index,
+      ...words,
       ...(language === null ? {} : { language }),
       ...(sides.lexical === undefined ? {} : { lexical: sides.lexical }),
       ...(sides.dense === undefined ? {} : { dense: sides.dense }),

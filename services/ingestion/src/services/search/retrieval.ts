@@ -150,7 +150,7 @@ const isWanted = (row: ChunkHit, asked: ParsedQuery): boolean => hasPhrases(row,
 
 /** The index does not know the order of words. */
 export const hasPhrases = (row: ChunkHit, { phrases }: ParsedQuery): boolean =>
-  phrases.length === 0 || phrases.every((phrase) => hasPhrase(wholeText(row), phrase))
+  phrases.every((phrase) => hasPhrase(wholeText(row), phrase))
 
 /** A vector does not show which words there are. */
 export function hasExcludedWord(row: ChunkHit, { without }: ParsedQuery): boolean {
