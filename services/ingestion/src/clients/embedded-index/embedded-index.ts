@@ -24,8 +24,6 @@ export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger })
   // Each kind of call has its own type of result, which the message cannot show.
   const ask = <T>(space_id: string, call: IndexCall): Promise<T> => threads.ask(space_id, call) as Promise<T>
   return {
-    // FTS5's bm25() takes weights of columns, not of terms.
-    weighsTerms: false,
     state: (spaceId) => ask<IndexState | undefined>(spaceId, { op: 'state' }),
     reset: (spaceId, start) => ask<void>(spaceId, { op: 'reset', start }),
     add: (spaceId, base, entries) => ask<boolean>(spaceId, { op: 'add', base, entries }),

@@ -58,7 +58,7 @@ export class Retrieval {
     const first = await this.#look(query, asked, question, { depth, limit })
     const isQuick = performance.now() - started < QUICK
     const isEnough = first.candidates.lexical.length >= ENOUGH_TO_WIDEN && question.asked.phrases.length === 0
-    if (!this.#index.weighsTerms || !isQuick || !isEnough) return first
+    if (!isQuick || !isEnough) return first
     const wider = await Promise.all(asked.map((space) => this.#widened(space, first)))
     return this.#look(query, wider, question, { depth, limit })
   }

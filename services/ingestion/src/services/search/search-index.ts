@@ -70,8 +70,6 @@ export interface IndexedChunk {
  * with Postgres, adds what is missing, and checks every candidate in Postgres before it shows it.
  */
 export interface SearchIndex extends AsyncDisposable {
-  /** Whether it heeds the weights of terms. Only then is a question widened by words that count less than its own. */
-  readonly weighsTerms: boolean
   /** `undefined` when this space has no usable part. */
   state(spaceId: string): Promise<IndexState | undefined>
   /** Empties the part and sets `seq` to 0. */
