@@ -42,11 +42,17 @@ export class EmbeddingTrust {
   }
 
   async #measure(timeoutMs: number): Promise<Trust> {
-    const vectors = await this.#embedder.embed(PROBES.flat(), { timeoutMs })
-    return trustOf(
-      vectors.filter((_, n) => n % 2 === 0),
-      vectors.filter((_, n) => n % 2 === 1),
-    )
+    const [questions, answers] = await Promise.all([
+      this.#embedder.embed(
+        PROBES.map(([question]) => question),
+        { as: 'query', timeoutMs },
+      ),
+      this.#embedder.embed(
+        PROBES.map(([, answer]) => answer),
+        { as: 'document', timeoutMs },
+      ),
+    ])
+    return trustOf(questions, answers)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Explanation, Verdict } from '@youworker/contracts/documents/explain'
 import type { SearchQuery } from '@youworker/contracts/documents/search'
-import type { ParsedQuery } from '../../analysis/query.ts'
-import type { Trust } from './ranking/embedding-trust.ts'
+import type { ParsedQuery } from '../../../analysis/query.ts'
+import type { Trust } from '../ranking/embedding-trust.ts'
 
 export interface ExplainedParts extends Pick<Explanation, 'space' | 'failed_filters' | 'cut_off' | 'terms' | 'chunks'> {
   readonly trust: Trust

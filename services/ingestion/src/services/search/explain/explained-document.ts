@@ -1,10 +1,10 @@
 import type { ExplainedChunk, Explanation } from '@youworker/contracts/documents/explain'
 import type { z } from 'zod'
-import type { ParsedQuery } from '../../analysis/query.ts'
-import type { ChunkHit } from '../../repositories/search-repository.ts'
-import type { FoundChunk } from './hit-view.ts'
-import { type Found, hasExcludedWord, hasPhrases, type SpaceQuery } from './retrieval.ts'
-import type { Candidate, Candidates, SearchIndex } from './search-index.ts'
+import type { ParsedQuery } from '../../../analysis/query.ts'
+import type { ChunkHit } from '../../../repositories/search-repository.ts'
+import type { FoundChunk } from '../hit-view.ts'
+import { type Found, hasExcludedWord, hasPhrases, type SpaceQuery } from '../retrieval.ts'
+import type { Candidate, Candidates, SearchIndex } from '../search-index.ts'
 
 /** Passages of one document that are explained. */
 export const MAX_SHOWN = 20
