@@ -49,7 +49,7 @@ export const Explanation = z
     document_id: Id,
     verdict: Verdict,
     because: z.string().meta({ description: 'The same in a sentence, with what to do.' }),
-    space: z.object({ id: Id, is_readable: z.boolean(), is_asked: z.boolean() }),
+    space: z.object({ id: Id.optional(), is_readable: z.boolean(), is_asked: z.boolean() }),
     failed_filters: z.array(z.string()),
     terms: z.array(
       z.object({

@@ -8,11 +8,12 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import type { QueryTerm } from '../../../analysis/query.ts'
 import type { IngestionUnitOfWork } from '../../../unit-of-work.ts'
 import { notFound, type SpaceAccess, type SpacesOfUser } from '../../space-access.ts'
-import { type ExplainedParts, verdictOf } from './explain-verdict.ts'
+import { type ExplainedParts, sentenceOf, verdictOf } from './explain-verdict.ts'
 import { chunksOf, MAX_SHOWN, termsOf } from './explained-document.ts'
 import type { IndexedSpace } from '../index-service.ts'
 import { filterOf, Retrieval, type SpaceQuery } from '../retrieval.ts'
 import type { Candidates, SearchIndex } from '../search-index.ts'
+import { NO_TRUST } from '../ranking/embedding-trust.ts'
 import { depthOf, inOrder, type SearchService } from '../search-service.ts'
 
 const NOTHING: Candidates = { dense: [], lexical: [] }
@@ -26,7 +27,8 @@ interface ExplainDependencies {
 }
 
 interface Asked {
-  readonly document: DocumentRow
+  /** `undefined` when it is in none of them. */
+  readonly document: DocumentRow | undefined
   /** All spaces that the user may read. */
   readonly readable: readonly string[]
 }
@@ -48,14 +50,9 @@ export class ExplainService {
     const wanted = [query.group_id, query.space_id].filter((id) => id !== undefined)
     for (const id of wanted) if (!readable.includes(id)) throw new AppError('GROUP_NOT_FOUND', 'The user may not read that space')
     const asked = readable.filter((id) => wanted.every((each) => each === id))
-    const space = {
-      id: document.space_id,
-      is_readable: readable.includes(document.space_id),
-      is_asked: asked.includes(document.space_id),
-    }
-    const parts = await this.#parts(query, document, asked, context.signal)
-    const chunks = space.is_readable ? parts.chunks : []
-    const found = { ...parts, chunks, space }
+    if (!document) return notReadable(document_id)
+    const space = { id: document.space_id, is_readable: true, is_asked: asked.includes(document.space_id) }
+    const found = { ...(await this.#parts(query, document, asked, context.signal)), space }
     return { document_id, ...verdictOf(found), ...shown(found) }
   }
 
@@ -75,8 +72,8 @@ export class ExplainService {
     await this.#deps.uow.in([]).write(async ({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, act, context))
     if (!caller.is_root) throw new AppError('NOT_AUTHORIZED', 'Only root may ask as another user; leave as_user_id out')
     const readable = await this.#deps.spacesOf(userId)
-    const document = await this.#deps.uow.system().read(({ documents }) => documents.get(documentId))
-    if (!document) throw noDocument()
+    // Only what that user may read: root learns of no other document whether there is one.
+    const document = await this.#deps.uow.in(readable).read(({ documents }) => documents.get(documentId))
     return { document, readable }
   }
 
@@ -138,6 +135,18 @@ export class ExplainService {
     return failed.flat()
   }
 }
+
+const notReadable = (document_id: string): Explanation => ({
+  document_id,
+  verdict: 'space_not_readable',
+  because: sentenceOf('space_not_readable'),
+  space: { is_readable: false, is_asked: false },
+  failed_filters: [],
+  terms: [],
+  embedding: NO_TRUST,
+  cut_off: { from: 0, to: 0, ranked: 0 },
+  chunks: [],
+})
 
 const noDocument = () => new AppError('DOCUMENT_NOT_FOUND', 'There is no such document among yours')
 

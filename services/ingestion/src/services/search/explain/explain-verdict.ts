@@ -15,7 +15,7 @@ export interface ExplainedParts extends Pick<Explanation, 'space' | 'failed_filt
 
 const SENTENCES: Readonly<Record<Verdict, string>> = {
   returned: 'The document was returned.',
-  space_not_readable: 'The document is in a space that the user may not read; a member of the group can be added by its admins.',
+  space_not_readable: 'No space that the user may read has this document; admins of a group can add the user.',
   space_not_asked: 'The search was for another space; leave group_id and space_id out to search everywhere.',
   filtered_out: 'The document does not pass the filters that are named; leave them out or change them.',
   example_left_out: 'It belongs to the examples, which are left out among other documents; name their collection to search them.',
@@ -27,6 +27,8 @@ const SENTENCES: Readonly<Record<Verdict, string>> = {
     'The passages are less similar to the question than what is taken for related; use words that stand in the document.',
   below_cut_off: 'Other passages fit better; ask for more (top_k, offset) or for words that only this document has.',
 }
+
+export const sentenceOf = (verdict: Verdict): string => SENTENCES[verdict]
 
 /** The first rule that kept the document back. */
 export function verdictOf(parts: ExplainedParts): Pick<Explanation, 'verdict' | 'because'> {
