@@ -56,6 +56,7 @@ const LONG: readonly string[] = [
   'search',
   'sign-in',
   'start',
+  'stream',
 ]
 const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const
 

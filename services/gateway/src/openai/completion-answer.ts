@@ -1,6 +1,7 @@
 import { Citation, type Done, type RunEntry, type WholeDone } from '@youworker/contracts/agent/run-log'
 import { Id } from '@youworker/contracts/common'
 import { AppError, errorBody } from '@youworker/contracts/errors'
+import { timeOfId } from '@youworker/runtime/id'
 import { z } from 'zod'
 import { failureOf } from '../protocols/answer-run.ts'
 import { toLine } from '../streams/sse.ts'
@@ -73,8 +74,10 @@ interface Of {
   readonly model: string
 }
 
-const commonOf = ({ run_id, model }: Of, created: number) => ({ id: `chatcmpl-${run_id}`, created, model })
-const now = (): number => Math.floor(Date.now() / 1_000)
+/** The same for every reader of a run. */
+const commonOf = ({ run_id, model }: Of) => {
+  return { id: `chatcmpl-${run_id}`, created: Math.floor(timeOfId(run_id) / 1_000), model }
+}
 
 const usageOf = ({ metadata: { tokens_in, tokens_out } }: Done) => ({
   prompt_tokens: tokens_in,
@@ -100,7 +103,7 @@ export function toCompletion(done: WholeDone, of: Of): Completion {
   const said = { content: text, refusal: null, ...thought, ...(calls ? { tool_calls: calls } : {}) }
   const message = { role: 'assistant' as const, ...said }
   return {
-    ...commonOf(of, now()),
+    ...commonOf(of),
     object: 'chat.completion',
     choices: [{ index: 0, message, logprobs: null, finish_reason: finishOf(done) }],
     usage: usageOf(done),
@@ -119,7 +122,6 @@ interface ChunkOptions {
 /** Writes the entries of a run as the chunks of one completion. */
 export class ChunkWriter {
   readonly #options: ChunkOptions
-  readonly #created = now()
   #run_id = ''
   /** UTF-16 units of the text so far. */
   #length = 0
@@ -173,7 +175,7 @@ export class ChunkWriter {
   ): string {
     const { model, includeUsage } = this.#options
     const chunk: CompletionChunk = {
-      ...commonOf({ run_id: this.#run_id, model }, this.#created),
+      ...commonOf({ run_id: this.#run_id, model }),
       object: 'chat.completion.chunk',
       choices: choice ? [{ index: 0, logprobs: null, finish_reason: null, ...choice }] : [],
       ...(includeUsage ? { usage: null } : {}),
