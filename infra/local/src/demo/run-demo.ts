@@ -35,7 +35,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const theirs = (await gateway.countDocuments()) - (await gateway.countDocuments(EXAMPLES))
   if (theirs === 0) return demoOf({ ...options, question: question ?? OWN_QUESTION }, await ownDocs(), EXAMPLES)
   output.print(`Documents: ${counted(theirs, 'document')} from before`)
-  if (question !== undefined) return judge(options, await askQuestion(gateway, question, output))
+  if (question !== undefined) return exitCodeOf(options, await askQuestion(gateway, question, output))
   output.print(`Ask about them: ${options.askCommand}`)
   return EXIT.cited
 }
@@ -46,7 +46,9 @@ async function ownDocs(): Promise<CollectedFiles> {
     OWN_DOCS.filter((path) => existsSync(path)),
     ROOT,
   )
-  return { files: files.map(({ path }) => ({ path, name: `YouWorker/${relative(ROOT, path)}` })), skipped: 0 }
+  // What is generated for programs is nothing to ask about.
+  const pages = files.filter(({ path }) => path.endsWith('.md'))
+  return { files: pages.map(({ path }) => ({ path, name: `YouWorker/${relative(ROOT, path)}` })), skipped: 0 }
 }
 
 async function demoOf(options: DemoOptions, { files, skipped }: CollectedFiles, collection?: string): Promise<number> {
@@ -63,11 +65,11 @@ async function demoOf(options: DemoOptions, { files, skipped }: CollectedFiles, 
     print(`${failures.length} of ${counted(files.length, 'file')} failed: ${failures.join('; ')}`)
     return EXIT.fileFailed
   }
-  return judge(options, done, documentIds)
+  return exitCodeOf(options, done, documentIds)
 }
 
 /** An answer has to cite one of `wanted`, or any document. */
-function judge({ askCommand, output }: DemoOptions, { citations, content }: Done, wanted?: ReadonlySet<string>): number {
+function exitCodeOf({ askCommand, output }: DemoOptions, { citations, content }: Done, wanted?: ReadonlySet<string>): number {
   if (citations.some(({ document_id }) => wanted?.has(document_id) ?? true)) return EXIT.cited
   const what = wanted ? 'none of the given files' : 'no document'
   output.print(
