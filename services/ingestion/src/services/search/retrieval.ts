@@ -40,6 +40,17 @@ const ENOUGH_TO_WIDEN = 10
 /** A first look that took longer is not followed by a second. In ms. */
 const QUICK = 60
 
+/** What one question has read from Postgres so far: `undefined` for a chunk that does not count. */
+type ReadChunks = Map<string, ChunkHit | undefined>
+
+interface LookOptions {
+  readonly depth: number
+  readonly limit: number
+  readonly read: ReadChunks
+  /** What an earlier look found by the vector. */
+  readonly dense?: Candidates['dense']
+}
+
 /** From a question to ranked passages that the caller may read. */
 export class Retrieval {
   readonly #uow: IngestionUnitOfWork
@@ -55,12 +66,16 @@ export class Retrieval {
     const asked = await Promise.all(spaces.map((space) => this.#inSpace(query, space, question)))
     const limit = Math.min(MAX_CANDIDATES, Math.max(MIN_CANDIDATES, 2 * depth))
     const started = performance.now()
-    const first = await this.#look(query, asked, question, { depth, limit })
+    const read: ReadChunks = new Map()
+    const first = await this.#look(query, asked, question, { depth, limit, read })
     const isQuick = performance.now() - started < QUICK
     const isEnough = first.candidates.lexical.length >= ENOUGH_TO_WIDEN && question.asked.phrases.length === 0
     if (!isQuick || !isEnough) return first
     const wider = await Promise.all(asked.map((space) => this.#widened(space, first)))
-    return this.#look(query, wider, question, { depth, limit })
+    // The nearest vectors stay the same.
+    const byWords = wider.map(({ space_id, terms }) => ({ space_id, terms, vector: undefined }))
+    const found = await this.#look(query, byWords, question, { depth, limit, read, dense: first.candidates.dense })
+    return { ...found, spaces: wider }
   }
 
   async #inSpace({ mode }: SearchQuery, space: IndexedSpace, { asked, vector }: Question): Promise<SpaceQuery> {
@@ -74,11 +89,12 @@ export class Retrieval {
     query: SearchQuery,
     spaces: readonly SpaceQuery[],
     { asked, trust }: Question,
-    { depth, limit: first }: { depth: number; limit: number },
+    { depth, limit: first, read, dense }: LookOptions,
   ): Promise<Found> {
     for (let limit = first; ; limit *= 8) {
-      const candidates = await this.#candidates(query, spaces, limit)
-      const known = await this.#known(query, spaces, candidates, asked)
+      const found = await this.#candidates(query, spaces, limit)
+      const candidates = dense === undefined ? found : { ...found, dense }
+      const known = await this.#known(query, spaces, candidates, asked, read)
       const isKnown = ({ chunk_id }: { chunk_id: string }) => known.has(chunk_id)
       const current = { dense: candidates.dense.filter(isKnown), lexical: candidates.lexical.filter(isKnown) }
       const ranked = rank(query.mode, current, trust)
@@ -103,11 +119,25 @@ export class Retrieval {
   }
 
   /** Only candidates of a current version in the caller's spaces: Postgres decides, because the index may be behind. */
-  async #known(query: SearchQuery, spaces: readonly SpaceQuery[], { dense, lexical }: Candidates, asked: ParsedQuery) {
+  async #known(
+    query: SearchQuery,
+    spaces: readonly SpaceQuery[],
+    { dense, lexical }: Candidates,
+    asked: ParsedQuery,
+    read: ReadChunks,
+  ): Promise<Map<string, ChunkHit>> {
     const generations = new Map([...dense, ...lexical].map(({ chunk_id, generation }) => [chunk_id, generation]))
-    const ids = spaces.map(({ space_id }) => space_id)
-    const rows = await this.#uow.in(ids).read(({ searches }) => searches.hits(ids, [...generations.keys()], filterOf(query)))
-    const current = rows.filter((row) => generations.get(row.chunk_id) === row.generation && isWanted(row, asked))
+    const unread = [...generations.keys()].filter((id) => !read.has(id))
+    if (unread.length > 0) {
+      const ids = spaces.map(({ space_id }) => space_id)
+      const rows = await this.#uow.in(ids).read(({ searches }) => searches.hits(ids, unread, filterOf(query)))
+      const wanted = new Map(rows.filter((row) => isWanted(row, asked)).map((row) => [row.chunk_id, row]))
+      for (const id of unread) read.set(id, wanted.get(id))
+    }
+    const current = [...generations].flatMap(([id, generation]) => {
+      const row = read.get(id)
+      return row?.generation === generation ? [row] : []
+    })
     return new Map(current.map((row) => [row.chunk_id, row]))
   }
 
