@@ -1,6 +1,7 @@
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { silentLogger } from '@youworker/runtime/logger'
 import { expect, test } from 'vitest'
 import type { QueryTerm } from '../../analysis/query.ts'
@@ -46,6 +47,26 @@ test('words and vectors of a space are found; an older version is dropped', () =
     expect(ids((await index.search(SPACE, query)).dense)).toEqual(['c'])
     await index.advance(SPACE, { ...START, seq: 4 }, 5, [{ document_id: 'd', generation: null }])
     expect(await index.search(SPACE, { ...query, terms: [word('dog')] })).toEqual({ dense: [], lexical: [] })
+  }))
+
+test('a file of an earlier version, whose module is not there any more, is made anew', () =>
+  withIndexes(async (index, other, dir) => {
+    const path = join(dir, `${SPACE}.sqlite`)
+    await index.reset(SPACE, START)
+    await index.drop(SPACE)
+    const db = new DatabaseSync(path)
+    db.exec('create virtual table vectors using fts5(embedding); pragma user_version = 1')
+    db.close()
+    const bytes = (await readFile(path)).toString('latin1')
+    await writeFile(path, bytes.replaceAll('using fts5', 'using vec0'), 'latin1')
+    expect([await index.state(SPACE), await other.state(SPACE)]).toEqual([undefined, undefined])
+    await index.reset(SPACE, START)
+    const base = { ...START, seq: 0 }
+    expect(await other.add(SPACE, base, [entry('a', 'run dog', vector(1, 0))])).toBe(true)
+    for (const each of [index, other]) {
+      const found = await each.search(SPACE, { vector: vector(1, 0), terms: [word('dog')], limit: 10 })
+      expect([ids(found.dense), ids(found.lexical)]).toEqual([['a'], ['a']])
+    }
   }))
 
 test('terms are required, left out and counted', () =>

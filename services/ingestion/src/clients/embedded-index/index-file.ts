@@ -13,26 +13,15 @@ import type {
 } from '../../services/search/search-index.ts'
 import { compactIfSparse, dropRemains } from './compact.ts'
 import { IndexReader, type Meta } from './index-reader.ts'
+import { LAYOUT, layoutOf, MAKE_TABLES } from './layout.ts'
 import { readContents } from './read-contents.ts'
-import { ChunkLengths, LENGTH_TABLE } from './terms/chunk-lengths.ts'
+import { ChunkLengths } from './terms/chunk-lengths.ts'
 import { countTerms } from './terms/count-terms.ts'
 import { MAX_CHUNK } from './terms/posting-page.ts'
-import { SEGMENT_TABLES, Segments } from './terms/segments.ts'
-import { type CodeCache, VECTOR_TABLES, Vectors } from './vectors/vectors.ts'
+import { Segments } from './terms/segments.ts'
+import { type CodeCache, Vectors } from './vectors/vectors.ts'
 
-/** A file of another layout is made anew from Postgres. */
-const LAYOUT = 3
 const BUSY_MS = 5_000
-
-const TABLES = `
-  create table meta (id integer primary key check (id = 1), epoch text not null, model text not null, seq integer not null,
-    dimensions integer, chunks integer not null default 0, length integer not null default 0);
-  create table chunks (id integer primary key autoincrement, chunk_id text not null unique, document_id text not null, generation integer not null);
-  create index chunks_document on chunks (document_id, generation);
-  ${LENGTH_TABLE} ${SEGMENT_TABLES} ${VECTOR_TABLES}
-`
-const NAMES = ['meta', 'chunks', 'lengths', 'segments', 'postings', 'vectors', 'centre', 'codes', 'words', 'terms']
-const DROP = NAMES.map((name) => `drop table if exists ${name};`).join(' ')
 
 interface OpenOptions {
   readonly cache: CodeCache
@@ -83,6 +72,11 @@ export class IndexFile {
     this.#db.close()
   }
 
+  /** Its tables may need modules that are not there any more, so it can only be deleted. */
+  hasOtherLayout(): boolean {
+    return ![0, LAYOUT].includes(layoutOf(this.#db))
+  }
+
   state(): IndexState | undefined {
     const meta = this.#meta()
     return meta && { epoch: meta.epoch, model: meta.model, seq: meta.seq }
@@ -90,7 +84,7 @@ export class IndexFile {
 
   reset({ epoch, model }: Pick<IndexState, 'epoch' | 'model'>): void {
     this.#write(() => {
-      this.#db.exec(`${DROP}${TABLES} pragma user_version = ${LAYOUT}`)
+      this.#db.exec(MAKE_TABLES)
       this.#db.prepare('insert into meta (id, epoch, model, seq) values (1, ?, ?, 0)').run(epoch, model)
     })
   }
@@ -194,7 +188,7 @@ export class IndexFile {
   }
 
   #meta(): Meta | undefined {
-    if (this.#db.prepare('pragma user_version').get()?.['user_version'] !== LAYOUT) return undefined
+    if (layoutOf(this.#db) !== LAYOUT) return undefined
     const row = this.#db.prepare('select epoch, model, seq, dimensions, chunks, length from meta').get()
     if (!row) return undefined
     const { epoch, model, seq, dimensions, chunks, length } = row

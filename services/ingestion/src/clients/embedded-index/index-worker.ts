@@ -62,13 +62,20 @@ async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | und
   return file
 }
 
+async function madeAnew(spaceId: string): Promise<IndexFile | undefined> {
+  files.delete(spaceId)
+  await IndexFile.erase(pathOf(spaceId))
+  return fileOf(spaceId, true)
+}
+
 async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   if (call.op === 'drop') {
     files.delete(spaceId)
     await IndexFile.erase(pathOf(spaceId))
     return undefined
   }
-  const file = await fileOf(spaceId, call.op === 'reset')
+  const found = await fileOf(spaceId, call.op === 'reset')
+  const file = call.op === 'reset' && found?.hasOtherLayout() ? await madeAnew(spaceId) : found
   if (call.op === 'state') return file?.state()
   if (call.op === 'search') return file?.search(call.query) ?? { dense: [], lexical: [] }
   if (call.op === 'frequencies') return file?.frequencies(call.terms) ?? { chunks: 0, counts: call.terms.map(() => 0) }
