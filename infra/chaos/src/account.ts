@@ -120,6 +120,7 @@ async function differencesOfAnalytics(client: Client): Promise<string[]> {
 }
 
 /** The ended run (of chat or ingestion, as the caller knows), `stuck`, or undefined when there is no such run. */
+// Read only where the shape is known, as `Reply` is.
 // oxlint-disable-next-line typescript/no-explicit-any
 async function untilEnded(client: Client, path: string): Promise<any> {
   for (const until = Date.now() + STUCK_MS; ;) {

@@ -1,8 +1,8 @@
 // `npm run eval -- DIR`: uploads the documents of a test collection, asks its queries and compares what is found with its judgements.
 import { parseArgs } from 'node:util'
+import { startSystem } from '@youworker/chaos/running-system'
 import { SearchMode } from '@youworker/contracts/documents/search'
 import { measure } from './measures.ts'
-import { startSystem } from './own-system.ts'
 import { SearchApi } from './search-api.ts'
 import { type Collection, readCollection } from './trec-files.ts'
 
@@ -39,7 +39,7 @@ async function main(): Promise<number> {
   try {
     const collection = await readCollection(asked.dir)
     const { api, key } =
-      asked.api === undefined ? await ownSystem() : { api: asked.api, key: process.env['YOUWORKER_API_KEY'] ?? '' }
+      asked.api === undefined ? await startSystem(stack, []) : { api: asked.api, key: process.env['YOUWORKER_API_KEY'] ?? '' }
     await evaluate(new SearchApi(api, key), collection, asked)
     return EXIT.ok
   } catch (error) {
@@ -61,11 +61,6 @@ function readArguments() {
   } catch {
     return undefined
   }
-}
-
-async function ownSystem(): Promise<{ api: string; key: string }> {
-  const { api, root_api_key: key } = await startSystem(stack)
-  return { api, key }
 }
 
 async function evaluate(
