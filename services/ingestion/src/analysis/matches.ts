@@ -1,8 +1,8 @@
 import { fold, lowerCase } from './fold.ts'
 import { formsOf } from './forms.ts'
-import { UNKNOWN } from './language.ts'
 import type { QueryTerm } from './query.ts'
 import { type Token, tokensOf } from './tokens.ts'
+import { UNKNOWN } from './unknown-language.ts'
 import { wordsOf } from './words.ts'
 
 /** Where a text has one of the terms. Offsets in UTF-16 units. */

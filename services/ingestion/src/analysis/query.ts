@@ -1,8 +1,8 @@
-import { UNKNOWN } from './language.ts'
 import { formsOf } from './forms.ts'
 import { lowerCase } from './fold.ts'
 import { stopWordsOf } from './stop-words.ts'
 import { tokensOf } from './tokens.ts'
+import { UNKNOWN } from './unknown-language.ts'
 import { type Word, wordsOf } from './words.ts'
 
 /** `must`: a passage without it is no hit. `not`: one with it is none. */

@@ -7,7 +7,7 @@ const ROOT = join(SOURCES, '../../..')
 /** The child may read its own code and nothing else: no network, no other process, no other file (Node's permission model). */
 export const CONFINEMENT: readonly string[] = [
   '--permission',
-  ...['reading', 'parsing', 'chunking'].map((folder) => `--allow-fs-read=${SOURCES}/${folder}/*`),
+  ...['reading', 'parsing', 'chunking', 'analysis'].map((folder) => `--allow-fs-read=${SOURCES}/${folder}/*`),
   `--allow-fs-read=${ROOT}/node_modules/*`,
   // It may be a link to where the packages are.
   `--allow-fs-read=${await realpath(join(ROOT, 'node_modules'))}/*`,

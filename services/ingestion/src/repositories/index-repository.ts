@@ -123,6 +123,14 @@ export class IndexRepository {
       .execute()
   }
 
+  /** `languages`: by the id of the chunk. */
+  async setLanguages(spaceId: string, languages: ReadonlyMap<string, string>): Promise<void> {
+    await sql`
+      update chunks c set language = told.language
+      from unnest(${[...languages.keys()]}::uuid[], ${[...languages.values()]}::text[]) as told (id, language)
+      where c.id = told.id and c.space_id = ${spaceId}`.execute(this.#db)
+  }
+
   async markErased(spaceId: string): Promise<void> {
     await this.#db
       .updateTable('space_indexes')

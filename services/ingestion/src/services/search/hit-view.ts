@@ -1,8 +1,8 @@
 import type { SearchHit } from '@youworker/contracts/documents/search'
 import { LIMITS } from '@youworker/contracts/limits'
-import { languageOf, UNKNOWN } from '../../analysis/language.ts'
 import { matchesIn } from '../../analysis/matches.ts'
 import type { QueryTerm } from '../../analysis/query.ts'
+import { UNKNOWN } from '../../analysis/unknown-language.ts'
 import type { ChunkHit, ContextChunk } from '../../repositories/search-repository.ts'
 import type { Ranked } from './ranking/rank-fusion.ts'
 import { snippetOf } from './snippet.ts'
@@ -19,7 +19,8 @@ export interface FoundChunk {
   readonly twins: readonly ChunkHit[]
 }
 
-export const languageOfRow = ({ language, text }: ChunkHit): string => language ?? languageOf(text)
+/** It is told when the passage is put into the index, at the latest. */
+export const languageOfRow = ({ language }: Pick<ChunkHit, 'language'>): string => language ?? UNKNOWN
 
 export function hitOf(
   { ranked, row, twins }: FoundChunk,

@@ -1,7 +1,7 @@
 import type { Logger } from '@youworker/runtime/logger'
 import { detached } from '@youworker/runtime/current-request'
 import { ANALYSIS, analyse } from '../../analysis/analyse.ts'
-import { languageOf } from '../../analysis/language.ts'
+import { UNKNOWN } from '../../analysis/unknown-language.ts'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from './embedding-service.ts'
@@ -145,15 +145,26 @@ export class IndexService {
   }
 
   /** The chunks with their vectors. Embeds first those without one, as after a change of the model. */
-  async #chunks(spaceId: string, version: { document_id: string; generation: number; from: number }): Promise<IndexableChunk[]> {
+  async #chunks(spaceId: string, version: { document_id: string; generation: number; from: number }): Promise<readonly IndexableChunk[]> {
     const scope = this.#uow.in([spaceId])
     const query = { ...version, model: this.#embeddings.model, limit: CHUNKS }
-    const chunks = await scope.read(({ index }) => index.chunks(query))
+    const stored = await scope.read(({ index }) => index.chunks(query))
+    const chunks = await this.#withLanguages(spaceId, stored)
     const missing = chunks.filter(({ vector }) => vector === null)
     if (missing.length === 0) return chunks
     const texts = missing.map((chunk) => ({ text: embeddable(chunk).text, text_hash: chunk.text_hash }))
     await this.#embeddings.ensure(spaceId, texts, { write: (work) => scope.write(work) })
     return scope.read(({ index }) => index.chunks(query))
+  }
+
+  /** Files that were read before languages were told. Once for each, because what tells them is large. */
+  async #withLanguages(spaceId: string, chunks: readonly IndexableChunk[]): Promise<readonly IndexableChunk[]> {
+    const untold = chunks.filter(({ language }) => language === null)
+    if (untold.length === 0) return chunks
+    const { languageOf } = await import('../../analysis/language.ts')
+    const told = new Map(untold.map(({ chunk_id, text }) => [chunk_id, languageOf(text)]))
+    await this.#uow.in([spaceId]).write(({ index }) => index.setLanguages(spaceId, told))
+    return chunks.map((chunk) => ({ ...chunk, language: chunk.language ?? told.get(chunk.chunk_id) ?? UNKNOWN }))
   }
 }
 
@@ -162,7 +173,7 @@ function entryOf(
   version: Pick<IndexEntry, 'document_id' | 'generation'>,
   languages: Set<string>,
 ): IndexEntry {
-  const spoken = language ?? languageOf(text)
+  const spoken = language ?? UNKNOWN
   languages.add(spoken)
   const heading = analyse([title, ...title_path].join('\n'), spoken).join(' ')
   return { ...version, chunk_id, heading, body: analyse(text, spoken).join(' '), vector }

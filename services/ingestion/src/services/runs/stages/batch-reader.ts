@@ -2,9 +2,9 @@ import { AppError } from '@youworker/contracts/errors'
 import { isFileMime } from '@youworker/contracts/file-types'
 import { cleanText } from '@youworker/runtime/text/text'
 import { newId } from '@youworker/runtime/id'
-import { documentLanguage, languageOf } from '../../../analysis/language.ts'
-import type { Chunk, ChunkSize } from '../../../chunking/chunk-document.ts'
+import type { ChunkSize } from '../../../chunking/chunk-document.ts'
 import { PARSING } from '../../../parsing/parsing-parameters.ts'
+import type { SpokenChunk } from '../../../reading/read-file.ts'
 import { ParserDied } from '../../../reading/reader-process.ts'
 import type { ReaderPool } from '../../../reading/reader-pool.ts'
 import type { FileRecord, NewStagedChunk } from '../../../repositories/stage-repository.ts'
@@ -109,7 +109,7 @@ export class BatchReader {
     const mime = file.mime ?? ''
     if (!isFileMime(mime)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', `files of type ${mime} are not read by this version`)
     const started = performance.now()
-    let [title, around, count, parsed] = ['', '', 0, started]
+    let [title, count, parsed] = ['', 0, started]
     const { signal } = attempt
     for await (const piece of this.#readers.read(attempt.run.id, {
       mime,
@@ -120,11 +120,10 @@ export class BatchReader {
     })) {
       if ('title' in piece) {
         title = cleanText(piece.title ?? '', { lines: 'join', max: PARSING.maxDocumentTitle })
-        around = documentLanguage(piece.sample)
         parsed = performance.now()
         continue
       }
-      batch.waiting.push(staged(file.index, piece.chunk, around))
+      batch.waiting.push(staged(file.index, piece.chunk))
       count += 1
       if (batch.waiting.length >= STAGE_AT) await this.#flush(attempt, batch)
     }
@@ -155,11 +154,11 @@ const failed = ({ file }: StoredFile, attempt: Attempt, error: string, started: 
 })
 
 /** Postgres refuses NUL and broken surrogate pairs. Lengths stay, and so do offsets. */
-function staged(file_index: number, chunk: Chunk, around: string): NewStagedChunk {
+function staged(file_index: number, chunk: SpokenChunk): NewStagedChunk {
   const [text, title_path] = [cleanText(chunk.text), chunk.title_path.map((title) => cleanText(title))]
   const { text_hash } = embeddable({ text, title_path })
-  const { index, start, end, page = null } = chunk
-  return { id: newId(), file_index, index, text, title_path, page, start, end, text_hash, language: languageOf(text, around) }
+  const { index, start, end, page = null, language } = chunk
+  return { id: newId(), file_index, index, text, title_path, page, start, end, text_hash, language }
 }
 
 /** `died`: as seen by this process; without it the file was given up before this process began. */
