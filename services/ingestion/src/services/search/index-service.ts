@@ -145,7 +145,10 @@ export class IndexService {
   }
 
   /** The chunks with their vectors. Embeds first those without one, as after a change of the model. */
-  async #chunks(spaceId: string, version: { document_id: string; generation: number; from: number }): Promise<readonly IndexableChunk[]> {
+  async #chunks(
+    spaceId: string,
+    version: { document_id: string; generation: number; from: number },
+  ): Promise<readonly IndexableChunk[]> {
     const scope = this.#uow.in([spaceId])
     const query = { ...version, model: this.#embeddings.model, limit: CHUNKS }
     const stored = await scope.read(({ index }) => index.chunks(query))
