@@ -118,3 +118,29 @@ test('while the group service is away nothing of a group is deleted, and one’s
   await waitFor(async () => (await member.get(`/v1/documents/${shared}`)).status === 200, { what: 'the document' })
   await waitFor(async () => (await remove(member, shared)).status === 204, { what: 'its deletion' })
 })
+
+test('the policy of the group says who changes its documents, at once: owners and admins, only admins, or every member', async () => {
+  const policy = `/v1/groups/${group_id}/policy`
+  const set = (document_changes: string, who = admin) => who.call('PUT', policy, { document_changes })
+  const outcome = async (who: Person, id: string) => [
+    (await who.call('PATCH', `/v1/documents/${id}`, { title: 'Changed' })).status,
+    (await shelve(who, 'policy.md', `# Policy\n\n${crypto.randomUUID()}`)).body.files[0].status,
+    (await remove(who, id)).status,
+    (await who.post(`/v1/documents/${id}/restore`)).status,
+  ]
+  const all = [200, 'success', 204, 200]
+  const none = [403, 'failed', 403, 403]
+  expect((await member.get(policy)).body).toEqual({ document_changes: 'owners_and_admins' })
+  expect((await set('members', member)).body).toMatchObject(notAdmin)
+  expect((await set('everybody')).body).toMatchObject(failure('VALIDATION_ERROR'))
+  const id = await bring(other, 'policy.md')
+  expect([await outcome(other, id), await outcome(member, id)]).toEqual([all, none])
+  expect((await set('admins')).body).toEqual({ document_changes: 'admins' })
+  expect([await outcome(other, id), await outcome(member, id)]).toEqual([none, none])
+  expect((await set('members')).status).toBe(200)
+  expect(await outcome(member, id)).toEqual(all)
+  expect((await member.get(policy)).body).toEqual({ document_changes: 'members' })
+  await waitFor(async () => (await audited('group.policy', group_id)).length === 3, { what: 'three audit entries' })
+  expect(await audited('group.policy', group_id)).toEqual([`${member.id} denied`, `${admin.id} allowed`, `${admin.id} allowed`])
+  await set('owners_and_admins')
+})

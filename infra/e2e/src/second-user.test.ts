@@ -100,6 +100,8 @@ const ROUTES: readonly [method: string, path: string, kind: string, body?: unkno
   ['DELETE', '/v1/groups/{}', 'group'],
   ['DELETE', '/v1/groups/{}?purge=true', 'group'],
   ['POST', '/v1/groups/{}/restore', 'group'],
+  ['GET', '/v1/groups/{}/policy', 'group'],
+  ['PUT', '/v1/groups/{}/policy', 'group', { document_changes: 'members' }],
   ['GET', '/v1/groups/{}/members', 'group'],
   ['POST', '/v1/groups/{}/members', 'group', { username: 'eve' }],
 ]

@@ -8,6 +8,17 @@ import { LIMITS } from './limits.ts'
 export const Role = z.enum(['admin', 'member'])
 export type Role = z.infer<typeof Role>
 
+/** What a group lets its members do. */
+export const GroupPolicy = z
+  .object({
+    document_changes: z.enum(['owners_and_admins', 'admins', 'members']).meta({
+      description:
+        'Who may change, replace, delete and restore a document of the group: who brought it and the admins (the default), only the admins, or every member.',
+    }),
+  })
+  .meta({ id: 'GroupPolicy' })
+export type GroupPolicy = z.infer<typeof GroupPolicy>
+
 export const Group = z
   .object({
     id: Id,
@@ -101,6 +112,18 @@ export const group = {
     repeatable: true,
   }),
   listErasures: listErasures('rpc.group.v1.erasure.list'),
+  getPolicy: request('rpc.group.v1.policy.get', {
+    input: GroupId,
+    output: GroupPolicy,
+    errors: ['GROUP_NOT_FOUND'],
+    repeatable: true,
+  }),
+  setPolicy: request('rpc.group.v1.policy.set', {
+    input: GroupId.extend(GroupPolicy.shape),
+    output: GroupPolicy,
+    errors: ['GROUP_NOT_FOUND', 'NOT_GROUP_ADMIN'],
+    repeatable: true,
+  }),
   listMembers: request('rpc.group.v1.member.list', {
     input: GroupId.extend(Page.shape),
     output: z.object({ members: z.array(Member), total: z.number().int() }),
@@ -134,11 +157,15 @@ export const group = {
     output: z.object({ space_ids: z.array(Id) }),
     repeatable: true,
   }),
-  /** Whether a user may use a space at this moment, and in a group's space the role there. Also for jobs, which have no token. */
+  /** Whether a user may use a space at this moment, and in a group's space the role and the policy there. Also for jobs, which have no token. */
   checkSpace: request('rpc.group.internal.v1.space.check', {
     auth: 'service',
     input: z.object({ user_id: Id, space_id: Id }),
-    output: z.object({ allowed: z.boolean(), role: Role.optional() }),
+    output: z.object({
+      allowed: z.boolean(),
+      role: Role.optional(),
+      document_changes: GroupPolicy.shape.document_changes.optional(),
+    }),
     repeatable: true,
   }),
   /** The same as `listSpaces` for any user: what an operator asks as that user. */

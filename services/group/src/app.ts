@@ -22,6 +22,7 @@ import { groupHandlers } from './handlers/group-handlers.ts'
 import { ErasureService } from './services/erasure-service.ts'
 import { eraseExpired, GroupDeletion } from './services/group-deletion.ts'
 import { GroupInstructions } from './services/group-instructions.ts'
+import { GroupPolicies } from './services/group-policies.ts'
 import { GroupService } from './services/group-service.ts'
 import { MemberService } from './services/member-service.ts'
 import { OwnGroups } from './services/own-groups.ts'
@@ -56,7 +57,12 @@ export async function startGroup(config: Config, { logger, metricsAt }: ServiceC
   const denied = stack.use(new SampledAudit({ uow, event: group.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)
   stack.use(
-    await serve(nats, group, groupHandlers({ groups, members, deletion }), { service: 'group', verifier, logger, onDenied }),
+    await serve(nats, group, groupHandlers({ groups, members, deletion, policies: new GroupPolicies(uow) }), {
+      service: 'group',
+      verifier,
+      logger,
+      onDenied,
+    }),
   )
   const running = stack.move()
   return { readiness, [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -1,5 +1,5 @@
 import { Page } from '@youworker/contracts/common'
-import { Group, group, Member } from '@youworker/contracts/group'
+import { Group, group, GroupPolicy, Member } from '@youworker/contracts/group'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
@@ -103,6 +103,32 @@ const groupRoutesOfOne = [
   }),
 ]
 
+const policyRoutes = [
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/groups/{group_id}/policy',
+    operation: 'getGroupPolicy',
+    summary: 'What the group lets its members do',
+    params: GroupPath,
+    answer: GroupPolicy,
+    errors: group.getPolicy.errors,
+    handle: ({ params, context }, deps: Deps) => client(context, deps).getPolicy(params),
+  }),
+  defineRoute({
+    ...write,
+    method: 'PUT',
+    path: '/v1/groups/{group_id}/policy',
+    operation: 'setGroupPolicy',
+    summary: 'Change what the group lets its members do (admin)',
+    params: GroupPath,
+    body: GroupPolicy,
+    answer: GroupPolicy,
+    errors: group.setPolicy.errors,
+    handle: ({ params, body, context }, deps: Deps) => client(context, deps).setPolicy({ ...params, ...body }),
+  }),
+]
+
 const memberRoutes = [
   defineRoute({
     ...read,
@@ -187,4 +213,5 @@ export const groupRoutes = [
   }),
   ...groupRoutesOfOne,
   ...memberRoutes,
+  ...policyRoutes,
 ]

@@ -1,6 +1,7 @@
 import type { group } from '@youworker/contracts/group'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { GroupDeletion } from '../services/group-deletion.ts'
+import type { GroupPolicies } from '../services/group-policies.ts'
 import type { GroupService } from '../services/group-service.ts'
 import type { MemberService } from '../services/member-service.ts'
 
@@ -8,9 +9,10 @@ interface GroupServices {
   readonly groups: GroupService
   readonly members: MemberService
   readonly deletion: GroupDeletion
+  readonly policies: GroupPolicies
 }
 
-export const groupHandlers = ({ groups, members, deletion }: GroupServices): Handlers<typeof group> => ({
+export const groupHandlers = ({ groups, members, deletion, policies }: GroupServices): Handlers<typeof group> => ({
   createGroup: (input, context) => groups.create(input, context),
   updateGroup: ({ group_id, ...changes }, context) => groups.update(group_id, changes, context),
   getGroup: ({ group_id }, context) => groups.get(group_id, context),
@@ -20,6 +22,8 @@ export const groupHandlers = ({ groups, members, deletion }: GroupServices): Han
     return {}
   },
   restoreGroup: (input, context) => deletion.restore(input, context),
+  getPolicy: ({ group_id }, context) => policies.get(group_id, context),
+  setPolicy: ({ group_id, ...policy }, context) => policies.set(group_id, policy, context),
   listErasures: (input, context) => deletion.listErasures(input, context),
   listMembers: ({ group_id, ...page }, context) => members.list(group_id, page, context),
   addMember: ({ group_id, ...wanted }, context) => members.add(group_id, wanted, context),

@@ -135,6 +135,14 @@ export class GroupRepository {
     return rows[0] ?? {}
   }
 
+  policy(groupId: string): Promise<Pick<GroupRow, 'document_changes'> | undefined> {
+    return this.#db.selectFrom('groups').select('document_changes').where('id', '=', groupId).executeTakeFirst()
+  }
+
+  async setPolicy(groupId: string, policy: Pick<GroupRow, 'document_changes'>): Promise<void> {
+    await this.#db.updateTable('groups').set(policy).where('id', '=', groupId).execute()
+  }
+
   async update(groupId: string, changes: GroupPatch): Promise<void> {
     await this.#db
       .updateTable('groups')

@@ -31,6 +31,7 @@ export interface Act {
     | 'group.delete'
     | 'group.purge'
     | 'group.restore'
+    | 'group.policy'
     | 'member.add'
     | 'member.set-role'
     | 'member.remove'

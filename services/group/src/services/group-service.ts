@@ -1,5 +1,5 @@
 import type { HandlerOutput } from '@youworker/contracts/define'
-import { group, type Group, type Member, type Role } from '@youworker/contracts/group'
+import { group, type Group, type Member } from '@youworker/contracts/group'
 import { LIMITS } from '@youworker/contracts/limits'
 import { newId } from '@youworker/runtime/id'
 import type { GroupUnitOfWork } from '../unit-of-work.ts'
@@ -121,10 +121,12 @@ export class GroupService {
     return [userId, ...(await this.#own.ids(userId))]
   }
 
-  async rightsIn(spaceId: string, userId: string): Promise<{ allowed: boolean; role?: Role }> {
+  async rightsIn(spaceId: string, userId: string): Promise<HandlerOutput<typeof group.checkSpace>> {
     if (userId === spaceId) return { allowed: true }
-    const membership = await this.#uow.in([spaceId]).read(({ members }) => members.get(spaceId, userId))
-    return membership ? { allowed: true, role: membership.role } : { allowed: false }
+    const [membership, policy] = await this.#uow
+      .in([spaceId])
+      .read(({ members, groups }) => Promise.all([members.get(spaceId, userId), groups.policy(spaceId)]))
+    return membership ? { allowed: true, role: membership.role, ...policy } : { allowed: false }
   }
 
   /** One group of the caller as a list shows it, with its instructions. */

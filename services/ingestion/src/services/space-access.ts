@@ -1,5 +1,5 @@
 import { AppError } from '@youworker/contracts/errors'
-import type { Role } from '@youworker/contracts/group'
+import type { GroupPolicy, Role } from '@youworker/contracts/group'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { LRUCache } from 'lru-cache'
 
@@ -10,11 +10,17 @@ const MAX_USERS = 10_000
 /** Asks the group service, as the caller. Throws a 503 or 504 code when it does not answer. */
 export type ListSpaces = (context: UserContext) => Promise<readonly string[]>
 
-/** What a user may do in a space now; `role`: in the group whose space it is. Also for jobs, which have no token of the user. */
+/** Of a user in a group: the role, and whose documents the group lets its members change. Nothing in a space of one's own. */
+export interface SpaceRights {
+  readonly role?: Role | undefined
+  readonly document_changes?: GroupPolicy['document_changes'] | undefined
+}
+
+/** What a user may do in a space now. Also for jobs, which have no token of the user. */
+export type CheckSpace = (userId: string, spaceId: string) => Promise<SpaceRights & { readonly allowed: boolean }>
+
 /** The spaces that any user may read, for what root asks as that user. */
 export type SpacesOfUser = (userId: string) => Promise<readonly string[]>
-
-export type CheckSpace = (userId: string, spaceId: string) => Promise<{ allowed: boolean; role?: Role | undefined }>
 
 export interface Spaces {
   /** Never empty: the caller's own space is always one. */

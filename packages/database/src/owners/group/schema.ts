@@ -5,6 +5,7 @@ import * as instructions from './migrations/0004-instructions.ts'
 import * as keptAnswers from './migrations/0005-kept-answers.ts'
 import * as turnsOfJobs from './migrations/0003-turns-of-jobs.ts'
 import * as deletion from './migrations/0006-deletion.ts'
+import * as policy from './migrations/0007-policy.ts'
 
 export const groupSchema = defineSchema({
   owner: 'group',
@@ -15,5 +16,6 @@ export const groupSchema = defineSchema({
     '0004-instructions': instructions,
     '0005-kept-answers': keptAnswers,
     '0006-deletion': deletion,
+    '0007-policy': policy,
   },
 })

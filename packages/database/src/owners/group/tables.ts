@@ -17,6 +17,8 @@ export interface GroupTables extends SystemTables {
     instructions: Generated<Buffer | null>
     /** Answers in its sessions are kept, and given again. */
     cache_answers: Generated<boolean>
+    /** Who may change documents of the group. */
+    document_changes: Generated<'owners_and_admins' | 'admins' | 'members'>
     created_by: string
     created_at: Generated<string>
     updated_at: Generated<string>

@@ -2,7 +2,6 @@ import type { CursorPage } from '@youworker/contracts/common'
 import type { Document } from '@youworker/contracts/documents/documents'
 import { AppError } from '@youworker/contracts/errors'
 import { ingestion } from '@youworker/contracts/ingestion'
-import type { Role } from '@youworker/contracts/group'
 import { type ReceiptFilter, toErasures } from '@youworker/database/deletion/receipts'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
@@ -12,7 +11,7 @@ import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { IndexService } from '../search/index-service.ts'
-import { type CheckSpace, notFound, type SpaceAccess, whileGroupsAnswer } from '../space-access.ts'
+import { type CheckSpace, notFound, type SpaceAccess, type SpaceRights, whileGroupsAnswer } from '../space-access.ts'
 import { eraseDocument, type ErasureVerifier } from './document-erasure.ts'
 import { changeOf, type DocumentAct, NotYourDocument, requireMayChange } from './document-rights.ts'
 import { noDocument, toDocument } from './document-view.ts'
@@ -95,12 +94,12 @@ export class DeletionService {
     const { user_id } = context.caller
     const { space_id, owner, spaces } = await this.#find(documentId, context)
     // The group's own answer, because a role and a membership count as they are at this moment.
-    const { allowed, role } = await whileGroupsAnswer(() => checkSpace(user_id, space_id))
+    const { allowed, ...rights } = await whileGroupsAnswer(() => checkSpace(user_id, space_id))
     if (!allowed) throw noDocument()
     try {
       // The owner's space is seen too: a receipt may go there.
       await uow.inWithDeleted([...new Set([...spaces, owner])]).write(async (repos) => {
-        await work(repos, await locked(repos, { documentId, space_id, user_id, role }))
+        await work(repos, await locked(repos, { documentId, space_id, user_id, rights }))
         recordAudit(repos.outbox, ingestion.auditRecorded, changeOf(documentId, user_id, action, 'allowed'), context)
       })
     } catch (error) {
@@ -138,15 +137,15 @@ interface Target {
   readonly documentId: string
   readonly space_id: string
   readonly user_id: string
-  readonly role: Role | undefined
+  readonly rights: SpaceRights
 }
 
 /** Locks the space before the document, in the order of the ingester, so that they cannot deadlock. */
-async function locked(repos: IngestionRepositories, { documentId, space_id, user_id, role }: Target): Promise<Change> {
+async function locked(repos: IngestionRepositories, { documentId, space_id, user_id, rights }: Target): Promise<Change> {
   const { seq } = await repos.index.next(space_id)
   const document = await repos.documents.lock(documentId)
   if (document?.space_id !== space_id) throw noDocument()
-  requireMayChange(document, user_id, role)
+  requireMayChange(document, user_id, rights)
   return { document, seq }
 }
 

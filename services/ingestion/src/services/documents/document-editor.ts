@@ -88,9 +88,9 @@ export class DocumentEditor {
   }
 
   async #requireRights(document: DocumentRow, { caller }: UserContext): Promise<void> {
-    const { allowed, role } = await whileGroupsAnswer(() => this.#parts.checkSpace(caller.user_id, document.space_id))
+    const { allowed, ...rights } = await whileGroupsAnswer(() => this.#parts.checkSpace(caller.user_id, document.space_id))
     if (!allowed) throw noDocument()
-    requireMayChange(document, caller.user_id, role)
+    requireMayChange(document, caller.user_id, rights)
   }
 
   async #requireMove(document: DocumentRow, spaceId: string, { caller }: UserContext): Promise<void> {

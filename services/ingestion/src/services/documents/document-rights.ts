@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@youworker/contracts/audit/audit-entry'
 import { AppError } from '@youworker/contracts/errors'
-import type { Role } from '@youworker/contracts/group'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
+import type { SpaceRights } from '../space-access.ts'
 
 /** A member of the document's group may not change it. */
 export class NotYourDocument extends AppError {
@@ -16,12 +16,18 @@ export class NotYourDocument extends AppError {
   }
 }
 
+/** Who may change every document of a group: its admins, and all members where its policy says so. */
+export const mayChangeAll = ({ role, document_changes }: SpaceRights): boolean =>
+  role === 'admin' || (role !== undefined && document_changes === 'members')
+
 /**
- * Who may change, delete, restore or replace a document of a space that they may use: who brought its present version, and an admin of the group.
- * `role`: in the document's group, at this moment. Throws {@link NotYourDocument}.
+ * Who may change, delete, restore or replace a document of a space that they may use: who brought its present version, unless the group leaves
+ * that to its admins, and {@link mayChangeAll}. `rights`: in the document's space, at this moment. Throws {@link NotYourDocument}.
  */
-export function requireMayChange(document: Pick<DocumentRow, 'id' | 'user_id'>, userId: string, role: Role | undefined): void {
-  if (document.user_id !== userId && role !== 'admin') throw new NotYourDocument(document.id)
+export function requireMayChange(document: Pick<DocumentRow, 'id' | 'user_id'>, userId: string, rights: SpaceRights): void {
+  const mayChangeOwn = rights.role === undefined || rights.document_changes !== 'admins'
+  const mayChange = mayChangeAll(rights) || (mayChangeOwn && document.user_id === userId)
+  if (!mayChange) throw new NotYourDocument(document.id)
 }
 
 /** Audited, allowed or denied. */

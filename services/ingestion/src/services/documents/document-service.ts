@@ -6,6 +6,7 @@ import type { DocumentFilter } from '../../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { fileName } from './document-path.ts'
+import { mayChangeAll } from './document-rights.ts'
 import { noDocument, toDocument } from './document-view.ts'
 import { type CheckSpace, notFound, type SpaceAccess, type Spaces, whileGroupsAnswer } from '../space-access.ts'
 
@@ -63,7 +64,7 @@ export class DocumentService {
     const having = await scope.read(({ documents }) => documents.spacesWithDeleted(ids, MAX_ASKED))
     const groups = having.filter((id) => id !== user_id)
     const rights = await whileGroupsAnswer(() => Promise.all(groups.map((id) => this.#checkSpace(user_id, id))))
-    const admin_of = groups.filter((_, at) => rights[at]?.role === 'admin')
+    const admin_of = groups.filter((_, at) => mayChangeAll(rights[at] ?? {}))
     return scope.read(({ documents }) => documents.list(ids, { ...filter, restorable: { user_id, admin_of } }))
   }
 

@@ -1,4 +1,4 @@
-import type { Role } from '@youworker/contracts/group'
+import type { SpaceRights } from '../space-access.ts'
 import type { TimelineEntry, Step } from '@youworker/contracts/documents/runs'
 import type { BlobRow, RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import type { RunView } from '../../repositories/run-repository.ts'
@@ -10,8 +10,8 @@ export interface Attempt {
   readonly number: number
   readonly signal: AbortSignal
   readonly write: FencedWrite
-  /** The role in the group that the run writes to, now. Throws when its user may not write there any more. */
-  requireAccess(): Promise<Role | undefined>
+  /** The rights in the group that the run writes to, now. Throws when its user may not write there any more. */
+  requireAccess(): Promise<SpaceRights>
 }
 
 /** A file with its stored bytes. */

@@ -1,5 +1,4 @@
 import { AppError } from '@youworker/contracts/errors'
-import type { Role } from '@youworker/contracts/group'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import { CancelRequested, type JobEnded, RetryJob } from '@youworker/database/jobs/jobs'
 import type { Logger } from '@youworker/runtime/logger'
@@ -7,7 +6,7 @@ import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { spacesOf } from '../documents/document-path.ts'
 import type { FencedWrite } from '../search/embedding-service.ts'
-import type { CheckSpace } from '../space-access.ts'
+import type { CheckSpace, SpaceRights } from '../space-access.ts'
 import type { Attempt } from './attempt.ts'
 import type { BatchProcessor } from './batch-processor.ts'
 import { LANES } from './create-batches.ts'
@@ -152,10 +151,10 @@ export class RunProcessor {
     await note.catch((cause: unknown) => this.#logger.debug({ err: cause, run_id: run.id }, 'an interruption was not noted'))
   }
 
-  /** The role in the group, which the user may have left since the run was started. */
-  async #requireAccess({ user_id, target_space_id }: RunView): Promise<Role | undefined> {
-    const { allowed, role } = await this.#checkSpace(user_id, target_space_id)
-    if (allowed) return role
+  /** The rights in the group, which the user may have left since the run was started. */
+  async #requireAccess({ user_id, target_space_id }: RunView): Promise<SpaceRights> {
+    const { allowed, ...rights } = await this.#checkSpace(user_id, target_space_id)
+    if (allowed) return rights
     throw new AppError('GROUP_NOT_FOUND', 'you are not a member of this group any more; nothing more was added to it')
   }
 }

@@ -1,5 +1,5 @@
+import type { SpaceRights } from '../../space-access.ts'
 import { AppError } from '@youworker/contracts/errors'
-import type { Role } from '@youworker/contracts/group'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import { newId } from '@youworker/runtime/id'
 import type { StagedFacts } from '../../../repositories/stage-repository.ts'
@@ -47,16 +47,16 @@ export class BatchCommitter {
       const kept = blob.space_id === target ? blob.id : await this.#store.copyTo(blob, target, signal)
       ready.push({ ...stored, kept, path_hash: identityOf(file).path_hash })
     }
-    const role = await attempt.requireAccess()
+    const rights = await attempt.requireAccess()
     signal.throwIfAborted()
-    return write((repos) => this.#write(repos, attempt, ready, role))
+    return write((repos) => this.#write(repos, attempt, ready, rights))
   }
 
   async #write(
     repos: IngestionRepositories,
     attempt: Attempt,
     files: readonly Ready[],
-    role: Role | undefined,
+    rights: SpaceRights,
   ): Promise<StoredFile[]> {
     const { run } = attempt
     const started = performance.now()
@@ -68,7 +68,7 @@ export class BatchCommitter {
       files.map(({ path_hash }) => path_hash),
       { lock: true },
     )
-    const { allowed, changed } = await this.#check(repos, attempt, files, { before, role })
+    const { allowed, changed } = await this.#check(repos, attempt, files, { before, rights })
     const facts = await repos.stages.facts(
       run.id,
       allowed.map(({ file }) => file.index),
@@ -83,19 +83,19 @@ export class BatchCommitter {
     return changed
   }
 
-  /** Who may replace what was asked before, too; meanwhile a document or a role may have changed. */
+  /** Who may replace what was asked before, too; meanwhile a document or a rights may have changed. */
   async #check(
     repos: IngestionRepositories,
     attempt: Attempt,
     files: readonly Ready[],
-    { before, role }: { before: ReadonlyMap<string, DocumentRow>; role: Role | undefined },
+    { before, rights }: { before: ReadonlyMap<string, DocumentRow>; rights: SpaceRights },
   ) {
     const sources = await repos.versions.lockSources(files.flatMap(({ source }) => source?.id ?? []))
     const [allowed, changed]: [Ready[], Ready[]] = [[], []]
     for (const stored of files) {
       const document = before.get(stored.path_hash)
       try {
-        if (document) requireMayChange(document, attempt.run.user_id, role)
+        if (document) requireMayChange(document, attempt.run.user_id, rights)
         const isThere = !stored.source || sources.get(stored.source.id) === stored.source.generation
         if (isThere) allowed.push(stored)
         else changed.push(stored)

@@ -1,4 +1,4 @@
-import type { Role } from '@youworker/contracts/group'
+import type { SpaceRights } from '../../space-access.ts'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import type { IngestionUnitOfWork } from '../../../unit-of-work.ts'
 import { identityOf } from '../../documents/document-path.ts'
@@ -38,10 +38,10 @@ export class KnownContent {
       present: await versions.byPath(space, hashes, { lock: false }),
       same: await versions.sameContent(space, contents, this.#pipeline),
     }))
-    const role = present.size > 0 ? await attempt.requireAccess() : undefined
-    const allowed = await this.#allowed(attempt, files, { present, role })
+    const rights = present.size > 0 ? await attempt.requireAccess() : {}
+    const allowed = await this.#allowed(attempt, files, { present, rights })
     const unchanged = allowed.filter((stored) => this.#isSame(stored, present.get(hashOfPath(stored))))
-    const kept = unchanged.length > 0 ? await this.#keep(attempt, unchanged, role) : []
+    const kept = unchanged.length > 0 ? await this.#keep(attempt, unchanged, rights) : []
     const rest = allowed.filter((stored) => !kept.includes(stored))
     const linked = rest.flatMap((stored) => {
       const source = same.find((document) => this.#isSame(stored, document))
@@ -54,13 +54,13 @@ export class KnownContent {
   async #allowed(
     attempt: Attempt,
     files: readonly StoredFile[],
-    { present, role }: { present: ReadonlyMap<string, DocumentRow>; role: Role | undefined },
+    { present, rights }: { present: ReadonlyMap<string, DocumentRow>; rights: SpaceRights },
   ): Promise<StoredFile[]> {
     const allowed: StoredFile[] = []
     for (const stored of files) {
       const document = present.get(hashOfPath(stored))
       try {
-        if (document) requireMayChange(document, attempt.run.user_id, role)
+        if (document) requireMayChange(document, attempt.run.user_id, rights)
         allowed.push(stored)
       } catch (error) {
         if (!(error instanceof NotYourDocument)) throw error
@@ -75,7 +75,7 @@ export class KnownContent {
   }
 
   /** Returns those that are still unchanged, which are done now. */
-  #keep({ run, number, write }: Attempt, files: readonly StoredFile[], role: Role | undefined): Promise<StoredFile[]> {
+  #keep({ run, number, write }: Attempt, files: readonly StoredFile[], rights: SpaceRights): Promise<StoredFile[]> {
     return write(async (repos) => {
       const { tags, collection, group_id, is_private, target_space_id: space } = run
       const locked = await repos.versions.byPath(space, files.map(hashOfPath), { lock: true })
@@ -83,7 +83,7 @@ export class KnownContent {
         const document = locked.get(hashOfPath(stored))
         return document && this.#isSame(stored, document) ? [{ stored, document }] : []
       })
-      for (const { document } of kept) requireMayChange(document, run.user_id, role)
+      for (const { document } of kept) requireMayChange(document, run.user_id, rights)
       await repos.versions.touch(
         kept.map(({ document }) => document.id),
         { tags, collection, group_id, is_private },
