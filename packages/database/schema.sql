@@ -884,6 +884,8 @@ create table "group"."groups" ( -- owner: group_owner
   deleted_at timestamp with time zone,
   deleted_by uuid,
   erase_after timestamp with time zone,
+  document_changes text not null default 'owners_and_admins'::text,
+  constraint groups_document_changes_check CHECK ((document_changes = ANY (ARRAY['owners_and_admins'::text, 'admins'::text, 'members'::text]))),
   constraint groups_pkey PRIMARY KEY (id)
 );
 CREATE INDEX groups_erase_after ON "group".groups USING btree (erase_after) WHERE (erase_after IS NOT NULL);

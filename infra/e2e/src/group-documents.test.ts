@@ -122,23 +122,55 @@ test('while the group service is away nothing of a group is deleted, and one’s
 test('the policy of the group says who changes its documents, at once: owners and admins, only admins, or every member', async () => {
   const policy = `/v1/groups/${group_id}/policy`
   const set = (document_changes: string, who = admin) => who.call('PUT', policy, { document_changes })
-  const outcome = async (who: Person, id: string) => [
-    (await who.call('PATCH', `/v1/documents/${id}`, { title: 'Changed' })).status,
-    (await shelve(who, 'policy.md', `# Policy\n\n${crypto.randomUUID()}`)).body.files[0].status,
-    (await remove(who, id)).status,
-    (await who.post(`/v1/documents/${id}/restore`)).status,
-  ]
-  const all = [200, 'success', 204, 200]
-  const none = [403, 'failed', 403, 403]
+  const patch = (who: Person, id: string, body: Record<string, unknown>) => who.call('PATCH', `/v1/documents/${id}`, body)
+  const inTrash = async (who: Person, id: string): Promise<boolean> => {
+    const { documents } = (await who.get(`/v1/documents?group_id=${group_id}&include_deleted=true&limit=100`)).body
+    return documents.some((each: { id: string; deleted_at?: string }) => each.id === id && each.deleted_at !== undefined)
+  }
+  /** Every way to change a document, in the end one that is erased. */
+  const outcome = async (who: Person, content: string) => {
+    const id = await bring(other, 'policy.md', content)
+    const moves = [
+      (await patch(who, id, { title: 'Changed' })).status,
+      (await patch(who, id, { tags: ['marked'] })).status,
+      (await patch(who, id, { collection: 'attic' })).status,
+      (await shelve(who, 'policy.md', content, { tags: '["again"]' })).body.files[0].status,
+      (await shelve(who, 'policy.md', `# Policy\n\n${crypto.randomUUID()}`)).body.files[0].status,
+      (await remove(who, id)).status,
+    ]
+    if (moves.at(-1) !== 204) await remove(admin, id)
+    const later = [
+      await inTrash(who, id),
+      (await who.post(`/v1/documents/${id}/restore`)).status,
+      (await who.call('DELETE', `/v1/documents/${id}?purge=true`)).status,
+    ]
+    await admin.call('DELETE', `/v1/documents/${id}?purge=true`)
+    return [...moves, ...later]
+  }
+  const all = [200, 200, 200, 'success', 'success', 204, true, 200, 204]
+  const none = [403, 403, 403, 'failed', 'failed', 403, false, 403, 403]
+  const text = () => `# Policy\n\n${crypto.randomUUID()}`
   expect((await member.get(policy)).body).toEqual({ document_changes: 'owners_and_admins' })
   expect((await set('members', member)).body).toMatchObject(notAdmin)
   expect((await set('everybody')).body).toMatchObject(failure('VALIDATION_ERROR'))
-  const id = await bring(other, 'policy.md')
-  expect([await outcome(other, id), await outcome(member, id)]).toEqual([all, none])
+  const roles = async () => [await outcome(other, text()), await outcome(member, text()), await outcome(admin, text())]
+  expect(await roles()).toEqual([all, none, all])
+
+  const kept = await bring(other, 'kept.md')
   expect((await set('admins')).body).toEqual({ document_changes: 'admins' })
-  expect([await outcome(other, id), await outcome(member, id)]).toEqual([none, none])
+  const refused = await remove(other, kept)
+  expect(refused.body.error.message).toMatch(/^Only the admins of the group/)
+  // Not even out of the group.
+  expect((await patch(other, kept, { is_private: true })).status).toBe(403)
+  // An upload of something new is no change.
+  expect((await shelve(other, 'new.md', text())).body).toMatchObject({ success: true })
+  expect([await patch(admin, kept, { title: 'Kept' }), await remove(admin, kept)].map(({ status }) => status)).toEqual([200, 204])
+
   expect((await set('members')).status).toBe(200)
-  expect(await outcome(member, id)).toEqual(all)
+  expect(await roles()).toEqual([all, all, all])
+  const theirs = await bring(other, 'theirs.md')
+  // Changing is not taking: it stays with the group.
+  expect((await patch(member, theirs, { is_private: true })).body).toMatchObject(failure('NOT_AUTHORIZED'))
   expect((await member.get(policy)).body).toEqual({ document_changes: 'members' })
   await waitFor(async () => (await audited('group.policy', group_id)).length === 3, { what: 'three audit entries' })
   expect(await audited('group.policy', group_id)).toEqual([`${member.id} denied`, `${admin.id} allowed`, `${admin.id} allowed`])

@@ -122,7 +122,7 @@ const policyRoutes = [
     operation: 'setGroupPolicy',
     summary: 'Change what the group lets its members do (admin)',
     params: GroupPath,
-    body: GroupPolicy,
+    body: z.object(GroupPolicy.shape),
     answer: GroupPolicy,
     errors: group.setPolicy.errors,
     handle: ({ params, body, context }, deps: Deps) => client(context, deps).setPolicy({ ...params, ...body }),

@@ -15,7 +15,10 @@ export interface DocumentFilter {
 
 interface Restorers {
   readonly user_id: string
-  readonly admin_of: readonly string[]
+  /** Spaces in which the user may restore what that user brought. */
+  readonly own_in: readonly string[]
+  /** Spaces in which the user may restore everything. */
+  readonly all_in: readonly string[]
 }
 
 /** Postgres text holds no NUL, so nothing can match one. */
@@ -167,9 +170,10 @@ function filtered<O>(query: DocumentQuery<O>, filter: DocumentFilter): DocumentQ
   const { tag, collection, group_id, mime, q, restorable } = filter
   let result = withLabels(query, { tags: tag === undefined ? undefined : [tag], collection })
   if (restorable !== undefined) {
-    const { user_id, admin_of } = restorable
+    const { user_id, own_in, all_in } = restorable
     result = result.where(
-      sql<boolean>`(documents.deleted_at is null or documents.user_id = ${user_id} or documents.space_id = any(${[user_id, ...admin_of]}::uuid[]))`,
+      sql<boolean>`(documents.deleted_at is null or documents.space_id = any(${all_in}::uuid[])
+        or (documents.user_id = ${user_id} and documents.space_id = any(${own_in}::uuid[])))`,
     )
   }
   if (group_id !== undefined) result = result.where('documents.group_id', '=', group_id)

@@ -7,11 +7,12 @@ import type { SpaceRights } from '../space-access.ts'
 export class NotYourDocument extends AppError {
   readonly document_id: string
 
-  constructor(documentId: string) {
-    super(
-      'NOT_GROUP_ADMIN',
-      'Only who brought this document and the admins of its group may change, delete, restore or replace it; ask one of them',
-    )
+  constructor(documentId: string, { document_changes }: SpaceRights) {
+    const who =
+      document_changes === 'admins'
+        ? 'Only the admins of the group'
+        : 'Only who brought this document and the admins of its group'
+    super('NOT_GROUP_ADMIN', `${who} may change, delete, restore or replace it; ask one of them`)
     this.document_id = documentId
   }
 }
@@ -20,14 +21,17 @@ export class NotYourDocument extends AppError {
 export const mayChangeAll = ({ role, document_changes }: SpaceRights): boolean =>
   role === 'admin' || (role !== undefined && document_changes === 'members')
 
+/** Whether those who brought documents may change them. */
+export const mayChangeOwn = ({ role, document_changes }: SpaceRights): boolean =>
+  role === undefined || document_changes !== 'admins'
+
 /**
  * Who may change, delete, restore or replace a document of a space that they may use: who brought its present version, unless the group leaves
  * that to its admins, and {@link mayChangeAll}. `rights`: in the document's space, at this moment. Throws {@link NotYourDocument}.
  */
 export function requireMayChange(document: Pick<DocumentRow, 'id' | 'user_id'>, userId: string, rights: SpaceRights): void {
-  const mayChangeOwn = rights.role === undefined || rights.document_changes !== 'admins'
-  const mayChange = mayChangeAll(rights) || (mayChangeOwn && document.user_id === userId)
-  if (!mayChange) throw new NotYourDocument(document.id)
+  const mayChange = mayChangeAll(rights) || (mayChangeOwn(rights) && document.user_id === userId)
+  if (!mayChange) throw new NotYourDocument(document.id, rights)
 }
 
 /** Audited, allowed or denied. */

@@ -6,7 +6,7 @@ import type { DocumentFilter } from '../../repositories/document-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { fileName } from './document-path.ts'
-import { mayChangeAll } from './document-rights.ts'
+import { mayChangeAll, mayChangeOwn } from './document-rights.ts'
 import { noDocument, toDocument } from './document-view.ts'
 import { type CheckSpace, notFound, type SpaceAccess, type Spaces, whileGroupsAnswer } from '../space-access.ts'
 
@@ -64,8 +64,10 @@ export class DocumentService {
     const having = await scope.read(({ documents }) => documents.spacesWithDeleted(ids, MAX_ASKED))
     const groups = having.filter((id) => id !== user_id)
     const rights = await whileGroupsAnswer(() => Promise.all(groups.map((id) => this.#checkSpace(user_id, id))))
-    const admin_of = groups.filter((_, at) => mayChangeAll(rights[at] ?? {}))
-    return scope.read(({ documents }) => documents.list(ids, { ...filter, restorable: { user_id, admin_of } }))
+    const all_in = groups.filter((_, at) => mayChangeAll(rights[at] ?? {}))
+    const own_in = groups.filter((_, at) => mayChangeOwn(rights[at] ?? {}))
+    const restorable = { user_id, own_in, all_in: [user_id, ...all_in] }
+    return scope.read(({ documents }) => documents.list(ids, { ...filter, restorable }))
   }
 
   /** Of many spaces those that may have documents: each statement costs with every space that it is asked for. */

@@ -83,7 +83,7 @@ export class BatchCommitter {
     return changed
   }
 
-  /** Who may replace what was asked before, too; meanwhile a document or a rights may have changed. */
+  /** Who may replace what was asked before, too; meanwhile a document or the rights may have changed. */
   async #check(
     repos: IngestionRepositories,
     attempt: Attempt,
