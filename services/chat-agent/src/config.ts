@@ -74,7 +74,9 @@ export const Env = z.object({
   MCP__ALLOWED_TOOLS: commaList
     .transform((list) => new Set(list))
     .default(new Set())
-    .describe('Tools of foreign servers that runs may use: server/tool or server/*, separated by commas; none without it'),
+    .describe(
+      'Tools that runs may use besides our own that change nothing: server/tool or server/*, separated by commas, of foreign servers or of our `ingest`; none without it',
+    ),
 })
 
 export type Config = z.output<typeof Env>

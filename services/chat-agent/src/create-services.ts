@@ -107,7 +107,7 @@ function createCache({ AGENT__CACHE_TTL_MS: ttlMs }: Config, { uow, logger, ...p
 const toolsOf = (config: Config, logger: Logger) => ({
   port: createMcpPort(logger),
   discovery: new ToolDiscovery(config.AGENT__TOOL_WAIT_MS),
-  servers: [...ownServers(config.TOOLS__URL), ...config.MCP__SERVER_URLS],
+  servers: [...ownServers(config.TOOLS__URL, config.MCP__ALLOWED_TOOLS), ...config.MCP__SERVER_URLS],
   allowed: config.MCP__ALLOWED_TOOLS,
   timeoutMs: config.AGENT__TOOL_TIMEOUT_MS,
   waitMs: config.AGENT__TOOL_WAIT_MS,

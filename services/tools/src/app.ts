@@ -10,8 +10,10 @@ import { listen } from './listen.ts'
 import { ownHosts } from './routes/own-hosts.ts'
 import { createToolRoutes } from './routes/tool-routes.ts'
 import { datetimeServer } from './servers/datetime-server.ts'
+import { ingestServer } from './servers/ingest-server.ts'
 import { semanticServer } from './servers/semantic-server.ts'
 import type { ToolServers } from './servers/tool.ts'
+import { DocumentAdder } from './services/document-adder.ts'
 import { KnowledgeService } from './services/knowledge-service.ts'
 
 export interface Tools extends Service {
@@ -25,7 +27,11 @@ export async function startTools(config: Config, { logger, metricsAt }: ServiceC
   const documents = createClient(nats, ingestion)
 
   const knowledge = new KnowledgeService({ search: (query, scope) => documents.as(scope).search(query) })
-  const byName: ToolServers = { datetime: datetimeServer(Date.now), semantic: semanticServer(knowledge) }
+  const byName: ToolServers = {
+    datetime: datetimeServer(Date.now),
+    semantic: semanticServer(knowledge),
+    ingest: ingestServer(new DocumentAdder((scope) => documents.as(scope))),
+  }
   const servers = Object.values(byName)
   const hosts = ownHosts(config.TOOLS__HOST, config.TOOLS__URL)
 

@@ -79,6 +79,8 @@ export const RunId = z.object({ run_id: Id })
 
 export const runs = {
   startRun: request('rpc.ingestion.v1.run.start', {
+    audience: ['api', 'run'],
+    scopes: ['documents'],
     input: z.object({
       files: z
         .array(z.object({ blob_id: Id, name: FileName, mime: z.string().max(255).optional() }))
@@ -94,6 +96,8 @@ export const runs = {
     deadlineMs: WAIT.slowRequest,
   }),
   getRun: request('rpc.ingestion.v1.run.get', {
+    audience: ['api', 'run'],
+    scopes: ['documents', 'documents:read'],
     input: RunId,
     output: IngestionRun,
     errors: ['RUN_NOT_FOUND'],

@@ -33,8 +33,10 @@ export const SourceRequest = z.object({
 export type SourceRequest = z.infer<typeof SourceRequest>
 
 export const sources = {
-  /** A run that fetches its files itself. Paths of the server are for root alone. */
+  /** A run that fetches its files itself. Paths of the server are for root alone, and not for its agent. */
   startSourceRun: request('rpc.ingestion.v1.run.start-from-source', {
+    audience: ['api', 'run'],
+    scopes: ['documents'],
     input: SourceRequest,
     output: RunId,
     errors: ['GROUP_NOT_FOUND'],

@@ -55,6 +55,8 @@ export const uploads = {
   }),
   /** A whole file of at most one part, instead of the three requests for a longer one. */
   storeUpload: request('rpc.ingestion.v1.upload.store', {
+    audience: ['api', 'run'],
+    scopes: ['documents'],
     body: 'bytes',
     input: z.object({ name: FileName, space_id: Id.optional() }),
     output: BlobId,

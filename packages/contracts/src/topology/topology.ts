@@ -128,5 +128,9 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     ],
     subscribes: [auth.revocationAdded],
   },
-  tools: { calls: [...verifier, ingestion.search], consumes: [], subscribes: [auth.revocationAdded] },
+  tools: {
+    calls: [...verifier, ingestion.search, ingestion.startSourceRun, ingestion.storeUpload, ingestion.startRun, ingestion.getRun],
+    consumes: [],
+    subscribes: [auth.revocationAdded],
+  },
 }

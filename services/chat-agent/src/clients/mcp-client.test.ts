@@ -44,7 +44,7 @@ test.each(['json-rpc', 'http'] as const)(
     const port = createMcpPort(createLogger({ name: 'test', write: (line) => void lines.push(line) }))
     await using connection = port.connect({ name: 'crm', url: server.url, own: false }, undefined)
     const error: unknown = await connection
-      .call('find', { of: { name: WORDS } }, AbortSignal.timeout(10_000))
+      .call('find', { args: { of: { name: WORDS } }, id: 'c1' }, AbortSignal.timeout(10_000))
       .catch((caught: unknown) => caught)
     expect(error).toMatchObject({
       code: 'EXTERNAL_SERVICE_ERROR',
@@ -117,8 +117,8 @@ test('runs share a client of our own servers, each with its own token; a run tha
   const stop = new AbortController()
   const never = AbortSignal.timeout(60_000)
   for (const connection of [ada, ben, eve]) connection.prepare(never)
-  const asked = [ada.call('wait', {}, never), ben.call('wait', {}, never)]
-  const stopped = eve.call('wait', {}, stop.signal)
+  const asked = [ada.call('wait', { args: {}, id: 'c1' }, never), ben.call('wait', { args: {}, id: 'c1' }, never)]
+  const stopped = eve.call('wait', { args: {}, id: 'c1' }, stop.signal)
   await waitFor(async () => server.waiting.size === 3, { what: 'three calls' })
   stop.abort(new Error('stopped by its user'))
   await expect(stopped).rejects.toThrow('stopped by its user')
@@ -133,7 +133,7 @@ test('runs share a client of our own servers, each with its own token; a run tha
   )
   for (const connection of [ada, ben, eve]) await connection[Symbol.asyncDispose]()
   const again = run('dan')
-  const answer = again.call('wait', {}, never)
+  const answer = again.call('wait', { args: {}, id: 'c1' }, never)
   await waitFor(async () => server.waiting.has('Bearer dan'), { what: 'the next call' })
   server.release('Bearer dan')
   expect((await answer).text).toBe('Bearer dan')

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { TOOL_AWAY } from '@youworker/contracts/agent/tool-servers'
+import { TOOL_AWAY, TOOL_CALL_KEY } from '@youworker/contracts/agent/tool-servers'
 import { isUnreached } from '@youworker/runtime/connection-error'
 import { currentRequest } from '@youworker/runtime/current-request'
 import type { Logger } from '@youworker/runtime/logger'
@@ -18,6 +18,7 @@ import { ownWords, textsIn } from '../services/models/own-words.ts'
 import type { McpServer } from '../services/tools/mcp-servers.ts'
 import { cleanSchema } from '../services/tools/tool-schema.ts'
 import {
+  type ToolCallContent,
   type ToolConnection,
   type ToolDescription,
   ToolError,
@@ -135,10 +136,10 @@ class McpConnection implements ToolConnection {
     })
   }
 
-  call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
+  call(name: string, { args, id }: ToolCallContent, signal: AbortSignal): Promise<ToolResult> {
     return this.#request({ method: 'tools/call', tool: name, args, signal }, async (client) => {
       const options = { signal, timeout: SDK_TIMEOUT_MS }
-      const answer = await client.callTool({ name, arguments: args }, undefined, options)
+      const answer = await client.callTool({ name, arguments: args, _meta: { [TOOL_CALL_KEY]: id } }, undefined, options)
       const parts = Array.isArray(answer.content) ? answer.content : []
       const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
       return {

@@ -1,14 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { TOOL_AWAY } from '@youworker/contracts/agent/tool-servers'
+import { TOOL_AWAY, TOOL_CALL_KEY } from '@youworker/contracts/agent/tool-servers'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Tool, ToolContext, ToolServer } from '../servers/tool.ts'
 
 const VERSION = '1.0.0'
-const ANNOTATIONS = { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false } as const
 /** Shared: making one takes longer than serving a request. */
 const jsonSchemaValidator = new AjvJsonSchemaValidator()
 
@@ -16,7 +16,7 @@ interface McpRequest {
   readonly request: Request
   readonly body: unknown
   readonly server: ToolServer
-  readonly context: ToolContext
+  readonly context: Omit<ToolContext, 'callKey'>
   readonly logger: Logger
 }
 
@@ -24,9 +24,10 @@ interface McpRequest {
 export async function answerMcpRequest({ request, body, server, context, logger }: McpRequest): Promise<Response> {
   const mcp = new McpServer({ name: server.name, version: VERSION }, { jsonSchemaValidator })
   for (const tool of server.tools) {
-    const { name, title, description, input: inputSchema, output: outputSchema } = tool
-    const config = { title, description, inputSchema, outputSchema, annotations: ANNOTATIONS }
-    mcp.registerTool(name, config, (input) => callTool(tool, input, context, logger))
+    const { name, title, description, input: inputSchema, output: outputSchema, adds = false } = tool
+    const annotations = { readOnlyHint: !adds, destructiveHint: false, idempotentHint: true, openWorldHint: adds }
+    const config = { title, description, inputSchema, outputSchema, annotations }
+    mcp.registerTool(name, config, (input, { _meta }) => callTool(tool, input, { ...context, callKey: keyOf(_meta) }, logger))
   }
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
   try {
@@ -35,6 +36,11 @@ export async function answerMcpRequest({ request, body, server, context, logger 
   } finally {
     await mcp.close()
   }
+}
+
+function keyOf(meta: Readonly<Record<string, unknown>> | undefined): string {
+  const key = meta?.[TOOL_CALL_KEY]
+  return typeof key === 'string' && key !== '' ? key : randomUUID()
 }
 
 async function callTool(tool: Tool, input: unknown, context: ToolContext, logger: Logger): Promise<CallToolResult> {

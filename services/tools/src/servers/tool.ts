@@ -6,6 +6,8 @@ export interface ToolContext {
   readonly caller: { readonly token: string }
   readonly correlationId: string
   readonly traceparent: string
+  /** The same when the caller repeats a call. */
+  readonly callKey: string
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal
 }
@@ -22,11 +24,13 @@ export interface Tool<T extends BuiltInTool = BuiltInTool> {
   readonly description: string
   readonly input: z.ZodObject
   readonly output: z.ZodObject
+  /** It adds something; otherwise it changes nothing. */
+  readonly adds?: true
   /** An `AppError` becomes an error result; the model and the user read its message. */
   call(input: unknown, context: ToolContext): Promise<ToolAnswer>
 }
 
-/** One built-in MCP server, served at `/<name>/mcp`. Its tools change nothing and may be repeated. */
+/** One built-in MCP server, served at `/<name>/mcp`. Its tools may be repeated. */
 export interface ToolServer<N extends ToolServerName = ToolServerName> {
   readonly name: N
   readonly tools: readonly Tool<BuiltInTool<N>>[]

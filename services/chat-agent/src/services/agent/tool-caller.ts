@@ -80,12 +80,12 @@ export class ToolCaller {
 
   /** Asks again, for as long as the run waits, when the call surely did not begin or when repeating it is harmless. */
   async #try(log: RunLog, call: ToolCall, { tools, wait, signal }: CallOptions): Promise<Result> {
-    const { name, args, idempotent } = call
+    const { id, name, args, idempotent } = call
     const problem = tools.problemOf(name, args)
     if (problem !== undefined) return failed(problem)
     try {
       const { text, is_error, structured } = await wait.repeat(
-        () => tools.call(name, args, signal),
+        () => tools.call(name, { args, id }, signal),
         (error) => isAway(error, idempotent),
       )
       if (is_error) return failed(text || 'The tool failed.')

@@ -1,4 +1,4 @@
-import { TOOL_SERVERS } from '@youworker/contracts/agent/tool-servers'
+import { CHANGING_SERVERS, TOOL_SERVERS } from '@youworker/contracts/agent/tool-servers'
 import type { z } from 'zod'
 
 export interface McpServer {
@@ -40,8 +40,9 @@ export type AllowedTools = ReadonlySet<string>
 export const isAllowedTool = (allowed: AllowedTools, server: string, tool: string): boolean =>
   allowed.has(`${server}/*`) || allowed.has(`${server}/${tool}`)
 
-/** Our own servers, at `<TOOLS__URL>/<server>/mcp`. */
-export const ownServers = (toolsUrl: string | undefined): McpServer[] =>
-  toolsUrl === undefined
-    ? []
-    : TOOL_SERVERS.map((name) => ({ name, url: `${toolsUrl.replace(/\/$/, '')}/${name}/mcp`, own: true }))
+/** Our own servers that runs use, at `<TOOLS__URL>/<server>/mcp`. */
+export function ownServers(toolsUrl: string | undefined, allowed: AllowedTools): McpServer[] {
+  if (toolsUrl === undefined) return []
+  const isUsed = (server: string) => !CHANGING_SERVERS.has(server) || [...allowed].some((tool) => tool.startsWith(`${server}/`))
+  return TOOL_SERVERS.filter(isUsed).map((name) => ({ name, url: `${toolsUrl.replace(/\/$/, '')}/${name}/mcp`, own: true }))
+}

@@ -12,7 +12,7 @@ export interface OfferedTool extends ToolDescription {
 
 interface OfferOptions {
   readonly servers: readonly McpServer[]
-  /** Of foreign servers: all others are not offered. */
+  /** Of foreign servers, and of ours those that change something: all others are not offered. */
   readonly allowed: AllowedTools
   readonly disable_web: boolean
 }
@@ -24,7 +24,7 @@ export function offersOf(
 ): Map<string, OfferedTool> {
   const offered = servers.flatMap((server) =>
     (found.get(server.name) ?? [])
-      .filter(({ name }) => server.own || isAllowedTool(allowed, server.name, name))
+      .filter(({ name, read_only }) => (server.own && read_only) || isAllowedTool(allowed, server.name, name))
       .map((tool): OfferedTool => ({ ...tool, server: server.name, own: server.own })),
   )
   return nameTools(offered.filter((tool) => !(disable_web && isWebTool(tool))))

@@ -6,11 +6,11 @@ import type { AllowedTools, McpServer } from './mcp-servers.ts'
 import { type OfferedTool, offersOf, toModelTools } from './offered-tools.ts'
 import type { ToolDiscovery } from './tool-discovery.ts'
 import { problemOf } from './tool-arguments.ts'
-import { isAway, type ToolConnection, ToolError, type ToolPort, type ToolResult } from './tool-port.ts'
+import { isAway, type ToolCallContent, type ToolConnection, ToolError, type ToolPort, type ToolResult } from './tool-port.ts'
 
 interface ToolBoxOptions {
   readonly servers: readonly McpServer[]
-  /** Of foreign servers: all others are not offered. */
+  /** Of foreign servers, and of ours those that change something: all others are not offered. */
   readonly allowed: AllowedTools
   readonly port: ToolPort
   readonly discovery: ToolDiscovery
@@ -88,13 +88,13 @@ export class ToolBox implements AsyncDisposable {
   }
 
   /** Rejects with the signal's reason, or with a ToolError. */
-  async call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult> {
+  async call(name: string, { args, id }: ToolCallContent, signal: AbortSignal): Promise<ToolResult> {
     const tool = this.#offers.get(name)
     const connection = tool && this.#connections.get(tool.server)
     if (!connection) throw new ToolError('refused', `There is no tool named ${name} now.`)
     const timeout = AbortSignal.timeout(this.#timeoutMs)
     try {
-      const result = await connection.call(tool.name, args, AbortSignal.any([signal, timeout]))
+      const result = await connection.call(tool.name, { args, id }, AbortSignal.any([signal, timeout]))
       if (result.is_away) throw new ToolError('lost', result.text)
       return result
     } catch (error) {

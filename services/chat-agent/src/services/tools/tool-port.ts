@@ -42,10 +42,16 @@ export interface ToolResult {
   readonly structured?: unknown
 }
 
+export interface ToolCallContent {
+  readonly args: Record<string, unknown>
+  /** Of the tool run: tells the server which calls are one that was repeated. */
+  readonly id: string
+}
+
 /** A run's connection to one server, made at first use. Failures are {@link ToolError} and name the server. */
 export interface ToolConnection extends AsyncDisposable {
   listTools(signal: AbortSignal): Promise<ToolDescription[]>
-  call(name: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ToolResult>
+  call(name: string, call: ToolCallContent, signal: AbortSignal): Promise<ToolResult>
   /** Connects ahead of a call. When that fails, the call tries again and says so. */
   prepare(signal: AbortSignal): void
 }

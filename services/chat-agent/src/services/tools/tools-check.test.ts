@@ -18,7 +18,7 @@ test('tools are there when each own server answers, if only with a refusal; the 
   onTestFinished(() => void server.close())
   await once(server, 'listening')
   const foreign = { name: 'foreign', url: 'http://127.0.0.1:1/mcp', own: false }
-  const servers = [...ownServers(`http://127.0.0.1:${(server.address() as AddressInfo).port}`), foreign]
+  const servers = [...ownServers(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, new Set()), foreign]
   const check = toolsCheck({ port: createMcpPort(silentLogger()), servers })
   await waitFor(async () => (await check()) === 'No answer from the tool servers (datetime); chats go on without their tools', {
     what: 'the missing server by its name',

@@ -55,7 +55,7 @@ export class SourceStarter {
   /** Other users' files may stand on the server, and what a group may read of them only its operator can say. */
   async #path({ path_or_url, recursive }: SourceRequest, context: UserContext): Promise<string> {
     const { caller } = context
-    if (!caller.is_root) {
+    if (!caller.is_root || caller.aud === 'run') {
       await this.#deps.uow.in([caller.user_id]).write(async ({ outbox }) => recordAct(outbox, caller.user_id, 'denied', context))
       throw new AppError(
         'NOT_AUTHORIZED',
