@@ -1126,12 +1126,15 @@ create table "ingestion"."documents" ( -- owner: ingestion_owner
   deleted_at timestamp with time zone,
   deleted_by uuid,
   erase_after timestamp with time zone,
+  purpose text,
+  expires_at timestamp with time zone,
   constraint documents_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id),
   constraint documents_pkey PRIMARY KEY (id)
 );
 CREATE INDEX documents_blob_id ON ingestion.documents USING btree (blob_id);
 CREATE INDEX documents_content ON ingestion.documents USING btree (space_id, sha256);
 CREATE INDEX documents_erase_after ON ingestion.documents USING btree (erase_after) WHERE (erase_after IS NOT NULL);
+CREATE INDEX documents_expires_at ON ingestion.documents USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX documents_list ON ingestion.documents USING btree (space_id, created_at, id);
 CREATE INDEX documents_of_user ON ingestion.documents USING btree (user_id, collection);
 CREATE UNIQUE INDEX documents_path ON ingestion.documents USING btree (space_id, path_hash) WHERE (deleted_at IS NULL);

@@ -40,11 +40,13 @@ import type { LabelChanger } from './services/labels/label-changer.ts'
 import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { GATHER_KIND } from './services/sources/source-starter.ts'
+import { deleteExpiredFiles } from './services/stores/expired-files.ts'
 import { SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-work.ts'
 
 const service = 'ingestion'
 const SWEEP_MS = 300_000
+const EXPIRY_MS = 15_000
 /** Of so many users at a time; what they compute at a time is bounded for all of them together. */
 const RUNS_AT_A_TIME = 16
 /** They wait for other servers most of the time and hold one part of a file each. */
@@ -69,14 +71,17 @@ interface Background extends Pick<ServiceContext, 'logger'> {
   readonly uow: IngestionUnitOfWork
   readonly erasure: ErasureService
   readonly erasures: ErasureVerifier
+  readonly keepDays: number
 }
 
-function background({ database, uow, nats, erasure, erasures, labelChanger, logger }: Background): AsyncDisposable {
+function background({ database, uow, nats, erasure, erasures, labelChanger, keepDays, logger }: Background): AsyncDisposable {
   const stack = new AsyncDisposableStack()
   const wakes = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const job = { kind: LABELS_KIND, concurrency: 1, onWake: wakes, ...labelJob(labelChanger) }
   stack.use(startWorker({ database, uow, logger, ...job }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
+  const expire = () => deleteExpiredFiles({ uow, logger, keepDays })
+  stack.use(every(EXPIRY_MS, expire, { what: 'the deletion of expired files', logger }))
   const verify = erasures.verify.bind(erasures)
   stack.use(keepErasing({ uow, table: 'documents', logger, erase: eraseExpired, verify }))
   return stack
@@ -152,7 +157,8 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
   stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter: storeDeadLetter(uow) }))
   const worker = stack.use(startWorkers({ database, uow, logger, nats, processor, gatherer }))
-  stack.use(background({ database, uow, nats, erasure, erasures, labelChanger, logger }))
+  const { DATA__KEEP_DELETED_DAYS: keepDays } = config
+  stack.use(background({ database, uow, nats, erasure, erasures, labelChanger, keepDays, logger }))
   stack.use(await serveHealth(nats, service, readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)

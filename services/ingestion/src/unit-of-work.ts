@@ -13,6 +13,7 @@ import { RunRepository } from './repositories/run-repository.ts'
 import { SourceRepository } from './repositories/source-repository.ts'
 import { SearchRepository } from './repositories/search-repository.ts'
 import { StageRepository } from './repositories/stage-repository.ts'
+import { FileRepository } from './repositories/stores/file-repository.ts'
 import { VersionRepository } from './repositories/version-repository.ts'
 
 export interface IngestionRepositories extends SystemRepositories {
@@ -29,6 +30,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly searches: SearchRepository
   readonly labels: LabelRepository
   readonly resumable: ResumableRepository
+  readonly files: FileRepository
 }
 
 export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
@@ -48,4 +50,5 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     searches: new SearchRepository(trx),
     labels: new LabelRepository(trx),
     resumable: new ResumableRepository(trx),
+    files: new FileRepository(trx),
   }))

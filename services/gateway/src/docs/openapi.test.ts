@@ -125,9 +125,12 @@ test('each scope of an API key opens these routes and no others', () => {
     'POST /v1/search',
     'POST /v1/search/explain',
     'POST /v1/embeddings',
+    ...['', '/{file_id}', '/{file_id}/content'].map((rest) => `GET /v1/files${rest}`),
   ]
   expect(opened('documents:read').sort()).toEqual([...always, me, ...reading].sort())
   const writing = [
+    'POST /v1/files',
+    'DELETE /v1/files/{file_id}',
     'POST /v1/ingest',
     'POST /v1/ingest/uploads',
     'POST /v1/uploads',

@@ -19,6 +19,7 @@ import { speechRoutes } from '../openai/audio/speech-routes.ts'
 import { transcriptionRoutes } from '../openai/audio/transcription-routes.ts'
 import { completionRoutes } from '../openai/completion-routes.ts'
 import { embeddingRoutes } from '../openai/embedding-routes.ts'
+import { fileRoutes } from '../openai/files/file-routes.ts'
 import { modelRoutes } from '../openai/model-routes.ts'
 import { conversationRoutes } from '../openai/responses/conversation-routes.ts'
 import { responseRoutes } from '../openai/responses/response-routes.ts'
@@ -84,6 +85,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...conversationRoutes,
   ...modelRoutes,
   ...embeddingRoutes,
+  ...fileRoutes,
   ...transcriptionRoutes,
   ...speechRoutes,
   ...messageRoutes,

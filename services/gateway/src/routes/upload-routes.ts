@@ -3,13 +3,13 @@ import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
 import { Tags } from '@youworker/contracts/common'
 import { IngestionRun, RunFile } from '@youworker/contracts/documents/runs'
 import { ingestion } from '@youworker/contracts/ingestion'
-import type { Client } from '@youworker/messaging/requests/client'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import { z } from 'zod'
 import type { Clients } from '../clients.ts'
 import { defineRoute, type RouteCall } from '../http/define-route.ts'
-import type { FormFields, PartStore } from '../files/part-writer.ts'
+import type { FormFields } from '../files/part-writer.ts'
 import { receiveUpload, type UploadLimits } from '../files/receive-upload.ts'
+import { uploadStore } from '../files/upload-store.ts'
 import { accepted, type Wait, waitOf } from '../http/prefer.ts'
 import type { Reply } from '../http/answers/reply.ts'
 import type { RequestContext } from '../http/request-context.ts'
@@ -76,20 +76,10 @@ function readTags(value: string): string[] {
   }
 }
 
-/** A long upload outlives an access token, so each request renews it. */
-function partStore(client: () => Promise<Client<typeof ingestion>>, query: Query): PartStore {
-  /** Sealed for the group at once when `group_id` came before the file; else the run seals a copy for it. */
-  const spaceOf = (fields: FormFields) => {
-    const { group_id, is_private } = readFields(fields, query)
-    return is_private ? undefined : group_id
-  }
-  return {
-    store: async (name, fields, bytes) =>
-      (await (await client()).storeUpload({ name, space_id: spaceOf(fields), bytes })).blob_id,
-    create: async (name, fields) => (await (await client()).openUpload({ name, space_id: spaceOf(fields) })).blob_id,
-    write: async (blob_id, index, bytes) => (await client()).writeUpload({ blob_id, index, bytes }),
-    finish: async (blob_id, parts, sha256) => (await client()).finishUpload({ blob_id, pieces: parts, sha256 }),
-  }
+/** Sealed for the group at once when `group_id` came before the file; else the run seals a copy for it. */
+function spaceOf(fields: FormFields, query: Query): string | undefined {
+  const { group_id, is_private } = readFields(fields, query)
+  return is_private ? undefined : group_id
 }
 
 async function upload({ context, query }: UploadCall, deps: Deps): Promise<z.input<typeof UploadAnswer> | Reply> {
@@ -98,7 +88,8 @@ async function upload({ context, query }: UploadCall, deps: Deps): Promise<z.inp
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the files as multipart/form-data, each in a part named `files`')
   }
   const client = async () => deps.ingestion.as(await context.renewedScope(deps.authenticator))
-  const received = await receiveUpload(incoming, partStore(client, query), deps.uploadLimits)
+  const store = uploadStore(client, (fields) => spaceOf(fields, query))
+  const received = await receiveUpload(incoming, store, deps.uploadLimits)
   const { wait, ...form } = readFields(received.fields, query)
   if (received.files.length === 0) {
     throw new AppError('VALIDATION_ERROR', 'No file came: send at least one part named `files`', {

@@ -14,11 +14,13 @@ import type { SourceStarter } from '../services/sources/source-starter.ts'
 import type { CallerSlots } from '../services/search/caller-slots.ts'
 import type { SearchService } from '../services/search/search-service.ts'
 import type { ResumableService } from '../services/files/resumable-service.ts'
+import type { FileService } from '../services/stores/file-service.ts'
 import type { UploadService } from '../services/files/upload-service.ts'
 
 interface IngestionServices {
   readonly uploads: UploadService
   readonly resumable: ResumableService
+  readonly files: FileService
   readonly starter: RunStarter
   readonly sources: SourceStarter
   readonly runs: RunService
@@ -36,7 +38,7 @@ interface IngestionServices {
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
   const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels } = services
-  const { searches, explainer, callers, embeddings, checker } = services
+  const { searches, explainer, callers, embeddings, checker, files } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     storeUpload: (input, context) => uploads.store(input, context),
@@ -47,6 +49,9 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     completeUpload: (input, context) => resumable.complete(input, context),
     dropUpload: (input, context) => resumable.drop(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
+    storeFile: (input, context) => files.store(input, context),
+    listFiles: (input, context) => files.list(input, context),
+    getFile: (input, context) => files.get(input, context),
     readBlob: (input, context) => uploads.read(input, context),
     startRun: (input, context) => starter.start(input, context),
     startSourceRun: (input, context) => sources.start(input, context),

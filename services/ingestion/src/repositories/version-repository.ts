@@ -3,7 +3,8 @@ import type { DocumentRow, IngestionTables } from '@youworker/database/owners/in
 import { type Kysely, sql } from 'kysely'
 import { LabelRepository } from './label-repository.ts'
 
-export type NewVersion = Omit<DocumentRow, 'created_at' | 'last_ingested_at' | 'generation' | keyof DeletableColumns>
+type LaterColumns = 'created_at' | 'last_ingested_at' | 'generation' | 'purpose' | 'expires_at' | keyof DeletableColumns
+export type NewVersion = Omit<DocumentRow, LaterColumns>
 export type Labels = Pick<DocumentRow, 'tags' | 'collection' | 'group_id' | 'is_private'>
 
 /** The versions of documents that a run writes, many in one statement. */

@@ -32,6 +32,7 @@ import { Gatherer } from './sources/gatherer.ts'
 import { sourceOpener } from './sources/open-source.ts'
 import type { ServerFiles } from './sources/server-files.ts'
 import { SourceStarter } from './sources/source-starter.ts'
+import { FileService } from './stores/file-service.ts'
 import { UploadService } from './files/upload-service.ts'
 
 interface ServicePorts {
@@ -92,6 +93,7 @@ export function createServices(ports: ServicePorts) {
     sources: new SourceStarter({ uow, access, space, fetcher, files: serverFiles, wake: wakeGatherers }),
     gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),
     runs: new RunService({ uow, space, wake }),
+    files: new FileService({ uow, access, store }),
     timelines: new TimelineService({ uow, access }),
     documents: new DocumentService({ uow, access, checkSpace }),
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),

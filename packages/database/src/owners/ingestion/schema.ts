@@ -10,6 +10,7 @@ import * as sources from './migrations/0008-sources.ts'
 import * as stages from './migrations/0009-stages.ts'
 import * as labels from './migrations/0010-labels.ts'
 import * as resumableUploads from './migrations/0011-resumable-uploads.ts'
+import * as storedFiles from './migrations/0012-stored-files.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -25,5 +26,6 @@ export const ingestionSchema = defineSchema({
     '0009-stages': stages,
     '0010-labels': labels,
     '0011-resumable-uploads': resumableUploads,
+    '0012-stored-files': storedFiles,
   },
 })

@@ -1,4 +1,5 @@
 import type { Status } from '@youworker/contracts/common'
+import type { FilePurpose } from '@youworker/contracts/documents/stored-files'
 import type { Source } from '@youworker/contracts/documents/sources'
 import type { Stage, TimelineEntry } from '@youworker/contracts/documents/runs'
 import type { ColumnType, Generated, Selectable } from 'kysely'
@@ -87,7 +88,10 @@ export interface IngestionTables extends SystemTables {
   }
   /** What is to be fetched, in the order in which it was found; deleted when all of it is stored. */
   source_pages: { run_id: string; n: number; space_id: string; target: string; depth: number; is_done: Generated<boolean> }
-  /** One per path and space, beside those that are deleted. `generation` counts its versions; only chunks of the current one are ever shown. */
+  /**
+   * One per path and space, beside those that are deleted. `generation` counts its versions; only chunks of the current one are ever shown.
+   * `pipeline`: how it was read, empty before it was. `purpose`, `expires_at`: of one that came as a file of OpenAI's protocol.
+   */
   documents: {
     id: string
     space_id: string
@@ -108,6 +112,8 @@ export interface IngestionTables extends SystemTables {
     pipeline: string
     generation: number
     chunk_count: number
+    purpose: Generated<FilePurpose | null>
+    expires_at: Generated<string | null>
     created_at: Generated<string>
     last_ingested_at: Generated<string>
   } & DeletableColumns
