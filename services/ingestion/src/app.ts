@@ -124,6 +124,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service, logger }), closeNats)
   const index = stack.use(createEmbeddedIndex(config.INDEX__DIR, { logger }))
   const { INDEX__DIR: folder, DISK__WARN_BELOW_MB: warnBelowMb, DISK__REFUSE_BELOW_MB: refuseBelowMb } = config
+  const keepDays = config.DATA__KEEP_DELETED_DAYS
   const space = stack.use(new FreeSpace({ folder, warnBelowMb, refuseBelowMb, logger }))
 
   const uow = createIngestionUnitOfWork(database)
@@ -143,7 +144,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     wakeGatherers: () => wake(nats, service, GATHER_KIND),
     ...sourcesOf(config, logger),
     maxFileMb: config.INGEST__MAX_FILE_MB,
-    keepDeletedDays: config.DATA__KEEP_DELETED_DAYS,
+    keepDeletedDays: keepDays,
     chunks: { tokens: config.INGEST__CHUNK_TOKENS, overlap: config.INGEST__CHUNK_OVERLAP },
   })
   const { processor, gatherer, erasure, verifier: erasures, labelChanger } = services
@@ -157,7 +158,6 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
   stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter: storeDeadLetter(uow) }))
   const worker = stack.use(startWorkers({ database, uow, logger, nats, processor, gatherer }))
-  const { DATA__KEEP_DELETED_DAYS: keepDays } = config
   stack.use(background({ database, uow, nats, erasure, erasures, labelChanger, keepDays, logger }))
   stack.use(await serveHealth(nats, service, readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))

@@ -87,13 +87,11 @@ export function createServices(ports: ServicePorts) {
   const open = sourceOpener({ fetcher, files: serverFiles, streams: new StreamStore(uow, store, maxFileMb) })
   return {
     embeddings,
-    uploads: new UploadService({ uow, access, store, space, maxFileMb }),
-    resumable: new ResumableService({ uow, access, store, space, maxFileMb }),
+    ...fileServices({ uow, access, store, space, maxFileMb }),
     starter: new RunStarter({ uow, access, store, space, wake }),
     sources: new SourceStarter({ uow, access, space, fetcher, files: serverFiles, wake: wakeGatherers }),
     gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),
     runs: new RunService({ uow, space, wake }),
-    files: new FileService({ uow, access, store }),
     timelines: new TimelineService({ uow, access }),
     documents: new DocumentService({ uow, access, checkSpace }),
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
@@ -109,3 +107,13 @@ export function createServices(ports: ServicePorts) {
     erasure: new ErasureService({ uow, sealer, indexing, logger }),
   }
 }
+
+interface FilePorts extends Pick<ServicePorts, 'uow' | 'access' | 'space' | 'maxFileMb'> {
+  readonly store: BlobStore
+}
+
+const fileServices = ({ uow, access, store, space, maxFileMb }: FilePorts) => ({
+  uploads: new UploadService({ uow, access, store, space, maxFileMb }),
+  resumable: new ResumableService({ uow, access, store, space, maxFileMb }),
+  files: new FileService({ uow, access, store }),
+})
