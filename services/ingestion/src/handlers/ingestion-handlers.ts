@@ -14,13 +14,13 @@ import type { SourceStarter } from '../services/sources/source-starter.ts'
 import type { CallerSlots } from '../services/search/caller-slots.ts'
 import type { SearchService } from '../services/search/search-service.ts'
 import type { ResumableService } from '../services/files/resumable-service.ts'
-import type { FileService } from '../services/stores/file-service.ts'
+import { labelHandlers } from './label-handlers.ts'
+import { storeHandlers, type StoreServices } from './store-handlers.ts'
 import type { UploadService } from '../services/files/upload-service.ts'
 
-interface IngestionServices {
+interface IngestionServices extends StoreServices {
   readonly uploads: UploadService
   readonly resumable: ResumableService
-  readonly files: FileService
   readonly starter: RunStarter
   readonly sources: SourceStarter
   readonly runs: RunService
@@ -38,7 +38,7 @@ interface IngestionServices {
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
   const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels } = services
-  const { searches, explainer, callers, embeddings, checker, files } = services
+  const { searches, explainer, callers, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     storeUpload: (input, context) => uploads.store(input, context),
@@ -49,9 +49,8 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     completeUpload: (input, context) => resumable.complete(input, context),
     dropUpload: (input, context) => resumable.drop(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
-    storeFile: (input, context) => files.store(input, context),
-    listFiles: (input, context) => files.list(input, context),
-    getFile: (input, context) => files.get(input, context),
+    ...labelHandlers(labels),
+    ...storeHandlers(services),
     readBlob: (input, context) => uploads.read(input, context),
     startRun: (input, context) => starter.start(input, context),
     startSourceRun: (input, context) => sources.start(input, context),
@@ -78,13 +77,6 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     openContent: (input, context) => documents.openContent(input, context),
     search: (input, context) => callers.run(context.caller.user_id, () => searches.search(input, context)),
     checkIndex: (input, context) => checker.check(input, context),
-    listTags: (input, context) => labels.listTags(input, context),
-    renameTag: (input, context) => labels.renameTag(input, context),
-    mergeTags: (input, context) => labels.mergeTags(input, context),
-    deleteTag: (input, context) => labels.deleteTag(input, context),
-    listCollections: (input, context) => labels.listCollections(input, context),
-    createCollection: (input, context) => labels.createCollection(input, context),
-    deleteCollection: (input, context) => labels.deleteCollection(input, context),
     explainSearch: (input, context) => callers.run(context.caller.user_id, () => explainer.explain(input, context)),
     embedTexts: ({ texts }, { signal }) => embeddings.vectorsOf(texts, signal),
   }

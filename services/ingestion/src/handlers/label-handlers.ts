@@ -1,0 +1,13 @@
+import type { labels as contract } from '@youworker/contracts/documents/labels'
+import type { Handlers } from '@youworker/messaging/requests/server'
+import type { LabelService } from '../services/labels/label-service.ts'
+
+export const labelHandlers = (labels: LabelService): Handlers<typeof contract> => ({
+  listTags: (input, context) => labels.listTags(input, context),
+  renameTag: (input, context) => labels.renameTag(input, context),
+  mergeTags: (input, context) => labels.mergeTags(input, context),
+  deleteTag: (input, context) => labels.deleteTag(input, context),
+  listCollections: (input, context) => labels.listCollections(input, context),
+  createCollection: (input, context) => labels.createCollection(input, context),
+  deleteCollection: (input, context) => labels.deleteCollection(input, context),
+})
