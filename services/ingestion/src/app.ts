@@ -40,7 +40,7 @@ import type { LabelChanger } from './services/labels/label-changer.ts'
 import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { GATHER_KIND } from './services/sources/source-starter.ts'
-import { deleteExpiredFiles } from './services/stores/expired-files.ts'
+import { deleteExpiredFiles } from './jobs/expired-files.ts'
 import { SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-work.ts'
 

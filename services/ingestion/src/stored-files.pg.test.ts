@@ -1,6 +1,6 @@
 import { silentLogger } from '@youworker/runtime/logger'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { deleteExpiredFiles } from './services/stores/expired-files.ts'
+import { deleteExpiredFiles } from './jobs/expired-files.ts'
 import { type Fixture, startFixture, type TestUser, testUser } from './test-fixture.ts'
 
 let fixture: Fixture

@@ -1,6 +1,6 @@
 import { ingestion } from '@youworker/contracts/ingestion'
 import type { Logger } from '@youworker/runtime/logger'
-import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 
 interface Parts {
   readonly uow: IngestionUnitOfWork
