@@ -45,6 +45,27 @@ test('a question finds chunks of every language that a space holds, by other for
   expect(await fixture.find(user, 'zebra quantum', { mode: 'lexical' })).toEqual([])
 })
 
+test('a German compound and its words find each other, below what has the word itself; phrases and -words take it whole', async () => {
+  await using fixture = await startFixture()
+  const user = testUser()
+  await fixture.ingest(user, {
+    'whole.md': 'Ein Urlaubsantrag muss rechtzeitig gestellt werden.',
+    'apart.md': 'Der Antrag auf Urlaub wird von der Leitung genehmigt.',
+    'other.md': 'Unterschrift und Vorschrift gehören zu jeder Wirtschaft in Deutschland.',
+  })
+  const titles = async (query: string) => (await fixture.find(user, query, { mode: 'lexical' })).map(({ title }) => title)
+  expect(await titles('Urlaubsanträge')).toEqual(['whole.md', 'apart.md'])
+  expect((await titles('Antrag auf Urlaub')).toSorted()).toEqual(['apart.md', 'whole.md'])
+  expect(await titles('"Urlaub"')).toEqual(['apart.md'])
+  expect(await titles('Antrag -Urlaub')).toEqual(['whole.md'])
+  expect(await titles('Schrift')).toEqual([])
+  const [hit] = await fixture.find(user, 'Urlaub', {
+    mode: 'lexical',
+    document_ids: [await documentOf(fixture, user, 'rechtzeitig')],
+  })
+  expect(hit?.highlights?.map(({ start, end }) => hit.text.slice(start, end))).toEqual(['Urlaubsantrag'])
+})
+
 test('phrases are kept together and words are left out, in every mode', async () => {
   await using fixture = await startFixture()
   const user = testUser()

@@ -1,23 +1,26 @@
-import { formsOf } from './forms.ts'
+import { formsOf, insideCompound, partsOf } from './forms.ts'
 import { stopWordsOf } from './stop-words.ts'
-import { tokensOf } from './tokens.ts'
+import { type Token, tokensOf } from './tokens.ts'
 import { wordsOf } from './words.ts'
 
 /** A change of the terms of a text needs another number: an index with terms of before is made anew. */
-export const ANALYSIS = 1
+export const ANALYSIS = 2
 
 /**
  * The terms that a text in a language is found by, in its order: stems without accents, pairs of characters where words have no spaces
- * between them, identifiers and their parts. A term has only letters and digits, so terms may be joined by spaces.
+ * between them, identifiers and their parts, the words inside compounds. A term has only letters and digits, so terms may be joined by spaces.
  */
 export function analyse(text: string, language: string): string[] {
   const terms: string[] = []
-  for (const token of tokensOf(text)) {
-    const { words, details } = wordsOf(token)
-    for (const word of words) terms.push(...formsOf(word, language))
-    for (const word of details) terms.push(...formsOf(word, language))
-  }
+  for (const token of tokensOf(text)) terms.push(...termsOfToken(token, language))
   return terms
+}
+
+export function termsOfToken(token: Token, language: string): string[] {
+  const { words, details } = wordsOf(token)
+  const terms = [...words, ...details].flatMap((word) => [...formsOf(word, language)])
+  const inside = words.flatMap((word) => [...partsOf(word, language)]).flatMap((part) => [...formsOf(part, language)])
+  return inside.length === 0 ? terms : [...terms, ...inside.map(insideCompound)]
 }
 
 /** The words of a text that can show its topic: not `the`, numbers, parts of identifiers or pairs of characters. */

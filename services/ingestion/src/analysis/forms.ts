@@ -1,4 +1,5 @@
 import { createStemmer, type IsoCode } from 'multilingual-stemmer'
+import { splitCompound } from './compounds/split-compound.ts'
 import { fold, isAscii, lowerCase } from './fold.ts'
 import type { Word } from './words.ts'
 
@@ -20,6 +21,8 @@ const MAX_REMEMBERED = 20_000
 type Stem = (word: string) => string
 const stemmers = new Map<string, Stem>()
 const remembered = new Map<string, readonly string[]>()
+const rememberedParts = new Map<string, readonly Word[]>()
+const NONE: readonly Word[] = []
 
 function stemmerOf(language: string): Stem {
   const known = stemmers.get(language)
@@ -42,6 +45,22 @@ export function formsOf({ kind, text }: Word, language: string): readonly string
   remembered.set(key, forms)
   return forms
 }
+
+/** The words that a compound is made of, as `Urlaub` and `Antrag` of `Urlaubsantrag`; none for other words. */
+export function partsOf({ kind, text }: Word, language: string): readonly Word[] {
+  if (kind === 'fixed') return NONE
+  const key = `${language} ${text}`
+  const known = rememberedParts.get(key)
+  if (known) return known
+  if (rememberedParts.size >= MAX_REMEMBERED) rememberedParts.clear()
+  const parts = splitCompound(lowerCase(text, language), language).map((part): Word => ({ kind: 'word', text: part }))
+  const kept = parts.length === 0 ? NONE : parts
+  rememberedParts.set(key, kept)
+  return kept
+}
+
+/** The term of a word inside a compound. All others are in lower case, so that a word can be asked for with those or without. */
+export const insideCompound = (term: string): string => term.toUpperCase()
 
 /** A word that was typed without its accents has another stem than with them, so both are kept. */
 function newForms(word: string, language: string): string[] {

@@ -1,9 +1,8 @@
+import { termsOfToken } from './analyse.ts'
 import { fold, lowerCase } from './fold.ts'
-import { formsOf } from './forms.ts'
 import type { QueryTerm } from './query.ts'
 import { type Token, tokensOf } from './tokens.ts'
 import { UNKNOWN } from './unknown-language.ts'
-import { wordsOf } from './words.ts'
 
 /** Where a text has one of the terms. Offsets in UTF-16 units. */
 export interface Match {
@@ -31,11 +30,6 @@ export function matchesIn(text: string, language: string, terms: readonly QueryT
     }
   }
   return matches
-}
-
-function termsOfToken(token: Token, language: string): string[] {
-  const { words, details } = wordsOf(token)
-  return [...words, ...details].flatMap((word) => [...formsOf(word, language)])
 }
 
 function pairMatches({ parts, start }: Token, asked: ReadonlyMap<string, number>): Match[] {

@@ -1,4 +1,5 @@
-import { formsOf } from './forms.ts'
+import { hasCompounds } from './compounds/split-compound.ts'
+import { formsOf, insideCompound, partsOf } from './forms.ts'
 import { lowerCase } from './fold.ts'
 import { stopWordsOf } from './stop-words.ts'
 import { tokensOf } from './tokens.ts'
@@ -21,6 +22,9 @@ export interface ParsedQuery {
   readonly phrases: readonly string[]
   readonly without: readonly string[]
 }
+
+/** `Urlaubsantrag` finds `Antrag auf Urlaub`, below what has the word itself. */
+const WEIGHT_OF_PART = 0.5
 
 const PHRASE = /["“”„«»][^"“”„«»]*["“”„«»]/gu
 const QUOTE = /["“”„«»]/gu
@@ -56,9 +60,11 @@ export function queryTerms({ words, phrases, without }: ParsedQuery, languages: 
   const topical = all.filter(({ text }) => !stop.has(text.toLowerCase()))
   const asked = topical.length > 0 || phrases.length > 0 ? topical : all
   const term = (word: Word, use: TermUse): QueryTerm => ({ forms: formsIn(word, known), weight: 1, use })
+  const wanted = (word: Word, weight = 1): QueryTerm => ({ forms: formsAnywhere(word, known), weight, use: 'should' })
   return unique([
     ...phrases.flatMap((phrase) => wordsIn(phrase).map((word) => term(word, 'must'))),
-    ...asked.map((word) => term(word, 'should')),
+    ...asked.map((word) => wanted(word)),
+    ...asked.flatMap((word) => partsIn(word, known).map((part) => wanted(part, WEIGHT_OF_PART))),
     ...without.flatMap((phrase) =>
       wordsIn(phrase)
         .slice(0, 1)
@@ -72,6 +78,19 @@ const wordsIn = (text: string): Word[] => [...tokensOf(text)].flatMap((token) =>
 const formsIn = (word: Word, languages: readonly string[]): string[] => [
   ...new Set(languages.flatMap((language) => [...formsOf(word, language)])),
 ]
+
+/** Also those of the word inside compounds, where a language of the space has such. */
+function formsAnywhere(word: Word, languages: readonly string[]): string[] {
+  const forms = formsIn(word, languages)
+  const compounding = languages.filter(hasCompounds)
+  if (word.kind === 'fixed' || compounding.length === 0) return forms
+  return [...forms, ...formsIn(word, compounding).map(insideCompound)]
+}
+
+const partsIn = (word: Word, languages: readonly string[]): Word[] => {
+  const parts = languages.flatMap((language) => [...partsOf(word, language)])
+  return [...new Map(parts.map((part) => [part.text, part])).values()]
+}
 
 /** Of the language in which most words of the question are stop words: `die` is one in German, not in English. */
 function stopWords(words: readonly Word[], languages: readonly string[]): ReadonlySet<string> {
