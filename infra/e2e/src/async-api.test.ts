@@ -60,6 +60,8 @@ test('events of every kind match the document as they are sent', async () => {
   }
   await waitFor(summarised, { what: 'a summary', timeoutMs: 60_000 })
   await ada.chat('Through how many countries does the Danube flow?')
+  const repeated = async () => (await ada.chat('Hello?', { cache: true, enable_tools: false })).done.metadata.cached === true
+  await waitFor(repeated, { what: 'a kept answer', timeoutMs: 30_000 })
   const [{ id: document }] = (await ada.get('/v1/documents')).body.documents
   const [{ id: session }] = (await ada.get('/v1/sessions')).body.sessions
   for (const change of [{ group_id }, { group_id: null }])

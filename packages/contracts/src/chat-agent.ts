@@ -209,7 +209,7 @@ export const chatAgent = {
   ...sessionEvents,
   messageCreated: event(
     'events.chat-agent.v1.message.created',
-    'A message was stored: questions when they are asked, an answer when its run ends.',
+    'A message was stored: questions when they are asked, an answer when its run ends. Not of `answer.repeated`.',
     z.object({
       message_id: Id,
       session_id: Id,
@@ -227,7 +227,7 @@ export const chatAgent = {
   ),
   runFinished: event(
     'events.chat-agent.v1.run.finished',
-    'A run has ended, however: also when its conversation was deleted.',
+    'A run has ended, however: also when its conversation was deleted. Not of `answer.repeated`.',
     RunId.extend({
       user_id: Id,
       session_id: Id,
@@ -239,6 +239,17 @@ export const chatAgent = {
       tokens_in: Count,
       tokens_out: Count,
       duration_ms: Count,
+    }),
+  ),
+  answerRepeated: event(
+    'events.chat-agent.v1.answer.repeated',
+    'A question was answered at once with a kept answer: its run has begun and ended, and its messages are stored. No other event tells that.',
+    RunId.extend({
+      user_id: Id,
+      session_id: Id,
+      /** Of a conversation that it opened, of which `session.created` tells nothing then. */
+      session: z.object({ model: z.string().nullable(), enable_tools: z.boolean() }).optional(),
+      messages: z.array(z.object({ message_id: Id, role: z.enum(['user', 'assistant']), model: z.string().nullable() })),
     }),
   ),
   summaryFinished: event(

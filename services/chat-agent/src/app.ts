@@ -32,7 +32,7 @@ import type { Grants, Groups, IsSignedIn, Waker } from './services/ports.ts'
 import type { LoadedRun } from './services/runs/load-run.ts'
 import { TITLE_KIND } from './services/runs/run-finisher.ts'
 import { eraseExpired } from './services/sessions/session-deletion.ts'
-import { RUN_KIND } from './services/runs/start-run.ts'
+import { RUN_KIND } from './services/turns/add-run.ts'
 import { SUMMARY_KIND } from './services/summaries/summary-job.ts'
 
 const SERVICE = 'chat-agent'

@@ -117,6 +117,7 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       chatAgent.sessionDeleted,
       chatAgent.messageCreated,
       chatAgent.runFinished,
+      chatAgent.answerRepeated,
       chatAgent.summaryFinished,
       chatAgent.toolRunFinished,
       ingestion.runFinished,

@@ -43,8 +43,10 @@ export class Outbox {
 
   /** Writes what was added, in its order. The unit of work calls it before its commit. */
   async write(): Promise<void> {
-    if (this.#added.length === 0) return
-    await this.#db.insertInto('outbox').values(this.#added).execute()
+    const added = this.#added
+    if (added.length === 0) return
+    // Others of the transaction may add and write meanwhile.
     this.#added = []
+    await this.#db.insertInto('outbox').values(added).execute()
   }
 }

@@ -10,6 +10,7 @@ export const analyticsConsumers = (facts: FactService): readonly EventHandler[] 
   on(chatAgent.sessionDeleted, (data, envelope) => facts.sessionDeleted(data, envelope)),
   on(chatAgent.messageCreated, (data, envelope) => facts.messageCreated(data, envelope)),
   on(chatAgent.runFinished, (data, envelope) => facts.chatFinished(data, envelope)),
+  on(chatAgent.answerRepeated, (data, envelope) => facts.answerRepeated(data, envelope)),
   on(chatAgent.summaryFinished, (data, envelope) => facts.summaryFinished(data, envelope)),
   on(chatAgent.toolRunFinished, (data, envelope) => facts.toolRunFinished(data, envelope)),
   on(ingestion.runFinished, (data, envelope) => facts.runFinished(data, envelope)),

@@ -111,6 +111,23 @@ function truth(events: readonly EventEnvelope[], days: number, { did, brought }:
   }
 }
 
+test('a kept answer counts as its messages, once, and as the session that it opened', async () => {
+  await using analytics = await openFixture()
+  const user = newId()
+  const repeated = (session?: { model: string | null; enable_tools: boolean }, session_id = newId()) => {
+    const messages = (['user', 'assistant'] as const).map((role) => ({ message_id: newId(), role, model: 'm' }))
+    return envelope(chatAgent.answerRepeated, { run_id: newId(), user_id: user, session_id, session, messages }, 0)
+  }
+  const first = repeated({ model: null, enable_tools: true })
+  const events = [first, repeated(undefined, String(first.data['session_id'])), repeated({ model: 'm', enable_tools: false })]
+  for (const event of [...events, ...events]) await analytics.deliver(event)
+  expect(await analytics.figures.overview({ days: 30 }, as(user))).toMatchObject({
+    sessions: { total: 2 },
+    messages: { total: 6 },
+    tokens: { total: 0 },
+  })
+})
+
 test('the tokens of a run that ended without a message count, once, and are no message', async () => {
   await using analytics = await openFixture()
   const user = newId()

@@ -11,7 +11,7 @@ import type { AnalyticsRepositories, AnalyticsUnitOfWork } from '../unit-of-work
 type FactScope = ReturnType<AnalyticsUnitOfWork['system']>
 
 type SessionEvent = 'sessionCreated' | 'sessionSoftDeleted' | 'sessionRestored' | 'sessionDeleted'
-type ChatEvent = SessionEvent | 'messageCreated' | 'runFinished' | 'summaryFinished' | 'toolRunFinished'
+type ChatEvent = SessionEvent | 'messageCreated' | 'runFinished' | 'answerRepeated' | 'summaryFinished' | 'toolRunFinished'
 type ChatData<K extends ChatEvent> = z.output<(typeof chatAgent)[K]['payload']>
 type DocumentChange = 'documentIngested' | 'documentMoved' | 'documentSoftDeleted' | 'documentRestored' | 'documentDeleted'
 type DocumentEvent = 'runFinished' | DocumentChange
@@ -19,11 +19,12 @@ type DocumentData<K extends DocumentEvent> = z.output<(typeof ingestion)[K]['pay
 type Origin = Pick<EventEnvelope, 'id' | 'time'>
 
 /** What one event adds. */
-type Fact =
-  | { readonly session: Parameters<ChatFactRepository['sessionsCreated']>[0][number] }
-  | { readonly message: MessageRow }
-  | { readonly toolRun: ToolRunRow }
-  | { readonly store: (repositories: AnalyticsRepositories) => Promise<void> }
+interface Fact {
+  readonly session?: Parameters<ChatFactRepository['sessionsCreated']>[0][number] | undefined
+  readonly messages?: readonly MessageRow[]
+  readonly toolRun?: ToolRunRow
+  readonly store?: (repositories: AnalyticsRepositories) => Promise<void>
+}
 
 interface EventFact {
   readonly event_id: string
@@ -59,7 +60,7 @@ export class FactService {
   }
 
   messageCreated({ user_id: space_id, ...message }: ChatData<'messageCreated'>, origin: Origin): Promise<void> {
-    return this.#add(origin, { message: { ...message, space_id, created_at: origin.time } })
+    return this.#add(origin, { messages: [{ ...message, space_id, created_at: origin.time }] })
   }
 
   /** A message has the tokens of its run. Those of a run that ended without one are kept in its place. */
@@ -68,7 +69,19 @@ export class FactService {
     if (answer_id !== null || tokens_in + tokens_out === 0) return
     const { time: created_at } = origin
     await this.#add(origin, {
-      message: { message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at },
+      messages: [{ message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at }],
+    })
+  }
+
+  /** Nothing was used for it. */
+  answerRepeated(
+    { user_id: space_id, session_id, session, messages }: ChatData<'answerRepeated'>,
+    origin: Origin,
+  ): Promise<void> {
+    const common = { session_id, space_id, created_at: origin.time }
+    return this.#add(origin, {
+      session: session && { ...session, ...common },
+      messages: messages.map((message) => ({ ...message, ...common, tokens_in: 0, tokens_out: 0 })),
     })
   }
 
@@ -78,7 +91,7 @@ export class FactService {
     { id, time: created_at }: Origin,
   ): Promise<void> {
     const message = { message_id, session_id, space_id, role: 'none', model, tokens_in, tokens_out, created_at } as const
-    return this.#add({ id, time: created_at }, { message })
+    return this.#add({ id, time: created_at }, { messages: [message] })
   }
 
   toolRunFinished({ user_id: space_id, ...toolRun }: ChatData<'toolRunFinished'>, origin: Origin): Promise<void> {
@@ -132,10 +145,10 @@ export class FactService {
     await this.#scope.write(async (repositories) => {
       const first = await repositories.inbox.firstOf(facts.map(({ event_id }) => event_id))
       const fresh = facts.filter(({ event_id }) => first.has(event_id)).map(({ fact }) => fact)
-      const sessions = fresh.flatMap((fact) => ('session' in fact ? [fact.session] : []))
-      const messages = fresh.flatMap((fact) => ('message' in fact ? [fact.message] : []))
-      const toolRuns = fresh.flatMap((fact) => ('toolRun' in fact ? [fact.toolRun] : []))
-      const others = fresh.flatMap((fact) => ('store' in fact ? [fact.store] : []))
+      const sessions = fresh.flatMap(({ session }) => session ?? [])
+      const messages = fresh.flatMap((fact) => fact.messages ?? [])
+      const toolRuns = fresh.flatMap(({ toolRun }) => toolRun ?? [])
+      const others = fresh.flatMap(({ store }) => store ?? [])
       // Sent together, over one connection.
       await Promise.all([
         sessions.length > 0 && repositories.chat.sessionsCreated(sessions),

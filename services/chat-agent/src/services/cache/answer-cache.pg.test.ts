@@ -83,21 +83,71 @@ test('the second time the answer comes without the model, as a run like any othe
   })
   expect((await replica.services.steps.list(user, { run_id: second.run_id, after: 0, limit: 50 })).steps).toEqual([])
   expect(await replica.services.runs.getTask(user, second.run_id)).toMatchObject({ state: 'success' })
-  const events = await asAdmin<{ subject: string; status: string | null }>(
-    fixture.adminUrl,
-    `select subject, data->>'status' as status from outbox
-      where data->>'session_id' = '${second.session_id}' order by position`,
-  )
-  expect(events.map(({ subject }) => subject.replace('events.chat-agent.v1.', ''))).toEqual([
-    'session.created',
-    'run.finished',
-    'message.created',
-    'message.created',
+  const events = async () =>
+    (
+      await asAdmin<{ subject: string; data: Record<string, unknown> }>(
+        fixture.adminUrl,
+        `select subject, data from outbox where data->>'session_id' = '${second.session_id}' order by position`,
+      )
+    ).map(({ subject, data }) => ({ ...data, kind: subject.replace('events.chat-agent.v1.', '') }))
+  const told = { kind: 'answer.repeated', run_id: second.run_id, user_id: user }
+  const both = messages.map(({ id, role }) => expect.objectContaining({ message_id: id, role }))
+  expect(await events()).toEqual([
+    { ...told, session_id: second.session_id, session: { model: null, enable_tools: false }, messages: both },
   ])
   // The session goes on from it, and that is another question.
   const next = await ask({ session_id: second.session_id, text_input: 'And a planet?' })
   expect([next.isCached, next.done.content]).toEqual([false, 'Heard 4: And a planet?'])
-  expect((await ask({ session_id: first.session_id, text_input: 'And a planet?' })).isCached).toBe(true)
+  const known = await ask({ session_id: first.session_id, text_input: 'And a planet?' })
+  expect(known.isCached).toBe(true)
+  const later = await asAdmin<{ data: object }>(
+    fixture.adminUrl,
+    `select data from outbox where data->>'run_id' = '${known.run_id}' order by position`,
+  )
+  expect(later.map(({ data }) => data)).toEqual([expect.not.objectContaining({ session: expect.anything() })])
+})
+
+test('of many who ask at the same time everyone gets what is theirs, and one who fails keeps nobody out', async () => {
+  await using system = await withCache()
+  const { replica } = system
+  const people = Array.from({ length: 12 }, (_, n) => ({
+    text_input: `What is moon ${n}?`,
+    context: testUserContext(randomUUID()),
+  }))
+  const ask = ({ text_input, context }: (typeof people)[number], more: object = {}) =>
+    answerTo(replica, { text_input, cache: true, ...more }, context)
+  const known = people.filter((_, n) => n % 3 !== 0)
+  for (const one of known) await ask(one)
+  const taken = (await ask(known[0] ?? expect.fail())).run_id
+  const before = system.model.asked()
+  const [answers, twice] = await Promise.all([
+    Promise.all([...people, ...people].map((one) => ask(one))),
+    Promise.allSettled(
+      people.map(({ context }) =>
+        replica.services.startRun.start(
+          { ...chat({ text_input: 'Twice', cache: true, enable_tools: false }), run_id: taken },
+          context,
+        ),
+      ),
+    ),
+  ])
+  expect(twice.every(({ status }) => status === 'rejected')).toBe(true)
+  for (const [n, answer] of answers.entries()) {
+    const one = people[n % people.length] ?? expect.fail()
+    expect(answer.done.content).toBe(`Heard 2: ${one.text_input}`)
+    if (known.includes(one)) expect(answer.isCached).toBe(true)
+    const { messages } = await replica.services.sessions.messages(one.context.caller.user_id, answer.session_id)
+    expect(messages.map(({ content }) => content)).toEqual([one.text_input, answer.done.content])
+  }
+  expect(new Set(answers.map(({ session_id }) => session_id)).size).toBe(answers.length)
+  expect(system.model.asked()).toBeGreaterThanOrEqual(before + 4)
+  const stored = await asAdmin<{ of: number; wrong: number }>(
+    fixture.adminUrl,
+    `select count(*)::int as of, count(*) filter (where r.user_id <> s.user_id or m.space_id <> s.space_id)::int as wrong
+      from sessions s join runs r on r.session_id = s.id join messages m on m.run_id = r.id
+      where s.id in (${answers.map(({ session_id }) => `'${session_id}'`).join()})`,
+  )
+  expect(stored).toEqual([{ of: 2 * answers.length, wrong: 0 }])
 })
 
 test('who does not want it, asks otherwise, or is somebody else gets an answer of their own', async () => {

@@ -13,12 +13,28 @@ import { unsealTitle } from '../sealed-fields.ts'
 import type { AnswerCache, CachedAnswer } from './answer-cache.ts'
 import type { Asked } from './cache-key.ts'
 
-type NewRun = Asked['run'] & Pick<RunRow, 'id' | 'user_id' | 'session_id' | 'grant_id'>
+type NewRun = Asked['run'] & Pick<RunRow, 'id' | 'user_id' | 'sid' | 'session_id' | 'grant_id' | 'turn' | 'branch'>
+
+/** What a turn needs to know of its session. */
+export type SessionOfTurn = Pick<
+  SessionRow,
+  | 'id'
+  | 'space_id'
+  | 'external_id'
+  | 'title'
+  | 'model'
+  | 'enable_tools'
+  | 'tools_pinned'
+  | 'group_id'
+  | 'instructions'
+  | 'turn'
+  | 'branch'
+>
 
 /** A run that would begin now, before it is stored. */
-interface Beginning extends Pick<Plan, 'input' | 'turns' | 'conversation'> {
+export interface Beginning extends Pick<Plan, 'input' | 'turns' | 'conversation'> {
   readonly space: SpaceSealer
-  readonly session: SessionRow
+  readonly session: SessionOfTurn
   /** Runs of the session that come first. */
   readonly ahead: number
   readonly run: NewRun
@@ -40,7 +56,7 @@ class NotCached extends Error {
 export async function startCached<T>(
   cache: AnswerCache,
   { cache: isWanted, client_tools = [] }: Wanted,
-  start: () => Promise<T>,
+  start: () => Promise<T | undefined>,
 ): Promise<T | undefined> {
   if (!isWanted || client_tools.length > 0 || !(await cache.isReady())) return undefined
   return start().catch((error: unknown) => {
@@ -50,14 +66,17 @@ export async function startCached<T>(
 }
 
 /** What is stored of a run whose answer was given before. Throws what undoes its start when there is no such answer. */
-export async function endOf(repositories: ChatAgentRepositories, cache: AnswerCache, { ahead, ...beginning }: Beginning) {
+export async function endOf(repositories: ChatAgentRepositories, cache: AnswerCache, beginning: Beginning) {
   // What the runs before it will answer is part of its question.
-  const answer = ahead > 0 ? undefined : await cache.find(repositories, beginning.space, await askedOf(repositories, beginning))
+  const answer = beginning.ahead > 0 ? undefined : await findAnswer(repositories, cache, beginning)
   if (answer) return endWith(answer, beginning)
   throw new NotCached()
 }
 
-async function askedOf(repositories: ChatAgentRepositories, beginning: Omit<Beginning, 'ahead'>): Promise<Asked> {
+export const findAnswer = async (repositories: ChatAgentRepositories, cache: AnswerCache, beginning: Beginning) =>
+  cache.find(repositories, beginning.space, await askedOf(repositories, beginning))
+
+async function askedOf(repositories: ChatAgentRepositories, beginning: Beginning): Promise<Asked> {
   const { run, settings, conversation } = beginning
   const group = beginning.group?.id === settings.group_id ? beginning.group : undefined
   const shown = conversation ?? (await turnsOf(repositories, beginning))
@@ -66,10 +85,7 @@ async function askedOf(repositories: ChatAgentRepositories, beginning: Omit<Begi
 }
 
 /** As the model will be shown them once they are stored. */
-async function turnsOf(
-  { messages }: ChatAgentRepositories,
-  { space, session, turns }: Omit<Beginning, 'ahead'>,
-): Promise<StoredTurn[]> {
+async function turnsOf({ messages }: ChatAgentRepositories, { space, session, turns }: Beginning): Promise<StoredTurn[]> {
   const added = turns.map(({ role, content }) => ({ role, content: role === 'assistant' ? unnumbered(content) : content }))
   if (session.turn === 1) return added
   const before = await messages.latest(activeEnd(session), HISTORY - added.length)
@@ -77,14 +93,13 @@ async function turnsOf(
   return [...shownTurns(space, before), ...added]
 }
 
-function endWith(
+/** The answer as that of this run. */
+export function endWith(
   { content, citations, logs, model, finish_reason }: CachedAnswer,
   { space, run, session, input }: Pick<Beginning, 'space' | 'run' | 'session' | 'input'>,
 ) {
-  const { id: run_id, user_id, session_id, grant_id } = run
   const message = { id: newId(), role: 'assistant' as const, content, model }
   const transcript = spokenText(input)
-  const used = { tokens_in: 0, tokens_out: 0, duration_ms: 0 }
   const done: Done = {
     content,
     ...(transcript === undefined ? {} : { transcript }),
@@ -93,11 +108,13 @@ function endWith(
       iterations: 0,
       tool_calls: 0,
       status: 'success',
-      session_id,
+      session_id: session.id,
       session_external_id: session.external_id,
       session_title: unsealTitle(space, session),
       model,
-      ...used,
+      tokens_in: 0,
+      tokens_out: 0,
+      duration_ms: 0,
       ttft_ms: 0,
       ...(finish_reason ? { finish_reason } : {}),
       cached: true,
@@ -112,6 +129,5 @@ function endWith(
   ]
   const entries = bodies.map((body, index): RunEntry => ({ n: entryNumber(1, index + 1), body }))
   const end = { status: 'success', attempt: 1, model, ttft_ms: 0 } as const
-  const finished = { run_id, user_id, session_id, grant_id, status: end.status, answer_id: message.id, model, ...used }
-  return { run: end, message, entries, finished }
+  return { run: end, message, entries }
 }

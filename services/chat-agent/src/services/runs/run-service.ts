@@ -17,7 +17,7 @@ import { loadRun } from './load-run.ts'
 import type { RunFinisher } from './run-finisher.ts'
 import { stepsOf } from './run-steps.ts'
 import { RunState } from './run-state.ts'
-import { RUN_KIND } from './start-run.ts'
+import { RUN_KIND } from '../turns/add-run.ts'
 
 interface RunParts {
   readonly uow: ChatAgentUnitOfWork

@@ -36,7 +36,7 @@ export const settingsOf = (
 /** What a run keeps of its session as it is when the run begins. */
 export const settingsOfSession = (
   space: SpaceSealer,
-  session: SessionRow,
+  session: Pick<SessionRow, 'id' | 'instructions' | 'group_id'>,
 ): Pick<RunSettings, 'session_instructions' | 'group_id'> => ({
   session_instructions: unsealInstructions(space, session),
   group_id: session.group_id ?? undefined,
