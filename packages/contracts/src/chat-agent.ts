@@ -241,17 +241,6 @@ export const chatAgent = {
       duration_ms: Count,
     }),
   ),
-  answerRepeated: event(
-    'events.chat-agent.v1.answer.repeated',
-    'A question was answered at once with a kept answer: its run has begun and ended, and its messages are stored. No other event tells that.',
-    RunId.extend({
-      user_id: Id,
-      session_id: Id,
-      /** Of a conversation that it opened, of which `session.created` tells nothing then. */
-      session: z.object({ model: z.string().nullable(), enable_tools: z.boolean() }).optional(),
-      messages: z.array(z.object({ message_id: Id, role: z.enum(['user', 'assistant']), model: z.string().nullable() })),
-    }),
-  ),
   summaryFinished: event(
     'events.chat-agent.v1.summary.finished',
     'A model has summarised older turns of a conversation, or failed to: what that call used, which no message has.',

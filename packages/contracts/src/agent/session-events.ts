@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Id } from '../common.ts'
 import { event } from '../define.ts'
+import { RunId } from './responses.ts'
 
 export const sessionEvents = {
   sessionCreated: event(
@@ -22,5 +23,16 @@ export const sessionEvents = {
     'events.chat-agent.v1.session.deleted',
     'A conversation was erased with everything in it.',
     z.object({ session_id: Id, user_id: Id }),
+  ),
+  answerRepeated: event(
+    'events.chat-agent.v1.answer.repeated',
+    'A question was answered at once with a kept answer: its run has begun and ended, and its messages are stored. No other event tells that.',
+    RunId.extend({
+      user_id: Id,
+      session_id: Id,
+      /** Of a conversation that it opened, of which `session.created` tells nothing then. */
+      session: z.object({ model: z.string().nullable(), enable_tools: z.boolean() }).optional(),
+      messages: z.array(z.object({ message_id: Id, role: z.enum(['user', 'assistant']), model: z.string().nullable() })),
+    }),
   ),
 } as const

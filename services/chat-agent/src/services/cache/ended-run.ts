@@ -96,7 +96,7 @@ async function turnsOf({ messages }: ChatAgentRepositories, { space, session, tu
 /** The answer as that of this run. */
 export function endWith(
   { content, citations, logs, model, finish_reason }: CachedAnswer,
-  { space, run, session, input }: Pick<Beginning, 'space' | 'run' | 'session' | 'input'>,
+  { space, session, input }: Pick<Beginning, 'space' | 'session' | 'input'>,
 ) {
   const message = { id: newId(), role: 'assistant' as const, content, model }
   const transcript = spokenText(input)
