@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -124,3 +124,31 @@ test('a reader that cannot be loaded is no fault of the file', async () => {
   const reading = read(reader, '# Bees', 'text/none' as FileMime)
   await expect(reading).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', cause: expect.stringContaining('TypeError') })
 })
+
+test.runIf(process.platform === 'linux')(
+  'a child that computes without end is gone when the service is killed',
+  async () => {
+    const script = `
+    import { ReaderProcess } from ${JSON.stringify(join(import.meta.dirname, 'reader-process.ts'))}
+    import { usageOf } from ${JSON.stringify(join(import.meta.dirname, 'process-usage.ts'))}
+    const reader = new ReaderProcess({ cpuMs: 10 ** 9, memoryBytes: 10 ** 12 })
+    const bytes = Buffer.from('['.repeat(3_000_000))
+    const parts = (async function* () { yield bytes })()
+    const file = { mime: 'text/markdown', size: bytes.length, bytes: parts, chunks: { tokens: 100, overlap: 10 }, signal: new AbortController().signal }
+    reader.read(file).next().catch(() => {})
+    while ((await usageOf(reader.pid)).cpuMs < 800) await new Promise((resolve) => setTimeout(resolve, 20))
+    console.log(reader.pid)`
+    const service = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [line] = (await once(service.stdout, 'data')) as [Buffer]
+    const pid = Number(line.toString())
+    const isThere = () =>
+      readFile(`/proc/${pid}/stat`, 'utf8').then(
+        (stat) => !/\) Z/.test(stat),
+        () => false,
+      )
+    expect(await isThere()).toBe(true)
+    service.kill('SIGKILL')
+    await expect.poll(isThere, { timeout: 5_000 }).toBe(false)
+  },
+  60_000,
+)

@@ -1,10 +1,12 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
+import { setPriority } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { AppError } from '@youworker/contracts/errors'
 import type { FileMime } from '@youworker/contracts/file-types'
 import type { ChunkSize } from '../chunking/chunk-document.ts'
+import { asChild } from './child-command.ts'
 import { CONFINEMENT } from './confinement.ts'
 import { usageOf } from './process-usage.ts'
 import type { AnswerLine } from './read-file.ts'
@@ -20,6 +22,8 @@ const MEMORY_BYTES = 480 * 1024 ** 2
 const MEMORY_PER_BYTE = 6
 const MOST_MEMORY_BYTES = 1024 ** 3
 const CHECK_MS = 50
+/** nice(2) */
+const NICE = 10
 /** Pages of scans, after each of which the time begins anew. */
 const MOST_STEPS = 2_000
 /** One chunk is far shorter. Bounds what a child can make this process keep. */
@@ -72,7 +76,8 @@ export class ReaderProcess implements Disposable {
   constructor(limits: Partial<ReaderLimits> = {}, languages: readonly string[] = ['eng']) {
     this.#languages = languages
     this.#limits = { ...LIMITS, ...limits }
-    this.#child = spawn(process.execPath, [...CONFINEMENT, join(import.meta.dirname, 'read-worker.ts')], {
+    const { program, args } = asChild([process.execPath, ...CONFINEMENT, join(import.meta.dirname, 'read-worker.ts')])
+    this.#child = spawn(program, args, {
       env: {},
       stdio: ['pipe', 'pipe', 'ignore'],
     })
@@ -87,7 +92,9 @@ export class ReaderProcess implements Disposable {
     child.stdout.on('error', () => {})
     this.#lines = linesOf(child.stdout)
     // When the machine or the container runs out of memory, the kernel ends this child and not the service (proc(5)).
-    if (child.pid !== undefined) void writeFile(`/proc/${child.pid}/oom_score_adj`, '1000').catch(() => {})
+    if (child.pid === undefined) return
+    void writeFile(`/proc/${child.pid}/oom_score_adj`, '1000').catch(() => {})
+    behindOthers(child.pid)
   }
 
   get isDead(): boolean {
@@ -190,6 +197,15 @@ export class ReaderProcess implements Disposable {
   #end(why: string): void {
     this.#limit ??= why
     this[Symbol.dispose]()
+  }
+}
+
+/** What people wait for, such as a search, is computed first. */
+function behindOthers(pid: number): void {
+  try {
+    setPriority(pid, NICE)
+  } catch {
+    // It has ended already.
   }
 }
 

@@ -111,7 +111,7 @@ export class BatchReader {
     const started = performance.now()
     let [title, count, parsed] = ['', 0, started]
     const { signal } = attempt
-    for await (const piece of this.#readers.read(attempt.run.id, {
+    for await (const piece of this.#readers.read(attempt.run.target_space_id, {
       mime,
       size: blob.size ?? 0,
       bytes,
