@@ -125,30 +125,29 @@ test('a reader that cannot be loaded is no fault of the file', async () => {
   await expect(reading).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE', cause: expect.stringContaining('TypeError') })
 })
 
+// A stopped process stands for one that computes without end: neither looks at what it is told.
 test.runIf(process.platform === 'linux')(
-  'a child that computes without end is gone when the service is killed',
+  'a child that looks at nothing any more is gone when the service is killed',
   async () => {
     const script = `
     import { ReaderProcess } from ${JSON.stringify(join(import.meta.dirname, 'reader-process.ts'))}
-    import { usageOf } from ${JSON.stringify(join(import.meta.dirname, 'process-usage.ts'))}
-    const reader = new ReaderProcess({ cpuMs: 10 ** 9, memoryBytes: 10 ** 12 })
-    const bytes = Buffer.from('['.repeat(3_000_000))
-    const parts = (async function* () { yield bytes })()
-    const file = { mime: 'text/markdown', size: bytes.length, bytes: parts, chunks: { tokens: 100, overlap: 10 }, signal: new AbortController().signal }
-    reader.read(file).next().catch(() => {})
-    while ((await usageOf(reader.pid)).cpuMs < 800) await new Promise((resolve) => setTimeout(resolve, 20))
-    console.log(reader.pid)`
+    console.log(new ReaderProcess().pid)`
     const service = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const [line] = (await once(service.stdout, 'data')) as [Buffer]
-    const pid = Number(line.toString())
-    const isThere = () =>
+    const pid = Number(String(await once(service.stdout, 'data')))
+    const stateOf = () =>
       readFile(`/proc/${pid}/stat`, 'utf8').then(
-        (stat) => !/\) Z/.test(stat),
-        () => false,
+        (stat) => stat.replace(/^.*\) (.).*$/s, '$1'),
+        () => 'gone',
       )
-    expect(await isThere()).toBe(true)
-    service.kill('SIGKILL')
-    await expect.poll(isThere, { timeout: 5_000 }).toBe(false)
+    process.kill(pid, 'SIGSTOP')
+    try {
+      await expect.poll(stateOf, { timeout: 10_000 }).toBe('T')
+      service.kill('SIGKILL')
+      await expect.poll(stateOf, { timeout: 10_000 }).toMatch(/gone|Z/)
+    } finally {
+      service.kill('SIGKILL')
+      if ((await stateOf()) === 'T') process.kill(pid, 'SIGKILL')
+    }
   },
   60_000,
 )
