@@ -47,10 +47,13 @@ import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-w
 const service = 'ingestion'
 const SWEEP_MS = 300_000
 const EXPIRY_MS = 15_000
-/** Of so many users at a time; what they compute at a time is bounded for all of them together. */
-const RUNS_AT_A_TIME = 16
+/** Each waits most of the time; what they compute at a time is bounded for all of them together. */
+const RUNS_AT_A_TIME = 32
+/** Of one user, who may have many groups to bring files to. */
+const RUNS_OF_ONE = 4
 /** They wait for other servers most of the time and hold one part of a file each. */
-const GATHERED_AT_A_TIME = 8
+const GATHERED_AT_A_TIME = 16
+const GATHERED_OF_ONE = 4
 
 /** Drops what is remembered of a membership as soon as it changes, and everything when changes may have been missed. */
 function keepAccessCurrent(nats: NatsConnection, access: SpaceAccess): Disposable {
@@ -110,9 +113,14 @@ interface Working extends Pick<ServiceContext, 'logger'>, Pick<ReturnType<typeof
 /** `drain` waits for runs; a crawl may take long, and another process goes on with it. */
 function startWorkers({ nats, processor, gatherer, ...common }: Working): Pick<Worker, 'drain'> & AsyncDisposable {
   const stack = new AsyncDisposableStack()
-  const gathering = { ...wakeUps(nats, GATHER_KIND), concurrency: GATHERED_AT_A_TIME, ...gatherJob(gatherer) }
+  const gathering = {
+    ...wakeUps(nats, GATHER_KIND),
+    concurrency: GATHERED_AT_A_TIME,
+    each: GATHERED_OF_ONE,
+    ...gatherJob(gatherer),
+  }
   stack.use(startWorker({ ...common, ...gathering }))
-  const running = { ...wakeUps(nats, RUN_KIND), concurrency: RUNS_AT_A_TIME, ...runJob(processor) }
+  const running = { ...wakeUps(nats, RUN_KIND), concurrency: RUNS_AT_A_TIME, each: RUNS_OF_ONE, ...runJob(processor) }
   const worker = stack.use(startWorker({ ...common, ...running }))
   return { drain: () => worker.drain(), [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }

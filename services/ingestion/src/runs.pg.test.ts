@@ -91,26 +91,49 @@ describe('uploads', () => {
     const user = testUser()
     const unfinished = await fixture.uploads.create({ name: 'unfinished' }, user)
     const unused = await fixture.upload(user, 'unused')
-    const fresh = await fixture.upload(user, 'fresh')
     const run_id = await start(user, { 'waits.txt': 'a run still needs this' })
-    await age([unfinished.blob_id, unused], '2 hours')
+    await age(user, '2 hours')
     await fixture.database.transact(user.id, 'write', ({ trx }) =>
       sql`update blobs set used_at = now() - interval '8 days' where used_at is not null`.execute(trx),
     )
+    const other = testUser()
+    const fresh = await fixture.upload(other, 'fresh')
     await fixture.erasure.sweep()
-    const left = await fixture.database.transact(user.id, 'read', ({ trx }) => trx.selectFrom('blobs').select('id').execute())
     const [file] = await fixture.uow.in([user.id]).read(({ runs }) => runs.files(run_id))
-    expect(left.map(({ id }) => id).sort()).toEqual([fresh, file?.blob_id].sort())
+    expect(await left(user, [unfinished.blob_id, unused, file?.blob_id ?? ''])).toEqual([file?.blob_id])
+    expect(await left(other, [fresh])).toEqual([fresh])
     await fixture.runs.cancel({ run_id }, user)
-
-    async function age(ids: string[], by: string): Promise<void> {
-      await fixture.database.transact(user.id, 'write', ({ trx }) =>
-        sql`update blobs set created_at = now() - ${by}::interval, finished_at = finished_at - ${by}::interval where id = any(${ids}::uuid[])`.execute(
-          trx,
-        ),
-      )
-    }
   })
+
+  test('are kept while their user still sends, as a request of many files or a slow one does, for a day', async () => {
+    const user = testUser()
+    const first = await fixture.upload(user, 'the first file of a long request')
+    const { blob_id: slow } = await fixture.uploads.create({ name: 'slow' }, user)
+    await age(user, '2 hours')
+    await fixture.uploads.write({ blob_id: slow, index: 0, bytes: Buffer.from('one more part') }, user)
+    await fixture.erasure.sweep()
+    expect(await left(user, [first, slow])).toEqual([first, slow].sort())
+    await age(user, '23 hours')
+    await fixture.upload(user, 'and on it goes')
+    await fixture.erasure.sweep()
+    expect(await left(user, [first, slow])).toEqual([])
+  })
+
+  async function left(user: TestUser, ids: string[]): Promise<string[]> {
+    const rows = await fixture.database.transact(user.id, 'read', ({ trx }) =>
+      trx.selectFrom('blobs').select('id').where('id', 'in', ids).execute(),
+    )
+    return rows.map(({ id }) => id).sort()
+  }
+
+  async function age(user: TestUser, by: string): Promise<void> {
+    await fixture.database.transact(user.id, 'write', async ({ trx }) => {
+      await sql`update blobs set created_at = created_at - ${by}::interval, finished_at = finished_at - ${by}::interval where user_id = ${user.id}`.execute(
+        trx,
+      )
+      await sql`update blob_pieces set stored_at = stored_at - ${by}::interval where space_id = ${user.id}`.execute(trx)
+    })
+  }
 })
 
 describe('starting a run', () => {
@@ -160,7 +183,7 @@ describe('a run', () => {
     const run_id = await start(user, { 'one.md': '# One\n\nfirst text', 'two.md': '# Two\n\nthe slow text' })
     const hold = holding('the slow text')
     const dying = fixture.newProcess(false, hold.wrap)
-    const [job] = await claim(dying.database.system, 'run', newId(), 1)
+    const [job] = await claim(dying.database.system, 'run', newId(), { limit: 1 })
     if (!job) throw new Error('there is no job')
     const abandoned = dying.processor.process(job, { attempt: job.attempt, signal: new AbortController().signal })
     await hold.reached

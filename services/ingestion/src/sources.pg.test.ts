@@ -238,7 +238,7 @@ test('a crawl goes on behind what is stored when its worker dies, and each page 
   site.pages.set('/sitemap.xml', { status: 404 })
   site.asked.length = 0
   const run_id = await start(user, { path_or_url: `${site.origin}/chain`, recursive: true }, idle)
-  const [job] = await claim(idle.database.system, GATHER_KIND, newId(), 1)
+  const [job] = await claim(idle.database.system, GATHER_KIND, newId(), { limit: 1 })
   if (!job) throw new Error('there is no job')
   const dies = new AbortController()
   const dying = idle.gatherer.process(job, { signal: dies.signal })

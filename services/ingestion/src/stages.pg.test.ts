@@ -51,7 +51,7 @@ test('a file whose worker is gone goes on behind what was stored of it, and is n
   const run_id = await start(user, { 'one.md': '# One\n\nthe first text' })
   const hold = holding()
   const dying = fixture.newProcess(false, hold.wrap)
-  const [job] = await claim(dying.database.system, 'run', newId(), 1)
+  const [job] = await claim(dying.database.system, 'run', newId(), { limit: 1 })
   if (!job) throw new Error('there is no job')
   const abandoned = dying.processor.process(job, { attempt: job.attempt, signal: new AbortController().signal })
   await hold.reached
@@ -64,6 +64,24 @@ test('a file whose worker is gone goes on behind what was stored of it, and is n
   hold.release()
   await expect(abandoned).rejects.toMatchObject({ name: 'LeaseLost' })
   expect(await stepsOf(user, run_id)).toEqual(['fetched 0', 'sniffed 0', 'parsed 1', 'chunked 1', 'embedded 2', 'indexed 2'])
+  expect(await fixture.find(user, 'first', { mode: 'lexical' })).toHaveLength(1)
+})
+
+test('what another version of the pipeline has staged is read again, so that a document is of one version', async () => {
+  const user = testUser()
+  const run_id = await start(user, { 'one.md': '# One\n\nthe first text' })
+  const hold = holding()
+  const old = fixture.newProcess(false, hold.wrap, { tokens: 60, overlap: 10 })
+  const [job] = await claim(old.database.system, 'run', newId(), { limit: 1 })
+  if (!job) throw new Error('there is no job')
+  const abandoned = old.processor.process(job, { attempt: job.attempt, signal: new AbortController().signal })
+  await hold.reached
+  await sql`update jobs set lease_until = now() - interval '1 second'`.execute(fixture.database.system)
+  fixture.newProcess(true)
+  expect((await fixture.settled(user, run_id)).status).toBe('success')
+  hold.release()
+  await expect(abandoned).rejects.toMatchObject({ name: 'LeaseLost' })
+  expect((await stepsOf(user, run_id))?.filter((step) => step.startsWith('chunked'))).toEqual(['chunked 1', 'chunked 2'])
   expect(await fixture.find(user, 'first', { mode: 'lexical' })).toHaveLength(1)
 })
 

@@ -29,6 +29,7 @@ import { gatherJob, runJob } from './jobs/run-job.ts'
 import { ReaderPool } from './reading/reader-pool.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { testUserContext } from '@youworker/messaging/requests/test-context'
+import type { ChunkSize } from './chunking/chunk-document.ts'
 import type { Embedder } from './services/search/embedding-service.ts'
 import { createServices } from './services/ingestion-services.ts'
 import { LABELS_KIND } from './services/labels/label-service.ts'
@@ -92,7 +93,8 @@ export async function startFixture({ worker = true, fetching = {} }: { worker?: 
     fetching: { allow: [], refuse: [], closedPorts: [], dnsServers: [], root: undefined, ...fetching },
   }
   const processes = stack.use(new AsyncDisposableStack())
-  const newProcess = (works: boolean, wrap?: Wrap) => startProcess(surroundings, processes, works, wrap)
+  const newProcess = (works: boolean, wrap?: Wrap, chunks?: ChunkSize) =>
+    startProcess(surroundings, processes, works, wrap, chunks)
   const services = newProcess(worker)
   const resources = stack.move()
   return {
@@ -118,6 +120,7 @@ function startProcess(
   stack: AsyncDisposableStack,
   works: boolean,
   wrap: Wrap = (embedder) => embedder,
+  chunks: ChunkSize = { tokens: 120, overlap: 20 },
 ) {
   const { adminUrl, indexDir, modelUrl, groups, admins, embedded } = surroundings
   const logger = silentLogger()
@@ -174,7 +177,7 @@ function startProcess(
     wakeGatherers: () => nudgeGatherers(),
     maxFileMb: 2,
     keepDeletedDays: 30,
-    chunks: { tokens: 120, overlap: 20 },
+    chunks,
   })
   const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
   const running = works ? stack.use(startWorker({ database, uow, logger, ...job })) : undefined

@@ -19,29 +19,49 @@ export interface LeaseState extends Held {
 /** Pause between heartbeats, in ms: two of them may be lost. */
 export const HEARTBEAT_MS = LEASE_MS / 3
 
+interface ClaimOptions {
+  readonly limit: number
+  /** Of one user that run at the same time, in all processes. */
+  readonly each?: number | undefined
+}
+
 /**
  * Claims up to `limit` jobs that are due or whose lease ran out, in turns of their users, each under a new attempt number. Of the
  * unfinished jobs with one queue key only the oldest that is not paused can be claimed; a unique index refuses a second running one.
  */
-export function claim(db: Kysely<SystemTables>, kind: string, owner: string, limit: number): Promise<JobRow[]> {
+export function claim(db: Kysely<SystemTables>, kind: string, owner: string, options: ClaimOptions): Promise<JobRow[]> {
   // Another process claimed a job of the same queue at the same moment; the next try sees it.
   const isRetryable = (error: unknown) => isUniqueViolation(error, 'jobs_one_running_per_queue')
-  return retry(() => claimOnce(db, kind, owner, limit), { attempts: 5, baseMs: 10, isRetryable })
+  return retry(() => claimOnce(db, kind, owner, options), { attempts: 5, baseMs: 10, isRetryable })
 }
 
-async function claimOnce(db: Kysely<SystemTables>, kind: string, owner: string, limit: number): Promise<JobRow[]> {
+async function claimOnce(
+  db: Kysely<SystemTables>,
+  kind: string,
+  owner: string,
+  { limit, each }: ClaimOptions,
+): Promise<JobRow[]> {
+  const candidates = sql`
+    from jobs as candidate
+    where kind = ${kind} and status in ('pending', 'running')
+      and case status when 'pending' then run_after <= clock_timestamp() else lease_until < clock_timestamp() end
+      and (queue_key is null or not exists (
+        select from jobs as other
+        where other.kind = candidate.kind and other.queue_key = candidate.queue_key and other.id <> candidate.id
+          and (other.status = 'running'
+            or (other.status = 'pending' and other.run_after < 'infinity' and (other.created_at, other.id) < (candidate.created_at, candidate.id)))
+      ))`
+  const own = sql`
+    select id, row_number() over (partition by user_id order by turn, created_at, id) + (
+      select count(*) from jobs as running
+      where running.kind = candidate.kind and running.user_id = candidate.user_id and running.status = 'running'
+        and running.lease_until >= clock_timestamp()
+    ) as nth ${candidates}`
+  const bounded = each === undefined ? sql`` : sql`and id in (select id from (${own}) as counted where nth <= ${each})`
   const { rows } = await sql<JobRow>`
     update jobs set status = 'running', attempt = attempt + 1, lease_owner = ${owner}, lease_until = ${newLease}, updated_at = now()
     where id = any(array(
-      select id from jobs as candidate
-      where kind = ${kind} and status in ('pending', 'running')
-        and case status when 'pending' then run_after <= clock_timestamp() else lease_until < clock_timestamp() end
-        and (queue_key is null or not exists (
-          select from jobs as other
-          where other.kind = candidate.kind and other.queue_key = candidate.queue_key and other.id <> candidate.id
-            and (other.status = 'running'
-              or (other.status = 'pending' and other.run_after < 'infinity' and (other.created_at, other.id) < (candidate.created_at, candidate.id)))
-        ))
+      select id ${candidates} ${bounded}
       order by turn, created_at, id
       limit ${limit} for update skip locked
     ))

@@ -222,7 +222,7 @@ const createdInOrder = async (ids: readonly string[]) => {
 test('across queues the oldest job goes first, and a long queue delays no other queue', async () => {
   const { system } = fixture.database
   const owner = newId()
-  const take = async (limit: number) => (await claim(system, 'sample', owner, limit)).map(({ id }) => names.get(id))
+  const take = async (limit: number) => (await claim(system, 'sample', owner, { limit })).map(({ id }) => names.get(id))
   const names = new Map<string, string>()
   const order = ['a1', 'a2', 'a3', 'b1', 'free1', 'a4', 'c1', 'b2', 'free2']
   for (const name of order.toReversed()) {
@@ -245,10 +245,27 @@ test('across queues the oldest job goes first, and a long queue delays no other 
   expect(await take(9)).toEqual(['a3', 'b2'])
 })
 
+test('of one user no more run than may, also across claims and processes, and the others get what is left', async () => {
+  const { system } = fixture.database
+  const [many, one] = [newId(), newId()]
+  for (let n = 0; n < 6; n += 1) await add({ user_id: many })
+  const take = async (owner = newId()) =>
+    (await claim(system, 'sample', owner, { limit: 5, each: 2 })).map(({ user_id }) => user_id)
+  expect(await take()).toEqual([many, many])
+  await add({ user_id: one })
+  expect(await take()).toEqual([one])
+  const running = await sql<{ id: string }>`select id from jobs where user_id = ${many} and status = 'running'`.execute(system)
+  await fixture.uow.system().write(({ jobs }) => jobs.finish(running.rows[0]?.id ?? '', 1, { status: 'success' }))
+  expect(await take()).toEqual([many])
+  // What a dead process held does not count, and is taken first.
+  await sql`update jobs set lease_until = now() - interval '1 second' where status = 'running'`.execute(system)
+  expect((await take()).toSorted()).toEqual([many, many, one].toSorted())
+})
+
 test('a job that pauses after a failure keeps its position in its queue and delays no other queue', async () => {
   const { system } = fixture.database
   const owner = newId()
-  const take = async () => (await claim(system, 'sample', owner, 9)).map(({ id }) => id)
+  const take = async () => (await claim(system, 'sample', owner, { limit: 9 })).map(({ id }) => id)
   const [failed, behind, other] = [
     await add({ queue_key: 'mine' }),
     await add({ queue_key: 'mine' }),
@@ -287,7 +304,7 @@ test('users take turns: one with many waiting jobs delays nobody, also not those
   const end = async (id: string) => fixture.uow.system().write(({ jobs }) => jobs.finish(id, 1, { status: 'success' }))
   const order: string[] = []
   const take = async () => {
-    for (const { id } of await claim(system, 'sample', newId(), 1)) {
+    for (const { id } of await claim(system, 'sample', newId(), { limit: 1 })) {
       order.push(names.get(id) ?? '')
       await end(id)
     }
@@ -340,10 +357,10 @@ test('a worker takes a few jobs however little memory there is, and more only wh
 test('an older job that is committed late does not run beside a younger one of its queue', async () => {
   const { system } = fixture.database
   const [younger, older] = [await add({ queue_key: 'late' }), newId()]
-  expect(await claim(system, 'sample', newId(), 5)).toMatchObject([{ id: younger }])
+  expect(await claim(system, 'sample', newId(), { limit: 5 })).toMatchObject([{ id: younger }])
   await sql`insert into jobs (id, kind, user_id, space_id, payload, max_attempts, queue_key, created_at)
     values (${older}, 'sample', ${newId()}, ${newId()}, '{}', 5, 'late', now() - interval '1 hour')`.execute(system)
-  expect(await claim(system, 'sample', newId(), 5)).toEqual([])
+  expect(await claim(system, 'sample', newId(), { limit: 5 })).toEqual([])
   const both = sql`update jobs set status = 'running' where id = ${older}`.execute(system)
   await expect(both).rejects.toMatchObject({ cause: { constraint: 'jobs_one_running_per_queue' } })
 })

@@ -43,6 +43,8 @@ interface WorkerOptions<P> {
   readonly kind: string
   /** Most jobs that run at the same time in this process. */
   readonly concurrency: number
+  /** Of one user that run at the same time, in all processes together. */
+  readonly each?: number
   /** Whether there is memory for one more job. */
   readonly hasRoom?: (() => boolean) | undefined
   readonly logger: Logger
@@ -151,13 +153,13 @@ class JobWorker<P> implements Worker<P> {
 
   async #poll(): Promise<number> {
     const pause = POLL_MS + Math.random() * POLL_MS
-    const { database, kind, logger } = this.#options
+    const { database, kind, each, logger } = this.#options
     const free = this.#free()
     this.#mayOthersWait ||= free === 0
     if (free === 0) return pause
     try {
       const claimedAt = performance.now()
-      const jobs = await claim(database.system, kind, database.leases.owner, free)
+      const jobs = await claim(database.system, kind, database.leases.owner, { limit: free, each })
       this.#mayOthersWait = jobs.length === free
       for (const job of jobs) this.#start(job, claimedAt)
       return jobs.length === 0 || this.#free() === 0 ? pause : 0

@@ -17,6 +17,14 @@ interface NewPart {
   readonly sealed: Buffer
 }
 
+/** Nobody has sent a byte for an hour: those of one request wait for its last file, a long one for its last part. Kept for a day at most. */
+const isLeft = sql<boolean>`case when b.expires_at is not null then b.expires_at < now() else
+  coalesce(b.finished_at, b.created_at) < now() - interval '1 hour' and (b.created_at < now() - interval '1 day' or not exists (
+    select from blobs other where other.user_id = b.user_id and other.used_at is null and (
+      coalesce(other.finished_at, other.created_at) > now() - interval '1 hour' or exists (
+        select from blob_pieces part where part.blob_id = other.id and part.stored_at > now() - interval '1 hour'))))
+  end`
+
 export class BlobRepository {
   readonly #db: Kysely<IngestionTables>
 
@@ -154,8 +162,8 @@ export class BlobRepository {
   }
 
   /**
-   * Erases up to `limit` files that nothing needs: not used within an hour, or left by a run that is a week old or deleted.
-   * Returns how many.
+   * Erases up to `limit` files that nothing needs: not used within an hour since their user sent anything, or within a day; or left by a run
+   * that is a week old or deleted. Returns how many.
    */
   async sweep(limit: number): Promise<number> {
     const idle = await this.#db
@@ -168,14 +176,7 @@ export class BlobRepository {
         return and([
           not(exists(selectFrom('documents as d').select('d.id').whereRef('d.blob_id', '=', 'b.id'))),
           or([
-            and([
-              eb('b.used_at', 'is', null),
-              eb(
-                sql<string>`coalesce(b.expires_at, coalesce(b.finished_at, b.created_at) + interval '1 hour')`,
-                '<',
-                sql<string>`now()`,
-              ),
-            ]),
+            and([eb('b.used_at', 'is', null), isLeft]),
             and([eb('b.used_at', '<', hourAgo), not(exists(files))]),
             and([eb('b.used_at', '<', sql<string>`now() - interval '7 days'`), not(exists(active))]),
           ]),

@@ -15,10 +15,13 @@ export interface IndexChange {
   readonly document_id: string
   readonly seq: number
   readonly generation: number | null
+  readonly chunk_count: number | null
 }
 
 export interface IndexableChunk {
   readonly chunk_id: string
+  readonly document_id: string
+  readonly generation: number
   readonly index: number
   readonly text: string
   readonly title: string
@@ -91,12 +94,42 @@ export class IndexRepository {
     return this.#db
       .selectFrom('index_changes')
       .leftJoin('documents', 'documents.id', 'index_changes.document_id')
-      .select(['index_changes.document_id', 'index_changes.seq', 'documents.generation'])
+      .select(['index_changes.document_id', 'index_changes.seq', 'documents.generation', 'documents.chunk_count'])
       .where('index_changes.space_id', '=', spaceId)
       .where('index_changes.seq', '>', afterSeq)
       .orderBy('index_changes.seq')
       .limit(limit)
       .execute()
+  }
+
+  /** All chunks of several short versions. */
+  chunksOfAll(versions: readonly { document_id: string; generation: number }[], model: string): Promise<IndexableChunk[]> {
+    const [ids, generations] = [versions.map(({ document_id }) => document_id), versions.map(({ generation }) => generation)]
+    return this.#indexable(model)
+      .where(sql<boolean>`(c.document_id, c.generation) in (select * from unnest(${ids}::uuid[], ${generations}::int[]))`)
+      .orderBy('c.document_id')
+      .orderBy('c.index')
+      .execute()
+  }
+
+  #indexable(model: string) {
+    return this.#db
+      .selectFrom('chunks as c')
+      .innerJoin('documents as d', 'd.id', 'c.document_id')
+      .leftJoin('embeddings as e', (join) =>
+        join.onRef('e.space_id', '=', 'c.space_id').onRef('e.text_hash', '=', 'c.text_hash').on('e.model', '=', model),
+      )
+      .select([
+        'c.id as chunk_id',
+        'c.document_id',
+        'c.generation',
+        'c.index',
+        'c.text',
+        'd.title',
+        'c.title_path',
+        'c.text_hash',
+      ])
+      .select(['c.language', 'e.vector'])
   }
 
   /** Chunks of one version from `index` on, with their vectors of `model` where there are any. */
@@ -108,13 +141,7 @@ export class IndexRepository {
     limit: number
   }): Promise<IndexableChunk[]> {
     const { document_id, generation, model, from, limit } = version
-    return this.#db
-      .selectFrom('chunks as c')
-      .innerJoin('documents as d', 'd.id', 'c.document_id')
-      .leftJoin('embeddings as e', (join) =>
-        join.onRef('e.space_id', '=', 'c.space_id').onRef('e.text_hash', '=', 'c.text_hash').on('e.model', '=', model),
-      )
-      .select(['c.id as chunk_id', 'c.index', 'c.text', 'd.title', 'c.title_path', 'c.text_hash', 'c.language', 'e.vector'])
+    return this.#indexable(model)
       .where('c.document_id', '=', document_id)
       .where('c.generation', '=', generation)
       .where('c.index', '>=', from)

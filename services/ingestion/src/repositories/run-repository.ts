@@ -27,7 +27,16 @@ export interface RunTotals {
 }
 
 type NewRun = Omit<RunRow, 'created_at' | 'started_at' | 'waits'>
-type Later = 'chunks' | 'document_id' | 'run_id' | 'space_id' | 'read_tries' | 'reader_deaths' | 'checkpoint' | 'title'
+type Later =
+  | 'chunks'
+  | 'document_id'
+  | 'run_id'
+  | 'space_id'
+  | 'read_tries'
+  | 'reader_deaths'
+  | 'checkpoint'
+  | 'pipeline'
+  | 'title'
 export type NewRunFile = Omit<RunFileRow, Later>
 
 const NOT_ENDED: readonly Status[] = ['pending', 'running']

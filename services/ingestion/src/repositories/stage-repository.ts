@@ -57,10 +57,21 @@ export class StageRepository {
   }
 
   /** Counts one more try to read each of the files. Returns those that have not been tried too often. */
-  async beginReading(runId: string, indexes: readonly number[], most: { tries: number; deaths: number }): Promise<number[]> {
+  async beginReading(
+    runId: string,
+    indexes: readonly number[],
+    { pipeline, ...most }: { pipeline: string; tries: number; deaths: number },
+  ): Promise<number[]> {
     const rows = await this.#db
       .updateTable('run_files')
-      .set({ read_tries: sql<number>`read_tries + 1`, status: 'running', stage: 'parsing', percent: 5, checkpoint: null })
+      .set({
+        read_tries: sql<number>`read_tries + 1`,
+        status: 'running',
+        stage: 'parsing',
+        percent: 5,
+        checkpoint: null,
+        pipeline,
+      })
       .where('run_id', '=', runId)
       .where(sql<boolean>`index = any(${[...indexes]}::int[])`)
       .where('read_tries', '<', most.tries)

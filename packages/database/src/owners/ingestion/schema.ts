@@ -11,6 +11,7 @@ import * as stages from './migrations/0009-stages.ts'
 import * as labels from './migrations/0010-labels.ts'
 import * as resumableUploads from './migrations/0011-resumable-uploads.ts'
 import * as storedFiles from './migrations/0012-stored-files.ts'
+import * as stagedBy from './migrations/0013-staged-by.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -27,5 +28,6 @@ export const ingestionSchema = defineSchema({
     '0010-labels': labels,
     '0011-resumable-uploads': resumableUploads,
     '0012-stored-files': storedFiles,
+    '0013-staged-by': stagedBy,
   },
 })

@@ -25,7 +25,7 @@ export interface IngestionTables extends SystemTables {
     expires_at: string | null
   }
   /** Sealed parts of 256 KiB; `size` is that of the clear bytes. */
-  blob_pieces: { blob_id: string; index: number; space_id: string; size: number; sealed: Buffer }
+  blob_pieces: { blob_id: string; index: number; space_id: string; size: number; sealed: Buffer; stored_at: Generated<string> }
   /** The domain half of a run; its state is the `jobs` row of the same id. Lives in its user's own space. */
   runs: {
     id: string
@@ -41,7 +41,7 @@ export interface IngestionTables extends SystemTables {
     /** How often in a row it has waited for something that is away. */
     waits: Generated<number>
   }
-  /** `checkpoint`: what is stored of its way, so that another worker goes on behind it. `read_tries`: how often its reading was begun and has no known end; `reader_deaths`: how often it killed the process that read it. */
+  /** `checkpoint`: what is stored of its way, so that another worker goes on behind it. `read_tries`: how often its reading was begun and has no known end; `pipeline`: what its chunks are staged by; `reader_deaths`: how often it killed the process that read it. */
   run_files: {
     run_id: string
     index: number
@@ -60,6 +60,7 @@ export interface IngestionTables extends SystemTables {
     read_tries: Generated<number>
     reader_deaths: Generated<number>
     checkpoint: Checkpoint | null
+    pipeline: string | null
     title: string | null
     sha256: string | null
     timeline: ColumnType<TimelineEntry[], string | undefined, string>

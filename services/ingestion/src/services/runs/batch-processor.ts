@@ -20,6 +20,8 @@ interface BatchDependencies {
   readonly reader: BatchReader
   readonly embedder: BatchEmbedder
   readonly committer: BatchCommitter
+  /** Names how this process reads. */
+  readonly pipeline: string
 }
 
 const LOOK_FOR_ROOM_MS = 1_000
@@ -50,9 +52,10 @@ export class BatchProcessor {
   }
 
   async #toDocuments(attempt: Attempt, files: readonly StoredFile[]): Promise<void> {
-    const { known, reader, embedder, committer, slots } = this.#it
+    const { known, reader, embedder, committer, slots, pipeline } = this.#it
     const user = attempt.run.user_id
-    const isStaged = ({ file }: StoredFile) => file.checkpoint !== null
+    // What another version of the pipeline has staged is read again, so that a document is of one version.
+    const isStaged = ({ file }: StoredFile) => file.checkpoint !== null && file.pipeline === pipeline
     const fresh = files.filter((stored) => !isStaged(stored))
     const { unknown, linked } = await known.sort(attempt, fresh)
     const read = await using(await slots.take(user, attempt.signal), () => reader.read(attempt, unknown))

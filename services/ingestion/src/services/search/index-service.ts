@@ -124,7 +124,7 @@ export class IndexService {
   async #step({ space_id, seq, languages }: SpaceState, base: IndexState): Promise<void> {
     const changes = await this.#uow.in([space_id]).read(({ index }) => index.changes(space_id, base.seq, CHANGES))
     const met = new Set<string>()
-    for (const change of changes) if (!(await this.#addVersion(space_id, base, change, met))) return
+    for (const some of together(changes)) if (!(await this.#addVersions(space_id, base, some, met))) return
     // Before the index is at `last`, because from then on a question is asked in the languages that are known.
     const unknown = [...met].filter((language) => !languages.includes(language))
     if (unknown.length > 0) await this.#uow.in([space_id]).write(({ index }) => index.addLanguages(space_id, unknown))
@@ -132,32 +132,33 @@ export class IndexService {
     await this.#index.advance(space_id, base, last, changes)
   }
 
-  async #addVersion(spaceId: string, base: IndexState, change: IndexChange, languages: Set<string>): Promise<boolean> {
-    const { document_id, generation } = change
-    if (generation === null) return true
+  async #addVersions(spaceId: string, base: IndexState, versions: readonly Version[], languages: Set<string>): Promise<boolean> {
     for (let from = 0; ;) {
-      const chunks = await this.#chunks(spaceId, { document_id, generation, from })
-      const entries = chunks.map((chunk) => entryOf(chunk, { document_id, generation }, languages))
+      const chunks = await this.#chunks(spaceId, versions, from)
+      const entries = chunks.map((chunk) => entryOf(chunk, languages))
       if (entries.length > 0 && !(await this.#index.add(spaceId, base, entries))) return false
-      if (chunks.length < CHUNKS) return true
+      if (versions.length > 1 || chunks.length < CHUNKS) return true
       from = (chunks.at(-1)?.index ?? from) + 1
     }
   }
 
-  /** The chunks with their vectors. Embeds first those without one, as after a change of the model. */
-  async #chunks(
-    spaceId: string,
-    version: { document_id: string; generation: number; from: number },
-  ): Promise<readonly IndexableChunk[]> {
+  /** The chunks with their vectors: all of several versions, or those of one from a position on. Embeds first those without one, as after a change of the model. */
+  async #chunks(spaceId: string, versions: readonly Version[], from: number): Promise<readonly IndexableChunk[]> {
     const scope = this.#uow.in([spaceId])
-    const query = { ...version, model: this.#embeddings.model, limit: CHUNKS }
-    const stored = await scope.read(({ index }) => index.chunks(query))
-    const chunks = await this.#withLanguages(spaceId, stored)
+    const [only] = versions
+    const { model } = this.#embeddings
+    const query = () =>
+      scope.read(({ index }) =>
+        only && versions.length === 1
+          ? index.chunks({ ...only, from, model, limit: CHUNKS })
+          : index.chunksOfAll(versions, model),
+      )
+    const chunks = await this.#withLanguages(spaceId, await query())
     const missing = chunks.filter(({ vector }) => vector === null)
     if (missing.length === 0) return chunks
     const texts = missing.map((chunk) => ({ text: embeddable(chunk).text, text_hash: chunk.text_hash }))
     await this.#embeddings.ensure(spaceId, texts, { write: (work) => scope.write(work) })
-    return scope.read(({ index }) => index.chunks(query))
+    return query()
   }
 
   /** Files that were read before languages were told. Once for each, because what tells them is large. */
@@ -171,15 +172,36 @@ export class IndexService {
   }
 }
 
+interface Version {
+  readonly document_id: string
+  readonly generation: number
+}
+
+/** The versions that are there, short ones with others, because a call for each would cost more than its chunks. */
+function together(changes: readonly IndexChange[]): Version[][] {
+  const groups: Version[][] = []
+  let room = 0
+  for (const { document_id, generation, chunk_count } of changes) {
+    if (generation === null) continue
+    const size = Math.max(1, chunk_count ?? CHUNKS)
+    if (size > room) {
+      groups.push([])
+      room = CHUNKS
+    }
+    groups.at(-1)?.push({ document_id, generation })
+    room -= size
+  }
+  return groups
+}
+
 function entryOf(
-  { chunk_id, title, title_path, text, language, vector }: IndexableChunk,
-  version: Pick<IndexEntry, 'document_id' | 'generation'>,
+  { chunk_id, document_id, generation, title, title_path, text, language, vector }: IndexableChunk,
   languages: Set<string>,
 ): IndexEntry {
   const spoken = language ?? UNKNOWN
   languages.add(spoken)
   const heading = analyse([title, ...title_path].join('\n'), spoken).join(' ')
-  return { ...version, chunk_id, heading, body: analyse(text, spoken).join(' '), vector }
+  return { chunk_id, document_id, generation, heading, body: analyse(text, spoken).join(' '), vector }
 }
 
 /** Rejects when the signal aborts; the work itself goes on. */

@@ -27,6 +27,8 @@ interface ReaderDependencies {
   readonly store: BlobStore
   readonly readers: ReaderPool
   readonly chunks: ChunkSize
+  /** Names how this process reads. */
+  readonly pipeline: string
 }
 
 interface Batch {
@@ -39,11 +41,13 @@ export class BatchReader {
   readonly #store: BlobStore
   readonly #readers: ReaderPool
   readonly #chunks: ChunkSize
+  readonly #pipeline: string
 
-  constructor({ store, readers, chunks }: ReaderDependencies) {
+  constructor({ store, readers, chunks, pipeline }: ReaderDependencies) {
     this.#store = store
     this.#readers = readers
     this.#chunks = chunks
+    this.#pipeline = pipeline
   }
 
   /** Returns those whose chunks are staged; the others have failed. */
@@ -63,7 +67,9 @@ export class BatchReader {
   async #pass(attempt: Attempt, files: readonly StoredFile[], before: ReadonlyMap<number, string>) {
     const { run, write } = attempt
     const indexes = files.map(({ file }) => file.index)
-    const allowed = new Set(await write(({ stages }) => stages.beginReading(run.id, indexes, MOST)))
+    const allowed = new Set(
+      await write(({ stages }) => stages.beginReading(run.id, indexes, { ...MOST, pipeline: this.#pipeline })),
+    )
     const batch: Batch = { waiting: [], records: [] }
     const [staged, died]: [StoredFile[], Map<number, string>] = [[], new Map()]
     const bytesOf = await this.#store.openAll(files.map(({ blob }) => blob))
