@@ -1004,6 +1004,7 @@ create table "ingestion"."blob_pieces" ( -- owner: ingestion_owner
   space_id uuid not null,
   size integer not null,
   sealed bytea not null,
+  stored_at timestamp with time zone not null default now(),
   constraint blob_pieces_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id) ON DELETE CASCADE,
   constraint blob_pieces_pkey PRIMARY KEY (blob_id, index)
 );
@@ -1301,6 +1302,7 @@ create table "ingestion"."run_files" ( -- owner: ingestion_owner
   title text,
   sha256 text,
   timeline jsonb not null default '[]'::jsonb,
+  pipeline text,
   constraint run_files_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id) ON DELETE SET NULL,
   constraint run_files_run_id_fkey FOREIGN KEY (run_id) REFERENCES ingestion.runs(id) ON DELETE CASCADE,
   constraint run_files_pkey PRIMARY KEY (run_id, index)
