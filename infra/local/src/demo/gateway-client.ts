@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Done } from '@youworker/contracts/agent/run-log'
 import { IngestionRun } from '@youworker/contracts/documents/runs'
 import { SearchAnswer } from '@youworker/contracts/documents/search'
+import { UploadState } from '@youworker/contracts/documents/uploads'
 import { z } from 'zod'
 import type { GivenFile } from './collect-files.ts'
 import { readEvents, type ServerEvent } from './server-events.ts'
@@ -14,8 +15,9 @@ const ErrorBody = z.object({
     details: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
   }),
 })
-/** How long requests that get 503 are repeated. */
+/** How long requests are repeated that get 503, or no answer because the connection broke. */
 const PATIENCE_MS = 20_000
+const TUS = { 'tus-resumable': '1.0.0' } as const
 const Accepted = z.object({ run_id: z.string() })
 
 /** An error response of the gateway. */
@@ -38,12 +40,12 @@ export class ApiError extends Error {
 export class GatewayClient {
   readonly #api: string
   readonly #headers: Readonly<Record<string, string>>
-  readonly #signal: AbortSignal
+  readonly signal: AbortSignal
 
   constructor(api: string, apiKey: string, signal: AbortSignal) {
     this.#api = api
     this.#headers = { 'x-api-key': apiKey }
-    this.#signal = signal
+    this.signal = signal
   }
 
   async whoAmI(): Promise<string> {
@@ -63,6 +65,33 @@ export class GatewayClient {
     if (collection !== undefined) form.append('collection', collection)
     for (const { path, name } of files) form.append('files', await openAsBlob(path), name)
     return Accepted.parse(await this.#json('/v1/ingest/upload', { method: 'POST', body: form })).run_id
+  }
+
+  /** Begins a resumable upload (tus 1.0); returns its id. */
+  async beginUpload(name: string, size: number): Promise<string> {
+    const filename = Buffer.from(name).toString('base64')
+    const headers = { ...TUS, 'upload-length': String(size), 'upload-metadata': `filename ${filename}` }
+    return UploadState.parse(await this.#json('/v1/uploads', { method: 'POST', headers })).id
+  }
+
+  /** How many bytes of an upload arrived. */
+  async uploadedBytes(id: string): Promise<number> {
+    return UploadState.parse(await this.#json(`/v1/uploads/${id}`)).offset
+  }
+
+  /** Adds bytes at the end of an upload; returns where it ends then. */
+  async appendUpload(id: string, offset: number, bytes: Blob): Promise<number> {
+    const headers = { ...TUS, 'upload-offset': String(offset), 'content-type': 'application/offset+octet-stream' }
+    const { headers: answered } = await this.#request(`/v1/uploads/${id}`, { method: 'PATCH', headers, body: bytes })
+    return Number(answered.get('upload-offset'))
+  }
+
+  /** Starts an ingestion run with a finished upload; returns its id. */
+  async ingestUpload(id: string, collection?: string): Promise<string> {
+    const body = JSON.stringify({ upload_ids: [id], wait: false, collection })
+    return Accepted.parse(
+      await this.#json('/v1/ingest/uploads', { method: 'POST', body, headers: { 'content-type': 'application/json' } }),
+    ).run_id
   }
 
   async ingestionRun(id: string): Promise<IngestionRun> {
@@ -94,10 +123,10 @@ export class GatewayClient {
         }
       } catch (error) {
         const isRetryable = error instanceof ApiError ? error.status >= 500 : true
-        if (this.#signal.aborted || runId === undefined || tries >= 20 || !isRetryable) throw error
+        if (this.signal.aborted || runId === undefined || tries >= 20 || !isRetryable) throw error
       }
       if (runId === undefined || tries >= 20) throw new Error('the answer ended before it was complete')
-      await sleep(500, undefined, { signal: this.#signal })
+      await sleep(500, undefined, { signal: this.signal })
     }
   }
 
@@ -119,12 +148,20 @@ export class GatewayClient {
     const idempotency = init.method === 'POST' ? { 'idempotency-key': crypto.randomUUID() } : {}
     const headers = { ...init.headers, ...this.#headers, ...idempotency }
     for (const until = Date.now() + PATIENCE_MS; ;) {
-      const response = await fetch(`${this.#api}${path}`, { ...init, headers, signal: this.#signal })
+      const sent = fetch(`${this.#api}${path}`, { ...init, headers, signal: this.signal })
+      const response = await sent.catch((error: unknown) => {
+        if (!isNetworkError(error) || init.body instanceof Blob || Date.now() > until) throw error
+        return undefined
+      })
+      if (response === undefined) {
+        await sleep(500, undefined, { signal: this.signal })
+        continue
+      }
       if (response.ok) return response
       const text = await response.text()
       const wait = Number(response.headers.get('retry-after') ?? Number.NaN) * 1000
       if (response.status === 503 && Date.now() + wait < until) {
-        await sleep(Math.min(wait, 1_000), undefined, { signal: this.#signal })
+        await sleep(Math.min(wait, 1_000), undefined, { signal: this.signal })
         continue
       }
       const parsed = ErrorBody.safeParse(parseJson(text))
@@ -137,10 +174,13 @@ export class GatewayClient {
 }
 
 interface Call {
-  readonly method?: 'POST'
-  readonly body?: string | FormData
+  readonly method?: 'POST' | 'PATCH'
+  readonly body?: string | FormData | Blob
   readonly headers?: Readonly<Record<string, string>>
 }
+
+/** fetch throws a TypeError with a cause for every network error. */
+export const isNetworkError = (error: unknown): boolean => error instanceof TypeError && error.cause !== undefined
 
 function parseJson(text: string): unknown {
   try {

@@ -3,12 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { IngestionRun } from '@youworker/contracts/documents/runs'
 import { counted, type Output, seconds } from '../print.ts'
 import type { GivenFile } from './collect-files.ts'
-import { ApiError, type GatewayClient } from './gateway-client.ts'
+import { ApiError, type GatewayClient, isNetworkError } from './gateway-client.ts'
 import { Progress } from './progress.ts'
 import { readableFiles } from './readable-files.ts'
+import { sendInPieces } from './send-in-pieces.ts'
 
 /** Upper limits of one upload request, well below those of the gateway. */
 const BATCH = { files: 50, bytes: 60 * 1024 * 1024 } as const
+/** Size of a file that is sent alone and in pieces, so that a cut connection does not begin it anew. */
+const RESUMED_FROM = 8 * 1024 * 1024
+const NOTHING = { files: 0, bytes: 0 } as const
 const FINISHED: ReadonlySet<IngestionRun['status']> = new Set(['success', 'partial', 'failed', 'cancelled'])
 
 export interface UploadOutcome {
@@ -62,12 +66,17 @@ interface Ingesting {
 
 async function ingest(
   gateway: GatewayClient,
-  batch: readonly GivenFile[],
+  batch: readonly SizedFile[],
   { collection, failures, progress }: Ingesting,
 ): Promise<IngestionRun | undefined> {
   let runId: string
+  const [first] = batch
+  const sent = (bytes: number) => progress.show(NOTHING, `sending ${first?.name}, ${percent(bytes, first?.bytes)}`)
   try {
-    runId = await gateway.upload(batch, collection)
+    runId =
+      first !== undefined && first.bytes >= RESUMED_FROM
+        ? await gateway.ingestUpload(await sendInPieces(gateway, first, sent), collection)
+        : await gateway.upload(batch, collection)
   } catch (error) {
     const names = batch.map(({ name }) => name).join(', ')
     // The gateway closes the connection when a file is too large, sometimes before its answer can be read.
@@ -86,13 +95,14 @@ async function ingest(
   }
 }
 
-function showProgress({ files, files_processed }: IngestionRun, progress: Progress): void {
+function showProgress({ files, files_processed, status }: IngestionRun, progress: Progress): void {
   const bytes = files.reduce((total, { size_bytes, percent }) => total + (size_bytes * percent) / 100, 0)
-  progress.show({ files: files_processed, bytes }, files.find(({ status }) => status === 'running')?.path)
+  const current = files.find((file) => file.status === 'running')
+  const doing = current ? `${current.path}, ${Math.floor(current.percent)} %` : undefined
+  progress.show({ files: files_processed, bytes }, status === 'pending' ? 'waiting for earlier runs' : doing)
 }
 
-/** fetch throws a TypeError with a cause for every network error. */
-const isNetworkError = (error: unknown): boolean => error instanceof TypeError && error.cause !== undefined
+const percent = (bytes: number, of = 1): string => `${Math.floor((100 * bytes) / of)} %`
 
 const bytesOf = (files: readonly SizedFile[]): number => files.reduce((total, { bytes }) => total + bytes, 0)
 
@@ -101,9 +111,9 @@ function inBatches(files: readonly SizedFile[]): SizedFile[][] {
   let bytes = Number.POSITIVE_INFINITY
   for (const file of files) {
     const last = batches.at(-1)
-    if (last === undefined || last.length >= BATCH.files || bytes + file.bytes > BATCH.bytes) {
+    if (last === undefined || last.length >= BATCH.files || bytes + file.bytes > BATCH.bytes || file.bytes >= RESUMED_FROM) {
       batches.push([file])
-      bytes = file.bytes
+      bytes = file.bytes >= RESUMED_FROM ? BATCH.bytes : file.bytes
     } else {
       last.push(file)
       bytes += file.bytes
