@@ -132,6 +132,13 @@ test('uploads in chunks of any size become documents, several in one run, byte b
 })
 
 test('the protocol: offsets, versions, types, lengths and the uploads of others', async () => {
+  const options = await fetch(`${system.api}/v1/uploads`, { method: 'OPTIONS' })
+  expect([options.status, options.headers.get('tus-version'), options.headers.get('tus-extension')]).toEqual([
+    204,
+    '1.0.0',
+    'creation,expiration,termination',
+  ])
+  expect((await fetch(`${system.api}/v1/documents`, { method: 'OPTIONS' })).headers.get('tus-version')).toBe(null)
   const created = await create(ada, 10)
   expect(created.status).toBe(201)
   const path = created.headers.get('location') ?? ''

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
@@ -63,7 +64,12 @@ export function createApi({ allowList, routes, dispatcher, logger }: Deps): Api 
     const isPreflight = env.origin !== undefined && env.incoming.headers['access-control-request-method'] !== undefined
     const methods = isPreflight ? [] : methodsOf(api, routeOf, req.path)
     if (!isPreflight && methods.length === 0 && req.path !== '/*') throw routeNotFound()
-    send(env, 204, undefined, isPreflight ? preflightHeaders : { allow: methods.join(', ') })
+    send(
+      env,
+      204,
+      undefined,
+      isPreflight ? preflightHeaders : { allow: methods.join(', '), ...discoveryOf(api, routeOf, req.path) },
+    )
     return RESPONSE_ALREADY_SENT
   })
   api.notFound((c) => {
@@ -82,9 +88,15 @@ const parametersOf = ({ path }: Route) => path.split('{').length
 /** The length of a stream is unknown before its end. */
 const hasHead = ({ media }: Route) => media !== 'text/event-stream'
 
+const routeAtPath = ({ router }: Pick<Api, 'router'>, routeOf: ReadonlyMap<unknown, Route>, method: Method, path: string) =>
+  routeOf.get(router.match(method, path)[0][0]?.[0][0])
+
+const discoveryOf = (api: Api, routeOf: ReadonlyMap<unknown, Route>, path: string): OutgoingHttpHeaders =>
+  Object.assign({}, ...METHODS.map((method) => routeAtPath(api, routeOf, method, path)?.discovery))
+
 /** For `Allow`; empty when the path is unknown. */
 function methodsOf({ router }: Api, routeOf: ReadonlyMap<unknown, Route>, path: string): string[] {
-  const routeAt = (method: Method) => routeOf.get(router.match(method, path)[0][0]?.[0][0])
+  const routeAt = (method: Method) => routeAtPath({ router }, routeOf, method, path)
   const known: string[] = METHODS.filter(routeAt)
   const get = routeAt('GET')
   if (get && hasHead(get)) known.push('HEAD')

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { ErrorCode } from '@youworker/contracts/errors'
 import type { Scope } from '@youworker/contracts/scopes'
 import { z } from 'zod'
@@ -62,6 +63,8 @@ export interface RouteDescription {
   readonly limit: LimitClass | 'none'
   /** Bytes of a JSON body. */
   readonly bodyLimit: number
+  /** Headers by which OPTIONS tells what the path can. */
+  readonly discovery: OutgoingHttpHeaders
 }
 
 /** A route that can be served. */
@@ -89,6 +92,7 @@ type WithDefaults =
   | 'events'
   | 'errors'
   | 'bodyLimit'
+  | 'discovery'
 
 interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extends z.ZodType, A extends z.ZodType, D>
   extends
@@ -96,7 +100,7 @@ interface RouteDefinition<P extends z.ZodObject, Q extends z.ZodObject, B extend
     Partial<
       Pick<
         RouteDescription,
-        'aliases' | 'scopes' | 'form' | 'status' | 'accepted' | 'holdsSecret' | 'events' | 'errors' | 'bodyLimit'
+        'aliases' | 'scopes' | 'form' | 'status' | 'accepted' | 'holdsSecret' | 'events' | 'errors' | 'bodyLimit' | 'discovery'
       >
     > {
   readonly params?: P
@@ -130,6 +134,7 @@ export function defineRoute<
     form: undefined,
     events: undefined,
     bodyLimit: BODY_BYTES,
+    discovery: {},
     ...rest,
     params: params ?? Empty,
     query: query ?? Empty,

@@ -75,6 +75,7 @@ export const resumableRoutes = [
     operation: 'createUpload',
     summary: 'Begin a resumable upload (tus 1.0): Upload-Length, and in Upload-Metadata `filename` and `group_id`',
     status: 201,
+    discovery: { 'tus-resumable': VERSION, 'tus-version': VERSION, 'tus-extension': 'creation,expiration,termination' },
     answer: UploadState,
     errors: [...ingestion.openResumableUpload.errors, 'PAYLOAD_TOO_LARGE'],
     async handle({ context }, deps: Deps) {
