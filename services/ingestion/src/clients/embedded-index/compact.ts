@@ -2,6 +2,7 @@ import type { DatabaseSync as SqliteFile } from 'node:sqlite'
 import type { ChunkLengths } from './terms/chunk-lengths.ts'
 import type { Segments } from './terms/segments.ts'
 import type { Vectors } from './vectors/vectors.ts'
+import { ANY_NUMBER } from './layout.ts'
 
 const FEW = 65_536
 const SHARE = 3
@@ -15,9 +16,10 @@ interface Parts {
 /** Writes anew what still has something of chunks that are gone. Part of a transaction. */
 export function dropRemains(db: SqliteFile, { segments, vectors }: Parts): void {
   const live = db.prepare('select id from chunks').all()
+  changedPages(db)
   segments.renumber(new Map(live.map(({ id }) => [Number(id), Number(id)])))
   vectors.forgetCodes()
-  vectors.tidy(lastNumber(db) + 1)
+  vectors.tidy(lastNumber(db) + 1, live.length)
 }
 
 /**
@@ -29,6 +31,7 @@ export function compactIfSparse(db: SqliteFile, chunks: number, { lengths, segme
   const before = lengths.all()
   const numbers = new Map<number, number>()
   for (const { id } of db.prepare('select id from chunks order by id').all()) numbers.set(Number(id), numbers.size + 1)
+  changedPages(db)
   segments.renumber(numbers)
   for (const table of ['chunks', 'vectors']) {
     // A new number is never above the old one, so that in ascending order none is taken twice.
@@ -40,8 +43,11 @@ export function compactIfSparse(db: SqliteFile, chunks: number, { lengths, segme
   lengths.flush()
   db.prepare("update sqlite_sequence set seq = ? where name = 'chunks'").run(numbers.size)
   vectors.forgetCodes()
-  vectors.tidy(numbers.size + 1)
+  vectors.tidy(numbers.size + 1, numbers.size)
 }
+
+/** Readers may have kept what the pages were before. */
+const changedPages = (db: SqliteFile): void => db.exec(`update meta set pages = ${ANY_NUMBER}`)
 
 /** The highest number that was ever used. */
 const lastNumber = (db: SqliteFile): number =>

@@ -1,6 +1,6 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { DatabaseSync as SqliteFile } from 'node:sqlite'
+import { DatabaseSync as SqliteFile, type StatementSync } from 'node:sqlite'
 import type {
   Candidates,
   ContentsQuery,
@@ -15,16 +15,17 @@ import { compactIfSparse, dropRemains } from './compact.ts'
 import { IndexReader, type Meta } from './index-reader.ts'
 import { LAYOUT, layoutOf, MAKE_TABLES } from './layout.ts'
 import { readContents } from './read-contents.ts'
+import type { ReaderCaches } from './reader-caches.ts'
 import { ChunkLengths } from './terms/chunk-lengths.ts'
 import { countTerms } from './terms/count-terms.ts'
 import { MAX_CHUNK } from './terms/posting-page.ts'
 import { Segments } from './terms/segments.ts'
-import { type CodeCache, Vectors } from './vectors/vectors.ts'
+import { Vectors } from './vectors/vectors.ts'
 
 const BUSY_MS = 5_000
 
 interface OpenOptions {
-  readonly cache: CodeCache
+  readonly caches: ReaderCaches
   /** Called often during a search; throws when nobody waits for its answer any more. */
   readonly checkpoint: () => void
 }
@@ -35,12 +36,16 @@ export class IndexFile {
   readonly #path: string
   readonly #inode: bigint
   readonly #options: OpenOptions
+  readonly #version: StatementSync
+  /** What was read when the file had this version (sqlite.org/pragma.html#pragma_data_version). */
+  #seen: { readonly version: number; readonly reader: IndexReader | undefined } | undefined
 
   private constructor(db: SqliteFile, path: string, inode: bigint, options: OpenOptions) {
     this.#db = db
     this.#path = path
     this.#inode = inode
     this.#options = options
+    this.#version = db.prepare('pragma data_version')
   }
 
   static async open(path: string, options: OpenOptions): Promise<IndexFile> {
@@ -100,7 +105,7 @@ export class IndexFile {
       const length = added.reduce((sum, { id, terms }) => sum + lengths.set(id, terms.length), 0)
       segments.add(added.map(({ id, terms }) => ({ id, counts: terms.counts })))
       lengths.flush()
-      this.#tidy({ lengths, segments, vectors })
+      this.#tidy({ lengths, segments, vectors }, meta.chunks + added.length)
       const change = 'update meta set dimensions = ?, chunks = chunks + ?, length = length + ?'
       this.#db.prepare(change).run(dimensions, added.length, length)
       return true
@@ -132,11 +137,11 @@ export class IndexFile {
   }
 
   search(query: IndexQuery): Candidates {
-    return this.#read((meta) => this.#reader(meta).search(query)) ?? { dense: [], lexical: [] }
+    return this.#read((reader) => reader.search(query, this.#options.checkpoint)) ?? { dense: [], lexical: [] }
   }
 
   frequencies(terms: readonly string[]): Frequencies {
-    return this.#read((meta) => this.#reader(meta).frequencies(terms)) ?? { chunks: 0, counts: terms.map(() => 0) }
+    return this.#read((reader) => reader.frequencies(terms)) ?? { chunks: 0, counts: terms.map(() => 0) }
   }
 
   contents(query: ContentsQuery): IndexedChunk[] {
@@ -151,21 +156,9 @@ export class IndexFile {
     this.#db.exec('pragma wal_checkpoint(truncate)')
   }
 
-  #reader(meta: Meta): IndexReader {
-    const { lengths, segments, vectors } = this.#parts()
-    return new IndexReader({
-      db: this.#db,
-      meta,
-      segments,
-      vectors,
-      lengths: lengths.all(),
-      checkpoint: this.#options.checkpoint,
-    })
-  }
-
   #parts(): Parts {
     const db = this.#db
-    return { lengths: new ChunkLengths(db), segments: new Segments(db), vectors: new Vectors(db, this.#options.cache) }
+    return { lengths: new ChunkLengths(db), segments: new Segments(db), vectors: new Vectors(db) }
   }
 
   /** Chunks that are known already are left out. */
@@ -181,17 +174,17 @@ export class IndexFile {
     })
   }
 
-  #tidy({ lengths, segments, vectors }: Parts): void {
-    const all = lengths.all()
-    segments.tidy((id) => (all[id] ?? 0) > 0)
-    vectors.tidy(Number(this.#db.prepare('select max(id) as id from chunks').get()?.['id'] ?? 0) + 1)
+  #tidy({ lengths, segments, vectors }: Parts, chunks: number): void {
+    let all: Uint16Array | undefined
+    segments.tidy((id) => ((all ??= lengths.all())[id] ?? 0) > 0)
+    vectors.tidy(Number(this.#db.prepare('select max(id) as id from chunks').get()?.['id'] ?? 0) + 1, chunks)
   }
 
   #meta(): Meta | undefined {
     if (layoutOf(this.#db) !== LAYOUT) return undefined
-    const row = this.#db.prepare('select epoch, model, seq, dimensions, chunks, length from meta').get()
+    const row = this.#db.prepare('select epoch, model, seq, dimensions, chunks, length, pages from meta').get()
     if (!row) return undefined
-    const { epoch, model, seq, dimensions, chunks, length } = row
+    const { epoch, model, seq, dimensions, chunks, length, pages } = row
     return {
       epoch: String(epoch),
       model: String(model),
@@ -199,21 +192,28 @@ export class IndexFile {
       dimensions: dimensions === null ? null : Number(dimensions),
       chunks: Number(chunks),
       length: Number(length),
+      pages: Number(pages),
     }
   }
 
   /** Everything that `work` reads is of one moment, while other threads and processes may write. */
-  #read<T>(work: (meta: Meta) => T): T | undefined {
+  #read<T>(work: (reader: IndexReader) => T): T | undefined {
     this.#db.exec('begin')
     try {
-      const meta = this.#meta()
-      return meta && work(meta)
+      const version = Number(this.#version.get()?.['data_version'])
+      if (this.#seen?.version !== version) {
+        const meta = this.#meta()
+        this.#seen = { version, reader: meta && new IndexReader(this.#db, meta, this.#options.caches) }
+      }
+      const { reader } = this.#seen
+      return reader && work(reader)
     } finally {
       if (this.#db.isTransaction) this.#db.exec('rollback')
     }
   }
 
   #write<T>(work: () => T): T {
+    this.#seen = undefined
     this.#db.exec('begin immediate')
     try {
       const result = work()

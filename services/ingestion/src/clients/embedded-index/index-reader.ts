@@ -1,9 +1,11 @@
 import type { DatabaseSync as SqliteFile } from 'node:sqlite'
 import type { QueryTerm } from '../../analysis/query.ts'
 import type { Candidate, Candidates, Frequencies, IndexQuery, IndexState } from '../../services/search/search-index.ts'
+import type { ReaderCaches } from './reader-caches.ts'
 import { bm25 } from './terms/bm25.ts'
-import type { Segments } from './terms/segments.ts'
-import type { Near, Vectors } from './vectors/vectors.ts'
+import { ChunkLengths } from './terms/chunk-lengths.ts'
+import { type Segment, Segments } from './terms/segments.ts'
+import { type Encoding, type Near, Vectors } from './vectors/vectors.ts'
 
 /** What a file says of itself. */
 export interface Meta extends IndexState {
@@ -11,75 +13,101 @@ export interface Meta extends IndexState {
   readonly dimensions: number | null
   readonly chunks: number
   readonly length: number
+  /** Another number stands for other pages of postings. */
+  readonly pages: number
 }
 
-interface ReaderParts {
-  readonly db: SqliteFile
-  readonly meta: Meta
-  readonly segments: Segments
-  readonly vectors: Vectors
+interface Live {
   /** Of each chunk by its number; 0 where there is none. */
   readonly lengths: Uint16Array
-  readonly checkpoint: () => void
+  /** 1 where there is one. */
+  readonly exists: Uint8Array
 }
 
-/** What a file holds at one moment. */
+/** What a file holds at one moment. What was read once is kept, so it is used while nobody writes. */
 export class IndexReader {
-  readonly #parts: ReaderParts
+  readonly meta: Meta
+  readonly #db: SqliteFile
+  readonly #caches: ReaderCaches
+  readonly #vectors: Vectors
+  readonly #postings: Segments
+  #live: Live | undefined
+  #segments: readonly Segment[] | undefined
+  #encoding: { readonly now: Encoding | undefined } | undefined
 
-  constructor(parts: ReaderParts) {
-    this.#parts = parts
+  constructor(db: SqliteFile, meta: Meta, caches: ReaderCaches) {
+    this.meta = meta
+    this.#db = db
+    this.#caches = caches
+    this.#vectors = new Vectors(db)
+    this.#postings = new Segments(db, caches.pagesOf(meta.pages))
   }
 
-  search({ vector, terms = [], limit, document_ids }: IndexQuery): Candidates {
-    const isAsked = this.#asked(document_ids)
+  search({ vector, terms = [], limit, document_ids }: IndexQuery, checkpoint: () => void): Candidates {
+    const isAsked = document_ids ? this.#of(document_ids) : this.#all().exists
     return {
-      lexical: this.#known(this.#matching(terms, limit, isAsked)),
-      dense: vector ? this.#known(this.#nearest(vector, limit, isAsked)) : [],
+      lexical: this.#known(this.#matching(terms, limit, isAsked, checkpoint)),
+      dense: vector ? this.#known(this.#nearest(vector, limit, isAsked, checkpoint)) : [],
     }
   }
 
   frequencies(terms: readonly string[]): Frequencies {
-    const { meta, segments, lengths } = this.#parts
-    const count = (term: string) => {
-      let chunks = 0
-      for (const part of segments.postings(term)) for (const posting of part) if ((lengths[posting >>> 8] ?? 0) > 0) chunks += 1
-      return chunks
-    }
-    return { chunks: meta.chunks, counts: terms.map(count) }
+    const { chunks } = this.meta
+    const segments = this.#parts()
+    const isNoneGone = segments.reduce((sum, segment) => sum + segment.chunks, 0) === chunks
+    const count = (term: string) => (isNoneGone ? this.#postings.count(segments, term) : this.#countLive(term))
+    return { chunks, counts: terms.map(count) }
   }
 
-  #nearest(vector: Uint8Array, limit: number, isAsked: Uint8Array): Near[] {
-    const { vectors, checkpoint, meta } = this.#parts
-    if (vector.byteLength !== meta.dimensions) return []
-    return vectors.nearest(vector, { limit, isAsked, checkpoint }).filter(({ score }) => score > 0)
+  #countLive(term: string): number {
+    const { exists } = this.#all()
+    let count = 0
+    for (const part of this.#postings.postings(this.#parts(), term))
+      for (const posting of part) count += exists[posting >>> 8] ?? 0
+    return count
   }
 
-  #matching(terms: readonly QueryTerm[], limit: number, isAsked: Uint8Array): Near[] {
-    const { meta, segments, lengths, checkpoint } = this.#parts
+  #nearest(vector: Uint8Array, limit: number, isAsked: Uint8Array, checkpoint: () => void): Near[] {
+    if (vector.byteLength !== this.meta.dimensions) return []
+    this.#encoding ??= { now: this.#vectors.encoding() }
+    const encoding = this.#encoding.now
+    const recent = this.#caches.recent.get(this) ?? this.#vectors.recent(encoding)
+    this.#caches.recent.set(this, recent)
+    const options = { limit, isAsked, codes: this.#caches.codes, checkpoint }
+    return this.#vectors.nearest(vector, { encoding, recent }, options).filter(({ score }) => score > 0)
+  }
+
+  #matching(terms: readonly QueryTerm[], limit: number, isAsked: Uint8Array, checkpoint: () => void): Near[] {
     if (terms.every(({ use }) => use === 'not')) return []
-    const space = { lengths, chunks: meta.chunks, total: meta.length }
-    const scores = bm25(terms, space, (form) => {
+    const { chunks, length } = this.meta
+    const scores = bm25(terms, { lengths: this.#all().lengths, chunks, total: length }, (form) => {
       checkpoint()
-      return segments.postings(form)
+      return this.#postings.postings(this.#parts(), form)
     })
     return highest(scores, isAsked, limit)
   }
 
-  #asked(documentIds: readonly string[] | undefined): Uint8Array {
-    const { db, lengths } = this.#parts
-    const isAsked = new Uint8Array(lengths.length)
-    if (!documentIds) {
-      for (let id = 0; id < lengths.length; id += 1) isAsked[id] = (lengths[id] ?? 0) > 0 ? 1 : 0
-      return isAsked
-    }
-    const find = db.prepare('select id from chunks where document_id in (select value from json_each(?))')
+  #parts(): readonly Segment[] {
+    return (this.#segments ??= this.#postings.list())
+  }
+
+  #all(): Live {
+    if (this.#live) return this.#live
+    const lengths = new ChunkLengths(this.#db).all()
+    const exists = new Uint8Array(lengths.length)
+    for (let id = 0; id < lengths.length; id += 1) exists[id] = (lengths[id] ?? 0) > 0 ? 1 : 0
+    return (this.#live = { lengths, exists })
+  }
+
+  #of(documentIds: readonly string[]): Uint8Array {
+    const isAsked = new Uint8Array(this.#all().exists.length)
+    const find = this.#db.prepare('select id from chunks where document_id in (select value from json_each(?))')
     for (const { id } of find.iterate(JSON.stringify(documentIds))) isAsked[Number(id)] = 1
     return isAsked
   }
 
   #known(found: readonly Near[]): Candidate[] {
-    const find = this.#parts.db.prepare('select chunk_id, generation from chunks where id = ?')
+    const find = this.#db.prepare('select chunk_id, generation from chunks where id = ?')
     return found.flatMap(({ id, score }) => {
       const row = find.get(id)
       return row ? [{ chunk_id: String(row['chunk_id']), generation: Number(row['generation']), score }] : []

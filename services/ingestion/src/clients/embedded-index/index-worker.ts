@@ -12,6 +12,7 @@ import type {
   IndexState,
 } from '../../services/search/search-index.ts'
 import { IndexFile } from './index-file.ts'
+import { ReaderCaches } from './reader-caches.ts'
 import { isBroken, isFull } from './sqlite-errors.ts'
 import type { ThreadData, ThreadReply, ThreadRequest } from './threads/pool-thread.ts'
 
@@ -34,12 +35,10 @@ export interface IndexOutcome {
 }
 
 const MAX_OPEN = 64
-/** Codes of vectors that a thread keeps in memory, in bytes: those of half a million chunks with 384 dimensions. */
-const CACHE_BYTES = 128 * 1024 * 1024
 
 const { interrupted, data } = workerData as ThreadData
 const dir = String(data)
-const cache = new LRUCache<string, Uint8Array>({ maxSize: CACHE_BYTES, sizeCalculation: ({ byteLength }) => byteLength || 1 })
+const caches = new ReaderCaches()
 /** One file per space. */
 const files = new LRUCache<string, IndexFile>({ max: MAX_OPEN, dispose: (file) => file.close() })
 let current = 0
@@ -57,7 +56,7 @@ async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | und
   if (known && (await known.isCurrent())) return known
   files.delete(spaceId)
   if (!create && !(await IndexFile.exists(pathOf(spaceId)))) return undefined
-  const file = await IndexFile.open(pathOf(spaceId), { cache, checkpoint })
+  const file = await IndexFile.open(pathOf(spaceId), { caches, checkpoint })
   files.set(spaceId, file)
   return file
 }

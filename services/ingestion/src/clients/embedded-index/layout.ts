@@ -4,11 +4,14 @@ import { SEGMENT_TABLES } from './terms/segments.ts'
 import { VECTOR_TABLES } from './vectors/vectors.ts'
 
 /** A file of another layout is made anew from Postgres. */
-export const LAYOUT = 3
+export const LAYOUT = 4
+
+/** A number that no other file has, in SQL; exact in a double. */
+export const ANY_NUMBER = 'abs(random() % 9007199254740991)'
 
 const TABLES = `
   create table meta (id integer primary key check (id = 1), epoch text not null, model text not null, seq integer not null,
-    dimensions integer, chunks integer not null default 0, length integer not null default 0);
+    dimensions integer, chunks integer not null default 0, length integer not null default 0, pages integer not null default (${ANY_NUMBER}));
   create table chunks (id integer primary key autoincrement, chunk_id text not null unique, document_id text not null, generation integer not null);
   create index chunks_document on chunks (document_id, generation);
   ${LENGTH_TABLE} ${SEGMENT_TABLES} ${VECTOR_TABLES}

@@ -39,6 +39,18 @@ export class PostingPage {
     this.#words = new Uint32Array(blob.buffer, blob.byteOffset, Math.floor(blob.byteLength / Uint32Array.BYTES_PER_ELEMENT))
   }
 
+  get byteLength(): number {
+    return this.#words.byteLength
+  }
+
+  countOf({ first, second }: TermKey): number {
+    const words = this.#words
+    const end = HEADER + (words[0] ?? 0) * ENTRY
+    for (let entry = HEADER; entry < end; entry += ENTRY)
+      if (words[entry] === first && words[entry + 1] === second) return words[entry + 2] ?? 0
+    return 0
+  }
+
   postingsOf({ first, second }: TermKey): Uint32Array | undefined {
     const words = this.#words
     const terms = words[0] ?? 0

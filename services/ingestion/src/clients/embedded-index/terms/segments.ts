@@ -11,6 +11,12 @@ const CHUNKS_A_PAGE = 16
 const FAN = 8
 const LARGEST_MERGED = 4_096 * FAN
 
+/** Pages by their row, which do not change while the file says the same of its `pages`. */
+export interface PageCache {
+  get(row: number): PostingPage | undefined
+  set(row: number, page: PostingPage): void
+}
+
 /** The terms of one chunk, each with how often it has it. */
 export interface ChunkTerms {
   readonly id: number
@@ -25,17 +31,38 @@ export class Segments {
   readonly #db: SqliteFile
   readonly #all: StatementSync
   readonly #page: StatementSync
+  readonly #cache: PageCache | undefined
 
-  constructor(db: SqliteFile) {
+  /** `cache`: pages that were read, for those that only read. */
+  constructor(db: SqliteFile, cache?: PageCache) {
     this.#db = db
+    this.#cache = cache
     this.#all = db.prepare('select id, chunks from segments order by id')
     this.#page = db.prepare('select data from postings where id = ?')
   }
 
-  /** For every segment that has the term, oldest first. */
-  postings(term: string): Uint32Array[] {
+  /** The oldest first. */
+  list(): Segment[] {
+    return this.#all.all().map((row) => segmentOf(Number(row['id']), Number(row['chunks'])))
+  }
+
+  /** Of every one of the segments that has the term. */
+  postings(segments: readonly Segment[], term: string): Uint32Array[] {
     const key = keyOf(term)
-    return this.#list().flatMap((segment) => this.#read(segment, pageFor(key, segment.pages))?.postingsOf(key) ?? [])
+    const found: Uint32Array[] = []
+    for (const segment of segments) {
+      const postings = this.#read(segment, pageFor(key, segment.pages))?.postingsOf(key)
+      if (postings) found.push(postings)
+    }
+    return found
+  }
+
+  /** What {@link postings} has, counted; with those of chunks that are gone. */
+  count(segments: readonly Segment[], term: string): number {
+    const key = keyOf(term)
+    let count = 0
+    for (const segment of segments) count += this.#read(segment, pageFor(key, segment.pages))?.countOf(key) ?? 0
+    return count
   }
 
   add(chunks: readonly ChunkTerms[]): void {
@@ -60,7 +87,7 @@ export class Segments {
   /** Merges while there are too many segments of one size. `isLive` says which chunks are kept. */
   tidy(isLive: (id: number) => boolean): void {
     for (;;) {
-      const sizes = Map.groupBy(this.#list(), ({ chunks }) => Math.floor(Math.log(chunks) / Math.log(FAN)))
+      const sizes = Map.groupBy(this.list(), ({ chunks }) => Math.floor(Math.log(chunks) / Math.log(FAN)))
       const crowded = [...sizes.values()].find(
         (segments) => segments.length >= FAN && segments.every(({ chunks }) => chunks < LARGEST_MERGED),
       )
@@ -106,10 +133,6 @@ export class Segments {
     }
   }
 
-  #list(): Segment[] {
-    return this.#all.all().map((row) => segmentOf(Number(row['id']), Number(row['chunks'])))
-  }
-
   #create(chunks: number): Segment {
     const { lastInsertRowid } = this.#db.prepare('insert into segments (chunks) values (?)').run(chunks)
     return segmentOf(Number(lastInsertRowid), chunks)
@@ -120,8 +143,13 @@ export class Segments {
   }
 
   #pageAt(row: number): PostingPage | undefined {
+    const known = this.#cache?.get(row)
+    if (known) return known
     const data = this.#page.get(row)?.['data']
-    return data instanceof Uint8Array ? new PostingPage(data) : undefined
+    if (!(data instanceof Uint8Array)) return undefined
+    const page = new PostingPage(data)
+    this.#cache?.set(row, page)
+    return page
   }
 
   #write({ id }: Segment, page: number, builder: PageBuilder): void {
@@ -130,7 +158,7 @@ export class Segments {
   }
 }
 
-interface Segment {
+export interface Segment {
   readonly id: number
   readonly chunks: number
   readonly pages: number
