@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import type { IndexReader } from './index-reader.ts'
 import type { PostingPage } from './terms/posting-page.ts'
 import type { PageCache } from './terms/segments.ts'
 import { CodeMemory } from './vectors/code-memory.ts'
@@ -11,7 +10,8 @@ const MOST = { codes: 104 * 1024 ** 2, pages: 32 * 1024 ** 2, recent: 24 * 1024 
 /** What a thread remembers of the files that it reads. */
 export class ReaderCaches {
   readonly codes = new CodeMemory(MOST.codes)
-  readonly recent = new LRUCache<IndexReader, RecentVectors>({
+  /** By what reads them. */
+  readonly recent = new LRUCache<object, RecentVectors>({
     maxSize: MOST.recent,
     sizeCalculation: ({ byteLength }) => byteLength || 1,
   })

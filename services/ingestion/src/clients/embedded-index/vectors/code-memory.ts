@@ -32,7 +32,7 @@ export class CodeMemory {
     const { memory, scan } = new WebAssembly.Instance(compiled).exports
     if (!(memory instanceof WebAssembly.Memory) || typeof scan !== 'function') throw new Error('scan.wasm is not what it was')
     this.#memory = memory
-    this.#scan = (codes, groupBytes, columns) => void scan(codes, groupBytes, columns)
+    this.#scan = scan
     this.#mostBytes = mostBytes
   }
 
