@@ -2,12 +2,20 @@ import { EXAMPLES } from '@youworker/contracts/documents/search'
 import type { IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, type SelectQueryBuilder, sql } from 'kysely'
 
-export interface ChunkHit {
+/** What is read of every chunk that may be a hit. */
+export interface ChunkRef {
   readonly chunk_id: string
   readonly document_id: string
   readonly space_id: string
   readonly generation: number
   readonly index: number
+  readonly language: string | null
+  /** The same for chunks with the same text. */
+  readonly text_key: string
+}
+
+/** What is read of those that are shown. */
+export interface ChunkHit extends ChunkRef {
   readonly title: string
   readonly uri: string
   readonly page: number | null
@@ -15,7 +23,6 @@ export interface ChunkHit {
   readonly start: number
   readonly end: number
   readonly text: string
-  readonly language: string | null
 }
 
 export interface ContextChunk {
@@ -54,19 +61,29 @@ export class SearchRepository {
   }
 
   /** Those of the given chunks that are part of a document's current version in the spaces and pass the filter. */
+  refs(spaceIds: readonly string[], chunkIds: readonly string[], filter: SearchFilter): Promise<ChunkRef[]> {
+    return chunkIds.length === 0 ? Promise.resolve([]) : this.#current(spaceIds, chunkIds, filter).execute()
+  }
+
+  /** The same with all that is shown of a hit. */
   hits(spaceIds: readonly string[], chunkIds: readonly string[], filter: SearchFilter): Promise<ChunkHit[]> {
     if (chunkIds.length === 0) return Promise.resolve([])
+    return this.#current(spaceIds, chunkIds, filter)
+      .select(['chunks.start', 'chunks.end'])
+      .select(['chunks.page', 'chunks.title_path', 'chunks.text', 'documents.title', 'documents.uri'])
+      .execute()
+  }
+
+  #current(spaceIds: readonly string[], chunkIds: readonly string[], filter: SearchFilter) {
     const passed = passing(this.#db.selectFrom('documents'), filter)
     return (filter.collection === undefined ? passed.where(isNoExampleAmongOthers(spaceIds)) : passed)
       .innerJoin('chunks', (join) =>
         join.onRef('chunks.document_id', '=', 'documents.id').onRef('chunks.generation', '=', 'documents.generation'),
       )
       .select(['chunks.id as chunk_id', 'chunks.document_id', 'chunks.space_id', 'chunks.generation', 'chunks.index'])
-      .select(['chunks.start', 'chunks.end'])
-      .select(['chunks.page', 'chunks.title_path', 'chunks.text', 'chunks.language', 'documents.title', 'documents.uri'])
+      .select(['chunks.language', sql<string>`hashtextextended(chunks.text, 0)::text`.as('text_key')])
       .where(sql<boolean>`chunks.id = any(${[...chunkIds]}::uuid[])`)
       .where(sql<boolean>`chunks.space_id = any(${[...spaceIds]}::uuid[])`)
-      .execute()
   }
 
   /** The chunks around the given ones, up to `distance` before and behind, in their order. */

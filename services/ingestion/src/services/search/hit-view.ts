@@ -3,27 +3,27 @@ import { LIMITS } from '@youworker/contracts/limits'
 import { matchesIn } from '../../analysis/matches.ts'
 import type { QueryTerm } from '../../analysis/query.ts'
 import { UNKNOWN } from '../../analysis/unknown-language.ts'
-import type { ChunkHit, ContextChunk } from '../../repositories/search-repository.ts'
+import type { ChunkHit, ChunkRef, ContextChunk } from '../../repositories/search-repository.ts'
 import type { Ranked } from './ranking/rank-fusion.ts'
 import { snippetOf } from './snippet.ts'
 
 /** In bytes; leaves 32 KiB for the rest of the reply. */
 const MAX_REPLY = LIMITS.wire - 32 * 1024
 const MAX_HIGHLIGHTS = 100
-const MAX_TWINS = 20
+export const MAX_TWINS = 20
 
 /** A hit with the passages that have the same text. */
-export interface FoundChunk {
+export interface FoundChunk<Row = ChunkRef> {
   readonly ranked: Ranked
-  readonly row: ChunkHit
-  readonly twins: readonly ChunkHit[]
+  readonly row: Row
+  readonly twins: readonly Row[]
 }
 
 /** It is told when the passage is put into the index, at the latest. */
-export const languageOfRow = ({ language }: Pick<ChunkHit, 'language'>): string => language ?? UNKNOWN
+export const languageOfRow = ({ language }: Pick<ChunkRef, 'language'>): string => language ?? UNKNOWN
 
 export function hitOf(
-  { ranked, row, twins }: FoundChunk,
+  { ranked, row, twins }: FoundChunk<ChunkHit>,
   terms: readonly QueryTerm[],
   around: readonly ContextChunk[],
 ): SearchHit {
@@ -48,7 +48,7 @@ export function hitOf(
   }
 }
 
-const contextOf = ({ chunk_id, index, text }: ContextChunk, { index: own }: ChunkHit) => ({
+const contextOf = ({ chunk_id, index, text }: ContextChunk, { index: own }: ChunkRef) => ({
   chunk_id,
   position: index - own,
   text,

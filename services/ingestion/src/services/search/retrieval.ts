@@ -2,12 +2,13 @@ import type { SearchQuery } from '@youworker/contracts/documents/search'
 import { topicalTerms } from '../../analysis/analyse.ts'
 import { hasPhrase, hasTerm } from '../../analysis/matches.ts'
 import { type ParsedQuery, queryTerms, type QueryTerm } from '../../analysis/query.ts'
-import type { ChunkHit, SearchFilter } from '../../repositories/search-repository.ts'
+import type { ChunkHit, ChunkRef, SearchFilter } from '../../repositories/search-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { askedTerms } from './asked-terms.ts'
 import { languageOfRow } from './hit-view.ts'
 import type { IndexedSpace } from './index-service.ts'
 import type { Trust } from './ranking/embedding-trust.ts'
+import { ReadChunks } from './read-chunks.ts'
 import { FEEDBACK_TEXTS, feedbackWords, withFeedback } from './ranking/feedback.ts'
 import { rank, type Ranked } from './ranking/rank-fusion.ts'
 import type { Candidates, IndexQuery, SearchIndex } from './search-index.ts'
@@ -27,7 +28,8 @@ export interface SpaceQuery extends Pick<IndexQuery, 'vector'> {
 
 export interface Found {
   readonly candidates: Candidates
-  readonly known: ReadonlyMap<string, ChunkHit>
+  readonly known: ReadonlyMap<string, ChunkRef>
+  readonly read: ReadChunks
   readonly ranked: readonly Ranked[]
   readonly spaces: readonly SpaceQuery[]
 }
@@ -39,9 +41,6 @@ const MAX_FILTERED_DOCUMENTS = 20_000
 const ENOUGH_TO_WIDEN = 10
 /** A first look that took longer is not followed by a second. In ms. */
 const QUICK = 60
-
-/** What one question has read from Postgres so far: `undefined` for a chunk that does not count. */
-type ReadChunks = Map<string, ChunkHit | undefined>
 
 interface LookOptions {
   readonly depth: number
@@ -66,11 +65,10 @@ export class Retrieval {
     const asked = await Promise.all(spaces.map((space) => this.#inSpace(query, space, question)))
     const limit = Math.min(MAX_CANDIDATES, Math.max(MIN_CANDIDATES, 2 * depth))
     const started = performance.now()
-    const read: ReadChunks = new Map()
+    const read = this.#reading(query, spaces, question.asked)
     const first = await this.#look(query, asked, question, { depth, limit, read })
     const isQuick = performance.now() - started < QUICK
-    const isEnough = first.candidates.lexical.length >= ENOUGH_TO_WIDEN && question.asked.phrases.length === 0
-    if (!isQuick || !isEnough) return first
+    if (!isQuick || !isEnough(first.candidates, question.asked)) return first
     const wider = await Promise.all(asked.map((space) => this.#widened(space, first)))
     // The nearest vectors stay the same.
     const byWords = wider.map(({ space_id, terms }) => ({ space_id, terms, vector: undefined }))
@@ -94,13 +92,17 @@ export class Retrieval {
     for (let limit = first; ; limit *= 8) {
       const found = await this.#candidates(query, spaces, limit)
       const candidates = dense === undefined ? found : { ...found, dense }
-      const known = await this.#known(query, spaces, candidates, asked, read)
+      const isLast = dense !== undefined || !isEnough(candidates, asked)
+      await read.read(idsOf(candidates), isLast ? likelyPage(query, candidates, trust) : bestByWords(candidates))
+      const known = knownOf(candidates, read)
       const isKnown = ({ chunk_id }: { chunk_id: string }) => known.has(chunk_id)
       const current = { dense: candidates.dense.filter(isKnown), lexical: candidates.lexical.filter(isKnown) }
       const ranked = rank(query.mode, current, trust)
       const isFull = Math.max(candidates.dense.length, candidates.lexical.length) >= limit
       const lost = candidates.dense.length + candidates.lexical.length - current.dense.length - current.lexical.length
-      if (ranked.length >= depth || !isFull || lost === 0 || limit >= MAX_CANDIDATES) return { candidates, known, ranked, spaces }
+      if (ranked.length >= depth || !isFull || lost === 0 || limit >= MAX_CANDIDATES) {
+        return { candidates, known, read, ranked, spaces }
+      }
     }
   }
 
@@ -118,43 +120,57 @@ export class Retrieval {
     return { dense: found.flatMap(({ dense }) => dense), lexical: found.flatMap(({ lexical }) => lexical) }
   }
 
-  /** Only candidates of a current version in the caller's spaces: Postgres decides, because the index may be behind. */
-  async #known(
-    query: SearchQuery,
-    spaces: readonly SpaceQuery[],
-    { dense, lexical }: Candidates,
-    asked: ParsedQuery,
-    read: ReadChunks,
-  ): Promise<Map<string, ChunkHit>> {
-    const generations = new Map([...dense, ...lexical].map(({ chunk_id, generation }) => [chunk_id, generation]))
-    const unread = [...generations.keys()].filter((id) => !read.has(id))
-    if (unread.length > 0) {
-      const ids = spaces.map(({ space_id }) => space_id)
-      const rows = await this.#uow.in(ids).read(({ searches }) => searches.hits(ids, unread, filterOf(query)))
-      const wanted = new Map(rows.filter((row) => isWanted(row, asked)).map((row) => [row.chunk_id, row]))
-      for (const id of unread) read.set(id, wanted.get(id))
-    }
-    const current = [...generations].flatMap(([id, generation]) => {
-      const row = read.get(id)
-      return row?.generation === generation ? [row] : []
+  #reading(query: SearchQuery, spaces: readonly IndexedSpace[], asked: ParsedQuery): ReadChunks {
+    const isPicky = asked.phrases.length > 0 || asked.without.length > 0
+    return new ReadChunks({
+      uow: this.#uow,
+      spaceIds: spaces.map(({ space_id }) => space_id),
+      filter: filterOf(query),
+      isWanted: isPicky ? (row) => isWanted(row, asked) : undefined,
+      isWhole: query.diversity > 0,
     })
-    return new Map(current.map((row) => [row.chunk_id, row]))
   }
 
   /** The terms of a space's question with the words of the best passages. */
-  async #widened(space: SpaceQuery, { candidates, known }: Found): Promise<SpaceQuery> {
-    const best = candidates.lexical
-      .filter(({ chunk_id }) => known.has(chunk_id))
-      .toSorted((a, b) => b.score - a.score)
-      .slice(0, FEEDBACK_TEXTS)
-    const texts = best.flatMap(({ chunk_id }) => {
-      const row = known.get(chunk_id)
+  async #widened(space: SpaceQuery, { candidates, known, read }: Found): Promise<SpaceQuery> {
+    const current = candidates.lexical.filter(({ chunk_id }) => known.has(chunk_id))
+    const best = bestByWords({ lexical: current })
+    await read.read([], best)
+    const texts = best.flatMap((id) => {
+      const row = read.hit(id)
       return row ? [topicalTerms(row.text, languageOfRow(row))] : []
     })
     const words = feedbackWords(texts)
     const frequencies = await this.#index.frequencies(space.space_id, words)
     return { ...space, terms: withFeedback(space.terms, texts, words, frequencies) }
   }
+}
+
+const isEnough = ({ lexical }: Candidates, { phrases }: ParsedQuery): boolean =>
+  lexical.length >= ENOUGH_TO_WIDEN && phrases.length === 0
+
+const idsOf = ({ dense, lexical }: Candidates): string[] => [...new Set([...dense, ...lexical].map(({ chunk_id }) => chunk_id))]
+
+/** What will be shown when all candidates count, so that it is read at once. */
+const likelyPage = ({ mode, offset, top_k }: SearchQuery, candidates: Candidates, trust: Trust): string[] =>
+  rank(mode, candidates, trust)
+    .slice(offset, offset + top_k)
+    .map(({ chunk_id }) => chunk_id)
+
+const bestByWords = ({ lexical }: Pick<Candidates, 'lexical'>): string[] =>
+  lexical
+    .toSorted((a, b) => b.score - a.score)
+    .slice(0, FEEDBACK_TEXTS)
+    .map(({ chunk_id }) => chunk_id)
+
+/** Only candidates of a current version in the caller's spaces. */
+function knownOf({ dense, lexical }: Candidates, read: ReadChunks): Map<string, ChunkRef> {
+  const known = new Map<string, ChunkRef>()
+  for (const { chunk_id, generation } of [...dense, ...lexical]) {
+    const ref = read.ref(chunk_id)
+    if (ref?.generation === generation) known.set(chunk_id, ref)
+  }
+  return known
 }
 
 export const filterOf = ({

@@ -12,11 +12,11 @@ import type { Logger } from '@youworker/runtime/logger'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
 import { topicalTerms } from '../../analysis/analyse.ts'
 import { type ParsedQuery, parseQuery, plainQuery, queryTerms } from '../../analysis/query.ts'
-import type { ChunkHit } from '../../repositories/search-repository.ts'
+import type { ChunkHit, ChunkRef } from '../../repositories/search-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { SpaceAccess, Spaces } from '../space-access.ts'
 import type { Embedder } from './embedding-service.ts'
-import { type FoundChunk, hitOf, languageOfRow, withinReply } from './hit-view.ts'
+import { type FoundChunk, hitOf, languageOfRow, MAX_TWINS, withinReply } from './hit-view.ts'
 import type { IndexedSpace, IndexService } from './index-service.ts'
 import { diversified } from './ranking/diversity.ts'
 import { EmbeddingTrust, NO_TRUST } from './ranking/embedding-trust.ts'
@@ -83,8 +83,10 @@ export class SearchService {
 
   async #answer(query: SearchQuery, spaces: readonly IndexedSpace[], question: Question): Promise<Omit<SearchAnswer, 'took_ms'>> {
     const { top_k, offset } = query
-    const hits = inOrder(query, await this.#retrieval.find(query, spaces, question, depthOf(query)))
-    const results = withinReply(await this.#views(query, spaces, hits.slice(offset, offset + top_k), question))
+    const found = await this.#retrieval.find(query, spaces, question, depthOf(query))
+    const hits = inOrder(query, found)
+    const shown = await wholeOf(hits.slice(offset, offset + top_k), found)
+    const results = withinReply(await this.#views(query, spaces, shown, question))
     const next = offset + results.length
     return { results, ...(results.length > 0 && hits.length > next && next < DEEPEST_HIT ? { next_offset: next } : {}) }
   }
@@ -92,7 +94,7 @@ export class SearchService {
   async #views(
     { context }: SearchQuery,
     spaces: readonly IndexedSpace[],
-    hits: readonly FoundChunk[],
+    hits: readonly FoundChunk<ChunkHit>[],
     { asked }: Question,
   ): Promise<SearchHit[]> {
     const ids = spaces.map(({ space_id }) => space_id)
@@ -141,19 +143,31 @@ export class SearchService {
   }
 }
 
+/** Those that still count, with their texts; most were read already. */
+async function wholeOf(hits: readonly FoundChunk[], { read }: Found): Promise<FoundChunk<ChunkHit>[]> {
+  await read.read(
+    [],
+    hits.flatMap(({ row, twins }) => [row, ...twins.slice(0, MAX_TWINS)].map(({ chunk_id }) => chunk_id)),
+  )
+  return hits.flatMap(({ ranked, row, twins }) => {
+    const [whole, others] = [read.hit(row.chunk_id), twins.flatMap(({ chunk_id }) => read.hit(chunk_id) ?? [])]
+    return whole ? [{ ranked, row: whole, twins: others }] : []
+  })
+}
+
 /** The hits with those of the same text as one, in the order of their scores or so that few repeat one above them. */
-export function inOrder({ diversity }: SearchQuery, { ranked, known }: Found): FoundChunk[] {
-  const byText = new Map<string, { ranked: FoundChunk['ranked']; row: ChunkHit; twins: ChunkHit[] }>()
+export function inOrder({ diversity }: SearchQuery, { ranked, known, read }: Found): FoundChunk[] {
+  const byText = new Map<string, { ranked: FoundChunk['ranked']; row: ChunkRef; twins: ChunkRef[] }>()
   for (const each of ranked) {
     const row = known.get(each.chunk_id)
     if (!row) continue
-    const before = byText.get(row.text)
+    const before = byText.get(row.text_key)
     if (before) before.twins.push(row)
-    else byText.set(row.text, { ranked: each, row, twins: [] })
+    else byText.set(row.text_key, { ranked: each, row, twins: [] })
   }
   return diversified([...byText.values()], {
     diversity,
     scoreOf: (hit) => hit.ranked.score,
-    wordsOf: ({ row }) => new Set(topicalTerms(row.text, languageOfRow(row))),
+    wordsOf: ({ row }) => new Set(topicalTerms(read.hit(row.chunk_id)?.text ?? '', languageOfRow(row))),
   })
 }
