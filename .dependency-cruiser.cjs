@@ -8,7 +8,7 @@ const LIBRARIES = {
   },
   hono: { path: 'node_modules/(hono|@hono)/', importers: ['^services/(gateway|tools)/src/', '^infra/offline-model/src/'] },
   ollama: { path: 'node_modules/ollama/', importers: ['^services/[^/]+/src/clients/ollama[.]ts$'] },
-  qdrant: { path: 'node_modules/@qdrant/', importers: ['^services/[^/]+/src/clients/qdrant[.]ts$'] },
+  qdrant: { path: 'node_modules/@qdrant/', importers: ['^services/[^/]+/src/clients/qdrant-index/'] },
   'the-mcp-sdk': {
     path: 'node_modules/@modelcontextprotocol/',
     importers: ['^services/tools/src/', '^services/[^/]+/src/clients/mcp-client[.]ts$'],

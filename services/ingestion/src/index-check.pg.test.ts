@@ -60,11 +60,11 @@ test('finds and repairs what was planted, in the space where it is; a second loo
   const state = await fixture.index.state(wrong.id)
   if (!state) throw new Error('no index')
   const vector = new Uint8Array(1_536)
-  const entry = { chunk_id: newId(), document_id: newId(), generation: 1, heading: 'h', body: 'planted', vector }
+  const entry = { chunk_id: newId(), document_id: newId(), generation: 1, seq: 1, heading: 'h', body: 'planted', vector }
   await fixture.index.add(wrong.id, state, [entry])
-  await fixture.index.advance(wrong.id, state, state.seq, [{ document_id: idOf('b.md'), generation: null }])
+  await fixture.index.advance(wrong.id, state, state.seq, [{ document_id: idOf('b.md'), generation: null, seq: state.seq + 1 }])
   const [indexed] = await fixture.index.contents(wrong.id, { document_id: idOf('a.md'), limit: 1 })
-  await fixture.index.advance(wrong.id, state, state.seq, [{ document_id: idOf('a.md'), generation: null }])
+  await fixture.index.advance(wrong.id, state, state.seq, [{ document_id: idOf('a.md'), generation: null, seq: state.seq + 1 }])
   await fixture.index.add(wrong.id, state, [{ ...entry, chunk_id: indexed?.chunk_id ?? '', generation: 3 }])
 
   const planted = [

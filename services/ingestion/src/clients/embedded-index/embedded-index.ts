@@ -25,8 +25,11 @@ export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger })
   const ask = <T>(space_id: string, call: IndexCall): Promise<T> => threads.ask(space_id, call) as Promise<T>
   return {
     state: (spaceId) => ask<IndexState | undefined>(spaceId, { op: 'state' }),
-    reset: (spaceId, start) => ask<void>(spaceId, { op: 'reset', start }),
-    add: (spaceId, base, entries) => ask<boolean>(spaceId, { op: 'add', base, entries }),
+    reset: async (spaceId, start) => {
+      await ask<void>(spaceId, { op: 'reset', start })
+      return { ...start, seq: 0 }
+    },
+    add: async (spaceId, base, entries) => ((await ask<boolean>(spaceId, { op: 'add', base, entries })) ? 'added' : 'refused'),
     advance: (spaceId, base, seq, versions) => ask<boolean>(spaceId, { op: 'advance', base, seq, versions }),
     search: (spaceId, query) => ask<Candidates>(spaceId, { op: 'search', query }),
     frequencies: (spaceId, terms) => ask<Frequencies>(spaceId, { op: 'frequencies', terms }),
@@ -51,8 +54,8 @@ class IndexThreads {
     this.#writers = new ThreadPool({ ...shared, size: WRITERS, isRepeatable: false })
   }
 
-  check(): Promise<void> {
-    return this.#host.claim()
+  async check(): Promise<undefined> {
+    await this.#host.claim()
   }
 
   async ask(spaceId: string, call: IndexCall): Promise<IndexResult> {

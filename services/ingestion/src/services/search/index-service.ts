@@ -1,11 +1,12 @@
 import type { Logger } from '@youworker/runtime/logger'
 import { detached } from '@youworker/runtime/current-request'
+import { before, timeLeft } from '@youworker/runtime/timing/deadline'
 import { ANALYSIS, analyse } from '../../analysis/analyse.ts'
 import { UNKNOWN } from '../../analysis/unknown-language.ts'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from './embedding-service.ts'
-import type { IndexEntry, IndexState, SearchIndex } from './search-index.ts'
+import type { Added, IndexEntry, IndexState, SearchIndex } from './search-index.ts'
 
 interface IndexDependencies {
   readonly uow: IngestionUnitOfWork
@@ -48,7 +49,7 @@ export class IndexService {
   async bringUpToDate(spaceIds: readonly string[], { waitMs, signal }: WaitOptions = {}): Promise<readonly IndexedSpace[]> {
     const inUse = () => this.#uow.in(spaceIds).read(({ index }) => index.inUse(spaceIds))
     const states = await inUse()
-    const behind = await this.#behind(states)
+    const behind = await (waitMs === undefined ? this.#behind(states) : this.#behindWithin(states, waitMs))
     if (behind.length === 0) return states
     await this.#catchUpAll(behind, { waitMs, signal })
     return inUse()
@@ -79,6 +80,16 @@ export class IndexService {
   async #behind(states: readonly SpaceState[]): Promise<string[]> {
     const files = await Promise.all(states.map(({ space_id }) => this.#index.state(space_id)))
     return states.filter((state, n) => !this.#isUpToDate(files[n], state)).map(({ space_id }) => space_id)
+  }
+
+  /** None when the index does not tell in time: whoever asks it next is told why. */
+  async #behindWithin(states: readonly SpaceState[], waitMs: number): Promise<string[]> {
+    try {
+      return await before(Date.now() + Math.min(waitMs, timeLeft()), () => this.#behind(states))
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'the search index did not tell whether it is up to date')
+      return []
+    }
   }
 
   #isUpToDate(file: IndexState | undefined, { epoch, seq }: SpaceState): boolean {
@@ -114,17 +125,20 @@ export class IndexService {
   }
 
   async #reset({ space_id, epoch }: SpaceState): Promise<IndexState> {
-    const start = { epoch, model: this.#model }
-    await this.#index.reset(space_id, start)
+    const state = await this.#index.reset(space_id, { epoch, model: this.#model })
     this.#logger.info({ space_id }, 'the search index of a space is built anew')
-    return { ...start, seq: 0 }
+    return state
   }
 
   /** Applies the next batch. Stops without an error when another process has applied it. */
   async #step({ space_id, seq, languages }: SpaceState, base: IndexState): Promise<void> {
     const changes = await this.#uow.in([space_id]).read(({ index }) => index.changes(space_id, base.seq, CHANGES))
     const met = new Set<string>()
-    for (const some of together(changes)) if (!(await this.#addVersions(space_id, base, some, met))) return
+    for (const some of together(changes)) {
+      const added = await this.#addVersions(space_id, base, some, met)
+      if (added === 'late') for (const version of some) await this.#settle(space_id, base, version)
+      if (added !== 'added') return
+    }
     // Before the index is at `last`, because from then on a question is asked in the languages that are known.
     const unknown = [...met].filter((language) => !languages.includes(language))
     if (unknown.length > 0) await this.#uow.in([space_id]).write(({ index }) => index.addLanguages(space_id, unknown))
@@ -132,14 +146,26 @@ export class IndexService {
     await this.#index.advance(space_id, base, last, changes)
   }
 
-  async #addVersions(spaceId: string, base: IndexState, versions: readonly Version[], languages: Set<string>): Promise<boolean> {
+  async #addVersions(spaceId: string, base: IndexState, versions: readonly Version[], languages: Set<string>): Promise<Added> {
+    const seqs = new Map(versions.map(({ document_id, seq }) => [document_id, seq]))
     for (let from = 0; ;) {
       const chunks = await this.#chunks(spaceId, versions, from)
-      const entries = chunks.map((chunk) => entryOf(chunk, languages))
-      if (entries.length > 0 && !(await this.#index.add(spaceId, base, entries))) return false
-      if (versions.length > 1 || chunks.length < CHUNKS) return true
+      const entries = chunks.map((chunk) => entryOf(chunk, seqs.get(chunk.document_id) ?? base.seq, languages))
+      const added = entries.length === 0 ? 'added' : await this.#index.add(spaceId, base, entries)
+      if (added !== 'added' || versions.length > 1 || chunks.length < CHUNKS) return added
       from = (chunks.at(-1)?.index ?? from) + 1
     }
+  }
+
+  /** A version that came late has perhaps been replaced in the index before: then it is applied once more, with a number of its own. */
+  async #settle(spaceId: string, base: IndexState, { document_id, seq }: Version): Promise<void> {
+    const scope = this.#uow.in([spaceId])
+    const [space] = await scope.read(({ index }) => index.inUse([spaceId]))
+    if (!space) return this.#index.drop(spaceId)
+    const file = await this.#index.state(spaceId)
+    const [present] = await scope.read(({ index }) => index.changes(spaceId, seq - 1, 1))
+    if (file?.part === base.part && present?.seq === seq) return
+    await scope.write(async ({ index }) => index.record(spaceId, document_id, (await index.next(spaceId)).seq))
   }
 
   /** The chunks with their vectors: all of several versions, or those of one from a position on. Embeds first those without one, as after a change of the model. */
@@ -175,20 +201,21 @@ export class IndexService {
 interface Version {
   readonly document_id: string
   readonly generation: number
+  readonly seq: number
 }
 
 /** The versions that are there, short ones with others, because a call for each would cost more than its chunks. */
 function together(changes: readonly IndexChange[]): Version[][] {
   const groups: Version[][] = []
   let room = 0
-  for (const { document_id, generation, chunk_count } of changes) {
+  for (const { document_id, generation, seq, chunk_count } of changes) {
     if (generation === null) continue
     const size = Math.max(1, chunk_count ?? CHUNKS)
     if (size > room) {
       groups.push([])
       room = CHUNKS
     }
-    groups.at(-1)?.push({ document_id, generation })
+    groups.at(-1)?.push({ document_id, generation, seq })
     room -= size
   }
   return groups
@@ -196,12 +223,13 @@ function together(changes: readonly IndexChange[]): Version[][] {
 
 function entryOf(
   { chunk_id, document_id, generation, title, title_path, text, language, vector }: IndexableChunk,
+  seq: number,
   languages: Set<string>,
 ): IndexEntry {
   const spoken = language ?? UNKNOWN
   languages.add(spoken)
   const heading = analyse([title, ...title_path].join('\n'), spoken).join(' ')
-  return { chunk_id, document_id, generation, heading, body: analyse(text, spoken).join(' '), vector }
+  return { chunk_id, document_id, generation, seq, heading, body: analyse(text, spoken).join(' '), vector }
 }
 
 /** Rejects when the signal aborts; the work itself goes on. */

@@ -5,12 +5,16 @@ export interface IndexState {
   readonly epoch: string
   readonly model: string
   readonly seq: number
+  /** Another one after each `reset`, in an index that several machines write to. */
+  readonly part?: string | undefined
 }
 
 export interface IndexEntry {
   readonly chunk_id: string
   readonly document_id: string
   readonly generation: number
+  /** Of the change that the version came with. */
+  readonly seq: number
   /** The terms of title and headings, then those of the text, with spaces between them: letters and digits only. */
   readonly heading: string
   readonly body: string
@@ -21,7 +25,15 @@ export interface IndexEntry {
 export interface IndexedVersion {
   readonly document_id: string
   readonly generation: number | null
+  /** Of the change. */
+  readonly seq: number
 }
+
+/**
+ * `refused`: the index was not at `base` any more, and nothing was written. `late`: it was written, and meanwhile the index has gone on; what
+ * was written may belong to a version that was removed before.
+ */
+export type Added = 'added' | 'refused' | 'late'
 
 export interface IndexQuery {
   /** Little-endian float32. */
@@ -73,10 +85,10 @@ export interface SearchIndex extends AsyncDisposable {
   /** `undefined` when this space has no usable part. */
   state(spaceId: string): Promise<IndexState | undefined>
   /** Empties the part and sets `seq` to 0. */
-  reset(spaceId: string, start: Pick<IndexState, 'epoch' | 'model'>): Promise<void>
-  /** Adds chunks; adding one again changes nothing. Returns false when the index is not at `base` any more. */
-  add(spaceId: string, base: IndexState, entries: readonly IndexEntry[]): Promise<boolean>
-  /** Removes what the given versions replace and sets `seq`. Returns false as `add` does. */
+  reset(spaceId: string, start: Pick<IndexState, 'epoch' | 'model'>): Promise<IndexState>
+  /** Adds chunks; adding one again changes nothing. */
+  add(spaceId: string, base: IndexState, entries: readonly IndexEntry[]): Promise<Added>
+  /** Removes what the given versions replace and sets `seq`. Returns false when the index was not at `base` any more. */
   advance(spaceId: string, base: IndexState, seq: number, versions: readonly IndexedVersion[]): Promise<boolean>
   /** Best first. Empty for a space without a part. */
   search(spaceId: string, query: IndexQuery): Promise<Candidates>
@@ -88,6 +100,9 @@ export interface SearchIndex extends AsyncDisposable {
   scrub(spaceId: string): Promise<void>
   /** Erases the part of a space. */
   drop(spaceId: string): Promise<void>
-  /** Throws `SERVICE_UNAVAILABLE` with what to do when this process may not use the index. */
-  check(): Promise<void>
+  /**
+   * Throws `SERVICE_UNAVAILABLE` with what to do when this process may not use the index. Returns what is the matter with an index that may
+   * come back by itself, while this process does what needs none.
+   */
+  check(): Promise<string | undefined>
 }

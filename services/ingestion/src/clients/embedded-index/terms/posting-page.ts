@@ -2,7 +2,6 @@
 export type Posting = number
 
 export const MAX_CHUNK = 2 ** 24 - 1
-export const MAX_COUNT = 255
 const HEADER = 1
 const ENTRY = 3
 

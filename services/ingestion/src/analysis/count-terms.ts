@@ -1,4 +1,5 @@
-import { MAX_COUNT } from './posting-page.ts'
+/** A count that an index keeps fits into a byte. */
+const MAX_COUNT = 255
 
 /** A term of the title or a heading counts as often. */
 const HEADING_WEIGHT = 2
