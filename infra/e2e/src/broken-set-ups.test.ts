@@ -313,7 +313,6 @@ describe('npm start in a clone', () => {
       'API__PROT in .env is no setting and changes nothing. Did you mean API__PORT?',
       'LOG_LEVEL: in .env sets nothing; write LOG_LEVEL=value',
       'Without effect in this version: STT_MODEL',
-      'LLM__QDRANT_URL is not used yet',
       'API__PORT: "eighty" must be a whole number',
     ])
       expect(wrong.output()).toContain(words)

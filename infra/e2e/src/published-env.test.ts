@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
 import { startOfflineModel } from '@youworker/test-kit/offline-model'
+import { startQdrant } from '@youworker/test-kit/qdrant/qdrant-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { copyCheckout } from './support/checkout.ts'
@@ -23,10 +24,11 @@ const FERNET_KEY = 'mWq3yCZ0pNfT7vJk2sXhR8uLbE5dGaIo4tP1nQwYzUM='
 interface Servers {
   readonly database: string
   readonly ollama: string
+  readonly qdrant: string
   readonly port: number
 }
 
-const FLAT = ({ database, ollama, port }: Servers) => `
+const FLAT = ({ database, ollama, qdrant, port }: Servers) => `
 # Database
 DATABASE_URL=${database}
 DB_POOL_SIZE=20
@@ -43,7 +45,7 @@ CSRF_SECRET=
 OLLAMA_BASE_URL=${ollama}
 CHAT_MODEL=${CHAT_MODEL}
 EMBED_MODEL=${EMBED_MODEL}
-QDRANT_URL=http://localhost:6333
+QDRANT_URL=${qdrant}
 
 API_HOST=127.0.0.1
 API_PORT=${port}
@@ -51,7 +53,7 @@ INGEST_CHUNK_SIZE=400
 MAX_AGENT_ITERATIONS=10
 LOG_LEVEL=INFO
 `
-const NESTED = ({ database, ollama, port }: Servers) => `
+const NESTED = ({ database, ollama, qdrant, port }: Servers) => `
 DATABASE__URL=${database}
 DATABASE__POOL_SIZE=20
 DATABASE__ECHO=false
@@ -61,7 +63,7 @@ SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET=${FERNET_KEY}
 LLM__OLLAMA_BASE_URL="${ollama}"
 LLM__CHAT_MODEL=${CHAT_MODEL}
 LLM__EMBED_MODEL=${EMBED_MODEL}
-LLM__QDRANT_URL=http://localhost:6333
+LLM__QDRANT_URL=${qdrant}
 LLM__QDRANT_COLLECTION=documents
 API__HOST=127.0.0.1
 API__PORT=${port}
@@ -115,9 +117,10 @@ test.each([
     const postgres = { dataDir: join(dir, `postgres ${name}`), port: await freePort(), password: 'published' }
     const { adminUrl } = stack.use(await startPostgres({ ...postgres, settings: { fsync: 'off' } }))
     const ollama = stack.use(await startOllama())
+    const qdrant = stack.use(await startQdrant())
     const port = await freePort()
     const database = adminUrl.replace(/^postgres(ql)?:/, 'postgresql+asyncpg:')
-    await writeFile(join(dir, 'clone/.env'), content({ database, ollama: ollama.url, port }))
+    await writeFile(join(dir, 'clone/.env'), content({ database, ollama: ollama.url, qdrant: qdrant.url, port }))
 
     const started = spawnStart(['--', join(dir, 'bees.md'), '--ask', 'How many flowers does a bee visit a day?'], {
       command: ['npm', 'start'],
@@ -134,8 +137,9 @@ test.each([
     await Promise.race([isUp, ended])
     const output = started.output()
     expect(output).toMatch(/two thousand flowers[^]*\nSources:\n\[1\] Bees/)
-    for (const words of [...told, 'LLM__QDRANT_URL is not used yet', 'JWT is RS256 now'])
+    for (const words of [...told, 'JWT is RS256 now'])
       expect(output.split(words), `times that it said "${words}"`).toHaveLength(2)
+    expect([qdrant.faults, qdrant.collections.points().length > 0]).toEqual([[], true])
     expect([...ollama.asked].toSorted()).toEqual([EMBED_MODEL, CHAT_MODEL].toSorted())
     const me = await fetch(`http://127.0.0.1:${port}/v1/auth/me`, { headers: { 'x-api-key': ROOT_KEY } })
     expect(await me.json()).toMatchObject({ is_root: true })

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { findNatsServer, startNats } from '@youworker/embedded/nats'
 import { freePort } from '@youworker/embedded/port'
 import { startPostgres } from '@youworker/embedded/postgres'
+import { startQdrant } from '@youworker/test-kit/qdrant/qdrant-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -30,7 +31,6 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
 const PUBLISHED = {
   CHAT_MODEL: 'gpt-oss:20b',
   EMBED_MODEL: 'embeddinggemma:300m',
-  QDRANT_URL: 'http://qdrant:6333',
   QDRANT_COLLECTION: 'documents',
   EMBEDDING_DIM: '768',
   MCP_SERVER_URLS: 'http://mcp_web:7001,http://mcp_semantic:7002,http://mcp_datetime:7003,http://mcp_units:7005',
@@ -54,7 +54,7 @@ const PUBLISHED = {
   TTS_PROVIDER: 'melo',
 }
 
-test('a published .env starts the system, with the Postgres and NATS that it names instead of embedded ones', async () => {
+test('a published .env starts the system, with the Postgres, NATS and Qdrant that it names instead of embedded ones', async () => {
   await using postgres = await startPostgres({
     dataDir: join(dir, 'own postgres'),
     port: await freePort(),
@@ -67,11 +67,13 @@ test('a published .env starts the system, with the Postgres and NATS that it nam
     port: await freePort(),
     accounts: { OWN: { jetstream: 'enabled', users: [{ user: 'all', password: 'of-them' }] } },
   })
+  await using qdrant = await startQdrant()
   await writeFile(join(dir, 'bees.md'), '# Bees\n\nA bee visits two thousand flowers a day.\n')
   const { code, output } = await start(
     ['--single-process', '--once', '--data', 'own', 'bees.md', '--ask', 'How many flowers does a bee visit?'],
     {
       ...PUBLISHED,
+      QDRANT_URL: qdrant.url,
       DATABASE_URL: postgres.adminUrl.replace('postgresql:', 'postgresql+asyncpg:'),
       NATS__URL: `nats://all:of-them@127.0.0.1:${nats.port}`,
       OFFLINE_MODEL__TOKENS_PER_SECOND: '0',
@@ -88,7 +90,7 @@ test('a published .env starts the system, with the Postgres and NATS that it nam
   ])
     expect(output.split(`${published} is read as ${name}.\n`)).toHaveLength(2)
   expect(output).toContain('JWT is RS256 now')
-  expect(output).toContain('LLM__QDRANT_URL is not used yet: this version searches in its embedded index')
+  expect([qdrant.faults, qdrant.collections.points().length > 0]).toEqual([[], true])
   expect(output).not.toContain(dir.concat('/own/nats'))
   expect(output).toMatch(/two thousand flowers[^]*Sources:\n\[1\] Bees/)
   expect(code, output).toBe(0)

@@ -24,9 +24,9 @@ import type { Logger } from '@youworker/runtime/logger'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { uploadRoot } from './clients/upload-root.ts'
-import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
 import { groupSpaces, rightsOfUsers } from './clients/group-spaces.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
+import { openIndex } from './clients/open-index.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
@@ -89,10 +89,13 @@ function background({ database, uow, nats, erasure, erasures, labelChanger, keep
   stack.use(keepErasing({ uow, table: 'documents', logger, erase: eraseExpired, verify }))
   return stack
 }
+const serversOf = ({ DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, LLM__QDRANT_URL }: Config): string[] =>
+  [DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, LLM__QDRANT_URL].filter((url) => url !== undefined)
+
 /** Where files come from that this service fetches itself. Users may not name the servers that it works with. */
 const sourcesOf = (config: Config, logger: Logger) => ({
   fetcher: new GuardedFetcher({
-    ...fetchSettings(config, [config.DATABASE__URL, config.NATS__URL, config.LLM__OLLAMA_BASE_URL]),
+    ...fetchSettings(config, serversOf(config)),
     logger,
   }),
   serverFiles: uploadRoot(config.INGEST__UPLOAD_ROOT),
@@ -130,7 +133,8 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   await using stack = new AsyncDisposableStack()
   const database = stack.use(openDatabase<IngestionTables>({ ...poolSettings(config), schema: service, logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service, logger }), closeNats)
-  const index = stack.use(createEmbeddedIndex(config.INDEX__DIR, { logger }))
+  const embedder = createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL })
+  const index = stack.use(openIndex(config, { embedder, logger }))
   const { INDEX__DIR: folder, DISK__WARN_BELOW_MB: warnBelowMb, DISK__REFUSE_BELOW_MB: refuseBelowMb } = config
   const keepDays = config.DATA__KEEP_DELETED_DAYS
   const space = stack.use(new FreeSpace({ folder, warnBelowMb, refuseBelowMb, logger }))
@@ -147,7 +151,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     readers: stack.use(new ReaderPool(config.INGEST__OCR_LANGUAGES)),
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
-    embedder: createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL }),
+    embedder,
     wake: () => wake(nats, service, RUN_KIND),
     wakeGatherers: () => wake(nats, service, GATHER_KIND),
     ...sourcesOf(config, logger),

@@ -16,6 +16,12 @@ const ENV = z.object({
     .min(1)
     .default('nomic-embed-text')
     .describe('Model of embeddings; with another one the search index is built anew'),
+  LLM__QDRANT_URL: httpUrl
+    .optional()
+    .describe(
+      'Address of Qdrant 1.15 or later with its port, like http://127.0.0.1:6333; without it the search index is files in INDEX__DIR, for one machine',
+    ),
+  LLM__QDRANT_API_KEY: z.string().min(1).optional().meta({ description: 'Key of that Qdrant, if it wants one', secret: true }),
   INDEX__DIR: z
     .string()
     .min(1)

@@ -21,7 +21,7 @@ import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
-import { createEmbeddedIndex } from './clients/embedded-index/embedded-index.ts'
+import { openIndex } from './clients/open-index.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { uploadRoot } from './clients/upload-root.ts'
 import { labelJob } from './jobs/label-job.ts'
@@ -60,6 +60,7 @@ interface Fetching extends PolicySettings {
 interface Surroundings {
   readonly adminUrl: string
   readonly indexDir: string
+  readonly qdrantUrl: string | undefined
   readonly modelUrl: string
   /** Members by group. */
   readonly groups: Map<string, Set<string>>
@@ -73,7 +74,14 @@ interface Surroundings {
 }
 
 /** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
-export async function startFixture({ worker = true, fetching = {} }: { worker?: boolean; fetching?: Partial<Fetching> } = {}) {
+interface FixtureOptions {
+  readonly worker?: boolean
+  readonly fetching?: Partial<Fetching>
+  /** The search index is in this Qdrant. */
+  readonly qdrantUrl?: string | undefined
+}
+
+export async function startFixture({ worker = true, fetching = {}, qdrantUrl }: FixtureOptions = {}) {
   await using stack = new AsyncDisposableStack()
   const logger = silentLogger()
   const { url: modelUrl } = stack.use(await startOfflineModel())
@@ -84,6 +92,7 @@ export async function startFixture({ worker = true, fetching = {} }: { worker?: 
   const surroundings: Surroundings = {
     adminUrl,
     indexDir,
+    qdrantUrl,
     modelUrl,
     groups: new Map(),
     admins: new Set(),
@@ -122,12 +131,11 @@ function startProcess(
   wrap: Wrap = (embedder) => embedder,
   chunks: ChunkSize = { tokens: 120, overlap: 20 },
 ) {
-  const { adminUrl, indexDir, modelUrl, groups, admins, embedded } = surroundings
+  const { adminUrl, indexDir, qdrantUrl, modelUrl, groups, admins, embedded } = surroundings
   const logger = silentLogger()
   const url = roleUrl(adminUrl, 'ingestion', testPassword)
   const database = stack.use(openDatabase<IngestionTables>({ url, schema: 'ingestion', poolSize: 6, slowQueryMs: 5_000, logger }))
   const uow = createIngestionUnitOfWork(database)
-  const index = stack.use(createEmbeddedIndex(indexDir, { logger }))
   const read = async () => ({ bytes: surroundings.freeMb * 1024 * 1024 })
   const space = stack.use(new FreeSpace({ folder: indexDir, warnBelowMb: 1_000, refuseBelowMb: 200, logger, read }))
   const access = new SpaceAccess(async ({ caller }) => {
@@ -142,6 +150,7 @@ function startProcess(
       return ollama.embed(texts, options)
     },
   }
+  const index = stack.use(openIndex({ INDEX__DIR: indexDir, LLM__QDRANT_URL: qdrantUrl }, { embedder: ollama, logger }))
   const spacesOf = async (userId: string) => [
     userId,
     ...[...groups].filter(([, members]) => members.has(userId)).map(([id]) => id),

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
+import { startQdrant } from '@youworker/test-kit/qdrant/qdrant-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ROOT } from '../support/root.ts'
@@ -97,7 +98,6 @@ const PUBLISHED = {
   SECURITY__ROOT_API_KEY: '6f1d2c3b4a5968778695a4b3c2d1e0f9f8e7d6c5b4a3928170615243b4c5d6e7',
   SECURITY__JWT_SECRET: '0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9',
   SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: 'mWq3yCZ0pNfT7vJk2sXhR8uLbE5dGaIo4tP1nQwYzUM=',
-  LLM__QDRANT_URL: 'http://localhost:6333',
   LLM__QDRANT_COLLECTION: 'documents',
   LLM__CHAT_MODEL: 'gpt-oss:20b',
   LLM__EMBED_MODEL: 'embeddinggemma:300m',
@@ -108,6 +108,7 @@ const PUBLISHED = {
 }
 
 test('the exit code tells a failed file, an answer without citation and a failed start apart, with published settings', async () => {
+  await using qdrant = await startQdrant()
   // Nobody reads the memory of a process from its first byte on, not even root.
   const wrong = ['broken.pdf', '/proc/self/mem']
   const failed = await runStart(
@@ -121,19 +122,15 @@ test('the exit code tells a failed file, an answer without citation and a failed
       '--ask',
       'How much krill does a whale eat?',
     ],
-    { env: { ...AT_ONCE, ...PUBLISHED }, cwd: files },
+    { env: { ...AT_ONCE, ...PUBLISHED, LLM__QDRANT_URL: qdrant.url }, cwd: files },
   )
   expect([failed.code, failed.output]).toEqual([
     2,
     expect.stringMatching(/2 of 3 files failed: mem: cannot be read.*broken\.pdf: \S/),
   ])
   expect(failed.output).toMatch(/krill[^]*\nSources:\n\[1\] Whales/)
-  for (const told of [
-    'API__LOG_LEVEL is read as LOG_LEVEL.',
-    'LLM__QDRANT_URL is not used yet',
-    'JWT is RS256 now',
-    'DATABASE__ECHO',
-  ])
+  expect([qdrant.faults, qdrant.collections.points().length > 0]).toEqual([[], true])
+  for (const told of ['API__LOG_LEVEL is read as LOG_LEVEL.', 'JWT is RS256 now', 'DATABASE__ECHO'])
     expect(failed.output).toContain(told)
   const uncited = await runOnce('b2', '--single-process', 'whales.html', '--ask', 'zzz qqq xxx?')
   expect([uncited.code, uncited.output]).toEqual([3, expect.stringContaining('cites none of the given files')])

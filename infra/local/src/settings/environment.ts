@@ -12,6 +12,7 @@ const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET: ['group', 'chat-agent', 'ingestion'],
   SECURITY__AUDIT_KEY: ['auth'],
   LLM__OPENAI_API_KEY: ['chat-agent'],
+  LLM__QDRANT_API_KEY: ['ingestion'],
   AUDIO__API_KEY: ['gateway'],
   SECURITY__CSRF_SECRET: ['gateway'],
 }

@@ -7,6 +7,7 @@ import { dataDirFaults, exists, folderFault } from '../data-dir/data-dir-faults.
 import type { Print } from '../print.ts'
 import { StartError } from '../start-error.ts'
 import { askOllama } from './ask-ollama.ts'
+import { askQdrant } from './ask-qdrant.ts'
 import type { Schemas } from './schemas.ts'
 import { settingFaults } from './setting-faults.ts'
 import type { GivenSettings } from './settings.ts'
@@ -32,19 +33,32 @@ export async function judge({ given, schemas, data, reset, needsModel, print }: 
   const faults = settingFaults(given, schemas)
   const hasDatabase = given.adminUrl !== undefined
   const isWrong = (name: string) => faults.some(({ setting }) => setting === name)
-  const [model, ...others] = await Promise.all([
+  const [model, index, ...others] = await Promise.all([
     isWrong('LLM__OLLAMA_BASE_URL') ? [] : modelFaults(given, schemas),
+    isWrong('LLM__QDRANT_URL') ? [] : indexFaults(given),
     isWrong('DATABASE__ADMIN_URL') || isWrong('DATABASE__URL') ? [] : postgresFaults(given, data, reset),
     isWrong('NATS__URL') ? [] : natsFaults(given),
     addressFaults(given, isWrong('API__PORT') ? undefined : given.get('API__PORT')),
     pathFaults(given),
   ])
-  const ofSettings = [...given.faults, ...faults.map(({ message }) => message), ...others.flat(), ...(needsModel ? model : [])]
+  const ofSettings = [
+    ...given.faults,
+    ...faults.map(({ message }) => message),
+    ...others.flat(),
+    ...(needsModel ? [...model, ...index] : []),
+  ]
   const ofFolder = await dataDirFaults(data, { reset, hasDatabase })
   const lines = [...ofSettings, ...ofFolder].map((line) => `\n  ${line}.`)
   const where = ofSettings.length > 0 ? '\nSettings come from the environment or the file .env; .env.example explains each.' : ''
   if (lines.length > 0) throw new StartError(`YouWorker cannot start:${lines.join('')}${where}`)
   for (const line of model) print(`Warning: ${line}.\n  The system starts; answers and documents wait for the model.`)
+  for (const line of index) print(`Warning: ${line}.\n  The system starts; files and searches wait for Qdrant.`)
+}
+
+async function indexFaults({ get }: GivenSettings): Promise<string[]> {
+  const url = get('LLM__QDRANT_URL')
+  const fault = url === undefined ? undefined : await askQdrant(url, get('LLM__QDRANT_API_KEY'))
+  return fault === undefined ? [] : [withoutUrlSecrets(fault)]
 }
 
 async function modelFaults(given: GivenSettings, { ingestion }: Schemas): Promise<string[]> {

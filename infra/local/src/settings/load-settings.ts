@@ -21,7 +21,5 @@ export async function loadSettings(
   for (const notice of given.notices) print(notice)
   for (const name of file?.withColon ?? []) print(`${name}: in .env sets nothing; write ${name}=value.`)
   for (const line of unknownNames({ inFile: Object.keys(file?.values ?? {}), env, known })) print(line)
-  if (given.get('LLM__QDRANT_URL'))
-    print('LLM__QDRANT_URL is not used yet: this version searches in its embedded index, and needs no Qdrant.')
   return { given, schemas }
 }

@@ -8,7 +8,6 @@ export const START_ENV = z.object({
   DATABASE__ADMIN_URL: postgresUrl.optional().meta({ secret: true }),
   DATABASE__URL: postgresUrl.optional().meta({ secret: true }),
   NATS__URL: natsUrl.optional().meta({ secret: true }),
-  LLM__QDRANT_URL: z.string().optional(),
 })
 
 /** The schema of the settings of each process. */
