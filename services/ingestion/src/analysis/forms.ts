@@ -1,6 +1,7 @@
 import { createStemmer, type IsoCode } from 'multilingual-stemmer'
 import { splitCompound } from './compounds/split-compound.ts'
 import { fold, isAscii, lowerCase } from './fold.ts'
+import { WordMemory } from './word-memory.ts'
 import type { Word } from './words.ts'
 
 const STEMMED: readonly IsoCode[] = [
@@ -15,13 +16,11 @@ const HEBREW_PREFIX = /^[הובלמכש](?=[\u05D0-\u05EA]{3})/u
 /** Snowball lengthens `dagen` to `daag` and leaves `vakantiedag`, so a stem is written with the short vowel. */
 const LONG_VOWEL = /([aeou])\1(?=[^aeiouy]+$)/
 const MAX_LENGTH = 64
-/** Words are few and come again and again. */
-const MAX_REMEMBERED = 20_000
 
 type Stem = (word: string) => string
 const stemmers = new Map<string, Stem>()
-const remembered = new Map<string, readonly string[]>()
-const rememberedParts = new Map<string, readonly Word[]>()
+const remembered = new WordMemory<readonly string[]>()
+const rememberedParts = new WordMemory<readonly Word[]>()
 const NONE: readonly Word[] = []
 
 function stemmerOf(language: string): Stem {
@@ -37,26 +36,19 @@ function stemmerOf(language: string): Stem {
 /** The terms that a word has in a text of the language; the first one is the usual. */
 export function formsOf({ kind, text }: Word, language: string): readonly string[] {
   if (kind === 'fixed') return [cut(text)]
-  const key = `${language} ${text}`
-  const known = remembered.get(key)
+  const known = remembered.get(language, text)
   if (known) return known
-  if (remembered.size >= MAX_REMEMBERED) remembered.clear()
   const forms = [...new Set(newForms(cut(lowerCase(text, language)), language).map(fold))].filter((form) => form !== '')
-  remembered.set(key, forms)
-  return forms
+  return remembered.set(language, text, forms)
 }
 
 /** The words that a compound is made of, as `Urlaub` and `Antrag` of `Urlaubsantrag`; none for other words. */
 export function partsOf({ kind, text }: Word, language: string): readonly Word[] {
   if (kind === 'fixed') return NONE
-  const key = `${language} ${text}`
-  const known = rememberedParts.get(key)
+  const known = rememberedParts.get(language, text)
   if (known) return known
-  if (rememberedParts.size >= MAX_REMEMBERED) rememberedParts.clear()
   const parts = splitCompound(lowerCase(text, language), language).map((part): Word => ({ kind: 'word', text: part }))
-  const kept = parts.length === 0 ? NONE : parts
-  rememberedParts.set(key, kept)
-  return kept
+  return rememberedParts.set(language, text, parts.length === 0 ? NONE : parts)
 }
 
 /** The term of a word inside a compound. All others are in lower case, so that a word can be asked for with those or without. */

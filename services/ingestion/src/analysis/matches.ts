@@ -23,13 +23,19 @@ export function matchesIn(text: string, language: string, terms: readonly QueryT
   for (const token of tokensOf(text)) {
     if (token.kind === 'unspaced') matches.push(...pairMatches(token, asked))
     else {
-      const term = termsOfToken(token, language)
-        .map((form) => asked.get(form))
-        .find((found) => found !== undefined)
+      const term = firstOf(termsOfToken(token, language), asked)
       if (term !== undefined) matches.push({ start: token.start, end: token.end, term })
     }
   }
   return matches
+}
+
+function firstOf(terms: readonly string[], asked: ReadonlyMap<string, number>): number | undefined {
+  for (const term of terms) {
+    const found = asked.get(term)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 function pairMatches({ parts, start }: Token, asked: ReadonlyMap<string, number>): Match[] {

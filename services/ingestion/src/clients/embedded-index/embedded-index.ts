@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
-import type { Candidates, Frequencies, IndexedChunk, IndexState, SearchIndex } from '../../services/search/search-index.ts'
+import type { Frequencies, IndexedChunk, IndexState, SearchIndex } from '../../services/search/search-index.ts'
+import { type CandidateLists, unpacked } from './candidate-list.ts'
 import { IndexHost } from './index-host.ts'
 import type { IndexCall, IndexOutcome, IndexResult } from './index-worker.ts'
 import { ThreadPool } from './threads/thread-pool.ts'
@@ -31,7 +32,7 @@ export function createEmbeddedIndex(dir: string, { logger }: { logger: Logger })
     },
     add: async (spaceId, base, entries) => ((await ask<boolean>(spaceId, { op: 'add', base, entries })) ? 'added' : 'refused'),
     advance: (spaceId, base, seq, versions) => ask<boolean>(spaceId, { op: 'advance', base, seq, versions }),
-    search: (spaceId, query) => ask<Candidates>(spaceId, { op: 'search', query }),
+    search: async (spaceId, query) => unpacked(await ask<CandidateLists>(spaceId, { op: 'search', query })),
     frequencies: (spaceId, terms) => ask<Frequencies>(spaceId, { op: 'frequencies', terms }),
     contents: (spaceId, query) => ask<readonly IndexedChunk[]>(spaceId, { op: 'contents', query }),
     scrub: (spaceId) => ask<void>(spaceId, { op: 'scrub' }),

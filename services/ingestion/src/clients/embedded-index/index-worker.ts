@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { LRUCache } from 'lru-cache'
 import type {
-  Candidates,
   ContentsQuery,
   Frequencies,
   IndexedChunk,
@@ -11,6 +10,7 @@ import type {
   IndexQuery,
   IndexState,
 } from '../../services/search/search-index.ts'
+import { type CandidateLists, packed } from './candidate-list.ts'
 import { IndexFile } from './index-file.ts'
 import { ReaderCaches } from './reader-caches.ts'
 import { isBroken, isFull } from './sqlite-errors.ts'
@@ -27,7 +27,7 @@ export type IndexCall =
   | { readonly op: 'scrub' }
   | { readonly op: 'drop' }
 
-export type IndexResult = IndexState | Candidates | Frequencies | readonly IndexedChunk[] | boolean | undefined
+export type IndexResult = IndexState | CandidateLists | Frequencies | readonly IndexedChunk[] | boolean | undefined
 export interface IndexOutcome {
   readonly result?: IndexResult
   readonly error?: string
@@ -76,7 +76,7 @@ async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
   const found = await fileOf(spaceId, call.op === 'reset')
   const file = call.op === 'reset' && found?.hasOtherLayout() ? await madeAnew(spaceId) : found
   if (call.op === 'state') return file?.state()
-  if (call.op === 'search') return file?.search(call.query) ?? { dense: [], lexical: [] }
+  if (call.op === 'search') return packed(file?.search(call.query) ?? { dense: [], lexical: [] })
   if (call.op === 'frequencies') return file?.frequencies(call.terms) ?? { chunks: 0, counts: call.terms.map(() => 0) }
   if (call.op === 'contents') return file?.contents(call.query) ?? []
   if (call.op === 'reset' || call.op === 'scrub') {

@@ -115,22 +115,30 @@ export class Segments {
 
   #merge(segments: readonly Segment[], isLive: (id: number) => boolean): void {
     const merged = this.#create(segments.reduce((sum, { chunks }) => sum + chunks, 0))
-    for (let page = 0; page < merged.pages; page += 1) {
-      const builder = new PageBuilder()
-      for (const segment of segments) {
-        // Both numbers of pages are powers of two, so that one page holds all that belongs here.
-        for (const [key, postings] of this.#read(segment, page % segment.pages)?.entries() ?? []) {
-          if (pageFor(key, merged.pages) !== page) continue
-          const live = postings.filter((posting) => isLive(posting >>> 8))
-          if (live.length > 0) builder.add(key, live)
-        }
-      }
-      this.#write(merged, page, builder)
-    }
+    // All numbers of pages are powers of two, so that what belongs into one of every `step` pages stands in such pages now.
+    const step = Math.min(merged.pages, ...segments.map(({ pages }) => pages))
+    for (let first = 0; first < step; first += 1) this.#mergePages(segments, merged, { first, step, isLive })
     for (const { id } of segments) {
       this.#db.prepare('delete from postings where id >= ? and id < ?').run(id * MAX_PAGES, (id + 1) * MAX_PAGES)
       this.#db.prepare('delete from segments where id = ?').run(id)
     }
+  }
+
+  #mergePages(
+    segments: readonly Segment[],
+    merged: Segment,
+    { first, step, isLive }: { first: number; step: number; isLive: (id: number) => boolean },
+  ): void {
+    const builders = Array.from({ length: merged.pages / step }, () => new PageBuilder())
+    for (const segment of segments) {
+      for (let page = first; page < segment.pages; page += step) {
+        for (const [key, postings] of this.#read(segment, page)?.entries() ?? []) {
+          const live = postings.filter((posting) => isLive(posting >>> 8))
+          if (live.length > 0) builders[Math.floor(pageFor(key, merged.pages) / step)]?.add(key, live)
+        }
+      }
+    }
+    builders.forEach((builder, n) => this.#write(merged, first + n * step, builder))
   }
 
   #create(chunks: number): Segment {
