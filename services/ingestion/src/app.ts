@@ -27,6 +27,7 @@ import { uploadRoot } from './clients/upload-root.ts'
 import { groupSpaces, rightsOfUsers } from './clients/group-spaces.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { openIndex } from './clients/open-index.ts'
+import { rerankerOf } from './clients/reranker/rerank-env.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
@@ -89,8 +90,10 @@ function background({ database, uow, nats, erasure, erasures, labelChanger, keep
   stack.use(keepErasing({ uow, table: 'documents', logger, erase: eraseExpired, verify }))
   return stack
 }
-const serversOf = ({ DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, LLM__QDRANT_URL }: Config): string[] =>
-  [DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, LLM__QDRANT_URL].filter((url) => url !== undefined)
+const serversOf = ({ DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, ...urls }: Config): string[] =>
+  [DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, urls.LLM__QDRANT_URL, urls.LLM__RERANK_BASE_URL].filter(
+    (url) => url !== undefined,
+  )
 
 /** Where files come from that this service fetches itself. Users may not name the servers that it works with. */
 const sourcesOf = (config: Config, logger: Logger) => ({
@@ -152,6 +155,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
     embedder,
+    reranker: rerankerOf(config, config.LLM__OLLAMA_BASE_URL),
     wake: () => wake(nats, service, RUN_KIND),
     wakeGatherers: () => wake(nats, service, GATHER_KIND),
     ...sourcesOf(config, logger),

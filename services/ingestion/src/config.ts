@@ -3,6 +3,7 @@ import { sealingEnv } from '@youworker/database/sealing/sealing-env'
 import { fetchEnv } from '@youworker/guarded-fetch/fetch-env'
 import { checkTogether, databaseEnv, httpUrl, integer, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
+import { checkRerank, rerankEnv } from './clients/reranker/rerank-env.ts'
 
 const ENV = z.object({
   ...processEnv,
@@ -22,6 +23,7 @@ const ENV = z.object({
       'Address of Qdrant 1.15 or later with its port, like http://127.0.0.1:6333; without it the search index is files in INDEX__DIR, for one machine',
     ),
   LLM__QDRANT_API_KEY: z.string().min(1).optional().meta({ description: 'Key of that Qdrant, if it wants one', secret: true }),
+  ...rerankEnv,
   INDEX__DIR: z
     .string()
     .min(1)
@@ -55,9 +57,11 @@ const ENV = z.object({
     .meta({ description: 'How much of a passage the next one repeats', unit: 'tokens' }),
 })
 
-export const Env = checkTogether(ENV, ({ INGEST__CHUNK_TOKENS: tokens, INGEST__CHUNK_OVERLAP: overlap }, refuse) => {
+export const Env = checkTogether(ENV, (env, refuse) => {
+  const { INGEST__CHUNK_TOKENS: tokens, INGEST__CHUNK_OVERLAP: overlap } = env
   if (tokens !== undefined && overlap !== undefined && overlap >= tokens)
     refuse('INGEST__CHUNK_OVERLAP', `must be less than INGEST__CHUNK_TOKENS, which is ${tokens}`)
+  checkRerank(env, refuse)
 })
 
 export type Config = z.output<typeof Env>

@@ -172,6 +172,7 @@ function startProcess(
     logger,
     sealer: createSealer(database, parseKeyRing(KEY_RING)),
     embedder: wrap(counting),
+    reranker: undefined,
   }
   let nudge = () => {}
   let nudgeGatherers = () => {}

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Id } from '../common.ts'
 import { request } from '../define.ts'
 import { WAIT } from '../limits.ts'
-import { SearchQuery } from './search.ts'
+import { RerankReport, SearchQuery } from './search.ts'
 
 export const ExplainQuery = SearchQuery.extend({
   document_id: Id.meta({ description: 'The document of which is asked why it was or was not returned.' }),
@@ -39,6 +39,7 @@ export const ExplainedChunk = z.object({
   language: z.string().optional(),
   lexical: Side.optional().meta({ description: 'BM25 of the words of the question, and of those that widened it.' }),
   dense: Side.optional().meta({ description: 'Cosine similarity of the vectors.' }),
+  reranked: Side.optional().meta({ description: 'The order and the scores of the reranker.' }),
   fused: Side.optional().meta({ description: 'The order that was answered.' }),
   has_phrases: z.boolean(),
   has_excluded_word: z.boolean(),
@@ -63,6 +64,7 @@ export const Explanation = z
       weight: z.number().meta({ description: 'How far the model is trusted: 0 only fills up below words, 1 counts as they do.' }),
       floor: z.number().meta({ description: 'Less similar passages are taken for unrelated.' }),
     }),
+    rerank: RerankReport.optional().meta({ description: 'Only when hits were put to a reranker.' }),
     cut_off: z.object({ from: z.number().int(), to: z.number().int(), ranked: z.number().int() }),
     chunks: z.array(ExplainedChunk).meta({ description: 'The best passages of the document, at most 20.' }),
   })

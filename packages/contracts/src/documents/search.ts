@@ -46,6 +46,10 @@ export const SearchQuery = z
       .max(1)
       .default(0)
       .meta({ description: 'How much a hit that repeats those above it is put back; 0 not at all.' }),
+    rerank: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'Whether the reranker of this system, if it has one, puts the best hits into order.' }),
   })
   .meta({ id: 'SearchQuery' })
 export type SearchQuery = z.infer<typeof SearchQuery>
@@ -65,6 +69,7 @@ export const SearchHit = z.object({
   score: z.number(),
   dense_score: z.number().optional(),
   lexical_score: z.number().optional(),
+  rerank_score: z.number().optional().meta({ description: "The reranker's own, on its own scale; higher is better." }),
   snippet: z.string(),
   text: z.string(),
   language: z.string().optional().meta({ description: 'ISO 639-1, where it is known.' }),
@@ -82,10 +87,20 @@ export const SearchHit = z.object({
     .meta({ description: 'Passages around this one; `position` -1 stands right before it.' }),
 })
 export type SearchHit = z.infer<typeof SearchHit>
+
+/** What became of a search's reranking. Without `reranked` the hits stand in the order of before. */
+export const RerankReport = z.object({
+  outcome: z.enum(['reranked', 'timed_out', 'unavailable', 'refused']),
+  candidates: z.number().int().meta({ description: 'So many of the best hits were put to it.' }),
+  took_ms: z.number(),
+})
+export type RerankReport = z.infer<typeof RerankReport>
+
 export const SearchAnswer = z
   .object({
     results: z.array(SearchHit),
     took_ms: z.number(),
+    rerank: RerankReport.optional().meta({ description: 'Only when hits were put to a reranker.' }),
     next_offset: Position.optional().meta({ description: 'For `offset` of the next page, when there may be one.' }),
   })
   .meta({ id: 'SearchAnswer' })

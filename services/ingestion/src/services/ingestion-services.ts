@@ -18,6 +18,7 @@ import { IndexService } from './search/index-service.ts'
 import { createBatches } from './runs/create-batches.ts'
 import { LabelChanger } from './labels/label-changer.ts'
 import { LabelService } from './labels/label-service.ts'
+import type { Reranker } from './search/rerank/reranker.ts'
 import { RunProcessor } from './runs/run-processor.ts'
 import { RunService } from './runs/run-service.ts'
 import { RunStarter } from './runs/run-starter.ts'
@@ -42,6 +43,7 @@ interface ServicePorts {
   readonly spacesOf: SpacesOfUser
   readonly sealer: Sealer
   readonly embedder: Embedder
+  readonly reranker: Reranker | undefined
   readonly index: SearchIndex
   readonly space: FreeSpace
   readonly readers: ReaderPool
@@ -66,6 +68,7 @@ export function createServices(ports: ServicePorts) {
     spacesOf,
     sealer,
     embedder,
+    reranker,
     index,
     space,
     readers,
@@ -82,7 +85,7 @@ export function createServices(ports: ServicePorts) {
   const embeddings = new EmbeddingService(uow, embedder)
   const indexing = new IndexService({ uow, index, embeddings, logger })
   const batches = createBatches({ uow, store, readers, embeddings, indexing, space, chunks })
-  const searches = new SearchService({ uow, access, index, indexing, embedder, logger })
+  const searches = new SearchService({ uow, access, index, indexing, embedder, reranker, logger })
   const verifier = new ErasureVerifier({ uow, index, indexing })
   const open = sourceOpener({ fetcher, files: serverFiles, streams: new StreamStore(uow, store, maxFileMb) })
   return {

@@ -27,7 +27,7 @@ export function hitOf(
   terms: readonly QueryTerm[],
   around: readonly ContextChunk[],
 ): SearchHit {
-  const { score, dense_score, lexical_score } = ranked
+  const { score, dense_score, lexical_score, rerank_score } = ranked
   const { chunk_id, document_id, title, uri, page, title_path, start, end, text } = row
   const language = languageOfRow(row)
   const matches = matchesIn(text, language, terms)
@@ -41,6 +41,7 @@ export function hitOf(
     ...(title_path.length === 0 ? {} : { title_path }),
     ...(dense_score === undefined ? {} : { dense_score: round(dense_score) }),
     ...(lexical_score === undefined ? {} : { lexical_score: round(lexical_score) }),
+    ...(rerank_score === undefined ? {} : { rerank_score: round(rerank_score) }),
     ...(language === UNKNOWN ? {} : { language }),
     ...(matches.length === 0 ? {} : { highlights: matches.slice(0, MAX_HIGHLIGHTS).map(({ start, end }) => ({ start, end })) }),
     ...(also_in.length === 0 ? {} : { also_in }),

@@ -20,6 +20,8 @@ import { type FoundChunk, hitOf, languageOfRow, MAX_TWINS, withinReply } from '.
 import type { IndexedSpace, IndexService } from './index-service.ts'
 import { diversified } from './ranking/diversity.ts'
 import { EmbeddingTrust, NO_TRUST } from './ranking/embedding-trust.ts'
+import { Reranking } from './rerank/reranking.ts'
+import type { Reranker } from './rerank/reranker.ts'
 import { type Found, type Question, Retrieval } from './retrieval.ts'
 import type { SearchIndex } from './search-index.ts'
 
@@ -29,12 +31,19 @@ interface SearchDependencies {
   readonly index: SearchIndex
   readonly indexing: IndexService
   readonly embedder: Embedder
+  readonly reranker: Reranker | undefined
   readonly logger: Logger
 }
 
 interface Prepared {
   readonly question: Question
   readonly spaces: readonly IndexedSpace[]
+}
+
+/** The hits in the order that is answered. */
+export interface OrderedHits extends Pick<SearchAnswer, 'rerank'> {
+  readonly found: Found
+  readonly hits: readonly FoundChunk[]
 }
 
 type Searched = SearchAnswer & { searched?: string[] | undefined }
@@ -47,26 +56,25 @@ const atMost = (ms: number): number => Math.max(1, Math.floor(Math.min(ms, timeL
 /** Hits with the same text are one, so some more are read than are shown. */
 const SPARE = 10
 
-/** How many hits are ranked, so that the page can be answered. */
-export const depthOf = ({ offset, top_k }: SearchQuery): number => Math.min(DEEPEST_HIT, offset + top_k + SPARE)
-
 /** Finds passages in everything a caller may read, and in nothing else. */
 export class SearchService {
   readonly #deps: SearchDependencies
   readonly #retrieval: Retrieval
   readonly #trust: EmbeddingTrust
+  readonly #reranking: Reranking
 
   constructor(dependencies: SearchDependencies) {
     this.#deps = dependencies
     this.#retrieval = new Retrieval(dependencies)
     this.#trust = new EmbeddingTrust(dependencies.embedder)
+    this.#reranking = new Reranking(dependencies.reranker, dependencies.logger)
   }
 
   async search(query: SearchQuery, context: UserContext): Promise<Searched> {
     const started = performance.now()
     const { ids, complete } = await this.#spaces(query, context)
     const { question, spaces } = await this.prepare(query, ids, context.signal)
-    const answer = await this.#answer(query, spaces, question)
+    const answer = await this.#answer(query, { spaces, question }, context.signal)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
     return { ...answer, took_ms, searched: complete && !question.isPoor ? namedSpaces(ids) : undefined }
@@ -81,14 +89,26 @@ export class SearchService {
     return { question, spaces }
   }
 
-  async #answer(query: SearchQuery, spaces: readonly IndexedSpace[], question: Question): Promise<Omit<SearchAnswer, 'took_ms'>> {
+  /** Hits with the same text are one. As many are ranked as the page and the reranker need. */
+  async ordered(query: SearchQuery, { spaces, question }: Prepared, signal: AbortSignal): Promise<OrderedHits> {
+    const needed = Math.max(query.offset + query.top_k, query.rerank ? this.#reranking.candidates : 0) + SPARE
+    const found = await this.#retrieval.find(query, spaces, question, Math.min(DEEPEST_HIT, needed))
+    const whole = (hits: readonly FoundChunk[]) => wholeOf(hits, found)
+    const { hits, ...told } = await this.#reranking.order(folded(found), { query, asked: question.asked, signal, whole })
+    return { found, hits: inOrder(query, hits, found), ...told }
+  }
+
+  async #answer(query: SearchQuery, prepared: Prepared, signal: AbortSignal): Promise<Omit<SearchAnswer, 'took_ms'>> {
     const { top_k, offset } = query
-    const found = await this.#retrieval.find(query, spaces, question, depthOf(query))
-    const hits = inOrder(query, found)
+    const { found, hits, rerank } = await this.ordered(query, prepared, signal)
     const shown = await wholeOf(hits.slice(offset, offset + top_k), found)
-    const results = withinReply(await this.#views(query, spaces, shown, question))
+    const results = withinReply(await this.#views(query, prepared.spaces, shown, prepared.question))
     const next = offset + results.length
-    return { results, ...(results.length > 0 && hits.length > next && next < DEEPEST_HIT ? { next_offset: next } : {}) }
+    return {
+      results,
+      ...(rerank === undefined ? {} : { rerank }),
+      ...(results.length > 0 && hits.length > next && next < DEEPEST_HIT ? { next_offset: next } : {}),
+    }
   }
 
   async #views(
@@ -155,8 +175,8 @@ async function wholeOf(hits: readonly FoundChunk[], { read }: Found): Promise<Fo
   })
 }
 
-/** The hits with those of the same text as one, in the order of their scores or so that few repeat one above them. */
-export function inOrder({ diversity }: SearchQuery, { ranked, known, read }: Found): FoundChunk[] {
+/** The hits with those of the same text as one. */
+function folded({ ranked, known }: Found): FoundChunk[] {
   const byText = new Map<string, { ranked: FoundChunk['ranked']; row: ChunkRef; twins: ChunkRef[] }>()
   for (const each of ranked) {
     const row = known.get(each.chunk_id)
@@ -165,9 +185,13 @@ export function inOrder({ diversity }: SearchQuery, { ranked, known, read }: Fou
     if (before) before.twins.push(row)
     else byText.set(row.text_key, { ranked: each, row, twins: [] })
   }
-  return diversified([...byText.values()], {
+  return [...byText.values()]
+}
+
+/** In the order of their scores or so that few repeat one above them. */
+const inOrder = ({ diversity }: SearchQuery, hits: readonly FoundChunk[], { read }: Found): FoundChunk[] =>
+  diversified(hits, {
     diversity,
     scoreOf: (hit) => hit.ranked.score,
     wordsOf: ({ row }) => new Set(topicalTerms(read.hit(row.chunk_id)?.text ?? '', languageOfRow(row))),
   })
-}

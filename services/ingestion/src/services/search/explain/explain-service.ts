@@ -11,10 +11,10 @@ import { notFound, type SpaceAccess, type SpacesOfUser } from '../../space-acces
 import { type ExplainedParts, sentenceOf, verdictOf } from './explain-verdict.ts'
 import { chunksOf, MAX_SHOWN, termsOf } from './explained-document.ts'
 import type { IndexedSpace } from '../index-service.ts'
-import { filterOf, Retrieval, type SpaceQuery } from '../retrieval.ts'
+import { filterOf, type SpaceQuery } from '../retrieval.ts'
 import type { Candidates, SearchIndex } from '../search-index.ts'
 import { NO_TRUST } from '../ranking/embedding-trust.ts'
-import { depthOf, inOrder, type SearchService } from '../search-service.ts'
+import type { SearchService } from '../search-service.ts'
 
 const NOTHING: Candidates = { dense: [], lexical: [] }
 
@@ -36,11 +36,9 @@ interface Asked {
 /** Says why a search did or did not return a document, by searching again and looking for it on each way. */
 export class ExplainService {
   readonly #deps: ExplainDependencies
-  readonly #retrieval: Retrieval
 
   constructor(dependencies: ExplainDependencies) {
     this.#deps = dependencies
-    this.#retrieval = new Retrieval(dependencies)
   }
 
   async explain({ document_id, as_user_id, ...query }: ExplainQuery, context: UserContext): Promise<Explanation> {
@@ -85,8 +83,7 @@ export class ExplainService {
   ): Promise<Omit<ExplainedParts, 'space'>> {
     const { index, searches } = this.#deps
     const { question, spaces } = await searches.prepare(query, spaceIds, signal)
-    const found = await this.#retrieval.find(query, spaces, question, depthOf(query))
-    const hits = inOrder(query, found)
+    const { found, hits, rerank } = await searches.ordered(query, { question, spaces }, signal)
     const own = found.spaces.find(({ space_id }) => space_id === document.space_id)
     const direct = own ? await this.#direct(own, document.id) : NOTHING
     const ids = [...new Set([...direct.lexical, ...direct.dense].map(({ chunk_id }) => chunk_id))]
@@ -100,6 +97,7 @@ export class ExplainService {
       asked: question.asked,
       trust: question.trust,
       mode: query.mode,
+      ...(rerank === undefined ? {} : { rerank }),
       cut_off: { from: query.offset, to: query.offset + query.top_k, ranked: hits.length },
       terms: own ? await termsOf(index, own) : [],
     }
@@ -150,11 +148,12 @@ const notReadable = (document_id: string): Explanation => ({
 
 const noDocument = () => new AppError('DOCUMENT_NOT_FOUND', 'There is no such document among yours')
 
-const shown = ({ space, failed_filters, terms, trust, cut_off, chunks }: ExplainedParts) => ({
+const shown = ({ space, failed_filters, terms, trust, rerank, cut_off, chunks }: ExplainedParts) => ({
   space,
   failed_filters,
   terms: [...terms],
   embedding: trust,
+  ...(rerank === undefined ? {} : { rerank }),
   cut_off,
   chunks: [...chunks],
 })

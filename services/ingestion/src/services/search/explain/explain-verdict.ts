@@ -3,7 +3,10 @@ import type { SearchQuery } from '@youworker/contracts/documents/search'
 import type { ParsedQuery } from '../../../analysis/query.ts'
 import type { Trust } from '../ranking/embedding-trust.ts'
 
-export interface ExplainedParts extends Pick<Explanation, 'space' | 'failed_filters' | 'cut_off' | 'terms' | 'chunks'> {
+export interface ExplainedParts extends Pick<
+  Explanation,
+  'space' | 'failed_filters' | 'rerank' | 'cut_off' | 'terms' | 'chunks'
+> {
   readonly trust: Trust
   readonly asked: ParsedQuery
   readonly mode: SearchQuery['mode']

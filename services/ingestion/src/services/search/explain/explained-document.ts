@@ -32,9 +32,15 @@ export function chunksOf({ rows, direct, found, hits, asked }: DocumentParts): C
       [row, ...twins].map(({ chunk_id }): [string, Side] => [chunk_id, { rank: index + 1, score: ranked.score }]),
     ),
   )
+  const reranked = rerankedSides(hits)
   const chunks = rows.map((row): Chunk => {
     const { chunk_id, index, language } = row
-    const sides = { lexical: lexical.get(chunk_id), dense: dense.get(chunk_id), fused: fused.get(chunk_id) }
+    const sides = {
+      lexical: lexical.get(chunk_id),
+      dense: dense.get(chunk_id),
+      fused: fused.get(chunk_id),
+      reranked: reranked.get(chunk_id),
+    }
     const words = { has_phrases: hasPhrases(row, asked), has_excluded_word: hasExcludedWord(row, asked) }
     return {
       chunk_id,
@@ -43,6 +49,7 @@ export function chunksOf({ rows, direct, found, hits, asked }: DocumentParts): C
       ...(language === null ? {} : { language }),
       ...(sides.lexical === undefined ? {} : { lexical: sides.lexical }),
       ...(sides.dense === undefined ? {} : { dense: sides.dense }),
+      ...(sides.reranked === undefined ? {} : { reranked: sides.reranked }),
       ...(sides.fused === undefined ? {} : { fused: sides.fused }),
     }
   })
@@ -61,6 +68,16 @@ function sidesOf(own: readonly Candidate[], all: readonly Candidate[]): Map<stri
       return [chunk_id, rank === 0 ? { score } : { rank, score }]
     }),
   )
+}
+
+function rerankedSides(hits: readonly FoundChunk[]): Map<string, Side> {
+  const scored = hits.flatMap(({ ranked: { rerank_score: score }, ...hit }) => (score === undefined ? [] : [{ ...hit, score }]))
+  const sides = scored
+    .toSorted((a, b) => b.score - a.score)
+    .flatMap(({ row, twins, score }, n) =>
+      [row, ...twins].map(({ chunk_id }): [string, Side] => [chunk_id, { rank: n + 1, score }]),
+    )
+  return new Map(sides)
 }
 
 /** The terms that a space was asked for, with how many of its passages have each. */

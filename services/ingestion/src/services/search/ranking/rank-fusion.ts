@@ -13,6 +13,8 @@ export interface Ranked {
   readonly dense_score?: number
   /** BM25; higher is better, without an upper bound. */
   readonly lexical_score?: number
+  /** Of a reranker, on its own scale. */
+  readonly rerank_score?: number
 }
 
 /** Cormack, Clarke and Büttcher, SIGIR 2009: the constant of reciprocal rank fusion. */
