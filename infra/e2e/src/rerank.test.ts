@@ -1,4 +1,4 @@
-import { startRerankServer, type TestRerankServer } from '@youworker/test-kit/rerank-server'
+import { startRerankServer, type TestRerankServer } from '@youworker/test-kit/models/rerank-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Person } from './support/person.ts'

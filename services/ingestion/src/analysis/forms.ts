@@ -11,8 +11,9 @@ const STEMMED: readonly IsoCode[] = [
 /** Languages whose own spelling has ä, ö or ü: they are letters there, and the German stemmer reads `ue` as `ü`. */
 const WITH_UMLAUTS = new Set(['de', 'sv', 'fi', 'et', 'hu', 'tr', 'az'])
 const UMLAUTS: Readonly<Record<string, string>> = { ä: 'ae', ö: 'oe', ü: 'ue' }
-/** In Hebrew these are written at the front of the word: the, and, in, to, from, like, that. */
+/** In Hebrew these are written at the front of the word: the, and, in, to, from, like, that; also several of them, as in `and that in the`. */
 const HEBREW_PREFIX = /^[הובלמכש](?=[\u05D0-\u05EA]{3})/u
+const MAX_PREFIXES = 3
 /** Snowball lengthens `dagen` to `daag` and leaves `vakantiedag`, so a stem is written with the short vowel. */
 const LONG_VOWEL = /([aeou])\1(?=[^aeiouy]+$)/
 const MAX_LENGTH = 64
@@ -62,7 +63,11 @@ function newForms(word: string, language: string): string[] {
   const forms = [usual, stem(fold(word))]
   if (!WITH_UMLAUTS.has(language) && /[äöü]/.test(word))
     forms.push(stem(word.replace(/[äöü]/g, (letter) => UMLAUTS[letter] ?? letter)))
-  if (HEBREW_PREFIX.test(fold(word))) forms.push(fold(word).slice(1))
+  let bare = fold(word)
+  for (let n = 0; n < MAX_PREFIXES && HEBREW_PREFIX.test(bare); n += 1) {
+    bare = bare.slice(1)
+    forms.push(bare)
+  }
   return forms
 }
 

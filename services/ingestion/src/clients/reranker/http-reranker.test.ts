@@ -1,4 +1,4 @@
-import { startRerankServer, type TestRerankServer } from '@youworker/test-kit/rerank-server'
+import { startRerankServer, type TestRerankServer } from '@youworker/test-kit/models/rerank-server'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createHttpReranker } from './http-reranker.ts'
 import { RERANK_KINDS, type RerankKind } from './rerank-protocols.ts'

@@ -44,6 +44,17 @@ test('every score lies between 0 and 1, and falls', () => {
   }
 })
 
+test('longer lists do not change the order of what was found by shorter ones, page by page', () => {
+  const list = (from: number, step: number) =>
+    Array.from({ length: 400 }, (_, n) => candidate(`c${(from + n * step) % 401}`, 0.99 - n / 1_000))
+  const [near, worded] = [list(0, 7), list(3, 11)]
+  const order = (length: number) => ids(rank('hybrid', { dense: near.slice(0, length), lexical: worded.slice(0, length) }, FULL))
+  const first = order(50)
+  for (const length of [60, 100, 400]) expect(order(length).slice(0, first.length)).toEqual(first)
+  const scores = rank('hybrid', { dense: near, lexical: worded }, FULL).map(({ score }) => score)
+  expect(scores).toEqual(scores.toSorted((a, b) => b - a))
+})
+
 test('equal scores keep one order, whatever the index answered first', () => {
   const equal = ['z', 'x', 'y'].map((id) => candidate(id, 0.5))
   const order = (list: typeof equal) => ids(rank('dense', { dense: list, lexical: [] }, FULL))

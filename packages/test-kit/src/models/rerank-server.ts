@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { z } from 'zod'
-import { restartableServer } from './restartable-server.ts'
+import { restartableServer } from '../restartable-server.ts'
 
 const Cohere = z.object({ model: z.string().optional(), query: z.string(), documents: z.array(z.string()), top_n: z.int() })
 const Tei = z.object({ query: z.string(), texts: z.array(z.string()), raw_scores: z.boolean(), truncate: z.boolean() })
