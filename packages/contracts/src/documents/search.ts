@@ -101,6 +101,10 @@ export const SearchAnswer = z
     results: z.array(SearchHit),
     took_ms: z.number(),
     rerank: RerankReport.optional().meta({ description: 'Only when hits were put to a reranker.' }),
+    incomplete: z
+      .array(z.literal('groups'))
+      .optional()
+      .meta({ description: '`groups`: only your own documents were searched, because the group service did not answer.' }),
     next_offset: Position.optional().meta({ description: 'For `offset` of the next page, when there may be one.' }),
   })
   .meta({ id: 'SearchAnswer' })

@@ -96,6 +96,8 @@ export class MessageWriter {
   /** The block that is being written, and how many are before it. */
   #open: 'text' | 'thinking' | undefined
   #index = 0
+  /** What ends the last block, when the end is written. */
+  #ending: string | undefined
 
   constructor(model: string) {
     this.#model = model
@@ -156,7 +158,7 @@ export class MessageWriter {
 
   #end(done: Done): string {
     if (done.metadata.status === 'error') return failed(failureOf(done))
-    const ending = this.#close()
+    const ending = (this.#ending ??= this.#close())
     const calls = (done.client_calls ?? []).map(({ id, name, arguments: input }, n) => {
       const index = this.#index + n
       const block = startBlock(index, { type: 'tool_use', id, name, input: {} })

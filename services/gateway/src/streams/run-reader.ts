@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunEntry } from '@youworker/contracts/agent/run-log'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
@@ -8,7 +9,8 @@ import { PendingEntries } from './pending-entries.ts'
 
 /** Receives a run's entries in order, each once. */
 export interface EntryWriter {
-  write(entry: RunEntry): void
+  /** `again` reads the entry once more; it resolves with `undefined` when the log does not have it. */
+  write(entry: RunEntry, again: () => Promise<RunEntry | undefined>): void
   /** The client has not read enough of what was written: nothing more should be. */
   readonly isFull: boolean
   /** Resolves when more can be written, or when the client is gone. */
@@ -38,6 +40,9 @@ const OUTAGE_MS = 1_000
 const LAST_READ_MS = 300
 /** An entry that waits here is dropped when the client has not read by then: the log has it. */
 const HOLD_MS = 500
+/** How often, and after how long, an entry is looked for that is not stored yet. */
+const MOST_READS = 20
+const AGAIN_MS = 250
 
 /** Reads one run to its `done`, from the log and live: in order and without gaps, even when messages are lost or repeated. */
 export class RunReader {
@@ -128,10 +133,22 @@ export class RunReader {
     this.#lastAt = performance.now()
     this.#gaps = 0
     this.#emptyReads = 0
-    this.#writer.write(entry)
+    const { n } = entry
+    this.#writer.write(entry, () => this.#again(n))
     if (entry.body.event !== 'done') return
     this.#finished = true
     this.#wake()
+  }
+
+  /** A live entry may not be stored yet, and one of an attempt that lost its run is never. */
+  async #again(n: number): Promise<RunEntry | undefined> {
+    for (let tries = 0; tries < MOST_READS && !this.#signal.aborted; tries += 1) {
+      if (tries > 0) await sleep(AGAIN_MS)
+      const { entries } = await this.#source.readPage(n - 1)
+      const found = entries.find((entry) => entry.n === n)
+      if (found) return found
+    }
+    return undefined
   }
 
   async #catchUp(): Promise<void> {

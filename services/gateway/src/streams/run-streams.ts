@@ -18,7 +18,7 @@ export type StartRun = Parameters<typeof startReading>[2]
 
 /** Adds to the end of an answer what is not kept, which is held until it is disposed; what it notes is new in `logs`. Never rejects. */
 type Finish = (done: Done, signal: AbortSignal) => Promise<Disposable & { readonly done: Done }>
-/** Several frames are made one after the other as the client reads them. */
+/** Several frames are made one after the other as the client reads them. Of a `done` the same frames are made each time it is called. */
 export type FramesOf = (entry: RunEntry) => string | Iterable<string>
 
 interface Shape {
@@ -89,12 +89,18 @@ export class RunStreams {
       get isFull() {
         return stream.isFull
       },
-      write(entry: RunEntry) {
+      write(entry: RunEntry, read: () => Promise<RunEntry | undefined>) {
         if (finish && entry.body.event === 'done') return void (end = { n: entry.n, done: entry.body.data })
         if (entry.body.event === 'done') hasDone = true
-        const frames = framesOf?.(entry)
-        if (frames !== undefined && frames !== '') stream.send(frames, { passing: true })
-        if (frames === undefined) stream.send(eventFrame(entry.body.event, entry.body.data, entry.n))
+        const toFrames = framesOf ?? frameOf
+        const frames = toFrames(entry)
+        if (frames === '') return
+        const again = async () => {
+          const found = await read()
+          return found && toFrames(found)
+        }
+        // Other protocols write an entry in the course of those before it: only of their last one they say the same twice.
+        stream.send(frames, { passing: framesOf !== undefined, ...(framesOf && !hasDone ? {} : { again }) })
       },
       async drained() {
         stream.begin()
@@ -179,6 +185,8 @@ export class RunStreams {
     throw new AppError('INTERNAL_ERROR', `The run ${run_id} ended without an answer; GET /v1/runs/${run_id} tells its state`)
   }
 }
+
+const frameOf = ({ n, body }: RunEntry): string => eventFrame(body.event, body.data, n)
 
 /** What is held is sent, or given up, when the answer is closed. */
 async function finished(done: Done, finish: Finish, { deadline, outgoing }: RequestContext, signal: AbortSignal): Promise<Done> {

@@ -2,10 +2,11 @@ import { metrics } from '@youworker/runtime/health/metrics'
 import type { RequestContext } from '../http/request-context.ts'
 import type { OpenStreams } from './open-streams.ts'
 import { endWithin, spokenUntil, untilRead } from './until-read.ts'
+import { type Again, UnwrittenFrames } from './unwritten-frames.ts'
 
 const COMMENT_MS = 15_000
 /** A longer frame is written in pieces, each when the client has read those before. In UTF-16 units. */
-const PIECE = 16 * 1024
+const LONG = 16 * 1024
 /** While more waits in this process nothing is written. */
 const HIGH_WATER = 64 * 1024
 
@@ -31,17 +32,13 @@ export function eventFrame(event: string, data: unknown, id?: number): string {
 
 const retryFrame = (ms: number): string => `retry: ${Math.round(ms)}\n\n`
 
-function* joined<T>(...parts: readonly Iterable<T>[]): Generator<T> {
-  for (const part of parts) yield* part
+interface SendOptions {
+  /** Says nothing from which a client could resume. */
+  readonly passing?: boolean
+  readonly again?: Again
 }
 
-/** No surrogate pair is torn: half of one cannot be written in UTF-8. */
-function endOfPiece(frame: string, at: number): number {
-  const end = at + PIECE
-  return end < frame.length && /[\uD800-\uDBFF]/.test(frame.charAt(end - 1)) ? end - 1 : end
-}
-
-/** Server-sent events as the answer to one request. For a client that reads slowly `HIGH_WATER` is kept, and one frame. */
+/** Server-sent events as the answer to one request. For a client that reads slowly `HIGH_WATER` is kept, and a frame that is not long or cannot be made again. */
 export class SseStream implements Disposable {
   readonly #context: RequestContext
   readonly #closed = new AbortController()
@@ -50,10 +47,8 @@ export class SseStream implements Disposable {
   isWhole = true
   #comments: NodeJS.Timeout | undefined
   /** What follows when the client has read more. */
-  #rest: Generator<string> | undefined
+  readonly #rest: UnwrittenFrames[] = []
   #draining: Promise<void> | undefined
-  /** Of the frame that is being written, in UTF-16 units. */
-  #left = 0
   /** Until when the client may take to read a spoken answer. */
   #spokenUntil: number | undefined
   #hasBegun = false
@@ -94,19 +89,22 @@ export class SseStream implements Disposable {
 
   /** Until {@link drained} nothing more should be sent. */
   get isFull(): boolean {
-    return this.#rest !== undefined || this.#isBuffering
+    return this.#rest.length > 0 || this.#isBuffering
   }
 
   get #isBuffering(): boolean {
     return this.#context.outgoing.writableLength > HIGH_WATER
   }
 
-  /** Several frames are made one after the other as the client reads them. `passing`: says nothing from which a client could resume. */
-  send(frames: string | Iterable<string>, { passing = false } = {}): void {
+  /** Several frames are made one after the other as the client reads them. */
+  send(frames: string | Iterable<string>, { passing = false, again }: SendOptions = {}): void {
     if (this.#closed.signal.aborted) return
     this.begin()
-    if (typeof frames === 'string' && frames.length <= PIECE && !this.#rest) this.#context.outgoing.write(frames)
-    else this.#sendLater(typeof frames === 'string' ? [frames] : frames)
+    if (typeof frames === 'string' && frames.length <= LONG && this.#rest.length === 0) this.#context.outgoing.write(frames)
+    else {
+      this.#rest.push(new UnwrittenFrames(frames, again))
+      this.#pump()
+    }
     if (!passing) this.#isResumable = true
     if (this.#isMoving) this.#move()
   }
@@ -117,30 +115,14 @@ export class SseStream implements Disposable {
     this.send(frame)
   }
 
-  #sendLater(frames: Iterable<string>): void {
-    const [before, more] = [this.#rest, this.#piecesOf(frames)]
-    this.#rest = before ? joined(before, more) : more
-    this.#pump()
-  }
-
-  *#piecesOf(frames: Iterable<string>): Generator<string> {
-    for (const frame of frames) {
-      for (let at = 0; at < frame.length;) {
-        const end = endOfPiece(frame, at)
-        this.#left = frame.length - end
-        yield frame.slice(at, end)
-        at = end
-      }
-    }
-  }
-
   #pump(): void {
     const { outgoing } = this.#context
-    while (this.#rest && !this.#isBuffering && !this.#closed.signal.aborted) {
-      const { done, value } = this.#rest.next()
-      if (done) this.#rest = undefined
-      else outgoing.write(value)
+    for (let [first] = this.#rest; first && !this.#isBuffering && !this.#closed.signal.aborted; [first] = this.#rest) {
+      const next = first.next()
+      if (next) outgoing.write(next.piece)
+      else this.#rest.shift()
     }
+    this.#rest[0]?.forget()
   }
 
   /** Ends the stream as soon as the client has what it needs to resume it. */
@@ -149,7 +131,7 @@ export class SseStream implements Disposable {
     if (!this.#isResumable) return
     const ms = RETRY_MS.least + Math.random() * RETRY_MS.spread
     // Within a frame it would be a part of that.
-    if (!this.#rest) this.#context.outgoing.write(retryFrame(ms))
+    if (this.#rest.length === 0) this.#context.outgoing.write(retryFrame(ms))
     this[Symbol.dispose]()
   }
 
@@ -164,12 +146,21 @@ export class SseStream implements Disposable {
     while (this.isFull && !this.#closed.signal.aborted) {
       const { socket } = outgoing
       if (!socket || socket.destroyed) return this[Symbol.dispose]()
-      const heldBytes = outgoing.writableLength + Math.max(0, this.#left)
+      const [first] = this.#rest
+      const heldBytes = outgoing.writableLength + (first?.held ?? 0)
       // Node.js loses the event `drain` of texts that have more bytes than characters.
       const onRead = (read: () => void) => void outgoing.write('', read)
       if (this.#isBuffering) await untilRead({ socket, onRead, heldBytes, stallMs, until: this.#spokenUntil, kind: 'sse' })
+      // The client comes back for what cannot be made again.
+      if (first?.isForgotten && !this.#closed.signal.aborted && !(await first.remember())) return this.#cutOff()
       this.#pump()
     }
+  }
+
+  /** In the middle of a frame, which a client that comes back gets whole. */
+  #cutOff(): void {
+    this.#context.outgoing.destroy()
+    this[Symbol.dispose]()
   }
 
   /** Ends the stream. Before it has begun nothing was sent, and the caller may still answer with an error. */
@@ -178,7 +169,7 @@ export class SseStream implements Disposable {
     this.#closed.abort()
     clearInterval(this.#comments)
     this.#entry[Symbol.dispose]()
-    this.#rest = undefined
+    this.#rest.length = 0
     if (!this.#hasBegun) return
     metrics.sseStreams.dec()
     const { outgoing, stallMs } = this.#context

@@ -1,10 +1,6 @@
 import type { Socket } from 'node:net'
 import { metrics } from '@youworker/runtime/health/metrics'
 
-/** Most that is kept for a client which reads slowly. Only the last event of a long answer, which repeats it, can have more. */
-const MAX_HELD = 256 * 1024
-/** How long one that does not read is waited for when more than `MAX_HELD` is kept for it. */
-const OVER_MS = 1_000
 /** Who reads a little now and then, or sends and does not read, is waited for so many times as long as one that does nothing. */
 const PATIENCE = 3
 
@@ -35,8 +31,7 @@ export async function untilRead({ socket, onRead, heldBytes, stallMs, until, kin
     socket.destroy()
     resolve()
   }
-  const usual = heldBytes > MAX_HELD ? Math.min(OVER_MS, stallMs) : PATIENCE * stallMs
-  const timer = setTimeout(cut, until === undefined ? usual : Math.max(0, until - performance.now()))
+  const timer = setTimeout(cut, until === undefined ? PATIENCE * stallMs : Math.max(0, until - performance.now()))
   metrics.streamHeldBytes.inc({ kind }, heldBytes)
   // Node.js counts each byte that the kernel takes as a sign of life.
   socket.setTimeout(stallMs).prependListener('timeout', cut)

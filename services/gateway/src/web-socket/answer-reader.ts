@@ -2,13 +2,22 @@ import type { Done, RunEntry } from '@youworker/contracts/agent/run-log'
 import type { Speak } from '../audio/voice.ts'
 import type { EntrySource } from '../streams/entry-source.ts'
 import { RunReader, type RunReaderOptions } from '../streams/run-reader.ts'
-import { audioFrame, entryFrame, logFrame, statusFrame } from './chat-frames.ts'
+import { audioFrame, entryFrame, logFrame, now, statusFrame } from './chat-frames.ts'
 import type { FrameSender } from './frame-sender.ts'
 
 interface ReadOptions extends Omit<RunReaderOptions, 'signal'> {
   readonly source: EntrySource
   readonly speak?: Speak | undefined
   readonly onEntry?: () => void
+}
+
+function sendEntry(sender: FrameSender, run_id: string, entry: RunEntry, read: () => Promise<RunEntry | undefined>): void {
+  const timestamp = now()
+  const again = async () => {
+    const found = await read()
+    return found && entryFrame(run_id, found, timestamp)
+  }
+  sender.send(entryFrame(run_id, entry, timestamp), again)
 }
 
 interface DoneEntry {
@@ -42,9 +51,9 @@ export class AnswerReader {
       get isFull() {
         return sender.isFull
       },
-      write(entry: RunEntry) {
+      write(entry: RunEntry, read: () => Promise<RunEntry | undefined>) {
         if (speak && entry.body.event === 'done') end = { n: entry.n, done: entry.body.data }
-        else sender.send(entryFrame(run_id, entry))
+        else sendEntry(sender, run_id, entry, read)
         onEntry?.()
       },
       drained: () => sender.drained(),

@@ -78,11 +78,11 @@ export function readFrame(bytes: Uint8Array): ClientFrame {
   throw AppError.fromZod(parsed.error, 'The frame')
 }
 
-const now = () => new Date().toISOString()
+export const now = (): string => new Date().toISOString()
 
 /** An entry with its data; the `run_id` of a `tool` entry is the tool run's, as in SSE. The entry `run` becomes a status. */
-export function entryFrame(run_id: string, { n: seq, body }: RunEntry): string {
-  const head = { seq, run_id, timestamp: now() }
+export function entryFrame(run_id: string, { n: seq, body }: RunEntry, timestamp = now()): string {
+  const head = { seq, run_id, timestamp }
   if (body.event === 'run') return toLine({ type: 'status', ...head, stage: 'started', session_id: body.data.session_id })
   return toLine({ type: body.event, ...head, ...body.data })
 }

@@ -1,4 +1,4 @@
-import { SearchedSpaces, SearchHit, SearchQuery } from '@youworker/contracts/documents/search'
+import { SearchAnswer, SearchedSpaces, SearchHit, SearchQuery } from '@youworker/contracts/documents/search'
 import { z } from 'zod'
 import { formatHits, type KnowledgeService, NOT_FOR_MODELS } from '../services/knowledge-service.ts'
 import { defineTool, type ToolServer } from './tool.ts'
@@ -27,10 +27,12 @@ export const semanticServer = (knowledge: KnowledgeService): ToolServer<'semanti
       output: z.object({
         results: z.array(SearchHit.omit(NOT_FOR_MODELS)),
         searched: SearchedSpaces,
+        incomplete: SearchAnswer.shape.incomplete,
       }),
       async call(input, context) {
-        const { hits, searched } = await knowledge.search(SearchQuery.parse(input), context)
-        return { structured: { results: hits, searched: searched && [...searched] }, text: formatHits(hits) }
+        const { hits, searched, incomplete } = await knowledge.search(SearchQuery.parse(input), context)
+        const structured = { results: hits, searched: searched && [...searched], incomplete }
+        return { structured, text: formatHits(hits, incomplete !== undefined) }
       },
     }),
   ],

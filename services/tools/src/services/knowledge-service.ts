@@ -39,13 +39,14 @@ export class KnowledgeService {
   async search(
     query: SearchQuery,
     scope: SearchScope,
-  ): Promise<{ hits: KnowledgeHit[]; searched: readonly string[] | undefined }> {
-    const { results, searched } = await this.#documents.search(query, scope).catch((error: unknown) => {
+  ): Promise<Pick<Searched, 'searched' | 'incomplete'> & { hits: KnowledgeHit[] }> {
+    const { results, searched, incomplete } = await this.#documents.search(query, scope).catch((error: unknown) => {
       throw explain(error)
     })
     return {
       hits: results.map(({ dense_score: _d, lexical_score: _l, highlights: _h, language: _g, context: _c, ...hit }) => hit),
       searched,
+      incomplete,
     }
   }
 }
@@ -65,8 +66,11 @@ function explain(cause: unknown): unknown {
   return cause
 }
 
-/** One block per passage: `[n] title, p. N`, then the text. */
-export function formatHits(hits: readonly KnowledgeHit[]): string {
+const ONLY_OWN = 'Only the documents of the user were searched: those of their groups could not be.'
+
+/** One block per passage: `[n] title, p. N`, then the text. `isIncomplete`: the documents of groups are not among them. */
+export function formatHits(hits: readonly KnowledgeHit[], isIncomplete = false): string {
+  if (isIncomplete) return `${formatHits(hits)}\n\n${ONLY_OWN}`
   if (hits.length === 0) return 'No passage was found in the documents.'
   return hits
     .map(({ title, page, text }, index) => `[${index + 1}] ${title}${page === undefined ? '' : `, p. ${page}`}\n${text.trim()}`)

@@ -65,6 +65,11 @@ export class RawWebSocket {
     this.#socket.pause()
   }
 
+  /** Reads on. */
+  resume(): void {
+    this.#socket.resume()
+  }
+
   get isClosed(): boolean {
     return this.#socket.destroyed
   }
@@ -73,9 +78,17 @@ export class RawWebSocket {
     this.#socket.destroy()
   }
 
-  /** Text frames that came whole. */
+  /** Messages that came whole, in one frame or in fragments. */
   get frames(): unknown[] {
-    return this.#read().flatMap(([opcode, payload]) => (opcode === 1 ? [JSON.parse(payload.toString())] : []))
+    let parts: Buffer[] = []
+    return this.#read().flatMap(([opcode, payload, isLast]) => {
+      if (opcode > 1) return []
+      parts.push(payload)
+      if (!isLast) return []
+      const whole = Buffer.concat(parts).toString()
+      parts = []
+      return [JSON.parse(whole)]
+    })
   }
 
   /** How many came, none of which is answered. */
@@ -88,8 +101,8 @@ export class RawWebSocket {
     return close && close[1].length >= 2 ? close[1].readUInt16BE() : 1006
   }
 
-  #read(): [opcode: number, payload: Buffer][] {
-    const frames: [number, Buffer][] = []
+  #read(): [opcode: number, payload: Buffer, isLast: boolean][] {
+    const frames: [number, Buffer, boolean][] = []
     const bytes = this.#received
     for (let at = 0; at + 2 <= bytes.length;) {
       const short = bytes.readUInt8(at + 1)
@@ -97,7 +110,8 @@ export class RawWebSocket {
       if (start > bytes.length) break
       const length = short === 126 ? bytes.readUInt16BE(at + 2) : short === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : short
       if (start + length > bytes.length) break
-      frames.push([bytes.readUInt8(at) & 0x0f, bytes.subarray(start, start + length)])
+      const head = bytes.readUInt8(at)
+      frames.push([head & 0x0f, bytes.subarray(start, start + length), head >= 0x80])
       at = start + length
     }
     return frames

@@ -145,8 +145,7 @@ export class AgentRunner {
     state.toolsMissing(tools.away)
     if (tools.problems.length === 0) this.#parts.cache.begin(state, info.name)
     const outcome = await loop.run(state, { info, tools, waits, signal, maxIterations: run.max_iterations ?? maxIterations })
-    const notice = awayNotice(state.awayTools)
-    return notice === '' ? outcome : { ...outcome, status: outcome.status === 'success' ? 'partial' : outcome.status, notice }
+    return withNotice(outcome, awayNotice(state), { isFormed: state.settings.parameters?.format !== undefined })
   }
 
   /** A run whose user was signed out meanwhile must not start. Without auth it starts: only our own tools need a token. */
@@ -221,6 +220,13 @@ export class AgentRunner {
     })
     modelCalls.stored()
   }
+}
+
+/** Under an answer whose form is given nothing can be written: it fails instead. */
+function withNotice(outcome: Outcome, notice: string, { isFormed }: { readonly isFormed: boolean }): Outcome {
+  if (notice === '') return outcome
+  if (isFormed && outcome.client_calls === undefined) return { status: 'error', error: notice.trim().replace(/^\(|\)$/g, '') }
+  return { ...outcome, status: outcome.status === 'success' ? 'partial' : outcome.status, notice }
 }
 
 const isRevoked = (error: unknown): boolean => error instanceof AppError && error.code === 'NOT_AUTHENTICATED'

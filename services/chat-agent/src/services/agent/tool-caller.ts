@@ -90,7 +90,7 @@ export class ToolCaller {
       )
       if (is_error) return failed(text || 'The tool failed.')
       const found = tools.find(name)?.own === true ? SearchResults.safeParse(structured).data : undefined
-      const hits = found && { hits: found.results, ...(found.searched ? { searched: found.searched } : {}) }
+      const hits = found && { hits: found.results, searched: found.searched, incomplete: found.incomplete }
       return { status: 'success', result: { text, ...hits }, error: null, is_away: false }
     } catch (error) {
       signal.throwIfAborted()

@@ -1,5 +1,5 @@
 import type { Citation } from '@youworker/contracts/agent/run-log'
-import { SearchedSpaces } from '@youworker/contracts/documents/search'
+import { SearchAnswer, SearchedSpaces } from '@youworker/contracts/documents/search'
 import { z } from 'zod'
 import { cutText } from '@youworker/runtime/text/text'
 
@@ -19,7 +19,11 @@ export const SearchHit = z.object({
   text: z.string(),
 })
 export type SearchHit = z.infer<typeof SearchHit>
-export const SearchResults = z.object({ results: z.array(SearchHit).max(100), searched: SearchedSpaces })
+export const SearchResults = z.object({
+  results: z.array(SearchHit).max(100),
+  searched: SearchedSpaces,
+  incomplete: SearchAnswer.shape.incomplete,
+})
 
 /** The hits of one run, numbered from 1 across all its searches; the same chunk keeps its number. */
 export class CitationBook {

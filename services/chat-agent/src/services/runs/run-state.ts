@@ -57,6 +57,7 @@ export class RunState {
   /** The attempt that ended the newest call of the model, as far as it is stored. */
   readonly #answeredBy: number
   #model: string
+  #isIncomplete = false
   #sessionPrompt = ''
   #group: GroupPrompt | undefined
   #canTitle = false
@@ -145,6 +146,11 @@ export class RunState {
   /** Planned calls whose results the model does not have, in their order. Behind one without a result may be some that have one. */
   get pendingCalls(): readonly ToolCall[] {
     return this.#pendingCalls
+  }
+
+  /** The documents of groups could not be searched. */
+  get isIncomplete(): boolean {
+    return this.#isIncomplete
   }
 
   /** Names of the tools that the answer had to do without. */
@@ -257,7 +263,8 @@ export class RunState {
     this.#noteAway(call)
   }
 
-  #noteAway({ name, status, is_away }: ToolCall): void {
+  #noteAway({ name, status, is_away, result }: ToolCall): void {
+    if (result?.hits) this.#isIncomplete = result.incomplete !== undefined
     if (is_away) this.#awayTools.add(name)
     else if (status === 'success') this.#awayTools.delete(name)
   }

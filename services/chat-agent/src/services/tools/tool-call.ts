@@ -7,6 +7,8 @@ export interface ToolOutput {
   readonly hits?: readonly SearchHit[] | undefined
   /** The spaces in which was looked, of a search that looked wherever the user may. */
   readonly searched?: readonly string[] | undefined
+  /** Whose documents could not be searched. */
+  readonly incomplete?: readonly 'groups'[] | undefined
 }
 
 /** A tool call that the model asked for. */
@@ -33,11 +35,14 @@ export interface EndedToolCall extends ToolCall {
 
 export const isEnded = (call: ToolCall): call is EndedToolCall => call.status !== 'running'
 
+const ONLY_OWN = 'Only the documents of the user were searched: those of their groups could not be.'
+
 /** The result of a tool call for the model to read. Hits of a search become numbered passages. */
 export function toolMessage(
   { name, result, error }: Pick<ToolCall, 'name' | 'result' | 'error'>,
   book: CitationBook,
 ): ModelMessage {
   const passages = result?.hits && result.hits.length > 0 ? book.add(result.hits) : undefined
-  return { role: 'tool', tool_name: name, content: passages ?? result?.text ?? `Error: ${error ?? 'no result'}` }
+  const all = passages && result?.incomplete ? `${passages}\n\n${ONLY_OWN}` : passages
+  return { role: 'tool', tool_name: name, content: all ?? result?.text ?? `Error: ${error ?? 'no result'}` }
 }

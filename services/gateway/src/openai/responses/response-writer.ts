@@ -41,6 +41,8 @@ export class ResponseWriter {
   #message: number | undefined
   #reasoning: number | undefined
   #isQueued = false
+  /** Where the end began. */
+  #atEnd: { readonly next: number; readonly reasoning: number | undefined; readonly isQueued: boolean } | undefined
 
   /** `after`: number of the last event that the client has. */
   constructor(request: ResponseRequest, after = -1) {
@@ -151,8 +153,12 @@ export class ResponseWriter {
     )
   }
 
-  /** Each of these frames may repeat the whole text: they are made when they are written. */
+  /** Each of these frames may repeat the whole text: they are made when they are written, and all of them again on demand. */
   *#end(done: Done): Generator<string> {
+    this.#atEnd ??= { next: this.#next, reasoning: this.#reasoning, isQueued: this.#isQueued }
+    this.#next = this.#atEnd.next
+    this.#reasoning = this.#atEnd.reasoning
+    this.#isQueued = this.#atEnd.isQueued
     yield this.#start()
     const response = endedResponse({ ...done, thoughts: this.#thoughts.all }, this.#of)
     for (const [output_index, item] of response.output.entries()) {

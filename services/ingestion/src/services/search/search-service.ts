@@ -77,7 +77,8 @@ export class SearchService {
     const answer = await this.#answer(query, { spaces, question }, context.signal)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
-    return { ...answer, took_ms, searched: complete && !question.isPoor ? namedSpaces(ids) : undefined }
+    const incomplete = complete ? {} : { incomplete: ['groups' as const] }
+    return { ...answer, ...incomplete, took_ms, searched: complete && !question.isPoor ? namedSpaces(ids) : undefined }
   }
 
   /** The question as the index is asked it, and those of the spaces that have documents. */
