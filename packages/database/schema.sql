@@ -1056,6 +1056,26 @@ alter table "ingestion"."chunks" enable row level security;
 alter table "ingestion"."chunks" force row level security;
 create policy chunks_spaces on "ingestion"."chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
+create table "ingestion"."collection_grants" ( -- owner: ingestion_owner
+  collection_id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  group_id uuid,
+  name text not null,
+  role text not null,
+  created_at timestamp with time zone not null default now(),
+  paused_at timestamp with time zone,
+  constraint collection_grants_role_check CHECK ((role = ANY (ARRAY['reader'::text, 'writer'::text]))),
+  constraint collection_grants_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ingestion.collections(id) ON DELETE CASCADE,
+  constraint collection_grants_pkey PRIMARY KEY (collection_id, user_id)
+);
+CREATE INDEX collection_grants_of_user ON ingestion.collection_grants USING btree (user_id);
+CREATE INDEX collection_grants_space_id ON ingestion.collection_grants USING btree (space_id);
+alter table "ingestion"."collection_grants" enable row level security;
+alter table "ingestion"."collection_grants" force row level security;
+create policy collection_grants_own on "ingestion"."collection_grants" using ((user_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)));
+create policy collection_grants_spaces on "ingestion"."collection_grants" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "ingestion"."collections" ( -- owner: ingestion_owner
   id uuid not null default gen_random_uuid(),
   space_id uuid not null,
@@ -1067,6 +1087,9 @@ create table "ingestion"."collections" ( -- owner: ingestion_owner
 CREATE INDEX collections_list ON ingestion.collections USING btree (space_id, created_at, id);
 alter table "ingestion"."collections" enable row level security;
 alter table "ingestion"."collections" force row level security;
+create policy collections_parts on "ingestion"."collections" using ((( SELECT (COALESCE(current_setting('app.parts'::text, true), ''::text) = ''::text)) OR (NOT (space_id IN ( SELECT (split_part(part.part, '/'::text, 1))::uuid AS split_part
+   FROM unnest(string_to_array(NULLIF(current_setting('app.parts'::text, true), ''::text), ','::text)) part(part)))) OR (id IN ( SELECT (split_part(part.part, '/'::text, 2))::uuid AS split_part
+   FROM unnest(string_to_array(NULLIF(current_setting('app.parts'::text, true), ''::text), ','::text)) part(part)))));
 create policy collections_spaces on "ingestion"."collections" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."data_keys" ( -- owner: ingestion_owner
@@ -1137,11 +1160,18 @@ CREATE INDEX documents_content ON ingestion.documents USING btree (space_id, sha
 CREATE INDEX documents_erase_after ON ingestion.documents USING btree (erase_after) WHERE (erase_after IS NOT NULL);
 CREATE INDEX documents_expires_at ON ingestion.documents USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX documents_list ON ingestion.documents USING btree (space_id, created_at, id);
+CREATE INDEX documents_of_collection ON ingestion.documents USING btree (space_id, collection, created_at, id);
 CREATE INDEX documents_of_user ON ingestion.documents USING btree (user_id, collection);
 CREATE UNIQUE INDEX documents_path ON ingestion.documents USING btree (space_id, path_hash) WHERE (deleted_at IS NULL);
 alter table "ingestion"."documents" enable row level security;
 alter table "ingestion"."documents" force row level security;
 create policy documents_not_deleted on "ingestion"."documents" using (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce"))) with check (((deleted_at IS NULL) OR ( SELECT COALESCE(((current_setting('app.deleted'::text, true) = 'shown'::text) OR (current_setting('app.spaces'::text, true) = '*'::text)), false) AS "coalesce")));
+create policy documents_parts on "ingestion"."documents" using ((( SELECT (COALESCE(current_setting('app.parts'::text, true), ''::text) = ''::text)) OR (NOT (space_id IN ( SELECT (split_part(part.part, '/'::text, 1))::uuid AS split_part
+   FROM unnest(string_to_array(NULLIF(current_setting('app.parts'::text, true), ''::text), ','::text)) part(part)))) OR ((space_id, collection) IN ( SELECT collections.space_id,
+    collections.name
+   FROM ingestion.collections
+  WHERE (collections.id IN ( SELECT (split_part(part.part, '/'::text, 2))::uuid AS split_part
+           FROM unnest(string_to_array(NULLIF(current_setting('app.parts'::text, true), ''::text), ','::text)) part(part)))))));
 create policy documents_spaces on "ingestion"."documents" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."embeddings" ( -- owner: ingestion_owner
@@ -1341,6 +1371,7 @@ create table "ingestion"."runs" ( -- owner: ingestion_owner
   created_at timestamp with time zone not null default now(),
   started_at timestamp with time zone,
   waits integer not null default 0,
+  collection_id uuid,
   constraint runs_pkey PRIMARY KEY (id)
 );
 CREATE INDEX runs_list ON ingestion.runs USING btree (user_id, created_at, id);

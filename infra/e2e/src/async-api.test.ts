@@ -66,6 +66,10 @@ test('events of every kind match the document as they are sent', async () => {
   const [{ id: session }] = (await ada.get('/v1/sessions')).body.sessions
   for (const change of [{ group_id }, { group_id: null }])
     expect((await ada.call('PATCH', `/v1/documents/${document}`, change)).status).toBe(200)
+  const collection = (await ada.post('/v1/collections', { name: 'rivers' })).body.id
+  const access = `/v1/collections/${collection}/access/${ben.id}`
+  expect((await ada.call('PUT', access, { role: 'reader' })).status).toBe(200)
+  expect((await ada.call('DELETE', access)).status).toBe(204)
   for (const path of [`documents/${document}`, `sessions/${session}`, `groups/${group_id}`]) {
     expect((await ada.call('DELETE', `/v1/${path}`)).status).toBe(204)
     expect((await ada.post(`/v1/${path}/restore`)).status).toBe(200)

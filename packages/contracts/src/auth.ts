@@ -247,6 +247,13 @@ export const auth = {
     output: z.object({ users: z.array(z.object({ id: Id, username: z.string() })) }),
     repeatable: true,
   }),
+  /** What services need to know of other users; unknown ids are missing. */
+  describeUsers: request('rpc.auth.internal.v1.user.describe', {
+    auth: 'service',
+    input: z.object({ user_ids: z.array(Id).max(200) }),
+    output: z.object({ users: z.array(z.object({ id: Id, username: z.string(), suspended: z.boolean() })) }),
+    repeatable: true,
+  }),
   /** Grants one run the right to act for the caller for 7 days. A grant whose run did not start within an hour is deleted. */
   createGrant: request('rpc.auth.v1.grant.create', {
     input: z.object({ run_id: Id }),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AuditEntry } from './audit/audit-entry.ts'
 import { CursorPage, Id, Status, Task, TaskList } from './common.ts'
 import { event, request } from './define.ts'
+import { collectionAccess } from './documents/collection-access.ts'
 import { documents } from './documents/documents.ts'
 import { explanations } from './documents/explain.ts'
 import { indexChecks } from './documents/index-check.ts'
@@ -25,6 +26,7 @@ export const ingestion = {
   ...indexChecks,
   ...labels,
   ...storedFiles,
+  ...collectionAccess,
   listTasks: request('rpc.ingestion.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),
   getTask: request('rpc.ingestion.v1.task.get', { input: TaskId, output: Task, errors: ['TASK_NOT_FOUND'], repeatable: true }),
   cancelTask: request('rpc.ingestion.v1.task.cancel', {

@@ -27,11 +27,20 @@ export interface Scope<R> {
   write<T>(work: (repositories: R) => Promise<T>): Promise<T>
 }
 
+/** What belongs together in a space, and is all that somebody may see of it. */
+export interface Part {
+  readonly space_id: string
+  readonly id: string
+}
+
 export interface UnitOfWork<R> {
-  /** Rows of other spaces are invisible, whatever the `where` says, and so are those that are deleted. */
-  in(spaces: readonly string[]): Scope<R>
+  /**
+   * Rows of other spaces are invisible, whatever the `where` says, and so are those that are deleted. Of the spaces of `parts`, which are
+   * seen too, in tables that have parts only rows of these.
+   */
+  in(spaces: readonly string[], parts?: readonly Part[]): Scope<R>
   /** The same with rows that are deleted and not erased. */
-  inWithDeleted(spaces: readonly string[]): Scope<R>
+  inWithDeleted(spaces: readonly string[], parts?: readonly Part[]): Scope<R>
   /** Sees every space and what is deleted there: only for the relay, job claims, consumers, deletion and root's sums over everybody. */
   system(): Scope<R>
 }
@@ -64,10 +73,17 @@ export function createUnitOfWork<Tables, R extends object>(
   })
   const everywhere = scope('*')
   return {
-    in: (spaces) => scope(joinSpaces(spaces)),
-    inWithDeleted: (spaces) => scope({ spaces: joinSpaces(spaces), deleted: true }),
+    in: (spaces, parts = []) => scope(parts.length === 0 ? joinSpaces(spaces) : seenOf(spaces, parts)),
+    inWithDeleted: (spaces, parts = []) => scope({ ...seenOf(spaces, parts), deleted: true }),
     system: () => everywhere,
   }
+}
+
+/** A space that is named among both is seen in parts. */
+function seenOf(spaces: readonly string[], parts: readonly Part[]): Exclude<Seen, string> {
+  for (const { id } of parts) if (!UUID.test(id)) throw new TypeError('the id of a part is a UUID')
+  const all = [...new Set([...spaces, ...parts.map(({ space_id }) => space_id)])]
+  return { spaces: joinSpaces(all), parts: parts.map(({ space_id, id }) => `${space_id}/${id}`).join(',') }
 }
 
 function joinSpaces(spaces: readonly string[]): string {

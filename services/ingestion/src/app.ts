@@ -1,3 +1,4 @@
+import { auth } from '@youworker/contracts/auth'
 import { group } from '@youworker/contracts/group'
 import { ingestion } from '@youworker/contracts/ingestion'
 import { storeDeadLetter } from '@youworker/database/events/store-dead-letter'
@@ -25,6 +26,7 @@ import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
 import { uploadRoot } from './clients/upload-root.ts'
 import { groupSpaces, rightsOfUsers } from './clients/group-spaces.ts'
+import { userDirectory } from './clients/user-directory.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { openIndex } from './clients/open-index.ts'
 import { rerankerOf } from './clients/reranker/rerank-env.ts'
@@ -42,7 +44,7 @@ import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { GATHER_KIND } from './services/sources/source-starter.ts'
 import { deleteExpiredFiles } from './jobs/expired-files.ts'
-import { SpaceAccess } from './services/space-access.ts'
+import { sharedWith, SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-work.ts'
 
 const service = 'ingestion'
@@ -144,11 +146,14 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
 
   const uow = createIngestionUnitOfWork(database)
   const groups = createClient(nats, group)
-  const access = new SpaceAccess(groupSpaces(groups))
+  const shared = sharedWith(uow)
+  const access = new SpaceAccess(groupSpaces(groups), shared)
   const services = createServices({
     uow,
     access,
     ...rightsOfUsers(groups),
+    shared,
+    users: userDirectory(createClient(nats, auth)),
     index,
     space,
     readers: stack.use(new ReaderPool(config.INGEST__OCR_LANGUAGES)),

@@ -35,7 +35,7 @@ import { createServices } from './services/ingestion-services.ts'
 import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { GATHER_KIND } from './services/sources/source-starter.ts'
-import { SpaceAccess } from './services/space-access.ts'
+import { sharedWith, SpaceAccess } from './services/space-access.ts'
 import { createIngestionUnitOfWork } from './unit-of-work.ts'
 
 const KEY_RING = randomBytes(32).toString('base64url')
@@ -138,10 +138,11 @@ function startProcess(
   const uow = createIngestionUnitOfWork(database)
   const read = async () => ({ bytes: surroundings.freeMb * 1024 * 1024 })
   const space = stack.use(new FreeSpace({ folder: indexDir, warnBelowMb: 1_000, refuseBelowMb: 200, logger, read }))
+  const shared = sharedWith(uow)
   const access = new SpaceAccess(async ({ caller }) => {
     if (surroundings.groupsAway) throw surroundings.groupsAway
     return [...groups].filter(([, members]) => members.has(caller.user_id)).map(([id]) => id)
-  })
+  }, shared)
   const ollama = createOllamaEmbedder({ url: modelUrl, model: 'youworker-offline' })
   const counting: Embedder = {
     model: ollama.model,
@@ -165,6 +166,8 @@ function startProcess(
     uow,
     access,
     checkSpace,
+    shared,
+    users: async (ids: readonly string[]) => ids.map((id) => ({ id, username: 'somebody', suspended: false })),
     spacesOf,
     index,
     space,

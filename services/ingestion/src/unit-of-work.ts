@@ -5,6 +5,7 @@ import { BlobRepository } from './repositories/blob-repository.ts'
 import { CheckRepository } from './repositories/check-repository.ts'
 import { DocumentRepository } from './repositories/document-repository.ts'
 import { EmbeddingRepository } from './repositories/embedding-repository.ts'
+import { GrantRepository } from './repositories/sharing/grant-repository.ts'
 import { IndexRepository } from './repositories/index-repository.ts'
 import { TraceRepository } from './repositories/trace-repository.ts'
 import { LabelRepository } from './repositories/label-repository.ts'
@@ -29,6 +30,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly sources: SourceRepository
   readonly searches: SearchRepository
   readonly labels: LabelRepository
+  readonly grants: GrantRepository
   readonly resumable: ResumableRepository
   readonly files: FileRepository
 }
@@ -49,6 +51,7 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     sources: new SourceRepository(trx),
     searches: new SearchRepository(trx),
     labels: new LabelRepository(trx),
+    grants: new GrantRepository(trx),
     resumable: new ResumableRepository(trx),
     files: new FileRepository(trx),
   }))

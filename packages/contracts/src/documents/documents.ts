@@ -3,6 +3,7 @@ import { CursorPage, foldCase, Id, Line, listed, MAX_TAG, Nothing, Tags, Time } 
 import { event, request } from '../define.ts'
 import { deletedFields, listErasures } from '../erasures.ts'
 import { LIMITS, WAIT } from '../limits.ts'
+import { AccessRole } from './collection-access.ts'
 import { Source } from './sources.ts'
 import { BlobId } from './uploads.ts'
 
@@ -25,6 +26,7 @@ export const Document = z
     chunk_count: Count,
     created_at: Time,
     last_ingested_at: Time,
+    access: AccessRole.optional().meta({ description: 'Of one in a collection that others have let you into.' }),
     ...deletedFields,
   })
   .meta({ id: 'Document' })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { CursorPage, foldCase, Id, Line, listed, MAX_TAG, Time } from '../common.ts'
+import { AccessRole } from './collection-access.ts'
 import { request } from '../define.ts'
 
 const Count = z.number().int().min(0)
@@ -15,7 +16,10 @@ export const Tag = z
   .meta({ id: 'Tag' })
 export type Tag = z.infer<typeof Tag>
 
-export const Collection = Tag.extend({ total_bytes: Count }).meta({ id: 'Collection' })
+export const Collection = Tag.extend({
+  total_bytes: Count,
+  access: AccessRole.optional().meta({ description: 'Of one that others have let you into.' }),
+}).meta({ id: 'Collection' })
 export type Collection = z.infer<typeof Collection>
 
 /** Documents follow in a job, whose progress is a task. */

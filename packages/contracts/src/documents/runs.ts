@@ -88,11 +88,14 @@ export const runs = {
         .max(LIMITS.runFiles),
       tags: Tags.default([]),
       collection: Line(128).optional(),
+      collection_id: Id.optional().meta({
+        description: 'Instead of `collection` and `group_id`; also one that you may write to.',
+      }),
       group_id: Id.optional(),
       is_private: z.boolean().default(false),
     }),
     output: RunId,
-    errors: ['GROUP_NOT_FOUND', 'BLOB_NOT_FOUND', 'UNSUPPORTED_MEDIA_TYPE'],
+    errors: ['GROUP_NOT_FOUND', 'COLLECTION_NOT_FOUND', 'BLOB_NOT_FOUND', 'UNSUPPORTED_MEDIA_TYPE'],
     deadlineMs: WAIT.slowRequest,
   }),
   getRun: request('rpc.ingestion.v1.run.get', {

@@ -88,6 +88,8 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
       ingestion.documentSoftDeleted,
       ingestion.documentRestored,
       ingestion.documentDeleted,
+      ingestion.collectionShared,
+      ingestion.collectionUnshared,
       group.memberAdded,
       group.memberRemoved,
       group.groupSoftDeleted,
@@ -96,8 +98,8 @@ export const NEIGHBOURS: Readonly<Record<ServiceName, Neighbours>> = {
     ],
   },
   ingestion: {
-    calls: [...verifier, group.listSpaces, group.listSpacesOf, group.checkSpace, auth.reportErasure],
-    consumes: [auth.userDeleted, group.groupDeleted, group.memberRemoved],
+    calls: [...verifier, group.listSpaces, group.listSpacesOf, group.checkSpace, auth.describeUsers, auth.reportErasure],
+    consumes: [auth.userDeleted, group.groupSoftDeleted, group.groupRestored, group.groupDeleted, group.memberRemoved],
     subscribes: [
       auth.revocationAdded,
       group.memberAdded,

@@ -10,8 +10,11 @@ import type { SystemTables } from '../schema/system-tables.ts'
 
 export type Mode = 'read' | 'write'
 
-/** The rows that a transaction sees: of spaces, whose ids are joined by commas (`*`: all), and on demand those that are deleted. */
-export type Seen = string | { readonly spaces: string; readonly deleted: true }
+/**
+ * The rows that a transaction sees: of spaces, whose ids are joined by commas (`*`: all), and on demand those that are deleted. `parts`:
+ * of these spaces only those of a part, `<space>/<part>` joined by commas.
+ */
+export type Seen = string | { readonly spaces: string; readonly deleted?: boolean; readonly parts?: string }
 
 export interface SystemScope {
   readonly system: Transaction<SystemTables>
@@ -79,10 +82,12 @@ async function run<Tables, T>(
   }
 }
 
-const settingOf = (seen: Seen): string =>
-  typeof seen === 'string'
-    ? `set local app.spaces = '${seen}'`
-    : `set local app.spaces = '${seen.spaces}'; set local app.deleted = 'shown'`
+function settingOf(seen: Seen): string {
+  if (typeof seen === 'string') return `set local app.spaces = '${seen}'`
+  const deleted = seen.deleted === true ? `; set local app.deleted = 'shown'` : ''
+  const parts = seen.parts === undefined || seen.parts === '' ? '' : `; set local app.parts = '${seen.parts}'`
+  return `set local app.spaces = '${seen.spaces}'${deleted}${parts}`
+}
 
 function handles<Tables>({ kysely, dialect }: TransactionSource<Tables>, connection: PgConnection) {
   const provider: ConnectionProvider = { provideConnection: (consumer) => consumer(connection) }

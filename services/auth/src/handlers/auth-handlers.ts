@@ -48,6 +48,7 @@ export function authHandlers(services: Services): Handlers<typeof auth> {
       if (!password.success) throw AppError.fromZod(password.error, 'The password')
       return accounts.create({ ...account, password: password.data }, context.caller, context)
     },
+    describeUsers: async ({ user_ids }) => ({ users: await accounts.describe(user_ids) }),
     lookUpUsers: async (input) => ({ users: await accounts.lookUp(input) }),
     createGrant: async ({ run_id }, { caller }) => ({ grant_id: await grants.create(run_id, caller) }),
     checkGrant: async ({ grant_id }) => ({ username: await grants.check(grant_id) }),

@@ -46,6 +46,14 @@ export class UserRepository {
       .execute()
   }
 
+  describe(ids: readonly string[]): Promise<{ id: string; username: string; suspended: boolean }[]> {
+    return this.#db
+      .selectFrom('users')
+      .select(['id', 'username', sql<boolean>`suspended_at is not null`.as('suspended')])
+      .where('id', '=', sql<string>`any(${[...ids]}::uuid[])`)
+      .execute()
+  }
+
   /** Locks the user with this name, so that replicas set up the root account one after another. */
   lockByKey(usernameKey: string): Promise<UserRow> {
     return this.#db.selectFrom('users').selectAll().where('username_key', '=', usernameKey).forUpdate().executeTakeFirstOrThrow()

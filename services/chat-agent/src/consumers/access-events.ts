@@ -19,6 +19,7 @@ export function followAccess(nats: NatsConnection, { running, stop, logger }: Ac
       stop(user_id, id).catch((error: unknown) => logger.warn({ err: error, run_id: id }, 'a run could not be stopped'))
   }
   stack.use(subscribeEvent(nats, group.memberRemoved, ({ user_id }) => lost({ user_id })))
+  stack.use(subscribeEvent(nats, ingestion.collectionUnshared, ({ user_id }) => lost({ user_id })))
   for (const event of [group.groupSoftDeleted, group.groupDeleted])
     stack.use(subscribeEvent(nats, event, ({ group_id }) => lost({ space_id: group_id })))
   for (const event of [ingestion.documentSoftDeleted, ingestion.documentDeleted, ingestion.documentMoved])

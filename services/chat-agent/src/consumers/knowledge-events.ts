@@ -17,6 +17,8 @@ export async function followKnowledge(nats: NatsConnection, knowledge: Knowledge
   )
   for (const event of [group.memberAdded, group.memberRemoved])
     stack.use(subscribeEvent(nats, event, ({ user_id }) => knowledge.rightsChanged(user_id)))
+  for (const event of [ingestion.collectionShared, ingestion.collectionUnshared])
+    stack.use(subscribeEvent(nats, event, ({ user_id }) => knowledge.rightsChanged(user_id)))
   for (const event of [group.groupSoftDeleted, group.groupRestored, group.groupDeleted])
     stack.use(subscribeEvent(nats, event, ({ group_id }) => knowledge.rightsChanged(group_id)))
   stack.use(onReconnect(nats, () => knowledge.missed()))

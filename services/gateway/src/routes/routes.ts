@@ -37,6 +37,7 @@ import { groupRoutes } from './group-routes.ts'
 import { healthRoutes } from './health-routes.ts'
 import { indexRoutes } from './index-routes.ts'
 import { ingestionRunRoutes } from './ingestion-run-routes.ts'
+import { collectionAccessRoutes } from './collection-access-routes.ts'
 import { labelRoutes } from './label-routes.ts'
 import { modelBackendRoutes } from './models/model-backend-routes.ts'
 import { modelPullRoutes } from './models/model-pull-routes.ts'
@@ -98,6 +99,7 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...searchRoutes,
   ...indexRoutes,
   ...labelRoutes,
+  ...collectionAccessRoutes,
   ...analyticsRoutes,
   ...taskRoutes,
   ...erasureRoutes,

@@ -21,6 +21,7 @@ const Flag = z.stringbool().or(z.boolean())
 const Fields = z.object({
   tags: Tags.default([]),
   collection: Line(128).optional(),
+  collection_id: Id.optional(),
   group_id: Id.optional(),
   is_private: Flag.default(false),
   wait: Flag.default(true),
@@ -132,6 +133,7 @@ const FORM = {
     files: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
     tags: { type: 'array', items: text },
     collection: text,
+    collection_id: { ...text, format: 'uuid' },
     group_id: { ...text, format: 'uuid' },
     is_private: { type: 'boolean', default: false },
     wait: { type: 'boolean', default: true },

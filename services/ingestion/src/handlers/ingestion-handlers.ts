@@ -6,6 +6,7 @@ import type { DocumentService } from '../services/documents/document-service.ts'
 import type { EmbeddingService } from '../services/search/embedding-service.ts'
 import type { ExplainService } from '../services/search/explain/explain-service.ts'
 import type { IndexChecker } from '../services/search/index-check.ts'
+import type { CollectionAccessService } from '../services/labels/collection-access.ts'
 import type { LabelService } from '../services/labels/label-service.ts'
 import type { RunService } from '../services/runs/run-service.ts'
 import type { TimelineService } from '../services/runs/timeline-service.ts'
@@ -14,7 +15,7 @@ import type { SourceStarter } from '../services/sources/source-starter.ts'
 import type { CallerSlots } from '../services/search/caller-slots.ts'
 import type { SearchService } from '../services/search/search-service.ts'
 import type { ResumableService } from '../services/files/resumable-service.ts'
-import { labelHandlers } from './label-handlers.ts'
+import { accessHandlers, labelHandlers } from './label-handlers.ts'
 import { storeHandlers, type StoreServices } from './store-handlers.ts'
 import type { UploadService } from '../services/files/upload-service.ts'
 
@@ -34,10 +35,12 @@ interface IngestionServices extends StoreServices {
   readonly embeddings: EmbeddingService
   readonly checker: IndexChecker
   readonly labels: LabelService
+  readonly collectionAccess: CollectionAccessService
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels } = services
+  const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels, collectionAccess } =
+    services
   const { searches, explainer, callers, embeddings, checker } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
@@ -50,6 +53,7 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     dropUpload: (input, context) => resumable.drop(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
     ...labelHandlers(labels),
+    ...accessHandlers(collectionAccess),
     ...storeHandlers(services),
     readBlob: (input, context) => uploads.read(input, context),
     startRun: (input, context) => starter.start(input, context),

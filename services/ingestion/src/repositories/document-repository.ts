@@ -131,18 +131,28 @@ export class DocumentRepository {
       .execute()
   }
 
-  /** Of the spaces. The newest of each are found by the index, so that long lists of others and of one's own cost nothing. */
-  async list(spaceIds: readonly string[], filter: DocumentFilter & ListPage): Promise<Listed<DocumentRow>> {
+  /**
+   * Of the spaces and of collections of others. The newest of each are found by the index, so that long lists of others and of one's own
+   * cost nothing.
+   */
+  async list(
+    spaceIds: readonly string[],
+    filter: DocumentFilter & ListPage,
+    shared: readonly { readonly space_id: string; readonly name: string }[] = [],
+  ): Promise<Listed<DocumentRow>> {
     const { limit, offset } = filter
     const columns = { time: 'documents.created_at', id: 'documents.id' }
     const ofEach = { ...filter, limit: offset + limit, offset: 0 }
+    const sources = sql<{ id: string; name: string | null }>`unnest(
+      ${[...spaceIds, ...shared.map(({ space_id }) => space_id)]}::uuid[],
+      ${[...spaceIds.map(() => null), ...shared.map(({ name }) => name)]}::text[])`
     const matching = filtered(this.#db.selectFrom('documents').selectAll(), filter).where(
-      sql<boolean>`documents.space_id = space.id`,
+      sql<boolean>`documents.space_id = source.id and (source.name is null or documents.collection = source.name)`,
     )
-    const inEach = (ofSpace: typeof matching) =>
+    const inEach = (ofSource: typeof matching) =>
       this.#db
-        .selectFrom(sql<{ id: string }>`unnest(${[...spaceIds]}::uuid[])`.as<'space'>(sql`space (id)`))
-        .innerJoinLateral(ofSpace.as('documents'), (join) => join.onTrue())
+        .selectFrom(sources.as<'source'>(sql`source (id, name)`))
+        .innerJoinLateral(ofSource.as('documents'), (join) => join.onTrue())
         .selectAll('documents')
     const [rows, counted] = await Promise.all([
       newestFirst(inEach(newestFirst(matching, columns, ofEach)), columns, filter).execute(),

@@ -35,6 +35,8 @@ export interface ContextChunk {
 export interface SearchFilter {
   readonly tags?: readonly string[] | undefined
   readonly collection?: string | undefined
+  /** Only of these collections. */
+  readonly parts?: readonly { readonly name: string }[] | undefined
   /** A type, or a kind as in `image/*`. */
   readonly mime?: string | undefined
   readonly document_ids?: readonly string[] | undefined
@@ -110,10 +112,16 @@ export class SearchRepository {
 type DocumentQuery<O> = SelectQueryBuilder<IngestionTables, 'documents', O>
 
 function passing<O>(query: DocumentQuery<O>, filter: SearchFilter): DocumentQuery<O> {
-  const { tags, collection, mime, document_ids, ingested_after, ingested_before } = filter
+  const { tags, collection, parts, mime, document_ids, ingested_after, ingested_before } = filter
   let result = query
   if (tags !== undefined && tags.length > 0) result = result.where(sql<boolean>`documents.tags && ${tags.map(askable)}::text[]`)
   if (collection !== undefined) result = result.where('documents.collection', '=', askable(collection))
+  if (parts !== undefined)
+    result = result.where(
+      'documents.collection',
+      'in',
+      parts.map(({ name }) => name),
+    )
   if (mime?.endsWith('/*') === true)
     result = result.where(sql<boolean>`starts_with(documents.mime, ${askable(mime.slice(0, -1))})`)
   else if (mime !== undefined) result = result.where('documents.mime', '=', askable(mime))

@@ -17,6 +17,7 @@ import { IndexChecker } from './search/index-check.ts'
 import { IndexService } from './search/index-service.ts'
 import { createBatches } from './runs/create-batches.ts'
 import { LabelChanger } from './labels/label-changer.ts'
+import { CollectionAccessService, type DescribeUsers } from './labels/collection-access.ts'
 import { LabelService } from './labels/label-service.ts'
 import type { Reranker } from './search/rerank/reranker.ts'
 import { RunProcessor } from './runs/run-processor.ts'
@@ -26,7 +27,7 @@ import { TimelineService } from './runs/timeline-service.ts'
 import type { SearchIndex } from './search/search-index.ts'
 import { CallerSlots } from './search/caller-slots.ts'
 import { SearchService } from './search/search-service.ts'
-import type { CheckSpace, SpaceAccess, SpacesOfUser } from './space-access.ts'
+import { type CheckSpace, type SharedWith, type SpaceAccess, type SpacesOfUser, withShared } from './space-access.ts'
 import { ResumableService } from './files/resumable-service.ts'
 import { StreamStore } from './files/store-stream.ts'
 import { Gatherer } from './sources/gatherer.ts'
@@ -40,6 +41,8 @@ interface ServicePorts {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly checkSpace: CheckSpace
+  readonly shared: SharedWith
+  readonly users: DescribeUsers
   readonly spacesOf: SpacesOfUser
   readonly sealer: Sealer
   readonly embedder: Embedder
@@ -64,7 +67,9 @@ export function createServices(ports: ServicePorts) {
   const {
     uow,
     access,
-    checkSpace,
+    checkSpace: ofGroups,
+    shared,
+    users,
     spacesOf,
     sealer,
     embedder,
@@ -81,6 +86,7 @@ export function createServices(ports: ServicePorts) {
     chunks,
     keepDeletedDays: keepDays,
   } = ports
+  const checkSpace = withShared(ofGroups, shared)
   const store = new BlobStore(uow, sealer)
   const embeddings = new EmbeddingService(uow, embedder)
   const indexing = new IndexService({ uow, index, embeddings, logger })
@@ -99,13 +105,14 @@ export function createServices(ports: ServicePorts) {
     documents: new DocumentService({ uow, access, checkSpace }),
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
     labels: new LabelService({ uow, access, checkSpace, wake }),
+    collectionAccess: new CollectionAccessService({ uow, access, checkSpace, shared, users }),
     labelChanger: new LabelChanger({ uow, checkSpace }),
     editor: new DocumentEditor({ uow, access, checkSpace, store, indexing }),
     verifier,
     checker: new IndexChecker({ uow, index, indexing, embeddings }),
     callers: new CallerSlots(),
     searches,
-    explainer: new ExplainService({ uow, index, access, spacesOf, searches }),
+    explainer: new ExplainService({ uow, index, access, spacesOf, shared, searches }),
     processor: new RunProcessor({ uow, batches, checkSpace, logger }),
     erasure: new ErasureService({ uow, sealer, indexing, logger }),
   }

@@ -2,6 +2,8 @@ import { AppError } from '@youworker/contracts/errors'
 import type { GroupPolicy, Role } from '@youworker/contracts/group'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { LRUCache } from 'lru-cache'
+import type { SharedCollection } from '../repositories/sharing/grant-repository.ts'
+import type { IngestionUnitOfWork } from '../unit-of-work.ts'
 
 /** A membership event drops an entry at once; this bounds the time when an event is lost. */
 const KEEP_MS = 5_000
@@ -14,6 +16,8 @@ export type ListSpaces = (context: UserContext) => Promise<readonly string[]>
 export interface SpaceRights {
   readonly role?: Role | undefined
   readonly document_changes?: GroupPolicy['document_changes'] | undefined
+  /** Of a user outside the space: the collections of it that this user was let into. */
+  readonly collections?: readonly SharedCollection[] | undefined
 }
 
 /** What a user may do in a space now. Also for jobs, which have no token of the user. */
@@ -29,15 +33,56 @@ export interface Spaces {
   readonly complete: boolean
 }
 
+/** Everything that a caller may read: whole spaces, and collections of others. */
+export interface Readable extends Spaces {
+  readonly shared: readonly SharedCollection[]
+  /** The ids of all spaces of which something may be read. */
+  readonly all: readonly string[]
+}
+
+/** The collections of others that a user was let into, at this moment. */
+export type SharedWith = (userId: string) => Promise<readonly SharedCollection[]>
+
+/** Most collections of others that one user can be let into: each is a part of every search. */
+export const MOST_SHARED = 50
+
+export const sharedWith =
+  (uow: IngestionUnitOfWork): SharedWith =>
+  (userId) =>
+    uow.in([userId]).read(({ grants }) => grants.sharedWith(userId, MOST_SHARED))
+
+/** Tells of who is not in a space what that user was let into. */
+export const withShared =
+  (checkSpace: CheckSpace, shared: SharedWith): CheckSpace =>
+  async (userId, spaceId) => {
+    const rights = await checkSpace(userId, spaceId)
+    if (rights.allowed) return rights
+    return { allowed: false, collections: (await shared(userId)).filter(({ space_id }) => space_id === spaceId) }
+  }
+
+/** Who is in a space sees all of it. */
+export function readableOf(spaces: Spaces, shared: readonly SharedCollection[]): Readable {
+  const others = shared.filter(({ space_id }) => !spaces.ids.includes(space_id))
+  return { ...spaces, shared: others, all: [...new Set([...spaces.ids, ...others.map(({ space_id }) => space_id)])] }
+}
+
 /** Which spaces a caller may use, kept for at most 5 s and dropped when a membership changes. */
 export class SpaceAccess {
   readonly #list: ListSpaces
+  readonly #shared: SharedWith
   readonly #kept = new LRUCache<string, readonly string[]>({ max: MAX_USERS, ttl: KEEP_MS })
   /** Counts drops: a reply that was requested before a drop must not be kept after it. */
   #drops = 0
 
-  constructor(list: ListSpaces) {
+  constructor(list: ListSpaces, shared: SharedWith) {
     this.#list = list
+    this.#shared = shared
+  }
+
+  /** With what others have let the caller into, which is asked each time: it ends as soon as they want. */
+  async readable(context: UserContext): Promise<Readable> {
+    const [spaces, shared] = await Promise.all([this.of(context), this.#shared(context.caller.user_id)])
+    return readableOf(spaces, shared)
   }
 
   async of(context: UserContext): Promise<Spaces> {
@@ -70,6 +115,12 @@ export class SpaceAccess {
     if (found !== undefined || !isKept) return { found, spaces: first }
     const spaces = await this.#ask(context)
     return { found: await look(spaces), spaces }
+  }
+
+  /** The same in everything that the caller may read. */
+  async findReadable<T>(context: UserContext, look: (readable: Readable) => Promise<T | undefined>) {
+    const shared = await this.#shared(context.caller.user_id)
+    return this.find(context, (spaces) => look(readableOf(spaces, shared)))
   }
 
   /** Throws `GROUP_NOT_FOUND` for a group that is not the caller's, `SERVICE_UNAVAILABLE` when that cannot be known now. */

@@ -12,6 +12,7 @@ import * as labels from './migrations/0010-labels.ts'
 import * as resumableUploads from './migrations/0011-resumable-uploads.ts'
 import * as storedFiles from './migrations/0012-stored-files.ts'
 import * as stagedBy from './migrations/0013-staged-by.ts'
+import * as sharedCollections from './migrations/0014-shared-collections.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -29,5 +30,6 @@ export const ingestionSchema = defineSchema({
     '0011-resumable-uploads': resumableUploads,
     '0012-stored-files': storedFiles,
     '0013-staged-by': stagedBy,
+    '0014-shared-collections': sharedCollections,
   },
 })

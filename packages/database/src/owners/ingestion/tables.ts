@@ -34,6 +34,8 @@ export interface IngestionTables extends SystemTables {
     target_space_id: string
     tags: string[]
     collection: string | null
+    /** Of a collection of others, outside which the run sees nothing of their space. */
+    collection_id: string | null
     group_id: string | null
     is_private: boolean
     created_at: Generated<string>
@@ -124,6 +126,20 @@ export interface IngestionTables extends SystemTables {
   tags: { id: Generated<string>; space_id: string; name: string; created_at: Generated<string> }
   /** The same of collections. */
   collections: { id: Generated<string>; space_id: string; name: string; created_at: Generated<string> }
+  /**
+   * Users outside the space of a collection who may read it, or write to it. `group_id`: whose it is, unless it is a user's own. Paused
+   * while the group is deleted and can be restored.
+   */
+  collection_grants: {
+    collection_id: string
+    space_id: string
+    user_id: string
+    group_id: string | null
+    name: string
+    role: 'reader' | 'writer'
+    created_at: Generated<string>
+    paused_at: string | null
+  }
   /** What a job of kind `labels` does, under its id: documents with the old name get the new one, or none. */
   label_changes: { id: string; space_id: string; kind: 'tag' | 'collection'; old_name: string; new_name: string | null }
   /** Vectors as little-endian float32, by model and SHA-256 of the embedded text. */

@@ -59,6 +59,10 @@ export class AccountService {
     })
   }
 
+  describe(userIds: readonly string[]): Promise<{ id: string; username: string; suspended: boolean }[]> {
+    return this.#uow.in(NO_SPACES).read(({ users }) => users.describe(userIds))
+  }
+
   #hash(password: string, caller: Caller, { signal }: CallContext): Promise<string> {
     return this.#hashLimit(() => hashPassword(password), { caller: caller.user_id, isKnown: true, signal })
   }

@@ -11,9 +11,16 @@ import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { IndexService } from '../search/index-service.ts'
-import { type CheckSpace, notFound, type SpaceAccess, type SpaceRights, whileGroupsAnswer } from '../space-access.ts'
+import {
+  type CheckSpace,
+  notFound,
+  type Readable,
+  type SpaceAccess,
+  type SpaceRights,
+  whileGroupsAnswer,
+} from '../space-access.ts'
 import { eraseDocument, type ErasureVerifier } from './document-erasure.ts'
-import { changeOf, type DocumentAct, NotYourDocument, requireMayChange } from './document-rights.ts'
+import { changeOf, type DocumentAct, maySee, NotYourDocument, requireMayChange } from './document-rights.ts'
 import { noDocument, toDocument } from './document-view.ts'
 
 interface DeletionParts {
@@ -31,6 +38,8 @@ interface Change {
   readonly document: DocumentRow
   readonly seq: number
 }
+
+interface Found extends Pick<Readable, 'ids' | 'shared'>, Pick<DocumentRow, 'space_id' | 'collection'> {}
 
 /** Longest wait of a change for the search index, in ms. Searches follow Postgres from the commit on. */
 const INDEX_WAIT_MS = 1_000
@@ -63,17 +72,22 @@ export class DeletionService {
 
   async restore({ document_id }: { readonly document_id: string }, context: UserContext): Promise<Document> {
     const { user_id } = context.caller
-    const space = await this.#change(document_id, 'document.restore', context, async (repos, { document, seq }) => {
-      const { space_id, path_hash } = document
-      if (document.deleted_at === null) return
-      if (await repos.documents.getByPath(space_id, path_hash)) throw pathTaken()
-      await repos.deletions.show('documents', document_id)
-      await repos.index.record(space_id, document_id, seq)
-      repos.outbox.add(ingestion.documentRestored, { document_id, user_id, space_id }, context)
-    })
+    const { space_id: space, shared } = await this.#change(
+      document_id,
+      'document.restore',
+      context,
+      async (repos, { document, seq }) => {
+        const { space_id, path_hash } = document
+        if (document.deleted_at === null) return
+        if (await repos.documents.getByPath(space_id, path_hash)) throw pathTaken()
+        await repos.deletions.show('documents', document_id)
+        await repos.index.record(space_id, document_id, seq)
+        repos.outbox.add(ingestion.documentRestored, { document_id, user_id, space_id }, context)
+      },
+    )
     const restored = await this.#parts.uow.in([space]).read(({ documents }) => documents.get(document_id))
     if (!restored) throw noDocument()
-    return toDocument(restored)
+    return toDocument(restored, shared)
   }
 
   async listErasures({ kind, target_id, ...page }: ReceiptFilter & CursorPage, { caller }: UserContext) {
@@ -83,22 +97,22 @@ export class DeletionService {
     )
   }
 
-  /** Changes a document that the caller may change, deleted or not, and the index after it. Returns its space. */
+  /** Changes a document that the caller may change, deleted or not, and the index after it. Returns where it was found. */
   async #change(
     documentId: string,
     action: DocumentAct,
     context: UserContext,
     work: (repos: IngestionRepositories, change: Change) => Promise<void>,
-  ): Promise<string> {
+  ): Promise<Found> {
     const { uow, checkSpace, indexing } = this.#parts
     const { user_id } = context.caller
-    const { space_id, owner, spaces } = await this.#find(documentId, context)
+    const found = await this.#find(documentId, context)
+    const { space_id, ids, shared } = found
     // The group's own answer, because a role and a membership count as they are at this moment.
     const { allowed, ...rights } = await whileGroupsAnswer(() => checkSpace(user_id, space_id))
-    if (!allowed) throw noDocument()
+    if (!maySee(found, { allowed, ...rights })) throw noDocument()
     try {
-      // The owner's space is seen too: a receipt may go there.
-      await uow.inWithDeleted([...new Set([...spaces, owner])]).write(async (repos) => {
+      await uow.inWithDeleted(ids, shared).write(async (repos) => {
         await work(repos, await locked(repos, { documentId, space_id, user_id, rights }))
         recordAudit(repos.outbox, ingestion.auditRecorded, changeOf(documentId, user_id, action, 'allowed'), context)
       })
@@ -110,16 +124,20 @@ export class DeletionService {
       throw error
     }
     await indexing.bringUpToDate([space_id], { waitMs: INDEX_WAIT_MS })
-    return space_id
+    return found
   }
 
-  async #find(documentId: string, context: UserContext) {
+  async #find(documentId: string, context: UserContext): Promise<Found> {
     const { uow, access } = this.#parts
-    const { found, spaces } = await access.find(context, ({ ids }) =>
-      uow.inWithDeleted(ids).read(({ documents }) => documents.get(documentId)),
-    )
+    const { found, spaces } = await access.findReadable(context, async ({ ids, all, shared }) => {
+      const row = await uow.inWithDeleted(all, shared).read(({ documents }) => documents.get(documentId))
+      if (!row) return undefined
+      const { space_id, collection, user_id: owner } = row
+      // The owner's space is seen too: a receipt may go there.
+      return { space_id, collection, shared, ids: owner === space_id ? ids : [...new Set([...ids, owner])] }
+    })
     if (!found) throw notFound(spaces, noDocument())
-    return { space_id: found.space_id, owner: found.user_id, spaces: spaces.ids }
+    return found
   }
 
   /** Goes on after a second; what fails is verified by the next sweep. */

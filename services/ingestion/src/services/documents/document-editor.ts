@@ -8,9 +8,9 @@ import type { SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from '../files/blob-store.ts'
 import type { IndexService } from '../search/index-service.ts'
-import { type CheckSpace, notFound, type SpaceAccess, whileGroupsAnswer } from '../space-access.ts'
-import { spaceOf } from './document-path.ts'
-import { changeOf, NotYourDocument, requireMayChange } from './document-rights.ts'
+import { type CheckSpace, notFound, type SpaceAccess, type SpaceRights, whileGroupsAnswer } from '../space-access.ts'
+import { identityOf, pathHashWithin, spaceOf } from './document-path.ts'
+import { changeOf, maySee, NotYourDocument, requireMayChange } from './document-rights.ts'
 import { noDocument, toDocument } from './document-view.ts'
 
 interface EditorParts {
@@ -45,18 +45,19 @@ export class DocumentEditor {
     const { user_id } = context.caller
     const { document, blob } = await this.#find(document_id, context)
     try {
-      await this.#requireRights(document, context)
+      const { collections: shared } = await this.#requireRights(document, context)
       const { title = document.title, tags = document.tags, collection = document.collection } = changes
       const { group_id = document.group_id, is_private = document.is_private } = changes
       const space_id = spaceOf({ user_id: document.user_id, group_id, is_private })
       if (group_id !== null && group_id !== document.group_id) await this.#parts.access.require(context, group_id)
       const isMove = space_id !== document.space_id
+      if (shared && (isMove || collection !== document.collection || group_id !== document.group_id)) throw staysThere()
       if (isMove) await this.#requireMove(document, space_id, context)
       const blob_id = isMove ? await this.#parts.store.copyTo(blob, space_id, context.signal) : document.blob_id
       const labels = { title, tags: [...new Set(tags)], collection, group_id, is_private }
       const edit = { document, next: { ...labels, space_id, blob_id } }
       const spaces = [...new Set([document.space_id, space_id])]
-      const changed = await uow.in(spaces).write(async (repos) => {
+      const changed = await uow.in(shared ? [] : spaces, shared).write(async (repos) => {
         const row = await (isMove ? move(repos, edit, context) : relabel(repos, edit))
         await repos.labels.noteOf(space_id, [row])
         const act = changeOf(document_id, user_id, isMove ? 'document.move' : 'document.update', 'allowed')
@@ -64,7 +65,7 @@ export class DocumentEditor {
         return row
       })
       await indexing.bringUpToDate(spaces, { waitMs: INDEX_WAIT_MS })
-      return toDocument(changed)
+      return toDocument(changed, shared)
     } catch (error) {
       if (error instanceof NotYourDocument) {
         const denied = changeOf(document_id, user_id, 'document.update', 'denied')
@@ -76,8 +77,8 @@ export class DocumentEditor {
 
   async #find(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow }> {
     const { uow, access } = this.#parts
-    const { found, spaces } = await access.find(context, ({ ids }) =>
-      uow.in(ids).read(async ({ documents, blobs }) => {
+    const { found, spaces } = await access.findReadable(context, ({ all, shared }) =>
+      uow.in(all, shared).read(async ({ documents, blobs }) => {
         const document = await documents.get(documentId)
         const blob = document && (await blobs.get(document.blob_id))
         return document && blob && { document, blob }
@@ -87,10 +88,11 @@ export class DocumentEditor {
     return found
   }
 
-  async #requireRights(document: DocumentRow, { caller }: UserContext): Promise<void> {
-    const { allowed, ...rights } = await whileGroupsAnswer(() => this.#parts.checkSpace(caller.user_id, document.space_id))
-    if (!allowed) throw noDocument()
+  async #requireRights(document: DocumentRow, { caller }: UserContext): Promise<SpaceRights> {
+    const rights = await whileGroupsAnswer(() => this.#parts.checkSpace(caller.user_id, document.space_id))
+    if (!maySee(document, rights)) throw noDocument()
     requireMayChange(document, caller.user_id, rights)
+    return rights
   }
 
   async #requireMove(document: DocumentRow, spaceId: string, { caller }: UserContext): Promise<void> {
@@ -106,14 +108,27 @@ async function relabel(repos: IngestionRepositories, { document, next }: Edit): 
   const { id, space_id } = document
   const { seq } = await repos.index.next(space_id)
   const present = await lockAt(repos, document)
-  if (next.title === present.title) return repos.documents.update(id, next)
+  const labels = { ...next, path_hash: hashOutside(present, next) }
+  if (next.title === present.title) return repos.documents.update(id, labels)
   await repos.documents.renewChunks(present)
-  const renamed = await repos.documents.update(id, { ...next, generation: present.generation + 1 })
+  const renamed = await repos.documents.update(id, { ...labels, generation: present.generation + 1 })
   await repos.index.record(space_id, id, seq)
   const { bytes_size, chunk_count: chunks, user_id } = renamed
   repos.outbox.add(ingestion.documentIngested, { document_id: id, user_id, space_id, bytes_size, chunks, replaced: true })
   return renamed
 }
+
+/** A path that counted within a collection counts by itself once the document has left it: there it may come again. */
+function hashOutside(present: DocumentRow, next: Pick<DocumentRow, 'collection'>): string {
+  const isOwn = present.path_hash === identityOf(present).path_hash
+  return isOwn || present.collection === next.collection ? present.path_hash : pathHashWithin(present.id, present)
+}
+
+const staysThere = () =>
+  new AppError(
+    'NOT_AUTHORIZED',
+    'You may change title and tags of this document; only those whose collection it is move it elsewhere',
+  )
 
 async function move(repos: IngestionRepositories, { document, next }: Edit, context: UserContext): Promise<DocumentRow> {
   const { id, space_id: from, path_hash } = document

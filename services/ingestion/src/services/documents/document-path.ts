@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Source } from '@youworker/contracts/documents/sources'
 import { AppError } from '@youworker/contracts/errors'
+import type { Part } from '@youworker/database/unit-of-work'
 
 const MAX_LENGTH = 1_024
 
@@ -36,6 +37,12 @@ export function documentPath(name: string): DocumentPath {
 export const identityOf = ({ path, uri }: { readonly path: string; readonly uri: string }): DocumentPath =>
   sourceOf(uri) === 'upload' ? documentPath(path) : { path, uri, path_hash: createHash('sha256').update(uri).digest('hex') }
 
+/** Of a document whose path counts only within something, so that nobody learns of a path outside it. */
+export const pathHashWithin = (id: string, file: { readonly path: string; readonly uri: string }): string =>
+  createHash('sha256')
+    .update(`${id}/${identityOf(file).path_hash}`)
+    .digest('hex')
+
 export function sourceOf(uri: string): Source {
   if (uri.startsWith('upload://')) return 'upload'
   return uri.startsWith('path://') ? 'path' : 'web'
@@ -49,6 +56,18 @@ export const fileName = (path: string): string => path.slice(path.lastIndexOf('/
 export const spaceOf = (document: { user_id: string; group_id?: string | null | undefined; is_private: boolean }): string =>
   document.group_id != null && !document.is_private ? document.group_id : document.user_id
 
-/** Where a run's rows may be: its own and its uploads' in the user's space or the group's, its documents' in one of these. */
-export const spacesOf = (run: { user_id: string; group_id: string | null }): string[] =>
-  run.group_id === null ? [run.user_id] : [run.user_id, run.group_id]
+interface RunTarget {
+  readonly user_id: string
+  readonly group_id: string | null
+  readonly target_space_id: string
+  readonly collection_id: string | null
+}
+
+/**
+ * What a unit of work of a run sees. Its own rows and its uploads' are in the user's space or the group's, its documents' in one of these,
+ * or in a collection of others.
+ */
+export const seenBy = ({ user_id, group_id, target_space_id, collection_id }: RunTarget): [string[], Part[]] => {
+  if (collection_id !== null) return [[user_id], [{ space_id: target_space_id, id: collection_id }]]
+  return [group_id === null ? [user_id] : [user_id, group_id], []]
+}

@@ -3,16 +3,18 @@ import { AppError } from '@youworker/contracts/errors'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import type { SpaceRights } from '../space-access.ts'
 
-/** A member of the document's group may not change it. */
+/** Who may see the document may not change it. */
 export class NotYourDocument extends AppError {
   readonly document_id: string
 
-  constructor(documentId: string, { document_changes }: SpaceRights) {
+  constructor(documentId: string, { document_changes, collections }: SpaceRights) {
     const who =
       document_changes === 'admins'
         ? 'Only the admins of the group'
         : 'Only who brought this document and the admins of its group'
-    super('NOT_GROUP_ADMIN', `${who} may change, delete, restore or replace it; ask one of them`)
+    if (collections)
+      super('NOT_AUTHORIZED', 'You may read this collection and not change it; ask whose it is to make you a writer')
+    else super('NOT_GROUP_ADMIN', `${who} may change, delete, restore or replace it; ask one of them`)
     this.document_id = documentId
   }
 }
@@ -27,12 +29,30 @@ export const mayChangeOwn = ({ role, document_changes }: SpaceRights): boolean =
 
 /**
  * Who may change, delete, restore or replace a document of a space that they may use: who brought its present version, unless the group leaves
- * that to its admins, and {@link mayChangeAll}. `rights`: in the document's space, at this moment. Throws {@link NotYourDocument}.
+ * that to its admins, and {@link mayChangeAll}; of those outside the space the writers of its collection. `rights`: in the document's space, at this moment. Throws {@link NotYourDocument}.
  */
-export function requireMayChange(document: Pick<DocumentRow, 'id' | 'user_id'>, userId: string, rights: SpaceRights): void {
-  const mayChange = mayChangeAll(rights) || (mayChangeOwn(rights) && document.user_id === userId)
-  if (!mayChange) throw new NotYourDocument(document.id, rights)
+export function requireMayChange(
+  document: Pick<DocumentRow, 'id' | 'user_id' | 'collection'>,
+  userId: string,
+  rights: SpaceRights,
+): void {
+  if (!mayChange(document, userId, rights)) throw new NotYourDocument(document.id, rights)
 }
+
+function mayChange(
+  { user_id, collection }: Pick<DocumentRow, 'user_id' | 'collection'>,
+  userId: string,
+  rights: SpaceRights,
+): boolean {
+  if (rights.collections) return rights.collections.some(({ name, role }) => name === collection && role === 'writer')
+  return mayChangeAll(rights) || (mayChangeOwn(rights) && user_id === userId)
+}
+
+/** Who is in the space sees the document, and who was let into its collection. */
+export const maySee = (
+  { collection }: Pick<DocumentRow, 'collection'>,
+  { allowed, collections = [] }: SpaceRights & { readonly allowed: boolean },
+): boolean => allowed || collections.some(({ name }) => name === collection)
 
 /** Audited, allowed or denied. */
 export type DocumentAct =

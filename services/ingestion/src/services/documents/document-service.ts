@@ -8,7 +8,7 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import { fileName } from './document-path.ts'
 import { mayChangeAll, mayChangeOwn } from './document-rights.ts'
 import { noDocument, toDocument } from './document-view.ts'
-import { type CheckSpace, notFound, type SpaceAccess, type Spaces, whileGroupsAnswer } from '../space-access.ts'
+import { type CheckSpace, notFound, type Readable, readableOf, type SpaceAccess, whileGroupsAnswer } from '../space-access.ts'
 
 interface DocumentDependencies {
   readonly uow: IngestionUnitOfWork
@@ -33,7 +33,7 @@ const MANY_SPACES = 20
 /** Most groups with deleted documents whose role is asked for one list. */
 const MAX_ASKED = 200
 
-/** The documents in the caller's spaces. Every member of a group may read its documents. */
+/** The documents in the caller's spaces, and in collections of others that the caller was let into. Every member of a group may read its documents. */
 export class DocumentService {
   readonly #uow: IngestionUnitOfWork
   readonly #access: SpaceAccess
@@ -46,15 +46,17 @@ export class DocumentService {
   }
 
   async list({ include_deleted, ...filter }: ListInput, context: UserContext) {
-    const { group_id } = filter
-    const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
-    const ids = await this.#withDocuments(spaces.ids)
-    const { rows, ...rest } = await (include_deleted ? this.#listAll(ids, filter, context) : this.#listOf(ids, filter))
-    return { documents: rows.map(toDocument), ...rest }
+    const { ids, shared } = await this.#readable(filter, context)
+    const spaces = await this.#withDocuments(ids)
+    const { rows, ...rest } = await (include_deleted
+      ? this.#listAll(spaces, filter, context)
+      : this.#uow.in(spaces, shared).read(({ documents }) => documents.list(spaces, filter, shared)))
+    return { documents: rows.map((row) => toDocument(row, shared)), ...rest }
   }
 
-  #listOf(ids: readonly string[], filter: DocumentFilter & CursorPage) {
-    return this.#uow.in(ids).read(({ documents }) => documents.list(ids, filter))
+  async #readable({ group_id }: Pick<DocumentFilter, 'group_id'>, context: UserContext): Promise<Readable> {
+    if (group_id === undefined) return this.#access.readable(context)
+    return readableOf(await this.#access.require(context, group_id), [])
   }
 
   /** With those that are deleted and the caller may restore. */
@@ -79,14 +81,15 @@ export class DocumentService {
 
   async sumCollections({ group_id }: Pick<DocumentFilter, 'group_id'>, context: UserContext) {
     const { user_id } = context.caller
-    const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
+    const spaces = await this.#readable({ group_id }, context)
     const whose = group_id === undefined ? { user_id } : { space_id: group_id }
     const collections = await this.#uow.in(spaces.ids).read(({ documents }) => documents.sumCollections(whose, MAX_COLLECTIONS))
     return { collections }
   }
 
   async get({ document_id }: DocumentId, context: UserContext): Promise<Document> {
-    return toDocument((await this.#read(document_id, context)).document)
+    const { document, spaces } = await this.#read(document_id, context)
+    return toDocument(document, spaces.shared)
   }
 
   async listChunks({ document_id, limit, after = -1 }: DocumentId & ChunkPage, context: UserContext) {
@@ -108,16 +111,17 @@ export class DocumentService {
     return { blob_id, name, mime: document.mime, size: size ?? 0, pieces: pieces ?? 0, sha256: sha256 ?? '' }
   }
 
-  async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow; spaces: Spaces }> {
-    const { found, spaces } = await this.#access.find(context, ({ ids }) =>
-      this.#uow.in(ids).read(async ({ documents, blobs }) => {
+  async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow; spaces: Readable }> {
+    const { found, spaces } = await this.#access.findReadable(context, async (readable) => {
+      const found = await this.#uow.in(readable.all, readable.shared).read(async ({ documents, blobs }) => {
         const document = await documents.get(documentId)
         const blob = document && (await blobs.get(document.blob_id))
         return document && blob && { document, blob }
-      }),
-    )
+      })
+      return found && { ...found, spaces: readable }
+    })
     if (!found) throw notFound(spaces, noDocument())
-    return { ...found, spaces }
+    return found
   }
 }
 

@@ -59,10 +59,18 @@ export class ErasureService {
       await repos.blobs.deleteUnused(userId)
       await repos.idempotency.forget(userId)
       await repos.receipts.forget(userId)
+      await repos.grants.forget(userId)
       await repos.jobs.deleteOfUser(userId, LABELS_KIND)
     })
     await this.#sealer.forget(userId)
     await this.#indexing.forget(userId)
+  }
+
+  /** What others were let into of a deleted group is not found either, until it is restored. */
+  async groupHidden(groupId: string, isHidden: boolean, eventId: string): Promise<void> {
+    await this.#uow.system().write(async ({ inbox, grants }) => {
+      if (await inbox.first(eventId)) await grants.pause(groupId, isHidden)
+    })
   }
 
   /** Ends the runs of a former member, who may not write to the group any more. */

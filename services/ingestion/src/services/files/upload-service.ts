@@ -129,8 +129,8 @@ export class UploadService {
   }
 
   async read({ blob_id, index }: { blob_id: string; index: number }, context: UserContext): Promise<{ bytes: Uint8Array }> {
-    const spaces = await this.#access.of(context)
-    const blob = await this.#uow.in(spaces.ids).read(({ blobs }) => blobs.readable(blob_id, context.caller.user_id))
+    const { all, shared } = await this.#access.readable(context)
+    const blob = await this.#uow.in(all, shared).read(({ blobs }) => blobs.readable(blob_id, context.caller.user_id))
     if (!blob || blob.finished_at === null || index >= (blob.pieces ?? 0)) throw noBlob()
     return { bytes: await this.#store.part(blob, index) }
   }

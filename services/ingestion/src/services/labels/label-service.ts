@@ -5,9 +5,11 @@ import { ingestion } from '@youworker/contracts/ingestion'
 import { recordAudit } from '@youworker/database/events/record-audit'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { newId } from '@youworker/runtime/id'
+import type { SharedCollection } from '../../repositories/sharing/grant-repository.ts'
 import type { LabelRow, LabelTable, LabelUse } from '../../repositories/label-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
-import { type CheckSpace, notFound, type SpaceAccess, whileGroupsAnswer } from '../space-access.ts'
+import { type CheckSpace, notFound, type SpaceAccess } from '../space-access.ts'
+import { requireLabelRights } from './label-rights.ts'
 
 interface LabelParts {
   readonly uow: IngestionUnitOfWork
@@ -42,8 +44,8 @@ export class LabelService {
   }
 
   async listCollections(page: LabelPage, context: UserContext) {
-    const { rows, uses, rest } = await this.#list('collections', page, context)
-    return { collections: rows.map((row) => toCollection(row, uses, context)), ...rest }
+    const { rows, uses, rest, shared } = await this.#list('collections', page, context)
+    return { collections: rows.map((row) => withAccess(toCollection(row, uses, context), shared)), ...rest }
   }
 
   async createCollection(
@@ -91,6 +93,8 @@ export class LabelService {
 
   async deleteCollection({ collection_id }: { readonly collection_id: string }, context: UserContext) {
     const { task_id } = await this.#change('collections', collection_id, 'collection.delete', context, async (repos, row) => {
+      for (const { user_id, space_id } of await repos.grants.removeAll(row.space_id, collection_id))
+        repos.outbox.add(ingestion.collectionUnshared, { collection_id, user_id, space_id }, context)
       await repos.labels.delete('collections', collection_id)
       return { row, new_name: null }
     })
@@ -99,11 +103,14 @@ export class LabelService {
 
   async #list(table: LabelTable, { group_id, ...page }: LabelPage, context: UserContext) {
     const { uow, access } = this.#parts
-    const ids = group_id === undefined ? (await access.of(context)).ids : [group_id]
+    // Tags are those of whole spaces.
+    const shown = table === 'collections' && group_id === undefined ? await access.readable(context) : undefined
+    const ids = shown?.all ?? (group_id === undefined ? (await access.of(context)).ids : [group_id])
     if (group_id !== undefined) await access.require(context, group_id)
-    return uow.in(ids).read(async ({ labels }) => {
+    const shared = shown?.shared ?? []
+    return uow.in(shown?.ids ?? ids, shared).read(async ({ labels }) => {
       const { rows, ...rest } = await labels.list(table, ids, page)
-      return { rows, uses: await labels.use(table, rows), rest }
+      return { rows, uses: await labels.use(table, rows), rest, shared }
     })
   }
 
@@ -121,7 +128,7 @@ export class LabelService {
     if (!found) throw notFound(spaces, ERRORS[table]())
     const { space_id } = found
     const act = { actor_id: user_id, action, target_type: KINDS[table], target_id: id } as const
-    await this.#requireAdmin(space_id, table, act, context)
+    await requireLabelRights(this.#parts, { spaceId: space_id, act, notThere: ERRORS[table] }, context)
     const changed = await uow.in([space_id]).write(async (repos) => {
       // A job of the space that relabels has ended, or begins after this.
       const before = await repos.labels.lock(table, id)
@@ -140,24 +147,11 @@ export class LabelService {
     if (changed.task_id !== undefined) wake()
     return changed
   }
+}
 
-  async #requireAdmin(
-    spaceId: string,
-    table: LabelTable,
-    act: Omit<Parameters<typeof recordAudit>[2], 'outcome'>,
-    context: UserContext,
-  ): Promise<void> {
-    const { uow, checkSpace } = this.#parts
-    const { user_id } = context.caller
-    if (spaceId === user_id) return
-    const { allowed, role } = await whileGroupsAnswer(() => checkSpace(user_id, spaceId))
-    if (!allowed) throw ERRORS[table]()
-    if (role === 'admin') return
-    await uow
-      .in([user_id])
-      .write(async ({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, { ...act, outcome: 'denied' }, context))
-    throw new AppError('NOT_GROUP_ADMIN', 'Only an admin of the group may change its tags and collections; ask one of them')
-  }
+function withAccess(collection: Collection, shared: readonly SharedCollection[]): Collection {
+  const access = shared.find(({ id }) => id === collection.id)?.role
+  return access === undefined ? collection : { ...collection, access, group_id: null }
 }
 
 const useOf = ({ space_id, name }: LabelRow, uses: readonly LabelUse[]) =>

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
-import { spacesOf } from '../documents/document-path.ts'
+import { seenBy } from '../documents/document-path.ts'
 import type { IndexService } from '../search/index-service.ts'
 import { type Attempt, entry, type StoredFile } from './attempt.ts'
 import type { FairSlots } from './fair-slots.ts'
@@ -72,7 +72,7 @@ export class BatchProcessor {
   /** Those whose bytes are there; the others fail. */
   async #stored({ run, number, write }: Attempt, files: readonly RunFileRow[]): Promise<StoredFile[]> {
     const ids = files.flatMap(({ blob_id }) => blob_id ?? [])
-    const blobs = ids.length === 0 ? [] : await this.#it.uow.in(spacesOf(run)).read((repos) => repos.blobs.getAll(ids))
+    const blobs = ids.length === 0 ? [] : await this.#it.uow.in(...seenBy(run)).read((repos) => repos.blobs.getAll(ids))
     const byId = new Map(blobs.map((blob) => [blob.id, blob]))
     const stored = files.flatMap((file) => {
       const blob = byId.get(file.blob_id ?? '')

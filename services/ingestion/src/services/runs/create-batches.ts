@@ -37,7 +37,7 @@ export function createBatches({ uow, store, readers, embeddings, indexing, space
     space,
     // Twice as many as one user may have, because a long file of one must not keep others waiting.
     slots: new FairSlots({ total: 2 * LANES, each: LANES }),
-    known: new KnownContent({ uow, pipeline }),
+    known: new KnownContent(pipeline),
     reader: new BatchReader({ store, readers, chunks, pipeline }),
     embedder: new BatchEmbedder({ uow, embeddings }),
     committer: new BatchCommitter({ store, pipeline }),

@@ -4,7 +4,7 @@ import { CancelRequested, type JobEnded, RetryJob } from '@youworker/database/jo
 import type { Logger } from '@youworker/runtime/logger'
 import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
-import { spacesOf } from '../documents/document-path.ts'
+import { seenBy } from '../documents/document-path.ts'
 import type { FencedWrite } from '../search/embedding-service.ts'
 import type { CheckSpace, SpaceRights } from '../space-access.ts'
 import type { Attempt } from './attempt.ts'
@@ -87,7 +87,7 @@ export class RunProcessor {
   async #begin({ id, user_id }: RunJob, number: number, signal: AbortSignal): Promise<Attempt | undefined> {
     const before = await this.#uow.in([user_id]).read(({ runs }) => runs.get(id, user_id))
     if (!before) return undefined
-    const scope = this.#uow.in(spacesOf(before))
+    const scope = this.#uow.in(...seenBy(before))
     const write: FencedWrite = (work) =>
       scope.write(async (repos) => {
         await repos.jobs.fence(id, number)
@@ -97,7 +97,7 @@ export class RunProcessor {
       await runs.markStarted(id)
       return (await runs.get(id, user_id)) ?? before
     })
-    return { run, number, signal, write, requireAccess: () => this.#requireAccess(run) }
+    return { run, number, signal, read: (work) => scope.read(work), write, requireAccess: () => this.#requireAccess(run) }
   }
 
   /** Once one batch has failed no other is begun; those at work come to their end. */
@@ -151,10 +151,13 @@ export class RunProcessor {
     await note.catch((cause: unknown) => this.#logger.debug({ err: cause, run_id: run.id }, 'an interruption was not noted'))
   }
 
-  /** The rights in the group, which the user may have left since the run was started. */
-  async #requireAccess({ user_id, target_space_id }: RunView): Promise<SpaceRights> {
+  /** The rights in the group, which the user may have left since the run was started, or in the collection of others. */
+  async #requireAccess({ user_id, target_space_id, collection_id }: RunView): Promise<SpaceRights> {
     const { allowed, ...rights } = await this.#checkSpace(user_id, target_space_id)
     if (allowed) return rights
+    if (rights.collections?.some(({ id, role }) => id === collection_id && role === 'writer')) return rights
+    if (collection_id !== null)
+      throw new AppError('COLLECTION_NOT_FOUND', 'you may not write to this collection any more; nothing more was added to it')
     throw new AppError('GROUP_NOT_FOUND', 'you are not a member of this group any more; nothing more was added to it')
   }
 }

@@ -10,13 +10,15 @@ import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-w
 import type { BlobStore, OpenPart } from '../files/blob-store.ts'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { cleanText } from '@youworker/runtime/text/text'
-import { documentPath, spaceOf } from '../documents/document-path.ts'
+import { documentPath } from '../documents/document-path.ts'
 import { type SpaceAccess, notFound } from '../space-access.ts'
+import { type RunTarget, runTarget } from './run-target.ts'
 
 interface StartInput {
   readonly files: readonly { readonly blob_id: string; readonly name: string; readonly mime?: string | undefined }[]
   readonly tags: readonly string[]
   readonly collection?: string | undefined
+  readonly collection_id?: string | undefined
   readonly group_id?: string | undefined
   readonly is_private: boolean
 }
@@ -69,10 +71,9 @@ export class RunStarter {
 
   async start(input: StartInput, context: UserContext): Promise<{ run_id: string }> {
     const { user_id } = context.caller
-    const { group_id } = input
-    const spaces = await (group_id === undefined ? this.#access.of(context) : this.#access.require(context, group_id))
+    const { spaces, target } = await runTarget(input, context, { uow: this.#uow, access: this.#access })
     await this.#space.require()
-    const scope = this.#uow.in(spaces.ids)
+    const scope = this.#uow.in(spaces.all, spaces.shared)
     // Keys are fetched before the transaction, which must not wait for a second connection while it holds one.
     const uploads = await scope.read(({ blobs }) => blobs.getAll(input.files.map(({ blob_id }) => blob_id)))
     // A repeated request has uploaded the same bytes again as other blobs, so its hash is made of the content.
@@ -90,7 +91,7 @@ export class RunStarter {
               spaces,
               new AppError('BLOB_NOT_FOUND', 'There is no such unused upload of yours; upload the file again'),
             )
-          return storeRun(repos, input, await checkAll(repos, input, blobs, openPart), context)
+          return storeRun(repos, { ...target, tags: input.tags }, await checkAll(repos, input, blobs, openPart), context)
         }),
       )
       this.#wake()
@@ -143,22 +144,20 @@ async function checkFile(file: StartInput['files'][number], head: Uint8Array): P
 
 async function storeRun(
   repos: IngestionRepositories,
-  input: StartInput,
+  { tags, ...target }: RunTarget['target'] & Pick<StartInput, 'tags'>,
   checked: readonly CheckedFile[],
   { caller }: UserContext,
 ) {
   const good = checked.filter(({ check }) => check.code === undefined)
   if (good.length === 0) throw new NoReadableFile(checked)
   const { user_id } = caller
-  const group_id = input.group_id ?? null
-  const target_space_id = spaceOf({ user_id, group_id, is_private: input.is_private })
+  const { target_space_id } = target
   if (await repos.index.isErased(target_space_id)) throw new AppError('GROUP_NOT_FOUND', 'This group was deleted')
   const id = newId()
   const queue_key = queueOf({ target_space_id, user_id })
   const job = { id, kind: RUN_KIND, user_id, space_id: target_space_id, payload: { run_id: id }, queue_key }
   await repos.jobs.add({ ...job, progress_total: checked.length })
-  const { tags, collection = null, is_private } = input
-  const run = { id, space_id: user_id, user_id, target_space_id, tags: [...new Set(tags)], collection, group_id, is_private }
+  const run = { id, space_id: user_id, user_id, tags: [...new Set(tags)], ...target }
   await repos.runs.add(run, checked.map(asFile))
   await repos.blobs.markUsed(good.map(({ blob }) => blob.id))
   await repos.blobs.delete(checked.filter((file) => !good.includes(file)).map(({ blob }) => blob.id))

@@ -2,13 +2,14 @@ import type { SearchQuery } from '@youworker/contracts/documents/search'
 import { topicalTerms } from '../../analysis/analyse.ts'
 import { hasPhrase, hasTerm } from '../../analysis/matches.ts'
 import { type ParsedQuery, queryTerms, type QueryTerm } from '../../analysis/query.ts'
+import type { SharedCollection } from '../../repositories/sharing/grant-repository.ts'
 import type { ChunkHit, ChunkRef, SearchFilter } from '../../repositories/search-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { askedTerms } from './asked-terms.ts'
 import { languageOfRow } from './hit-view.ts'
 import type { IndexedSpace } from './index-service.ts'
 import type { Trust } from './ranking/embedding-trust.ts'
-import { ReadChunks } from './read-chunks.ts'
+import { ReadChunks, type SearchScope } from './read-chunks.ts'
 import { FEEDBACK_TEXTS, feedbackWords, withFeedback } from './ranking/feedback.ts'
 import { rank, type Ranked } from './ranking/rank-fusion.ts'
 import type { Candidates, IndexQuery, SearchIndex } from './search-index.ts'
@@ -20,8 +21,13 @@ export interface Question extends Pick<IndexQuery, 'vector'> {
   readonly isPoor?: true
 }
 
+/** A space that is searched; `parts`: only these collections of it. */
+export interface SearchedSpace extends IndexedSpace {
+  readonly parts?: readonly SharedCollection[]
+}
+
 /** What is asked of the part of the index that holds a space. */
-export interface SpaceQuery extends Pick<IndexQuery, 'vector'> {
+export interface SpaceQuery extends Pick<IndexQuery, 'vector'>, Pick<SearchedSpace, 'parts'> {
   readonly space_id: string
   readonly terms: readonly QueryTerm[]
 }
@@ -61,7 +67,7 @@ export class Retrieval {
   }
 
   /** At least `depth` hits, where there are so many. */
-  async find(query: SearchQuery, spaces: readonly IndexedSpace[], question: Question, depth: number): Promise<Found> {
+  async find(query: SearchQuery, spaces: readonly SearchedSpace[], question: Question, depth: number): Promise<Found> {
     const asked = await Promise.all(spaces.map((space) => this.#inSpace(query, space, question)))
     const limit = Math.min(MAX_CANDIDATES, Math.max(MIN_CANDIDATES, 2 * depth))
     const started = performance.now()
@@ -71,15 +77,17 @@ export class Retrieval {
     if (!isQuick || !isEnough(first.candidates, question.asked)) return first
     const wider = await Promise.all(asked.map((space) => this.#widened(space, first)))
     // The nearest vectors stay the same.
-    const byWords = wider.map(({ space_id, terms }) => ({ space_id, terms, vector: undefined }))
+    const byWords = wider.map((space) => ({ ...space, vector: undefined }))
     const found = await this.#look(query, byWords, question, { depth, limit, read, dense: first.candidates.dense })
     return { ...found, spaces: wider }
   }
 
-  async #inSpace({ mode }: SearchQuery, space: IndexedSpace, { asked, vector }: Question): Promise<SpaceQuery> {
+  async #inSpace({ mode }: SearchQuery, space: SearchedSpace, { asked, vector }: Question): Promise<SpaceQuery> {
     const terms = await askedTerms(this.#index, space, asked)
     // Without their vectors the passages that lack a word to leave out are found all the same: Postgres has their texts.
-    return { space_id: space.space_id, terms: mode === 'dense' ? terms.filter(({ use }) => use === 'not') : terms, vector }
+    const { space_id, parts } = space
+    const of = parts === undefined ? { space_id } : { space_id, parts }
+    return { ...of, terms: mode === 'dense' ? terms.filter(({ use }) => use === 'not') : terms, vector }
   }
 
   /** Looks again for longer lists while too many candidates belong to replaced versions or lack a phrase. */
@@ -108,11 +116,11 @@ export class Retrieval {
 
   async #candidates(query: SearchQuery, spaces: readonly SpaceQuery[], limit: number): Promise<Candidates> {
     const filter = filterOf(query)
-    const perSpace = spaces.map(async ({ space_id, ...asked }) => {
-      if (!isNarrow(filter)) return this.#index.search(space_id, { ...asked, limit })
+    const perSpace = spaces.map(async ({ space_id, parts, ...asked }) => {
+      if (!parts && !isNarrow(filter)) return this.#index.search(space_id, { ...asked, limit })
       const document_ids = await this.#uow
-        .in([space_id])
-        .read(({ searches }) => searches.documentsWith(space_id, filter, MAX_FILTERED_DOCUMENTS))
+        .in(parts ? [] : [space_id], parts)
+        .read(({ searches }) => searches.documentsWith(space_id, { ...filter, parts }, MAX_FILTERED_DOCUMENTS))
       if (document_ids.length === 0) return { dense: [], lexical: [] }
       return this.#index.search(space_id, { ...asked, limit, document_ids })
     })
@@ -120,11 +128,11 @@ export class Retrieval {
     return { dense: found.flatMap(({ dense }) => dense), lexical: found.flatMap(({ lexical }) => lexical) }
   }
 
-  #reading(query: SearchQuery, spaces: readonly IndexedSpace[], asked: ParsedQuery): ReadChunks {
+  #reading(query: SearchQuery, spaces: readonly SearchedSpace[], asked: ParsedQuery): ReadChunks {
     const isPicky = asked.phrases.length > 0 || asked.without.length > 0
     return new ReadChunks({
       uow: this.#uow,
-      spaceIds: spaces.map(({ space_id }) => space_id),
+      scope: scopeOf(spaces),
       filter: filterOf(query),
       isWanted: isPicky ? (row) => isWanted(row, asked) : undefined,
       isWhole: query.diversity > 0,
@@ -172,6 +180,13 @@ function knownOf({ dense, lexical }: Candidates, read: ReadChunks): Map<string, 
   }
   return known
 }
+
+/** Of others only what was shared is seen. */
+export const scopeOf = (spaces: readonly Pick<SearchedSpace, 'space_id' | 'parts'>[]): SearchScope => ({
+  ids: spaces.flatMap(({ space_id, parts }) => (parts ? [] : [space_id])),
+  all: spaces.map(({ space_id }) => space_id),
+  shared: spaces.flatMap(({ parts = [] }) => parts),
+})
 
 export const filterOf = ({
   tags,

@@ -12,9 +12,10 @@ import type { Logger } from '@youworker/runtime/logger'
 import { timeLeft } from '@youworker/runtime/timing/deadline'
 import { topicalTerms } from '../../analysis/analyse.ts'
 import { type ParsedQuery, parseQuery, plainQuery, queryTerms } from '../../analysis/query.ts'
+import type { SharedCollection } from '../../repositories/sharing/grant-repository.ts'
 import type { ChunkHit, ChunkRef } from '../../repositories/search-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
-import type { SpaceAccess, Spaces } from '../space-access.ts'
+import { type Readable, readableOf, type SpaceAccess } from '../space-access.ts'
 import type { Embedder } from './embedding-service.ts'
 import { type FoundChunk, hitOf, languageOfRow, MAX_TWINS, withinReply } from './hit-view.ts'
 import type { IndexedSpace, IndexService } from './index-service.ts'
@@ -22,7 +23,7 @@ import { diversified } from './ranking/diversity.ts'
 import { EmbeddingTrust, NO_TRUST } from './ranking/embedding-trust.ts'
 import { Reranking } from './rerank/reranking.ts'
 import type { Reranker } from './rerank/reranker.ts'
-import { type Found, type Question, Retrieval } from './retrieval.ts'
+import { type Found, type Question, Retrieval, scopeOf, type SearchedSpace } from './retrieval.ts'
 import type { SearchIndex } from './search-index.ts'
 
 interface SearchDependencies {
@@ -37,7 +38,7 @@ interface SearchDependencies {
 
 interface Prepared {
   readonly question: Question
-  readonly spaces: readonly IndexedSpace[]
+  readonly spaces: readonly SearchedSpace[]
 }
 
 /** The hits in the order that is answered. */
@@ -72,22 +73,23 @@ export class SearchService {
 
   async search(query: SearchQuery, context: UserContext): Promise<Searched> {
     const started = performance.now()
-    const { ids, complete } = await this.#spaces(query, context)
-    const { question, spaces } = await this.prepare(query, ids, context.signal)
+    const readable = await this.#readable(query, context)
+    const { all, complete } = readable
+    const { question, spaces } = await this.prepare(query, readable, context.signal)
     const answer = await this.#answer(query, { spaces, question }, context.signal)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
     const incomplete = complete ? {} : { incomplete: ['groups' as const] }
-    return { ...answer, ...incomplete, took_ms, searched: complete && !question.isPoor ? namedSpaces(ids) : undefined }
+    return { ...answer, ...incomplete, took_ms, searched: complete && !question.isPoor ? namedSpaces(all) : undefined }
   }
 
   /** The question as the index is asked it, and those of the spaces that have documents. */
-  async prepare(query: SearchQuery, spaceIds: readonly string[], signal: AbortSignal): Promise<Prepared> {
+  async prepare(query: SearchQuery, { all, shared }: Pick<Readable, 'all' | 'shared'>, signal: AbortSignal): Promise<Prepared> {
     const [question, spaces] = await Promise.all([
       this.#question(query, signal),
-      this.#deps.indexing.bringUpToDate(spaceIds, { waitMs: atMost(CATCH_UP_MS) }),
+      this.#deps.indexing.bringUpToDate(all, { waitMs: atMost(CATCH_UP_MS) }),
     ])
-    return { question, spaces }
+    return { question, spaces: spaces.map((space) => withParts(space, shared)) }
   }
 
   /** Hits with the same text are one. As many are ranked as the page and the reranker need. */
@@ -114,31 +116,33 @@ export class SearchService {
 
   async #views(
     { context }: SearchQuery,
-    spaces: readonly IndexedSpace[],
+    spaces: readonly SearchedSpace[],
     hits: readonly FoundChunk<ChunkHit>[],
     { asked }: Question,
   ): Promise<SearchHit[]> {
-    const ids = spaces.map(({ space_id }) => space_id)
+    const { ids, all, shared } = scopeOf(spaces)
     const rows = hits.map(({ row }) => row)
-    const around = context === 0 ? [] : await this.#deps.uow.in(ids).read(({ searches }) => searches.around(ids, rows, context))
+    const around =
+      context === 0 ? [] : await this.#deps.uow.in(ids, shared).read(({ searches }) => searches.around(all, rows, context))
     const terms = queryTerms(asked, [...new Set(spaces.flatMap(({ languages }) => languages))])
     return hits.map((hit) => {
       const own = around.filter(
         ({ document_id, index }) => document_id === hit.row.document_id && Math.abs(index - hit.row.index) <= context,
       )
-      return hitOf(
-        hit,
-        terms,
-        own.filter(({ chunk_id }) => chunk_id !== hit.row.chunk_id),
-      )
+      const others = own.filter(({ chunk_id }) => chunk_id !== hit.row.chunk_id)
+      const shown = hitOf(hit, terms, others)
+      if (!shared.some(({ space_id }) => space_id === hit.row.space_id)) return shown
+      // It counts how often a word stands in all documents of the space.
+      const { lexical_score: _count, ...rest } = shown
+      return rest
     })
   }
 
-  async #spaces({ group_id, space_id }: SearchQuery, context: UserContext): Promise<Spaces> {
+  async #readable({ group_id, space_id }: SearchQuery, context: UserContext): Promise<Readable> {
     const wanted = [...new Set([group_id, space_id].filter((id) => id !== undefined))]
-    if (wanted.length === 0) return this.#deps.access.of(context)
+    if (wanted.length === 0) return this.#deps.access.readable(context)
     for (const id of wanted) await this.#deps.access.require(context, id)
-    return { ids: wanted.length === 1 ? wanted : [], complete: true }
+    return readableOf({ ids: wanted.length === 1 ? wanted : [], complete: true }, [])
   }
 
   /** When the model does not answer, a hybrid search uses only the words. */
@@ -174,6 +178,11 @@ async function wholeOf(hits: readonly FoundChunk[], { read }: Found): Promise<Fo
     const [whole, others] = [read.hit(row.chunk_id), twins.flatMap(({ chunk_id }) => read.hit(chunk_id) ?? [])]
     return whole ? [{ ranked, row: whole, twins: others }] : []
   })
+}
+
+function withParts(space: IndexedSpace, shared: readonly SharedCollection[]): SearchedSpace {
+  const parts = shared.filter(({ space_id }) => space_id === space.space_id)
+  return parts.length === 0 ? space : { ...space, parts }
 }
 
 /** The hits with those of the same text as one. */

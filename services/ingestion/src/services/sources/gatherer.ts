@@ -6,7 +6,7 @@ import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { Logger } from '@youworker/runtime/logger'
 import type { RunView } from '../../repositories/run-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
-import { spacesOf } from '../documents/document-path.ts'
+import { seenBy } from '../documents/document-path.ts'
 import { finishRun } from '../runs/run-finisher.ts'
 import { asFile, queueOf, RUN_KIND } from '../runs/run-starter.ts'
 import type { FencedWrite } from '../search/embedding-service.ts'
@@ -93,7 +93,7 @@ export class Gatherer {
     })
     const { run, source } = found
     if (!run || !source) return undefined
-    const scope = uow.in(spacesOf(run))
+    const scope = uow.in(...seenBy(run))
     const write: FencedWrite = (work) =>
       scope.write(async (repos) => {
         await repos.jobs.fence(id, number)

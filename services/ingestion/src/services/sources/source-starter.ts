@@ -99,7 +99,7 @@ async function storeRun(
   // Two crawls of one site follow each other, whoever wants them and on whichever machine.
   const site = source === 'web' && recursive ? createHash('sha256').update(new URL(target).hostname).digest('hex') : undefined
   await repos.jobs.add({ id, kind: GATHER_KIND, user_id, space_id: target_space_id, payload: { run_id: id }, queue_key: site })
-  const labels = { tags: [...new Set(tags)], collection, group_id, is_private }
+  const labels = { tags: [...new Set(tags)], collection, collection_id: null, group_id, is_private }
   await repos.runs.add({ id, space_id: user_id, user_id, target_space_id, ...labels }, [])
   await repos.sources.add({ run_id: id, space_id: user_id, source, target, recursive, max_depth, max_pages })
   if (source === 'path') recordAct(repos.outbox, id, 'allowed', context)

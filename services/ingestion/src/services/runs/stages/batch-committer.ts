@@ -10,6 +10,7 @@ import { NotYourDocument, requireMayChange } from '../../documents/document-righ
 import type { BlobStore } from '../../files/blob-store.ts'
 import { type Attempt, entry, type StoredFile } from '../attempt.ts'
 import { announceDocument } from './announce-document.ts'
+import { documentsAt } from './documents-at.ts'
 import type { LinkedFile } from './known-content.ts'
 import { refuse } from './refuse-file.ts'
 
@@ -19,11 +20,14 @@ interface CommitterDependencies {
 }
 
 /** A file that becomes a version of a document: of staged chunks, or of those of `source`. */
-interface Ready extends StoredFile {
-  readonly path_hash: string
+interface Copied extends StoredFile {
   readonly source?: DocumentRow
   /** The blob in the document's space. */
   readonly kept: string
+}
+
+interface Ready extends Copied {
+  readonly path_hash: string
 }
 
 /** Writes the versions of a batch of files in one transaction, from which on they are what searches find. */
@@ -41,11 +45,11 @@ export class BatchCommitter {
     if (files.length === 0) return []
     const { run, signal, write } = attempt
     const target = run.target_space_id
-    const ready: Ready[] = []
+    const ready: Copied[] = []
     for (const stored of files) {
-      const { blob, file } = stored
+      const { blob } = stored
       const kept = blob.space_id === target ? blob.id : await this.#store.copyTo(blob, target, signal)
-      ready.push({ ...stored, kept, path_hash: identityOf(file).path_hash })
+      ready.push({ ...stored, kept })
     }
     const rights = await attempt.requireAccess()
     signal.throwIfAborted()
@@ -55,19 +59,16 @@ export class BatchCommitter {
   async #write(
     repos: IngestionRepositories,
     attempt: Attempt,
-    files: readonly Ready[],
+    copied: readonly Copied[],
     rights: SpaceRights,
   ): Promise<StoredFile[]> {
     const { run } = attempt
     const started = performance.now()
     const space_id = run.target_space_id
-    const { seq, erased_at } = await repos.index.next(space_id, files.length)
+    const { seq, erased_at } = await repos.index.next(space_id, copied.length)
     if (erased_at !== null) throw new AppError('GROUP_NOT_FOUND', 'the group was deleted')
-    const before = await repos.versions.byPath(
-      space_id,
-      files.map(({ path_hash }) => path_hash),
-      { lock: true },
-    )
+    const { present: before, hashOf } = await documentsAt(repos.versions, run, copied, { lock: true })
+    const files = copied.map((file): Ready => ({ ...file, path_hash: hashOf(file) }))
     const { allowed, changed } = await this.#check(repos, attempt, files, { before, rights })
     const facts = await repos.stages.facts(
       run.id,
@@ -107,14 +108,16 @@ export class BatchCommitter {
     return { allowed, changed }
   }
 
-  #version({ run }: Attempt, { file, blob, kept, source }: Ready, staged: StagedFacts | undefined): NewVersion {
+  #version({ run }: Attempt, { file, blob, kept, source, path_hash }: Ready, staged: StagedFacts | undefined): NewVersion {
     const { tags, collection, group_id, is_private, user_id, target_space_id: space_id } = run
     const name = fileName(file.path)
     const ofSource = source && (source.title === fileName(source.path) ? name : source.title)
     return {
       ...identityOf(file),
+      path_hash,
       space_id,
-      user_id,
+      // What is in a user's own space is that user's, whoever brought it.
+      user_id: space_id === group_id ? user_id : space_id,
       tags,
       collection,
       group_id,

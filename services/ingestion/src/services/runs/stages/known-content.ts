@@ -1,10 +1,9 @@
 import type { SpaceRights } from '../../space-access.ts'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
-import type { IngestionUnitOfWork } from '../../../unit-of-work.ts'
-import { identityOf } from '../../documents/document-path.ts'
 import { NotYourDocument, requireMayChange } from '../../documents/document-rights.ts'
 import { type Attempt, entry, type StoredFile } from '../attempt.ts'
 import { announceDocument } from './announce-document.ts'
+import { documentsAt } from './documents-at.ts'
 import { refuse } from './refuse-file.ts'
 
 /** A file whose bytes the space has already under another path. */
@@ -22,25 +21,23 @@ interface Sorted {
  * one the document gets what was read of the first. A file that would replace somebody else's document is refused before any work is done for it.
  */
 export class KnownContent {
-  readonly #uow: IngestionUnitOfWork
   readonly #pipeline: string
 
-  constructor({ uow, pipeline }: { uow: IngestionUnitOfWork; pipeline: string }) {
-    this.#uow = uow
+  constructor(pipeline: string) {
     this.#pipeline = pipeline
   }
 
   async sort(attempt: Attempt, files: readonly StoredFile[]): Promise<Sorted> {
     const space = attempt.run.target_space_id
-    const hashes = files.map(hashOfPath)
     const contents = files.flatMap(({ blob }) => blob.sha256 ?? [])
-    const { present, same } = await this.#uow.in([space]).read(async ({ versions }) => ({
-      present: await versions.byPath(space, hashes, { lock: false }),
+    const { present, hashOf, same } = await attempt.read(async ({ versions }) => ({
+      ...(await documentsAt(versions, attempt.run, files, { lock: false })),
       same: await versions.sameContent(space, contents, this.#pipeline),
     }))
+    const documentAt = (stored: StoredFile) => present.get(hashOf(stored))
     const rights = present.size > 0 ? await attempt.requireAccess() : {}
-    const allowed = await this.#allowed(attempt, files, { present, rights })
-    const unchanged = allowed.filter((stored) => this.#isSame(stored, present.get(hashOfPath(stored))))
+    const allowed = await this.#allowed(attempt, files, { documentAt, rights })
+    const unchanged = allowed.filter((stored) => this.#isSame(stored, documentAt(stored)))
     const kept = unchanged.length > 0 ? await this.#keep(attempt, unchanged, rights) : []
     const rest = allowed.filter((stored) => !kept.includes(stored))
     const linked = rest.flatMap((stored) => {
@@ -54,11 +51,11 @@ export class KnownContent {
   async #allowed(
     attempt: Attempt,
     files: readonly StoredFile[],
-    { present, rights }: { present: ReadonlyMap<string, DocumentRow>; rights: SpaceRights },
+    { documentAt, rights }: { documentAt: (stored: StoredFile) => DocumentRow | undefined; rights: SpaceRights },
   ): Promise<StoredFile[]> {
     const allowed: StoredFile[] = []
     for (const stored of files) {
-      const document = present.get(hashOfPath(stored))
+      const document = documentAt(stored)
       try {
         if (document) requireMayChange(document, attempt.run.user_id, rights)
         allowed.push(stored)
@@ -78,9 +75,9 @@ export class KnownContent {
   #keep({ run, number, write }: Attempt, files: readonly StoredFile[], rights: SpaceRights): Promise<StoredFile[]> {
     return write(async (repos) => {
       const { tags, collection, group_id, is_private, target_space_id: space } = run
-      const locked = await repos.versions.byPath(space, files.map(hashOfPath), { lock: true })
+      const { present: locked, hashOf } = await documentsAt(repos.versions, run, files, { lock: true })
       const kept = files.flatMap((stored) => {
-        const document = locked.get(hashOfPath(stored))
+        const document = locked.get(hashOf(stored))
         return document && this.#isSame(stored, document) ? [{ stored, document }] : []
       })
       for (const { document } of kept) requireMayChange(document, run.user_id, rights)
@@ -110,5 +107,3 @@ export class KnownContent {
     })
   }
 }
-
-const hashOfPath = ({ file }: StoredFile): string => identityOf(file).path_hash

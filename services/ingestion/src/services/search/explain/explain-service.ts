@@ -7,7 +7,7 @@ import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import type { QueryTerm } from '../../../analysis/query.ts'
 import type { IngestionUnitOfWork } from '../../../unit-of-work.ts'
-import { notFound, type SpaceAccess, type SpacesOfUser } from '../../space-access.ts'
+import { notFound, type Readable, readableOf, type SharedWith, type SpaceAccess, type SpacesOfUser } from '../../space-access.ts'
 import { type ExplainedParts, sentenceOf, verdictOf } from './explain-verdict.ts'
 import { chunksOf, MAX_SHOWN, termsOf } from './explained-document.ts'
 import type { IndexedSpace } from '../index-service.ts'
@@ -23,14 +23,14 @@ interface ExplainDependencies {
   readonly index: SearchIndex
   readonly access: SpaceAccess
   readonly spacesOf: SpacesOfUser
+  readonly shared: SharedWith
   readonly searches: SearchService
 }
 
 interface Asked {
   /** `undefined` when it is in none of them. */
   readonly document: DocumentRow | undefined
-  /** All spaces that the user may read. */
-  readonly readable: readonly string[]
+  readonly readable: Readable
 }
 
 /** Says why a search did or did not return a document, by searching again and looking for it on each way. */
@@ -46,21 +46,25 @@ export class ExplainService {
       ? this.#own(document_id, context)
       : this.#asUser(document_id, as_user_id, context))
     const wanted = [query.group_id, query.space_id].filter((id) => id !== undefined)
-    for (const id of wanted) if (!readable.includes(id)) throw new AppError('GROUP_NOT_FOUND', 'The user may not read that space')
-    const asked = readable.filter((id) => wanted.every((each) => each === id))
+    for (const id of wanted)
+      if (!readable.ids.includes(id)) throw new AppError('GROUP_NOT_FOUND', 'The user may not read that space')
+    const ids = readable.ids.filter((id) => wanted.every((each) => each === id))
+    const asked = readableOf({ ids, complete: true }, wanted.length === 0 ? readable.shared : [])
     if (!document) return notReadable(document_id)
-    const space = { id: document.space_id, is_readable: true, is_asked: asked.includes(document.space_id) }
+    const space = { id: document.space_id, is_readable: true, is_asked: asked.all.includes(document.space_id) }
     const found = { ...(await this.#parts(query, document, asked, context.signal)), space }
-    return { document_id, ...verdictOf(found), ...shown(found) }
+    const explanation = { document_id, ...verdictOf(found), ...shown(found) }
+    return readable.ids.includes(document.space_id) ? explanation : withoutCounts(explanation)
   }
 
   async #own(documentId: string, context: UserContext): Promise<Asked> {
     const { uow, access } = this.#deps
-    const { found, spaces } = await access.find(context, ({ ids }) =>
-      uow.in(ids).read(({ documents }) => documents.get(documentId)),
-    )
+    const { found, spaces } = await access.findReadable(context, async (readable) => {
+      const document = await uow.in(readable.all, readable.shared).read(({ documents }) => documents.get(documentId))
+      return document && { document, readable }
+    })
     if (!found) throw notFound(spaces, noDocument())
-    return { document: found, readable: spaces.ids }
+    return found
   }
 
   async #asUser(documentId: string, userId: string, context: UserContext): Promise<Asked> {
@@ -69,30 +73,31 @@ export class ExplainService {
     const act = { actor_id: caller.user_id, action: 'search.explain', outcome, target_type: 'user', target_id: userId }
     await this.#deps.uow.in([]).write(async ({ outbox }) => recordAudit(outbox, ingestion.auditRecorded, act, context))
     if (!caller.is_root) throw new AppError('NOT_AUTHORIZED', 'Only root may ask as another user; leave as_user_id out')
-    const readable = await this.#deps.spacesOf(userId)
+    const [ids, shared] = await Promise.all([this.#deps.spacesOf(userId), this.#deps.shared(userId)])
+    const readable = readableOf({ ids, complete: true }, shared)
     // Only what that user may read: root learns of no other document whether there is one.
-    const document = await this.#deps.uow.in(readable).read(({ documents }) => documents.get(documentId))
+    const document = await this.#deps.uow.in(readable.all, shared).read(({ documents }) => documents.get(documentId))
     return { document, readable }
   }
 
   async #parts(
     query: Omit<ExplainQuery, 'document_id' | 'as_user_id'>,
     document: DocumentRow,
-    spaceIds: readonly string[],
+    asked: Readable,
     signal: AbortSignal,
   ): Promise<Omit<ExplainedParts, 'space'>> {
     const { index, searches } = this.#deps
-    const { question, spaces } = await searches.prepare(query, spaceIds, signal)
+    const { question, spaces } = await searches.prepare(query, asked, signal)
     const { found, hits, rerank } = await searches.ordered(query, { question, spaces }, signal)
     const own = found.spaces.find(({ space_id }) => space_id === document.space_id)
     const direct = own ? await this.#direct(own, document.id) : NOTHING
     const ids = [...new Set([...direct.lexical, ...direct.dense].map(({ chunk_id }) => chunk_id))]
-    const rows = await this.#rows([document.space_id], ids, document.collection ?? undefined)
+    const rows = await this.#rows({ ...asked, all: [document.space_id] }, ids, document.collection ?? undefined)
     const isHidden = document.collection === EXAMPLES && query.collection === undefined
     return {
       failed_filters: await this.#failedFilters(query, document),
       chunks: chunksOf({ rows, direct, found, hits, asked: question.asked }),
-      isExample: isHidden && (await this.#rows(spaceIds, ids, undefined)).length === 0,
+      isExample: isHidden && (await this.#rows(asked, ids, undefined)).length === 0,
       isIndexed: own === undefined || (await this.#isIndexed(own.space_id, spaces)),
       asked: question.asked,
       trust: question.trust,
@@ -109,8 +114,8 @@ export class ExplainService {
     return this.#deps.index.search(space_id, { terms: should, vector, limit: MAX_SHOWN, document_ids: [documentId] })
   }
 
-  #rows(spaceIds: readonly string[], chunkIds: readonly string[], collection: string | undefined) {
-    return this.#deps.uow.in(spaceIds).read(({ searches }) => searches.hits(spaceIds, chunkIds, { collection }))
+  #rows({ ids, all, shared }: Readable, chunkIds: readonly string[], collection: string | undefined) {
+    return this.#deps.uow.in(ids, shared).read(({ searches }) => searches.hits(all, chunkIds, { collection }))
   }
 
   /** The index holds all that Postgres held when the search began. */
@@ -144,6 +149,13 @@ const notReadable = (document_id: string): Explanation => ({
   embedding: NO_TRUST,
   cut_off: { from: 0, to: 0, ranked: 0 },
   chunks: [],
+})
+
+/** How often a word stands in all documents of a space is not for who was let into one collection. */
+const withoutCounts = (explanation: Explanation): Explanation => ({
+  ...explanation,
+  terms: [],
+  chunks: explanation.chunks.map(({ lexical: _count, ...chunk }) => chunk),
 })
 
 const noDocument = () => new AppError('DOCUMENT_NOT_FOUND', 'There is no such document among yours')
