@@ -1089,7 +1089,7 @@ alter table "ingestion"."collections" enable row level security;
 alter table "ingestion"."collections" force row level security;
 create policy collections_parts on "ingestion"."collections" using ((( SELECT (COALESCE(current_setting('app.parts'::text, true), ''::text) = ''::text)) OR (NOT (space_id IN ( SELECT (split_part(part.part, '/'::text, 1))::uuid AS split_part
    FROM unnest(string_to_array(NULLIF(current_setting('app.parts'::text, true), ''::text), ','::text)) part(part)))) OR (id IN ( SELECT (split_part(part.part, '/'::text, 2))::uuid AS split_part
-   FROM unnest(string_to_array(NULLIF(current_setting('app.parts'::text, true), ''::text), ','::text)) part(part)))));
+   FROM unnest(string_to_array(NULLIF(current_setting('app.parts'::text, true), ''::text), ','::text)) part(part))))) with check (true);
 create policy collections_spaces on "ingestion"."collections" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."data_keys" ( -- owner: ingestion_owner
