@@ -104,9 +104,7 @@ export function createServices(ports: ServicePorts) {
     timelines: new TimelineService({ uow, access }),
     documents: new DocumentService({ uow, access, checkSpace }),
     deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
-    labels: new LabelService({ uow, access, checkSpace, wake }),
-    collectionAccess: new CollectionAccessService({ uow, access, checkSpace, shared, users }),
-    labelChanger: new LabelChanger({ uow, checkSpace }),
+    ...labelServices({ uow, access, checkSpace, shared, users, wake }),
     editor: new DocumentEditor({ uow, access, checkSpace, store, indexing }),
     verifier,
     checker: new IndexChecker({ uow, index, indexing, embeddings }),
@@ -126,4 +124,12 @@ const fileServices = ({ uow, access, store, space, maxFileMb }: FilePorts) => ({
   uploads: new UploadService({ uow, access, store, space, maxFileMb }),
   resumable: new ResumableService({ uow, access, store, space, maxFileMb }),
   files: new FileService({ uow, access, store }),
+})
+
+type LabelPorts = Pick<ServicePorts, 'uow' | 'access' | 'checkSpace' | 'shared' | 'users' | 'wake'>
+
+const labelServices = ({ uow, access, checkSpace, shared, users, wake }: LabelPorts) => ({
+  labels: new LabelService({ uow, access, checkSpace, wake }),
+  collectionAccess: new CollectionAccessService({ uow, access, checkSpace, shared, users }),
+  labelChanger: new LabelChanger({ uow, checkSpace }),
 })
