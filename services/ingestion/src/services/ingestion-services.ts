@@ -102,10 +102,8 @@ export function createServices(ports: ServicePorts) {
     gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),
     runs: new RunService({ uow, space, wake }),
     timelines: new TimelineService({ uow, access }),
-    documents: new DocumentService({ uow, access, checkSpace }),
-    deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
+    ...documentServices({ uow, access, checkSpace, store, indexing, verifier, logger, keepDays }),
     ...labelServices({ uow, access, checkSpace, shared, users, wake }),
-    editor: new DocumentEditor({ uow, access, checkSpace, store, indexing }),
     verifier,
     checker: new IndexChecker({ uow, index, indexing, embeddings }),
     callers: new CallerSlots(),
@@ -132,4 +130,17 @@ const labelServices = ({ uow, access, checkSpace, shared, users, wake }: LabelPo
   labels: new LabelService({ uow, access, checkSpace, wake }),
   collectionAccess: new CollectionAccessService({ uow, access, checkSpace, shared, users }),
   labelChanger: new LabelChanger({ uow, checkSpace }),
+})
+
+interface DocumentPorts extends Pick<ServicePorts, 'uow' | 'access' | 'checkSpace' | 'logger'> {
+  readonly store: BlobStore
+  readonly indexing: IndexService
+  readonly verifier: ErasureVerifier
+  readonly keepDays: number
+}
+
+const documentServices = ({ uow, access, checkSpace, store, indexing, verifier, logger, keepDays }: DocumentPorts) => ({
+  documents: new DocumentService({ uow, access, checkSpace }),
+  deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
+  editor: new DocumentEditor({ uow, access, checkSpace, store, indexing }),
 })
