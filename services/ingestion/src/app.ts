@@ -146,13 +146,11 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
 
   const uow = createIngestionUnitOfWork(database)
   const groups = createClient(nats, group)
-  const shared = sharedWith(uow)
-  const access = new SpaceAccess(groupSpaces(groups), shared)
+  const access = new SpaceAccess(groupSpaces(groups), sharedWith(uow))
   const services = createServices({
     uow,
     access,
     ...rightsOfUsers(groups),
-    shared,
     users: userDirectory(createClient(nats, auth)),
     index,
     space,

@@ -166,7 +166,6 @@ function startProcess(
     uow,
     access,
     checkSpace,
-    shared,
     users: async (ids: readonly string[]) => ids.map((id) => ({ id, username: 'somebody', suspended: false })),
     spacesOf,
     index,

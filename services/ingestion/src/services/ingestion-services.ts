@@ -27,7 +27,7 @@ import { TimelineService } from './runs/timeline-service.ts'
 import type { SearchIndex } from './search/search-index.ts'
 import { CallerSlots } from './search/caller-slots.ts'
 import { SearchService } from './search/search-service.ts'
-import { type CheckSpace, type SharedWith, type SpaceAccess, type SpacesOfUser, withShared } from './space-access.ts'
+import { type CheckSpace, type SharedWith, sharedWith, type SpaceAccess, type SpacesOfUser, withShared } from './space-access.ts'
 import { ResumableService } from './files/resumable-service.ts'
 import { StreamStore } from './files/store-stream.ts'
 import { Gatherer } from './sources/gatherer.ts'
@@ -41,7 +41,6 @@ interface ServicePorts {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly checkSpace: CheckSpace
-  readonly shared: SharedWith
   readonly users: DescribeUsers
   readonly spacesOf: SpacesOfUser
   readonly sealer: Sealer
@@ -68,7 +67,6 @@ export function createServices(ports: ServicePorts) {
     uow,
     access,
     checkSpace: ofGroups,
-    shared,
     users,
     spacesOf,
     sealer,
@@ -86,6 +84,7 @@ export function createServices(ports: ServicePorts) {
     chunks,
     keepDeletedDays: keepDays,
   } = ports
+  const shared = sharedWith(uow)
   const checkSpace = withShared(ofGroups, shared)
   const store = new BlobStore(uow, sealer)
   const embeddings = new EmbeddingService(uow, embedder)
@@ -124,7 +123,9 @@ const fileServices = ({ uow, access, store, space, maxFileMb }: FilePorts) => ({
   files: new FileService({ uow, access, store }),
 })
 
-type LabelPorts = Pick<ServicePorts, 'uow' | 'access' | 'checkSpace' | 'shared' | 'users' | 'wake'>
+interface LabelPorts extends Pick<ServicePorts, 'uow' | 'access' | 'checkSpace' | 'users' | 'wake'> {
+  readonly shared: SharedWith
+}
 
 const labelServices = ({ uow, access, checkSpace, shared, users, wake }: LabelPorts) => ({
   labels: new LabelService({ uow, access, checkSpace, wake }),
