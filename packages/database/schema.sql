@@ -1235,6 +1235,26 @@ alter table "ingestion"."index_changes" enable row level security;
 alter table "ingestion"."index_changes" force row level security;
 create policy index_changes_spaces on "ingestion"."index_changes" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
+create table "ingestion"."index_generations" ( -- owner: ingestion_owner
+  number integer not null,
+  adapter text not null,
+  embed_model text not null,
+  vectors text not null,
+  terms integer not null,
+  layout integer not null,
+  state text not null,
+  job_id uuid not null,
+  problem text,
+  created_at timestamp with time zone not null default now(),
+  activated_at timestamp with time zone,
+  retired_at timestamp with time zone,
+  constraint index_generations_adapter_check CHECK ((adapter = ANY (ARRAY['embedded'::text, 'qdrant'::text]))),
+  constraint index_generations_state_check CHECK ((state = ANY (ARRAY['building'::text, 'active'::text, 'retired'::text, 'erased'::text]))),
+  constraint index_generations_pkey PRIMARY KEY (number),
+  constraint index_generations_job_id_key UNIQUE (job_id)
+);
+CREATE UNIQUE INDEX index_generations_one ON ingestion.index_generations USING btree (state) WHERE (state = ANY (ARRAY['building'::text, 'active'::text]));
+
 create table "ingestion"."jobs" ( -- owner: ingestion_owner
   id uuid not null,
   kind text not null,

@@ -47,9 +47,9 @@ export const SOURCE_RULES: readonly SourceRule[] = [
     name: 'only-listed-files-access-all-spaces',
     forbidden: /\.system\(\)/,
     // Files other than consumers and jobs: wiring of dead letters, erasure, a caller's own memberships, runs of an ended sign-in,
-    // root's sums over everybody and its check of the search index.
+    // root's sums over everybody, its check of the search index, and indexes that are filled.
     allowed:
-      /^(packages\/database\/|services\/[^/]+\/src\/(consumers|jobs)\/|services\/[^/]+\/src\/app\.ts$|services\/ingestion\/src\/services\/documents\/erasure-service\.ts$|services\/ingestion\/src\/services\/search\/index-check\.ts$|services\/group\/src\/services\/own-groups\.ts$|services\/chat-agent\/src\/services\/runs\/run-service\.ts$|services\/analytics\/src\/services\/figure-access\.ts$)/,
+      /^(packages\/database\/|services\/[^/]+\/src\/(consumers|jobs)\/|services\/[^/]+\/src\/app\.ts$|services\/ingestion\/src\/services\/documents\/erasure-service\.ts$|services\/ingestion\/src\/services\/search\/(index-check\.ts$|generations\/)|services\/group\/src\/services\/own-groups\.ts$|services\/chat-agent\/src\/services\/runs\/run-service\.ts$|services\/analytics\/src\/services\/figure-access\.ts$)/,
   },
 ]
 

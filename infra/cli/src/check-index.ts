@@ -3,7 +3,7 @@ import { forTerminal } from '@youworker/runtime/text/text'
 import { z } from 'zod'
 import { SYSTEM_OPTIONS, SystemApi } from './system-api.ts'
 
-const Difference = z.object({ space_id: z.string(), kind: z.string(), count: z.number(), repaired: z.boolean() })
+const Difference = z.object({ space_id: z.string().nullable(), kind: z.string(), count: z.number(), repaired: z.boolean() })
 const Checked = z.object({
   spaces: z.number(),
   documents: z.number(),
@@ -26,7 +26,11 @@ export async function checkIndex(args: readonly string[]): Promise<void> {
     for (const { space_id, kind, count, repaired } of part.differences) {
       found += 1
       if (!repaired) left += 1
-      console.log(forTerminal(`space ${space_id}: ${count} ${kind.replaceAll('_', ' ')}${repaired ? ', repaired' : ''}`))
+      console.log(
+        forTerminal(
+          `${space_id === null ? 'the index' : `space ${space_id}`}: ${count} ${kind.replaceAll('_', ' ')}${repaired ? ', repaired' : ''}`,
+        ),
+      )
     }
     after = part.next_after
     hasMore = after !== undefined

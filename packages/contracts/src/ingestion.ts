@@ -6,6 +6,7 @@ import { collectionAccess } from './documents/collection-access.ts'
 import { documents } from './documents/documents.ts'
 import { explanations } from './documents/explain.ts'
 import { indexChecks } from './documents/index-check.ts'
+import { indexGenerations } from './documents/index-generations.ts'
 import { labels } from './documents/labels.ts'
 import { RunId, runs } from './documents/runs.ts'
 import { searches } from './documents/search.ts'
@@ -24,6 +25,7 @@ export const ingestion = {
   ...searches,
   ...explanations,
   ...indexChecks,
+  ...indexGenerations,
   ...labels,
   ...storedFiles,
   ...collectionAccess,

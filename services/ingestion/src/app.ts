@@ -24,21 +24,25 @@ import { every } from '@youworker/runtime/timing/every'
 import type { Logger } from '@youworker/runtime/logger'
 import { Readiness } from '@youworker/runtime/health/readiness'
 import type { Service, ServiceContext } from '@youworker/runtime/process/service'
+import { indexAdapters } from './clients/index-adapters.ts'
 import { uploadRoot } from './clients/upload-root.ts'
 import { groupSpaces, rightsOfUsers } from './clients/group-spaces.ts'
 import { userDirectory } from './clients/user-directory.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
-import { openIndex } from './clients/open-index.ts'
 import { rerankerOf } from './clients/reranker/rerank-env.ts'
 import type { Config } from './config.ts'
 import { groupConsumers } from './consumers/group-consumers.ts'
 import { ingestionHandlers } from './handlers/ingestion-handlers.ts'
+import { indexJob } from './jobs/index-job.ts'
 import { labelJob } from './jobs/label-job.ts'
 import { gatherJob, runJob } from './jobs/run-job.ts'
 import { ReaderPool } from './reading/reader-pool.ts'
 import { eraseExpired, type ErasureVerifier } from './services/documents/document-erasure.ts'
 import type { ErasureService } from './services/documents/erasure-service.ts'
 import { createServices } from './services/ingestion-services.ts'
+import type { GenerationBuilder } from './services/search/generations/generation-builder.ts'
+import type { GenerationCleaner } from './services/search/generations/generation-cleaner.ts'
+import { INDEX_KIND } from './services/search/generations/generation-plan.ts'
 import type { LabelChanger } from './services/labels/label-changer.ts'
 import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
@@ -50,6 +54,7 @@ import { createIngestionUnitOfWork, type IngestionUnitOfWork } from './unit-of-w
 const service = 'ingestion'
 const SWEEP_MS = 300_000
 const EXPIRY_MS = 15_000
+const CLEAN_MS = 10_000
 /** Each waits most of the time; what they compute at a time is bounded for all of them together. */
 const RUNS_AT_A_TIME = 32
 /** Of one user, who may have many groups to bring files to. */
@@ -78,13 +83,18 @@ interface Background extends Pick<ServiceContext, 'logger'> {
   readonly erasure: ErasureService
   readonly erasures: ErasureVerifier
   readonly keepDays: number
+  readonly builder: GenerationBuilder
+  readonly cleaner: GenerationCleaner
 }
 
-function background({ database, uow, nats, erasure, erasures, labelChanger, keepDays, logger }: Background): AsyncDisposable {
+function background({ database, uow, nats, logger, ...its }: Background): AsyncDisposable {
+  const { erasure, erasures, labelChanger, keepDays, builder, cleaner } = its
   const stack = new AsyncDisposableStack()
   const wakes = (fn: () => void) => onWake(nats, service, RUN_KIND, fn)
   const job = { kind: LABELS_KIND, concurrency: 1, onWake: wakes, ...labelJob(labelChanger) }
   stack.use(startWorker({ database, uow, logger, ...job }))
+  stack.use(startWorker({ database, uow, logger, kind: INDEX_KIND, concurrency: 1, ...indexJob(builder) }))
+  stack.use(every(CLEAN_MS, () => cleaner.sweep(), { what: 'erasing an unused search index', logger }))
   stack.use(every(SWEEP_MS, () => erasure.sweep(), { what: 'the sweep of unused files', logger }))
   const expire = () => deleteExpiredFiles({ uow, logger, keepDays })
   stack.use(every(EXPIRY_MS, expire, { what: 'the deletion of expired files', logger }))
@@ -138,8 +148,6 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
   await using stack = new AsyncDisposableStack()
   const database = stack.use(openDatabase<IngestionTables>({ ...poolSettings(config), schema: service, logger }))
   const nats = stack.adopt(await connectNats({ url: config.NATS__URL, service, logger }), closeNats)
-  const embedder = createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model: config.LLM__EMBED_MODEL })
-  const index = stack.use(openIndex(config, { embedder, logger }))
   const { INDEX__DIR: folder, DISK__WARN_BELOW_MB: warnBelowMb, DISK__REFUSE_BELOW_MB: refuseBelowMb } = config
   const keepDays = config.DATA__KEEP_DELETED_DAYS
   const space = stack.use(new FreeSpace({ folder, warnBelowMb, refuseBelowMb, logger }))
@@ -152,12 +160,13 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     access,
     ...rightsOfUsers(groups),
     users: userDirectory(createClient(nats, auth)),
-    index,
+    adapters: indexAdapters(config, logger),
     space,
     readers: stack.use(new ReaderPool(config.INGEST__OCR_LANGUAGES)),
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
-    embedder,
+    embedderOf: (model) => createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model }),
+    embedModel: config.LLM__EMBED_MODEL,
     reranker: rerankerOf(config, config.LLM__OLLAMA_BASE_URL),
     wake: () => wake(nats, service, RUN_KIND),
     wakeGatherers: () => wake(nats, service, GATHER_KIND),
@@ -166,18 +175,19 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     keepDeletedDays: keepDays,
     chunks: { tokens: config.INGEST__CHUNK_TOKENS, overlap: config.INGEST__CHUNK_OVERLAP },
   })
-  const { processor, gatherer, erasure, verifier: erasures, labelChanger } = services
+  const { processor, gatherer, erasure, verifier: erasures, labelChanger, builder, cleaner } = services
+  const generations = stack.use(services.generations)
 
   const verifier = stack.use(await createTokenVerifier(nats, { logger }))
   const dependencies = { postgres: () => database.check(), nats: natsCheck(nats), keys: () => verifier.check() }
-  const own = { search_index: () => index.check(), disk: () => space.check() }
+  const own = { search_index: () => generations.check(), disk: () => space.check() }
   const readiness = stack.use(new Readiness({ ...dependencies, ...own }))
   stack.use(keepAccessCurrent(nats, access))
   stack.use(startRelay(database, createEventPublisher(nats, { logger }), { service, logger }))
   const handlers = [...groupConsumers(erasure), onUserDeleted(nats, service, (userId) => erasure.userDeleted(userId))]
   stack.use(await consumeEvents(nats, { service, logger, handlers, deadLetter: storeDeadLetter(uow) }))
   const worker = stack.use(startWorkers({ database, uow, logger, nats, processor, gatherer }))
-  stack.use(background({ database, uow, nats, erasure, erasures, labelChanger, keepDays, logger }))
+  stack.use(background({ database, uow, nats, erasure, erasures, labelChanger, keepDays, builder, cleaner, logger }))
   stack.use(await serveHealth(nats, service, readiness, { logger, metricsAt, more: { pool: database.checkUse } }))
   const denied = stack.use(new SampledAudit({ uow, event: ingestion.auditRecorded, logger }))
   const onDenied = denied.record.bind(denied)

@@ -16,7 +16,9 @@ const ENV = z.object({
     .string()
     .min(1)
     .default('nomic-embed-text')
-    .describe('Model of embeddings; with another one the search index is built anew'),
+    .describe(
+      'Model of embeddings; with another one everything is embedded again in the background, and searched in the old index until then',
+    ),
   LLM__QDRANT_URL: httpUrl
     .optional()
     .describe(

@@ -21,9 +21,11 @@ import { silentLogger } from '@youworker/runtime/logger'
 import { testDatabase, testPassword } from '@youworker/test-kit/database'
 import { startOfflineModel } from '@youworker/test-kit/offline-model'
 import { waitFor } from '@youworker/test-kit/wait-for'
-import { openIndex } from './clients/open-index.ts'
+import { embeddedAdapter } from './clients/embedded-index/embedded-adapter.ts'
+import { indexAdapters } from './clients/index-adapters.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { uploadRoot } from './clients/upload-root.ts'
+import { indexJob } from './jobs/index-job.ts'
 import { labelJob } from './jobs/label-job.ts'
 import { gatherJob, runJob } from './jobs/run-job.ts'
 import { ReaderPool } from './reading/reader-pool.ts'
@@ -32,6 +34,7 @@ import { testUserContext } from '@youworker/messaging/requests/test-context'
 import type { ChunkSize } from './chunking/chunk-document.ts'
 import type { Embedder } from './services/search/embedding-service.ts'
 import { createServices } from './services/ingestion-services.ts'
+import { INDEX_KIND } from './services/search/generations/generation-plan.ts'
 import { LABELS_KIND } from './services/labels/label-service.ts'
 import { RUN_KIND } from './services/runs/run-starter.ts'
 import { GATHER_KIND } from './services/sources/source-starter.ts'
@@ -73,18 +76,27 @@ interface Surroundings {
   readonly fetching: Fetching
 }
 
-/** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
 interface FixtureOptions {
   readonly worker?: boolean
   readonly fetching?: Partial<Fetching>
-  /** The search index is in this Qdrant. */
+  /** There is this Qdrant, and a new index is in it. */
   readonly qdrantUrl?: string | undefined
+  /** Of a model server in place of the offline model. */
+  readonly modelUrl?: string
+  readonly embedModel?: string
 }
 
-export async function startFixture({ worker = true, fetching = {}, qdrantUrl }: FixtureOptions = {}) {
+/** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
+export async function startFixture({
+  worker = true,
+  fetching = {},
+  qdrantUrl,
+  modelUrl: given,
+  embedModel = 'youworker-offline',
+}: FixtureOptions = {}) {
   await using stack = new AsyncDisposableStack()
   const logger = silentLogger()
-  const { url: modelUrl } = stack.use(await startOfflineModel())
+  const modelUrl = given ?? stack.use(await startOfflineModel()).url
   const prepare = (url: string) => migrateSchema({ adminUrl: url, owner: 'ingestion', password: testPassword, logger })
   const { adminUrl } = stack.use(await testDatabase({ template: 'ingestion', prepare }))
   const indexDir = await mkdtemp(join(tmpdir(), 'youworker-index-'))
@@ -102,8 +114,8 @@ export async function startFixture({ worker = true, fetching = {}, qdrantUrl }: 
     fetching: { allow: [], refuse: [], closedPorts: [], dnsServers: [], root: undefined, ...fetching },
   }
   const processes = stack.use(new AsyncDisposableStack())
-  const newProcess = (works: boolean, wrap?: Wrap, chunks?: ChunkSize) =>
-    startProcess(surroundings, processes, works, wrap, chunks)
+  const newProcess = (works: boolean, wrap?: Wrap, chunks?: ChunkSize, model = embedModel) =>
+    startProcess(surroundings, processes, { works, wrap, chunks, model })
   const services = newProcess(worker)
   const resources = stack.move()
   return {
@@ -123,13 +135,18 @@ export async function startFixture({ worker = true, fetching = {}, qdrantUrl }: 
   }
 }
 
+interface ProcessOptions {
+  readonly works: boolean
+  readonly wrap?: Wrap | undefined
+  readonly chunks?: ChunkSize | undefined
+  readonly model: string
+}
+
 /** Another process with the same Postgres, index folder and model. With `works` it takes runs. */
 function startProcess(
   surroundings: Surroundings,
   stack: AsyncDisposableStack,
-  works: boolean,
-  wrap: Wrap = (embedder) => embedder,
-  chunks: ChunkSize = { tokens: 120, overlap: 20 },
+  { works, wrap = (embedder) => embedder, chunks = { tokens: 120, overlap: 20 }, model: embedModel }: ProcessOptions,
 ) {
   const { adminUrl, indexDir, qdrantUrl, modelUrl, groups, admins, embedded } = surroundings
   const logger = silentLogger()
@@ -143,15 +160,16 @@ function startProcess(
     if (surroundings.groupsAway) throw surroundings.groupsAway
     return [...groups].filter(([, members]) => members.has(caller.user_id)).map(([id]) => id)
   }, shared)
-  const ollama = createOllamaEmbedder({ url: modelUrl, model: 'youworker-offline' })
-  const counting: Embedder = {
-    model: ollama.model,
-    embed: (texts, options) => {
+  const adapters = indexAdapters({ INDEX__DIR: indexDir, LLM__QDRANT_URL: qdrantUrl, LLM__QDRANT_API_KEY: undefined }, logger)
+  const index = stack.use(embeddedAdapter(indexDir, { logger }).open({ number: 1, vectors: '', created_at: '' }, async () => 0))
+  const embedderOf = (model: string): Embedder => {
+    const ollama = createOllamaEmbedder({ url: modelUrl, model })
+    const embed: Embedder['embed'] = (texts, options) => {
       embedded.push(...texts)
       return ollama.embed(texts, options)
-    },
+    }
+    return wrap({ model, embed })
   }
-  const index = stack.use(openIndex({ INDEX__DIR: indexDir, LLM__QDRANT_URL: qdrantUrl }, { embedder: ollama, logger }))
   const spacesOf = async (userId: string) => [
     userId,
     ...[...groups].filter(([, members]) => members.has(userId)).map(([id]) => id),
@@ -168,12 +186,13 @@ function startProcess(
     checkSpace,
     users: async (ids: readonly string[]) => ids.map((id) => ({ id, username: 'somebody', suspended: false })),
     spacesOf,
-    index,
+    adapters,
     space,
     readers: stack.use(new ReaderPool(['eng'])),
     logger,
     sealer: createSealer(database, parseKeyRing(KEY_RING)),
-    embedder: wrap(counting),
+    embedderOf,
+    embedModel,
     reranker: undefined,
   }
   let nudge = () => {}
@@ -191,6 +210,9 @@ function startProcess(
     keepDeletedDays: 30,
     chunks,
   })
+  stack.use(services.generations)
+  const filling = { kind: INDEX_KIND, concurrency: 1, ...indexJob(services.builder) }
+  if (works) stack.use(startWorker({ database, uow, logger, ...filling }))
   const job = { kind: RUN_KIND, concurrency: 2, ...runJob(services.processor) }
   const running = works ? stack.use(startWorker({ database, uow, logger, ...job })) : undefined
   const relabelling = { kind: LABELS_KIND, concurrency: 1, ...labelJob(services.labelChanger) }
@@ -199,7 +221,7 @@ function startProcess(
   const gather = { kind: GATHER_KIND, concurrency: 4, ...gatherJob(services.gatherer) }
   const gathering = works ? stack.use(startWorker({ database, uow, logger, ...gather })) : undefined
   nudgeGatherers = () => gathering?.nudge()
-  return { ...services, uow, access, index, database }
+  return { ...services, uow, access, index, adapters, database }
 }
 
 type Services = ReturnType<typeof createServices>

@@ -5,6 +5,7 @@ import { BlobRepository } from './repositories/blob-repository.ts'
 import { CheckRepository } from './repositories/check-repository.ts'
 import { DocumentRepository } from './repositories/document-repository.ts'
 import { EmbeddingRepository } from './repositories/embedding-repository.ts'
+import { GenerationRepository } from './repositories/generation-repository.ts'
 import { GrantRepository } from './repositories/sharing/grant-repository.ts'
 import { IndexRepository } from './repositories/index-repository.ts'
 import { TraceRepository } from './repositories/trace-repository.ts'
@@ -25,6 +26,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly documents: DocumentRepository
   readonly embeddings: EmbeddingRepository
   readonly index: IndexRepository
+  readonly generations: GenerationRepository
   readonly traces: TraceRepository
   readonly checks: CheckRepository
   readonly sources: SourceRepository
@@ -46,6 +48,7 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     documents: new DocumentRepository(trx),
     embeddings: new EmbeddingRepository(trx),
     index: new IndexRepository(trx),
+    generations: new GenerationRepository(trx),
     traces: new TraceRepository(trx),
     checks: new CheckRepository(trx),
     sources: new SourceRepository(trx),

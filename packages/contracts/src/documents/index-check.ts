@@ -6,7 +6,7 @@ import { WAIT } from '../limits.ts'
 const Count = z.number().int().min(0)
 
 export const Difference = z.object({
-  space_id: Id,
+  space_id: Id.nullable().meta({ description: 'Null for what is of no one space.' }),
   kind: z
     .enum([
       'stale_chunks',
@@ -19,10 +19,12 @@ export const Difference = z.object({
       'orphan_entries',
       'wrong_generations',
       'entries_without_vector',
+      'unknown_spaces',
+      'unknown_indexes',
     ])
     .meta({
       description:
-        'Entries are those of the search index, the others are rows. `incomplete_documents` and `damaged_files` are repaired only by uploading the file again.',
+        'Entries are those of the search index; `unknown_spaces` and `unknown_indexes` are what indexes have of spaces and of indexes that there are not; the others are rows. `incomplete_documents` and `damaged_files` are repaired only by uploading the file again.',
     }),
   count: Count,
   repaired: z.boolean(),

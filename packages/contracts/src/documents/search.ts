@@ -105,6 +105,10 @@ export const SearchAnswer = z
       .array(z.literal('groups'))
       .optional()
       .meta({ description: '`groups`: only your own documents were searched, because the group service did not answer.' }),
+    words_only: z
+      .literal(true)
+      .optional()
+      .meta({ description: 'The embedding model did not answer, so a hybrid search went by words alone.' }),
     next_offset: Position.optional().meta({ description: 'For `offset` of the next page, when there may be one.' }),
   })
   .meta({ id: 'SearchAnswer' })

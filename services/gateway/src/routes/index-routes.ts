@@ -1,4 +1,5 @@
 import { IndexCheck, IndexCheckInput } from '@youworker/contracts/documents/index-check'
+import { IndexMigration, IndexStatus } from '@youworker/contracts/documents/index-generations'
 import type { Clients } from '../clients.ts'
 import { defineRoute } from '../http/define-route.ts'
 
@@ -17,5 +18,44 @@ export const indexRoutes = [
     body: IndexCheckInput,
     answer: IndexCheck,
     handle: ({ body, context }, { ingestion }: Deps) => ingestion.as(context.scope).checkIndex(body),
+  }),
+  defineRoute({
+    tag: 'admin',
+    auth: 'required',
+    csrf: 'none',
+    limit: 'default',
+    method: 'GET',
+    path: '/v1/admin/index',
+    operation: 'getIndex',
+    summary: 'The search index that is used, and one that is being made beside it, with its progress (root)',
+    answer: IndexStatus,
+    handle: ({ context }, { ingestion }: Deps) => ingestion.as(context.scope).getIndex({}),
+  }),
+  defineRoute({
+    tag: 'admin',
+    auth: 'required',
+    csrf: 'required',
+    limit: 'default',
+    method: 'POST',
+    path: '/v1/admin/index/migrate',
+    operation: 'migrateIndex',
+    summary: 'Move the search index to Qdrant or to files, while searches go on (root)',
+    body: IndexMigration,
+    answer: IndexStatus,
+    errors: ['CONFLICT'],
+    handle: ({ body, context }, { ingestion }: Deps) => ingestion.as(context.scope).migrateIndex(body),
+  }),
+  defineRoute({
+    tag: 'admin',
+    auth: 'required',
+    csrf: 'required',
+    limit: 'default',
+    method: 'POST',
+    path: '/v1/admin/index/cancel',
+    operation: 'cancelIndexBuild',
+    summary: 'Drop the search index that is being made (root)',
+    answer: IndexStatus,
+    errors: ['CONFLICT'],
+    handle: ({ context }, { ingestion }: Deps) => ingestion.as(context.scope).cancelIndexBuild({}),
   }),
 ]

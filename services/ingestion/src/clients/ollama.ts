@@ -44,7 +44,13 @@ const boundedFetch: typeof fetch = async (target, init) => {
   const response = await tracedFetch(target, init)
   if (response.ok)
     return boundedBody(response, MAX_ANSWER, () => new ModelError('failed', 'The embedding model answered without end'))
-  return new Response(await firstText(response, MAX_REFUSAL), { status: response.status, statusText: response.statusText })
+  // Without its type the library prints a line for each error.
+  const headers = { 'content-type': response.headers.get('content-type') ?? 'text/plain' }
+  return new Response(await firstText(response, MAX_REFUSAL), {
+    status: response.status,
+    statusText: response.statusText,
+    headers,
+  })
 }
 
 async function request(url: string, model: string, input: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {

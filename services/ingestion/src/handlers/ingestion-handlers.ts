@@ -5,6 +5,7 @@ import type { DocumentEditor } from '../services/documents/document-editor.ts'
 import type { DocumentService } from '../services/documents/document-service.ts'
 import type { EmbeddingService } from '../services/search/embedding-service.ts'
 import type { ExplainService } from '../services/search/explain/explain-service.ts'
+import type { IndexOperator } from '../services/search/generations/index-operator.ts'
 import type { IndexChecker } from '../services/search/index-check.ts'
 import type { CollectionAccessService } from '../services/labels/collection-access.ts'
 import type { LabelService } from '../services/labels/label-service.ts'
@@ -34,6 +35,7 @@ interface IngestionServices extends StoreServices {
   readonly explainer: ExplainService
   readonly embeddings: EmbeddingService
   readonly checker: IndexChecker
+  readonly operator: IndexOperator
   readonly labels: LabelService
   readonly collectionAccess: CollectionAccessService
 }
@@ -41,7 +43,7 @@ interface IngestionServices extends StoreServices {
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
   const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels, collectionAccess } =
     services
-  const { searches, explainer, callers, embeddings, checker } = services
+  const { searches, explainer, callers, embeddings, checker, operator } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
     storeUpload: (input, context) => uploads.store(input, context),
@@ -81,6 +83,9 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     openContent: (input, context) => documents.openContent(input, context),
     search: (input, context) => callers.run(context.caller.user_id, () => searches.search(input, context)),
     checkIndex: (input, context) => checker.check(input, context),
+    getIndex: (input, context) => operator.get(input, context),
+    migrateIndex: (input, context) => operator.migrate(input, context),
+    cancelIndexBuild: (input, context) => operator.cancel(input, context),
     explainSearch: (input, context) => callers.run(context.caller.user_id, () => explainer.explain(input, context)),
     embedTexts: ({ texts }, { signal }) => embeddings.vectorsOf(texts, signal),
   }

@@ -31,6 +31,13 @@ export class CheckRepository {
     return rows.map(({ space_id }) => space_id)
   }
 
+  /** Those of the ids that are spaces which have or had documents and are not erased. For the system scope. */
+  async known(spaceIds: readonly string[]): Promise<string[]> {
+    const { rows } = await sql<{ space_id: string }>`
+      select space_id from space_indexes where space_id = any(${[...spaceIds]}::uuid[]) and erased_at is null`.execute(this.#db)
+    return rows.map(({ space_id }) => space_id)
+  }
+
   async totals(spaceId: string): Promise<{ documents: number; chunks: number }> {
     const { rows } = await sql<{ documents: number; chunks: number }>`select
       (select count(*) from documents where space_id = ${spaceId}) as documents,

@@ -65,6 +65,11 @@ export class IndexRepository {
       .executeTakeFirstOrThrow()
   }
 
+  /** Lets no change of the space be committed until the transaction ends. */
+  async holdStill(spaceId: string): Promise<void> {
+    await sql`select from space_indexes where space_id = ${spaceId} for share`.execute(this.#db)
+  }
+
   async addLanguages(spaceId: string, languages: readonly string[]): Promise<void> {
     await sql`
       update space_indexes set languages = (

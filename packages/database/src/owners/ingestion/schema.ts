@@ -13,6 +13,7 @@ import * as resumableUploads from './migrations/0011-resumable-uploads.ts'
 import * as storedFiles from './migrations/0012-stored-files.ts'
 import * as stagedBy from './migrations/0013-staged-by.ts'
 import * as sharedCollections from './migrations/0014-shared-collections.ts'
+import * as indexGenerations from './migrations/0015-index-generations.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -31,5 +32,6 @@ export const ingestionSchema = defineSchema({
     '0012-stored-files': storedFiles,
     '0013-staged-by': stagedBy,
     '0014-shared-collections': sharedCollections,
+    '0015-index-generations': indexGenerations,
   },
 })

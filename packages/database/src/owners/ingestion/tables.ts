@@ -1,6 +1,7 @@
 import type { Status } from '@youworker/contracts/common'
 import type { FilePurpose } from '@youworker/contracts/documents/stored-files'
 import type { Source } from '@youworker/contracts/documents/sources'
+import type { GenerationState, IndexAdapterName } from '@youworker/contracts/documents/index-generations'
 import type { Stage, TimelineEntry } from '@youworker/contracts/documents/runs'
 import type { ColumnType, Generated, Selectable } from 'kysely'
 import type { DeletableColumns } from '../../deletion/deletable-tables.ts'
@@ -154,6 +155,23 @@ export interface IngestionTables extends SystemTables {
   }
   /** The last change of each document, also of deleted ones, for index files that are behind. */
   index_changes: { space_id: string; document_id: string; seq: number; changed_at: Generated<string> }
+  /** The search index as a whole; `number` names where an adapter keeps it. `vectors` names its vectors in `embeddings`, `terms` and `layout` are versions. */
+  index_generations: {
+    number: number
+    adapter: IndexAdapterName
+    embed_model: string
+    vectors: string
+    terms: number
+    layout: number
+    state: GenerationState
+    /** Fills it. */
+    job_id: string
+    /** What keeps it from being filled. */
+    problem: string | null
+    created_at: Generated<string>
+    activated_at: string | null
+    retired_at: string | null
+  }
 }
 
 interface ChunkText {

@@ -60,8 +60,8 @@ export function createQdrantIndex({ model, dimensions, logger, ...options }: Ind
   return new CollectionIndex(api, new Collection(api, collectionName(model), dimensions), logger)
 }
 
-/** Readable, and another one for each model. */
-function collectionName(model: string): string {
+/** Readable, and another one for each name. */
+export function collectionName(model: string): string {
   const readable = model
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')

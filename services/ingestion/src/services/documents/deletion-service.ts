@@ -10,7 +10,7 @@ import { detached } from '@youworker/runtime/current-request'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
-import type { IndexService } from '../search/index-service.ts'
+import type { Indexing } from '../search/index-service.ts'
 import {
   type CheckSpace,
   notFound,
@@ -27,7 +27,7 @@ interface DeletionParts {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
   readonly checkSpace: CheckSpace
-  readonly indexing: IndexService
+  readonly indexing: Indexing
   readonly verifier: ErasureVerifier
   readonly logger: Logger
   /** How long a deleted document can be restored. */

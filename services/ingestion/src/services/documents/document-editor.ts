@@ -7,7 +7,7 @@ import type { UserContext } from '@youworker/messaging/requests/context'
 import type { SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from '../files/blob-store.ts'
-import type { IndexService } from '../search/index-service.ts'
+import type { Indexing } from '../search/index-service.ts'
 import { type CheckSpace, notFound, type SpaceAccess, type SpaceRights, whileGroupsAnswer } from '../space-access.ts'
 import { identityOf, pathHashWithin, spaceOf } from './document-path.ts'
 import { changeOf, maySee, NotYourDocument, requireMayChange } from './document-rights.ts'
@@ -18,7 +18,7 @@ interface EditorParts {
   readonly access: SpaceAccess
   readonly checkSpace: CheckSpace
   readonly store: BlobStore
-  readonly indexing: IndexService
+  readonly indexing: Indexing
 }
 
 interface Edit {

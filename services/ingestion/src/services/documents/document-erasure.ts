@@ -4,8 +4,8 @@ import type { ReceiptRow } from '@youworker/database/deletion/receipts'
 import type { DocumentRow } from '@youworker/database/owners/ingestion/tables'
 import { LRUCache } from 'lru-cache'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
-import type { IndexService } from '../search/index-service.ts'
-import type { SearchIndex } from '../search/search-index.ts'
+import type { Generation } from '../search/generations/generation.ts'
+import type { Generations } from '../search/generations/generations.ts'
 
 /** Where a receipt counts the passages that the search index held. */
 const INDEX = 'search_index'
@@ -45,11 +45,10 @@ export async function eraseExpired(
 
 interface VerifierParts {
   readonly uow: IngestionUnitOfWork
-  readonly index: SearchIndex
-  readonly indexing: IndexService
+  readonly generations: Generations
 }
 
-/** Looks for what was erased where it was, in Postgres and in the search index, and notes on the receipt when nothing is left. */
+/** Looks for what was erased where it was, in Postgres and in all search indexes, and notes on the receipt when nothing is left. */
 export class ErasureVerifier {
   readonly #parts: VerifierParts
   readonly #scrubbed = new LRUCache<string, string>({ max: 10_000 })
@@ -60,34 +59,46 @@ export class ErasureVerifier {
 
   /** Whether nothing is left. */
   async verify({ id, space_id: reader, removed, traces }: ReceiptRow): Promise<boolean> {
-    const { uow, indexing } = this.#parts
+    const { uow, generations } = this.#parts
     const [space] = traces?.['space_id'] ?? []
     if (traces === null || space === undefined) return true
     const scope = uow.inWithDeleted([space])
-    await (traces['document_ids'] ? indexing.bringUpToDate([space]) : indexing.forget(space))
+    const documentIds = traces['document_ids']
+    await (documentIds ? this.#forget(space, documentIds) : generations.forget(space))
     const left = await scope.read((repos) => repos.traces.count({ ...traces, space_id: [space] }))
-    const isGone = Object.values(left).every((count) => count === 0) && !(await this.#isIndexed(space, traces['document_ids']))
+    const isGone = Object.values(left).every((count) => count === 0) && !(await this.#isIndexed(space, documentIds))
     if (isGone) {
-      await this.#scrub(space)
+      await this.#scrubAll(space, await generations.all())
       const passages = removed['chunks'] ?? 0
       await uow.in([reader]).write(({ receipts }) => receipts.verified(id, { [INDEX]: passages }))
     }
     return isGone
   }
 
-  /** Once after the last change of the space, however many documents went before it. */
-  async #scrub(space: string): Promise<void> {
-    const state = await this.#parts.index.state(space)
-    if (state === undefined || this.#scrubbed.get(space) === `${state.epoch} ${state.seq}`) return
-    await this.#parts.index.scrub(space)
-    this.#scrubbed.set(space, `${state.epoch} ${state.seq}`)
+  /** An index that is not searched may be far behind, and is not waited for. */
+  async #forget(space: string, documentIds: readonly string[]): Promise<void> {
+    const [active, ...others] = await this.#parts.generations.all()
+    await active?.indexing.bringUpToDate([space])
+    for (const { indexing } of others) await indexing.forgetDocuments(space, documentIds)
+  }
+
+  /** Once after the last change of the space, which the first index has seen, however many documents went before it. */
+  async #scrubAll(space: string, generations: readonly Generation[]): Promise<void> {
+    const last = await generations[0]?.index.state(space)
+    for (const { index, number } of generations) {
+      const [key, now] = [`${number} ${space}`, `${last?.epoch} ${last?.seq}`]
+      if ((await index.state(space)) === undefined || this.#scrubbed.get(key) === now) continue
+      await index.scrub(space)
+      this.#scrubbed.set(key, now)
+    }
   }
 
   async #isIndexed(space: string, documentIds: readonly string[] | undefined): Promise<boolean> {
-    for (const document_id of documentIds ?? [undefined]) {
-      const found = await this.#parts.index.contents(space, { document_id, limit: 1 })
-      if (found.length > 0) return true
-    }
+    for (const { index } of await this.#parts.generations.all())
+      for (const document_id of documentIds ?? [undefined]) {
+        const found = await index.contents(space, { document_id, limit: 1 })
+        if (found.length > 0) return true
+      }
     return false
   }
 }

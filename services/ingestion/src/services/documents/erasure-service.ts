@@ -2,14 +2,14 @@ import { ingestion } from '@youworker/contracts/ingestion'
 import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import type { IngestionRepositories, IngestionUnitOfWork } from '../../unit-of-work.ts'
-import type { IndexService } from '../search/index-service.ts'
+import type { Indexing } from '../search/index-service.ts'
 import { LABELS_KIND } from '../labels/label-service.ts'
 import { requestCancel } from '../runs/run-finisher.ts'
 
 interface ErasureDependencies {
   readonly uow: IngestionUnitOfWork
   readonly sealer: Sealer
-  readonly indexing: IndexService
+  readonly indexing: Indexing
   readonly logger: Logger
 }
 
@@ -19,7 +19,7 @@ const SWEEP_BATCH = 50
 export class ErasureService {
   readonly #uow: IngestionUnitOfWork
   readonly #sealer: Sealer
-  readonly #indexing: IndexService
+  readonly #indexing: Indexing
   readonly #logger: Logger
 
   constructor({ uow, sealer, indexing, logger }: ErasureDependencies) {

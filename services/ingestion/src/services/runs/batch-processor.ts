@@ -3,7 +3,7 @@ import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
 import type { FreeSpace } from '@youworker/runtime/health/free-space'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { seenBy } from '../documents/document-path.ts'
-import type { IndexService } from '../search/index-service.ts'
+import type { Indexing } from '../search/index-service.ts'
 import { type Attempt, entry, type StoredFile } from './attempt.ts'
 import type { FairSlots } from './fair-slots.ts'
 import type { BatchCommitter } from './stages/batch-committer.ts'
@@ -13,7 +13,7 @@ import type { KnownContent } from './stages/known-content.ts'
 
 interface BatchDependencies {
   readonly uow: IngestionUnitOfWork
-  readonly indexing: IndexService
+  readonly indexing: Indexing
   readonly space: FreeSpace
   readonly slots: FairSlots
   readonly known: KnownContent

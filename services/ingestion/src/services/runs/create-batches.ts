@@ -4,8 +4,7 @@ import type { ChunkSize } from '../../chunking/chunk-document.ts'
 import type { ReaderPool } from '../../reading/reader-pool.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import type { BlobStore } from '../files/blob-store.ts'
-import type { EmbeddingService } from '../search/embedding-service.ts'
-import type { IndexService } from '../search/index-service.ts'
+import type { Generations } from '../search/generations/generations.ts'
 import { BatchProcessor } from './batch-processor.ts'
 import { FairSlots } from './fair-slots.ts'
 import { pipelineVersion } from './pipeline-version.ts'
@@ -18,8 +17,7 @@ interface Ports {
   readonly uow: IngestionUnitOfWork
   readonly store: BlobStore
   readonly readers: ReaderPool
-  readonly embeddings: EmbeddingService
-  readonly indexing: IndexService
+  readonly generations: Generations
   readonly space: FreeSpace
   readonly chunks: ChunkSize
 }
@@ -28,18 +26,18 @@ interface Ports {
 export const LANES = Math.max(2, availableParallelism())
 
 /** Wires the steps of a batch. */
-export function createBatches({ uow, store, readers, embeddings, indexing, space, chunks }: Ports): BatchProcessor {
+export function createBatches({ uow, store, readers, generations, space, chunks }: Ports): BatchProcessor {
   const pipeline = pipelineVersion(chunks)
   return new BatchProcessor({
     uow,
     pipeline,
-    indexing,
+    indexing: generations,
     space,
     // Twice as many as one user may have, because a long file of one must not keep others waiting.
     slots: new FairSlots({ total: 2 * LANES, each: LANES }),
     known: new KnownContent(pipeline),
     reader: new BatchReader({ store, readers, chunks, pipeline }),
-    embedder: new BatchEmbedder({ uow, embeddings }),
+    embedder: new BatchEmbedder({ uow, generations }),
     committer: new BatchCommitter({ store, pipeline }),
   })
 }

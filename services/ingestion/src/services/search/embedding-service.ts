@@ -35,7 +35,17 @@ interface EmbedOptions {
   readonly onProgress?: (done: number) => Promise<void>
 }
 
+/** A model computes one batch at a time; another one waits there, so that it never idles, and a search waits for no more than these. */
+export const embeddingTurns = (): FairSlots => new FairSlots({ total: 2, each: 2 })
+
 const BATCH = 64
+interface EmbeddingOptions {
+  /** Shared by all models, because the same machine computes them. */
+  readonly turns: FairSlots
+  /** The name under which vectors are stored. */
+  readonly vectors?: string
+}
+
 const BATCH_TIMEOUT_MS = 30_000
 const LOOK_UP = 2_000
 
@@ -50,17 +60,15 @@ export function embeddable(chunk: { title_path: readonly string[]; text: string 
 export class EmbeddingService {
   readonly #uow: IngestionUnitOfWork
   readonly #embedder: Embedder
-  /** A model computes one batch at a time; another one waits there, so that it never idles, and a search waits for no more than these. */
-  readonly #turns = new FairSlots({ total: 2, each: 2 })
+  readonly #turns: FairSlots
+  /** Names the vectors of documents. */
+  readonly model: string
 
-  constructor(uow: IngestionUnitOfWork, embedder: Embedder) {
+  constructor(uow: IngestionUnitOfWork, embedder: Embedder, { turns, vectors = vectorsName(embedder.model) }: EmbeddingOptions) {
     this.#uow = uow
     this.#embedder = embedder
-  }
-
-  /** Names the vectors of documents. */
-  get model(): string {
-    return vectorsName(this.#embedder.model)
+    this.#turns = turns
+    this.model = vectors
   }
 
   /** Vectors of texts that belong to no document, in base64. Nothing of them is stored. */

@@ -5,15 +5,16 @@ import { recordAudit } from '@youworker/database/events/record-audit'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { differencesOf, type FoundDifferences } from './index-differences.ts'
-import { embeddable, type EmbeddingService } from './embedding-service.ts'
-import type { IndexService } from './index-service.ts'
-import type { SearchIndex } from './search-index.ts'
+import { embeddable } from './embedding-service.ts'
+import type { Generation } from './generations/generation.ts'
+import type { Generations } from './generations/generations.ts'
+import type { IndexAdapters } from './generations/index-adapter.ts'
+import { strayParts } from './generations/stray-parts.ts'
 
 interface CheckParts {
   readonly uow: IngestionUnitOfWork
-  readonly index: SearchIndex
-  readonly indexing: IndexService
-  readonly embeddings: EmbeddingService
+  readonly adapters: IndexAdapters
+  readonly generations: Generations
 }
 
 interface CheckInput {
@@ -27,8 +28,9 @@ const SPACES = 100
 const TEXTS = 500
 
 /**
- * Compares documents, chunks, vectors and files with each other and with the search index, space by space, and repairs what differs: what
- * is too much is erased, what lacks is embedded again, and an index that differs is built anew. Root sees ids of spaces and counts.
+ * Compares documents, chunks, vectors and files with each other and with the index that is searched, space by space, and repairs what
+ * differs: what is too much is erased, what lacks is embedded again, and an index that differs is built anew. The first call also looks for
+ * what indexes have of spaces that there are not. Root sees ids of spaces and counts.
  */
 export class IndexChecker {
   readonly #parts: CheckParts
@@ -38,20 +40,22 @@ export class IndexChecker {
   }
 
   async check({ repair, after }: CheckInput, context: UserContext): Promise<IndexCheck> {
-    const { uow, indexing } = this.#parts
+    const { uow, generations } = this.#parts
     await this.#asRoot(repair ? 'index.repair' : 'index.check', context)
     const until = performance.now() + MOST_MS
     const spaces = await uow.system().read(({ checks }) => checks.spaces(after, SPACES))
     const totals = { spaces: 0, documents: 0, chunks: 0 }
-    const differences: Difference[] = []
+    const generation = await generations.active()
+    const parts = { uow, ...generation }
+    const differences: Difference[] = after === undefined ? await strayParts({ ...this.#parts, repair }) : []
     let last: string | undefined
     for (const space_id of spaces) {
       if (totals.spaces > 0 && performance.now() > until) break
       context.signal.throwIfAborted()
       const scope = uow.inWithDeleted([space_id])
-      await indexing.bringUpToDate([space_id])
-      const found = await differencesOf(this.#parts, space_id, context.signal)
-      const isRepaired = repair && (await this.#repair(space_id, found, context.signal))
+      await generation.indexing.bringUpToDate([space_id])
+      const found = await differencesOf(parts, space_id, context.signal)
+      const isRepaired = repair && (await this.#repair(generation, space_id, found, context.signal))
       for (const [kind, count] of found.counts)
         differences.push({ space_id, kind, count, repaired: isRepaired && !LASTING.has(kind) })
       const { documents, chunks } = await scope.read(({ checks }) => checks.totals(space_id))
@@ -72,11 +76,15 @@ export class IndexChecker {
     if (!caller.is_root) throw new AppError('NOT_AUTHORIZED', 'Only root may do this.')
   }
 
-  async #repair(spaceId: string, found: FoundDifferences, signal: AbortSignal): Promise<boolean> {
+  async #repair(
+    { embeddings, index, indexing }: Generation,
+    spaceId: string,
+    found: FoundDifferences,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const { counts, staleChunks, orphanVectors, orphanFiles, isIndexWrong } = found
     if (counts.size === 0) return false
-    const { uow, embeddings, index, indexing } = this.#parts
-    const scope = uow.inWithDeleted([spaceId])
+    const scope = this.#parts.uow.inWithDeleted([spaceId])
     await scope.write(async (repos) => {
       // The number of the space keeps ingestions from changing it meanwhile.
       await repos.index.next(spaceId)

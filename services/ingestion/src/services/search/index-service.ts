@@ -1,7 +1,8 @@
+import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { detached } from '@youworker/runtime/current-request'
 import { before, timeLeft } from '@youworker/runtime/timing/deadline'
-import { ANALYSIS, analyse } from '../../analysis/analyse.ts'
+import { analyse } from '../../analysis/analyse.ts'
 import { UNKNOWN } from '../../analysis/unknown-language.ts'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
@@ -12,6 +13,12 @@ interface IndexDependencies {
   readonly uow: IngestionUnitOfWork
   readonly index: SearchIndex
   readonly embeddings: EmbeddingService
+  /** The version of the terms that the index has. */
+  readonly terms: number
+  /** Whether passages are added without a vector while the model does not answer, because another index will have them. */
+  readonly mayLackVectors: () => boolean
+  /** Waited for after each step, whose time in ms it gets. */
+  readonly rest: (ms: number) => Promise<void>
   readonly logger: Logger
 }
 
@@ -27,19 +34,24 @@ interface WaitOptions {
 const CHANGES = 100
 const CHUNKS = 256
 
+/** What others want of an index. */
+export type Indexing = Pick<IndexService, 'bringUpToDate' | 'forget'>
+
 /** Keeps the derived search index up to date with Postgres, and builds it anew where it is missing, broken or of another model. */
 export class IndexService {
   readonly #uow: IngestionUnitOfWork
   readonly #index: SearchIndex
   readonly #embeddings: EmbeddingService
   readonly #logger: Logger
+  readonly #options: Pick<IndexDependencies, 'terms' | 'mayLackVectors' | 'rest'>
   readonly #running = new Map<string, Promise<void>>()
 
-  constructor({ uow, index, embeddings, logger }: IndexDependencies) {
+  constructor({ uow, index, embeddings, logger, ...options }: IndexDependencies) {
     this.#uow = uow
     this.#index = index
     this.#embeddings = embeddings
     this.#logger = logger
+    this.#options = options
   }
 
   /**
@@ -69,12 +81,26 @@ export class IndexService {
 
   /** Names what made the vectors and the terms of an index, so that one of something else is made anew. */
   get #model(): string {
-    return `${this.#embeddings.model} ${ANALYSIS}`
+    return `${this.#embeddings.model} ${this.#options.terms}`
+  }
+
+  /** Those of the spaces that have changes which the index has not. */
+  async behind(spaceIds: readonly string[]): Promise<string[]> {
+    return this.#behind(await this.#uow.in(spaceIds).read(({ index }) => index.inUse(spaceIds)))
   }
 
   async forget(spaceId: string): Promise<void> {
     await this.#running.get(spaceId)?.catch(() => {})
     await this.#index.drop(spaceId)
+  }
+
+  /** Removes what the index has of documents, without the changes that it has not seen yet. */
+  async forgetDocuments(spaceId: string, documentIds: readonly string[]): Promise<void> {
+    const gone = documentIds.map((document_id) => ({ document_id, generation: null, seq: Number.MAX_SAFE_INTEGER }))
+    for (;;) {
+      const state = await this.#index.state(spaceId)
+      if (state === undefined || (await this.#index.advance(spaceId, state, state.seq, gone))) return
+    }
   }
 
   async #behind(states: readonly SpaceState[]): Promise<string[]> {
@@ -149,9 +175,11 @@ export class IndexService {
   async #addVersions(spaceId: string, base: IndexState, versions: readonly Version[], languages: Set<string>): Promise<Added> {
     const seqs = new Map(versions.map(({ document_id, seq }) => [document_id, seq]))
     for (let from = 0; ;) {
+      const started = performance.now()
       const chunks = await this.#chunks(spaceId, versions, from)
       const entries = chunks.map((chunk) => entryOf(chunk, seqs.get(chunk.document_id) ?? base.seq, languages))
       const added = entries.length === 0 ? 'added' : await this.#index.add(spaceId, base, entries)
+      await this.#options.rest(performance.now() - started)
       if (added !== 'added' || versions.length > 1 || chunks.length < CHUNKS) return added
       from = (chunks.at(-1)?.index ?? from) + 1
     }
@@ -183,7 +211,11 @@ export class IndexService {
     const missing = chunks.filter(({ vector }) => vector === null)
     if (missing.length === 0) return chunks
     const texts = missing.map((chunk) => ({ text: embeddable(chunk).text, text_hash: chunk.text_hash }))
-    await this.#embeddings.ensure(spaceId, texts, { write: (work) => scope.write(work) })
+    try {
+      await this.#embeddings.ensure(spaceId, texts, { write: (work) => scope.write(work) })
+    } catch (error) {
+      if (!(error instanceof AppError) || !this.#options.mayLackVectors()) throw error
+    }
     return query()
   }
 

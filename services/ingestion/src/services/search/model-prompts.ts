@@ -37,3 +37,6 @@ export function vectorsName(model: string): string {
   const { document } = promptsOf(model)
   return document === '' ? model : `${model} "${document.trim()}"`
 }
+
+/** The model of a name of vectors. */
+export const modelOf = (vectors: string): string => vectors.split(' "')[0] ?? vectors

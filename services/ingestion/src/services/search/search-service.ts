@@ -16,27 +16,27 @@ import type { SharedCollection } from '../../repositories/sharing/grant-reposito
 import type { ChunkHit, ChunkRef } from '../../repositories/search-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { type Readable, readableOf, type SpaceAccess } from '../space-access.ts'
-import type { Embedder } from './embedding-service.ts'
+import type { Generation } from './generations/generation.ts'
+import type { Generations } from './generations/generations.ts'
 import { type FoundChunk, hitOf, languageOfRow, MAX_TWINS, withinReply } from './hit-view.ts'
-import type { IndexedSpace, IndexService } from './index-service.ts'
+import type { IndexedSpace } from './index-service.ts'
 import { diversified } from './ranking/diversity.ts'
-import { EmbeddingTrust, NO_TRUST } from './ranking/embedding-trust.ts'
+import { NO_TRUST } from './ranking/embedding-trust.ts'
 import { Reranking } from './rerank/reranking.ts'
 import type { Reranker } from './rerank/reranker.ts'
-import { type Found, type Question, Retrieval, scopeOf, type SearchedSpace } from './retrieval.ts'
-import type { SearchIndex } from './search-index.ts'
+import { type Found, type Question, scopeOf, type SearchedSpace } from './retrieval.ts'
 
 interface SearchDependencies {
   readonly uow: IngestionUnitOfWork
   readonly access: SpaceAccess
-  readonly index: SearchIndex
-  readonly indexing: IndexService
-  readonly embedder: Embedder
+  readonly generations: Pick<Generations, 'active'>
   readonly reranker: Reranker | undefined
   readonly logger: Logger
 }
 
 interface Prepared {
+  /** Used to the end of the search, also when another index takes its place meanwhile. */
+  readonly generation: Generation
   readonly question: Question
   readonly spaces: readonly SearchedSpace[]
 }
@@ -60,14 +60,10 @@ const SPARE = 10
 /** Finds passages in everything a caller may read, and in nothing else. */
 export class SearchService {
   readonly #deps: SearchDependencies
-  readonly #retrieval: Retrieval
-  readonly #trust: EmbeddingTrust
   readonly #reranking: Reranking
 
   constructor(dependencies: SearchDependencies) {
     this.#deps = dependencies
-    this.#retrieval = new Retrieval(dependencies)
-    this.#trust = new EmbeddingTrust(dependencies.embedder)
     this.#reranking = new Reranking(dependencies.reranker, dependencies.logger)
   }
 
@@ -75,27 +71,30 @@ export class SearchService {
     const started = performance.now()
     const readable = await this.#readable(query, context)
     const { all, complete } = readable
-    const { question, spaces } = await this.prepare(query, readable, context.signal)
-    const answer = await this.#answer(query, { spaces, question }, context.signal)
+    const prepared = await this.prepare(query, readable, context.signal)
+    const answer = await this.#answer(query, prepared, context.signal)
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
+    const isPoor = prepared.question.isPoor === true
     const incomplete = complete ? {} : { incomplete: ['groups' as const] }
-    return { ...answer, ...incomplete, took_ms, searched: complete && !question.isPoor ? namedSpaces(all) : undefined }
+    const words = isPoor ? { words_only: true as const } : {}
+    return { ...answer, ...incomplete, ...words, took_ms, searched: complete && !isPoor ? namedSpaces(all) : undefined }
   }
 
   /** The question as the index is asked it, and those of the spaces that have documents. */
   async prepare(query: SearchQuery, { all, shared }: Pick<Readable, 'all' | 'shared'>, signal: AbortSignal): Promise<Prepared> {
+    const generation = await this.#deps.generations.active()
     const [question, spaces] = await Promise.all([
-      this.#question(query, signal),
-      this.#deps.indexing.bringUpToDate(all, { waitMs: atMost(CATCH_UP_MS) }),
+      this.#question(query, generation, signal),
+      generation.indexing.bringUpToDate(all, { waitMs: atMost(CATCH_UP_MS) }),
     ])
-    return { question, spaces: spaces.map((space) => withParts(space, shared)) }
+    return { generation, question, spaces: spaces.map((space) => withParts(space, shared)) }
   }
 
   /** Hits with the same text are one. As many are ranked as the page and the reranker need. */
-  async ordered(query: SearchQuery, { spaces, question }: Prepared, signal: AbortSignal): Promise<OrderedHits> {
+  async ordered(query: SearchQuery, { generation, spaces, question }: Prepared, signal: AbortSignal): Promise<OrderedHits> {
     const needed = Math.max(query.offset + query.top_k, query.rerank ? this.#reranking.candidates : 0) + SPARE
-    const found = await this.#retrieval.find(query, spaces, question, Math.min(DEEPEST_HIT, needed))
+    const found = await generation.retrieval.find(query, spaces, question, Math.min(DEEPEST_HIT, needed))
     const whole = (hits: readonly FoundChunk[]) => wholeOf(hits, found)
     const { hits, ...told } = await this.#reranking.order(folded(found), { query, asked: question.asked, signal, whole })
     return { found, hits: inOrder(query, hits, found), ...told }
@@ -146,11 +145,11 @@ export class SearchService {
   }
 
   /** When the model does not answer, a hybrid search uses only the words. */
-  async #question({ query, mode }: SearchQuery, signal: AbortSignal): Promise<Question> {
+  async #question({ query, mode }: SearchQuery, generation: Generation, signal: AbortSignal): Promise<Question> {
     const asked = parseQuery(query)
     if (mode === 'lexical') return { asked, trust: NO_TRUST }
     try {
-      return await this.#embedded(asked, signal)
+      return await this.#embedded(asked, generation, signal)
     } catch (error) {
       if (mode === 'dense' || signal.aborted || !(error instanceof AppError)) throw error
       this.#deps.logger.warn({ code: error.code }, 'a hybrid search went on without the embedding model')
@@ -158,11 +157,11 @@ export class SearchService {
     }
   }
 
-  async #embedded(asked: ParsedQuery, signal: AbortSignal): Promise<Question> {
+  async #embedded(asked: ParsedQuery, { embedder, trust: trusts }: Generation, signal: AbortSignal): Promise<Question> {
     const timeoutMs = atMost(EMBED_TIMEOUT_MS)
     const [[vector], trust] = await Promise.all([
-      this.#deps.embedder.embed([plainQuery(asked)], { as: 'query', signal, timeoutMs }),
-      this.#trust.get(timeoutMs),
+      embedder.embed([plainQuery(asked)], { as: 'query', signal, timeoutMs }),
+      trusts.get(timeoutMs),
     ])
     return { asked, trust, vector: vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength) }
   }

@@ -2,6 +2,7 @@ import { AppError } from '@youworker/contracts/errors'
 import type { StagedText } from '../../../repositories/stage-repository.ts'
 import type { IngestionUnitOfWork } from '../../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from '../../search/embedding-service.ts'
+import type { Generations } from '../../search/generations/generations.ts'
 import { type Attempt, entry, type StoredFile } from '../attempt.ts'
 import { isOfFile } from './file-error.ts'
 
@@ -11,11 +12,11 @@ const PAGE = 512
 /** From staged chunks to vectors: `embedded`. What an earlier attempt has embedded, or another document has, is not embedded again. */
 export class BatchEmbedder {
   readonly #uow: IngestionUnitOfWork
-  readonly #embeddings: EmbeddingService
+  readonly #generations: Pick<Generations, 'embeddings'>
 
-  constructor({ uow, embeddings }: { uow: IngestionUnitOfWork; embeddings: EmbeddingService }) {
+  constructor({ uow, generations }: { uow: IngestionUnitOfWork; generations: Pick<Generations, 'embeddings'> }) {
     this.#uow = uow
-    this.#embeddings = embeddings
+    this.#generations = generations
   }
 
   /** Returns those with all vectors; the others have failed, because the model refuses their texts. */
@@ -60,17 +61,30 @@ export class BatchEmbedder {
     return []
   }
 
-  async #embedAll({ run, signal, write }: Attempt, files: readonly StoredFile[]): Promise<void> {
+  /** While the embedding model is changed, the one before may be gone: then the next one is enough. */
+  async #embedAll(attempt: Attempt, files: readonly StoredFile[]): Promise<void> {
+    const [current, next] = await this.#generations.embeddings()
+    try {
+      await this.#embedBy(current, attempt, files)
+    } catch (error) {
+      if (attempt.signal.aborted || next === undefined || !(error instanceof AppError)) throw error
+      await this.#embedBy(next, attempt, files).catch(() => {
+        throw error
+      })
+    }
+  }
+
+  async #embedBy(embeddings: EmbeddingService, { run, signal, write }: Attempt, files: readonly StoredFile[]): Promise<void> {
     const indexes = files.map(({ file }) => file.index)
     const { target_space_id: space, user_id: user } = run
-    const { model } = this.#embeddings
+    const { model } = embeddings
     const scope = this.#uow.in([space])
     let after: StagedText | undefined
     for (;;) {
       const page = await scope.read(({ stages }) => stages.withoutVector(run.id, indexes, { model, after, limit: PAGE }))
       const texts = page.map(({ text_hash, ...chunk }) => ({ text_hash, text: embeddable(chunk).text }))
       const onProgress = (done: number) => this.#report(write, run.id, page[Math.max(0, done - 1)])
-      await this.#embeddings.embed(space, texts, { write, signal, user, ...(page.length < PAGE ? {} : { onProgress }) })
+      await embeddings.embed(space, texts, { write, signal, user, ...(page.length < PAGE ? {} : { onProgress }) })
       after = page.at(-1)
       if (page.length < PAGE) return
     }

@@ -20,7 +20,6 @@ const NOTHING: Candidates = { dense: [], lexical: [] }
 
 interface ExplainDependencies {
   readonly uow: IngestionUnitOfWork
-  readonly index: SearchIndex
   readonly access: SpaceAccess
   readonly spacesOf: SpacesOfUser
   readonly shared: SharedWith
@@ -86,11 +85,12 @@ export class ExplainService {
     asked: Readable,
     signal: AbortSignal,
   ): Promise<Omit<ExplainedParts, 'space'>> {
-    const { index, searches } = this.#deps
-    const { question, spaces } = await searches.prepare(query, asked, signal)
-    const { found, hits, rerank } = await searches.ordered(query, { question, spaces }, signal)
+    const prepared = await this.#deps.searches.prepare(query, asked, signal)
+    const { generation, question, spaces } = prepared
+    const { index } = generation
+    const { found, hits, rerank } = await this.#deps.searches.ordered(query, prepared, signal)
     const own = found.spaces.find(({ space_id }) => space_id === document.space_id)
-    const direct = own ? await this.#direct(own, document.id) : NOTHING
+    const direct = own ? await directOf(index, own, document.id) : NOTHING
     const ids = [...new Set([...direct.lexical, ...direct.dense].map(({ chunk_id }) => chunk_id))]
     const rows = await this.#rows({ ...asked, all: [document.space_id] }, ids, document.collection ?? undefined)
     const isHidden = document.collection === EXAMPLES && query.collection === undefined
@@ -98,7 +98,7 @@ export class ExplainService {
       failed_filters: await this.#failedFilters(query, document),
       chunks: chunksOf({ rows, direct, found, hits, asked: question.asked }),
       isExample: isHidden && (await this.#rows(asked, ids, undefined)).length === 0,
-      isIndexed: own === undefined || (await this.#isIndexed(own.space_id, spaces)),
+      isIndexed: own === undefined || (await isIndexed(index, own.space_id, spaces)),
       asked: question.asked,
       trust: question.trust,
       mode: query.mode,
@@ -108,20 +108,8 @@ export class ExplainService {
     }
   }
 
-  /** What the passages of one document score, also those that lack a phrase or have a word to leave out. */
-  #direct({ space_id, terms, vector }: SpaceQuery, documentId: string): Promise<Candidates> {
-    const should = terms.filter(({ use }) => use !== 'not').map((term): QueryTerm => ({ ...term, use: 'should' }))
-    return this.#deps.index.search(space_id, { terms: should, vector, limit: MAX_SHOWN, document_ids: [documentId] })
-  }
-
   #rows({ ids, all, shared }: Readable, chunkIds: readonly string[], collection: string | undefined) {
     return this.#deps.uow.in(ids, shared).read(({ searches }) => searches.hits(all, chunkIds, { collection }))
-  }
-
-  /** The index holds all that Postgres held when the search began. */
-  async #isIndexed(spaceId: string, spaces: readonly IndexedSpace[]): Promise<boolean> {
-    const state = await this.#deps.index.state(spaceId)
-    return state !== undefined && spaces.some(({ space_id, seq }) => space_id === spaceId && state.seq >= seq)
   }
 
   async #failedFilters(query: Parameters<typeof filterOf>[0], { id, space_id }: DocumentRow): Promise<string[]> {
@@ -137,6 +125,18 @@ export class ExplainService {
     )
     return failed.flat()
   }
+}
+
+/** What the passages of one document score, also those that lack a phrase or have a word to leave out. */
+function directOf(index: SearchIndex, { space_id, terms, vector }: SpaceQuery, documentId: string): Promise<Candidates> {
+  const should = terms.filter(({ use }) => use !== 'not').map((term): QueryTerm => ({ ...term, use: 'should' }))
+  return index.search(space_id, { terms: should, vector, limit: MAX_SHOWN, document_ids: [documentId] })
+}
+
+/** The index holds all that Postgres held when the search began. */
+async function isIndexed(index: SearchIndex, spaceId: string, spaces: readonly IndexedSpace[]): Promise<boolean> {
+  const state = await index.state(spaceId)
+  return state !== undefined && spaces.some(({ space_id, seq }) => space_id === spaceId && state.seq >= seq)
 }
 
 const notReadable = (document_id: string): Explanation => ({
