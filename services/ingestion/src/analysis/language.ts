@@ -21,6 +21,7 @@ export function languageOf(text: string, around: string = UNKNOWN): string {
 
 /** The language of most of a document, by samples from its beginning, its middle and its end. */
 export function documentLanguage(text: string): string {
+  if (text.length <= SAMPLE) return languageOf(text)
   const middle = Math.max(0, Math.floor(text.length / 2) - SAMPLE / 2)
   const samples = [text.slice(0, SAMPLE), text.slice(middle, middle + SAMPLE), text.slice(-SAMPLE)].map((part) =>
     languageOf(part),

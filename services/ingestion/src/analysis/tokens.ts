@@ -52,7 +52,8 @@ function* atomsOf(text: string): Generator<Atom> {
       if (!/^\p{M}/u.test(run)) yield { kind: 'emoji', text: run, start, end: start + run.length }
       continue
     }
-    yield* spacedAndUnspaced(run, start)
+    if (isAscii(run)) yield wordAtom(run, start)
+    else yield* spacedAndUnspaced(run, start)
   }
 }
 

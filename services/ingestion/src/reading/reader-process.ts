@@ -22,8 +22,8 @@ const MEMORY_BYTES = 480 * 1024 ** 2
 const MEMORY_PER_BYTE = 6
 const MOST_MEMORY_BYTES = 1024 ** 3
 const CHECK_MS = 50
-/** nice(2) */
-const NICE = 10
+/** So much computing at one file is long: from then on what people wait for, such as a search, is computed first (nice(2)). */
+const LONG = { cpuMs: 2_000, nice: 10 } as const
 /** Pages of scans, after each of which the time begins anew. */
 const MOST_STEPS = 2_000
 /** One chunk is far shorter. Bounds what a child can make this process keep. */
@@ -65,6 +65,7 @@ export class ReaderProcess implements Disposable {
   readonly #lines: AsyncIterator<string>
   #limit: string | undefined
   #isDead = false
+  #hasYielded = false
   #steps = 0
   /** How many files it has read. */
   files = 0
@@ -94,7 +95,6 @@ export class ReaderProcess implements Disposable {
     // When the machine or the container runs out of memory, the kernel ends this child and not the service (proc(5)).
     if (child.pid === undefined) return
     void writeFile(`/proc/${child.pid}/oom_score_adj`, '1000').catch(() => {})
-    behindOthers(child.pid)
   }
 
   get isDead(): boolean {
@@ -186,6 +186,7 @@ export class ReaderProcess implements Disposable {
     const check = async () => {
       const { residentBytes, cpuMs } = await usageOf(this.pid)
       if (since.step < this.#steps && this.#steps <= MOST_STEPS) since = { step: this.#steps, at: performance.now(), cpuMs }
+      if (cpuMs - since.cpuMs > LONG.cpuMs) this.#yield()
       if (residentBytes > memoryBytes) this.#end('reading it took too much memory')
       const isSlow = cpuMs - since.cpuMs > maxCpuMs || performance.now() - since.at > WALL_MS + maxCpuMs
       if (isSlow) this.#end(`reading it took longer than ${Math.round(maxCpuMs / 100) / 10} s`)
@@ -194,18 +195,19 @@ export class ReaderProcess implements Disposable {
     return () => clearInterval(timer)
   }
 
+  #yield(): void {
+    if (this.#hasYielded || this.pid === undefined) return
+    this.#hasYielded = true
+    try {
+      setPriority(this.pid, LONG.nice)
+    } catch {
+      // It has ended already.
+    }
+  }
+
   #end(why: string): void {
     this.#limit ??= why
     this[Symbol.dispose]()
-  }
-}
-
-/** What people wait for, such as a search, is computed first. */
-function behindOthers(pid: number): void {
-  try {
-    setPriority(pid, NICE)
-  } catch {
-    // It has ended already.
   }
 }
 
