@@ -1,4 +1,4 @@
-import { ApiUser } from '../api-user.ts'
+import type { ApiUser } from '../api-user.ts'
 import { isQuick } from '../measuring/effort.ts'
 import { median } from '../measuring/load.ts'
 import { spread } from '../measuring/measure.ts'
