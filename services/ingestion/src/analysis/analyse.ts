@@ -13,24 +13,7 @@ export const ANALYSIS = 2
  */
 export function analyse(text: string, language: string): string[] {
   const terms: string[] = []
-  for (const token of tokensOf(text))
-    for (const term of isPlain(token) ? termsOfPlain(token, language) : termsOfToken(token, language)) terms.push(term)
-  return terms
-}
-
-/** Words are few and come again and again. */
-const MAX_REMEMBERED = 20_000
-const remembered = new Map<string, readonly string[]>()
-
-const isPlain = ({ kind, parts, sign }: Token): boolean => kind === 'word' && parts.length === 1 && sign === ''
-
-function termsOfPlain(token: Token, language: string): readonly string[] {
-  const key = `${language} ${token.parts[0] ?? ''}`
-  const known = remembered.get(key)
-  if (known) return known
-  if (remembered.size >= MAX_REMEMBERED) remembered.clear()
-  const terms = termsOfToken(token, language)
-  remembered.set(key, terms)
+  for (const token of tokensOf(text)) terms.push(...termsOfToken(token, language))
   return terms
 }
 
