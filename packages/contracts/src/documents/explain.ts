@@ -15,6 +15,8 @@ export type ExplainQuery = z.infer<typeof ExplainQuery>
 /** The first of these that holds; the best passage of the document decides. */
 export const Verdict = z.enum([
   'returned',
+  'folded_into_another',
+  'deleted',
   'space_not_readable',
   'space_not_asked',
   'filtered_out',
@@ -41,6 +43,10 @@ export const ExplainedChunk = z.object({
   dense: Side.optional().meta({ description: 'Cosine similarity of the vectors.' }),
   reranked: Side.optional().meta({ description: 'The order and the scores of the reranker.' }),
   fused: Side.optional().meta({ description: 'The order that was answered.' }),
+  folded_into: z
+    .object({ document_id: Id, chunk_id: Id })
+    .optional()
+    .meta({ description: 'The passage with the same text that stands for this one, whose `also_in` names it.' }),
   has_phrases: z.boolean(),
   has_excluded_word: z.boolean(),
 })

@@ -5,7 +5,7 @@ import { WordMemory } from './word-memory.ts'
 import { wordsOf } from './words.ts'
 
 /** A change of the terms of a text needs another number: an index with terms of before is made anew. */
-export const ANALYSIS = 2
+export const ANALYSIS = 3
 
 /**
  * The terms that a text in a language is found by, in its order: stems without accents, pairs of characters where words have no spaces

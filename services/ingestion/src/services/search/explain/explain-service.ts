@@ -1,4 +1,4 @@
-import type { Explanation, ExplainQuery } from '@youworker/contracts/documents/explain'
+import type { Explanation, ExplainQuery, Verdict } from '@youworker/contracts/documents/explain'
 import { EXAMPLES } from '@youworker/contracts/documents/search'
 import { AppError } from '@youworker/contracts/errors'
 import { ingestion } from '@youworker/contracts/ingestion'
@@ -49,21 +49,28 @@ export class ExplainService {
       if (!readable.ids.includes(id)) throw new AppError('GROUP_NOT_FOUND', 'The user may not read that space')
     const ids = readable.ids.filter((id) => wanted.every((each) => each === id))
     const asked = readableOf({ ids, complete: true }, wanted.length === 0 ? readable.shared : [])
-    if (!document) return notReadable(document_id)
+    if (!document) return nothingOf(document_id, 'space_not_readable', { is_readable: false, is_asked: false })
     const space = { id: document.space_id, is_readable: true, is_asked: asked.all.includes(document.space_id) }
+    if (document.deleted_at !== null) return nothingOf(document_id, 'deleted', space)
     const found = { ...(await this.#parts(query, document, asked, context.signal)), space }
     const explanation = { document_id, ...verdictOf(found), ...shown(found) }
     return readable.ids.includes(document.space_id) ? explanation : withoutCounts(explanation)
   }
 
   async #own(documentId: string, context: UserContext): Promise<Asked> {
-    const { uow, access } = this.#deps
-    const { found, spaces } = await access.findReadable(context, async (readable) => {
-      const document = await uow.in(readable.all, readable.shared).read(({ documents }) => documents.get(documentId))
+    const { found, spaces } = await this.#deps.access.findReadable(context, async (readable) => {
+      const document = await this.#document(documentId, readable)
       return document && { document, readable }
     })
     if (!found) throw notFound(spaces, noDocument())
     return found
+  }
+
+  /** Also one that is deleted, to those who could restore it. */
+  async #document(documentId: string, { all, ids, shared }: Readable): Promise<DocumentRow | undefined> {
+    const { uow } = this.#deps
+    const found = await uow.in(all, shared).read(({ documents }) => documents.get(documentId))
+    return found ?? uow.inWithDeleted(ids).read(({ documents }) => documents.get(documentId))
   }
 
   async #asUser(documentId: string, userId: string, context: UserContext): Promise<Asked> {
@@ -75,7 +82,7 @@ export class ExplainService {
     const [ids, shared] = await Promise.all([this.#deps.spacesOf(userId), this.#deps.shared(userId)])
     const readable = readableOf({ ids, complete: true }, shared)
     // Only what that user may read: root learns of no other document whether there is one.
-    const document = await this.#deps.uow.in(readable.all, shared).read(({ documents }) => documents.get(documentId))
+    const document = await this.#document(documentId, readable)
     return { document, readable }
   }
 
@@ -139,11 +146,12 @@ async function isIndexed(index: SearchIndex, spaceId: string, spaces: readonly I
   return state !== undefined && spaces.some(({ space_id, seq }) => space_id === spaceId && state.seq >= seq)
 }
 
-const notReadable = (document_id: string): Explanation => ({
+/** Of a document that was not looked for. */
+const nothingOf = (document_id: string, verdict: Verdict, space: Explanation['space']): Explanation => ({
   document_id,
-  verdict: 'space_not_readable',
-  because: sentenceOf('space_not_readable'),
-  space: { is_readable: false, is_asked: false },
+  verdict,
+  because: sentenceOf(verdict),
+  space,
   failed_filters: [],
   terms: [],
   embedding: NO_TRUST,

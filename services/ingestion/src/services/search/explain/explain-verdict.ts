@@ -18,6 +18,8 @@ export interface ExplainedParts extends Pick<
 
 const SENTENCES: Readonly<Record<Verdict, string>> = {
   returned: 'The document was returned.',
+  folded_into_another: 'A passage with the same text was returned in its stead, and names this document in also_in.',
+  deleted: 'The document is deleted; it can be restored until it is erased.',
   space_not_readable: 'No space that the user may read has this document; admins of a group can add the user.',
   space_not_asked: 'The search was for another space; leave group_id and space_id out to search everywhere.',
   filtered_out: 'The document does not pass the filters that are named; leave them out or change them.',
@@ -43,8 +45,9 @@ function firstOf({ space, failed_filters, isExample, isIndexed, chunks, cut_off,
   if (!space.is_readable) return 'space_not_readable'
   if (!space.is_asked) return 'space_not_asked'
   if (failed_filters.length > 0) return 'filtered_out'
-  if (chunks.some(({ fused }) => fused?.rank !== undefined && fused.rank > cut_off.from && fused.rank <= cut_off.to))
-    return 'returned'
+  const answered = chunks.filter(({ fused: { rank = 0 } = {} }) => rank > cut_off.from && rank <= cut_off.to)
+  if (answered.some(({ folded_into }) => folded_into === undefined)) return 'returned'
+  if (answered.length > 0) return 'folded_into_another'
   if (isExample) return 'example_left_out'
   if (!isIndexed) return 'not_indexed_yet'
   if (asked.phrases.length > 0 && !chunks.some(({ has_phrases }) => has_phrases)) return 'phrase_missing'

@@ -33,6 +33,7 @@ export function chunksOf({ rows, direct, found, hits, asked }: DocumentParts): C
     ),
   )
   const reranked = rerankedSides(hits)
+  const heads = new Map(hits.flatMap(({ row, twins }) => twins.map(({ chunk_id }) => [chunk_id, row])))
   const chunks = rows.map((row): Chunk => {
     const { chunk_id, index, language } = row
     const sides = {
@@ -41,12 +42,14 @@ export function chunksOf({ rows, direct, found, hits, asked }: DocumentParts): C
       fused: fused.get(chunk_id),
       reranked: reranked.get(chunk_id),
     }
+    const head = heads.get(chunk_id)
     const words = { has_phrases: hasPhrases(row, asked), has_excluded_word: hasExcludedWord(row, asked) }
     return {
       chunk_id,
       index,
       ...words,
       ...(language === null ? {} : { language }),
+      ...(head === undefined ? {} : { folded_into: { document_id: head.document_id, chunk_id: head.chunk_id } }),
       ...(sides.lexical === undefined ? {} : { lexical: sides.lexical }),
       ...(sides.dense === undefined ? {} : { dense: sides.dense }),
       ...(sides.reranked === undefined ? {} : { reranked: sides.reranked }),
