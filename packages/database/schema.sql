@@ -998,6 +998,20 @@ CREATE INDEX outbox_published_at ON "group".outbox USING btree (published_at);
 CREATE INDEX outbox_stream ON "group".outbox USING btree (stream_created, stream_seq);
 CREATE INDEX outbox_unpublished ON "group".outbox USING btree ("position") WHERE (published_at IS NULL);
 
+create table "ingestion"."batch_files" ( -- owner: ingestion_owner
+  batch_id uuid not null,
+  document_id uuid not null,
+  space_id uuid not null,
+  constraint batch_files_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES ingestion.file_batches(id) ON DELETE CASCADE,
+  constraint batch_files_document_id_fkey FOREIGN KEY (document_id) REFERENCES ingestion.documents(id) ON DELETE CASCADE,
+  constraint batch_files_pkey PRIMARY KEY (batch_id, document_id)
+);
+CREATE INDEX batch_files_document_id ON ingestion.batch_files USING btree (document_id);
+CREATE INDEX batch_files_space_id ON ingestion.batch_files USING btree (space_id);
+alter table "ingestion"."batch_files" enable row level security;
+alter table "ingestion"."batch_files" force row level security;
+create policy batch_files_spaces on "ingestion"."batch_files" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "ingestion"."blob_pieces" ( -- owner: ingestion_owner
   blob_id uuid not null,
   index integer not null,
@@ -1081,6 +1095,9 @@ create table "ingestion"."collections" ( -- owner: ingestion_owner
   space_id uuid not null,
   name text not null,
   created_at timestamp with time zone not null default now(),
+  facts bytea,
+  expires_after integer,
+  last_active_at timestamp with time zone,
   constraint collections_pkey PRIMARY KEY (id),
   constraint collections_name UNIQUE (space_id, name)
 );
@@ -1156,6 +1173,7 @@ create table "ingestion"."documents" ( -- owner: ingestion_owner
   constraint documents_pkey PRIMARY KEY (id)
 );
 CREATE INDEX documents_blob_id ON ingestion.documents USING btree (blob_id);
+CREATE INDEX documents_collection ON ingestion.documents USING btree (space_id, collection, created_at, id) WHERE ((collection IS NOT NULL) AND (deleted_at IS NULL));
 CREATE INDEX documents_content ON ingestion.documents USING btree (space_id, sha256);
 CREATE INDEX documents_erase_after ON ingestion.documents USING btree (erase_after) WHERE (erase_after IS NOT NULL);
 CREATE INDEX documents_expires_at ON ingestion.documents USING btree (expires_at) WHERE ((expires_at IS NOT NULL) AND (deleted_at IS NULL));
@@ -1204,6 +1222,23 @@ CREATE INDEX erasure_receipts_unverified ON ingestion.erasure_receipts USING btr
 alter table "ingestion"."erasure_receipts" enable row level security;
 alter table "ingestion"."erasure_receipts" force row level security;
 create policy erasure_receipts_spaces on "ingestion"."erasure_receipts" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
+create table "ingestion"."file_batches" ( -- owner: ingestion_owner
+  id uuid not null,
+  collection_id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  run_ids uuid[] not null,
+  created_at timestamp with time zone not null default now(),
+  cancelled_at timestamp with time zone,
+  constraint file_batches_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ingestion.collections(id) ON DELETE CASCADE,
+  constraint file_batches_pkey PRIMARY KEY (id)
+);
+CREATE INDEX file_batches_collection_id ON ingestion.file_batches USING btree (collection_id);
+CREATE INDEX file_batches_space_id ON ingestion.file_batches USING btree (space_id);
+alter table "ingestion"."file_batches" enable row level security;
+alter table "ingestion"."file_batches" force row level security;
+create policy file_batches_spaces on "ingestion"."file_batches" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."idempotency" ( -- owner: ingestion_owner
   user_id uuid not null,
@@ -1446,6 +1481,27 @@ CREATE INDEX staged_chunks_space_id ON ingestion.staged_chunks USING btree (spac
 alter table "ingestion"."staged_chunks" enable row level security;
 alter table "ingestion"."staged_chunks" force row level security;
 create policy staged_chunks_spaces on "ingestion"."staged_chunks" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
+create table "ingestion"."store_files" ( -- owner: ingestion_owner
+  collection_id uuid not null,
+  document_id uuid not null,
+  space_id uuid not null,
+  user_id uuid not null,
+  run_id uuid,
+  run_index integer,
+  refused text,
+  attributes bytea,
+  created_at timestamp with time zone not null default now(),
+  constraint store_files_collection_id_fkey FOREIGN KEY (collection_id) REFERENCES ingestion.collections(id) ON DELETE CASCADE,
+  constraint store_files_document_id_fkey FOREIGN KEY (document_id) REFERENCES ingestion.documents(id) ON DELETE CASCADE,
+  constraint store_files_pkey PRIMARY KEY (collection_id, document_id)
+);
+CREATE INDEX store_files_document_id ON ingestion.store_files USING btree (document_id);
+CREATE INDEX store_files_list ON ingestion.store_files USING btree (collection_id, created_at, document_id);
+CREATE INDEX store_files_space_id ON ingestion.store_files USING btree (space_id);
+alter table "ingestion"."store_files" enable row level security;
+alter table "ingestion"."store_files" force row level security;
+create policy store_files_spaces on "ingestion"."store_files" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
 
 create table "ingestion"."tags" ( -- owner: ingestion_owner
   id uuid not null default gen_random_uuid(),

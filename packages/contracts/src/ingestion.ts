@@ -12,6 +12,7 @@ import { RunId, runs } from './documents/runs.ts'
 import { searches } from './documents/search.ts'
 import { sources } from './documents/sources.ts'
 import { storedFiles } from './documents/stored-files.ts'
+import { vectorStores } from './documents/vector-stores.ts'
 import { uploads } from './documents/uploads.ts'
 
 const Count = z.number().int().min(0)
@@ -29,6 +30,7 @@ export const ingestion = {
   ...labels,
   ...storedFiles,
   ...collectionAccess,
+  ...vectorStores,
   listTasks: request('rpc.ingestion.v1.task.list', { input: CursorPage, output: TaskList, repeatable: true }),
   getTask: request('rpc.ingestion.v1.task.get', { input: TaskId, output: Task, errors: ['TASK_NOT_FOUND'], repeatable: true }),
   cancelTask: request('rpc.ingestion.v1.task.cancel', {

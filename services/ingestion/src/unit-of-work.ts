@@ -15,6 +15,9 @@ import { RunRepository } from './repositories/run-repository.ts'
 import { SourceRepository } from './repositories/source-repository.ts'
 import { SearchRepository } from './repositories/search-repository.ts'
 import { StageRepository } from './repositories/stage-repository.ts'
+import { BatchRepository } from './repositories/stores/batch-repository.ts'
+import { StoreFileRepository } from './repositories/stores/store-file-repository.ts'
+import { StoreRepository } from './repositories/stores/store-repository.ts'
 import { FileRepository } from './repositories/stores/file-repository.ts'
 import { VersionRepository } from './repositories/version-repository.ts'
 
@@ -35,6 +38,9 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly grants: GrantRepository
   readonly resumable: ResumableRepository
   readonly files: FileRepository
+  readonly stores: StoreRepository
+  readonly storeFiles: StoreFileRepository
+  readonly fileBatches: BatchRepository
 }
 
 export type IngestionUnitOfWork = UnitOfWork<IngestionRepositories>
@@ -57,4 +63,7 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     grants: new GrantRepository(trx),
     resumable: new ResumableRepository(trx),
     files: new FileRepository(trx),
+    stores: new StoreRepository(trx),
+    storeFiles: new StoreFileRepository(trx),
+    fileBatches: new BatchRepository(trx),
   }))

@@ -4,12 +4,14 @@ import { request } from '../define.ts'
 import { WAIT } from '../limits.ts'
 import { RerankReport, SearchQuery } from './search.ts'
 
-export const ExplainQuery = SearchQuery.extend({
-  document_id: Id.meta({ description: 'The document of which is asked why it was or was not returned.' }),
-  as_user_id: Id.optional().meta({
-    description: 'Only for root: as this user would have found it. No text is shown, and it is audited.',
-  }),
-}).meta({ id: 'ExplainQuery' })
+export const ExplainQuery = SearchQuery.omit({ collection_ids: true, filters: true })
+  .extend({
+    document_id: Id.meta({ description: 'The document of which is asked why it was or was not returned.' }),
+    as_user_id: Id.optional().meta({
+      description: 'Only for root: as this user would have found it. No text is shown, and it is audited.',
+    }),
+  })
+  .meta({ id: 'ExplainQuery' })
 export type ExplainQuery = z.infer<typeof ExplainQuery>
 
 /** The first of these that holds; the best passage of the document decides. */

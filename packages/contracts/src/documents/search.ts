@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Embedding } from '../agent/model.ts'
 import { Id, Tags, Time } from '../common.ts'
 import { request } from '../define.ts'
+import { AttributeFilter, Attributes } from './attribute-filter.ts'
 import { WAIT } from '../limits.ts'
 
 /** The collection of examples, such as the project's own docs: a search finds them only if it names it, or while the caller has no other document. */
@@ -25,6 +26,8 @@ export const SearchQuery = z
       .default(0)
       .meta({ description: 'How many of the best hits are passed over, as in `next_offset`.' }),
     collection: z.string().max(128).optional(),
+    collection_ids: z.array(Id).min(1).max(16).optional().meta({ description: 'Only files of these collections.' }),
+    filters: AttributeFilter.optional().meta({ description: 'Only files of these collections whose attributes pass.' }),
     tags: Tags.optional().meta({ description: 'Only documents with any of them.' }),
     group_id: Id.optional(),
     space_id: Id.optional().meta({ description: "Only this space: the id of a group, or the caller's own." }),
@@ -72,6 +75,10 @@ export const SearchHit = z.object({
   rerank_score: z.number().optional().meta({ description: "The reranker's own, on its own scale; higher is better." }),
   snippet: z.string(),
   text: z.string(),
+  file: z
+    .object({ name: z.string(), attributes: Attributes })
+    .optional()
+    .meta({ description: 'Of a search in collections by their ids.' }),
   language: z.string().optional().meta({ description: 'ISO 639-1, where it is known.' }),
   highlights: z
     .array(z.object({ start: Position, end: Position }))
@@ -127,7 +134,7 @@ export const searches = {
     scopes: ['documents', 'documents:read'],
     input: SearchQuery,
     output: SearchAnswer.extend({ searched: SearchedSpaces }),
-    errors: ['GROUP_NOT_FOUND', 'LLM_ERROR'],
+    errors: ['GROUP_NOT_FOUND', 'COLLECTION_NOT_FOUND', 'LLM_ERROR'],
     deadlineMs: WAIT.slowRequest,
     repeatable: true,
   }),

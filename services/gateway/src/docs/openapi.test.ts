@@ -61,6 +61,7 @@ test('every route that writes needs CSRF, with these exceptions', () => {
     'POST /v1/auth/login',
     'POST /v1/search',
     'POST /v1/search/explain',
+    'POST /v1/vector_stores/{vector_store_id}/search',
   ])
   const lenient = ROUTES.filter(({ csrf }) => csrf === 'lenient').map(({ path }) => path)
   expect(lenient.sort()).toEqual(['/v1/auth/logout', '/v1/simple-chat', '/v1/unified-chat'])
@@ -115,6 +116,7 @@ test('each scope of an API key opens these routes and no others', () => {
   expect(opened('chat').sort()).toEqual(
     [...always, me, ...chat, ...runs, ...sessions, ...models, ...protocols, ...responses, ...conversations].sort(),
   )
+  const storeRoute = (method: string, rest: string) => `${method} /v1/vector_stores${rest.replace('{id}', '{vector_store_id}')}`
   const reading = [
     ...['', '/{document_id}', '/{document_id}/chunks', '/{document_id}/content', '/{document_id}/timeline'].map(
       (rest) => `GET /v1/documents${rest}`,
@@ -126,11 +128,19 @@ test('each scope of an API key opens these routes and no others', () => {
     'POST /v1/search/explain',
     'POST /v1/embeddings',
     ...['', '/{file_id}', '/{file_id}/content'].map((rest) => `GET /v1/files${rest}`),
+    ...['', '/{id}', '/{id}/files', '/{id}/files/{file_id}', '/{id}/files/{file_id}/content'].map((rest) =>
+      storeRoute('GET', rest),
+    ),
+    ...['/{id}/file_batches/{batch_id}', '/{id}/file_batches/{batch_id}/files'].map((rest) => storeRoute('GET', rest)),
+    storeRoute('POST', '/{id}/search'),
   ]
   expect(opened('documents:read').sort()).toEqual([...always, me, ...reading].sort())
   const writing = [
     'POST /v1/files',
     'DELETE /v1/files/{file_id}',
+    ...['', '/{id}', '/{id}/files', '/{id}/files/{file_id}', '/{id}/file_batches'].map((rest) => storeRoute('POST', rest)),
+    storeRoute('POST', '/{id}/file_batches/{batch_id}/cancel'),
+    ...['/{id}', '/{id}/files/{file_id}'].map((rest) => storeRoute('DELETE', rest)),
     'POST /v1/ingest',
     'POST /v1/ingest/uploads',
     'POST /v1/uploads',

@@ -20,6 +20,8 @@ import { transcriptionRoutes } from '../openai/audio/transcription-routes.ts'
 import { completionRoutes } from '../openai/completion-routes.ts'
 import { embeddingRoutes } from '../openai/embedding-routes.ts'
 import { fileRoutes } from '../openai/files/file-routes.ts'
+import { fileBatchRoutes, storeFileRoutes } from '../openai/vector-stores/store-file-routes.ts'
+import { storeRoutes } from '../openai/vector-stores/store-routes.ts'
 import { modelRoutes } from '../openai/model-routes.ts'
 import { conversationRoutes } from '../openai/responses/conversation-routes.ts'
 import { responseRoutes } from '../openai/responses/response-routes.ts'
@@ -87,6 +89,9 @@ export const ROUTES: readonly UnboundRoute<RouteDeps>[] = [
   ...modelRoutes,
   ...embeddingRoutes,
   ...fileRoutes,
+  ...storeRoutes,
+  ...storeFileRoutes,
+  ...fileBatchRoutes,
   ...transcriptionRoutes,
   ...speechRoutes,
   ...messageRoutes,

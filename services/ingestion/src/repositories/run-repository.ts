@@ -37,7 +37,8 @@ type Later =
   | 'checkpoint'
   | 'pipeline'
   | 'title'
-export type NewRunFile = Omit<RunFileRow, Later>
+/** `document_id`: the document that it is already, and not one at the same path. */
+export type NewRunFile = Omit<RunFileRow, Later> & { readonly document_id?: string }
 
 const NOT_ENDED: readonly Status[] = ['pending', 'running']
 

@@ -27,6 +27,7 @@ import { Gatherer } from './sources/gatherer.ts'
 import { sourceOpener } from './sources/open-source.ts'
 import type { ServerFiles } from './sources/server-files.ts'
 import { SourceStarter } from './sources/source-starter.ts'
+import { createStores } from './stores/create-stores.ts'
 import { FileService } from './stores/file-service.ts'
 import { UploadService } from './files/upload-service.ts'
 
@@ -75,7 +76,7 @@ export function createServices(ports: ServicePorts) {
   const open = sourceOpener({ fetcher, files: serverFiles, streams: new StreamStore(uow, store, maxFileMb) })
   return {
     ...searching,
-    ...fileServices({ uow, access, store, space, maxFileMb }),
+    ...fileServices({ ...ports, checkSpace }, store),
     starter: new RunStarter({ uow, access, store, space, wake }),
     sources: new SourceStarter({ uow, access, space, fetcher, files: serverFiles, wake: wakeGatherers }),
     gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),
@@ -89,14 +90,11 @@ export function createServices(ports: ServicePorts) {
   }
 }
 
-interface FilePorts extends Pick<ServicePorts, 'uow' | 'access' | 'space' | 'maxFileMb'> {
-  readonly store: BlobStore
-}
-
-const fileServices = ({ uow, access, store, space, maxFileMb }: FilePorts) => ({
-  uploads: new UploadService({ uow, access, store, space, maxFileMb }),
-  resumable: new ResumableService({ uow, access, store, space, maxFileMb }),
-  files: new FileService({ uow, access, store }),
+const fileServices = (ports: ServicePorts, store: BlobStore) => ({
+  uploads: new UploadService({ ...ports, store }),
+  resumable: new ResumableService({ ...ports, store }),
+  files: new FileService({ ...ports, store }),
+  ...createStores(ports),
 })
 
 interface LabelPorts extends Pick<ServicePorts, 'uow' | 'access' | 'checkSpace' | 'users' | 'wake'> {

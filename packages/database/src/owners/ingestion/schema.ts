@@ -14,6 +14,7 @@ import * as storedFiles from './migrations/0012-stored-files.ts'
 import * as stagedBy from './migrations/0013-staged-by.ts'
 import * as sharedCollections from './migrations/0014-shared-collections.ts'
 import * as indexGenerations from './migrations/0015-index-generations.ts'
+import * as vectorStores from './migrations/0016-vector-stores.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -33,5 +34,6 @@ export const ingestionSchema = defineSchema({
     '0013-staged-by': stagedBy,
     '0014-shared-collections': sharedCollections,
     '0015-index-generations': indexGenerations,
+    '0016-vector-stores': vectorStores,
   },
 })

@@ -125,8 +125,6 @@ export interface IngestionTables extends SystemTables {
   chunks: ChunkText & { space_id: string; document_id: string; generation: number }
   /** Names of tags that documents of the space have, or had; the documents hold the names. Case-folded. */
   tags: { id: Generated<string>; space_id: string; name: string; created_at: Generated<string> }
-  /** The same of collections. */
-  collections: { id: Generated<string>; space_id: string; name: string; created_at: Generated<string> }
   /**
    * Users outside the space of a collection who may read it, or write to it. `group_id`: whose it is, unless it is a user's own. Paused
    * while the group is deleted and can be restored.
@@ -141,6 +139,42 @@ export interface IngestionTables extends SystemTables {
     created_at: Generated<string>
     paused_at: string | null
   }
+  /** The same of collections. `facts`: sealed JSON of what a client tells of one as a vector store; `expires_after`: in days. */
+  collections: {
+    id: Generated<string>
+    space_id: string
+    name: string
+    created_at: Generated<string>
+    facts: Generated<Buffer | null>
+    expires_after: Generated<number | null>
+    last_active_at: Generated<string | null>
+  }
+  /**
+   * Documents that were put into a collection as files of a vector store, beside those that only have its label. `run_id`, `run_index`: the
+   * file of the run that reads it; `refused`: why it cannot be read at all. `attributes`: sealed JSON.
+   */
+  store_files: {
+    collection_id: string
+    document_id: string
+    space_id: string
+    user_id: string
+    run_id: string | null
+    run_index: number | null
+    refused: string | null
+    attributes: Buffer | null
+    created_at: Generated<string>
+  }
+  /** Files that were put into a vector store together, and the runs that were begun for it. */
+  file_batches: {
+    id: string
+    collection_id: string
+    space_id: string
+    user_id: string
+    run_ids: string[]
+    created_at: Generated<string>
+    cancelled_at: string | null
+  }
+  batch_files: { batch_id: string; document_id: string; space_id: string }
   /** What a job of kind `labels` does, under its id: documents with the old name get the new one, or none. */
   label_changes: { id: string; space_id: string; kind: 'tag' | 'collection'; old_name: string; new_name: string | null }
   /** Vectors as little-endian float32, by model and SHA-256 of the embedded text. */
@@ -186,11 +220,16 @@ interface ChunkText {
   language: string | null
 }
 
+/** The `pipeline` of a document that nothing was read of. */
+export const NOT_READ = ''
+
 export type SourceRow = Selectable<IngestionTables['run_sources']>
 export type SourcePageRow = Selectable<IngestionTables['source_pages']>
 export type BlobRow = Selectable<IngestionTables['blobs']>
 export type RunRow = Selectable<IngestionTables['runs']>
 export type RunFileRow = Selectable<IngestionTables['run_files']>
+export type CollectionRow = Selectable<IngestionTables['collections']>
+export type BatchRow = Selectable<IngestionTables['file_batches']>
 export type DocumentRow = Selectable<IngestionTables['documents']>
 /** `chunked`: all chunks are staged. `embedded`: they have vectors, too. */
 export type Checkpoint = 'chunked' | 'embedded'

@@ -8,6 +8,18 @@ export const fileIdOf = (documentId: string): string => `file-${documentId}`
 export const documentIdOf = (file: string): string =>
   idBehind('file-', file) ?? missing('DOCUMENT_NOT_FOUND', 'There is no such file among yours; GET /v1/files lists them')
 
+export const storeIdOf = (collectionId: string): string => `vs_${collectionId}`
+export const batchIdOf = (batchId: string): string => `vsfb_${batchId}`
+
+/** Throws `COLLECTION_NOT_FOUND` for what no vector store can have as its id. */
+export const collectionIdOf = (store: string): string =>
+  idBehind('vs_', store) ??
+  missing('COLLECTION_NOT_FOUND', 'There is no such vector store among yours; GET /v1/vector_stores lists them')
+
+/** Throws `COLLECTION_NOT_FOUND` for what no batch can have as its id. */
+export const idOfBatch = (batch: string): string =>
+  idBehind('vsfb_', batch) ?? missing('COLLECTION_NOT_FOUND', 'There is no such batch of files in this vector store')
+
 function idBehind(prefix: string, id: string): string | undefined {
   return id.startsWith(prefix) ? Id.safeParse(id.slice(prefix.length)).data : undefined
 }

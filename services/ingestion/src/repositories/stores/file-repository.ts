@@ -1,11 +1,8 @@
 import type { FilePurpose } from '@youworker/contracts/documents/stored-files'
-import type { DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
+import { type DocumentRow, type IngestionTables, NOT_READ } from '@youworker/database/owners/ingestion/tables'
 import { type Kysely, sql } from 'kysely'
 import type { NewVersion } from '../version-repository.ts'
 import { pageClauses, pageOfRows, type PageStart, type RowPosition } from './row-page.ts'
-
-/** The `pipeline` of a document that nothing was read of. */
-export const NOT_READ = ''
 
 export type FileRow = Pick<DocumentRow, 'id' | 'path' | 'bytes_size' | 'purpose' | 'created_at' | 'expires_at'>
 
@@ -47,7 +44,7 @@ export class FileRepository {
   ): Promise<{ rows: FileRow[]; has_more: boolean }> {
     const { purpose, usual } = page
     const isFor = purpose === undefined ? sql`true` : sql`coalesce(documents.purpose, ${usual}) = ${purpose}`
-    const { where, orderBy } = pageClauses('documents', page)
+    const { where, orderBy } = pageClauses({ time: 'documents.created_at', id: 'documents.id' }, page)
     const { rows } = await sql<FileRow>`
       select documents.* from unnest(${[...spaceIds]}::uuid[]) as space (id) cross join lateral (
         select id, path, bytes_size, purpose, created_at, expires_at from documents

@@ -13,8 +13,8 @@ export interface PageStart extends Pick<RowPage, 'limit' | 'order'> {
 }
 
 /** The clauses of a query for a page of rows: those of the page and one more, from its start or, before a row, from its end. */
-export function pageClauses(table: string, { limit, order, after, before }: PageStart) {
-  const [time, id] = [sql.ref(`${table}.created_at`), sql.ref(`${table}.id`)]
+export function pageClauses(columns: { readonly time: string; readonly id: string }, { limit, order, after, before }: PageStart) {
+  const [time, id] = [sql.ref(columns.time), sql.ref(columns.id)]
   const descends = (order === 'desc') === (before === undefined || after !== undefined)
   const behind = (row: RowPosition, less: boolean): RawBuilder<boolean> =>
     sql<boolean>`(${time}, ${id}) ${less ? sql`<` : sql`>`} (${row.created_at}::timestamptz, ${row.id}::uuid)`

@@ -108,6 +108,8 @@ async function relabel(repos: IngestionRepositories, { document, next }: Edit): 
   const { id, space_id } = document
   const { seq } = await repos.index.next(space_id)
   const present = await lockAt(repos, document)
+  if (present.collection !== null && next.collection !== present.collection)
+    await repos.storeFiles.leave(space_id, id, present.collection)
   const labels = { ...next, path_hash: hashOutside(present, next) }
   if (next.title === present.title) return repos.documents.update(id, labels)
   await repos.documents.renewChunks(present)
@@ -119,7 +121,7 @@ async function relabel(repos: IngestionRepositories, { document, next }: Edit): 
 }
 
 /** A path that counted within a collection counts by itself once the document has left it: there it may come again. */
-function hashOutside(present: DocumentRow, next: Pick<DocumentRow, 'collection'>): string {
+export function hashOutside(present: DocumentRow, next: Pick<DocumentRow, 'collection'>): string {
   const isOwn = present.path_hash === identityOf(present).path_hash
   return isOwn || present.collection === next.collection ? present.path_hash : pathHashWithin(present.id, present)
 }
@@ -142,6 +144,7 @@ async function move(repos: IngestionRepositories, { document, next }: Edit, cont
   const hashes = await repos.traces.hashesOf(id)
   const moved = await repos.documents.update(id, { ...next, generation: present.generation + 1 })
   await repos.documents.renewChunks(present, to)
+  await repos.storeFiles.leave(from, id)
   await repos.embeddings.copy(from, to, hashes)
   await repos.embeddings.deleteUnused(from, hashes)
   await repos.blobs.delete([present.blob_id])

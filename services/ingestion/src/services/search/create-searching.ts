@@ -1,3 +1,4 @@
+import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { Logger } from '@youworker/runtime/logger'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { ErasureVerifier } from '../documents/document-erasure.ts'
@@ -24,15 +25,16 @@ export interface SearchPorts {
   readonly embedModel: string
   readonly adapters: IndexAdapters
   readonly reranker: Reranker | undefined
+  readonly sealer: Sealer
   readonly logger: Logger
 }
 
 /** Wires what searches, and what keeps the indexes that are searched. */
 export function createSearching(ports: SearchPorts) {
-  const { uow, access, spacesOf, shared, embedderOf, embedModel: model, adapters, reranker, logger } = ports
+  const { uow, access, spacesOf, shared, embedderOf, embedModel: model, adapters, reranker, sealer, logger } = ports
   const plan = new GenerationPlan({ uow, adapters, model, logger })
   const generations = new Generations({ uow, adapters, embedderOf, plan, logger })
-  const searches = new SearchService({ uow, access, generations, reranker, logger })
+  const searches = new SearchService({ uow, access, generations, reranker, sealer, logger })
   return {
     embeddings: new EmbeddingService(uow, embedderOf(model), { turns: embeddingTurns() }),
     generations,

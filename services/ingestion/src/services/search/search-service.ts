@@ -6,6 +6,7 @@ import {
   type SearchHit,
   type SearchQuery,
 } from '@youworker/contracts/documents/search'
+import type { Sealer } from '@youworker/database/sealing/sealer'
 import type { UserContext } from '@youworker/messaging/requests/context'
 import { metrics } from '@youworker/runtime/health/metrics'
 import type { Logger } from '@youworker/runtime/logger'
@@ -18,6 +19,7 @@ import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { type Readable, readableOf, type SpaceAccess } from '../space-access.ts'
 import type { Generation } from './generations/generation.ts'
 import type { Generations } from './generations/generations.ts'
+import { StoreSearch } from '../stores/store-search.ts'
 import { type FoundChunk, hitOf, languageOfRow, MAX_TWINS, withinReply } from './hit-view.ts'
 import type { IndexedSpace } from './index-service.ts'
 import { diversified } from './ranking/diversity.ts'
@@ -32,6 +34,7 @@ interface SearchDependencies {
   readonly generations: Pick<Generations, 'active'>
   readonly reranker: Reranker | undefined
   readonly logger: Logger
+  readonly sealer: Sealer
 }
 
 interface Prepared {
@@ -61,18 +64,24 @@ const SPARE = 10
 export class SearchService {
   readonly #deps: SearchDependencies
   readonly #reranking: Reranking
+  readonly #stores: StoreSearch
 
   constructor(dependencies: SearchDependencies) {
     this.#deps = dependencies
+    this.#stores = new StoreSearch(dependencies)
     this.#reranking = new Reranking(dependencies.reranker, dependencies.logger)
   }
 
   async search(query: SearchQuery, context: UserContext): Promise<Searched> {
     const started = performance.now()
     const readable = await this.#readable(query, context)
-    const { all, complete } = readable
-    const prepared = await this.prepare(query, readable, context.signal)
-    const answer = await this.#answer(query, prepared, context.signal)
+    const { ids, all, complete } = readable
+    const inStores = await this.#stores.narrow(query, ids, context)
+    const asked = inStores?.query ?? query
+    const where = inStores ? readableOf({ ids: inStores.spaces, complete }, []) : readable
+    const prepared = await this.prepare(asked, where, context.signal)
+    const { results, ...rest } = await this.#answer(asked, prepared, context.signal)
+    const answer = { results: inStores ? await inStores.told(results) : results, ...rest }
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
     const isPoor = prepared.question.isPoor === true

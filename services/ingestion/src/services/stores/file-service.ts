@@ -1,5 +1,6 @@
 import { AppError } from '@youworker/contracts/errors'
 import type { FilePurpose, RowPage, StoredFile } from '@youworker/contracts/documents/stored-files'
+import { isFileMime } from '@youworker/contracts/file-types'
 import { ingestion } from '@youworker/contracts/ingestion'
 import type { BlobRow } from '@youworker/database/owners/ingestion/tables'
 import type { UserContext } from '@youworker/messaging/requests/context'
@@ -45,7 +46,9 @@ export class FileService {
     if (!upload || upload.user_id !== user_id || upload.finished_at === null) throw noUpload()
     const head = (upload.pieces ?? 0) > 0 ? await store.part(upload, 0) : new Uint8Array()
     const check = await detectFileType(upload.name, head.subarray(0, HEAD_BYTES), input.mime)
-    const mime = check.ok ? check.mime : (input.mime ?? UNKNOWN_TYPE)
+    // What is not what it says it is cannot be read as that.
+    const declared = input.mime === undefined || isFileMime(input.mime) ? UNKNOWN_TYPE : input.mime
+    const mime = check.ok ? check.mime : declared
     // A repeated request has uploaded the same bytes again, so its hash is made of the content.
     const { blob_id: _blob, ...rest } = input
     const request = { ...rest, name: upload.name, content: upload.sha256 }

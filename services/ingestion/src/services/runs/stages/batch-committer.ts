@@ -12,7 +12,7 @@ import { type Attempt, entry, type StoredFile } from '../attempt.ts'
 import { announceDocument } from './announce-document.ts'
 import { documentsAt } from './documents-at.ts'
 import type { LinkedFile } from './known-content.ts'
-import { refuse } from './refuse-file.ts'
+import { FileGone, isGone, refuse } from './refuse-file.ts'
 
 interface CommitterDependencies {
   readonly store: BlobStore
@@ -74,7 +74,9 @@ export class BatchCommitter {
       run.id,
       allowed.map(({ file }) => file.index),
     )
-    const documents = await repos.versions.put(allowed.map((file) => this.#version(attempt, file, facts.get(file.file.index))))
+    const documents = await repos.versions.put(
+      allowed.map((file) => this.#version(attempt, file, facts.get(file.file.index), before)),
+    )
     const of = ({ path_hash }: Ready): DocumentRow => {
       const document = documents.get(path_hash)
       if (!document) throw new Error('a version was not stored')
@@ -96,22 +98,32 @@ export class BatchCommitter {
     for (const stored of files) {
       const document = before.get(stored.path_hash)
       try {
+        if (isGone(stored.file, document)) throw new FileGone()
         if (document) requireMayChange(document, attempt.run.user_id, rights)
         const isThere = !stored.source || sources.get(stored.source.id) === stored.source.generation
         if (isThere) allowed.push(stored)
         else changed.push(stored)
       } catch (error) {
-        if (!(error instanceof NotYourDocument)) throw error
+        if (!(error instanceof NotYourDocument || error instanceof FileGone)) throw error
         await refuse(repos, attempt, stored, error)
       }
     }
     return { allowed, changed }
   }
 
-  #version({ run }: Attempt, { file, blob, kept, source, path_hash }: Ready, staged: StagedFacts | undefined): NewVersion {
-    const { tags, collection, group_id, is_private, user_id, target_space_id: space_id } = run
+  #version(
+    { run }: Attempt,
+    { file, blob, kept, source, path_hash }: Ready,
+    staged: StagedFacts | undefined,
+    before: ReadonlyMap<string, DocumentRow>,
+  ): NewVersion {
+    const { user_id, target_space_id: space_id } = run
+    // A document that only was not read yet is called and labelled as it is.
+    const stored = file.document_id === null ? undefined : before.get(path_hash)
+    const { tags, collection, group_id, is_private } = stored ?? run
     const name = fileName(file.path)
     const ofSource = source && (source.title === fileName(source.path) ? name : source.title)
+    const given = stored?.title === name ? undefined : stored?.title
     return {
       ...identityOf(file),
       path_hash,
@@ -123,7 +135,7 @@ export class BatchCommitter {
       group_id,
       is_private,
       id: newId(),
-      title: ofSource ?? staged?.title ?? name,
+      title: given ?? ofSource ?? staged?.title ?? name,
       mime: file.mime ?? '',
       bytes_size: blob.size ?? 0,
       sha256: blob.sha256 ?? '',
@@ -174,7 +186,9 @@ async function store(
   })
   await repos.stages.record(run.id, records)
   const unused = files.flatMap(({ kept, blob }) => (kept === blob.id ? [] : [blob.id]))
-  await repos.blobs.delete([...replaced.flatMap(({ path_hash }) => before.get(path_hash)?.blob_id ?? []), ...unused])
+  const kept = new Set(files.map((file) => file.kept))
+  const former = replaced.flatMap(({ path_hash }) => before.get(path_hash)?.blob_id ?? []).filter((id) => !kept.has(id))
+  await repos.blobs.delete([...former, ...unused])
   const changes = files.map((file, at) => ({ document_id: of(file).id, seq: seq - at }))
   await repos.index.recordAll(space_id, changes)
   for (const file of files) announceDocument(repos, run, of(file), { replaced: before.has(file.path_hash) })

@@ -82,7 +82,7 @@ export class KnownContent {
       })
       for (const { document } of kept) requireMayChange(document, run.user_id, rights)
       await repos.versions.touch(
-        kept.map(({ document }) => document.id),
+        kept.flatMap(({ stored, document }) => (stored.file.document_id === null ? [document.id] : [])),
         { tags, collection, group_id, is_private },
       )
       const entries = [entry('indexed', number, performance.now(), { note: 'the same bytes were there already' })]
@@ -101,7 +101,9 @@ export class KnownContent {
         space,
         kept.map(({ stored }) => stored.file.index),
       )
-      await repos.blobs.delete(kept.map(({ stored }) => stored.blob.id))
+      await repos.blobs.delete(
+        kept.flatMap(({ stored, document }) => (document.blob_id === stored.blob.id ? [] : [stored.blob.id])),
+      )
       for (const { document } of kept) announceDocument(repos, run, document, { replaced: true })
       return kept.map(({ stored }) => stored)
     })
