@@ -25,6 +25,10 @@ const SEALED = {
   'instructions of a response': canary('instructions'),
   'metadata of a response': canary('metadata'),
   'metadata of a conversation': canary('topic'),
+  'metadata of a vector store': canary('shelf'),
+  'description of a vector store': canary('described'),
+  'attribute of a file': canary('attribute'),
+  'filter of a file search': canary('narrowed'),
   'what was said': canary('said'),
   'part of an image': canary('image'),
   'part of an image of a response': canary('picture'),
@@ -80,6 +84,21 @@ async function storeTexts({ root }: SpawnedSystem): Promise<Record<string, strin
   const html = `<html><head><title>${CLEAR['title of a document']}</title></head><body><!-- ${SEALED['text that is in a file and in no passage of it']} --><p>The vault word of the green library in the western tower is ${CLEAR['passage of a document']}.</p></body></html>`
   const upload = await ada.upload([{ name: `${CLEAR['path of a document']}.html`, content: html }])
   expect(upload.body.success, JSON.stringify(upload.body)).toBe(true)
+
+  const told = {
+    metadata: { about: SEALED['metadata of a vector store'] },
+    description: SEALED['description of a vector store'],
+  }
+  const { id: store } = (await ada.post('/v1/vector_stores', { name: 'Vault', ...told })).body
+  const attributes = { about: SEALED['attribute of a file'] }
+  const file_id = `file-${upload.body.files[0].document_id}`
+  const attached = await ada.post(`/v1/vector_stores/${store}/files`, { file_id, attributes })
+  expect(attached.body).toMatchObject({ status: 'completed', attributes })
+  const filters = { type: 'ne', key: 'about', value: SEALED['filter of a file search'] }
+  const file_search = { type: 'file_search', vector_store_ids: [store], filters }
+  const searching = { input: 'What is the vault word?', tools: [file_search], include: ['file_search_call.results'] }
+  const searched = await ada.post('/v1/responses', searching)
+  expect(JSON.stringify(searched.body.output)).toContain(SEALED['attribute of a file'])
 
   const question = `What is the vault word of the green library in the western tower? ${SEALED['message text']}`
   const { done, runId, sessionId } = await ada.chat(question, { cache: true })

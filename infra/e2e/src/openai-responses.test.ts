@@ -41,7 +41,7 @@ test('the agent answers from the documents of who asks, and says where from', as
   const [message] = answer.output
   const part = message?.type === 'message' && message.content[0]?.type === 'output_text' ? message.content[0] : undefined
   const { filename, index } = { filename: '', index: 0, ...part?.annotations[0] }
-  expect([filename, answer.output_text.slice(index, index + 3)]).toEqual(['Rivers', '[1]'])
+  expect([filename, answer.output_text.slice(index, index + 3)]).toEqual(['river.md', '[1]'])
   const { input_tokens = 0, output_tokens = 0, total_tokens } = answer.usage ?? {}
   expect([output_tokens > 0, total_tokens]).toEqual([true, input_tokens + output_tokens])
   expect(Date.now() / 1_000 - answer.created_at).toBeLessThan(600)

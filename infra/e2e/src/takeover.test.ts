@@ -249,6 +249,32 @@ test('kill -9 of the agent and of the gateway in mid-answer: the events of a res
   await waitFor(async () => (await root.get('/health/ready')).status === 200, { what: 'the killed gateway at its old address' })
 }, 120_000)
 
+test('kill -9 of the agent behind a search in files: the search is told once, with what it found, and nothing is searched again', async () => {
+  const { responses } = new OpenAI({ baseURL: `${root.api}/v1`, apiKey: root.key ?? '' })
+  const store = (await root.post('/v1/vector_stores', { name: 'Kept' })).body.id
+  for (const { id } of (await root.get('/v1/documents')).body.documents)
+    await root.post(`/v1/vector_stores/${store}/files`, { file_id: `file-${id}` })
+  const events: OpenAI.Responses.ResponseStreamEvent[] = []
+  const tools: OpenAI.Responses.FileSearchTool[] = [{ type: 'file_search', vector_store_ids: [store] }]
+  const include: OpenAI.Responses.ResponseIncludable[] = ['file_search_call.results']
+  for await (const event of await responses.create({ model: 'youworker', input: QUESTION, tools, include, stream: true })) {
+    events.push(event)
+    const deltas = events.filter(({ type }) => type === 'response.output_text.delta').length
+    if (event.type === 'response.output_text.delta' && deltas === 3) await system.kill(await system.ownerOfTheRun())
+  }
+  const end = events.at(-1)
+  const response = end?.type === 'response.completed' ? end.response : undefined
+  expect(response?.output_text).toBe(undisturbed)
+  expect(response?.output.map(({ type }) => type)).toEqual(['file_search_call', 'message'])
+  const [search] = response?.output ?? []
+  expect(search?.type === 'file_search_call' && search.results?.length).toBeGreaterThan(0)
+  expect(events.filter(({ type }) => type === 'response.file_search_call.completed')).toHaveLength(1)
+  const id = response?.id ?? ''
+  expect(await Array.fromAsync(await responses.retrieve(id, { stream: true }))).toEqual(events)
+  const { body } = await root.get(`/v1/runs/${id.replace('resp_', '')}/steps`)
+  expect(body.steps.filter(({ kind }: { kind: string }) => kind === 'tool')).toHaveLength(1)
+}, 120_000)
+
 test('kill -9 of the agent while the model thinks: what was thought stays, and the events are those of every later reading', async () => {
   const { responses } = new OpenAI({ baseURL: `${root.api}/v1`, apiKey: root.key ?? '' })
   const events: OpenAI.Responses.ResponseStreamEvent[] = []

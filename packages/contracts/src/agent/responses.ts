@@ -3,6 +3,7 @@ import { Id, Nothing, Status } from '../common.ts'
 import { request } from '../define.ts'
 import { LIMITS } from '../limits.ts'
 import { ChatInput, MessageText, SessionRef } from './chat-input.ts'
+import { FileSearch } from './file-search.ts'
 import { ConversationMessage, Images, WholeConversation } from './model.ts'
 import { Done, RunEntry } from './run-log.ts'
 
@@ -17,6 +18,7 @@ export const StartRun = ChatInput.extend({
   images: Images.optional(),
   plain: z.boolean().optional(),
   append_only: z.boolean().optional(),
+  file_search: FileSearch.optional(),
   ...WholeConversation,
 })
 export const StartedRun = RunId.extend({
@@ -65,7 +67,7 @@ export const responses = {
   /**
    * What a session was given and answered, by its runs. `from`: the run to begin with; `after`: `position` of the last part of the page
    * before. At most `LIMITS.entriesPage` bytes of JSON, or one part that has more. What stands before the first run has the session's id.
-   * `shows_thinking`: the run's log has what its model thought.
+   * `shows_thinking`: the run's log has what its model thought, or what it searched in named files.
    */
   listTurns: request('rpc.chat-agent.v1.turn.list', {
     input: z.object({

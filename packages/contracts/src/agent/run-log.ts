@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Id, Time } from '../common.ts'
+import { FoundPassage } from './found-passage.ts'
 
 const Count = z.number().int().min(0)
 
@@ -29,6 +30,8 @@ const ToolStart = z.object({
   ts: Time,
   /** Id of the tool run, not of the chat run: clients pair start and end by it. */
   run_id: Id,
+  /** A search in the files that the request named. */
+  file_search: z.literal(true).optional(),
 })
 const ToolEnd = z.object({
   tool: z.string(),
@@ -37,6 +40,8 @@ const ToolEnd = z.object({
   result_preview: z.string(),
   ts: Time,
   run_id: Id,
+  /** What a search in named files found, when the request asked to be told. */
+  found: z.array(FoundPassage).optional(),
 })
 export const ToolEvent = z.discriminatedUnion('status', [ToolStart, ToolEnd])
 export type ToolEvent = z.infer<typeof ToolEvent>

@@ -24,3 +24,6 @@ export const TOOL_AWAY = 'youworker/away'
 
 /** `_meta` key of each call that an agent makes: the id of its tool run, the same when the call is repeated. */
 export const TOOL_CALL_KEY = 'youworker/idempotency_key'
+
+/** `_meta` key of a call of our search: the {@link FileSearch} that narrows it, which the model cannot change. */
+export const SEARCH_SCOPE = 'youworker/file_search'

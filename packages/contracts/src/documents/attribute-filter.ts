@@ -8,18 +8,20 @@ export const Attributes = z
 export type Attributes = z.infer<typeof Attributes>
 
 const Key = z.string().min(1).max(64)
-const Comparison = z.union([
-  z.object({ type: z.enum(['eq', 'ne']), key: Key, value: AttributeValue }),
-  z.object({ type: z.enum(['gt', 'gte', 'lt', 'lte']), key: Key, value: z.union([z.string().max(512), z.number()]) }),
-  z.object({
-    type: z.enum(['in', 'nin']),
-    key: Key,
-    value: z
-      .array(z.union([z.string().max(512), z.number()]))
-      .min(1)
-      .max(100),
-  }),
-])
+const Comparison = z
+  .union([
+    z.object({ type: z.enum(['eq', 'ne']), key: Key, value: AttributeValue }),
+    z.object({ type: z.enum(['gt', 'gte', 'lt', 'lte']), key: Key, value: z.union([z.string().max(512), z.number()]) }),
+    z.object({
+      type: z.enum(['in', 'nin']),
+      key: Key,
+      value: z
+        .array(z.union([z.string().max(512), z.number()]))
+        .min(1)
+        .max(100),
+    }),
+  ])
+  .meta({ id: 'AttributeComparison' })
 export type Comparison = z.infer<typeof Comparison>
 
 export type AttributeFilter = Comparison | { type: 'and' | 'or'; filters: AttributeFilter[] }

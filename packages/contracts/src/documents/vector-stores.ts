@@ -84,7 +84,14 @@ export const vectorStores = {
     errors: noStore,
     repeatable: true,
   }),
-  getStore: request('rpc.ingestion.v1.store.get', { input: StoreId, output: VectorStore, errors: noStore, repeatable: true }),
+  /** Also before a run searches in it, so with the scopes of a search. */
+  getStore: request('rpc.ingestion.v1.store.get', {
+    scopes: ['documents', 'documents:read'],
+    input: StoreId,
+    output: VectorStore,
+    errors: noStore,
+    repeatable: true,
+  }),
   /** In a group by its admins. */
   updateStore: request('rpc.ingestion.v1.store.update', {
     input: StoreId.extend(facts),

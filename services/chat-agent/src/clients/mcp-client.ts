@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { TOOL_AWAY, TOOL_CALL_KEY } from '@youworker/contracts/agent/tool-servers'
+import { SEARCH_SCOPE, TOOL_AWAY, TOOL_CALL_KEY } from '@youworker/contracts/agent/tool-servers'
 import { isUnreached } from '@youworker/runtime/connection-error'
 import { currentRequest } from '@youworker/runtime/current-request'
 import type { Logger } from '@youworker/runtime/logger'
@@ -136,10 +136,11 @@ class McpConnection implements ToolConnection {
     })
   }
 
-  call(name: string, { args, id }: ToolCallContent, signal: AbortSignal): Promise<ToolResult> {
+  call(name: string, { args, id, scope }: ToolCallContent, signal: AbortSignal): Promise<ToolResult> {
     return this.#request({ method: 'tools/call', tool: name, args, signal }, async (client) => {
       const options = { signal, timeout: SDK_TIMEOUT_MS }
-      const answer = await client.callTool({ name, arguments: args, _meta: { [TOOL_CALL_KEY]: id } }, undefined, options)
+      const _meta = { [TOOL_CALL_KEY]: id, ...(scope && this.#server.own ? { [SEARCH_SCOPE]: scope } : {}) }
+      const answer = await client.callTool({ name, arguments: args, _meta }, undefined, options)
       const parts = Array.isArray(answer.content) ? answer.content : []
       const texts = parts.flatMap((part) => TextPart.safeParse(part).data?.text ?? [])
       return {

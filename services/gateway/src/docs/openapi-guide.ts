@@ -29,6 +29,18 @@ completions (\`reasoning_content\`), \`reasoning\` of responses (items of the ty
 messages. It is stored sealed in any case: \`GET /v1/sessions/{session_id}?include=thinking\` has it with each answer, and is for the owner of the
 session as everything in it is.
 
+## Files and vector stores
+
+A file of OpenAI's protocol is a document: its id is \`file-\` and the document's. \`POST /v1/files\` only stores it; it is read, and found by searches,
+once it is put into a vector store, and stays a document of yours when it is taken out again. A vector store is a collection, with \`vs_\` and
+the collection's id: what you upload with that \`collection\` is in it, too, and deleting either deletes both and no file. With \`group_id\` it is
+one of a group; its files are documents of the group, so share yours first (\`PATCH /v1/documents/{document_id}\`). How files are cut is a
+setting of the installation: \`chunking_strategy\` is taken, and each file says how it was. A file that has an end (\`expires_after\`) is deleted
+then as by you, and can be restored for a while.
+
+\`file_search\` in \`tools\` of a response lets the model search the named vector stores and nothing else; with other models than the agent, too.
+\`tool_choice: {"type": "file_search"}\` searches for the question before the model is asked.
+
 ## Branches
 
 \`POST /v1/sessions/{session_id}/messages/{message_id}/retry\` has a question answered anew: the message of the user itself, or the one before

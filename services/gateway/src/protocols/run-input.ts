@@ -1,3 +1,4 @@
+import type { FileSearch } from '@youworker/contracts/agent/file-search'
 import { ChatInput, type Strategy } from '@youworker/contracts/agent/chat-input'
 import type { ClientTool, ConversationMessage, ModelParameters } from '@youworker/contracts/agent/model'
 import { AppError } from '@youworker/contracts/errors'
@@ -18,6 +19,8 @@ interface Asked {
   readonly strategy: Strategy | null | undefined
   /** The answer comes with what the model thinks. */
   readonly showThinking?: boolean
+  /** Where alone it searches. */
+  readonly fileSearch?: FileSearch | undefined
 }
 
 /** A field of ours beside those of the protocols. */
@@ -34,6 +37,7 @@ export function runInput({
   strategy,
   showThinking,
   cache,
+  fileSearch,
 }: Asked) {
   const isAgent = model === AGENT_MODEL
   return {
@@ -43,13 +47,14 @@ export function runInput({
     parameters,
     client_tools: [...tools],
     model: isAgent ? undefined : model,
-    enable_tools: isAgent && mayUseTools,
+    enable_tools: (isAgent || fileSearch !== undefined) && mayUseTools,
     plain: !isAgent,
     strategy: strategy ?? undefined,
     show_thinking: showThinking,
     // Neither protocol can take back what it has sent.
     append_only: true,
-    cache: cache ?? undefined,
+    cache: fileSearch ? false : (cache ?? undefined),
+    file_search: fileSearch,
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Done, RunEntry, WholeDone } from '@youworker/contracts/agent/run-log'
-import { type Thought, Thoughts } from '@youworker/contracts/agent/thoughts'
+import { AnswerParts, type SearchMade } from '@youworker/contracts/agent/file-search'
+import type { Thought } from '@youworker/contracts/agent/thoughts'
 import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { settledWithin } from '@youworker/runtime/timing/settled-within'
@@ -48,6 +49,7 @@ interface DoneEntry {
 export interface WholeRun {
   readonly done: WholeDone
   readonly thoughts: readonly Thought[]
+  readonly searches: readonly SearchMade[]
 }
 
 interface Deps {
@@ -160,10 +162,10 @@ export class RunStreams {
     listening.defer(() => context.outgoing.off('close', onClose))
     using _entry = streams.add(context.caller, (why) => (why === 'moving' ? undefined : stop.abort(why)))
     let done: Done | undefined
-    const thoughts = new Thoughts()
+    const parts = new AnswerParts()
     const writer = {
       write: ({ body }: RunEntry) => {
-        thoughts.add(body)
+        parts.add(body)
         if (body.event === 'done') done = body.data
       },
       isFull: false,
@@ -176,8 +178,8 @@ export class RunStreams {
     else stop.abort()
     if (done) {
       const whole = finish ? await finished(done, finish, context, stop.signal) : done
-      const { all, text: thinking } = thoughts
-      if (!stop.signal.aborted) return { done: thinking === '' ? whole : { ...whole, thinking }, thoughts: all }
+      const { thoughts, searches, thinking } = parts
+      if (!stop.signal.aborted) return { done: thinking === '' ? whole : { ...whole, thinking }, thoughts, searches }
     }
     if (stop.signal.reason === 'revoked')
       throw new AppError('NOT_AUTHENTICATED', 'Not authenticated: you were signed out meanwhile')

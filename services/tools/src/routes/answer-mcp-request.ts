@@ -3,8 +3,9 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { AjvJsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/ajv-provider.js'
+import { FileSearch } from '@youworker/contracts/agent/file-search'
 import { AppError, ERROR_STATUS } from '@youworker/contracts/errors'
-import { TOOL_AWAY, TOOL_CALL_KEY } from '@youworker/contracts/agent/tool-servers'
+import { SEARCH_SCOPE, TOOL_AWAY, TOOL_CALL_KEY } from '@youworker/contracts/agent/tool-servers'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Tool, ToolContext, ToolServer } from '../servers/tool.ts'
 
@@ -27,7 +28,9 @@ export async function answerMcpRequest({ request, body, server, context, logger 
     const { name, title, description, input: inputSchema, output: outputSchema, adds = false } = tool
     const annotations = { readOnlyHint: !adds, destructiveHint: false, idempotentHint: true, openWorldHint: adds }
     const config = { title, description, inputSchema, outputSchema, annotations }
-    mcp.registerTool(name, config, (input, { _meta }) => callTool(tool, input, { ...context, callKey: keyOf(_meta) }, logger))
+    mcp.registerTool(name, config, (input, { _meta }) =>
+      callTool(tool, input, { ...context, callKey: keyOf(_meta) }, _meta, logger),
+    )
   }
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
   try {
@@ -38,14 +41,22 @@ export async function answerMcpRequest({ request, body, server, context, logger 
   }
 }
 
-function keyOf(meta: Readonly<Record<string, unknown>> | undefined): string {
+type Meta = Readonly<Record<string, unknown>> | undefined
+
+/** One that cannot be read must not be taken for none. */
+function scopeOf(meta: Meta): FileSearch | undefined {
+  const scope = meta?.[SEARCH_SCOPE]
+  return scope === undefined ? undefined : FileSearch.parse(scope)
+}
+
+function keyOf(meta: Meta): string {
   const key = meta?.[TOOL_CALL_KEY]
   return typeof key === 'string' && key !== '' ? key : randomUUID()
 }
 
-async function callTool(tool: Tool, input: unknown, context: ToolContext, logger: Logger): Promise<CallToolResult> {
+async function callTool(tool: Tool, input: unknown, context: ToolContext, meta: Meta, logger: Logger): Promise<CallToolResult> {
   try {
-    const { structured, text } = await tool.call(input, context)
+    const { structured, text } = await tool.call(input, { ...context, scope: scopeOf(meta) })
     return { structuredContent: structured, content: [{ type: 'text', text }] }
   } catch (error) {
     const known = error instanceof AppError && error.code !== 'INTERNAL_ERROR'

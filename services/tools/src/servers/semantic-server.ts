@@ -30,7 +30,10 @@ export const semanticServer = (knowledge: KnowledgeService): ToolServer<'semanti
         incomplete: SearchAnswer.shape.incomplete,
       }),
       async call(input, context) {
-        const { hits, searched, incomplete } = await knowledge.search(SearchQuery.parse(input), context)
+        const { collection_ids, filters, top_k = input.top_k, min_score = 0 } = context.scope ?? {}
+        const asked = SearchQuery.parse({ ...input, top_k, collection_ids, filters })
+        const { hits: all, searched, incomplete } = await knowledge.search(asked, context)
+        const hits = all.filter(({ score }) => score >= min_score)
         const structured = { results: hits, searched: searched && [...searched], incomplete }
         return { structured, text: formatHits(hits, incomplete !== undefined) }
       },

@@ -1,3 +1,4 @@
+import type { FileSearch } from '@youworker/contracts/agent/file-search'
 import type { BuiltInTool, ToolServerName } from '@youworker/contracts/agent/tool-servers'
 import type { z } from 'zod'
 
@@ -8,6 +9,8 @@ export interface ToolContext {
   readonly traceparent: string
   /** The same when the caller repeats a call. */
   readonly callKey: string
+  /** Of a search: only there. */
+  readonly scope?: FileSearch | undefined
   /** Aborts when the client is gone. */
   readonly signal: AbortSignal
 }

@@ -41,7 +41,7 @@ export class AgentLoop {
 
   async run(state: RunState, options: LoopOptions): Promise<Outcome> {
     const { info, tools, waits, maxIterations, signal } = options
-    for (const call of state.unloggedEnds) this.#caller.logEnd(state.log, call)
+    for (const call of state.unloggedEnds) this.#caller.logEnd(state, call, options)
     await this.#callTools(state, options)
     const { client_tools = [] } = state.settings
     const isClients = ({ name }: { readonly name: string }) => client_tools.some((tool) => tool.name === name)

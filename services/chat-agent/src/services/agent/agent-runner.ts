@@ -160,9 +160,11 @@ export class AgentRunner {
     { wait, signal }: { readonly wait: OutageWait; readonly signal: AbortSignal },
   ): Promise<ToolBox> {
     const { enable_tools, disable_web, grant_id } = state.run
+    const { file_search, plain = false } = state.settings
     if (!enable_tools) return ToolBox.none()
     const { grants, tools } = this.#parts
-    return ToolBox.connect({ ...tools, disable_web, wait, signal, token: () => grants.issueToken(grant_id) })
+    const narrowed = { file_search, only_search: plain }
+    return ToolBox.connect({ ...tools, ...narrowed, disable_web, wait, signal, token: () => grants.issueToken(grant_id) })
   }
 
   async #stopped(state: RunState): Promise<Outcome> {

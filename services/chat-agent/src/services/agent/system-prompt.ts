@@ -1,3 +1,4 @@
+import type { FileSearch } from '@youworker/contracts/agent/file-search'
 import type { ModelTool } from '../models/model-port.ts'
 import type { Strategy } from '../strategies/strategy.ts'
 
@@ -13,10 +14,18 @@ export const languageName = (language: string | undefined): string =>
 interface Prompted {
   /** The model itself, which is told only what it cannot do without. */
   readonly plain?: boolean | undefined
+  /** It is to name what it finds. */
+  readonly file_search?: FileSearch | undefined
   /** The tag of the answer's; by default that of the question. */
   readonly language?: string | undefined
 }
 
 /** What the agent tells the model, before what the session and the client tell it. */
-export const ownPrompt = ({ plain = false, language }: Prompted, strategy: Strategy, tools: readonly ModelTool[]): string =>
-  [plain ? '' : baseOf(languageName(language)), strategy.prompt(tools, plain)].filter((text) => text !== '').join('\n')
+export const ownPrompt = (
+  { plain = false, language, file_search }: Prompted,
+  strategy: Strategy,
+  tools: readonly ModelTool[],
+): string =>
+  [plain ? '' : baseOf(languageName(language)), strategy.prompt(tools, plain && file_search === undefined)]
+    .filter((text) => text !== '')
+    .join('\n')

@@ -1,3 +1,4 @@
+import type { FoundPassage } from '@youworker/contracts/agent/found-passage'
 import { chatAgent } from '@youworker/contracts/chat-agent'
 import { AppError } from '@youworker/contracts/errors'
 import { faultPoint } from '@youworker/runtime/process/fault-point'
@@ -40,28 +41,38 @@ export class ToolCaller {
   /** Rejects with the signal's reason when it aborts. A call that an earlier attempt ended keeps its result. */
   async call(state: RunState, call: ToolCall, options: CallOptions): Promise<EndedToolCall> {
     if (isEnded(call)) return call
-    if (!state.log.toolEvents.some(({ run_id }) => run_id === call.id)) this.#logStart(state.log, call)
+    if (!state.log.toolEvents.some(({ run_id }) => run_id === call.id)) this.#logStart(state, call, options)
     const isUnsafe = call.called && !call.idempotent
     const result = isUnsafe
       ? { ...unknown(state.log, call, 'The run was interrupted while it ran.'), latency_ms: 0 }
       : await this.#make(state, call, options)
     await this.#store(state, call, result)
     const ended: EndedToolCall = { ...call, ...result }
-    this.logEnd(state.log, ended)
+    this.logEnd(state, ended, options)
     metrics.toolRuns.labels(call.name, result.status).inc()
     return ended
   }
 
-  logEnd(log: RunLog, { id, name, status, result, error, latency_ms }: EndedToolCall): void {
+  logEnd(
+    { log }: Pick<RunState, 'log'>,
+    { id, name, status, result, error, latency_ms }: EndedToolCall,
+    { tools }: Pick<CallOptions, 'tools'>,
+  ): void {
+    const found = tools.scopeOf(name)?.with_results ? { found: foundBy(result) } : {}
     const result_preview = previewOf(result, error)
     const ended = status === 'success' ? 'end' : 'error'
     const ts = new Date().toISOString()
-    log.emit({ event: 'tool', data: { tool: name, status: ended, latency_ms: latency_ms ?? 0, result_preview, ts, run_id: id } })
+    const told = { latency_ms: latency_ms ?? 0, result_preview, ts, run_id: id, ...found }
+    log.emit({ event: 'tool', data: { tool: name, status: ended, ...told } })
   }
 
-  #logStart(log: RunLog, { id, name, args }: ToolCall): void {
+  #logStart({ log }: RunState, { id, name, args }: ToolCall, { tools }: CallOptions): void {
     const ts = new Date().toISOString()
-    log.emit({ event: 'tool', data: { tool: name, status: 'start', args: clipArgs(args, SHOWN_ARGS), ts, run_id: id } })
+    const search = tools.scopeOf(name) ? { file_search: true as const } : {}
+    log.emit({
+      event: 'tool',
+      data: { tool: name, status: 'start', args: clipArgs(args, SHOWN_ARGS), ts, run_id: id, ...search },
+    })
   }
 
   async #make({ run, attempt, log }: RunState, call: ToolCall, options: CallOptions): Promise<TimedResult> {
@@ -90,7 +101,10 @@ export class ToolCaller {
       )
       if (is_error) return failed(text || 'The tool failed.')
       const found = tools.find(name)?.own === true ? SearchResults.safeParse(structured).data : undefined
-      const hits = found && { hits: found.results, searched: found.searched, incomplete: found.incomplete }
+      const isNarrow = tools.scopeOf(name) !== undefined
+      // A tool server of an earlier version, which does not narrow, must not widen what was asked for.
+      const results = isNarrow ? found?.results.filter(({ file }) => file != null) : found?.results
+      const hits = found && { hits: results, searched: found.searched, incomplete: found.incomplete }
       return { status: 'success', result: { text, ...hits }, error: null, is_away: false }
     } catch (error) {
       signal.throwIfAborted()
@@ -125,6 +139,18 @@ function unknown(log: RunLog, { name }: ToolCall, why: string): Result {
   const error = `outcome unknown: ${why} Whether ${name} did its work is not known, and repeating it might do harm.`
   log.note('warning', `${name}: ${error}`)
   return { status: 'unknown', result: null, error: cutText(error, MAX_ERROR, '…'), is_away: false }
+}
+
+/** UTF-16 units of the passages that the log tells of one search, and of each. */
+const MOST_TOLD = { all: 32 * 1024, each: 2_000 } as const
+
+function foundBy(result: ToolOutput | null): FoundPassage[] {
+  let told = 0
+  return (result?.hits ?? []).flatMap(({ document_id, score, text, file }) => {
+    const passage = cutText(text, MOST_TOLD.each, '…')
+    told += passage.length
+    return file && told <= MOST_TOLD.all ? [{ document_id, score, text: passage, ...file }] : []
+  })
 }
 
 function previewOf(result: ToolOutput | null, error: string | null): string {

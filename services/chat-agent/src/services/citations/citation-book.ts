@@ -1,4 +1,5 @@
 import type { Citation } from '@youworker/contracts/agent/run-log'
+import { Attributes } from '@youworker/contracts/documents/attribute-filter'
 import { SearchAnswer, SearchedSpaces } from '@youworker/contracts/documents/search'
 import { z } from 'zod'
 import { cutText } from '@youworker/runtime/text/text'
@@ -17,6 +18,8 @@ export const SearchHit = z.object({
   score: z.number(),
   snippet: z.string(),
   text: z.string(),
+  /** Of a search in named collections. */
+  file: z.object({ name: z.string(), attributes: Attributes }).nullish(),
 })
 export type SearchHit = z.infer<typeof SearchHit>
 export const SearchResults = z.object({

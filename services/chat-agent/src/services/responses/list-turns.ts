@@ -67,7 +67,7 @@ async function firstTurn({ runs }: ChatAgentRepositories, session: SessionRow, {
 }
 
 function partsOf(space: SpaceSealer, run: RunRow, messages: readonly MessageRow[], answer: Done | undefined): Part[] {
-  const { response, conversation, show_thinking } = unsealSettings(space, run)
+  const { response, conversation, show_thinking, file_search } = unsealSettings(space, run)
   const own = messages.filter(({ run_id }) => run_id === run.id)
   const asked = answer?.content ? own.slice(0, -1) : own
   const input =
@@ -78,7 +78,7 @@ function partsOf(space: SpaceSealer, run: RunRow, messages: readonly MessageRow[
   const told = { content, citations, metadata, ...(client_calls ? { client_calls } : {}) }
   return [
     { ...of, input: [...input] },
-    { ...of, position: of.position + 1, answer: told, ...(show_thinking ? { shows_thinking: true } : {}) },
+    { ...of, position: of.position + 1, answer: told, ...(show_thinking || file_search ? { shows_thinking: true } : {}) },
   ]
 }
 

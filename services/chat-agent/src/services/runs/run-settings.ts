@@ -1,3 +1,4 @@
+import type { FileSearch } from '@youworker/contracts/agent/file-search'
 import type { Strategy } from '@youworker/contracts/agent/chat-input'
 import type { ClientTool, ConversationMessage, Image, ModelParameters } from '@youworker/contracts/agent/model'
 import type { RunRow } from '@youworker/database/owners/chat-agent/tables'
@@ -42,6 +43,8 @@ export interface RunSettings {
   readonly client_tools?: readonly ClientTool[] | undefined
   /** Entries are sent live only once they are stored. */
   readonly append_only?: boolean | undefined
+  /** Its searches look only there. */
+  readonly file_search?: FileSearch | undefined
   readonly response?: ResponseSettings | undefined
   /**
    * Its answer may be one that was given before, and is kept. `scopes`: what the caller's credential may do; `by_group`: only if the

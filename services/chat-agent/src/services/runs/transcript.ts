@@ -103,7 +103,8 @@ export class Transcript {
   #addTool(own: Progress, event: ToolEvent): void {
     own.isAsking = false
     own.thought = ''
-    this.#toolEvents.push(event)
+    // What was found is told once.
+    this.#toolEvents.push('found' in event ? withoutFound(event) : event)
   }
 
   #addStatus(own: Progress, { stage, waited_ms = 0 }: Extract<RunEntryBody, { event: 'status' }>['data']): void {
@@ -111,3 +112,5 @@ export class Transcript {
     this.#waitedMs.set(stage, waited_ms)
   }
 }
+
+const withoutFound = ({ found: _found, ...event }: Extract<ToolEvent, { status: 'end' | 'error' }>): ToolEvent => event

@@ -19,6 +19,7 @@ export const settingsOf = (
   plain: input.plain || undefined,
   show_thinking: input.show_thinking || undefined,
   append_only: input.append_only || undefined,
+  file_search: input.file_search,
   conversation,
   images: input.images?.length ? input.images : undefined,
   client_tools: input.client_tools?.length ? input.client_tools : undefined,

@@ -15,19 +15,25 @@ interface OfferOptions {
   /** Of foreign servers, and of ours those that change something: all others are not offered. */
   readonly allowed: AllowedTools
   readonly disable_web: boolean
+  /** Nothing but the search of our own. */
+  readonly only_search?: boolean
 }
+
+/** Our search of the documents. */
+export const SEARCH = 'knowledge_search'
 
 /** Of the tools that servers have, those that a run may use, by their name for the model. */
 export function offersOf(
   found: ReadonlyMap<string, readonly ToolDescription[]>,
-  { servers, allowed, disable_web }: OfferOptions,
+  { servers, allowed, disable_web, only_search = false }: OfferOptions,
 ): Map<string, OfferedTool> {
   const offered = servers.flatMap((server) =>
     (found.get(server.name) ?? [])
       .filter(({ name, read_only }) => (server.own && read_only) || isAllowedTool(allowed, server.name, name))
       .map((tool): OfferedTool => ({ ...tool, server: server.name, own: server.own })),
   )
-  return nameTools(offered.filter((tool) => !(disable_web && isWebTool(tool))))
+  const wanted = only_search ? offered.filter(({ own, name }) => own && name === SEARCH) : offered
+  return nameTools(wanted.filter((tool) => !(disable_web && isWebTool(tool))))
 }
 
 export const toModelTools = (offers: ReadonlyMap<string, OfferedTool>): ModelTool[] =>

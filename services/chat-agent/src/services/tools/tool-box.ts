@@ -1,9 +1,10 @@
+import type { FileSearch } from '@youworker/contracts/agent/file-search'
 import { AppError } from '@youworker/contracts/errors'
 import { BUILT_IN_TOOLS, TOOL_SERVERS } from '@youworker/contracts/agent/tool-servers'
 import type { ModelTool } from '../models/model-port.ts'
 import type { OutageWait } from '../runs/outage-wait.ts'
 import type { AllowedTools, McpServer } from './mcp-servers.ts'
-import { type OfferedTool, offersOf, toModelTools } from './offered-tools.ts'
+import { type OfferedTool, offersOf, SEARCH, toModelTools } from './offered-tools.ts'
 import type { ToolDiscovery } from './tool-discovery.ts'
 import { problemOf } from './tool-arguments.ts'
 import { isAway, type ToolCallContent, type ToolConnection, ToolError, type ToolPort, type ToolResult } from './tool-port.ts'
@@ -16,6 +17,8 @@ interface ToolBoxOptions {
   readonly discovery: ToolDiscovery
   readonly token: () => Promise<string>
   readonly disable_web: boolean
+  readonly only_search: boolean
+  readonly file_search: FileSearch | undefined
   readonly timeoutMs: number
   readonly wait: OutageWait
   readonly signal: AbortSignal
@@ -26,7 +29,10 @@ interface ToolBoxParts {
   readonly problems: readonly string[]
   readonly away: readonly string[]
   readonly timeoutMs: number
+  readonly file_search: FileSearch | undefined
 }
+
+const NOTHING: ToolBoxParts = { connections: new Map(), problems: [], away: [], timeoutMs: 0, file_search: undefined }
 
 /** The tools of one run. Without a server that is away, its tools are missing and the rest works. */
 export class ToolBox implements AsyncDisposable {
@@ -37,14 +43,16 @@ export class ToolBox implements AsyncDisposable {
   readonly #offers: ReadonlyMap<string, OfferedTool>
   readonly #connections: ReadonlyMap<string, ToolConnection>
   readonly #timeoutMs: number
+  readonly #fileSearch: FileSearch | undefined
 
   private constructor(
     offers: ReadonlyMap<string, OfferedTool>,
-    { connections, problems, away, timeoutMs }: ToolBoxParts = { connections: new Map(), problems: [], away: [], timeoutMs: 0 },
+    { connections, problems, away, timeoutMs, file_search }: ToolBoxParts = NOTHING,
   ) {
     this.#offers = offers
     this.#connections = connections
     this.#timeoutMs = timeoutMs
+    this.#fileSearch = file_search
     this.problems = problems
     this.away = away
   }
@@ -59,7 +67,8 @@ export class ToolBox implements AsyncDisposable {
     const away = TOOL_SERVERS.filter((name) => servers.some((server) => server.own && server.name === name))
       .filter((name) => isAway(failed.get(name), true))
       .flatMap((name) => BUILT_IN_TOOLS[name])
-    return new ToolBox(offers, { connections, problems, away, timeoutMs: options.timeoutMs })
+    const { timeoutMs, file_search } = options
+    return new ToolBox(offers, { connections, problems, away, timeoutMs, file_search })
   }
 
   /** A run without tools. */
@@ -73,6 +82,12 @@ export class ToolBox implements AsyncDisposable {
 
   find(name: string): OfferedTool | undefined {
     return this.#offers.get(name)
+  }
+
+  /** Where a call of the tool looks, of a search that is narrowed. */
+  scopeOf(name: string): FileSearch | undefined {
+    const tool = this.#offers.get(name)
+    return tool?.own && tool.name === SEARCH ? this.#fileSearch : undefined
   }
 
   /** What is wrong with the arguments of a call. Of a tool that is not there nothing is known. */
@@ -94,7 +109,7 @@ export class ToolBox implements AsyncDisposable {
     if (!connection) throw new ToolError('refused', `There is no tool named ${name} now.`)
     const timeout = AbortSignal.timeout(this.#timeoutMs)
     try {
-      const result = await connection.call(tool.name, { args, id }, AbortSignal.any([signal, timeout]))
+      const result = await connection.call(tool.name, { args, id, scope: this.scopeOf(name) }, AbortSignal.any([signal, timeout]))
       if (result.is_away) throw new ToolError('lost', result.text)
       return result
     } catch (error) {

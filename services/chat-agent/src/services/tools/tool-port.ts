@@ -1,3 +1,4 @@
+import type { FileSearch } from '@youworker/contracts/agent/file-search'
 import { AppError } from '@youworker/contracts/errors'
 import type { McpServer } from './mcp-servers.ts'
 
@@ -46,6 +47,8 @@ export interface ToolCallContent {
   readonly args: Record<string, unknown>
   /** Of the tool run: tells the server which calls are one that was repeated. */
   readonly id: string
+  /** Of a search: only there. */
+  readonly scope?: FileSearch | undefined
 }
 
 /** A run's connection to one server, made at first use. Failures are {@link ToolError} and name the server. */

@@ -101,7 +101,8 @@ export const fileRoutes = [
     operation: 'createFile',
     summary:
       "Store a file, with the fields of OpenAI; it is a document with the id `file-` and the document's, and is read once it is put into a vector store",
-    limit: 'upload',
+    // Clients of the protocol send each file of many by itself.
+    limit: 'default',
     body: 'multipart',
     form: FORM,
     answer: FileObject,

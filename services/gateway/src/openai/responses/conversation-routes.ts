@@ -143,5 +143,5 @@ async function itemsOf(
 ): Promise<Item[]> {
   if (!answer) return inputItems(run_id, input ?? [])
   const whole = shows_thinking && (await runStreams.whole(run_id, context, context.deadline.longestMs))
-  return outputOf({ ...answer, thoughts: whole ? whole.thoughts : [] }, run_id)
+  return outputOf({ ...answer, ...(whole && { thoughts: whole.thoughts, searches: whole.searches }) }, run_id)
 }

@@ -44,8 +44,9 @@ export function readItems(input: string | readonly InputItem[]): ConversationMes
     else if ('output' in item) {
       if (imagesOf(item.output, field).length > 0) throw refusal(field, 'Only messages of the user may have images')
       conversation.push({ role: 'tool', content: textOf(item.output, field), call_id: item.call_id })
-      // What a model has thought is not given to the next one.
-    } else if (item.type !== 'reasoning') throw refusal(field, `This version takes no items of the type ${item.type}`)
+      // What a model has thought and searched is not given to the next one: its answer says what came of it.
+    } else if (item.type !== 'reasoning' && item.type !== 'file_search_call')
+      throw refusal(field, `This version takes no items of the type ${item.type}`)
   }
   return conversation
 }

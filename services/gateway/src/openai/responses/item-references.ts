@@ -27,7 +27,8 @@ export async function withItems(
     // A run that goes on is not waited for, and the log of one that has ended is, however long it takes to read.
     const { status } = await chatAgent.as(context.scope).getRun({ run_id })
     const whole = TERMINAL.includes(status) ? await runStreams.whole(run_id, context, context.deadline.longestMs) : undefined
-    for (const item of whole ? outputOf({ ...whole.done, thoughts: whole.thoughts }, run_id) : []) known.set(item.id, item)
+    for (const item of whole ? outputOf({ ...whole.done, thoughts: whole.thoughts, searches: whole.searches }, run_id) : [])
+      known.set(item.id, item)
   }
   const items = input.map((item, index) => {
     if (!isReference(item)) return item

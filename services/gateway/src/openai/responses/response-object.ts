@@ -1,18 +1,22 @@
 import { Citation, type Done } from '@youworker/contracts/agent/run-log'
+import type { SearchMade } from '@youworker/contracts/agent/file-search'
 import type { Thought } from '@youworker/contracts/agent/thoughts'
-import { Id, Metadata } from '@youworker/contracts/common'
+import { Id } from '@youworker/contracts/common'
 import { z } from 'zod'
-import { AGENT_MODEL } from '../../protocols/agent-model.ts'
+import { fileIdOf } from '../files/file-ids.ts'
+import { endedSearch, FileSearchCall } from './file-search-items.ts'
 import { conversationId, createdAt, responseId } from './ids.ts'
-import { FunctionTool, type ResponseRequest, TextFormat, ToolChoice } from './response-request.ts'
+import { Echo, echoOf } from './response-echo.ts'
+import type { ResponseRequest } from './response-request.ts'
 
 const Count = z.number().int().min(0)
 const ItemStatus = z.enum(['in_progress', 'completed', 'incomplete'])
+export type ItemStatus = z.output<typeof ItemStatus>
 
 /** Where a mark like [1] stands in the text, in UTF-16 units, and what it points to. */
 export const FileCitation = z.object({
   type: z.literal('file_citation'),
-  file_id: Id,
+  file_id: z.string(),
   filename: z.string(),
   index: Count,
 })
@@ -39,7 +43,7 @@ const FunctionCall = z.object({
 })
 export const SummaryText = z.object({ type: z.literal('summary_text'), text: z.string() })
 const Reasoning = z.object({ type: z.literal('reasoning'), id: z.string(), status: ItemStatus, summary: z.array(SummaryText) })
-export const OutputItem = z.discriminatedUnion('type', [OutputMessage, FunctionCall, Reasoning])
+export const OutputItem = z.discriminatedUnion('type', [OutputMessage, FunctionCall, Reasoning, FileSearchCall])
 export type OutputItem = z.output<typeof OutputItem>
 
 const Usage = z.object({
@@ -48,27 +52,6 @@ const Usage = z.object({
   output_tokens: Count,
   output_tokens_details: z.object({ reasoning_tokens: Count }),
   total_tokens: Count,
-})
-
-/** What a response repeats of its request. */
-const Echo = z.object({
-  model: z.string(),
-  background: z.boolean(),
-  instructions: z.string().nullable(),
-  max_output_tokens: z.number().nullable(),
-  metadata: Metadata,
-  parallel_tool_calls: z.boolean(),
-  previous_response_id: z.string().nullable(),
-  prompt_cache_key: z.string().nullable(),
-  reasoning: z.object({ effort: z.string().nullable(), summary: z.string().nullable() }),
-  safety_identifier: z.string().nullable(),
-  store: z.boolean(),
-  temperature: z.number().nullable(),
-  text: z.object({ format: TextFormat, verbosity: z.string().nullable() }),
-  tool_choice: ToolChoice,
-  tools: z.array(FunctionTool.required()),
-  top_p: z.number().nullable(),
-  user: z.string().nullable(),
 })
 
 export const ResponseObject = Echo.extend({
@@ -100,32 +83,6 @@ export interface ResponseOf {
   readonly session_id: string
   readonly request: ResponseRequest
 }
-
-function echoOf(request: ResponseRequest): z.output<typeof Echo> {
-  const { background, parallel_tool_calls, store, reasoning, text, tool_choice, tools } = request
-  return {
-    model: request.model ?? AGENT_MODEL,
-    background: background ?? false,
-    instructions: request.instructions ?? null,
-    max_output_tokens: request.max_output_tokens ?? null,
-    metadata: request.metadata ?? {},
-    parallel_tool_calls: parallel_tool_calls ?? true,
-    previous_response_id: request.previous_response_id ?? null,
-    prompt_cache_key: request.prompt_cache_key ?? null,
-    reasoning: { effort: reasoning?.effort ?? null, summary: reasoning?.summary ?? null },
-    safety_identifier: request.safety_identifier ?? null,
-    store: store ?? true,
-    temperature: request.temperature ?? null,
-    text: { format: text?.format ?? { type: 'text' }, verbosity: text?.verbosity ?? 'medium' },
-    tool_choice: tool_choice ?? 'auto',
-    tools: (tools ?? []).flatMap((tool) => ('name' in tool ? [toolOf(tool)] : [])),
-    top_p: request.top_p ?? null,
-    user: request.user ?? null,
-  }
-}
-
-const toolOf = ({ type, name, description, parameters, strict }: z.output<typeof FunctionTool>) =>
-  ({ type, name, description: description ?? null, parameters: parameters ?? null, strict: strict ?? null }) as const
 
 /** Of a run that has not ended. */
 export function begunResponse({ run_id, session_id, request }: ResponseOf, status: 'queued' | 'in_progress'): ResponseObject {
@@ -197,16 +154,23 @@ function endOf({
 
 type Answer = Pick<Done, 'content' | 'citations' | 'client_calls' | 'metadata'> & {
   readonly thoughts?: readonly Thought[] | undefined
+  readonly searches?: readonly SearchMade[] | undefined
 }
 
 /** In the order in which they begin. The message goes on behind thoughts that come within its text. */
 export function outputOf(done: Answer, runId: string): OutputItem[] {
-  const { content, client_calls: calls = [], thoughts = [] } = done
+  const { content, client_calls: calls = [], thoughts = [], searches = [] } = done
   const status = endOf(done).status === 'completed' ? 'completed' : 'incomplete'
   const text = content === '' ? [] : [messageOf(runId, status, [textPart(content, annotationsOf(done))])]
-  const items = thoughts.map((one, n) => reasoningOf(runId, n, one.ended ? 'completed' : status, [summaryText(one.text)]))
-  const later = thoughts.findIndex(({ at }) => at > 0)
-  const said = later === -1 ? [...items, ...text] : [...items.slice(0, later), ...text, ...items.slice(later)]
+  const searched = (behind: number) =>
+    searches.flatMap((one, n) => (one.behind === behind ? [{ at: one.at, item: endedSearch(runId, n, one) }] : []))
+  const items = [...thoughts, undefined].flatMap((one, n) => [
+    ...searched(n),
+    ...(one ? [{ at: one.at, item: reasoningOf(runId, n, one.ended ? 'completed' : status, [summaryText(one.text)]) }] : []),
+  ])
+  const later = items.findIndex(({ at }) => at > 0)
+  const [first, behind] = later === -1 ? [items, []] : [items.slice(0, later), items.slice(later)]
+  const said: OutputItem[] = [...first.map(({ item }) => item), ...text, ...behind.map(({ item }) => item)]
   const acting = calls.map(({ id, name, arguments: args }, index) => {
     return functionCall(runId, said.length + index, { call_id: id, name, arguments: JSON.stringify(args), status: 'completed' })
   })
@@ -214,12 +178,12 @@ export function outputOf(done: Answer, runId: string): OutputItem[] {
 }
 
 /** What models think is shown as it is, in the form that all clients of the protocol read. `n`: among those of the run. */
-export const reasoningOf = (runId: string, n: number, status: OutputItem['status'], summary: z.output<typeof SummaryText>[]) =>
+export const reasoningOf = (runId: string, n: number, status: ItemStatus, summary: z.output<typeof SummaryText>[]) =>
   ({ type: 'reasoning', id: `rs_${runId}_${n}`, status, summary }) as const
 
 export const summaryText = (text: string) => ({ type: 'summary_text', text }) as const
 
-export const messageOf = (runId: string, status: OutputItem['status'], content: z.output<typeof OutputText>[]) =>
+export const messageOf = (runId: string, status: ItemStatus, content: z.output<typeof OutputText>[]) =>
   ({ type: 'message', id: `msg_${runId}_0`, role: 'assistant', status, content }) as const
 
 export const textPart = (text: string, annotations: z.output<typeof FileCitation>[] = []) =>
@@ -238,6 +202,15 @@ function annotationsOf({ content, citations }: Answer): z.output<typeof FileCita
   const cited = new Map(citations.map((citation) => [citation.index, citation]))
   return [...content.matchAll(/\[(\d{1,6})\]/g)].flatMap(({ 1: mark, index }) => {
     const citation = cited.get(Number(mark))
-    return citation ? [{ type: 'file_citation', file_id: citation.document_id, filename: citation.title, index }] : []
+    return citation
+      ? [{ type: 'file_citation', file_id: fileIdOf(citation.document_id), filename: fileNameOf(citation), index }]
+      : []
   })
+}
+
+/** Of an upload its own name, of anything else its title. */
+function fileNameOf({ uri, title }: Citation): string {
+  if (!uri.startsWith('upload://')) return title
+  const name = uri.slice(uri.lastIndexOf('/') + 1)
+  return URL.canParse(uri) && name !== '' ? decodeURIComponent(name) : title
 }

@@ -4,6 +4,7 @@ import { Line, Metadata } from '@youworker/contracts/common'
 import { z } from 'zod'
 import { AGENT_MODEL } from '../../protocols/agent-model.ts'
 import { Cache, refusal, requireQuestion, runInput } from '../../protocols/run-input.ts'
+import { fileSearchIn, FileSearchTool } from './file-search-tool.ts'
 import { runIdOf, sessionRefOf } from './ids.ts'
 import { InputItem, readItems } from './input-items.ts'
 import { ReasoningEffort, thinkOf } from '../reasoning-effort.ts'
@@ -21,11 +22,13 @@ export const FunctionTool = z.object({
   strict: z.boolean().nullish(),
 })
 /** Tools and choices of other types are refused with what they are. */
-const Other = z.object({ type: z.string().refine((type) => type !== 'function', 'lacks what tools of this type have') })
+const served = /^(function|file_search)$/
+const Other = z.object({ type: z.string().refine((type) => !served.test(type), 'lacks what tools of this type have') })
 
 export const ToolChoice = z.union([
   z.enum(['none', 'auto', 'required']),
   z.object({ type: z.literal('function'), name: Name }),
+  z.object({ type: z.literal('file_search') }),
   z.object({
     type: z.literal('allowed_tools'),
     mode: z.enum(['auto', 'required']),
@@ -77,11 +80,12 @@ export const ResponseRequest = z.object({
   text: z.object({ format: TextFormat.nullish(), verbosity: z.enum(['low', 'medium', 'high']).nullish() }).nullish(),
   tool_choice: ToolChoice.nullish(),
   tools: z
-    .array(z.union([FunctionTool, Other]))
+    .array(z.union([FunctionTool, FileSearchTool, Other]))
     .max(128)
     .nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   user: z.string().max(200).nullish(),
+  include: z.array(z.string().max(64)).max(20).nullish(),
 })
 export type ResponseRequest = z.output<typeof ResponseRequest>
 
@@ -89,7 +93,6 @@ export type ResponseRequest = z.output<typeof ResponseRequest>
 export const ResponseBody = ResponseRequest.extend({
   input: z.union([z.string(), z.array(InputItem).min(1).max(1_000)]).nullish(),
   stream: z.boolean().nullish(),
-  include: z.array(z.string().max(64)).max(20).nullish(),
   strategy: Strategy.nullish(),
   max_tool_calls: z.number().int().nullish(),
   prompt: z.unknown().optional(),
@@ -106,15 +109,19 @@ export function toRunInput(body: ResponseBody) {
   const before = goingOn(body)
   const conversation = readItems(body.input ?? [])
   requireQuestion(conversation, 'input', { isWhole: before === undefined })
+  const { tools, include } = body
+  const fileSearch = fileSearchIn({ tools: tools ?? [], choice, include: include ?? [] })
+  const mustSearch = fileSearch && typeof choice === 'object' && choice.type === 'file_search'
   const input = runInput({
+    fileSearch,
     model: body.model ?? AGENT_MODEL,
     instructions: body.instructions ?? '',
     conversation,
     parameters: parametersOf(body),
-    tools: toolsOf(body.tools ?? [], choice),
+    tools: toolsOf(tools ?? [], choice),
     mayUseTools: choice !== 'none',
     cache: body.cache,
-    strategy: body.strategy,
+    strategy: body.strategy ?? (mustSearch ? 'rag' : undefined),
     showThinking: showsThinking(body.reasoning),
   })
   // Only what is kept can be read and gone on from.
@@ -124,7 +131,6 @@ export function toRunInput(body: ResponseBody) {
 const requestOf = ({
   input: _input,
   stream: _stream,
-  include: _include,
   cache: _cache,
   strategy: _strategy,
   ...request
@@ -156,19 +162,21 @@ function refuseUnserved({ background, store, prompt, include, ...body }: Respons
 
 /** A model server knows no `required`: the model decides. */
 function toolsOf(tools: NonNullable<ResponseBody['tools']>, choice: z.output<typeof ToolChoice>): ClientTool[] {
-  const offered = tools.map((tool, index): ClientTool => {
+  const offered = tools.flatMap((tool, index): ClientTool[] => {
+    if ('vector_store_ids' in tool) return []
     if (!('name' in tool))
       throw refusal(
         `tools.${index}`,
-        `This version takes tools of the type function, not ${tool.type}; ${AGENT_MODEL} has its own`,
+        `This version takes tools of the types function and file_search, not ${tool.type}; ${AGENT_MODEL} has its own`,
       )
     const { name, description, parameters } = tool
-    return { name, description: description ?? '', parameters: parameters ?? { type: 'object', properties: {} } }
+    return [{ name, description: description ?? '', parameters: parameters ?? { type: 'object', properties: {} } }]
   })
   if (choice === 'none') return []
   if (typeof choice === 'string') return offered
   if ('tools' in choice) return offered.filter(({ name }) => choice.tools.some((tool) => tool.name === name))
   if ('name' in choice) return offered.filter(({ name }) => name === choice.name)
+  if (choice.type === 'file_search') return []
   throw refusal('tool_choice', `This version chooses among tools of the type function, not ${choice.type}`)
 }
 

@@ -1,7 +1,9 @@
+import type { FileSearch } from '@youworker/contracts/agent/file-search'
 import { TERMINAL } from '@youworker/contracts/common'
 import { AppError } from '@youworker/contracts/errors'
 import { newId } from '@youworker/runtime/id'
 import { z } from 'zod'
+import type { Clients } from '../../clients.ts'
 import { defineRoute } from '../../http/define-route.ts'
 import type { RequestContext } from '../../http/request-context.ts'
 import { answerRun, failureOf, type ProtocolDeps } from '../../protocols/answer-run.ts'
@@ -14,6 +16,8 @@ import { ResponseEvent } from './response-events.ts'
 import { begunResponse, endedResponse, ResponseObject } from './response-object.ts'
 import { ResponseBody, ResponseRequest, toRunInput } from './response-request.ts'
 import { ResponseWriter } from './response-writer.ts'
+
+type Deps = ProtocolDeps & Pick<Clients, 'ingestion'>
 
 /** How long a cancel waits for the end of the run. */
 const CANCEL_MS = 4_000
@@ -40,9 +44,10 @@ export const responseRoutes = [
     answer: ResponseObject,
     media: 'text/event-stream',
     events: ResponseEvent,
-    errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'MODEL_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
-    async handle({ body, context }, deps: ProtocolDeps) {
+    errors: ['SESSION_NOT_FOUND', 'RUN_NOT_FOUND', 'MODEL_NOT_FOUND', 'COLLECTION_NOT_FOUND', 'CONFLICT', 'LLM_ERROR'],
+    async handle({ body, context }, deps: Deps) {
       const input = toRunInput(await withItems(body, context, deps))
+      await requireStores(input.file_search, context, deps)
       requireRoom(imagesOfInput(input), context)
       const start = (run_id: string) => deps.chatAgent.as(context.scope).startResponse({ ...input, run_id }, context.idempotency)
       const isStream = body.stream ?? false
@@ -50,9 +55,9 @@ export const responseRoutes = [
       const writer = new ResponseWriter(body)
       const protocol = {
         framesOf: writer.framesOf.bind(writer),
-        bodyOf({ done, thoughts }: WholeRun, run_id: string) {
+        bodyOf({ done, thoughts, searches }: WholeRun, run_id: string) {
           if (done.metadata.status === 'error') throw failureOf(done)
-          return endedResponse({ ...done, thoughts }, { run_id, session_id: done.metadata.session_id, request: body })
+          return endedResponse({ ...done, thoughts, searches }, { run_id, session_id: done.metadata.session_id, request: body })
         },
       }
       return answerRun(start, isStream, protocol, context, deps)
@@ -117,6 +122,11 @@ export const responseRoutes = [
   }),
 ]
 
+/** A run that may not search there is not begun. */
+async function requireStores(search: FileSearch | undefined, { scope }: RequestContext, { ingestion }: Deps): Promise<void> {
+  await Promise.all((search?.collection_ids ?? []).map((store_id) => ingestion.as(scope).getStore({ store_id })))
+}
+
 /** Answers at once; the run goes on. */
 async function begin(
   start: (run_id: string) => Promise<{ readonly run_id: string; readonly session_id: string }>,
@@ -143,7 +153,7 @@ async function readResponse(
   const hasEnded = TERMINAL.includes(status)
   const waitMs = hasEnded ? context.deadline.longestMs : untilMs
   const whole = waitMs > 0 ? await runStreams.whole(run_id, context, waitMs) : undefined
-  if (whole) return endedResponse({ ...whole.done, thoughts: whole.thoughts }, of)
+  if (whole) return endedResponse({ ...whole.done, thoughts: whole.thoughts, searches: whole.searches }, of)
   if (hasEnded) throw new AppError('SERVICE_UNAVAILABLE', 'The response could not be read; ask again', { retryAfter: 1 })
   return begunResponse(of, status === 'pending' ? 'queued' : 'in_progress')
 }

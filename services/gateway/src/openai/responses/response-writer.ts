@@ -1,10 +1,12 @@
-import type { Done, RunEntry, RunEntryBody } from '@youworker/contracts/agent/run-log'
-import { Thoughts } from '@youworker/contracts/agent/thoughts'
+import type { Done, RunEntry, RunEntryBody, ToolEvent } from '@youworker/contracts/agent/run-log'
+import { AnswerParts } from '@youworker/contracts/agent/file-search'
+import { type FileSearchCall, fileSearchOf } from './file-search-items.ts'
 import { type DataOf, responseFrame } from './response-events.ts'
 import {
   begunResponse,
   endedResponse,
   functionCall,
+  type ItemStatus,
   messageOf,
   type OutputItem,
   reasoningOf,
@@ -34,12 +36,14 @@ export class ResponseWriter {
   #run_id = ''
   #session_id = ''
   #next = 0
-  readonly #thoughts = new Thoughts()
+  readonly #parts = new AnswerParts()
   /** Items that have begun. */
   #items = 0
   /** Of the message and of the thought that goes on, among the items. */
   #message: number | undefined
   #reasoning: number | undefined
+  /** Of the searches, among the items, by their number. */
+  readonly #searches: number[] = []
   #isQueued = false
   /** Where the end began. */
   #atEnd: { readonly next: number; readonly reasoning: number | undefined; readonly isQueued: boolean } | undefined
@@ -52,8 +56,8 @@ export class ResponseWriter {
 
   /** The frames of an entry, which may be none. */
   framesOf({ body }: RunEntry): string | Iterable<string> {
-    const thought = this.#reasoning === undefined ? undefined : this.#thoughts.all.at(-1)
-    this.#thoughts.add(body)
+    const thought = this.#reasoning === undefined ? undefined : this.#parts.thoughts.at(-1)
+    this.#parts.add(body)
     const ended = thought?.ended ? this.#endThought('completed') : ''
     const frames = this.#framesOf(body)
     return typeof frames === 'string' ? ended + frames : frames
@@ -74,9 +78,10 @@ export class ResponseWriter {
       case 'thinking':
         return this.#start() + this.#addThought(body.data.text)
       // Entries come only once they are stored, and no attempt takes back what is stored.
+      case 'tool':
+        return this.#start() + this.#addSearch(body.data)
       case 'rewind':
       case 'log':
-      case 'tool':
       case 'transcript':
         return this.#start()
     }
@@ -130,8 +135,8 @@ export class ResponseWriter {
   }
 
   /** The newest one. */
-  #thought(status: OutputItem['status'], summary: Parameters<typeof reasoningOf>[3] = []) {
-    return reasoningOf(this.#run_id, this.#thoughts.all.length - 1, status, summary)
+  #thought(status: ItemStatus, summary: Parameters<typeof reasoningOf>[3] = []) {
+    return reasoningOf(this.#run_id, this.#parts.thoughts.length - 1, status, summary)
   }
 
   #openThought(): string {
@@ -142,15 +147,34 @@ export class ResponseWriter {
     )
   }
 
-  #endThought(status: OutputItem['status']): string {
+  #endThought(status: ItemStatus): string {
     const { output_index, ...of } = this.#inThought
-    const part = summaryText(this.#thoughts.all.at(-1)?.text ?? '')
+    const part = summaryText(this.#parts.thoughts.at(-1)?.text ?? '')
     this.#reasoning = undefined
     return (
       this.#frame('response.reasoning_summary_text.done', { ...of, output_index, text: part.text }) +
       this.#frame('response.reasoning_summary_part.done', { ...of, output_index, part }) +
       this.#frame('response.output_item.done', { output_index, item: this.#thought(status, [part]) })
     )
+  }
+
+  /** Only of a search in the files that the request named. */
+  #addSearch({ run_id, status }: ToolEvent): string {
+    const n = this.#parts.numberOf(run_id)
+    const search = n === undefined ? undefined : this.#parts.searches[n]
+    if (n === undefined || !search) return ''
+    const output_index = (this.#searches[n] ??= this.#items++)
+    const itemOf = (now: FileSearchCall['status']) => fileSearchOf(this.#run_id, n, search, now)
+    const inItem = { item_id: itemOf('searching').id, output_index }
+    if (status === 'start')
+      return (
+        this.#frame('response.output_item.added', { output_index, item: itemOf('in_progress') }) +
+        this.#frame('response.file_search_call.in_progress', inItem) +
+        this.#frame('response.file_search_call.searching', inItem)
+      )
+    const isDone = status === 'end'
+    const completed = isDone ? this.#frame('response.file_search_call.completed', inItem) : ''
+    return completed + this.#frame('response.output_item.done', { output_index, item: itemOf(isDone ? 'completed' : 'failed') })
   }
 
   /** Each of these frames may repeat the whole text: they are made when they are written, and all of them again on demand. */
@@ -160,9 +184,11 @@ export class ResponseWriter {
     this.#reasoning = this.#atEnd.reasoning
     this.#isQueued = this.#atEnd.isQueued
     yield this.#start()
-    const response = endedResponse({ ...done, thoughts: this.#thoughts.all }, this.#of)
+    const response = endedResponse({ ...done, thoughts: this.#parts.thoughts, searches: this.#parts.searches }, this.#of)
     for (const [output_index, item] of response.output.entries()) {
       if (item.type === 'reasoning') yield output_index === this.#reasoning ? this.#endThought(item.status) : ''
+      else if (item.type === 'file_search_call')
+        yield item.status === 'incomplete' ? this.#frame('response.output_item.done', { output_index, item }) : ''
       else {
         if (item.type === 'message') yield* this.#endMessage(item)
         else yield this.#endCall(item, output_index)

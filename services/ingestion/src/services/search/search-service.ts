@@ -85,7 +85,7 @@ export class SearchService {
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
     const isPoor = prepared.question.isPoor === true
-    const incomplete = complete ? {} : { incomplete: ['groups' as const] }
+    const incomplete = complete || inStores ? {} : { incomplete: ['groups' as const] }
     const words = isPoor ? { words_only: true as const } : {}
     return { ...answer, ...incomplete, ...words, took_ms, searched: complete && !isPoor ? namedSpaces(all) : undefined }
   }
