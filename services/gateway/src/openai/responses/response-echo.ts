@@ -4,6 +4,9 @@ import { AGENT_MODEL } from '../../protocols/agent-model.ts'
 import { FileSearchTool } from './file-search-tool.ts'
 import { FunctionTool, type ResponseRequest, TextFormat, ToolChoice } from './response-request.ts'
 
+/** The schema of filters stands with the request. */
+const SearchEcho = FileSearchTool.extend({ filters: z.record(z.string(), z.unknown()).nullish() })
+
 /** What a response repeats of its request. */
 export const Echo = z.object({
   model: z.string(),
@@ -20,7 +23,7 @@ export const Echo = z.object({
   temperature: z.number().nullable(),
   text: z.object({ format: TextFormat, verbosity: z.string().nullable() }),
   tool_choice: ToolChoice,
-  tools: z.array(z.union([FunctionTool.required(), FileSearchTool])),
+  tools: z.array(z.union([FunctionTool.required(), SearchEcho])),
   top_p: z.number().nullable(),
   user: z.string().nullable(),
 })

@@ -176,8 +176,8 @@ function toolsOf(tools: NonNullable<ResponseBody['tools']>, choice: z.output<typ
   if (typeof choice === 'string') return offered
   if ('tools' in choice) return offered.filter(({ name }) => choice.tools.some((tool) => tool.name === name))
   if ('name' in choice) return offered.filter(({ name }) => name === choice.name)
-  if (choice.type === 'file_search') return []
-  throw refusal('tool_choice', `This version chooses among tools of the type function, not ${choice.type}`)
+  if (choice.type === 'file_search' && tools.some(({ type }) => type === 'file_search')) return []
+  throw refusal('tool_choice', `This version chooses among the tools of the request, not ${choice.type}`)
 }
 
 function parametersOf({ temperature, top_p, max_output_tokens, text, reasoning }: ResponseBody): ModelParameters {
