@@ -9,6 +9,7 @@ import { addUser, createKey, listKeys, revokeKey } from './accounts.ts'
 import { warmCache } from './cache-warm.ts'
 import { checkIndex } from './check-index.ts'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
+import { migrateIndex, showIndex } from './migrate-index.ts'
 import { generateSecrets, renderEnv } from './keys.ts'
 import { passwordVariable, renderNatsConf } from './nats-conf.ts'
 import { addNatsUser, listNatsUsers, removeNatsUser, replayNatsUser } from './nats-users/nats-users.ts'
@@ -35,6 +36,9 @@ const USAGE = `Usage: npm run youworker -- COMMAND
   index check [--repair]
                   compare documents, chunks, vectors and files with each other and with the search index;
                   exit code 1 when differences are left
+  index status    the search indexes that there are, with the progress of one that is being made
+  index migrate --to qdrant | embedded, index migrate --cancel
+                  move the search index while searches go on, with progress; or drop the one that is being made
   audit verify [--checkpoints FILE]
                   read the whole audit trail and name the first entry that is wrong (exit code 1); needs
                   DATABASE__ADMIN_URL and SECURITY__AUDIT_KEY. Compares it with the checkpoints of FILE (lines of
@@ -118,6 +122,8 @@ const COMMANDS: Readonly<Record<string, (rest: readonly string[]) => void | Prom
   'keys revoke': revokeKey,
   'cache warm': warmCache,
   'index check': checkIndex,
+  'index status': showIndex,
+  'index migrate': migrateIndex,
   'events dead-letters list': () => listDeadLetters(adminUrls()),
   'events dead-letters redrive': redrive,
   'keys generate': ([dir]) => (dir === undefined ? void process.stdout.write(renderEnv(generateSecrets())) : writeFiles(dir)),

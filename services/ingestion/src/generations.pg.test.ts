@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { IndexGeneration } from '@youworker/contracts/documents/index-generations'
 import { SearchQuery } from '@youworker/contracts/documents/search'
 import { silentLogger } from '@youworker/runtime/logger'
+import { startQdrant } from '@youworker/test-kit/qdrant/qdrant-server'
 import { startEmbeddingServer, type TestEmbeddingServer } from '@youworker/test-kit/models/embedding-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -153,6 +154,46 @@ test('while the model before is gone, searches go by words and say so, and new f
     await waitFor(async () => (await found(fixture, user, animal, 'dense')).uri === `upload://${animal}.md`, {
       what: `${animal} by its vector`,
     })
+}, 90_000)
+
+test('the index moves to Qdrant and back while searches go on', async () => {
+  await fixture[Symbol.asyncDispose]()
+  await using qdrant = await startQdrant({ version: '1.19' })
+  fixture = await startFixture({ modelUrl: models.url, embedModel: OLD, qdrantUrl: qdrant.url, hasQdrant: false })
+  const user = testUser()
+  await fixture.ingest(user, filesOf(ANIMALS))
+  await expect(fixture.operator.migrate({ to: 'qdrant' }, rootOf())).rejects.toMatchObject({ code: 'CONFLICT' })
+  const next = fixture.newProcess(true, undefined, undefined, OLD, true)
+  // A Qdrant in the settings alone moves nothing.
+  await next.generations.check()
+  expect(await statusOf(next)).toHaveLength(1)
+  await fixture.deletion.delete(
+    {
+      document_id:
+        (await fixture.documents.list({ limit: 9, offset: 0 }, user)).documents.find(({ path }) => path === 'stork.md')?.id ?? '',
+    },
+    user,
+  )
+  for (const to of ['qdrant', 'embedded'] as const) {
+    await next.operator.migrate({ to }, rootOf())
+    await next.operator.migrate({ to }, rootOf())
+    for (;;) {
+      for (const mode of ['dense', 'lexical'] as const)
+        expect((await found(next, user, 'otter', mode)).uri).toBe('upload://otter.md')
+      const [newest] = await statusOf(next)
+      if (newest?.state === 'active' && newest.adapter === to) break
+    }
+    for (const animal of ['otter', 'beaver'])
+      for (const mode of ['dense', 'lexical'] as const)
+        await waitFor(async () => (await found(next, user, animal, mode)).uri === `upload://${animal}.md`, {
+          what: `${animal} ${mode}`,
+        })
+    expect((await next.checker.check({ repair: false }, rootOf())).differences).toEqual([])
+    await expect(next.operator.migrate({ to }, rootOf())).rejects.toMatchObject({ code: 'CONFLICT' })
+  }
+  // No passage was embedded again.
+  expect(fixture.embedded.filter((text) => text.includes('waits at the'))).toHaveLength(ANIMALS.length)
+  expect(qdrant.faults).toEqual([])
 }, 90_000)
 
 test('root cancels it; users may neither look nor change anything; what indexes have of nobody is told and erased', async () => {

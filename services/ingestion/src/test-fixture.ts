@@ -84,6 +84,8 @@ interface FixtureOptions {
   /** Of a model server in place of the offline model. */
   readonly modelUrl?: string
   readonly embedModel?: string
+  /** Whether its first process knows the Qdrant. */
+  readonly hasQdrant?: boolean
 }
 
 /** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
@@ -93,6 +95,7 @@ export async function startFixture({
   qdrantUrl,
   modelUrl: given,
   embedModel = 'youworker-offline',
+  hasQdrant = true,
 }: FixtureOptions = {}) {
   await using stack = new AsyncDisposableStack()
   const logger = silentLogger()
@@ -114,8 +117,13 @@ export async function startFixture({
     fetching: { allow: [], refuse: [], closedPorts: [], dnsServers: [], root: undefined, ...fetching },
   }
   const processes = stack.use(new AsyncDisposableStack())
-  const newProcess = (works: boolean, wrap?: Wrap, chunks?: ChunkSize, model = embedModel) =>
-    startProcess(surroundings, processes, { works, wrap, chunks, model })
+  const newProcess = (works: boolean, wrap?: Wrap, chunks?: ChunkSize, model = embedModel, knowsQdrant = hasQdrant) =>
+    startProcess(knowsQdrant ? surroundings : { ...surroundings, qdrantUrl: undefined }, processes, {
+      works,
+      wrap,
+      chunks,
+      model,
+    })
   const services = newProcess(worker)
   const resources = stack.move()
   return {

@@ -76,7 +76,7 @@ export class Generations implements Indexing, AsyncDisposable {
     const problem = await (await this.active()).index.check()
     if (problem !== undefined) return problem
     const building = this.#rows.find(({ state }) => state === 'building')
-    if (!building) return undefined
+    if (!building) return this.#parts.adapters.qdrant && this.#rows.some(isInFiles) ? { note: UNUSED_QDRANT } : undefined
     const what = `an index with ${building.embed_model} is being made; searches use the one before`
     return building.problem === null ? { note: what } : `${what}: ${building.problem}`
   }
@@ -154,6 +154,10 @@ async function dimensionsOf(embedder: Embedder): Promise<number> {
   if (vector) return vector.length
   throw new AppError('SERVICE_UNAVAILABLE', 'The embedding model answered without a vector', { retryAfter: 5 })
 }
+
+const isInFiles = ({ state, adapter }: GenerationRow): boolean => state === 'active' && adapter === 'embedded'
+const UNUSED_QDRANT =
+  'the index is in files, and Qdrant, which the settings name, is not used; move it with: npm run youworker -- index migrate --to qdrant'
 
 const isActive = ({ state }: GenerationRow): boolean => state === 'active'
 
