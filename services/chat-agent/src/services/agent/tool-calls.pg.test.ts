@@ -170,7 +170,7 @@ test('arguments that do not fit the schema of a tool are told to the model, and 
   expect(done.metadata).toMatchObject({ status: 'success', iterations: 3, tool_calls: 2 })
   expect(foreign.calls.map(({ input }) => input)).toEqual([{ text: 'seven' }])
   expect(done.tool_events.filter(({ status }) => status !== 'start')).toMatchObject([
-    { status: 'error', result_preview: expect.stringMatching(/do not fit.*text: .*expected string/) },
+    { status: 'error', result_preview: expect.stringMatching(/do not fit.*text: .*Expected "string"/) },
     { status: 'end', result_preview: 'echo: seven' },
   ])
 })
@@ -217,7 +217,7 @@ test('in text, too, arguments that do not fit are told to the model, and the too
   expect(done.metadata).toMatchObject({ status: 'success', iterations: 4, tool_calls: 3 })
   expect(foreign.calls.map(({ input }) => input)).toEqual([{ text: 'seven' }])
   expect(done.tool_events.filter(({ status }) => status !== 'start')).toMatchObject([
-    { status: 'error', result_preview: expect.stringMatching(/text: .*expected string/) },
+    { status: 'error', result_preview: expect.stringMatching(/text: .*Expected "string"/) },
     { status: 'error', result_preview: expect.stringMatching(/text: /) },
     { status: 'end', result_preview: 'echo: seven' },
   ])
