@@ -241,3 +241,14 @@ test('over a WebSocket such an event comes in fragments, whole, and nothing of a
   expect(await held('web_socket')).toBe(0)
   socket.destroy()
 }, 120_000)
+
+test('over a WebSocket who reads gets a long event whole, also when it is all that is read', async () => {
+  const { runId, events, done } = await ada.chat('much', { enable_tools: false })
+  const { external_id } = (await ada.get(`/v1/sessions/${done.metadata.session_id}`)).body.session
+  const socket = await RawWebSocket.open(system.api, `/v1/ws/chat/${external_id}`, ada.key)
+  socket.text({ type: 'resume', run_id: runId, after: events.at(-2)?.id })
+  const messages = () => socket.frames as Record<string, unknown>[]
+  await expect.poll(() => messages().length, { timeout: 30_000 }).toBe(1)
+  expect(messages()[0]).toMatchObject({ type: 'done', content: done.content })
+  socket.destroy()
+}, 120_000)

@@ -48,6 +48,8 @@ export class FrameSender {
     if (frame.length <= LONG && this.#rest.length === 0) return this.#webSocket.send(frame)
     this.#rest.push(new UnwrittenFrames(frame, again))
     this.#pump()
+    // The last frame of an answer has nobody who would wait before the next one.
+    if (this.#rest.length > 0) void this.drained()
   }
 
   #pump(): void {

@@ -47,7 +47,7 @@ test.each<[string, object, object, object]>([
   ['one of some properties', { ...ab, anyOf: [{ required: ['a'] }, { required: ['b'] }] }, { b: 'x' }, {}],
   ['exactly one of them', { ...ab, oneOf: [{ required: ['a'] }, { required: ['b'] }] }, { a: 'x' }, { a: 'x', b: 'y' }],
   ['what depends on another', { ...a, dependentRequired: { a: ['b'] } }, { a: 1, b: 2 }, { a: 1 }],
-  ['a condition', { ...a, if: { properties: { a: { const: 1 } } }, then: { required: ['b'] } }, { a: 2 }, { a: 1 }],
+  ['a condition', { ...a, if: { properties: { a: { const: 2 } } }, else: { required: ['b'] } }, { a: 2 }, { a: 1 }],
   ['not', { ...a, not: { required: ['z'] } }, { a: 1 }, { a: 1, z: 1 }],
   ['definitions of draft 7', { properties: { a: { $ref: '#/definitions/x' } }, definitions: { x: text } }, { a: 'x' }, { a: 1 }],
   ['itself', { type: 'object', properties: { n: { $ref: '#' } }, required: ['v'] }, { v: 1, n: { v: 2 } }, { v: 1, n: {} }],
