@@ -264,7 +264,7 @@ test('kill -9 of the agent behind a search in files: the search is told once, wi
   }
   const end = events.at(-1)
   const response = end?.type === 'response.completed' ? end.response : undefined
-  expect(response?.output_text).toBe(undisturbed)
+  expect((await responses.retrieve(response?.id ?? '')).output_text).toBe(undisturbed)
   expect(response?.output.map(({ type }) => type)).toEqual(['file_search_call', 'message'])
   const [search] = response?.output ?? []
   expect(search?.type === 'file_search_call' && search.results?.length).toBeGreaterThan(0)
