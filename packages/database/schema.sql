@@ -1061,6 +1061,8 @@ create table "ingestion"."chunks" ( -- owner: ingestion_owner
   "end" integer not null,
   text_hash text not null,
   language text,
+  time_start double precision,
+  time_end double precision,
   constraint chunks_document_id_fkey FOREIGN KEY (document_id) REFERENCES ingestion.documents(id) ON DELETE CASCADE,
   constraint chunks_pkey PRIMARY KEY (id),
   constraint chunks_order UNIQUE (document_id, generation, index)
@@ -1474,6 +1476,8 @@ create table "ingestion"."staged_chunks" ( -- owner: ingestion_owner
   "end" integer not null,
   text_hash text not null,
   language text,
+  time_start double precision,
+  time_end double precision,
   constraint staged_chunks_run_id_file_index_fkey FOREIGN KEY (run_id, file_index) REFERENCES ingestion.run_files(run_id, index) ON DELETE CASCADE,
   constraint staged_chunks_pkey PRIMARY KEY (run_id, file_index, index)
 );

@@ -41,7 +41,7 @@ export const SOURCE_RULES: readonly SourceRule[] = [
     // Folders other than guarded-fetch reach only servers that an operator names. A URL of a user goes through guarded-fetch.
     forbidden: /(?<![.#\w])(fetch|tracedFetch)\(|from 'node:https'|\bWebSocket\(/,
     allowed:
-      /^(packages\/(guarded-fetch|test-kit|embedded)\/|packages\/runtime\/src\/http\/traced-fetch\.ts$|services\/(chat-agent|ingestion)\/src\/clients\/|services\/gateway\/src\/audio\/)/,
+      /^(packages\/(guarded-fetch|audio-server|test-kit|embedded)\/|packages\/runtime\/src\/http\/traced-fetch\.ts$|services\/(chat-agent|ingestion)\/src\/clients\/|services\/gateway\/src\/audio\/)/,
   },
   {
     name: 'only-listed-files-access-all-spaces',

@@ -104,7 +104,7 @@ test('networks: only the proxy is reachable from outside, only who needs it reac
   expect(members('public')).toEqual(['proxy'])
   // The offline model is asked only by its own network.
   expect(members('outside').sort()).toEqual(['chat-agent', 'ingestion', 'ollama'])
-  expect(members('speech')).toEqual(['gateway'])
+  expect(members('speech')).toEqual(['gateway', 'ingestion'])
   expect(members('edge')).toEqual(['proxy', 'gateway'])
   expect(members('models').sort()).toEqual(['chat-agent', 'ingestion', 'offline-model', 'ollama'])
   expect(members('data').sort()).toEqual([...Object.keys(SCHEMAS), 'migrate', 'postgres'].sort())

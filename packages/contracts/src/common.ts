@@ -2,6 +2,12 @@ import { z } from 'zod'
 import { LIMITS } from './limits.ts'
 
 export const Id = z.uuid()
+/** Where in a recording something is said. */
+export const SpokenTime = z
+  .object({ start: z.number().min(0), end: z.number().min(0) })
+  .meta({ description: 'Seconds of the recording.' })
+export const spokenTime = (start: number | null, end: number | null) =>
+  start === null || end === null ? {} : { time: { start, end } }
 export const Time = z.iso.datetime({ offset: true })
 export const Nothing = z.object({})
 

@@ -6,8 +6,9 @@ export const FILE_FORMATS = {
   'text/plain': {
     family: 'text',
     name: 'plain text',
-    extensions: ['.txt', '.text', '.log', '.rst', '.adoc', '.org', '.tex', '.bib', '.srt', '.vtt', '.ini', '.cfg', '.conf'],
+    extensions: ['.txt', '.text', '.log', '.rst', '.adoc', '.org', '.tex', '.bib', '.ini', '.cfg', '.conf'],
   },
+  'text/vtt': { family: 'captions', name: 'captions (WebVTT, SubRip)', extensions: ['.vtt', '.srt'] },
   'text/markdown': { family: 'markdown', name: 'Markdown', extensions: ['.md', '.markdown', '.mdx'] },
   'text/html': { family: 'html', name: 'HTML', extensions: ['.html', '.htm', '.xhtml'] },
   'text/csv': { family: 'table', name: 'CSV', extensions: ['.csv'] },
@@ -58,6 +59,15 @@ export const FILE_FORMATS = {
   'image/webp': { family: 'image', name: 'WebP (the text in it)', extensions: ['.webp'] },
   'image/tiff': { family: 'image', name: 'TIFF (the text in it)', extensions: ['.tif', '.tiff'] },
   'image/gif': { family: 'image', name: 'GIF (the text in it)', extensions: ['.gif'] },
+  'audio/wav': { family: 'recording', name: 'WAV (what is said)', extensions: ['.wav'] },
+  'audio/mpeg': { family: 'recording', name: 'MP3 (what is said)', extensions: ['.mp3'] },
+  'audio/mp4': { family: 'recording', name: 'M4A (what is said)', extensions: ['.m4a'] },
+  'audio/ogg': { family: 'recording', name: 'Ogg (what is said)', extensions: ['.ogg', '.oga', '.opus'] },
+  'audio/flac': { family: 'recording', name: 'FLAC (what is said)', extensions: ['.flac'] },
+  'video/webm': { family: 'recording', name: 'WebM (what is said)', extensions: ['.webm', '.weba'] },
+  'video/mp4': { family: 'recording', name: 'MP4 (what is said)', extensions: ['.mp4', '.m4v'] },
+  'video/quicktime': { family: 'recording', name: 'QuickTime (what is said)', extensions: ['.mov'] },
+  'video/matroska': { family: 'recording', name: 'Matroska (what is said)', extensions: ['.mkv', '.mka'] },
   'text/javascript': { family: 'code', name: 'JavaScript', extensions: ['.js', '.mjs', '.cjs', '.jsx'] },
   'text/x-typescript': { family: 'code', name: 'TypeScript', extensions: ['.ts', '.mts', '.cts', '.tsx'] },
   'text/x-python': { family: 'code', name: 'Python', extensions: ['.py', '.pyi'] },
@@ -124,4 +134,4 @@ export const mimeOfExtension = (extension: string): FileMime | undefined => MIME
 
 /** For people: what to send instead of a file that is not read. */
 export const READABLE_KINDS =
-  'text, Markdown, HTML, CSV, JSON, YAML, XML, source code, RTF, e-mail, PDF, documents of Office and OpenDocument, EPUB, pictures of texts, or a ZIP of these'
+  'text, Markdown, HTML, CSV, JSON, YAML, XML, source code, RTF, e-mail, PDF, documents of Office and OpenDocument, EPUB, pictures of texts, recordings of speech, or a ZIP of these'

@@ -5,6 +5,8 @@ import { restartableServer } from './restartable-server.ts'
 /** What a recording says stands behind this in its bytes, up to a zero: as clear speech, for who can hear it. */
 const MARK = 'SAID:'
 const RATE = 24_000
+/** What one sentence takes. */
+const SENTENCE_S = 1.5
 /** Bytes. */
 const LONG = 11 * 1024 * 1024
 
@@ -136,8 +138,17 @@ const refuse = (response: ServerResponse, status: number) =>
 
 function transcribe(response: ServerResponse, { fields }: AskedToTranscribe, text: string): void {
   if (fields['response_format'] !== 'verbose_json') return send(response, { text })
-  const segments = [{ id: 0, start: 0, end: 1.5, text, avg_logprob: Math.log(0.9), no_speech_prob: 0.01, tokens: [1] }]
-  send(response, { task: 'transcribe', language: 'english', duration: 1.5, text: ` ${text}`, segments })
+  const segments = text.split(/(?<=[.!?]) /).map((sentence, id) => ({
+    id,
+    start: id * SENTENCE_S,
+    end: (id + 1) * SENTENCE_S,
+    text: ` ${sentence}`,
+    avg_logprob: Math.log(0.9),
+    no_speech_prob: 0.01,
+    tokens: [1],
+  }))
+  const duration = segments.length * SENTENCE_S
+  send(response, { task: 'transcribe', language: 'english', duration, text: ` ${text}`, segments })
 }
 
 function speak(response: ServerResponse, text: string, mood: AudioMood): void {

@@ -1,14 +1,5 @@
-import { BackendKey } from '@youworker/contracts/agent/model-backends'
-import {
-  checkTogether,
-  commaList,
-  flag,
-  httpUrl,
-  integer,
-  listenEnv,
-  natsEnv,
-  processEnv,
-} from '@youworker/runtime/process/config'
+import { audioEnv } from '@youworker/audio-server/audio-env'
+import { checkTogether, commaList, flag, integer, listenEnv, natsEnv, processEnv } from '@youworker/runtime/process/config'
 import { z } from 'zod'
 import { isAddressRange } from './http/guards/client-address.ts'
 
@@ -27,8 +18,6 @@ const Origins = commaList
         .refine(isOrigin, 'must name exact origins like https://app.example.org; `*` is refused because cookies are allowed'),
     ),
   )
-
-const isPlain = ({ username, password, search, hash }: URL): boolean => username + password + search + hash === ''
 
 const AddressRanges = commaList.pipe(
   z.array(z.string().refine(isAddressRange, 'must be addresses or CIDR ranges, like 10.0.0.7 or 10.0.0.0/8')),
@@ -56,17 +45,7 @@ const ENV = z.object({
     description: 'Signs CSRF tokens and the cookies of known devices; another value makes browsers fetch a new token',
     secret: true,
   }),
-  AUDIO__BASE_URL: httpUrl
-    .refine(
-      (url) => !URL.canParse(url) || isPlain(new URL(url)),
-      'must have no user, password, query or fragment: a key goes into AUDIO__API_KEY',
-    )
-    .optional()
-    .describe(
-      "A server that transcribes and speaks, with OpenAI's protocol: speaches, LocalAI, whisper.cpp's, a hosted one; with its version, as http://host:8000/v1. Without it chat takes and gives text only",
-    ),
-  AUDIO__API_KEY: BackendKey.optional().meta({ description: 'Key of that server', secret: true }),
-  AUDIO__TRANSCRIPTION_MODEL: z.string().min(1).default('whisper-1').describe('Its model that transcribes'),
+  ...audioEnv,
   AUDIO__SPEECH_MODEL: z.string().min(1).default('tts-1').describe('Its model that speaks'),
   AUDIO__VOICE: z.string().min(1).default('alloy').describe('The voice of that model'),
   AUDIO__TIMEOUT_MS: integer(100, 300_000)

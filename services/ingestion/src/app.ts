@@ -28,6 +28,7 @@ import { indexAdapters } from './clients/index-adapters.ts'
 import { uploadRoot } from './clients/upload-root.ts'
 import { groupSpaces, rightsOfUsers } from './clients/group-spaces.ts'
 import { userDirectory } from './clients/user-directory.ts'
+import { connectTranscriber } from './clients/connect-transcriber.ts'
 import { createOllamaEmbedder } from './clients/ollama.ts'
 import { rerankerOf } from './clients/reranker/rerank-env.ts'
 import type { Config } from './config.ts'
@@ -103,7 +104,7 @@ function background({ database, uow, nats, logger, ...its }: Background): AsyncD
   return stack
 }
 const serversOf = ({ DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, ...urls }: Config): string[] =>
-  [DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, urls.LLM__QDRANT_URL, urls.LLM__RERANK_BASE_URL].filter(
+  [DATABASE__URL, NATS__URL, LLM__OLLAMA_BASE_URL, urls.LLM__QDRANT_URL, urls.LLM__RERANK_BASE_URL, urls.AUDIO__BASE_URL].filter(
     (url) => url !== undefined,
   )
 
@@ -163,6 +164,7 @@ export async function startIngestion(config: Config, { logger, metricsAt }: Serv
     adapters: indexAdapters(config, logger),
     space,
     readers: stack.use(new ReaderPool(config.INGEST__OCR_LANGUAGES)),
+    transcriber: connectTranscriber(stack, config, logger),
     logger,
     sealer: createSealer(database, parseKeyRing(config.SECURITY__CHAT_MESSAGE_ENCRYPTION_SECRET)),
     embedderOf: (model) => createOllamaEmbedder({ url: config.LLM__OLLAMA_BASE_URL, model }),

@@ -1,3 +1,4 @@
+import { audioEnv } from '@youworker/audio-server/audio-env'
 import { deletionEnv } from '@youworker/database/deletion/deletion-env'
 import { sealingEnv } from '@youworker/database/sealing/sealing-env'
 import { fetchEnv } from '@youworker/guarded-fetch/fetch-env'
@@ -42,6 +43,13 @@ const ENV = z.object({
     .optional()
     .describe('Folder of this server whose files root may have ingested by their path; without it none'),
   ...fetchEnv,
+  ...audioEnv,
+  INGEST__TRANSCRIPTIONS: integer(1, 100)
+    .default(2)
+    .describe('Most recordings that one ingestion process has transcribed at the same time; the others wait'),
+  INGEST__TRANSCRIPTION_MS: integer(1_000, 14_400_000)
+    .default(1_800_000)
+    .meta({ description: 'How long the audio server may take for one recording that is read as a document', unit: 'ms' }),
   INGEST__MAX_FILE_MB: integer(1, 1_024).default(100).meta({ description: 'Largest file that is taken', unit: 'MB' }),
   INGEST__OCR_LANGUAGES: z
     .string()

@@ -13,7 +13,7 @@ const SECRET_OWNERS: Readonly<Record<string, readonly ServiceName[]>> = {
   SECURITY__AUDIT_KEY: ['auth'],
   LLM__OPENAI_API_KEY: ['chat-agent'],
   LLM__QDRANT_API_KEY: ['ingestion'],
-  AUDIO__API_KEY: ['gateway'],
+  AUDIO__API_KEY: ['gateway', 'ingestion'],
   SECURITY__CSRF_SECRET: ['gateway'],
 }
 

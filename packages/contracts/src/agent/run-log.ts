@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Id, Time } from '../common.ts'
+import { Id, SpokenTime, Time } from '../common.ts'
 import { FoundPassage } from './found-passage.ts'
 
 const Count = z.number().int().min(0)
@@ -11,6 +11,7 @@ export const Citation = z
     title: z.string(),
     uri: z.string(),
     page: z.number().int().optional(),
+    time: SpokenTime.optional(),
     chunk_id: z
       .string()
       .optional()

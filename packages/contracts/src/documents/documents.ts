@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CursorPage, foldCase, Id, Line, listed, MAX_TAG, Nothing, Tags, Time } from '../common.ts'
+import { CursorPage, foldCase, Id, Line, listed, MAX_TAG, Nothing, SpokenTime, Tags, Time } from '../common.ts'
 import { event, request } from '../define.ts'
 import { deletedFields, listErasures } from '../erasures.ts'
 import { LIMITS, WAIT } from '../limits.ts'
@@ -53,6 +53,7 @@ export const DocumentChunk = z
     text: z.string(),
     title_path: z.array(z.string()),
     page: z.number().int().nullable(),
+    time: SpokenTime.optional(),
     start: Count.meta({ description: 'Where it begins in the text of the document, in UTF-16 units.' }),
     end: Count,
   })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Embedding } from '../agent/model.ts'
-import { Id, Tags, Time } from '../common.ts'
+import { Id, SpokenTime, Tags, Time } from '../common.ts'
 import { request } from '../define.ts'
 import { AttributeFilter, Attributes } from './attribute-filter.ts'
 import { WAIT } from '../limits.ts'
@@ -64,6 +64,7 @@ export const SearchHit = z.object({
   uri: z.string(),
   /** First page of the chunk, from 1; only for paged formats. */
   page: z.number().int().optional(),
+  time: SpokenTime.optional(),
   /** Headings from the document's top to the chunk. */
   title_path: z.array(z.string()).optional(),
   /** Where the passage begins and ends in the text of the document, in UTF-16 units; of versions that tell it. */

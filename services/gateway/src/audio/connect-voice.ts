@@ -1,8 +1,8 @@
-import { plainUrl } from '@youworker/contracts/agent/model-backends'
+import { withVersion } from '@youworker/audio-server/audio-env'
+import { AudioServer } from '@youworker/audio-server/audio-server'
 import type { HealthCheck } from '@youworker/runtime/health/health-report'
 import type { Logger } from '@youworker/runtime/logger'
 import type { Config } from '../config.ts'
-import { AudioServer } from './audio-server.ts'
 import { Voice } from './voice.ts'
 
 const NO_AUDIO = { note: 'not set up (AUDIO__BASE_URL): chat takes and gives text only' }
@@ -20,18 +20,11 @@ export function connectVoice(
       url: withVersion(url),
       apiKey: config.AUDIO__API_KEY,
       transcriptionModel: config.AUDIO__TRANSCRIPTION_MODEL,
-      speechModel: config.AUDIO__SPEECH_MODEL,
-      voice: config.AUDIO__VOICE,
+      speech: { model: config.AUDIO__SPEECH_MODEL, voice: config.AUDIO__VOICE },
       timeoutMs: config.AUDIO__TIMEOUT_MS,
       concurrency: config.AUDIO__CONCURRENCY,
       logger,
     }),
   )
   return { voice: new Voice(server), check: () => server.check() }
-}
-
-/** A server without a path has the usual one. */
-function withVersion(url: string): string {
-  const plain = plainUrl(url)
-  return new URL(plain).pathname === '/' ? `${plain}/v1` : plain
 }

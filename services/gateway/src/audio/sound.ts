@@ -1,3 +1,4 @@
+import type { Recording } from '@youworker/audio-server/audio-port'
 import { AppError } from '@youworker/contracts/errors'
 import { readMp3 } from './mp3.ts'
 import { readWav, wavOf } from './wav.ts'
@@ -19,6 +20,13 @@ export interface Sound {
   readonly format: Format
   readonly mime: (typeof MIME)[Format]
 }
+
+export const recordingOf = ({ bytes, format, mime }: Sound): Recording => ({
+  name: `speech.${format}`,
+  mime,
+  size: bytes.length,
+  bytes: () => [bytes],
+})
 
 /** Samples of a recording without a header, when it says nothing else. */
 export const USUAL_RATE = 16_000

@@ -3,11 +3,11 @@ import type { Done } from '@youworker/contracts/agent/run-log'
 import { AppError } from '@youworker/contracts/errors'
 import { LIMITS } from '@youworker/contracts/limits'
 import type { RequestContext } from '../http/request-context.ts'
-import type { AudioCaller, AudioPort, Transcribed } from './audio-port.ts'
+import type { AudioCaller, AudioPort, Transcribed } from '@youworker/audio-server/audio-port'
 import { readBase64 } from '../http/base64.ts'
 import { readMp3 } from './mp3.ts'
-import { Slots } from './slots.ts'
-import { readSound } from './sound.ts'
+import { Slots } from '@youworker/runtime/timing/slots'
+import { readSound, recordingOf } from './sound.ts'
 import { spokenText } from './spoken-text.ts'
 import { readWav, withTrueLengths } from './wav.ts'
 
@@ -65,7 +65,7 @@ export class Voice {
   async question({ audio, sampleRate, text, field }: Recording, caller: AudioCaller): Promise<Question> {
     const server = this.serverFor(field)
     const bytes = readBase64(audio, { field, maxBytes: MOST_RECORDED })
-    const transcribed = await server.transcribe(readSound(bytes, field, sampleRate), {}, caller)
+    const transcribed = await server.transcribe(recordingOf(readSound(bytes, field, sampleRate)), {}, caller)
     const written = text?.trim() ? `${text}\n\n` : ''
     const digest = createHash('sha256').update(written).update(bytes).digest('base64url')
     return {

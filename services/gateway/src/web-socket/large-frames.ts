@@ -1,4 +1,4 @@
-import { Slots } from '../audio/slots.ts'
+import { Slots } from '@youworker/runtime/timing/slots'
 import { MAX_TEXT_FRAME } from './chat-frames.ts'
 import type { Connection } from './frame-sender.ts'
 

@@ -1,5 +1,5 @@
 import { countTokens } from '@youworker/runtime/text/count-tokens'
-import type { ParsedBlock, ParsedDocument } from '../parsing/parsed-document.ts'
+import type { ParsedBlock, ParsedDocument, SpokenTime } from '../parsing/parsed-document.ts'
 import { CHUNKING } from './chunking-parameters.ts'
 import { splitUnits, type Unit } from './split-units.ts'
 
@@ -11,6 +11,8 @@ export interface Chunk {
   readonly title_path: readonly string[]
   /** From 1; only for paged formats. */
   readonly page?: number
+  /** Where in a recording it is said, in seconds. */
+  readonly time?: SpokenTime
   /** Offsets into the document's text, in UTF-16 units. */
   readonly start: number
   readonly end: number
@@ -31,6 +33,7 @@ export function* chunkDocument(document: ParsedDocument, size: ChunkSize): Gener
   for (const section of sectionsOf(document.blocks)) {
     const [first] = section
     if (!first) continue
+    const timeFrom = timesOf(section)
     for (const units of pack(unitsOf(section, size.tokens), size)) {
       const [opening, end] = [units[0], units.at(-1)?.end]
       if (!opening || end === undefined) continue
@@ -38,9 +41,22 @@ export function* chunkDocument(document: ParsedDocument, size: ChunkSize): Gener
       if (shown.trim() === '') continue
       const text = opening.header === undefined ? shown : `${opening.header}\n${shown}`
       const page = first.page === undefined ? {} : { page: first.page }
-      yield { index, text, title_path: first.title_path, ...page, start: opening.start, end: opening.start + shown.length }
+      const extent = { start: opening.start, end: opening.start + shown.length }
+      yield { index, text, title_path: first.title_path, ...page, ...timeFrom(extent), ...extent }
       index += 1
     }
+  }
+}
+
+/** Of the blocks that a chunk has parts of. Chunks are asked for in their order. */
+function timesOf(section: readonly ParsedBlock[]): (chunk: Pick<Chunk, 'start' | 'end'>) => Pick<Chunk, 'time'> {
+  let at = 0
+  return ({ start, end }) => {
+    while ((section[at]?.end ?? Infinity) <= start) at += 1
+    let last = at
+    while ((section[last + 1]?.start ?? Infinity) < end) last += 1
+    const [from, to] = [section[at]?.time, section[last]?.time]
+    return from && to ? { time: { start: from.start, end: to.end } } : {}
   }
 }
 

@@ -21,6 +21,7 @@ export type FileCheck =
 /** Families whose files are texts themselves. */
 const TEXTS: ReadonlySet<FileFamily> = new Set([
   'text',
+  'captions',
   'markdown',
   'html',
   'table',
@@ -47,7 +48,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'image/avif': 'a picture in AVIF; save it as JPEG or PNG',
 }
 
-const A_RECORDING = 'a recording, which is not read; send what is said in it as text'
+const OTHER_RECORDINGS = 'WAV, MP3, M4A, Ogg, FLAC, WebM or MP4'
 
 /** Detects the type of a file by its name and its first {@link HEAD_BYTES}; the declared type counts only where the name has no ending. */
 export async function detectFileType(name: string, head: Uint8Array, declaredMime?: string): Promise<FileCheck> {
@@ -71,12 +72,15 @@ function textual(named: FileMime | undefined, head: Uint8Array): FileCheck {
 
 async function binary(named: FileMime | undefined, head: Uint8Array): Promise<FileCheck> {
   const found = await fileTypeFromBuffer(head).catch(() => undefined)
-  const help = /^(?:audio|video)\//.test(found?.mime ?? '') ? A_RECORDING : INSTEAD[found?.mime ?? '']
+  const help = INSTEAD[found?.mime ?? '']
   if (help !== undefined) return unsupported(`the content is ${help}`)
   const picture = pictureOf(head, found?.mime)
   if (picture && (named === undefined || familyOf(named) === 'image')) return { ok: true, mime: picture }
+  const recording = recordingOf(head, found?.mime)
+  if (recording && (named === undefined || familyOf(named) === 'recording')) return { ok: true, mime: recording }
   if (named === undefined) {
-    return unsupported(`the content is ${found?.mime ?? 'no text'}, which is not read; send ${READABLE_KINDS}`)
+    const other = /^(?:audio|video)\//.test(found?.mime ?? '') ? OTHER_RECORDINGS : READABLE_KINDS
+    return unsupported(`the content is ${found?.mime ?? 'no text'}, which is not read; send ${other}`)
   }
   const name = FILE_FORMATS[named].name
   return unsupported(`the name says ${name}, but the content is ${found?.mime ?? 'neither that nor text'}; send it as what it is`)
@@ -88,6 +92,20 @@ const TIFF = new Set(['II*\0', 'MM\0*'])
 function pictureOf(head: Uint8Array, found: string | undefined): FileMime | undefined {
   if (TIFF.has(Buffer.from(head.subarray(0, 4)).toString('latin1'))) return 'image/tiff'
   return found !== undefined && isFileMime(found) && familyOf(found) === 'image' ? found : undefined
+}
+
+/** The same formats under other names. */
+const RECORDINGS: Readonly<Record<string, FileMime>> = {
+  'audio/x-m4a': 'audio/mp4',
+  'audio/ogg; codecs=opus': 'audio/ogg',
+  'video/ogg': 'audio/ogg',
+  'video/x-m4v': 'video/mp4',
+}
+
+function recordingOf(head: Uint8Array, found = ''): FileMime | undefined {
+  // Behind a tag with a picture the sound begins later.
+  const mime = Buffer.from(head.subarray(0, 3)).toString('latin1') === 'ID3' ? 'audio/mpeg' : (RECORDINGS[found] ?? found)
+  return isFileMime(mime) && familyOf(mime) === 'recording' ? mime : undefined
 }
 
 const unsupported = (reason: string): FileCheck => ({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE', reason })

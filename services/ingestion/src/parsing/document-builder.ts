@@ -1,6 +1,6 @@
 import { cleanText } from '@youworker/runtime/text/text'
 import { Outline } from './outline.ts'
-import type { BlockKind, ParsedDocument } from './parsed-document.ts'
+import type { BlockKind, ParsedDocument, SpokenTime } from './parsed-document.ts'
 import { PARSING } from './parsing-parameters.ts'
 
 const BETWEEN = '\n\n'
@@ -10,6 +10,7 @@ const DEEPEST = 8
 interface Content {
   readonly kind?: BlockKind
   readonly page?: number | undefined
+  readonly time?: SpokenTime
 }
 
 /** Writes the text of a document whose file holds it in another form, block by block. */
@@ -41,11 +42,12 @@ export class DocumentBuilder {
     if (title !== '') this.#outline.enter({ depth: Math.min(depth, DEEPEST), title })
   }
 
-  add(text: string, { kind, page }: Content = {}): void {
+  add(text: string, { kind, page, time }: Content = {}): void {
     const content = kind === undefined ? text.trim() : text.replace(/^\n+/, '').trimEnd()
     if (content === '') return
     this.#outline.addContent(this.#write(content), {
       ...(kind === undefined ? {} : { kind }),
+      ...(time === undefined ? {} : { time }),
       ...onPage(page),
     })
   }

@@ -2,7 +2,7 @@ import { PARSING } from './parsing-parameters.ts'
 import type { ParsedBlock, ParsedDocument } from './parsed-document.ts'
 
 type Extent = Pick<ParsedBlock, 'start' | 'end'>
-type Details = Pick<ParsedBlock, 'page' | 'kind' | 'header'>
+type Details = Pick<ParsedBlock, 'page' | 'time' | 'kind' | 'header'>
 
 interface OutlineHeading {
   readonly depth: number

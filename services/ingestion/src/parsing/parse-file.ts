@@ -11,6 +11,7 @@ type ParseText = (text: string) => ParsedDocument
 /** One for each family of files. Each loads only what it needs. */
 const PARSERS: Readonly<Record<FileFamily, () => Promise<Parse>>> = {
   text: async () => ofText((await import('./formats/parse-text.ts')).parseText),
+  captions: async () => ofText((await import('./formats/parse-captions.ts')).parseCaptions),
   markdown: async () => ofText((await import('./formats/parse-markdown.ts')).parseMarkdown),
   html: async () => ofText((await import('./formats/parse-html.ts')).parseHtml),
   table: async () => ofText((await import('./formats/parse-csv.ts')).parseCsv),
@@ -28,6 +29,7 @@ const PARSERS: Readonly<Record<FileFamily, () => Promise<Parse>>> = {
   epub: async () => (await import('./formats/parse-epub.ts')).parseEpub,
   zip: async () => (await import('./formats/parse-zip.ts')).parseZip,
   image: async () => (await import('./formats/parse-image.ts')).parseImage,
+  recording: async () => unheard,
   pdf: async () => (await import('./formats/parse-pdf.ts')).parsePdf,
 }
 
@@ -53,6 +55,11 @@ function withText(document: ParsedDocument, mime: FileMime): ParsedDocument {
   if (document.blocks.length === 0)
     throw new Unreadable(isPicture ? 'no text was recognised in the picture' : 'the file holds no text')
   return document
+}
+
+/** This process has no network; the service has what is said in a file of its own transcribed. */
+const unheard: Parse = () => {
+  throw new Unreadable('it is a recording, which is read only when it is sent as a file of its own')
 }
 
 const ofText =

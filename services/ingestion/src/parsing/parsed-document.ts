@@ -1,6 +1,11 @@
 /** Decides how a block that is too long for a passage is cut. `table`: between rows; `code`: between lines; else after sentences. */
 export type BlockKind = 'prose' | 'table' | 'code'
 
+export interface SpokenTime {
+  readonly start: number
+  readonly end: number
+}
+
 /** A stretch of `ParsedDocument.text`, such as a paragraph or a table, that belongs under one heading and on one page. */
 export interface ParsedBlock {
   readonly text: string
@@ -9,6 +14,8 @@ export interface ParsedBlock {
   readonly end: number
   /** From 1; only for paged formats. */
   readonly page?: number
+  /** Where in a recording it is said, in seconds. */
+  readonly time?: SpokenTime
   /** Headings from the document's top to here. */
   readonly title_path: readonly string[]
   /** Prose without it. */

@@ -1,3 +1,4 @@
+import { spokenTime } from '@youworker/contracts/common'
 import type { CollectionSum, DocumentChunk } from '@youworker/contracts/documents/documents'
 import type { DocumentRow, IngestionTables } from '@youworker/database/owners/ingestion/tables'
 import { countSome, listed, type Listed, type ListPage, newestFirst } from '@youworker/database/paging'
@@ -83,8 +84,10 @@ export class DocumentRepository {
     after: number,
     limit: number,
   ): Promise<DocumentChunk[]> {
-    const ofVersion = this.#db.selectFrom('chunks').select(['id', 'index', 'text', 'title_path', 'page', 'start', 'end'])
-    return ofVersion
+    const ofVersion = this.#db
+      .selectFrom('chunks')
+      .select(['id', 'index', 'text', 'title_path', 'page', 'start', 'end', 'time_start', 'time_end'])
+    const rows = await ofVersion
       .where('space_id', '=', space_id)
       .where('document_id', '=', id)
       .where('generation', '=', generation)
@@ -92,6 +95,7 @@ export class DocumentRepository {
       .orderBy('index')
       .limit(limit)
       .execute()
+    return rows.map(({ time_start, time_end, ...chunk }) => ({ ...chunk, ...spokenTime(time_start, time_end) }))
   }
 
   /** Returns the hashes of the erased texts. */

@@ -19,6 +19,8 @@ export interface ChunkHit extends ChunkRef {
   readonly title: string
   readonly uri: string
   readonly page: number | null
+  readonly time_start: number | null
+  readonly time_end: number | null
   readonly title_path: string[]
   readonly start: number
   readonly end: number
@@ -71,7 +73,7 @@ export class SearchRepository {
   hits(spaceIds: readonly string[], chunkIds: readonly string[], filter: SearchFilter): Promise<ChunkHit[]> {
     if (chunkIds.length === 0) return Promise.resolve([])
     return this.#current(spaceIds, chunkIds, filter)
-      .select(['chunks.start', 'chunks.end'])
+      .select(['chunks.start', 'chunks.end', 'chunks.time_start', 'chunks.time_end'])
       .select(['chunks.page', 'chunks.title_path', 'chunks.text', 'documents.title', 'documents.uri'])
       .execute()
   }

@@ -161,8 +161,8 @@ export class StageRepository {
         where s.run_id = ${runId} and s.file_index = m.index
         returning s.*, m.document_id, m.generation
       )
-      insert into chunks (id, space_id, document_id, generation, index, text, title_path, page, start, "end", text_hash, language)
-      select id, space_id, document_id, generation, index, text, title_path, page, start, "end", text_hash, language from moved
+      insert into chunks (id, space_id, document_id, generation, index, text, title_path, page, start, "end", text_hash, language, time_start, time_end)
+      select id, space_id, document_id, generation, index, text, title_path, page, start, "end", text_hash, language, time_start, time_end from moved
       order by file_index, index`.execute(this.#db)
   }
 

@@ -108,8 +108,9 @@ export class VersionRepository {
     to: Pick<DocumentRow, 'id' | 'space_id' | 'generation'>,
   ): Promise<number> {
     const { numAffectedRows } = await sql`
-      insert into chunks (id, space_id, document_id, generation, index, text, title_path, page, start, "end", text_hash, language)
-      select gen_random_uuid(), c.space_id, ${to.id}, ${to.generation}::int, c.index, c.text, c.title_path, c.page, c.start, c."end", c.text_hash, c.language
+      insert into chunks (id, space_id, document_id, generation, index, text, title_path, page, start, "end", text_hash, language, time_start, time_end)
+      select gen_random_uuid(), c.space_id, ${to.id}, ${to.generation}::int, c.index, c.text, c.title_path, c.page, c.start, c."end", c.text_hash, c.language,
+        c.time_start, c.time_end
       from chunks c where c.document_id = ${from.id} and c.generation = ${from.generation} and c.space_id = ${to.space_id}
       order by c.index`.execute(this.#db)
     return Number(numAffectedRows ?? 0)

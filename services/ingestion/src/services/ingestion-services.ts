@@ -15,6 +15,7 @@ import { createBatches } from './runs/create-batches.ts'
 import { LabelChanger } from './labels/label-changer.ts'
 import { CollectionAccessService, type DescribeUsers } from './labels/collection-access.ts'
 import { LabelService } from './labels/label-service.ts'
+import type { Transcriber } from './runs/stages/transcriber.ts'
 import { RunProcessor } from './runs/run-processor.ts'
 import { RunService } from './runs/run-service.ts'
 import { RunStarter } from './runs/run-starter.ts'
@@ -37,6 +38,8 @@ interface ServicePorts extends Omit<SearchPorts, 'shared'> {
   readonly sealer: Sealer
   readonly space: FreeSpace
   readonly readers: ReaderPool
+  /** Missing where nothing transcribes. */
+  readonly transcriber?: Transcriber | undefined
   /** Workers look at once for new and for cancelled runs, instead of at their next poll. */
   readonly wake: () => void
   /** Workers fetch at once what a new run names. */
@@ -57,14 +60,12 @@ export function createServices(ports: ServicePorts) {
     users,
     sealer,
     space,
-    readers,
     logger,
     wake,
     wakeGatherers,
     fetcher,
     serverFiles,
     maxFileMb,
-    chunks,
     keepDeletedDays: keepDays,
   } = ports
   const shared = sharedWith(uow)
@@ -72,7 +73,7 @@ export function createServices(ports: ServicePorts) {
   const store = new BlobStore(uow, sealer)
   const searching = createSearching({ ...ports, shared })
   const { generations, verifier } = searching
-  const batches = createBatches({ uow, store, readers, generations, space, chunks })
+  const batches = createBatches({ ...ports, store, generations })
   const open = sourceOpener({ fetcher, files: serverFiles, streams: new StreamStore(uow, store, maxFileMb) })
   return {
     ...searching,

@@ -15,6 +15,7 @@ import * as stagedBy from './migrations/0013-staged-by.ts'
 import * as sharedCollections from './migrations/0014-shared-collections.ts'
 import * as indexGenerations from './migrations/0015-index-generations.ts'
 import * as vectorStores from './migrations/0016-vector-stores.ts'
+import * as times from './migrations/0017-times.ts'
 
 export const ingestionSchema = defineSchema({
   owner: 'ingestion',
@@ -35,5 +36,6 @@ export const ingestionSchema = defineSchema({
     '0014-shared-collections': sharedCollections,
     '0015-index-generations': indexGenerations,
     '0016-vector-stores': vectorStores,
+    '0017-times': times,
   },
 })

@@ -218,6 +218,9 @@ interface ChunkText {
   end: number
   text_hash: string
   language: string | null
+  /** Of a recording, in seconds. */
+  time_start: number | null
+  time_end: number | null
 }
 
 /** The `pipeline` of a document that nothing was read of. */

@@ -1,3 +1,4 @@
+import { SpokenTime } from '@youworker/contracts/common'
 import type { Citation } from '@youworker/contracts/agent/run-log'
 import { Attributes } from '@youworker/contracts/documents/attribute-filter'
 import { SearchAnswer, SearchedSpaces } from '@youworker/contracts/documents/search'
@@ -13,6 +14,7 @@ export const SearchHit = z.object({
   title: z.string(),
   uri: z.string(),
   page: z.number().int().nullish(),
+  time: SpokenTime.optional(),
   start: z.number().int().min(0).nullish(),
   end: z.number().int().min(0).nullish(),
   score: z.number(),
@@ -70,12 +72,20 @@ export class CitationBook {
     const number = this.#numbers.get(hit.chunk_id) ?? this.#hits.push(hit)
     this.#numbers.set(hit.chunk_id, number)
     const page = hit.page ? `, p. ${hit.page}` : ''
-    return `[${number}] ${hit.title}${page}\n${hit.text}`
+    const time = hit.time ? `, at ${clock(hit.time.start)}` : ''
+    return `[${number}] ${hit.title}${page}${time}\n${hit.text}`
   }
 }
 
+/** As `1:02:03` or `2:03`. */
+function clock(seconds: number): string {
+  const [hours, minutes, rest] = [seconds / 3_600, (seconds / 60) % 60, seconds % 60].map(Math.floor)
+  const [mm, ss] = [String(minutes), String(rest).padStart(2, '0')]
+  return hours ? `${hours}:${mm.padStart(2, '0')}:${ss}` : `${mm}:${ss}`
+}
+
 const toCitation = (
-  { document_id, chunk_id, title, uri, page, start, end, score, snippet }: SearchHit,
+  { document_id, chunk_id, title, uri, page, time, start, end, score, snippet }: SearchHit,
   index: number,
 ): Citation => ({
   index,
@@ -83,6 +93,7 @@ const toCitation = (
   title,
   uri,
   ...(page ? { page } : {}),
+  ...(time ? { time } : {}),
   chunk_id,
   ...(start == null || end == null ? {} : { start, end }),
   score,

@@ -1,6 +1,6 @@
 import { Line } from '@youworker/contracts/common'
 import { z } from 'zod'
-import { SPEECH_TYPES, type SpeechFormat } from '../../audio/audio-port.ts'
+import { SPEECH_TYPES, type SpeechFormat } from '@youworker/audio-server/audio-port'
 import { ofRequest, type Voice } from '../../audio/voice.ts'
 import { withTrueLengths } from '../../audio/wav.ts'
 import { Reply } from '../../http/answers/reply.ts'

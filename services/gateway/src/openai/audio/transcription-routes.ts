@@ -1,8 +1,8 @@
 import { AppError } from '@youworker/contracts/errors'
 import { z } from 'zod'
-import type { Transcribed } from '../../audio/audio-port.ts'
-import { Slots } from '../../audio/slots.ts'
-import { readSound } from '../../audio/sound.ts'
+import type { Transcribed } from '@youworker/audio-server/audio-port'
+import { Slots } from '@youworker/runtime/timing/slots'
+import { readSound, recordingOf } from '../../audio/sound.ts'
 import { ofRequest, type Voice } from '../../audio/voice.ts'
 import { receiveRecording } from '../../files/receive-recording.ts'
 import type { FormFields } from '../../files/part-writer.ts'
@@ -87,7 +87,7 @@ async function transcribe(context: RequestContext, { uploadLimits, voice }: Deps
   requireModel(model, server.models.transcription, 'transcribes')
   if (!bytes) throw refusal('file', 'No recording came: send it as a part named `file`')
   const sound = readSound(bytes, 'file')
-  const transcribed = await ofRequest(context, (by) => server.transcribe(sound, options, by))
+  const transcribed = await ofRequest(context, (by) => server.transcribe(recordingOf(sound), options, by))
   if (format === 'text') return new Reply(200, `${transcribed.text}\n`, { 'content-type': 'text/plain; charset=utf-8' })
   return new Reply(200, format === 'json' ? { text: transcribed.text } : verbose(transcribed))
 }

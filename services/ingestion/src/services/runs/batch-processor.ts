@@ -9,6 +9,7 @@ import type { FairSlots } from './fair-slots.ts'
 import type { BatchCommitter } from './stages/batch-committer.ts'
 import type { BatchEmbedder } from './stages/batch-embedder.ts'
 import type { BatchReader } from './stages/batch-reader.ts'
+import type { RecordingListener } from './stages/recording-listener.ts'
 import type { KnownContent } from './stages/known-content.ts'
 
 interface BatchDependencies {
@@ -17,6 +18,7 @@ interface BatchDependencies {
   readonly space: FreeSpace
   readonly slots: FairSlots
   readonly known: KnownContent
+  readonly listener: RecordingListener
   readonly reader: BatchReader
   readonly embedder: BatchEmbedder
   readonly committer: BatchCommitter
@@ -52,20 +54,19 @@ export class BatchProcessor {
   }
 
   async #toDocuments(attempt: Attempt, files: readonly StoredFile[]): Promise<void> {
-    const { known, reader, embedder, committer, slots, pipeline } = this.#it
+    const { known, listener, reader, embedder, committer, slots, pipeline } = this.#it
     const user = attempt.run.user_id
     // What another version of the pipeline has staged is read again, so that a document is of one version.
     const isStaged = ({ file }: StoredFile) => file.checkpoint !== null && file.pipeline === pipeline
     const fresh = files.filter((stored) => !isStaged(stored))
     const { unknown, linked } = await known.sort(attempt, fresh)
-    const read = await using(await slots.take(user, attempt.signal), () => reader.read(attempt, unknown))
+    const heard = await listener.transcribe(attempt, unknown)
+    const read = await using(await slots.take(user, attempt.signal), () => reader.read(attempt, unknown, heard))
     const embedded = await embedder.embed(attempt, [...files.filter(isStaged), ...read])
     const changed = await committer.commit(attempt, [...embedded, ...linked])
     if (changed.length === 0) return
-    const again = await reader.read(
-      attempt,
-      changed.map(({ file, blob }) => ({ file, blob })),
-    )
+    const repeated = changed.map(({ file, blob }) => ({ file, blob }))
+    const again = await reader.read(attempt, repeated, await listener.transcribe(attempt, repeated))
     await committer.commit(attempt, await embedder.embed(attempt, again))
   }
 

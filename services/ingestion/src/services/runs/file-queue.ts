@@ -1,5 +1,6 @@
 import { TERMINAL } from '@youworker/contracts/common'
 import type { RunFileRow } from '@youworker/database/owners/ingestion/tables'
+import { isRecording } from './stages/recording-listener.ts'
 
 /** One batch holds so many files at most, and so many bytes unless it is one file. */
 const MOST_FILES = 32
@@ -7,6 +8,8 @@ const MOST_BYTES = 1024 * 1024
 
 /** Its worker died while it read this file, perhaps because of it. */
 const isSuspect = ({ read_tries }: RunFileRow): boolean => read_tries > 0
+
+const isAlone = (file: RunFileRow): boolean => isSuspect(file) || isRecording(file)
 
 export const isDone = ({ status, stage }: RunFileRow): boolean =>
   TERMINAL.includes(status) && (status !== 'success' || stage === 'done')
@@ -18,7 +21,8 @@ export class FileQueue {
   #changed = Promise.withResolvers<void>()
 
   constructor(files: readonly RunFileRow[]) {
-    this.#waiting = files.filter((file) => !isDone(file))
+    // Recordings take longest, and come last so that nothing waits behind them.
+    this.#waiting = files.filter((file) => !isDone(file)).toSorted((a, b) => Number(isRecording(a)) - Number(isRecording(b)))
   }
 
   /** `undefined` when nothing is left. */
@@ -48,12 +52,12 @@ export class FileQueue {
         taken.add(`uri:${file.uri}`)
         continue
       }
-      if (batch.length > 0 && (batch.length === MOST_FILES || bytes + file.size_bytes > MOST_BYTES || isSuspect(file))) break
+      if (batch.length > 0 && (batch.length === MOST_FILES || bytes + file.size_bytes > MOST_BYTES || isAlone(file))) break
       batch.push(file)
       bytes += file.size_bytes
       for (const key of keys) taken.add(key)
       this.#busy.set(file, keys)
-      if (isSuspect(file)) break
+      if (isAlone(file)) break
     }
     this.#waiting = this.#waiting.filter((file) => !batch.includes(file))
     return batch

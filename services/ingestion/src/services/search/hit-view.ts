@@ -1,3 +1,4 @@
+import { spokenTime } from '@youworker/contracts/common'
 import type { SearchHit } from '@youworker/contracts/documents/search'
 import { LIMITS } from '@youworker/contracts/limits'
 import { matchesIn } from '../../analysis/matches.ts'
@@ -38,6 +39,7 @@ export function hitOf(
   return {
     ...hit,
     ...(page === null ? {} : { page }),
+    ...spokenTime(row.time_start, row.time_end),
     ...(title_path.length === 0 ? {} : { title_path }),
     ...(dense_score === undefined ? {} : { dense_score: round(dense_score) }),
     ...(lexical_score === undefined ? {} : { lexical_score: round(lexical_score) }),

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { AppError } from '@youworker/contracts/errors'
 import { isFileMime } from '@youworker/contracts/file-types'
 import { cleanText } from '@youworker/runtime/text/text'
@@ -5,13 +6,15 @@ import { newId } from '@youworker/runtime/id'
 import type { ChunkSize } from '../../../chunking/chunk-document.ts'
 import { PARSING } from '../../../parsing/parsing-parameters.ts'
 import type { SpokenChunk } from '../../../reading/read-file.ts'
-import { ParserDied } from '../../../reading/reader-process.ts'
+import { type FileToRead, ParserDied } from '../../../reading/reader-process.ts'
 import type { ReaderPool } from '../../../reading/reader-pool.ts'
 import type { FileRecord, NewStagedChunk } from '../../../repositories/stage-repository.ts'
 import { fileName } from '../../documents/document-path.ts'
 import type { BlobStore } from '../../files/blob-store.ts'
 import { embeddable } from '../../search/embedding-service.ts'
 import { type Attempt, entry, type StoredFile } from '../attempt.ts'
+import type { Transcript } from './transcriber.ts'
+import type { Transcripts } from './recording-listener.ts'
 import { isOfFile } from './file-error.ts'
 
 /**
@@ -50,12 +53,12 @@ export class BatchReader {
     this.#pipeline = pipeline
   }
 
-  /** Returns those whose chunks are staged; the others have failed. */
-  async read(attempt: Attempt, files: readonly StoredFile[]): Promise<StoredFile[]> {
+  /** `heard`: of recordings, what is read in their place. Returns those whose chunks are staged; the others have failed. */
+  async read(attempt: Attempt, files: readonly StoredFile[], heard: Transcripts): Promise<StoredFile[]> {
     const staged: StoredFile[] = []
     let left = files
     for (let died = new Map<number, string>(); left.length > 0;) {
-      const pass = await this.#pass(attempt, left, died)
+      const pass = await this.#pass(attempt, left, { died, heard })
       staged.push(...pass.staged)
       died = pass.died
       left = left.filter(({ file }) => died.has(file.index))
@@ -64,7 +67,11 @@ export class BatchReader {
   }
 
   /** `died`: why the child died that read a file, by its index; those are worth another pass. */
-  async #pass(attempt: Attempt, files: readonly StoredFile[], before: ReadonlyMap<number, string>) {
+  async #pass(
+    attempt: Attempt,
+    files: readonly StoredFile[],
+    { died: before, heard }: { readonly died: ReadonlyMap<number, string>; readonly heard: Transcripts },
+  ) {
     const { run, write } = attempt
     const indexes = files.map(({ file }) => file.index)
     const allowed = new Set(
@@ -81,7 +88,8 @@ export class BatchReader {
       }
       const started = performance.now()
       try {
-        await this.#readOne(attempt, stored, bytesOf(stored.blob, attempt.signal), batch)
+        const source = transcribed(heard.get(index)) ?? storedSource(stored, bytesOf(stored.blob, attempt.signal))
+        await this.#readOne(attempt, stored, source, batch)
         staged.push(stored)
       } catch (error) {
         attempt.signal.throwIfAborted()
@@ -111,19 +119,12 @@ export class BatchReader {
     return { ...failed(stored, attempt, error.message, started), read_ended: true }
   }
 
-  async #readOne(attempt: Attempt, { file, blob }: StoredFile, bytes: AsyncIterable<Uint8Array>, batch: Batch): Promise<void> {
-    const mime = file.mime ?? ''
-    if (!isFileMime(mime)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', `files of type ${mime} are not read by this version`)
+  async #readOne(attempt: Attempt, { file }: StoredFile, source: Source, batch: Batch): Promise<void> {
     const started = performance.now()
     let [title, count, parsed] = ['', 0, started]
     const { signal } = attempt
-    for await (const piece of this.#readers.read(attempt.run.target_space_id, {
-      mime,
-      size: blob.size ?? 0,
-      bytes,
-      chunks: this.#chunks,
-      signal,
-    })) {
+    const asked = { ...source, chunks: this.#chunks, signal }
+    for await (const piece of this.#readers.read(attempt.run.target_space_id, asked)) {
       if ('title' in piece) {
         title = cleanText(piece.title ?? '', { lines: 'join', max: PARSING.maxDocumentTitle })
         parsed = performance.now()
@@ -150,6 +151,22 @@ export class BatchReader {
   }
 }
 
+type Source = Pick<FileToRead, 'mime' | 'size' | 'bytes'>
+
+/** What was said in a recording, or why that is not known. */
+function transcribed(transcript: Transcript | AppError | undefined): Source | undefined {
+  if (transcript === undefined) return undefined
+  if (transcript instanceof AppError) throw transcript
+  const bytes = Buffer.from(transcript.text)
+  return { mime: transcript.mime, size: bytes.length, bytes: Readable.from([bytes]) }
+}
+
+function storedSource({ file, blob }: StoredFile, bytes: AsyncIterable<Uint8Array>): Source {
+  const mime = file.mime ?? ''
+  if (!isFileMime(mime)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', `files of type ${mime} are not read by this version`)
+  return { mime, size: blob.size ?? 0, bytes }
+}
+
 const failed = ({ file }: StoredFile, attempt: Attempt, error: string, started: number): FileRecord => ({
   index: file.index,
   status: 'failed',
@@ -163,8 +180,9 @@ const failed = ({ file }: StoredFile, attempt: Attempt, error: string, started: 
 function staged(file_index: number, chunk: SpokenChunk): NewStagedChunk {
   const [text, title_path] = [cleanText(chunk.text), chunk.title_path.map((title) => cleanText(title))]
   const { text_hash } = embeddable({ text, title_path })
-  const { index, start, end, page = null, language } = chunk
-  return { id: newId(), file_index, index, text, title_path, page, start, end, text_hash, language }
+  const { index, start, end, page = null, language, time } = chunk
+  const times = { time_start: time?.start ?? null, time_end: time?.end ?? null }
+  return { id: newId(), file_index, index, text, title_path, page, start, end, text_hash, language, ...times }
 }
 
 /** `died`: as seen by this process; without it the file was given up before this process began. */

@@ -1,9 +1,16 @@
-import type { Sound } from './sound.ts'
-
 /** For whom the audio server works, and until when. */
 export interface AudioCaller {
   readonly user: string
   readonly signal: AbortSignal
+}
+
+export interface Recording {
+  /** With the ending by which servers tell the format. */
+  readonly name: string
+  readonly mime: string
+  readonly size: number
+  /** From the beginning, each time. */
+  readonly bytes: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 }
 
 export interface TranscriptionOptions {
@@ -59,7 +66,7 @@ export interface SayOptions {
 export interface AudioPort {
   /** Names of the models, for who asks for one by name. */
   readonly models: { readonly transcription: string; readonly speech: string }
-  transcribe(sound: Sound, options: TranscriptionOptions, caller: AudioCaller): Promise<Transcribed>
+  transcribe(recording: Recording, options: TranscriptionOptions, caller: AudioCaller): Promise<Transcribed>
   say(options: SayOptions, caller: AudioCaller): Promise<Buffer>
   /** Resolves when the server answers. */
   check(): Promise<void>

@@ -6,27 +6,29 @@ import type { Logger } from '@youworker/runtime/logger'
 import { cleanText } from '@youworker/runtime/text/text'
 import { type Breaker, createBreaker } from '@youworker/runtime/timing/breaker'
 import { z } from 'zod'
-import type { AudioCaller, AudioPort, Transcribed, TranscriptionOptions, SayOptions } from './audio-port.ts'
-import { Slots } from './slots.ts'
-import type { Sound } from './sound.ts'
+import type { AudioCaller, AudioPort, Recording, Transcribed, TranscriptionOptions, SayOptions } from './audio-port.ts'
+import { type FormStream, formStream } from './form-stream.ts'
+import { Slots } from '@youworker/runtime/timing/slots'
 
 interface AudioServerOptions {
   /** With its version, as https://host/v1. */
   readonly url: string
   readonly apiKey: string | undefined
   readonly transcriptionModel: string
-  readonly speechModel: string
-  readonly voice: string
+  /** Of a process that has something spoken. */
+  readonly speech?: { readonly model: string; readonly voice: string }
   /** Of one call. */
   readonly timeoutMs: number
   /** Calls at the same time, of each of the two kinds. */
   readonly concurrency: number
+  /** Of these, for one user. */
+  readonly perUser?: number
   readonly logger: Logger
 }
 
 type Kind = 'transcription' | 'speech'
 /** A body is made anew for each call. */
-type Ask = Readonly<{ path: string; body: FormData | string }>
+type Ask = Readonly<{ path: string; body: FormStream | string }>
 
 const PER_USER = 2
 const CHECK_MS = 1_000
@@ -67,13 +69,13 @@ export class AudioServer implements AudioPort, Disposable {
   #tellsTextOnly = false
 
   constructor(options: AudioServerOptions) {
-    const { concurrency: inAll, transcriptionModel: transcription, speechModel: speech } = options
+    const { concurrency: inAll, perUser = PER_USER, transcriptionModel: transcription, speech } = options
     const isFailure = (error: unknown) => error instanceof AudioDown
-    this.models = { transcription, speech }
+    this.models = { transcription, speech: speech?.model ?? '' }
     this.#options = options
     this.#slots = {
-      transcription: new Slots({ what: 'recordings', perUser: PER_USER, inAll }),
-      speech: new Slots({ what: 'spoken answers', perUser: PER_USER, inAll }),
+      transcription: new Slots({ what: 'recordings', perUser, inAll }),
+      speech: new Slots({ what: 'spoken answers', perUser, inAll }),
     }
     this.#breakers = {
       transcription: createBreaker({ target: 'The audio server (transcription)', isFailure }),
@@ -81,8 +83,11 @@ export class AudioServer implements AudioPort, Disposable {
     }
   }
 
-  async transcribe(sound: Sound, options: TranscriptionOptions, caller: AudioCaller): Promise<Transcribed> {
-    const ask = (format: 'verbose_json' | 'json') => ({ path: '/audio/transcriptions', body: this.#form(sound, format, options) })
+  async transcribe(recording: Recording, options: TranscriptionOptions, caller: AudioCaller): Promise<Transcribed> {
+    const ask = (response_format: 'verbose_json' | 'json') => {
+      const fields = { model: this.models.transcription, response_format, ...options }
+      return { path: '/audio/transcriptions', body: formStream(fields, recording) }
+    }
     const read = (response: Response) => this.#told(response)
     if (this.#tellsTextOnly) return this.#call('transcription', ask('json'), read, caller)
     try {
@@ -96,7 +101,10 @@ export class AudioServer implements AudioPort, Disposable {
     }
   }
 
-  say({ text, format, voice = this.#options.voice, speed, instructions }: SayOptions, caller: AudioCaller): Promise<Buffer> {
+  say(
+    { text, format, voice = this.#options.speech?.voice, speed, instructions }: SayOptions,
+    caller: AudioCaller,
+  ): Promise<Buffer> {
     const asked = { model: this.models.speech, input: text, voice, response_format: format, speed, instructions }
     const read = async (response: Response) => {
       const bytes = Buffer.from(await this.#bounded(response, MOST.speech).arrayBuffer())
@@ -115,18 +123,6 @@ export class AudioServer implements AudioPort, Disposable {
 
   [Symbol.dispose](): void {
     for (const breaker of Object.values(this.#breakers)) breaker[Symbol.dispose]()
-  }
-
-  #form(
-    { bytes, format, mime }: Sound,
-    response_format: string,
-    { language, prompt, temperature }: TranscriptionOptions,
-  ): FormData {
-    const form = new FormData()
-    form.append('file', new Blob([bytes], { type: mime }), `speech.${format}`)
-    const fields = { model: this.models.transcription, response_format, language, prompt, temperature }
-    for (const [name, value] of Object.entries(fields)) if (value !== undefined) form.append(name, String(value))
-    return form
   }
 
   async #told(response: Response): Promise<Transcribed> {
@@ -167,9 +163,9 @@ export class AudioServer implements AudioPort, Disposable {
     read: (response: Response) => Promise<T>,
     { caller, timeout }: { readonly caller: AbortSignal; readonly timeout: AbortSignal },
   ): Promise<T> {
-    const type = typeof body === 'string' ? { 'content-type': 'application/json' } : {}
+    const sent = typeof body === 'string' ? { body, headers: { 'content-type': 'application/json' } } : body
     try {
-      const response = await this.#fetch(path, { method: 'POST', body, signal: AbortSignal.any([caller, timeout]) }, type)
+      const response = await this.#fetch(path, { method: 'POST', ...sent, signal: AbortSignal.any([caller, timeout]) })
       if (!response.ok) {
         await response.body?.cancel()
         throw this.#refusal(response.status)
@@ -185,7 +181,10 @@ export class AudioServer implements AudioPort, Disposable {
     }
   }
 
-  #fetch(path: string, init: RequestInit, headers: Record<string, string> = {}): Promise<Response> {
+  #fetch(
+    path: string,
+    { headers, ...init }: Omit<RequestInit, 'headers'> & { readonly headers?: Record<string, string> },
+  ): Promise<Response> {
     const { url, apiKey } = this.#options
     const authorization = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
     // Followed, a redirect would take the key to wherever it leads.
