@@ -4,7 +4,7 @@ import { PROBES } from './probe-texts.ts'
 
 /** How far an embedding model is to be trusted. Measured, because a model's name says nothing of it. */
 export interface Trust {
-  /** From 0, which only fills up below what was found by words, to 1, which counts as much as the words. */
+  /** From 0, which only fills up below what was found by words; 1 would count as much as the words. */
   readonly weight: number
   /** Passages less similar to a question than this are taken for unrelated to it. */
   readonly floor: number
@@ -16,6 +16,11 @@ export const NO_TRUST: Trust = { weight: 0, floor: 1 }
 /** Share of the probes that a model has to find to count at all, and to count fully. */
 const SOME = 0.4
 const FULL = 0.8
+/**
+ * What a model that solves all probes counts. They do not tell a good one from the best: the Universal Sentence Encoder of 2018 solves them,
+ * and on Cranfield a hybrid with it had an nDCG@10 of 0.312 at 1, 0.347 at 0.5 and 0.366 at 0.3, where the words alone had 0.356.
+ */
+const MOST = 0.3
 /** Of the similarities of questions and passages that have nothing to do with each other. */
 const MOST_UNRELATED = 0.98
 
@@ -60,7 +65,7 @@ export function trustOf(questions: readonly Float32Array[], answers: readonly Fl
   const table = questions.map((question) => answers.map((answer) => cosine(question, answer)))
   const found = table.filter((row, n) => row.every((other, m) => m === n || other < (row[n] ?? 0))).length / table.length
   const unrelated = table.flatMap((row, n) => row.filter((_, m) => m !== n)).toSorted((a, b) => a - b)
-  const weight = Math.min(1, Math.max(0, (found - SOME) / (FULL - SOME)))
+  const weight = MOST * Math.min(1, Math.max(0, (found - SOME) / (FULL - SOME)))
   // A model that takes things for similar at random does so most of all where there is much to choose from.
   const floor = weight === 0 ? unrelated.at(-1) : unrelated[Math.floor(MOST_UNRELATED * (unrelated.length - 1))]
   return { weight, floor: Math.max(0, floor ?? 1) }
