@@ -73,7 +73,7 @@ async function ownTools(...tools: TestTool[]) {
     proxy.close()
   })
   const { port } = z.object({ port: z.number() }).parse(proxy.address())
-  const env = { TOOLS__URL: `http://127.0.0.1:${port}` }
+  const env = { TOOLS__URL: `http://127.0.0.1:${port}`, MCP__ALLOWED_TOOLS: 'semantic/*' }
   return { env, calls: server.calls, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 

@@ -70,6 +70,7 @@ const ownTools = (...tools: TestTool[]) => restartable('/semantic/mcp', ...tools
 const ownEnv = ({ url }: { url: string }, waitMs = LONG) => ({
   LLM__OLLAMA_BASE_URL: model.url,
   TOOLS__URL: url,
+  MCP__ALLOWED_TOOLS: 'semantic/*',
   AGENT__TOOL_WAIT_MS: waitMs,
 })
 const foreignEnv = ({ url }: { url: string }, waitMs = LONG) => ({
