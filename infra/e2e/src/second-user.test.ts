@@ -49,6 +49,7 @@ afterAll(() => system[Symbol.asyncDispose]())
 const ROUTES: readonly [method: string, path: string, kind: string, body?: unknown][] = [
   ['GET', '/v1/documents/{}', 'document'],
   ['GET', '/v1/documents/{}/content', 'document'],
+  ['GET', '/v1/documents/{}/preview', 'document'],
   ['GET', '/v1/documents/{}/timeline', 'document'],
   ['GET', '/v1/documents/{}/chunks', 'document'],
   ['PATCH', '/v1/documents/{}', 'document', { title: 'mine now' }],

@@ -8,6 +8,7 @@ import { explanations } from './documents/explain.ts'
 import { indexChecks } from './documents/index-check.ts'
 import { indexGenerations } from './documents/index-generations.ts'
 import { labels } from './documents/labels.ts'
+import { previews } from './documents/previews.ts'
 import { RunId, runs } from './documents/runs.ts'
 import { searches } from './documents/search.ts'
 import { sources } from './documents/sources.ts'
@@ -23,6 +24,7 @@ export const ingestion = {
   ...runs,
   ...sources,
   ...documents,
+  ...previews,
   ...searches,
   ...explanations,
   ...indexChecks,

@@ -6,6 +6,7 @@ import { CheckRepository } from './repositories/check-repository.ts'
 import { DocumentRepository } from './repositories/document-repository.ts'
 import { EmbeddingRepository } from './repositories/embedding-repository.ts'
 import { GenerationRepository } from './repositories/generation-repository.ts'
+import { PreviewRepository } from './repositories/sharing/preview-repository.ts'
 import { GrantRepository } from './repositories/sharing/grant-repository.ts'
 import { IndexRepository } from './repositories/index-repository.ts'
 import { TraceRepository } from './repositories/trace-repository.ts'
@@ -36,6 +37,7 @@ export interface IngestionRepositories extends SystemRepositories {
   readonly searches: SearchRepository
   readonly labels: LabelRepository
   readonly grants: GrantRepository
+  readonly previews: PreviewRepository
   readonly resumable: ResumableRepository
   readonly files: FileRepository
   readonly stores: StoreRepository
@@ -61,6 +63,7 @@ export const createIngestionUnitOfWork = (database: Database<IngestionTables>): 
     searches: new SearchRepository(trx),
     labels: new LabelRepository(trx),
     grants: new GrantRepository(trx),
+    previews: new PreviewRepository(trx),
     resumable: new ResumableRepository(trx),
     files: new FileRepository(trx),
     stores: new StoreRepository(trx),

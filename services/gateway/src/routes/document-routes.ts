@@ -6,6 +6,7 @@ import type { Clients } from '../clients.ts'
 import { IncludeDeleted, Purge } from './deletion-queries.ts'
 import { defineRoute } from '../http/define-route.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import { previewReply } from '../files/send-preview.ts'
 import { type ContentDeps, sendContent } from '../files/send-content.ts'
 
 const DocumentPath = ingestion.getDocument.input
@@ -70,6 +71,21 @@ export const documentRoutes = [
     answer: ingestion.listChunks.output,
     errors,
     handle: ({ params, query, context }, deps: Deps) => client(context, deps).listChunks({ ...params, ...query }),
+  }),
+  defineRoute({
+    ...read,
+    method: 'GET',
+    path: '/v1/documents/{document_id}/preview',
+    operation: 'previewDocument',
+    summary:
+      'A page to look at: PNG of a PDF or a picture, of all else HTML that loads and runs nothing; `X-Preview-Pages` says of how many',
+    params: DocumentPath,
+    query: ingestion.previewDocument.input.omit({ document_id: true }),
+    media: 'text/html',
+    errors: ingestion.previewDocument.errors,
+    async handle({ params, query, context }, deps: Deps) {
+      return previewReply(await client(context, deps).previewDocument({ ...params, ...query }), query.page, context)
+    },
   }),
   defineRoute({
     ...read,

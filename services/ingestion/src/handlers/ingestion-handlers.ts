@@ -2,6 +2,7 @@ import type { ingestion } from '@youworker/contracts/ingestion'
 import type { Handlers } from '@youworker/messaging/requests/server'
 import type { DeletionService } from '../services/documents/deletion-service.ts'
 import type { DocumentEditor } from '../services/documents/document-editor.ts'
+import type { PreviewService } from '../services/documents/preview/preview-service.ts'
 import type { DocumentService } from '../services/documents/document-service.ts'
 import type { EmbeddingService } from '../services/search/embedding-service.ts'
 import type { ExplainService } from '../services/search/explain/explain-service.ts'
@@ -28,6 +29,7 @@ interface IngestionServices extends StoreServices {
   readonly runs: RunService
   readonly timelines: TimelineService
   readonly documents: DocumentService
+  readonly previews: PreviewService
   readonly deletion: DeletionService
   readonly editor: DocumentEditor
   readonly searches: SearchService
@@ -81,6 +83,7 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     restoreDocument: (input, context) => deletion.restore(input, context),
     listErasures: (input, context) => deletion.listErasures(input, context),
     openContent: (input, context) => documents.openContent(input, context),
+    previewDocument: (input, context) => services.previews.preview(input, context),
     search: (input, context) => callers.run(context.caller.user_id, () => searches.search(input, context)),
     checkIndex: (input, context) => checker.check(input, context),
     getIndex: (input, context) => operator.get(input, context),

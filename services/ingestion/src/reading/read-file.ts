@@ -15,6 +15,8 @@ export interface SpokenChunk extends Chunk {
 export type AnswerLine =
   | { readonly title: string | null }
   | { readonly chunk: SpokenChunk }
+  /** PNG in base64; missing behind the last page. */
+  | { readonly pages: number; readonly picture?: string }
   /** A page was recognised: there may be more time for the next one. */
   | { readonly step: true }
   | { readonly end: true }
@@ -24,6 +26,23 @@ export type AnswerLine =
 interface HowToRead extends ReadingOptions {
   readonly mime: FileMime
   readonly chunks: ChunkSize
+  /** Only this page, as a picture. */
+  readonly page?: number
+}
+
+interface WantedPage extends Pick<ReadingOptions, 'languages'> {
+  readonly mime: FileMime
+  readonly page: number
+}
+
+async function* pictureOf({ mime, page, languages }: WantedPage, bytes: Uint8Array): AsyncGenerator<AnswerLine> {
+  try {
+    const { drawPage } = await import('./draw-page.ts')
+    yield await drawPage(mime, bytes, page, languages)
+    yield { end: true }
+  } catch (error) {
+    yield { error: reasonOf(error) }
+  }
 }
 
 /** The message of a parser's own error does not help the user who sent the file. */
@@ -34,7 +53,11 @@ export function reasonOf(error: unknown): string {
 }
 
 /** Reads a file in the confined child. */
-export async function* answersFor({ mime, chunks: size, ...options }: HowToRead, bytes: Uint8Array): AsyncGenerator<AnswerLine> {
+export async function* answersFor(
+  { mime, chunks: size, page, ...options }: HowToRead,
+  bytes: Uint8Array,
+): AsyncGenerator<AnswerLine> {
+  if (page !== undefined) return yield* pictureOf({ mime, page, languages: options.languages }, bytes)
   let parse: Awaited<ReturnType<typeof loadParser>>
   try {
     parse = await loadParser(mime)

@@ -13,6 +13,8 @@ export interface FileHeader {
   readonly chunks: ChunkSize
   /** Of texts in pictures, as Tesseract names them. */
   readonly languages: readonly string[]
+  /** Only this page, as a picture. */
+  readonly page?: number
 }
 
 const WRITE_AT = 64 * 1024

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type FileToRead, ReaderProcess, type ReadPiece } from './reader-process.ts'
+import { type DrawnPage, type FileToRead, type PageToDraw, ReaderProcess, type ReadPiece } from './reader-process.ts'
 
 const IDLE_MS = 20_000
 /** Then a new child starts with empty memory. */
@@ -46,6 +46,18 @@ export class ReaderPool implements Disposable {
       this.#busy.delete(reader)
       this.#keep(spaceId, reader)
       resolve()
+    }
+  }
+
+  /** Throws as {@link ReaderProcess} does. */
+  async draw(spaceId: string, file: PageToDraw): Promise<DrawnPage> {
+    const reader = this.#take(spaceId)
+    this.#busy.add(reader)
+    try {
+      return await reader.draw(file)
+    } finally {
+      this.#busy.delete(reader)
+      this.#keep(spaceId, reader)
     }
   }
 

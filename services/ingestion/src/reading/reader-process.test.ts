@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import type { FileMime } from '@youworker/contracts/file-types'
 import { expect, test } from 'vitest'
 import { samplePdf } from '@youworker/test-kit/sample-pdf'
+import { samplePicture } from '@youworker/test-kit/sample-pictures'
 import { CONFINEMENT } from './confinement.ts'
 import { type ReaderLimits, ReaderProcess } from './reader-process.ts'
 
@@ -34,6 +35,33 @@ test('the process that reads untrusted files reaches no other file, no network a
   expect(await outcomeOf([], attempts.connect)).toBe('done')
   server.close()
 })
+
+test('pages are drawn small and one by one; what cannot be drawn is told, and costs no other file anything', async () => {
+  using reader = new ReaderProcess()
+  const draw = (bytes: Uint8Array, page: number, mime: FileMime = 'application/pdf') =>
+    reader.draw({ ...fileOf(bytes, mime), page })
+  const sizeOf = (picture = '') => [16, 20].map((at) => Buffer.from(picture, 'base64').readUInt32BE(at))
+  const pdf = samplePdf([['First page.'], ['Second page.']])
+  const [first, second] = [await draw(pdf, 1), await draw(pdf, 2)]
+  expect([first.pages, second.pages]).toEqual([2, 2])
+  expect(first.picture).not.toBe(second.picture)
+  expect(Math.max(...sizeOf(first.picture))).toBe(1_400)
+  expect(await draw(pdf, 3)).toEqual({ pages: 2 })
+  for (const format of ['png', 'jpg', 'gif', 'webp', 'tif'] as const) {
+    const mime = { png: 'image/png', jpg: 'image/jpeg', gif: 'image/gif', webp: 'image/webp', tif: 'image/tiff' } as const
+    const { pages, picture } = await draw(await samplePicture(format), 1, mime[format])
+    expect([pages, sizeOf(picture).every((side) => side > 10 && side <= 1_400)], format).toEqual([1, true])
+  }
+  // Larger than the world, without any size, and a page within itself.
+  const changed = (from: string, to: string) => Buffer.from(Buffer.from(pdf).toString('latin1').replaceAll(from, to), 'latin1')
+  expect(Math.max(...sizeOf((await draw(changed('[0 0 612 792]', '[0 0 9e9 9e9]'), 1)).picture))).toBeLessThanOrEqual(1_401)
+  for (const bad of [Buffer.from('%PDF-1.7 nothing'), Buffer.from([1, 2, 3])])
+    await expect(draw(bad, 1)).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
+  await expect(draw(Buffer.from('no picture'), 1, 'image/png')).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
+  await draw(changed('/Kids [4 0 R 6 0 R]', '/Kids [2 0 R 4 0 R]'), 1).catch(() => {})
+  using other = new ReaderProcess()
+  expect(await other.draw({ ...fileOf(pdf, 'application/pdf'), page: 1 })).toEqual(first)
+}, 60_000)
 
 const SIZE = { tokens: 100, overlap: 10 }
 const never = new AbortController().signal

@@ -49,6 +49,14 @@ export interface FileToRead {
   readonly signal: AbortSignal
 }
 
+export interface PageToDraw extends Omit<FileToRead, 'chunks'> {
+  /** From 1. */
+  readonly page: number
+}
+
+/** A page as PNG in base64; missing behind the last one. */
+export type DrawnPage = Extract<AnswerLine, { readonly pages: number }>
+
 export type ReadPiece = Extract<AnswerLine, { readonly title: unknown } | { readonly chunk: unknown }>
 
 /** The child was killed by a limit or ended without an answer. It may not have been the file's fault, so it is worth one more try. */
@@ -114,6 +122,18 @@ export class ReaderProcess implements Disposable {
    * Throws `VALIDATION_ERROR` with a reason that a person can act on, `ParserDied`, or `SERVICE_UNAVAILABLE` when no process could be started.
    */
   async *read(file: FileToRead): AsyncGenerator<ReadPiece> {
+    for await (const answer of this.#ask(file)) if (!('pages' in answer)) yield answer
+  }
+
+  /** Throws as `read` does. */
+  async draw(file: PageToDraw): Promise<DrawnPage> {
+    let drawn: DrawnPage | undefined
+    for await (const answer of this.#ask({ ...file, chunks: { tokens: 0, overlap: 0 } })) if ('pages' in answer) drawn = answer
+    if (!drawn) throw new ParserDied('the program that reads files failed at it')
+    return drawn
+  }
+
+  async *#ask(file: FileToRead & Partial<PageToDraw>): AsyncGenerator<ReadPiece | DrawnPage> {
     this.files += 1
     const { signal } = file
     const stop = () => this[Symbol.dispose]()
@@ -139,8 +159,9 @@ export class ReaderProcess implements Disposable {
     }
   }
 
-  async #send({ mime, size, bytes, chunks }: FileToRead): Promise<void> {
-    const header: FileHeader = { mime, size, chunks, languages: this.#languages }
+  async #send({ mime, size, bytes, chunks, page }: FileToRead & Partial<PageToDraw>): Promise<void> {
+    const how = { mime, size, chunks, languages: this.#languages }
+    const header: FileHeader = page === undefined ? how : { ...how, page }
     await this.#write(Buffer.from(`${JSON.stringify(header)}\n`))
     for await (const part of bytes) {
       if (this.#isDead) return

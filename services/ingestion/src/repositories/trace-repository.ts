@@ -36,6 +36,7 @@ export class TraceRepository {
       (select count(*) from chunks where ${documents ? sql`document_id = ${documents}` : ofSpace}) as chunks,
       (select count(*) from blobs where ${documents ? sql`id = any(${[...blob_ids]}::uuid[])` : ofSpace}) as files,
       (select count(*) from blob_pieces where ${documents ? sql`blob_id = any(${[...blob_ids]}::uuid[])` : ofSpace}) as file_parts,
+      (select count(*) from previews where ${documents ? sql`blob_id = any(${[...blob_ids]}::uuid[])` : ofSpace}) as previews,
       (select count(*) from embeddings e where e.space_id = ${spaces} ${alone ?? sql``}) as vectors`.execute(this.#db)
     return rows[0] ?? {}
   }

@@ -6,6 +6,7 @@ import type { ReaderPool } from '../reading/reader-pool.ts'
 import { BlobStore } from './files/blob-store.ts'
 import { DeletionService } from './documents/deletion-service.ts'
 import { DocumentEditor } from './documents/document-editor.ts'
+import { PreviewService } from './documents/preview/preview-service.ts'
 import { DocumentService } from './documents/document-service.ts'
 import { ErasureService } from './documents/erasure-service.ts'
 import type { ErasureVerifier } from './documents/document-erasure.ts'
@@ -83,7 +84,7 @@ export function createServices(ports: ServicePorts) {
     gatherer: new Gatherer({ uow, checkSpace, space, logger, wake, open }),
     runs: new RunService({ uow, space, wake }),
     timelines: new TimelineService({ uow, access }),
-    ...documentServices({ uow, access, checkSpace, store, indexing: generations, verifier, logger, keepDays }),
+    ...documentServices({ uow, access, checkSpace, store, indexing: generations, verifier, logger, keepDays, sealer, readers }),
     ...labelServices({ uow, access, checkSpace, shared, users, wake }),
     callers: new CallerSlots(),
     processor: new RunProcessor({ uow, batches, checkSpace, logger }),
@@ -108,15 +109,20 @@ const labelServices = ({ uow, access, checkSpace, shared, users, wake }: LabelPo
   labelChanger: new LabelChanger({ uow, checkSpace }),
 })
 
-interface DocumentPorts extends Pick<ServicePorts, 'uow' | 'access' | 'checkSpace' | 'logger'> {
+interface DocumentPorts extends Pick<ServicePorts, 'uow' | 'access' | 'checkSpace' | 'logger' | 'sealer' | 'readers'> {
   readonly store: BlobStore
   readonly indexing: Indexing
   readonly verifier: ErasureVerifier
   readonly keepDays: number
 }
 
-const documentServices = ({ uow, access, checkSpace, store, indexing, verifier, logger, keepDays }: DocumentPorts) => ({
-  documents: new DocumentService({ uow, access, checkSpace }),
-  deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
-  editor: new DocumentEditor({ uow, access, checkSpace, store, indexing }),
-})
+function documentServices({ indexing, verifier, logger, keepDays, sealer, readers, ...common }: DocumentPorts) {
+  const { uow, access, checkSpace, store } = common
+  const documents = new DocumentService({ uow, access, checkSpace })
+  return {
+    documents,
+    previews: new PreviewService({ uow, sealer, store, readers, documents }),
+    deletion: new DeletionService({ uow, access, checkSpace, indexing, verifier, logger, keepDays }),
+    editor: new DocumentEditor({ uow, access, checkSpace, store, indexing }),
+  }
+}

@@ -12,6 +12,7 @@ import * as labels from './migrations/0010-labels.ts'
 import * as resumableUploads from './migrations/0011-resumable-uploads.ts'
 import * as storedFiles from './migrations/0012-stored-files.ts'
 import * as stagedBy from './migrations/0013-staged-by.ts'
+import * as previews from './migrations/0018-previews.ts'
 import * as sharedCollections from './migrations/0014-shared-collections.ts'
 import * as indexGenerations from './migrations/0015-index-generations.ts'
 import * as vectorStores from './migrations/0016-vector-stores.ts'
@@ -37,5 +38,6 @@ export const ingestionSchema = defineSchema({
     '0015-index-generations': indexGenerations,
     '0016-vector-stores': vectorStores,
     '0017-times': times,
+    '0018-previews': previews,
   },
 })

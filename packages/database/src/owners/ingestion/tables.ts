@@ -27,6 +27,15 @@ export interface IngestionTables extends SystemTables {
   }
   /** Sealed parts of 256 KiB; `size` is that of the clear bytes. */
   blob_pieces: { blob_id: string; index: number; space_id: string; size: number; sealed: Buffer; stored_at: Generated<string> }
+  /** Pages of files as pictures, sealed; made again when they are missing. */
+  previews: {
+    blob_id: string
+    page: number
+    space_id: string
+    pages: number
+    sealed: Buffer
+    created_at: Generated<string>
+  }
   /** The domain half of a run; its state is the `jobs` row of the same id. Lives in its user's own space. */
   runs: {
     id: string

@@ -7,6 +7,8 @@ import { Unreadable } from '../unreadable.ts'
 
 const NEURAL = 1
 const INPUT = '/input'
+/** Where Tesseract writes it. */
+const OUTPUT = '/image.png'
 /** Per cent: what is less sure is a pattern of the picture and not a word. */
 const SURE = 30
 /** Per cent, of all words: below it a picture shows something else than text. */
@@ -22,15 +24,32 @@ let loaded: { readonly languages: string; readonly recognition: Promise<Recognit
  * is no data for a language.
  */
 export async function recognizeText(image: Uint8Array, languages: readonly string[]): Promise<string[]> {
+  return opened(image, languages, ({ api }) => {
+    api.Recognize(null)
+    return paragraphsOf(api.GetTSVText(0))
+  })
+}
+
+/** The picture as PNG, whatever it was. Throws as {@link recognizeText} does. */
+export async function openPicture(image: Uint8Array, languages: readonly string[]): Promise<Uint8Array> {
+  return opened(image, languages, ({ core, api }) => {
+    api.WriteImage(0)
+    const png = core.FS.readFile(OUTPUT)
+    core.FS.unlink(OUTPUT)
+    return png
+  })
+}
+
+async function opened<T>(image: Uint8Array, languages: readonly string[], work: (recognition: Recognition) => T): Promise<T> {
   const names = languages.join('+')
   if (loaded?.languages !== names) loaded = { languages: names, recognition: load(languages) }
-  const { core, api } = await loaded.recognition
+  const recognition = await loaded.recognition
+  const { core, api } = recognition
   core.FS.writeFile(INPUT, image)
   try {
     if (api.SetImageFile(1, 0) !== 0)
       throw new Unreadable('the picture is damaged or of a rare kind; save it as PNG and send it again')
-    api.Recognize(null)
-    return paragraphsOf(api.GetTSVText(0))
+    return work(recognition)
   } finally {
     api.Clear()
     core.FS.unlink(INPUT)

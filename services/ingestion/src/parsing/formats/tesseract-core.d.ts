@@ -9,10 +9,16 @@ declare module 'tesseract.js-core/tesseract-core-simd-lstm.js' {
     Recognize(monitor: null): number
     /** A row for each word, with its block, paragraph, line, and how sure it is, in per cent. */
     GetTSVText(page: number): string
+    /** Writes `/image.png`. `type` 0: in its own colours. */
+    WriteImage(type: number): void
     Clear(): void
   }
   interface Core {
-    readonly FS: { writeFile(path: string, content: Uint8Array): void; unlink(path: string): void }
+    readonly FS: {
+      writeFile(path: string, content: Uint8Array): void
+      readFile(path: string): Uint8Array
+      unlink(path: string): void
+    }
     readonly TessBaseAPI: new () => BaseApi
   }
   export default function createCore(options: {

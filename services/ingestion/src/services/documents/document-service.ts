@@ -88,12 +88,12 @@ export class DocumentService {
   }
 
   async get({ document_id }: DocumentId, context: UserContext): Promise<Document> {
-    const { document, spaces } = await this.#read(document_id, context)
+    const { document, spaces } = await this.find(document_id, context)
     return toDocument(document, spaces.shared)
   }
 
   async listChunks({ document_id, limit, after = -1 }: DocumentId & ChunkPage, context: UserContext) {
-    const { document } = await this.#read(document_id, context)
+    const { document } = await this.find(document_id, context)
     const { id, generation, space_id, chunk_count: total } = document
     const rows = await this.#uow
       .in([space_id])
@@ -105,13 +105,14 @@ export class DocumentService {
   }
 
   async openContent({ document_id }: DocumentId, context: UserContext) {
-    const { document, blob } = await this.#read(document_id, context)
+    const { document, blob } = await this.find(document_id, context)
     const { id: blob_id, size, pieces, sha256 } = blob
     const name = fileName(document.path)
     return { blob_id, name, mime: document.mime, size: size ?? 0, pieces: pieces ?? 0, sha256: sha256 ?? '' }
   }
 
-  async #read(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow; spaces: Readable }> {
+  /** With the file of that version. */
+  async find(documentId: string, context: UserContext): Promise<{ document: DocumentRow; blob: BlobRow; spaces: Readable }> {
     const { found, spaces } = await this.#access.findReadable(context, async (readable) => {
       const found = await this.#uow.in(readable.all, readable.shared).read(async ({ documents, blobs }) => {
         const document = await documents.get(documentId)
