@@ -1368,6 +1368,21 @@ CREATE INDEX outbox_published_at ON ingestion.outbox USING btree (published_at);
 CREATE INDEX outbox_stream ON ingestion.outbox USING btree (stream_created, stream_seq);
 CREATE INDEX outbox_unpublished ON ingestion.outbox USING btree ("position") WHERE (published_at IS NULL);
 
+create table "ingestion"."previews" ( -- owner: ingestion_owner
+  blob_id uuid not null,
+  page integer not null,
+  space_id uuid not null,
+  pages integer not null,
+  sealed bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint previews_blob_id_fkey FOREIGN KEY (blob_id) REFERENCES ingestion.blobs(id) ON DELETE CASCADE,
+  constraint previews_pkey PRIMARY KEY (blob_id, page)
+);
+CREATE INDEX previews_of_space ON ingestion.previews USING btree (space_id, created_at, blob_id, page);
+alter table "ingestion"."previews" enable row level security;
+alter table "ingestion"."previews" force row level security;
+create policy previews_spaces on "ingestion"."previews" using ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest)))) with check ((( SELECT COALESCE((current_setting('app.spaces'::text, true) = '*'::text), false) AS "coalesce") OR (space_id IN ( SELECT unnest((string_to_array(NULLIF(current_setting('app.spaces'::text, true), '*'::text), ','::text))::uuid[]) AS unnest))));
+
 create table "ingestion"."run_files" ( -- owner: ingestion_owner
   run_id uuid not null,
   index integer not null,

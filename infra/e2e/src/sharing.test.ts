@@ -80,12 +80,12 @@ test('an answer and a download under way end within a second when their user is 
   const answered = ben.chat(QUESTION)
   const isTelling = async () => (await ben.get('/v1/tool-runs')).body.runs[0]?.status === 'success'
   await expect.poll(isTelling, { timeout: 30_000 }).toBe(true)
-  const removed = performance.now()
   expect((await ada.call('DELETE', `/v1/groups/${group_id}/members/${ben.id}`)).status).toBe(204)
+  const removed = performance.now()
 
   const { done } = await answered
-  // Beside what a busy machine adds: at 8 tokens a second the whole answer takes half a minute.
-  expect(performance.now() - removed).toBeLessThan(10_000)
+  // Within a second, beside what a busy machine adds: at 8 tokens a second the whole answer takes half a minute.
+  expect(performance.now() - removed).toBeLessThan(2_000)
   expect(done).toMatchObject({ citations: [], metadata: { status: 'stopped', error: expect.stringContaining('taken away') } })
   expect(done.content).not.toContain(word)
   const rest = async () => {

@@ -118,9 +118,14 @@ test('each scope of an API key opens these routes and no others', () => {
   )
   const storeRoute = (method: string, rest: string) => `${method} /v1/vector_stores${rest.replace('{id}', '{vector_store_id}')}`
   const reading = [
-    ...['', '/{document_id}', '/{document_id}/chunks', '/{document_id}/content', '/{document_id}/timeline'].map(
-      (rest) => `GET /v1/documents${rest}`,
-    ),
+    ...[
+      '',
+      '/{document_id}',
+      '/{document_id}/chunks',
+      '/{document_id}/content',
+      '/{document_id}/preview',
+      '/{document_id}/timeline',
+    ].map((rest) => `GET /v1/documents${rest}`),
     ...['', '/{run_id}', '/{run_id}/events', '/{run_id}/timeline'].map((rest) => `GET /v1/ingestion-runs${rest}`),
     'GET /v1/tags',
     'GET /v1/collections',
@@ -160,6 +165,7 @@ test('each scope of an API key opens these routes and no others', () => {
     'POST /v1/documents/{document_id}/restore',
     'DELETE /v1/ingestion-runs/{run_id}',
     'POST /v1/ingestion-runs/{run_id}/cancel',
+    ...['PUT', 'DELETE'].map((method) => `${method} /v1/collections/{collection_id}/access/{user_id}`),
     ...['retry', 'pause', 'resume'].map((act) => `POST /v1/ingestion-runs/{run_id}/${act}`),
   ]
   expect(opened('documents').sort()).toEqual([...always, me, ...reading, ...writing].sort())

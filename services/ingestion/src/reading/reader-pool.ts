@@ -51,13 +51,15 @@ export class ReaderPool implements Disposable {
 
   /** Throws as {@link ReaderProcess} does. */
   async draw(spaceId: string, file: PageToDraw): Promise<DrawnPage> {
-    const reader = this.#take(spaceId)
-    this.#busy.add(reader)
+    const reader = await this.#take(spaceId, false)
+    const { promise: isFree, resolve } = Promise.withResolvers<void>()
+    this.#busy.set(reader, { spaceId, isShort: false, isFree })
     try {
       return await reader.draw(file)
     } finally {
       this.#busy.delete(reader)
       this.#keep(spaceId, reader)
+      resolve()
     }
   }
 

@@ -50,7 +50,7 @@ test('pages are drawn small and one by one; what cannot be drawn is told, and co
   for (const format of ['png', 'jpg', 'gif', 'webp', 'tif'] as const) {
     const mime = { png: 'image/png', jpg: 'image/jpeg', gif: 'image/gif', webp: 'image/webp', tif: 'image/tiff' } as const
     const { pages, picture } = await draw(await samplePicture(format), 1, mime[format])
-    expect([pages, sizeOf(picture).every((side) => side > 10 && side <= 1_400)], format).toEqual([1, true])
+    expect([pages, sizeOf(picture).every((side) => side > 10 && side <= 1_400)], format).toEqual([format === 'tif' ? 2 : 1, true])
   }
   // Larger than the world, without any size, and a page within itself.
   const changed = (from: string, to: string) => Buffer.from(Buffer.from(pdf).toString('latin1').replaceAll(from, to), 'latin1')
