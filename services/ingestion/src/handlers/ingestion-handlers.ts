@@ -43,8 +43,7 @@ interface IngestionServices extends StoreServices {
 }
 
 export const ingestionHandlers = (services: IngestionServices): Handlers<typeof ingestion> => {
-  const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor, labels, collectionAccess } =
-    services
+  const { uploads, resumable, starter, sources, runs, timelines, documents, deletion, editor } = services
   const { searches, explainer, callers, embeddings, checker, operator } = services
   return {
     openUpload: (input, context) => uploads.create(input, context),
@@ -56,8 +55,8 @@ export const ingestionHandlers = (services: IngestionServices): Handlers<typeof 
     completeUpload: (input, context) => resumable.complete(input, context),
     dropUpload: (input, context) => resumable.drop(input, context),
     finishUpload: (input, context) => uploads.finish(input, context),
-    ...labelHandlers(labels),
-    ...accessHandlers(collectionAccess),
+    ...labelHandlers(services.labels),
+    ...accessHandlers(services.collectionAccess),
     ...storeHandlers(services),
     readBlob: (input, context) => uploads.read(input, context),
     startRun: (input, context) => starter.start(input, context),
