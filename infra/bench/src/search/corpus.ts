@@ -52,10 +52,8 @@ export class Corpus {
   chunk(): { text: string; vector: Float32Array } {
     const parts: Sentence[] = []
     for (let length = 0; length < CHARACTERS; length += parts.at(-1)?.text.length ?? CHARACTERS) parts.push(this.#any())
-    const sum = parts.reduce<Float32Array>(
-      (total, { vector }) => total.map((value, at) => value + (vector[at] ?? 0)),
-      new Float32Array(parts[0]?.vector.length ?? 0),
-    )
+    const sum = new Float32Array(parts[0]?.vector.length ?? 0)
+    for (const { vector } of parts) for (let at = 0; at < sum.length; at += 1) sum[at] = (sum[at] ?? 0) + (vector[at] ?? 0)
     const length = Math.hypot(...sum)
     return { text: parts.map(({ text }) => `${text}.`).join(' '), vector: sum.map((value) => value / length) }
   }

@@ -15,6 +15,7 @@ interface FillSpaceOptions {
 
 /** Adds chunks with their vectors to a space, as copies of what its first document has, and says that they have changed. */
 export async function fillSpace(database: pg.Client, { spaceId, from, to, corpus, vectors }: FillSpaceOptions): Promise<void> {
+  const others = await otherColumns(database)
   for (let first = from; first < to; first += CHUNKS_A_DOCUMENT) {
     const chunks = Array.from({ length: Math.min(CHUNKS_A_DOCUMENT, to - first) }, () => corpus.chunk())
     chunks.forEach(({ vector }) => vectors.push(vector))
@@ -26,17 +27,18 @@ export async function fillSpace(database: pg.Client, { spaceId, from, to, corpus
       [spaceId, document],
     )
     if (copied.rowCount !== 1) throw new Error('the space has no document to copy')
+    const texts = chunks.map(({ text }) => text)
     await database.query(
-      `insert into ingestion.chunks select (jsonb_populate_record(c, jsonb_build_object('id', n.id, 'document_id', $2::text, 'index', n.at - 1, 'text', n.text, 'text_hash', encode(sha256(n.text::bytea), 'hex')))).*
-       from ingestion.chunks c, unnest($3::text[], $4::text[]) with ordinality as n(id, text, at)
-       where c.id = (select id from ingestion.chunks where space_id = $1 limit 1)`,
-      [spaceId, document, chunks.map((_, at) => Corpus.idOf(first + at)), chunks.map(({ text }) => text)],
+      `insert into ingestion.chunks (id, document_id, index, text, text_hash, ${others.join(', ')})
+       select n.id, $2, n.at - 1, n.text, encode(sha256(n.text::bytea), 'hex'), ${others.map((name) => `c.${name}`).join(', ')}
+       from unnest($3::uuid[], $4::text[]) with ordinality as n(id, text, at), (select * from ingestion.chunks where space_id = $1 order by index limit 1) c`,
+      [spaceId, document, chunks.map((_, at) => Corpus.idOf(first + at)), texts],
     )
     await database.query(
       `insert into ingestion.embeddings (space_id, model, text_hash, vector)
        select $1, (select model from ingestion.embeddings where space_id = $1 limit 1), encode(sha256(n.text::bytea), 'hex'), n.vector
        from unnest($2::text[], $3::bytea[]) as n(text, vector) on conflict do nothing`,
-      [spaceId, chunks.map(({ text }) => text), chunks.map(({ vector }) => Buffer.from(vector.buffer))],
+      [spaceId, texts, chunks.map(({ vector }) => Buffer.from(vector.buffer))],
     )
     await database.query('update ingestion.space_indexes set seq = seq + 1 where space_id = $1', [spaceId])
     await database.query(
@@ -45,4 +47,15 @@ export async function fillSpace(database: pg.Client, { spaceId, from, to, corpus
     )
     await database.query('commit')
   }
+  // As autovacuum does in time.
+  await database.query('analyze ingestion.chunks, ingestion.documents, ingestion.embeddings')
+}
+
+/** Those of a chunk that are copied. */
+async function otherColumns(database: pg.Client): Promise<string[]> {
+  const { rows } = await database.query<{ name: string }>(
+    `select quote_ident(attname) as name from pg_attribute where attrelid = 'ingestion.chunks'::regclass and attnum > 0 and not attisdropped
+     and attgenerated = '' and attname not in ('id', 'document_id', 'index', 'text', 'text_hash')`,
+  )
+  return rows.map(({ name }) => name)
 }

@@ -2,12 +2,12 @@ import { AppError } from '@youworker/contracts/errors'
 import type { Logger } from '@youworker/runtime/logger'
 import { detached } from '@youworker/runtime/current-request'
 import { before, timeLeft } from '@youworker/runtime/timing/deadline'
-import { analyse } from '../../analysis/analyse.ts'
 import { UNKNOWN } from '../../analysis/unknown-language.ts'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from './embedding-service.ts'
-import type { Added, IndexEntry, IndexState, SearchIndex } from './search-index.ts'
+import { entriesOf } from './index-entries.ts'
+import type { Added, IndexState, SearchIndex } from './search-index.ts'
 
 interface IndexDependencies {
   readonly uow: IngestionUnitOfWork
@@ -177,7 +177,8 @@ export class IndexService {
     for (let from = 0; ;) {
       const started = performance.now()
       const chunks = await this.#chunks(spaceId, versions, from)
-      const entries = chunks.map((chunk) => entryOf(chunk, seqs.get(chunk.document_id) ?? base.seq, languages))
+      const entries = await entriesOf(chunks, (id) => seqs.get(id) ?? base.seq)
+      for (const { language } of chunks) languages.add(language ?? UNKNOWN)
       const added = entries.length === 0 ? 'added' : await this.#index.add(spaceId, base, entries)
       await this.#options.rest(performance.now() - started)
       if (added !== 'added' || versions.length > 1 || chunks.length < CHUNKS) return added
@@ -251,17 +252,6 @@ function together(changes: readonly IndexChange[]): Version[][] {
     room -= size
   }
   return groups
-}
-
-function entryOf(
-  { chunk_id, document_id, generation, title, title_path, text, language, vector }: IndexableChunk,
-  seq: number,
-  languages: Set<string>,
-): IndexEntry {
-  const spoken = language ?? UNKNOWN
-  languages.add(spoken)
-  const heading = analyse([title, ...title_path].join('\n'), spoken).join(' ')
-  return { chunk_id, document_id, generation, seq, heading, body: analyse(text, spoken).join(' '), vector }
 }
 
 /** Rejects when the signal aborts; the work itself goes on. */
