@@ -60,6 +60,41 @@ test('thousands of chunks can be replaced', () =>
     expect((await index.search(SPACE, { terms: [word('text')], vector: vector(1, 1), limit: 4_000 })).lexical).toHaveLength(3_000)
   }))
 
+test('a file that is damaged or deleted while it is searched is told, and can be made anew', () =>
+  withIndexes(async (index, other, dir) => {
+    const path = join(dir, `${SPACE}.sqlite`)
+    const base = { ...START, seq: 0 }
+    const fill = async () => {
+      await index.reset(SPACE, START)
+      const texts = randomTexts(1_000)
+      expect(
+        await index.add(
+          SPACE,
+          base,
+          texts.map((body, at) => entry(`c${at}`, body, vector(1, at))),
+        ),
+      ).toBe('added')
+      await index.scrub(SPACE)
+    }
+    const query = { terms: [word('w5')], vector: vector(1, 0), limit: 10 }
+    const lost = { code: 'SERVICE_UNAVAILABLE', retryAfter: 2, message: expect.stringContaining('made anew') }
+    await fill()
+    const bytes = await readFile(path)
+    // What it says of itself stays.
+    await writeFile(path, Buffer.concat([bytes.subarray(0, 96 * 1024), Buffer.alloc(bytes.length - 96 * 1024, 0xa5)]))
+    expect(await other.state(SPACE)).toMatchObject(START)
+    await expect(other.search(SPACE, query)).rejects.toMatchObject(lost)
+    expect(await other.state(SPACE)).toBeUndefined()
+
+    await fill()
+    expect((await other.search(SPACE, query)).lexical).toHaveLength(10)
+    await rm(path)
+    await expect(other.search(SPACE, query)).rejects.toMatchObject(lost)
+    expect(await other.state(SPACE)).toBeUndefined()
+    await fill()
+    expect((await other.search(SPACE, query)).dense).toHaveLength(10)
+  }))
+
 test('a folder that another machine uses is refused until its claim has expired', () =>
   withIndexes(async (index, _other, dir) => {
     await writeFile(join(dir, 'machine'), 'another machine')

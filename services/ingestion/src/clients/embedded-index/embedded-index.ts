@@ -66,8 +66,9 @@ class IndexThreads {
     const outcome = await pool.run(spaceId, call, options).catch((error: unknown) => {
       throw error instanceof AppError ? error : unavailable(error)
     })
-    const { result, error, isFull } = outcome as IndexOutcome
+    const { result, error, isFull, isLost } = outcome as IndexOutcome
     if (isFull) throw full()
+    if (isLost) throw lost(error)
     if (error !== undefined) throw unavailable(new Error(error))
     return result
   }
@@ -81,6 +82,16 @@ const full = () =>
   new AppError('INSUFFICIENT_STORAGE', 'The disk of the search index is full; ask whoever runs this system to make room', {
     retryAfter: 60,
   })
+
+const lost = (cause: unknown) =>
+  new AppError(
+    'SERVICE_UNAVAILABLE',
+    'The search index of these documents was damaged and is made anew; try again in a few seconds',
+    {
+      retryAfter: 2,
+      cause,
+    },
+  )
 
 const unavailable = (cause: unknown) =>
   new AppError('SERVICE_UNAVAILABLE', 'The search index cannot be used right now; try again in a few seconds', {

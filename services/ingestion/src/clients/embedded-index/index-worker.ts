@@ -32,6 +32,7 @@ export interface IndexOutcome {
   readonly result?: IndexResult
   readonly error?: string
   readonly isFull?: boolean
+  readonly isLost?: boolean
 }
 
 const MAX_OPEN = 64
@@ -44,6 +45,9 @@ const files = new LRUCache<string, IndexFile>({ max: MAX_OPEN, dispose: (file) =
 let current = 0
 
 class Interrupted extends Error {}
+/** Nobody may take what is not there any more for an index in which nothing was found. */
+class Lost extends Error {}
+const ANSWERS: ReadonlySet<IndexCall['op']> = new Set(['search', 'frequencies', 'contents'])
 
 function checkpoint(): void {
   if (Atomics.load(interrupted, 0) === current) throw new Interrupted('nobody waits for this call any more')
@@ -51,11 +55,14 @@ function checkpoint(): void {
 
 const pathOf = (spaceId: string): string => join(dir, `${spaceId}.sqlite`)
 
-async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | undefined> {
+async function fileOf(spaceId: string, { create = false, isAnswer = false }): Promise<IndexFile | undefined> {
   const known = files.get(spaceId)
   if (known && (await known.isCurrent())) return known
   files.delete(spaceId)
-  if (!create && !(await IndexFile.exists(pathOf(spaceId)))) return undefined
+  if (!create && !(await IndexFile.exists(pathOf(spaceId)))) {
+    if (known && isAnswer) throw new Lost('its file was deleted')
+    return undefined
+  }
   const file = await IndexFile.open(pathOf(spaceId), { caches, checkpoint })
   files.set(spaceId, file)
   return file
@@ -64,7 +71,7 @@ async function fileOf(spaceId: string, create: boolean): Promise<IndexFile | und
 async function madeAnew(spaceId: string): Promise<IndexFile | undefined> {
   files.delete(spaceId)
   await IndexFile.erase(pathOf(spaceId))
-  return fileOf(spaceId, true)
+  return fileOf(spaceId, { create: true })
 }
 
 async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
@@ -73,7 +80,7 @@ async function perform(spaceId: string, call: IndexCall): Promise<IndexResult> {
     await IndexFile.erase(pathOf(spaceId))
     return undefined
   }
-  const found = await fileOf(spaceId, call.op === 'reset')
+  const found = await fileOf(spaceId, { create: call.op === 'reset', isAnswer: ANSWERS.has(call.op) })
   const file = call.op === 'reset' && found?.hasOtherLayout() ? await madeAnew(spaceId) : found
   if (call.op === 'state') return file?.state()
   if (call.op === 'search') return packed(file?.search(call.query) ?? { dense: [], lexical: [] })
@@ -92,7 +99,8 @@ async function answer(spaceId: string, call: IndexCall): Promise<IndexOutcome> {
   try {
     return { result: await perform(spaceId, call).catch((error: unknown) => afterBreak(error, spaceId, call)) }
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error), isFull: isFull(error) }
+    const message = error instanceof Error ? error.message : String(error)
+    return { error: message, isFull: isFull(error), isLost: error instanceof Lost }
   }
 }
 
@@ -101,6 +109,7 @@ async function afterBreak(error: unknown, spaceId: string, call: IndexCall): Pro
   if (!isBroken(error)) throw error
   files.delete(spaceId)
   await IndexFile.erase(pathOf(spaceId))
+  if (ANSWERS.has(call.op)) throw new Lost(`its file was damaged: ${String(error)}`)
   return perform(spaceId, call)
 }
 

@@ -47,6 +47,7 @@ export class PoolThread {
   readonly #interrupted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   readonly #onFree: () => void
   #job: Job | undefined
+  #lastKey: string | undefined
   #idleTimer: NodeJS.Timeout | undefined
 
   constructor({ script, data, onError, onFree, onEnd }: ThreadOptions) {
@@ -68,7 +69,13 @@ export class PoolThread {
     return this.#job
   }
 
+  /** Of the call that it worked on last: it remembers what it read for it. */
+  get lastKey(): string | undefined {
+    return this.#lastKey
+  }
+
   begin(job: Job): void {
+    this.#lastKey = job.key
     clearTimeout(this.#idleTimer)
     this.#job = job
     const request: ThreadRequest = { id: job.id, key: job.key, call: job.call }

@@ -80,7 +80,7 @@ export class ThreadPool {
   #dispatch(): void {
     for (;;) {
       const job = this.#next()
-      const thread = job && (this.#idle() ?? this.#start())
+      const thread = job && (this.#idle(job.key) ?? this.#start())
       if (!job || !thread) return
       const queue = this.#waiting.get(job.key) ?? []
       // The key goes to the end of the turns.
@@ -102,8 +102,10 @@ export class ThreadPool {
     return [...this.#threads].filter(({ job }) => job?.key === key).length
   }
 
-  #idle(): PoolThread | undefined {
-    return [...this.#threads].find(({ job }) => job === undefined)
+  /** Rather one that has worked for the key. */
+  #idle(key?: string): PoolThread | undefined {
+    const idle = [...this.#threads].filter(({ job }) => job === undefined)
+    return idle.find(({ lastKey }) => lastKey === key) ?? idle[0]
   }
 
   #start(): PoolThread {
