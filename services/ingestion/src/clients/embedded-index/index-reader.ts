@@ -2,7 +2,7 @@ import type { DatabaseSync as SqliteFile } from 'node:sqlite'
 import type { QueryTerm } from '../../analysis/query.ts'
 import type { Candidate, Candidates, Frequencies, IndexQuery, IndexState } from '../../services/search/search-index.ts'
 import type { ReaderCaches } from './reader-caches.ts'
-import { bm25 } from './terms/bm25.ts'
+import { bm25, normsOf } from './terms/bm25.ts'
 import { ChunkLengths } from './terms/chunk-lengths.ts'
 import { type Segment, Segments } from './terms/segments.ts'
 import { type Encoding, type Near, Vectors } from './vectors/vectors.ts'
@@ -22,6 +22,7 @@ interface Live {
   readonly lengths: Uint16Array
   /** 1 where there is one. */
   readonly exists: Uint8Array
+  readonly norms: Float64Array
 }
 
 /** What a file holds at one moment. What was read once is kept, so it is used while nobody writes. */
@@ -54,9 +55,14 @@ export class IndexReader {
   frequencies(terms: readonly string[]): Frequencies {
     const { chunks } = this.meta
     const segments = this.#parts()
-    const isNoneGone = segments.reduce((sum, segment) => sum + segment.chunks, 0) === chunks
+    const isNoneGone = this.#isNoneGone()
     const count = (term: string) => (isNoneGone ? this.#postings.count(segments, term) : this.#countLive(term))
     return { chunks, counts: terms.map(count) }
+  }
+
+  /** There are no postings of chunks that were removed. */
+  #isNoneGone(): boolean {
+    return this.#parts().reduce((sum, segment) => sum + segment.chunks, 0) === this.meta.chunks
   }
 
   #countLive(term: string): number {
@@ -79,8 +85,9 @@ export class IndexReader {
 
   #matching(terms: readonly QueryTerm[], limit: number, isAsked: Uint8Array, checkpoint: () => void): Near[] {
     if (terms.every(({ use }) => use === 'not')) return []
-    const { chunks, length } = this.meta
-    const scores = bm25(terms, { lengths: this.#all().lengths, chunks, total: length }, (form) => {
+    const { lengths, norms } = this.#all()
+    const space = { lengths, norms, chunks: this.meta.chunks, isNoneGone: this.#isNoneGone() }
+    const scores = bm25(terms, space, (form) => {
       checkpoint()
       return this.#postings.postings(this.#parts(), form)
     })
@@ -96,7 +103,7 @@ export class IndexReader {
     const lengths = new ChunkLengths(this.#db).all()
     const exists = new Uint8Array(lengths.length)
     for (let id = 0; id < lengths.length; id += 1) exists[id] = (lengths[id] ?? 0) > 0 ? 1 : 0
-    return (this.#live = { lengths, exists })
+    return (this.#live = { lengths, exists, norms: normsOf(lengths, this.meta.chunks, this.meta.length) })
   }
 
   #of(documentIds: readonly string[]): Uint8Array {

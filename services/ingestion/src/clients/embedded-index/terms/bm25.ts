@@ -4,11 +4,23 @@ const K1 = 1.2
 const B = 0.75
 const LEAST_IDF = 1e-6
 
-/** What is known of the chunks of a space. A `length` of 0 stands for a chunk that is gone. */
-export interface ChunkLengths {
+/** What is known of the chunks of a space. */
+export interface ScoredSpace {
+  /** Of each chunk by its number; 0 for one that is gone. */
   readonly lengths: Uint16Array
+  /** What its length adds to how often it has a term; see {@link normsOf}. */
+  readonly norms: Float64Array
   readonly chunks: number
-  readonly total: number
+  /** There are no postings of chunks that are gone. */
+  readonly isNoneGone: boolean
+}
+
+/** `total`: of all lengths. */
+export function normsOf(lengths: Uint16Array, chunks: number, total: number): Float64Array {
+  const mean = total / Math.max(1, chunks)
+  const norms = new Float64Array(lengths.length)
+  for (let id = 0; id < norms.length; id += 1) norms[id] = K1 * (1 - B + (B * (lengths[id] ?? 0)) / mean)
+  return norms
 }
 
 let scratch = {
@@ -38,13 +50,20 @@ function cleared(size: number): typeof scratch {
  */
 export function bm25(
   terms: readonly QueryTerm[],
-  { lengths, chunks, total }: ChunkLengths,
+  space: ScoredSpace,
   postingsOf: (form: string) => readonly Uint32Array[],
 ): Float64Array {
+  const { lengths, norms, chunks } = space
   const { scores, counts, required, excluded } = cleared(lengths.length)
-  const mean = total / Math.max(1, chunks)
   let musts = 0
+  let isPicky = false
   for (const { forms, weight, use } of terms) {
+    const [only, ...others] = forms
+    if (use === 'should' && only !== undefined && others.length === 0) {
+      addTerm(scores, space, postingsOf(only), weight)
+      continue
+    }
+    if (use !== 'should') isPicky = true
     const found = countsOf(forms.flatMap(postingsOf), lengths, counts)
     const idf = idfOf(chunks, found.length)
     if (use === 'must') musts += 1
@@ -54,13 +73,36 @@ export function bm25(
       if (use === 'not') excluded[id] = 1
       else {
         if (use === 'must') required[id] = (required[id] ?? 0) + 1
-        const norm = K1 * (1 - B + (B * (lengths[id] ?? 0)) / mean)
-        scores[id] = (scores[id] ?? 0) + (weight * idf * count * (K1 + 1)) / (count + norm)
+        scores[id] = (scores[id] ?? 0) + (weight * idf * count * (K1 + 1)) / (count + (norms[id] ?? 0))
       }
     }
   }
+  if (!isPicky) return scores
   for (let id = 0; id < lengths.length; id += 1) if (excluded[id] === 1 || (required[id] ?? 0) < musts) scores[id] = 0
   return scores
+}
+
+/** A term of one form, the usual: no chunk comes twice. Chunks that are gone get a score that is not looked at. */
+function addTerm(
+  scores: Float64Array,
+  { lengths, norms, chunks, isNoneGone }: ScoredSpace,
+  parts: readonly Uint32Array[],
+  weight: number,
+) {
+  let having = 0
+  for (const part of parts) {
+    if (isNoneGone) having += part.length
+    else for (let at = 0; at < part.length; at += 1) having += (lengths[(part[at] ?? 0) >>> 8] ?? 0) > 0 ? 1 : 0
+  }
+  const most = weight * idfOf(chunks, having) * (K1 + 1)
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += 1) {
+      const posting = part[at] ?? 0
+      const count = posting & 255
+      const id = posting >>> 8
+      scores[id] = (scores[id] ?? 0) + (most * count) / (count + (norms[id] ?? 0))
+    }
+  }
 }
 
 /** A word in several forms counts as one. Leaves the counts in `counts`, by chunk. */
