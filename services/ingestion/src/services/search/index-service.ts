@@ -6,7 +6,7 @@ import { UNKNOWN } from '../../analysis/unknown-language.ts'
 import type { IndexableChunk, IndexChange, SpaceState } from '../../repositories/index-repository.ts'
 import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
 import { embeddable, type EmbeddingService } from './embedding-service.ts'
-import { entriesOf } from './index-entries.ts'
+import { entriesOf } from './chunks/index-entries.ts'
 import type { Added, IndexState, SearchIndex } from './search-index.ts'
 
 interface IndexDependencies {

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { analyse } from '../../analysis/analyse.ts'
-import { UNKNOWN } from '../../analysis/unknown-language.ts'
-import type { IndexableChunk } from '../../repositories/index-repository.ts'
-import type { IndexEntry } from './search-index.ts'
+import { analyse } from '../../../analysis/analyse.ts'
+import { UNKNOWN } from '../../../analysis/unknown-language.ts'
+import type { IndexableChunk } from '../../../repositories/index-repository.ts'
+import type { IndexEntry } from '../search-index.ts'
 
 const TEXTS_A_TURN = 16
 

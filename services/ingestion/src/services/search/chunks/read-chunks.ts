@@ -1,6 +1,6 @@
-import type { ChunkHit, ChunkRef, SearchFilter } from '../../repositories/search-repository.ts'
-import type { SharedCollection } from '../../repositories/sharing/grant-repository.ts'
-import type { IngestionUnitOfWork } from '../../unit-of-work.ts'
+import type { ChunkHit, ChunkRef, SearchFilter } from '../../../repositories/search-repository.ts'
+import type { SharedCollection } from '../../../repositories/sharing/grant-repository.ts'
+import type { IngestionUnitOfWork } from '../../../unit-of-work.ts'
 
 /** What is read: whole spaces, and of others only what was shared. */
 export interface SearchScope {
