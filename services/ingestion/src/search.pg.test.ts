@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { type SearchAnswer, SearchQuery } from '@youworker/contracts/documents/search'
 import { newId } from '@youworker/runtime/id'
 import { ExplainQuery } from '@youworker/contracts/documents/explain'
+import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fixture, startFixture, type TestUser, testUser } from './test-fixture.ts'
 
@@ -107,6 +108,25 @@ test('an index file of an earlier layout is made anew, also from chunks whose la
   file.exec('pragma user_version = 1')
   expect(await fixture.find(user, 'umowa', { mode: 'lexical' })).toHaveLength(1)
 })
+
+test('while an index is being filled, a search says that not all was searched', async () => {
+  await using fixture = await startFixture()
+  const user = testUser()
+  await fixture.ingest(user, { 'kelp.md': '# Kelp\n\nKelp grows fast.' })
+  await fixture.database.transact(user.id, 'write', ({ trx }) => trx.deleteFrom('embeddings').execute())
+  await fixture.index.drop(user.id)
+  const release = Promise.withResolvers<void>()
+  const slow = fixture.newProcess(false, ({ model, embed }) => ({
+    model,
+    embed: (texts, options) => release.promise.then(() => embed(texts, options)),
+  }))
+  const ask = () => slow.searches.search(SearchQuery.parse({ query: 'kelp', mode: 'lexical' }), user)
+  const early = await ask()
+  expect([early.results, early.incomplete, early.searched]).toEqual([[], ['index'], undefined])
+  release.resolve()
+  const whole = await waitFor(async () => ((await ask()).results.length === 1 ? ask() : undefined), { what: 'the index' })
+  expect([whole.incomplete, whole.searched]).toEqual([undefined, [user.id]])
+}, 60_000)
 
 test('a question that matches nothing is answered by nothing, in every mode', async () => {
   await using fixture = await startFixture()

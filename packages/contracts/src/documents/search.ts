@@ -104,15 +104,24 @@ export const RerankReport = z.object({
 })
 export type RerankReport = z.infer<typeof RerankReport>
 
+/** What a search could not look at. */
+export const LeftOut = z.enum(['groups', 'index'])
+export type LeftOut = z.infer<typeof LeftOut>
+/** For models. */
+export const LEFT_OUT: Readonly<Record<LeftOut, string>> = {
+  groups: 'Only the documents of the user were searched: those of their groups could not be.',
+  index: 'Some documents could not be searched: they are still being put into the search index.',
+}
+
 export const SearchAnswer = z
   .object({
     results: z.array(SearchHit),
     took_ms: z.number(),
     rerank: RerankReport.optional().meta({ description: 'Only when hits were put to a reranker.' }),
-    incomplete: z
-      .array(z.literal('groups'))
-      .optional()
-      .meta({ description: '`groups`: only your own documents were searched, because the group service did not answer.' }),
+    incomplete: z.array(LeftOut).optional().meta({
+      description:
+        '`groups`: only your own documents were searched, because the group service did not answer. `index`: some documents are still being put into the search index.',
+    }),
     words_only: z
       .literal(true)
       .optional()

@@ -35,7 +35,7 @@ export const semanticServer = (knowledge: KnowledgeService): ToolServer<'semanti
         const { hits: all, searched, incomplete } = await knowledge.search(asked, context)
         const hits = all.filter(({ score }) => score >= min_score)
         const structured = { results: hits, searched: searched && [...searched], incomplete }
-        return { structured, text: formatHits(hits, incomplete !== undefined) }
+        return { structured, text: formatHits(hits, incomplete) }
       },
     }),
   ],

@@ -1,6 +1,7 @@
 import { AppError, type ErrorCode } from '@youworker/contracts/errors'
 import type { ingestion } from '@youworker/contracts/ingestion'
 import type { HandlerOutput } from '@youworker/contracts/define'
+import { LEFT_OUT, type LeftOut } from '@youworker/contracts/documents/search'
 import type { SearchHit, SearchQuery } from '@youworker/contracts/documents/search'
 
 interface SearchScope {
@@ -66,11 +67,9 @@ function explain(cause: unknown): unknown {
   return cause
 }
 
-const ONLY_OWN = 'Only the documents of the user were searched: those of their groups could not be.'
-
-/** One block per passage: `[n] title, p. N`, then the text. `isIncomplete`: the documents of groups are not among them. */
-export function formatHits(hits: readonly KnowledgeHit[], isIncomplete = false): string {
-  if (isIncomplete) return `${formatHits(hits)}\n\n${ONLY_OWN}`
+/** One block per passage: `[n] title, p. N`, then the text. What was left out is said at the end. */
+export function formatHits(hits: readonly KnowledgeHit[], leftOut: readonly LeftOut[] = []): string {
+  if (leftOut.length > 0) return [formatHits(hits), ...leftOut.map((what) => LEFT_OUT[what])].join('\n\n')
   if (hits.length === 0) return 'No passage was found in the documents.'
   return hits
     .map(({ title, page, text }, index) => `[${index + 1}] ${title}${page === undefined ? '' : `, p. ${page}`}\n${text.trim()}`)

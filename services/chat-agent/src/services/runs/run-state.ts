@@ -1,3 +1,4 @@
+import type { LeftOut } from '@youworker/contracts/documents/search'
 import type { ModelStepRow, RunRow } from '@youworker/database/owners/chat-agent/tables'
 import type { SpaceSealer } from '@youworker/database/sealing/sealer'
 import { LIMITS } from '@youworker/contracts/limits'
@@ -57,7 +58,7 @@ export class RunState {
   /** The attempt that ended the newest call of the model, as far as it is stored. */
   readonly #answeredBy: number
   #model: string
-  #isIncomplete = false
+  #leftOut: readonly LeftOut[] = []
   #sessionPrompt = ''
   #group: GroupPrompt | undefined
   #canTitle = false
@@ -148,9 +149,9 @@ export class RunState {
     return this.#pendingCalls
   }
 
-  /** The documents of groups could not be searched. */
-  get isIncomplete(): boolean {
-    return this.#isIncomplete
+  /** What the last search could not look at. */
+  get leftOut(): readonly LeftOut[] {
+    return this.#leftOut
   }
 
   /** Names of the tools that the answer had to do without. */
@@ -264,7 +265,7 @@ export class RunState {
   }
 
   #noteAway({ name, status, is_away, result }: ToolCall): void {
-    if (result?.hits) this.#isIncomplete = result.incomplete !== undefined
+    if (result?.hits) this.#leftOut = result.incomplete ?? []
     if (is_away) this.#awayTools.add(name)
     else if (status === 'success') this.#awayTools.delete(name)
   }

@@ -1,3 +1,4 @@
+import { LEFT_OUT, type LeftOut } from '@youworker/contracts/documents/search'
 import type { CitationBook, SearchHit } from '../citations/citation-book.ts'
 import type { ModelMessage } from '../models/model-port.ts'
 
@@ -7,8 +8,7 @@ export interface ToolOutput {
   readonly hits?: readonly SearchHit[] | undefined
   /** The spaces in which was looked, of a search that looked wherever the user may. */
   readonly searched?: readonly string[] | undefined
-  /** Whose documents could not be searched. */
-  readonly incomplete?: readonly 'groups'[] | undefined
+  readonly incomplete?: readonly LeftOut[] | undefined
 }
 
 /** A tool call that the model asked for. */
@@ -35,14 +35,12 @@ export interface EndedToolCall extends ToolCall {
 
 export const isEnded = (call: ToolCall): call is EndedToolCall => call.status !== 'running'
 
-const ONLY_OWN = 'Only the documents of the user were searched: those of their groups could not be.'
-
 /** The result of a tool call for the model to read. Hits of a search become numbered passages. */
 export function toolMessage(
   { name, result, error }: Pick<ToolCall, 'name' | 'result' | 'error'>,
   book: CitationBook,
 ): ModelMessage {
   const passages = result?.hits && result.hits.length > 0 ? book.add(result.hits) : undefined
-  const all = passages && result?.incomplete ? `${passages}\n\n${ONLY_OWN}` : passages
+  const all = passages && [passages, ...(result?.incomplete ?? []).map((what) => LEFT_OUT[what])].join('\n\n')
   return { role: 'tool', tool_name: name, content: all ?? result?.text ?? `Error: ${error ?? 'no result'}` }
 }

@@ -23,7 +23,10 @@ interface IndexDependencies {
 }
 
 /** A space with documents, and the languages of its chunks. */
-export type IndexedSpace = Pick<SpaceState, 'space_id' | 'seq' | 'languages'>
+export interface IndexedSpace extends Pick<SpaceState, 'space_id' | 'seq' | 'languages'> {
+  /** The index has not all of it yet, and was not waited for any longer. */
+  readonly isBehind?: boolean
+}
 
 interface WaitOptions {
   /** Returns after this long at the latest, while the work goes on. In ms. */
@@ -63,13 +66,18 @@ export class IndexService {
     const states = await inUse()
     const behind = await (waitMs === undefined ? this.#behind(states) : this.#behindWithin(states, waitMs))
     if (behind.length === 0) return states
-    await this.#catchUpAll(behind, { waitMs, signal })
-    return inUse()
+    const late = await this.#catchUpAll(behind, { waitMs, signal })
+    return (await inUse()).map((state) => (late.has(state.space_id) ? { ...state, isBehind: true } : state))
   }
 
-  async #catchUpAll(behind: readonly string[], { waitMs, signal }: WaitOptions): Promise<void> {
-    const work = detached(() => Promise.all(behind.map((spaceId) => this.#catchUp(spaceId))))
-    if (waitMs === undefined) return void (await abortable(work, signal))
+  /** Resolves to those that are not there yet. */
+  async #catchUpAll(behind: readonly string[], { waitMs, signal }: WaitOptions): Promise<ReadonlySet<string>> {
+    const late = new Set(behind)
+    const work = detached(() => Promise.all(behind.map((id) => this.#catchUp(id).then(() => void late.delete(id)))))
+    if (waitMs === undefined) {
+      await abortable(work, signal)
+      return late
+    }
     const logged = work.catch((error: unknown) =>
       this.#logger.warn({ err: error }, 'the search index could not be brought up to date'),
     )
@@ -77,6 +85,7 @@ export class IndexService {
     const timer = setTimeout(resolve, waitMs)
     await Promise.race([logged, waited])
     clearTimeout(timer)
+    return late
   }
 
   /** Names what made the vectors and the terms of an index, so that one of something else is made anew. */

@@ -1,6 +1,7 @@
 import { AppError } from '@youworker/contracts/errors'
 import {
   DEEPEST_HIT,
+  type LeftOut,
   namedSpaces,
   type SearchAnswer,
   type SearchHit,
@@ -85,9 +86,19 @@ export class SearchService {
     const took_ms = Math.round((performance.now() - started) * 10) / 10
     metrics.searchDuration.observe({ mode: query.mode }, took_ms / 1_000)
     const isPoor = prepared.question.isPoor === true
-    const incomplete = complete || inStores ? {} : { incomplete: ['groups' as const] }
+    const leftOut: LeftOut[] = [
+      ...(complete || inStores ? [] : (['groups'] as const)),
+      ...(prepared.spaces.some(({ isBehind }) => isBehind) ? (['index'] as const) : []),
+    ]
+    const incomplete = leftOut.length === 0 ? {} : { incomplete: leftOut }
     const words = isPoor ? { words_only: true as const } : {}
-    return { ...answer, ...incomplete, ...words, took_ms, searched: complete && !isPoor ? namedSpaces(all) : undefined }
+    return {
+      ...answer,
+      ...incomplete,
+      ...words,
+      took_ms,
+      searched: leftOut.length === 0 && !isPoor ? namedSpaces(all) : undefined,
+    }
   }
 
   /** The question as the index is asked it, and those of the spaces that have documents. */
