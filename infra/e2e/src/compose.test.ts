@@ -74,7 +74,7 @@ test('every container is hardened: nothing writable but volumes and /tmp, no cap
 })
 
 test('every image is pinned by version and digest, has a health check, and every depends_on names a service', () => {
-  const pinned = /^[\w./-]+:\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$/
+  const pinned = /^[\w./-]+:v?\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}$/
   for (const [name, service] of services) {
     // What is built here is named, so that a registry or another machine can take it; it is used by nobody else.
     if (service.build) expect(service.image).toBe(`youworker/${service.build.args.SERVICE}`)
@@ -107,7 +107,7 @@ test('networks: only the proxy is reachable from outside, only who needs it reac
   expect(members('speech')).toEqual(['gateway', 'ingestion'])
   expect(members('edge')).toEqual(['proxy', 'gateway'])
   expect(members('models').sort()).toEqual(['chat-agent', 'ingestion', 'offline-model', 'ollama'])
-  expect(members('data').sort()).toEqual([...Object.keys(SCHEMAS), 'migrate', 'postgres'].sort())
+  expect(members('data').sort()).toEqual([...Object.keys(SCHEMAS), 'migrate', 'postgres', 'qdrant'].sort())
   expect(members('core').sort()).toEqual([...SERVICES, 'migrate', 'nats'].sort())
   for (const [name, service] of services) expect(networksOf(service).length, `${name} is in no network`).toBeGreaterThan(0)
 })
@@ -228,6 +228,7 @@ test('without an address of Ollama the offline model answers and embeds; with on
   expect(await model({ LLM__OLLAMA_BASE_URL, LLM__EMBED_MODEL: '' })).toBe('youworker-offline\n')
   expect(await model({ LLM__OLLAMA_BASE_URL: 'http://ollama:11434', LLM__EMBED_MODEL: 'mine' })).toBe('mine\n')
   expect(compose.services['ollama']?.profiles).toEqual(['ollama'])
+  expect(compose.services['qdrant']?.profiles).toEqual(['qdrant'])
 })
 
 /** Its schemas have the `id` of an old draft, which is only a name. */

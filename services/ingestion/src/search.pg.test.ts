@@ -7,6 +7,9 @@ import { waitFor } from '@youworker/test-kit/wait-for'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fixture, startFixture, type TestUser, testUser } from './test-fixture.ts'
 
+/** Not with a Qdrant of the environment. */
+const inFiles = test.skipIf(process.env['LLM__QDRANT_URL'] !== undefined)
+
 const LANGUAGES = {
   'leave.md': 'Employees receive 27 days of paid leave per year. Ask Mr. Müller in the office about it.',
   'urlaub.md': 'Mitarbeiter erhalten 27 Tage bezahlten Urlaub. Die Kündigungsfristen regelt der Vertrag in der Münchner Straße.',
@@ -83,7 +86,7 @@ test('phrases are kept together and words are left out, in every mode', async ()
   }
 })
 
-test('of a long question the rarest words count', async () => {
+inFiles('of a long question the rarest words count', async () => {
   await using fixture = await startFixture()
   const user = testUser()
   const common = Array.from({ length: 100 }, (_, n) => `word${n}`)
@@ -96,7 +99,7 @@ test('of a long question the rarest words count', async () => {
   expect(best?.title).toBe('rare.md')
 })
 
-test('an index file of an earlier layout is made anew, also from chunks whose language was never told', async () => {
+inFiles('an index file of an earlier layout is made anew, also from chunks whose language was never told', async () => {
   await using fixture = await startFixture()
   const user = testUser()
   await fixture.ingest(user, { 'umowy.md': LANGUAGES['urlop.md'] })

@@ -79,7 +79,7 @@ interface Surroundings {
 interface FixtureOptions {
   readonly worker?: boolean
   readonly fetching?: Partial<Fetching>
-  /** There is this Qdrant, and a new index is in it. */
+  /** There is this Qdrant, by default that of the environment, and a new index is in it. */
   readonly qdrantUrl?: string | undefined
   /** Of a model server in place of the offline model. */
   readonly modelUrl?: string
@@ -88,11 +88,11 @@ interface FixtureOptions {
   readonly hasQdrant?: boolean
 }
 
-/** The services of ingestion on real Postgres, the real embedded index and the real offline model; only groups are a table here. */
+/** The services of ingestion on real Postgres, the real search index and the real offline model; only groups are a table here. */
 export async function startFixture({
   worker = true,
   fetching = {},
-  qdrantUrl,
+  qdrantUrl = process.env['LLM__QDRANT_URL'],
   modelUrl: given,
   embedModel = 'youworker-offline',
   hasQdrant = true,

@@ -100,7 +100,7 @@ test('a folder that another machine uses is refused until its claim has expired'
     await writeFile(join(dir, 'machine'), 'another machine')
     await expect(index.check()).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
-      message: expect.stringContaining('INDEX__DIR'),
+      message: expect.stringContaining('LLM__QDRANT_URL'),
     })
     await expect(index.state(SPACE)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' })
     const longAgo = new Date(Date.now() - 120_000)

@@ -32,7 +32,7 @@ export class IndexHost {
     if (owner !== undefined && owner !== machine && (await this.#age()) < CLAIM_LASTS_MS) {
       throw new AppError(
         'SERVICE_UNAVAILABLE',
-        'Another machine uses the search index. The embedded index is for one machine: give each its own INDEX__DIR',
+        'Another machine uses the search index. The embedded index is for one machine: name a Qdrant for all of them in LLM__QDRANT_URL',
         { retryAfter: 60, cause: new Error(`the index in ${this.#dir}`) },
       )
     }
