@@ -169,11 +169,16 @@ test('nobody but root gets through any admin route, and refusals tell nothing', 
   ]
   const change = { username: 'puppet', suspended: true }
   const server = { name: 'puppet', protocol: 'ollama', base_url: 'http://127.0.0.1:1', model: 'puppet' }
+  const bodies: [string, object][] = [
+    ['/models/', server],
+    ['/index/migrate', { to: 'embedded' }],
+  ]
   const routes = ROUTES.filter(({ tag }) => tag === 'admin')
   expect(routes.length).toBeGreaterThanOrEqual(5)
   const withoutId = ({ body }: { body: { error: object } }) => ({ ...body.error, correlation_id: undefined })
   for (const { method, path } of routes) {
-    const body = method === 'GET' || method === 'DELETE' ? undefined : path.includes('/models/') ? server : change
+    const body =
+      method === 'GET' || method === 'DELETE' ? undefined : (bodies.find(([part]) => path.includes(part))?.[1] ?? change)
     for (const [who, caller, status] of callers) {
       const [known, unknown] = await Promise.all([victim.id, UNKNOWN].map((id) => caller.call(method, withId(path, id), body)))
       expect([who, method, path, known?.status]).toEqual([who, method, path, status])

@@ -83,7 +83,7 @@ test('after its time it is erased with everything, and a receipt tells what was 
   await sweep()
   await expect(fixture.deletion.restore({ document_id: gone }, user)).rejects.toMatchObject({ code: 'DOCUMENT_NOT_FOUND' })
   expect((await fixture.deletion.restore({ document_id: waits }, user)).id).toBe(waits)
-  expect(await stored(user.id)).toEqual({ documents: 1, chunks: 1, files: 1, file_parts: 1, vectors: 1 })
+  expect(await stored(user.id)).toEqual({ documents: 1, chunks: 1, files: 1, file_parts: 1, previews: 0, vectors: 1 })
   const [receipt, ...others] = await receiptsOf(user, gone)
   expect(others).toEqual([])
   expect(receipt).toMatchObject({ kind: 'document', target_id: gone, reason: 'expired', verified_at: expect.any(String) })

@@ -14,7 +14,7 @@ const add = async (user: TestUser, path: string, options = {}, content = HANDBOO
   (await fixture.ingest(user, { [path]: content }, options)).files[0]?.document_id ?? ''
 const stored = (spaceId: string) =>
   fixture.uow.inWithDeleted([spaceId]).read(({ traces }) => traces.count({ space_id: [spaceId] }))
-const NOTHING = { documents: 0, chunks: 0, files: 0, file_parts: 0, vectors: 0 }
+const NOTHING = { documents: 0, chunks: 0, files: 0, file_parts: 0, previews: 0, vectors: 0 }
 const found = async (user: TestUser, mode: 'dense' | 'lexical' = 'dense') =>
   (await fixture.find(user, 'paid leave', { mode })).map(({ document_id }) => document_id)
 const newGroup = (...members: TestUser[]) => {
