@@ -171,6 +171,11 @@ export class JobRepository {
     return new JobEnded()
   }
 
+  /** Taken before the rows that a worker changes, as its own transactions do, so that none waits for the other. */
+  async lock(ids: readonly string[]): Promise<void> {
+    await sql`select from jobs where id = any(${[...ids]}::uuid[]) order by id for no key update`.execute(this.#db)
+  }
+
   /** Cancels a waiting job at once; a running one is aborted within 2 s. Returns the updated row. */
   async requestCancel(id: string): Promise<JobRow | undefined> {
     const waiting = sql<boolean>`status = 'pending'`

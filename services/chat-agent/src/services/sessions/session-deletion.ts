@@ -41,6 +41,9 @@ export class SessionDeletion {
     const { uow, waker } = this.#parts
     const { user_id } = context.caller
     const ended = await uow.inWithDeleted([user_id]).write(async (repositories) => {
+      // A run at work holds its job while it writes.
+      const found = await repositories.sessions.findPresent(user_id, ref)
+      if (found) await repositories.jobs.lock(await repositories.runs.idsOfSession(found.id))
       const session = await repositories.sessions.lock(user_id, ref)
       if (!session || (session.deleted_at !== null && !purge)) throw noSession()
       const waiting = purge ? [] : await this.#hide(repositories, session, context)
