@@ -7,7 +7,7 @@ import { createOllamaEmbedder } from './clients/ollama.ts'
 import { type Fixture, startFixture, testUser } from './test-fixture.ts'
 
 /** Not with a Qdrant of the environment. */
-const inFiles = test.skipIf(process.env['LLM__QDRANT_URL'] !== undefined)
+const isElsewhere = process.env['LLM__QDRANT_URL'] !== undefined
 
 const HANDBOOK = `# Handbook
 
@@ -127,7 +127,7 @@ describe('a document', () => {
 })
 
 describe('the search index', () => {
-  inFiles('is made again from Postgres when its folder is gone, and without embedding anything', async () => {
+  test.skipIf(isElsewhere)('is made again from Postgres when its folder is gone, and without embedding anything', async () => {
     const user = testUser()
     await fixture.ingest(user, { 'kept.md': HANDBOOK })
     const before = await fixture.find(user, 'garden in Turin')
@@ -138,7 +138,7 @@ describe('the search index', () => {
     expect(fixture.embedded.slice(embedded)).toEqual(['garden in Turin'])
   })
 
-  inFiles('is made again when its file is damaged', async () => {
+  test.skipIf(isElsewhere)('is made again when its file is damaged', async () => {
     const user = testUser()
     await fixture.ingest(user, { 'kept.md': HANDBOOK })
     const before = await fixture.find(user, 'sauna')
