@@ -92,6 +92,7 @@ test('after its time it is erased with everything, and a receipt tells what was 
     chunks: 2,
     files: 1,
     file_parts: 1,
+    previews: 0,
     vectors: 2,
     search_index: 2,
   })
