@@ -38,7 +38,9 @@ export async function askQuestion(
 
 function printEnd({ citations, logs, metadata }: Done, print: Print): void {
   print('')
-  if (metadata.status !== 'success') print(`The run ended as ${metadata.status}: ${metadata.error ?? 'no reason was given'}`)
+  // What a partial one lacks is said in the answer.
+  if (metadata.status !== 'success' && metadata.status !== 'partial')
+    print(`The run ended as ${metadata.status}: ${metadata.error ?? 'no reason was given'}`)
   if (citations.length > 0) print('Sources:')
   for (const { index, title, page } of citations) print(`[${index}] ${title}${page === undefined ? '' : `, page ${page}`}`)
   for (const note of new Set(logs.map(({ msg }) => msg))) print(`(${note})`)

@@ -11,7 +11,7 @@ import type { Exit, Running } from './supervised-process.ts'
 
 /** Keeps compiled and type-stripped code between starts, which saves a quarter of the time of a warm start. */
 const COMPILED = { NODE_COMPILE_CACHE: join(TOOL_CACHE, 'compiled') }
-/** Of each thread, in MB. V8 collects garbage earlier where less is allowed: a third less memory, and no service comes near it. */
+/** Of each thread, in MB. V8 collects garbage earlier where less is allowed: a third less memory of ingestion while it reads a long text. */
 const MOST_HEAP = '--max-old-space-size=1024'
 /** From the end of the time to drain to SIGKILL. */
 const AFTER_DRAIN_MS = 5_000

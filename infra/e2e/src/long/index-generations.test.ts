@@ -6,9 +6,9 @@ import { promisify } from 'node:util'
 import { startEmbeddingServer } from '@youworker/test-kit/models/embedding-server'
 import { waitFor } from '@youworker/test-kit/wait-for'
 import { expect, test } from 'vitest'
-import type { Person } from './support/person.ts'
-import { ROOT } from './support/root.ts'
-import { spawnSystem } from './support/spawned-system.ts'
+import type { Person } from '../support/person.ts'
+import { ROOT } from '../support/root.ts'
+import { spawnSystem } from '../support/spawned-system.ts'
 
 const [OLD, NEW] = ['old-embed', 'new-embed']
 const WORDS = ['heron', 'otter', 'badger', 'lynx', 'marmot', 'viper', 'stork', 'beaver']
