@@ -11,7 +11,7 @@ import { takeLock } from './data-dir/lock.ts'
 import { dataDir, prepareDataDir, resetDataDir } from './data-dir/data-dir.ts'
 import { callerDir, DEFAULT_DATA_DIR, shellWord } from './paths.ts'
 import { output, print, seconds } from './print.ts'
-import { judge } from './settings/judge.ts'
+import { refuseFaults } from './settings/refuse-faults.ts'
 import { loadSettings } from './settings/load-settings.ts'
 import { watchSources } from './watch/watch-sources.ts'
 import { HELP, parseStartArguments, type RunCommand } from './start-arguments.ts'
@@ -54,7 +54,7 @@ async function run(command: RunCommand): Promise<number> {
   const collected = command.paths.length === 0 ? undefined : await collectFiles(command.paths, callerDir())
   const { given, schemas } = await loadSettings(process.env, print)
   const data = dataDir(command.dataDir)
-  await judge({ given, schemas, data, reset: command.reset, needsModel: command.once && collected !== undefined, print })
+  await refuseFaults({ given, schemas, data, reset: command.reset, needsModel: command.once && collected !== undefined, print })
   await prepareDataDir(data)
   let system: RunningSystem | undefined
   await using control = await startControlServer(

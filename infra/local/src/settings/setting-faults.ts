@@ -7,7 +7,7 @@ import { isSecret, serviceEnvironment, withoutSecrets } from './environment.ts'
 import { type Schemas, START_ENV } from './schemas.ts'
 import type { GivenSettings } from './settings.ts'
 
-/** Values of the right form in place of those that the start is going to choose. What is judged is what the user gave. */
+/** Values of the right form in place of those that the start is going to choose. What is checked is what the user gave. */
 const CHOSEN = {
   adminUrl: 'postgresql://localhost/youworker',
   natsUrlOf: () => 'nats://localhost',

@@ -5,12 +5,11 @@ import { defineRoute } from '../http/define-route.ts'
 
 type Deps = Pick<Clients, 'ingestion'>
 
+const write = { tag: 'admin', auth: 'required', csrf: 'required', limit: 'default' } as const
+
 export const indexRoutes = [
   defineRoute({
-    tag: 'admin',
-    auth: 'required',
-    csrf: 'required',
-    limit: 'default',
+    ...write,
     method: 'POST',
     path: '/v1/admin/index/check',
     operation: 'checkIndex',
@@ -20,10 +19,8 @@ export const indexRoutes = [
     handle: ({ body, context }, { ingestion }: Deps) => ingestion.as(context.scope).checkIndex(body),
   }),
   defineRoute({
-    tag: 'admin',
-    auth: 'required',
+    ...write,
     csrf: 'none',
-    limit: 'default',
     method: 'GET',
     path: '/v1/admin/index',
     operation: 'getIndex',
@@ -32,10 +29,7 @@ export const indexRoutes = [
     handle: ({ context }, { ingestion }: Deps) => ingestion.as(context.scope).getIndex({}),
   }),
   defineRoute({
-    tag: 'admin',
-    auth: 'required',
-    csrf: 'required',
-    limit: 'default',
+    ...write,
     method: 'POST',
     path: '/v1/admin/index/migrate',
     operation: 'migrateIndex',
@@ -46,10 +40,7 @@ export const indexRoutes = [
     handle: ({ body, context }, { ingestion }: Deps) => ingestion.as(context.scope).migrateIndex(body),
   }),
   defineRoute({
-    tag: 'admin',
-    auth: 'required',
-    csrf: 'required',
-    limit: 'default',
+    ...write,
     method: 'POST',
     path: '/v1/admin/index/cancel',
     operation: 'cancelIndexBuild',

@@ -14,7 +14,7 @@ import type { GivenSettings } from './settings.ts'
 
 const ASK_MS = 4_000
 
-interface Judged {
+interface Checked {
   readonly given: GivenSettings
   readonly schemas: Schemas
   readonly data: DataDir
@@ -29,7 +29,7 @@ interface Judged {
  * Looks at the settings and at the servers that they name, before anything is made or started. Throws {@link StartError} with
  * everything that is wrong. Prints what may be mended while the system runs.
  */
-export async function judge({ given, schemas, data, reset, needsModel, print }: Judged): Promise<void> {
+export async function refuseFaults({ given, schemas, data, reset, needsModel, print }: Checked): Promise<void> {
   const faults = settingFaults(given, schemas)
   const hasDatabase = given.adminUrl !== undefined
   const isWrong = (name: string) => faults.some(({ setting }) => setting === name)
